@@ -1,0 +1,287 @@
+"""Datasets: facts about each, and loading as arrays that are checked against a pinned checksum."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from actbench.errors import EnvironmentProblem
+from actbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+else:
+    numpy = LazyModule("numpy")
+
+FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+LARGEST_FILE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known about a dataset before a byte of it is read.
+
+    `maximum` is the value that `scale: unit` maps to 1. `checksum` identifies the contents and enters every trial's id.
+    `file_md5` are the digests of the four files, in the order of `FILES`, as torchvision publishes them.
+    """
+
+    name: str
+    summary: str
+    reference: str
+    source: Literal["torchvision", "scikit-learn", "generated"]
+    features: int
+    classes: int
+    output_units: int
+    train_count: int
+    test_count: int
+    maximum: float
+    checksum: str
+    torchvision_class: str = ""
+    file_md5: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A dataset in memory: inputs `[images, features]` (uint8 or float32), labels `[images]` (int64)."""
+
+    train_inputs: NDArray[numpy.uint8] | NDArray[numpy.float32]
+    train_labels: NDArray[numpy.int64]
+    test_inputs: NDArray[numpy.uint8] | NDArray[numpy.float32]
+    test_labels: NDArray[numpy.int64]
+
+
+def _idx_dataset(name: str, summary: str, reference: str, torchvision_class: str, file_md5: tuple[str, ...]) -> Dataset:
+    return Dataset(
+        name=name,
+        summary=summary,
+        reference=reference,
+        source="torchvision",
+        features=784,
+        classes=10,
+        output_units=10,
+        train_count=60_000,
+        test_count=10_000,
+        maximum=255,
+        checksum=hashlib.sha256(" ".join(file_md5).encode()).hexdigest(),
+        torchvision_class=torchvision_class,
+        file_md5=file_md5,
+    )
+
+
+_ALL = (
+    _idx_dataset(
+        "mnist",
+        "28x28 handwritten digits",
+        "LeCun, Cortes & Burges 1998",
+        "MNIST",
+        (
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            "9fb629c4189551a2d022fa330f9573f3",
+            "ec29112dd5afa0611ce80d1b7f02629c",
+        ),
+    ),
+    _idx_dataset(
+        "fashion_mnist",
+        "28x28 pictures of clothes",
+        "Xiao, Rasul & Vollgraf 2017",
+        "FashionMNIST",
+        (
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "25c81989df183df01b3e8a0aad5dffbe",
+            "bef4ecab320f06d8554ea6380940ec79",
+            "bb300cfdad3c16e7a12a480ee83cd310",
+        ),
+    ),
+    _idx_dataset(
+        "kmnist",
+        "28x28 cursive Japanese characters",
+        "Clanuwat et al. 2018",
+        "KMNIST",
+        (
+            "bdb82020997e1d708af4cf47b453dcf7",
+            "e144d726b3acfaa3e44228e80efcd344",
+            "5c965bf0a639b31b8f53240b1b52f4d7",
+            "7320c461ea6c1c855c0b718fb2a4b134",
+        ),
+    ),
+    Dataset(
+        name="digits",
+        summary="8x8 handwritten digits that come with scikit-learn; the last 360 images are the test set",
+        reference="Alpaydin & Kaynak 1998, UCI optical recognition of handwritten digits",
+        source="scikit-learn",
+        features=64,
+        classes=10,
+        output_units=10,
+        train_count=1437,
+        test_count=360,
+        maximum=16,
+        checksum="31dcedcb6e14491373b0b8542e96c9e1d8550166025cf3014c2bc02df5028e1a",
+    ),
+    Dataset(
+        name="thermostat",
+        summary="one temperature, 0.0 to 199.9 degrees; class 1 above 130; tested between the training points",
+        reference="made by rule",
+        source="generated",
+        features=1,
+        classes=2,
+        output_units=1,
+        train_count=2000,
+        test_count=2000,
+        maximum=200,
+        checksum="9c835c59a13fd15e9a1f132e71d377db53952e227905896f069e934b7e0c3f71",
+    ),
+    Dataset(
+        name="cube",
+        summary="points drawn uniformly from the unit cube; class 1 where the three coordinates sum to more than 1.5",
+        reference="made by rule",
+        source="generated",
+        features=3,
+        classes=2,
+        output_units=2,
+        train_count=2000,
+        test_count=1000,
+        maximum=1,
+        checksum="c782a78c25c56eb45b4e15c49e94e0e7fa75b58c4df3c518c1df51c44200e2be",
+    ),
+)
+DATASETS = {dataset.name: dataset for dataset in _ALL}
+
+
+def data_folder(given: Path | None) -> Path:
+    """Where datasets are kept: the option, else `ACTBENCH_DATA`, else the user's cache."""
+    if given is not None:
+        return given
+    if os.environ.get("ACTBENCH_DATA"):
+        return Path(os.environ["ACTBENCH_DATA"])
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("actbench")) / "data"
+
+
+def raw_folder(dataset: Dataset, folder: Path) -> Path:
+    """The folder that holds the four files, laid out as torchvision does."""
+    return folder / dataset.torchvision_class / "raw"
+
+
+def is_present(dataset: Dataset, folder: Path) -> bool:
+    """Whether the dataset can be loaded without a download (its files are there; their contents are not read)."""
+    return not dataset.file_md5 or all((raw_folder(dataset, folder) / name).is_file() for name in FILES)
+
+
+def load(dataset: Dataset, folder: Path) -> Arrays:
+    """Read a dataset that is present and check it; raises `EnvironmentProblem` on absent, damaged or foreign data."""
+    if dataset.source == "torchvision":
+        return _read_idx_files(dataset, folder)
+    arrays = {"digits": _digits, "thermostat": _thermostat, "cube": _cube}[dataset.name]()
+    found = arrays_checksum(arrays)
+    if found != dataset.checksum:
+        raise EnvironmentProblem(
+            f"{dataset.name}: the data from {dataset.source} differ from those actbench knows "
+            f"(checksum {found[:12]}, expected {dataset.checksum[:12]}): install another version of {dataset.source}"
+        )
+    return arrays
+
+
+def fetch(dataset: Dataset, folder: Path) -> None:
+    """Download the four files through torchvision into `folder`, all or none; raises `EnvironmentProblem`."""
+    if is_present(dataset, folder):
+        return
+    target = raw_folder(dataset, folder)
+    try:
+        from torchvision import datasets as torchvision_datasets
+
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as staging:
+            getattr(torchvision_datasets, dataset.torchvision_class)(staging, download=True)
+            for name in FILES:
+                (raw_folder(dataset, Path(staging)) / name).replace(target / name)
+    except (OSError, RuntimeError) as problem:
+        raise EnvironmentProblem(
+            f"{dataset.name} is not in {target} and could not be downloaded ({problem}). "
+            f"Put its four files ({', '.join(FILES)}) there, name the folder above {dataset.torchvision_class}/raw "
+            "with --data-dir or ACTBENCH_DATA, or use `dataset: digits`, which needs no download."
+        ) from None
+
+
+def arrays_checksum(arrays: Arrays) -> str:
+    """SHA-256 over the contents of all four arrays."""
+    digest = hashlib.sha256()
+    for array in (arrays.train_inputs, arrays.train_labels, arrays.test_inputs, arrays.test_labels):
+        digest.update(numpy.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _read_idx_files(dataset: Dataset, folder: Path) -> Arrays:
+    train_inputs, train_labels, test_inputs, test_labels = (
+        _read_idx(raw_folder(dataset, folder) / name, md5) for name, md5 in zip(FILES, dataset.file_md5, strict=True)
+    )
+    return Arrays(
+        train_inputs.reshape(dataset.train_count, dataset.features),
+        train_labels.astype(numpy.int64),
+        test_inputs.reshape(dataset.test_count, dataset.features),
+        test_labels.astype(numpy.int64),
+    )
+
+
+def _read_idx(path: Path, md5: str) -> NDArray[numpy.uint8]:
+    """One IDX file (magic number, big-endian sizes, bytes) after its digest has been checked."""
+    try:
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise EnvironmentProblem(f"{path}: far larger than the dataset's own file; replace it by the original")
+        packed = path.read_bytes()
+    except OSError as problem:
+        raise EnvironmentProblem(
+            f"{path}: cannot be read ({problem.strerror}); `actbench data fetch` downloads it"
+        ) from None
+    found = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise EnvironmentProblem(
+            f"{path}: truncated or changed ({len(packed):,} bytes, MD5 {found}, expected {md5}); "
+            "delete it and run `actbench data fetch`, or copy the original file there"
+        )
+    try:
+        raw = gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error) as problem:
+        raise EnvironmentProblem(f"{path}: cannot be unpacked ({problem})") from None
+    dimensions = raw[3]
+    return numpy.frombuffer(raw, numpy.uint8, offset=4 + 4 * dimensions)
+
+
+def _digits() -> Arrays:
+    from sklearn.datasets import load_digits
+
+    inputs, labels = load_digits(return_X_y=True)
+    inputs, labels = inputs.astype(numpy.uint8), labels.astype(numpy.int64)
+    cut = DATASETS["digits"].train_count
+    return Arrays(inputs[:cut], labels[:cut], inputs[cut:], labels[cut:])
+
+
+def _thermostat() -> Arrays:
+    tenths = numpy.arange(2000)
+    train, test = tenths / 10, (tenths + 0.5) / 10
+    return Arrays(
+        train.astype(numpy.float32)[:, None],
+        (tenths > 1300).astype(numpy.int64),
+        test.astype(numpy.float32)[:, None],
+        (tenths + 0.5 > 1300).astype(numpy.int64),
+    )
+
+
+def _cube() -> Arrays:
+    points = numpy.random.Generator(numpy.random.PCG64(0)).random((3000, 3), dtype=numpy.float32)
+    labels = (points.sum(axis=1, dtype=numpy.float64) > 1.5).astype(numpy.int64)
+    cut = DATASETS["cube"].train_count
+    return Arrays(points[:cut], labels[:cut], points[cut:], labels[cut:])

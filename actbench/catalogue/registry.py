@@ -1,0 +1,181 @@
+"""What an entry of the catalogue is, how one is added, and how one is found by name."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from math import inf
+from types import SimpleNamespace
+from typing import Any, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
+Yields = Literal["scores", "bounded scores", "probabilities", "log-probabilities"]
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One named piece that an experiment can choose; its metadata are claims, and a test proves each.
+
+    `formula` is a Python expression in `x` (or the loss's own symbols) and the parameters. `bounds` are the greatest
+    lower and least upper bound of the values at the default parameters. `learnable` names the parameters that training
+    may change. `yields` says what an output function returns; `accepts` and `tolerates` say which of these a loss is
+    meant for and which it computes without meaning.
+    """
+
+    kind: Kind
+    name: str
+    function: Function
+    formula: str
+    reference: str
+    summary: str
+    aliases: tuple[str, ...] = ()
+    bounds: tuple[float, float] = (-inf, inf)
+    learnable: tuple[str, ...] = ()
+    learnt_by_default: bool = False
+    yields: Yields = "scores"
+    across_units: bool = False
+    accepts: tuple[Yields, ...] = ()
+    tolerates: tuple[Yields, ...] = ()
+
+
+_ENTRIES: dict[tuple[str, str], Entry] = {}
+
+
+def _register(kind: Kind, function: Function, **metadata: Any) -> Function:
+    """Add `function` to the catalogue under its own name and its aliases."""
+    name = function.__name__
+    summary = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+    entry = Entry(kind=kind, name=name, function=function, summary=summary, **metadata)
+    for key in (name, *entry.aliases):
+        if (kind, key) in _ENTRIES:
+            raise ValueError(f"the catalogue already has {kind} {key!r}")
+        _ENTRIES[kind, key] = entry
+    return function
+
+
+def activation(
+    *,
+    formula: str,
+    reference: str,
+    bounds: tuple[float, float] = (-inf, inf),
+    learnable: tuple[str, ...] = (),
+    learnt_by_default: bool = False,
+    aliases: tuple[str, ...] = (),
+) -> Callable[[Function], Function]:
+    """Add an elementwise function `f(x, *, parameter=default)` as an activation."""
+    return lambda function: _register(
+        "activation",
+        function,
+        formula=formula,
+        reference=reference,
+        bounds=bounds,
+        learnable=learnable,
+        learnt_by_default=learnt_by_default,
+        aliases=aliases,
+    )
+
+
+def output(
+    *,
+    formula: str,
+    reference: str,
+    yields: Yields,
+    bounds: tuple[float, float] = (-inf, inf),
+    across_units: bool = False,
+    aliases: tuple[str, ...] = (),
+) -> Callable[[Function], Function]:
+    """Add a function of the last layer's scores; `across_units` says that it mixes them (as softmax does)."""
+    return lambda function: _register(
+        "output",
+        function,
+        formula=formula,
+        reference=reference,
+        yields=yields,
+        bounds=bounds,
+        across_units=across_units,
+        aliases=aliases,
+    )
+
+
+def initialiser(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[Function], Function]:
+    """Add a function `f(shape, fan_in, fan_out, generator, *, parameter=default)` that draws initial values."""
+    return lambda function: _register(
+        "initialiser", function, formula=formula, reference=reference, aliases=aliases
+    )
+
+
+def loss(
+    *,
+    formula: str,
+    reference: str,
+    accepts: tuple[Yields, ...],
+    tolerates: tuple[Yields, ...] = (),
+    across_units: bool = False,
+    aliases: tuple[str, ...] = (),
+) -> Callable[[Function], Function]:
+    """Add a function `f(prediction, label)` that returns one loss per example, summed over the output units."""
+    return lambda function: _register(
+        "loss",
+        function,
+        formula=formula,
+        reference=reference,
+        accepts=accepts,
+        tolerates=tolerates,
+        across_units=across_units,
+        aliases=aliases,
+    )
+
+
+def optimizer(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[Function], Function]:
+    """Add a function `f(groups, *, setting=default)` that returns a torch optimizer over parameter groups."""
+    return lambda function: _register("optimizer", function, formula=formula, reference=reference, aliases=aliases)
+
+
+def entries(kind: Kind) -> tuple[Entry, ...]:
+    """All entries of one kind in the order in which they were added, each once."""
+    return tuple(entry for (k, name), entry in _ENTRIES.items() if k == kind and name == entry.name)
+
+
+def names(kind: Kind) -> tuple[str, ...]:
+    """All names and aliases of one kind."""
+    return tuple(name for k, name in _ENTRIES if k == kind)
+
+
+def find(kind: Kind, name: str) -> Entry:
+    """The entry of that name or alias; raises `KeyError` with the nearest names in a sentence."""
+    if (kind, name) not in _ENTRIES:
+        raise KeyError(f"no {kind} is called {name!r}{did_you_mean(name, names(kind))}")
+    return _ENTRIES[kind, name]
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """'; did you mean a, b or c?' for the nearest known names, or the empty string where none is near."""
+    near = difflib.get_close_matches(wrong.lower(), list(known), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if near[1:] else near)}?" if near else ""
+
+
+@cache
+def parameters_model(entry: Entry) -> type[BaseModel]:
+    """A strict pydantic model of the entry's keyword parameters, with `learn` and `per_feature` where it can learn."""
+    parameters = [p for p in inspect.signature(entry.function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    annotated = SimpleNamespace(
+        __annotations__={p.name: p.annotation for p in parameters if p.annotation is not p.empty}
+    )
+    hints = get_type_hints(annotated, globalns=entry.function.__globals__, include_extras=True)
+    fields: dict[str, Any] = {p.name: (hints.get(p.name, type(p.default)), p.default) for p in parameters}
+    if entry.learnable:
+        fields |= {"learn": (bool, entry.learnt_by_default), "per_feature": (bool, False)}
+    configuration = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    return create_model(f"{entry.name}_parameters", __config__=configuration, **fields)
+
+
+def default_parameters(entry: Entry) -> dict[str, Any]:
+    """Every parameter of the entry at its default value."""
+    return parameters_model(entry)().model_dump()

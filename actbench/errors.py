@@ -1,0 +1,28 @@
+"""Expected errors: one message each (what, where, why, what next) and the exit code that goes with it."""
+
+from __future__ import annotations
+
+EXIT_DONE = 0
+EXIT_USAGE = 2
+EXIT_TRIALS_FAILED = 3
+EXIT_ENVIRONMENT = 4
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class ExpectedError(Exception):
+    """Something the user can cause and mend; the message is all they see."""
+
+    exit_code = EXIT_USAGE
+
+
+class ConfigurationError(ExpectedError):
+    """A mistake in an experiment file, an option or a name; nothing was started."""
+
+    exit_code = EXIT_USAGE
+
+
+class EnvironmentProblem(ExpectedError):
+    """Data, disk, device or a folder that is in use stands in the way."""
+
+    exit_code = EXIT_ENVIRONMENT

@@ -1,0 +1,18 @@
+"""Modules that are imported at their first use, so that the catalogue can be read in milliseconds."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+
+class LazyModule(ModuleType):
+    """A stand-in for a module that imports it when an attribute is first asked for.
+
+    `importlib.util.LazyLoader` does the same but puts the unloaded module into `sys.modules`, which torch's own
+    start-up and every "is torch loaded?" check stumble over; this stand-in stays out of it.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)

@@ -1,0 +1,78 @@
+"""What travels between the rooms: a trial to be trained, what its training gave, and how far a stack has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from actbench.settings import TrialSettings
+
+Phase = Literal["tune", "final"]
+Outcome = Literal["done", "diverged", "failed"]
+
+SCHEMA = 1
+TRAINING_CODE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: its settings, its seed, and the id that names exactly these numbers."""
+
+    id: str
+    phase: Phase
+    seed: int
+    settings: TrialSettings
+
+
+class Curves(BaseModel):
+    """One value per epoch; losses are means per image, None where not finite.
+
+    Training figures are taken over the epoch's own batches while the weights move (dropout on); validation figures
+    after the epoch's last step (dropout off). Without a validation part its lists are empty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train_loss: tuple[float | None, ...] = ()
+    train_correct_count: tuple[int, ...] = ()
+    validation_loss: tuple[float | None, ...] = ()
+    validation_correct_count: tuple[int, ...] = ()
+
+
+class TrialRecord(BaseModel):
+    """One finished trial: a line of the journal.
+
+    `diverged_epoch` is the first epoch (from 1) whose training, validation or, after the last, test loss was not finite;
+    the trial stopped there and its test figures are those of the network as it then was. `wall_seconds` is the stack's
+    time divided by its trials.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trial: str
+    phase: Phase
+    seed: int
+    settings: TrialSettings
+    outcome: Outcome
+    cause: str | None = None
+    diverged_epoch: int | None = None
+    train_count: int
+    validation_count: int
+    test_count: int
+    curves: Curves = Curves()
+    test_correct_count: int | None = None
+    test_loss: float | None = None
+    wall_seconds: float
+    stack_trials: int
+    device: str
+    environment: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """So many epochs of a stack are behind us."""
+
+    stack_index: int
+    epochs_done: int

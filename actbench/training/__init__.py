@@ -1,0 +1,1 @@
+"""How a stack of trials trains as one batched network."""

@@ -1,0 +1,99 @@
+"""The images in memory, each seed's split of them, and batches scaled as they are gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from actbench.catalogue.datasets import DATASETS, Arrays
+from actbench.records import Phase
+from actbench.settings import DataSettings
+from actbench.training.streams import generator
+
+EVALUATION_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Images:
+    """Inputs `[images, features]` as stored (uint8 or float32) and labels `[images]`, on the training device."""
+
+    inputs: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class SeedSplit:
+    """What one seed trains and validates on: row numbers, and the scaling (x - offset) / divisor."""
+
+    train_rows: Tensor
+    validation_rows: Tensor
+    offset: float
+    divisor: float
+
+
+def resident(arrays: Arrays, device: torch.device) -> tuple[Images, Images]:
+    """Training and test images on the device."""
+    return (
+        Images(torch.tensor(arrays.train_inputs, device=device), torch.tensor(arrays.train_labels, device=device)),
+        Images(torch.tensor(arrays.test_inputs, device=device), torch.tensor(arrays.test_labels, device=device)),
+    )
+
+
+def split_rows(labels: Tensor, data: DataSettings, phase: Phase, seed: int) -> tuple[Tensor, Tensor]:
+    """Rows to train on and rows to validate on, out of the first `train_available` images.
+
+    `stratified` walks through the seed's permutation class by class and holds out evenly spaced rows, so that every
+    class is held out in proportion to within one image; `tail` holds out the last rows of the file.
+    """
+    available, held_out = data.train_available(), data.validation_count()
+    rows = torch.arange(available)
+    is_held_out = torch.zeros(available, dtype=torch.bool)
+    if data.split == "tail":
+        is_held_out[available - held_out :] = True
+    elif held_out:
+        shuffled = torch.randperm(available, generator=generator(phase, seed, "split"))
+        by_class = shuffled[labels[:available].cpu()[shuffled].argsort(stable=True)]
+        is_held_out[by_class[torch.arange(held_out) * available // held_out]] = True
+    return rows[~is_held_out], rows[is_held_out]
+
+
+def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> SeedSplit:
+    """The seed's rows on the images' device, and the scaling that its training rows give."""
+    train_rows, validation_rows = split_rows(images.labels, data, phase, seed)
+    device = images.inputs.device
+    train_rows, validation_rows = train_rows.to(device), validation_rows.to(device)
+    offset, divisor = 0.0, 1.0
+    if data.scale == "unit":
+        divisor = float(DATASETS[data.dataset].maximum)
+    elif data.scale == "standard":
+        values = images.inputs[train_rows].double()
+        offset, divisor = float(values.mean()), float(values.std(correction=0)) or 1.0
+    elif data.scale != "none":
+        divisor = data.scale
+    return SeedSplit(train_rows, validation_rows, offset, divisor)
+
+
+def gather(images: Images, rows: Tensor, split: SeedSplit) -> tuple[Tensor, Tensor]:
+    """Scaled inputs `[rows, features]` in float32, and labels `[rows]`."""
+    inputs = images.inputs.index_select(0, rows).to(torch.float32)
+    if split.offset:
+        inputs -= split.offset
+    if split.divisor != 1:
+        inputs /= split.divisor
+    return inputs, images.labels.index_select(0, rows)
+
+
+def epoch_rows(split: SeedSplit, phase: Phase, seed: int, epoch: int, *, shuffle: bool) -> Tensor:
+    """The order in which one epoch visits the training rows."""
+    if not shuffle:
+        return split.train_rows
+    order = torch.randperm(len(split.train_rows), generator=generator(phase, seed, "order", epoch))
+    return split.train_rows[order.to(split.train_rows.device)]
+
+
+def blocks(rows: Tensor) -> Iterator[Tensor]:
+    """Rows in blocks for evaluation."""
+    return iter(rows.split(EVALUATION_BLOCK)) if len(rows) else iter(())

@@ -1,0 +1,211 @@
+"""Training of one stack from its first batch to its test accuracy."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from actbench.catalogue.datasets import Arrays
+from actbench.records import Curves, Trial, TrialRecord
+from actbench.settings import TrainSettings
+from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, gather, resident, seed_split
+from actbench.training.network import Network, create_network, losses_and_hits, per_trial, scores
+
+
+@dataclass
+class TrialCurves:
+    """What one trial has recorded so far, one value per epoch."""
+
+    train_loss: list[float] = field(default_factory=list)
+    train_correct_count: list[int] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_correct_count: list[int] = field(default_factory=list)
+    diverged_epoch: int | None = None
+
+
+def train_stack(
+    trials: Sequence[Trial], arrays: Arrays, device_name: str, on_epoch: Callable[[int], None]
+) -> list[TrialRecord]:
+    """Train trials of one shape together; one record each, in their order.
+
+    On the CPU the caller sees to it that torch runs on one thread: more would change bits. `on_epoch` is told how many
+    epochs are done.
+    """
+    started = time.perf_counter()
+    device = torch.device(device_name)
+    train_images, test_images = resident(arrays, device)
+    settings, phase = trials[0].settings, trials[0].phase
+    network = create_network(trials, device)
+    splits = [seed_split(train_images, settings.data, phase, seed) for seed in network.seeds]
+    curves = [TrialCurves() for _ in trials]
+    optimizer = create_optimizer(network)
+    steps = math.ceil(settings.data.train_count() / batch_size(settings.train, settings.data.train_count()))
+    for epoch in range(1, settings.train.epochs + 1):
+        trained = train_epoch(network, optimizer, train_images, splits, epoch, steps)
+        validated = evaluate(network, train_images, splits, [split.validation_rows for split in splits])
+        record_epoch(curves, epoch, trained, validated)
+        on_epoch(epoch)
+        if all(curve.diverged_epoch for curve in curves):
+            break
+    test_rows = torch.arange(settings.data.test_count(), device=device)
+    tested = evaluate(network, test_images, splits, [test_rows] * len(splits))
+    assert tested is not None
+    share_seconds = (time.perf_counter() - started) / len(trials)
+    return [
+        _record(trial, curve, loss, hits, share_seconds, len(trials), device_name)
+        for trial, curve, loss, hits in zip(trials, curves, *tested, strict=True)
+    ]
+
+
+def batch_size(train: TrainSettings, train_count: int) -> int:
+    """Images per step."""
+    return train_count if train.batch_size == "full" else min(train.batch_size, train_count)
+
+
+def create_optimizer(network: Network) -> Optimizer:
+    """torch's optimizer over every trial's row of parameters, grouped by learning rate and weight decay."""
+    parameters = network.parameters
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for row, gradient, trial in zip(parameters.rows, parameters.gradient_rows, network.trials, strict=True):
+        train = trial.settings.train
+        decay = train.resolved_weight_decay()
+        cut = parameters.weights_end
+        parts = [(slice(None), 0.0)] if decay == 0 else [(slice(0, cut), decay), (slice(cut, None), 0.0)]
+        for part, part_decay in parts:
+            tensor = row[part]
+            tensor.grad = gradient[part]
+            groups.setdefault((train.lr, part_decay), []).append(tensor)
+    choice = network.trials[0].settings.train.optimizer
+    optimizer: Optimizer = choice.entry.function(
+        [
+            {"params": tensors, "lr": lr, "weight_decay": decay, "initial_lr": lr}
+            for (lr, decay), tensors in groups.items()
+        ],
+        **dict(choice.parameters),
+    )
+    return optimizer
+
+
+def schedule_factor(train: TrainSettings, step: int, total_steps: int) -> float:
+    """What the learning rate is multiplied by at a step: 1, (1 + cos(pi * s)) / 2 or 1 - s, s = step / total_steps."""
+    progress = step / total_steps
+    if train.schedule == "cosine":
+        return (1 + math.cos(math.pi * progress)) / 2
+    return 1 - progress if train.schedule == "linear" else 1.0
+
+
+def train_epoch(
+    network: Network, optimizer: Optimizer, images: Images, splits: Sequence[SeedSplit], epoch: int, steps: int
+) -> tuple[list[float], list[int]]:
+    """One pass over the training rows; mean loss and correct count of every trial over the epoch's own batches."""
+    train, phase = network.trials[0].settings.train, network.trials[0].phase
+    orders = [
+        epoch_rows(split, phase, seed, epoch, shuffle=train.shuffle)
+        for split, seed in zip(splits, network.seeds, strict=True)
+    ]
+    count = len(orders[0])
+    size = batch_size(train, count)
+    loss_sums = torch.zeros(len(network.trials), dtype=torch.float64, device=images.inputs.device)
+    hit_sums = torch.zeros_like(loss_sums)
+    for step in range(steps):
+        inputs, labels = _gather_batch(network, images, splits, [order[step * size : (step + 1) * size] for order in orders])
+        losses, hits = losses_and_hits(network, scores(network, inputs, training=True), labels)
+        losses.mean(dim=1).sum().backward()
+        network.parameters.collect_gradients()
+        if train.schedule != "constant":
+            factor = schedule_factor(train, (epoch - 1) * steps + step, train.epochs * steps)
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+        optimizer.step()
+        loss_sums += losses.detach().sum(dim=1)
+        hit_sums += hits.sum(dim=1)
+    return (loss_sums / count).tolist(), [round(hits) for hits in hit_sums.tolist()]
+
+
+@torch.no_grad()
+def evaluate(
+    network: Network, images: Images, splits: Sequence[SeedSplit], rows: Sequence[Tensor]
+) -> tuple[list[float], list[int]] | None:
+    """Mean loss and correct count of every trial on its seed's rows, with dropout off; None where there are no rows."""
+    if len(rows[0]) == 0:
+        return None
+    loss_sums = torch.zeros(len(network.trials), dtype=torch.float64, device=images.inputs.device)
+    hit_sums = torch.zeros_like(loss_sums)
+    for block in zip(*(blocks(seed_rows) for seed_rows in rows), strict=True):
+        inputs, labels = _gather_batch(network, images, splits, block)
+        losses, hits = losses_and_hits(network, scores(network, inputs, training=False), labels)
+        loss_sums += losses.sum(dim=1)
+        hit_sums += hits.sum(dim=1)
+    return (loss_sums / len(rows[0])).tolist(), [round(hits) for hits in hit_sums.tolist()]
+
+
+def _gather_batch(
+    network: Network, images: Images, splits: Sequence[SeedSplit], rows: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Inputs `[trials, batch, features]` and labels `[trials, batch]`, gathered once for each seed."""
+    batches = [gather(images, seed_rows, split) for seed_rows, split in zip(rows, splits, strict=True)]
+    inputs = torch.stack([batch for batch, _ in batches])
+    labels = torch.stack([labels for _, labels in batches])
+    return per_trial(network, inputs), per_trial(network, labels)
+
+
+def record_epoch(
+    curves: Sequence[TrialCurves],
+    epoch: int,
+    trained: tuple[list[float], list[int]],
+    validated: tuple[list[float], list[int]] | None,
+) -> None:
+    """Add one epoch to the curves of all trials that have not diverged, and mark those that now have."""
+    for index, curve in enumerate(curves):
+        if curve.diverged_epoch is not None:
+            continue
+        latest = [trained[0][index]]
+        curve.train_loss.append(trained[0][index])
+        curve.train_correct_count.append(trained[1][index])
+        if validated is not None:
+            latest.append(validated[0][index])
+            curve.validation_loss.append(validated[0][index])
+            curve.validation_correct_count.append(validated[1][index])
+        if not all(map(math.isfinite, latest)):
+            curve.diverged_epoch = epoch
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _record(
+    trial: Trial, curve: TrialCurves, test_loss: float, test_hits: int, seconds: float, stack: int, device: str
+) -> TrialRecord:
+    data = trial.settings.data
+    diverged_epoch = curve.diverged_epoch
+    if diverged_epoch is None and not math.isfinite(test_loss):
+        diverged_epoch = len(curve.train_loss)
+    return TrialRecord(
+        trial=trial.id,
+        phase=trial.phase,
+        seed=trial.seed,
+        settings=trial.settings,
+        outcome="done" if diverged_epoch is None else "diverged",
+        diverged_epoch=diverged_epoch,
+        train_count=data.train_count(),
+        validation_count=data.validation_count(),
+        test_count=data.test_count(),
+        curves=Curves(
+            train_loss=tuple(map(_finite, curve.train_loss)),
+            train_correct_count=tuple(curve.train_correct_count),
+            validation_loss=tuple(map(_finite, curve.validation_loss)),
+            validation_correct_count=tuple(curve.validation_correct_count),
+        ),
+        test_correct_count=test_hits,
+        test_loss=_finite(test_loss),
+        wall_seconds=seconds,
+        stack_trials=stack,
+        device=device,
+    )

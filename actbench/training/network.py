@@ -1,0 +1,172 @@
+"""A stack of multilayer perceptrons: forward pass, losses and predictions of all trials at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from actbench.records import Trial
+from actbench.settings import Choice, Layer, resolve_layers
+from actbench.training.parameters import Parameters, create_parameters, learnt_sizes
+from actbench.training.products import StackedLinear, is_aligned
+from actbench.training.streams import generator
+
+BATCH_NORM_MOMENTUM = 0.1
+BATCH_NORM_EPSILON = 1e-5
+
+Function = Callable[[Tensor, slice], Tensor]
+
+
+@dataclass(frozen=True)
+class Network:
+    """The networks of a stack: their layers per trial, their parameters, and the state that training keeps besides.
+
+    `seeds` are the stack's distinct seeds and `seed_index` `[trials]` says which of them each trial has, or is None
+    where there is only one. `running` holds batch norm's mean and variance `[trials, units]` by layer.
+    """
+
+    trials: tuple[Trial, ...]
+    layers: tuple[tuple[Layer, ...], ...]
+    parameters: Parameters
+    seeds: tuple[int, ...]
+    seed_index: Tensor | None
+    running: dict[int, tuple[Tensor, Tensor]]
+    dropout_generators: tuple[torch.Generator, ...]
+
+    def depth(self) -> int:
+        """Linear layers in each network."""
+        return len(self.layers[0])
+
+
+def create_network(trials: Sequence[Trial], device: torch.device) -> Network:
+    """Networks of the same shape, one per trial, with their seeds' initial values."""
+    layers = tuple(resolve_layers(trial.settings) for trial in trials)
+    seeds = tuple(dict.fromkeys(trial.seed for trial in trials))
+    index = torch.tensor([seeds.index(trial.seed) for trial in trials], device=device)
+    count = len(trials)
+    phase = trials[0].phase
+    return Network(
+        trials=tuple(trials),
+        layers=layers,
+        parameters=create_parameters(trials, layers, device),
+        seeds=seeds,
+        seed_index=index if len(seeds) > 1 else None,
+        running={
+            number: (torch.zeros(count, layer.units, device=device), torch.ones(count, layer.units, device=device))
+            for number, layer in enumerate(layers[0])
+            if layer.batch_norm
+        },
+        dropout_generators=tuple(generator(phase, seed, "dropout", device=device.type) for seed in seeds),
+    )
+
+
+def per_trial(network: Network, per_seed: Tensor) -> Tensor:
+    """`[seeds, ...]` repeated to `[trials, ...]`; without a copy where the stack has one seed or one trial a seed."""
+    if network.seed_index is None:
+        return per_seed.expand(len(network.trials), *per_seed.shape[1:])
+    if len(network.seeds) == len(network.trials):
+        return per_seed
+    return per_seed.index_select(0, network.seed_index)
+
+
+def scores(network: Network, inputs: Tensor, *, training: bool) -> Tensor:
+    """The last layer's scores `[trials, batch, units]` of inputs `[trials, batch, features]`."""
+    values = inputs
+    for index in range(network.depth()):
+        weight, bias = network.parameters.named[index, "weight"], network.parameters.named[index, "bias"]
+        values = StackedLinear.apply(values, weight.values, bias.values, weight.gradient, bias.gradient)
+        layer = network.layers[0][index]
+        if layer.batch_norm:
+            values = _batch_norm(network, index, values, training=training)
+        if layer.activation is not None:
+            values = _activate(network, index, values)
+        if layer.dropout and training:
+            values = values * _dropout_scale(network, layer, values)
+    return values
+
+
+def losses_and_hits(network: Network, values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Loss of every example, and whether its label was predicted, both `[trials, batch]`.
+
+    The prediction is the unit with the largest output; a single unit predicts class 1 where its output is above 0.5.
+    """
+    pairs = [(trial.settings.model.output, trial.settings.train.loss) for trial in network.trials]
+
+    def both(piece: Tensor, part: slice) -> Tensor:
+        output, loss = pairs[part.start]
+        prediction = _call(output, piece)
+        losses = _call(loss, prediction, labels[part])
+        if piece.shape[-1] == 1:
+            predicted = (prediction.detach().squeeze(-1) > 0.5).long()
+        else:
+            predicted = prediction.detach().argmax(dim=-1)
+        return torch.stack([losses, (predicted == labels[part]).to(losses.dtype)], dim=1)
+
+    joint = _by_runs(values, pairs, both)
+    return joint[:, 0], joint[:, 1].detach()
+
+
+def _activate(network: Network, index: int, values: Tensor) -> Tensor:
+    """Each trial's own activation of layer `index`."""
+    layers = [layers[index] for layers in network.layers]
+
+    def activate(piece: Tensor, part: slice) -> Tensor:
+        layer = layers[part.start]
+        assert layer.activation is not None
+        learnt = {
+            name: network.parameters.named[index, name].values[part, None, :size]
+            for name, size in learnt_sizes(layer).items()
+        }
+        return _call(layer.activation, piece, **learnt)
+
+    keys = [(layer.activation, number if learnt_sizes(layer) else None) for number, layer in enumerate(layers)]
+    return _by_runs(values, keys, activate)
+
+
+def _call(choice: Choice, *tensors: Tensor, **learnt: Tensor) -> Tensor:
+    given = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")}
+    result: Tensor = choice.entry.function(*tensors, **{**given, **learnt})
+    return result
+
+
+def _by_runs(values: Tensor, keys: Sequence[Hashable], function: Function) -> Tensor:
+    """Apply `function` to every run of trials with equal keys at once, or trial by trial where the runs would disturb
+    each other's bits."""
+    runs = [len(list(run)) for _, run in groupby(keys)]
+    if values.device.type == "cpu" and not is_aligned(values[0].numel()):
+        runs = [1] * len(keys)
+    if len(runs) == 1:
+        return function(values, slice(0, len(keys)))
+    pieces, start = [], 0
+    for piece in values.split(runs):
+        pieces.append(function(piece, slice(start, start + len(piece))))
+        start += len(piece)
+    return torch.cat(pieces)
+
+
+def _batch_norm(network: Network, index: int, values: Tensor, *, training: bool) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) * scale + shift over the batch; evaluation uses the running moments."""
+    running_mean, running_variance = network.running[index]
+    if training:
+        mean = values.mean(dim=1, keepdim=True)
+        variance = (values - mean).square().mean(dim=1, keepdim=True)
+        count = values.shape[1]
+        with torch.no_grad():
+            running_mean.lerp_(mean.squeeze(1), BATCH_NORM_MOMENTUM)
+            running_variance.lerp_(variance.squeeze(1) * count / max(count - 1, 1), BATCH_NORM_MOMENTUM)
+    else:
+        mean, variance = running_mean.unsqueeze(1), running_variance.unsqueeze(1)
+    scale = network.parameters.named[index, "scale"].values.unsqueeze(1)
+    shift = network.parameters.named[index, "shift"].values.unsqueeze(1)
+    return (values - mean) * torch.rsqrt(variance + BATCH_NORM_EPSILON) * scale + shift
+
+
+def _dropout_scale(network: Network, layer: Layer, values: Tensor) -> Tensor:
+    """0 with probability `dropout`, else 1 / (1 - dropout); trials of one seed share the draws."""
+    shape = values.shape[1:]
+    draws = torch.stack([torch.rand(shape, generator=g, device=values.device) for g in network.dropout_generators])
+    return per_trial(network, (draws >= layer.dropout).to(values.dtype) / (1 - layer.dropout))

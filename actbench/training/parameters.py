@@ -1,0 +1,123 @@
+"""The parameters of a stack: one row of memory per trial, so that an optimizer sees one tensor per trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from actbench.records import Trial
+from actbench.settings import Layer
+from actbench.training.products import VECTOR_ELEMENTS
+from actbench.training.streams import generator
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of all trials: values `[trials, *shape]` and their gradient, views of the stack's rows."""
+
+    values: Tensor
+    gradient: Tensor
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """All parameters of a stack.
+
+    `rows` and `gradient_rows` are `[trials, elements]`: first all weights, then, from `weights_end`, everything that
+    weight decay leaves alone (biases, batch norm's scale and shift, learnt activation parameters). `named` finds them
+    by layer and name.
+    """
+
+    rows: Tensor
+    gradient_rows: Tensor
+    weights_end: int
+    named: dict[tuple[int, str], Parameter]
+
+    def collect_gradients(self) -> None:
+        """Move what autograd found for the small parameters to the rows; linear layers have written theirs there."""
+        for (_, name), parameter in self.named.items():
+            if name not in ("weight", "bias"):
+                found = parameter.values.grad
+                parameter.gradient.copy_(torch.zeros_like(parameter.values) if found is None else found)
+                parameter.values.grad = None
+
+
+def shapes(layers: Sequence[Layer]) -> dict[tuple[int, str], tuple[int, ...]]:
+    """The shape of every parameter of one network, weights first; learnt activation parameters are per layer."""
+    weights = {(index, "weight"): (layer.fan_in, layer.units) for index, layer in enumerate(layers)}
+    others: dict[tuple[int, str], tuple[int, ...]] = {}
+    for index, layer in enumerate(layers):
+        others[index, "bias"] = (layer.units,)
+        if layer.batch_norm:
+            others[index, "scale"] = others[index, "shift"] = (layer.units,)
+        for name, size in learnt_sizes(layer).items():
+            others[index, name] = (size,)
+    return weights | others
+
+
+def learnt_sizes(layer: Layer) -> dict[str, int]:
+    """How many values of each learnt activation parameter a layer has: one, or one per feature."""
+    if layer.activation is None:
+        return {}
+    given = dict(layer.activation.parameters)
+    if not given.get("learn"):
+        return {}
+    return dict.fromkeys(layer.activation.entry.learnable, layer.units if given["per_feature"] else 1)
+
+
+def count_parameters(layer: Layer) -> int:
+    """Trainable numbers of one layer."""
+    return sum(math.prod(shape) for shape in shapes([layer]).values())
+
+
+def create_parameters(
+    trials: Sequence[Trial], networks: Sequence[Sequence[Layer]], device: torch.device
+) -> Parameters:
+    """Memory for all trials, filled with their initial values: unit draws of the seed, scaled by the initialiser.
+
+    Trials of a stack may learn different activation parameters; each row has room for all of them and a trial's unused
+    ones stay untouched at zero.
+    """
+    union: dict[tuple[int, str], tuple[int, ...]] = {}
+    for network in networks:
+        for key, shape in shapes(network).items():
+            union[key] = max(union.get(key, shape), shape)
+    offsets, weights_end, end = {}, 0, 0
+    for key in sorted(union, key=lambda key: key[1] != "weight"):
+        offsets[key] = end
+        end += math.ceil(math.prod(union[key]) / VECTOR_ELEMENTS) * VECTOR_ELEMENTS
+        weights_end = end if key[1] == "weight" else weights_end
+    rows = torch.zeros(len(trials), end)
+    for row, trial, network in zip(rows, trials, networks, strict=True):
+        for (index, name), shape in shapes(network).items():
+            values = initial_values(trial, network[index], index, name, shape)
+            offset = offsets[index, name]
+            row[offset : offset + values.numel()] = values.flatten()
+    rows = rows.to(device)
+    gradient_rows = torch.zeros_like(rows)
+    named = {
+        key: Parameter(_view(rows, offsets[key], shape).requires_grad_(), _view(gradient_rows, offsets[key], shape))
+        for key, shape in union.items()
+    }
+    return Parameters(rows, gradient_rows, weights_end, named)
+
+
+def _view(rows: Tensor, offset: int, shape: tuple[int, ...]) -> Tensor:
+    return rows[:, offset : offset + math.prod(shape)].view(len(rows), *shape).detach()
+
+
+def initial_values(trial: Trial, layer: Layer, index: int, name: str, shape: tuple[int, ...]) -> Tensor:
+    """What one parameter of one trial starts from."""
+    if name in ("weight", "bias"):
+        choice = layer.init if name == "weight" else layer.bias_init
+        stream = generator(trial.phase, trial.seed, "init", index, int(name == "bias"))
+        values: Tensor = choice.entry.function(shape, layer.fan_in, layer.units, stream, **dict(choice.parameters))
+        return values
+    if name in ("scale", "shift"):
+        return torch.full(shape, 1.0 if name == "scale" else 0.0)
+    assert layer.activation is not None
+    return torch.full(shape, float(dict(layer.activation.parameters)[name]))

@@ -1,0 +1,159 @@
+"""YAML text to plain data with the place of every value, under limits, with scalars as YAML 1.2 reads them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+LARGEST_FILE_BYTES = 1_000_000
+DEEPEST_NESTING = 20
+MOST_NODES = 20_000
+MOST_ALIASES = 100
+
+Path = tuple[str | int, ...]
+
+_INTEGER = re.compile(r"[-+]?[0-9][0-9_]*\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf"), float("inf")),
+    "-.inf": float("-inf"),
+    ".nan": float("nan"),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it is, which setting it concerns, and a sentence."""
+
+    place: str
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        dotted = dotted_path(self.path)
+        return f"{self.place}: {dotted + ': ' if dotted else ''}{self.message}"
+
+
+@dataclass
+class Source:
+    """Plain data (dict, tuple, str, int, float, bool, None), the place `file:line:column` of every path, and problems."""
+
+    data: Any = None
+    places: dict[Path, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def place(self, path: Path) -> str:
+        """The place of a path, or of the nearest thing above it."""
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, "")
+
+
+def dotted_path(path: Path) -> str:
+    """`vary.model.activation[2]` for `("vary", "model.activation", 2)`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def read_yaml(text: str, file: str) -> Source:
+    """Read one YAML document; every mistake in it becomes a problem of the result, and nothing is raised."""
+    source = Source(places={(): f"{file}:1:1"})
+    if len(text.encode(errors="replace")) > LARGEST_FILE_BYTES:
+        source.problems.append(Problem(f"{file}:1:1", (), f"expected at most {LARGEST_FILE_BYTES:,} bytes"))
+        return source
+    try:
+        if _within_limits(text, file, source):
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            if node is None:
+                source.problems.append(Problem(f"{file}:1:1", (), "expected settings, found an empty file"))
+            else:
+                source.data = _Reader(file, source).value(node, ())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        sentence = " ".join(filter(None, [error.context, error.problem]))
+        source.problems.append(Problem(_place(file, mark), (), f"not YAML: {sentence}"))
+    except yaml.YAMLError as error:
+        source.problems.append(Problem(f"{file}:1:1", (), f"not YAML: {str(error).splitlines()[0]}"))
+    return source
+
+
+def _place(file: str, mark: Any) -> str:
+    return f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else f"{file}:1:1"
+
+
+def _within_limits(text: str, file: str, source: Source) -> bool:
+    """Walk the events once, before anything is built, and stop at the first that passes a limit."""
+    depth = nodes = aliases = documents = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        aliases += isinstance(event, yaml.AliasEvent)
+        nodes += isinstance(event, yaml.NodeEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        explicit_tag = getattr(event, "tag", None)
+        for broken, message in (
+            (documents > 1, "expected one document, found another one"),
+            (depth > DEEPEST_NESTING, f"nested deeper than {DEEPEST_NESTING} levels"),
+            (nodes > MOST_NODES, f"more than {MOST_NODES:,} values"),
+            (aliases > MOST_ALIASES, f"more than {MOST_ALIASES} aliases"),
+            (explicit_tag not in (None, "!"), f"tags such as {explicit_tag} are not allowed here"),
+        ):
+            if broken:
+                source.problems.append(Problem(_place(file, event.start_mark), (), message))
+                return False
+    return True
+
+
+@dataclass
+class _Reader:
+    file: str
+    source: Source
+    nodes_read: int = 0
+
+    def value(self, node: yaml.Node, path: Path) -> Any:
+        self.nodes_read += 1
+        self.source.places[path] = _place(self.file, node.start_mark)
+        if self.nodes_read > MOST_NODES or len(path) > DEEPEST_NESTING:
+            if self.nodes_read == MOST_NODES + 1 or len(path) > DEEPEST_NESTING:
+                self._complain(node, path, f"more than {MOST_NODES:,} values or too deep once aliases are followed")
+                self.nodes_read = MOST_NODES + 1
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self.value(item, (*path, index)) for index, item in enumerate(node.value))
+        return scalar(node.value) if node.style is None else node.value
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None or key == "<<":
+                self._complain(key_node, path, "expected a plain name as key" if key is None else "`<<` is not allowed")
+            elif key in result:
+                self._complain(key_node, (*path, key), f"duplicate key, first given in line {lines[key]}")
+            else:
+                lines[key] = key_node.start_mark.line + 1
+                result[key] = self.value(value_node, (*path, key))
+                self.source.places[(*path, key)] = _place(self.file, key_node.start_mark)
+        return result
+
+    def _complain(self, node: yaml.Node, path: Path, message: str) -> None:
+        self.source.problems.append(Problem(_place(self.file, node.start_mark), path, message))
+
+
+def scalar(text: str) -> Any:
+    """A plain scalar by YAML 1.2's core schema: `1e-3` is a number, `no` is text."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.match(text) and len(text) <= 40:
+        return int(text.replace("_", ""), 0) if text[:2] in ("0x", "0o") else int(text)
+    return float(text) if _FLOAT.match(text) else text
