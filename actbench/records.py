@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from actbench.settings import TrialSettings
 
@@ -49,8 +49,9 @@ class TrialRecord(BaseModel):
     time divided by its trials.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
+    schema_version: int = Field(SCHEMA, alias="schema")
     trial: str
     phase: Phase
     seed: int
@@ -69,10 +70,3 @@ class TrialRecord(BaseModel):
     device: str
     environment: str = ""
 
-
-@dataclass(frozen=True)
-class Progress:
-    """So many epochs of a stack are behind us."""
-
-    stack_index: int
-    epochs_done: int

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from actbench.catalogue.datasets import DATASETS, Arrays
+from actbench.catalogue.datasets import Arrays
 from actbench.records import Phase
 from actbench.settings import DataSettings
 from actbench.training.streams import generator
@@ -67,12 +67,12 @@ def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> S
     train_rows, validation_rows = train_rows.to(device), validation_rows.to(device)
     offset, divisor = 0.0, 1.0
     if data.scale == "unit":
-        divisor = float(DATASETS[data.dataset].maximum)
+        divisor = float(data.facts().maximum)
     elif data.scale == "standard":
         values = images.inputs[train_rows].double()
         offset, divisor = float(values.mean()), float(values.std(correction=0)) or 1.0
     elif data.scale != "none":
-        divisor = data.scale
+        divisor = float(data.scale)
     return SeedSplit(train_rows, validation_rows, offset, divisor)
 
 

@@ -65,7 +65,7 @@ def train_stack(
 
 def batch_size(train: TrainSettings, train_count: int) -> int:
     """Images per step."""
-    return train_count if train.batch_size == "full" else min(train.batch_size, train_count)
+    return train_count if train.batch_size == "full" else min(int(train.batch_size), train_count)
 
 
 def create_optimizer(network: Network) -> Optimizer:

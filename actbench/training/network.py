@@ -9,9 +9,10 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from actbench.choices import Choice
+from actbench.layers import Layer, learnt_sizes, resolve_layers
 from actbench.records import Trial
-from actbench.settings import Choice, Layer, resolve_layers
-from actbench.training.parameters import Parameters, create_parameters, learnt_sizes
+from actbench.training.parameters import Parameters, create_parameters
 from actbench.training.products import StackedLinear, is_aligned
 from actbench.training.streams import generator
 

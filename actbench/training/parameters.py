@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from actbench.layers import Layer, learnt_sizes
 from actbench.records import Trial
-from actbench.settings import Layer
 from actbench.training.products import VECTOR_ELEMENTS
 from actbench.training.streams import generator
 
@@ -57,21 +57,6 @@ def shapes(layers: Sequence[Layer]) -> dict[tuple[int, str], tuple[int, ...]]:
         for name, size in learnt_sizes(layer).items():
             others[index, name] = (size,)
     return weights | others
-
-
-def learnt_sizes(layer: Layer) -> dict[str, int]:
-    """How many values of each learnt activation parameter a layer has: one, or one per feature."""
-    if layer.activation is None:
-        return {}
-    given = dict(layer.activation.parameters)
-    if not given.get("learn"):
-        return {}
-    return dict.fromkeys(layer.activation.entry.learnable, layer.units if given["per_feature"] else 1)
-
-
-def count_parameters(layer: Layer) -> int:
-    """Trainable numbers of one layer."""
-    return sum(math.prod(shape) for shape in shapes([layer]).values())
 
 
 def create_parameters(

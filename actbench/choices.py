@@ -1,0 +1,138 @@
+"""Choosing a catalogue entry by name, and the sentences that explain what is wrong with a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, find, parameters_model
+
+FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+Yaml = Any
+
+
+class Choice(BaseModel):
+    """One catalogue entry with all its parameters, as in `{leaky_relu: {negative_slope: 0.1}}`."""
+
+    model_config = FROZEN
+
+    kind: Kind
+    name: str
+    parameters: tuple[tuple[str, Any], ...]
+
+    @property
+    def entry(self) -> Entry:
+        """What the catalogue knows under this name."""
+        return find(self.kind, self.name)
+
+    def own_parameters(self) -> dict[str, Any]:
+        """The parameters that differ from the entry's defaults."""
+        defaults = default_parameters(self.entry)
+        return {name: value for name, value in self.parameters if value != defaults[name]}
+
+    def to_yaml(self) -> Yaml:
+        """The shortest spelling in an experiment file."""
+        own = self.own_parameters()
+        return {self.name: {key: _listed(value) for key, value in own.items()}} if own else self.name
+
+    def __str__(self) -> str:
+        own = ", ".join(f"{name}={value}" for name, value in self.own_parameters().items())
+        return f"{self.name}({own})" if own else self.name
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def nested_problem(problems: Iterable[tuple[tuple[str | int, ...], str]]) -> PydanticCustomError:
+    """A pydantic error that carries several problems, each with its path below the field being validated."""
+    return PydanticCustomError("nested", "see details", {"problems": list(problems)})
+
+
+def parse_choice(kind: Kind, value: Yaml) -> Choice:
+    """Read `name` or `{name: {parameter: value}}`; raises a pydantic error that names every mistake."""
+    if isinstance(value, Choice):
+        return value
+    if isinstance(value, str):
+        name, given = value, {}
+    elif isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict | None):
+        name, given = next(iter(value.items()))
+        given = given or {}
+    else:
+        raise nested_problem([((), f"expected a name or {{name: {{setting: value}}}} of {kind}, found {shown(value)}")])
+    try:
+        entry = find(kind, str(name))
+    except KeyError as unknown:
+        raise nested_problem([((), str(unknown.args[0]))]) from None
+    try:
+        parameters = parameters_model(entry)(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})
+    except ValidationError as invalid:
+        known = tuple(parameters_model(entry).model_fields)
+        raise nested_problem(
+            ((name, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
+        ) from None
+    return Choice(kind=kind, name=entry.name, parameters=tuple(parameters.model_dump().items()))
+
+
+def shown(value: Any) -> str:
+    """A value as an error message quotes it: short, and with the kind of thing it is."""
+    kinds = {bool: "true or false", str: "text", int: "a whole number", float: "a number", tuple: "a list", dict: "a mapping"}
+    if value is None:
+        return "nothing"
+    text = str(value).lower() if isinstance(value, bool) else repr(list(value) if isinstance(value, tuple) else value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({kinds.get(type(value), type(value).__name__)})"
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "finite_number": "a finite number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "literal_error": "one of {expected}",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length} entries",
+    "string_pattern_mismatch": "text that matches {pattern}",
+}
+
+
+def explain(problem: ErrorDetails, *, known_keys: Iterable[str] = ()) -> str:
+    """One pydantic error as a sentence: what was expected, what was found, the nearest name."""
+    context = problem.get("ctx", {})
+    if problem["type"] == "extra_forbidden":
+        known = list(known_keys)
+        wrong = str(problem["loc"][-1])
+        return f"unknown key{did_you_mean(wrong, known) or '; known here: ' + (', '.join(known) or 'none')}"
+    if problem["type"] == "missing":
+        return "required, but not there"
+    expected = _EXPECTED.get(problem["type"])
+    if expected is None:
+        return str(problem["msg"])
+    nearest = ""
+    if problem["type"] == "literal_error":
+        nearest = did_you_mean(str(problem["input"]), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", "))
+    return f"expected {expected.format(**context)}, found {shown(problem['input'])}{nearest}"
+
+
+def _choice_of(kind: Kind) -> Any:
+    return Annotated[Choice, BeforeValidator(partial(parse_choice, kind)), PlainSerializer(Choice.to_yaml)]
+
+
+Activation = _choice_of("activation")
+Initialiser = _choice_of("initialiser")
+Output = _choice_of("output")
+Loss = _choice_of("loss")
+Optimizer = _choice_of("optimizer")

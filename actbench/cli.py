@@ -1,0 +1,239 @@
+"""The command line: one short function per verb, which reads, calls, prints and gives the exit code."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+
+from actbench import __version__, errors
+
+if TYPE_CHECKING:
+    from actbench.config import Loaded
+
+app = typer.Typer(
+    name="actbench",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Settle which activation, initialiser, loss or output function is better on MNIST, by how much, how surely.",
+    epilog="Exit codes: 0 done, 2 usage or configuration, 3 some trials failed, 4 environment (data, disk, device), "
+    "130/143 interrupted.",
+)
+data_app = typer.Typer(help="Show where the datasets are, or fetch one.", rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+Config = Annotated[Path, typer.Argument(help="An experiment file (YAML).", show_default=False)]
+Folder = Annotated[
+    Path | None, typer.Argument(help="A result folder; the latest under results/ when left out.", show_default=False)
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, as in train.epochs=3; repeatable.")
+]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where datasets are kept (else ACTBENCH_DATA, else the user's cache).")
+]
+ResultsRoot = Annotated[Path, typer.Option("--results", help="The folder that holds the result folders.")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="Tiny subset: 512 training and 256 test images, 1 epoch, 2 seeds.")]
+TableFormat = Literal["table", "markdown", "csv", "json"]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, unwound as Ctrl-C is."""
+
+
+def main() -> None:
+    """Run the command line; expected errors become one message and their exit code."""
+    try:
+        app()
+    except errors.ExpectedError as problem:
+        print(f"actbench: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
+    from dataclasses import replace
+
+    from actbench.config import load_experiment
+    from actbench.experiment import smoke_version
+
+    loaded = load_experiment(config, overrides or ())
+    for warning in loaded.warnings:
+        _say(f"warning: {warning}")
+    return replace(loaded, experiment=smoke_version(loaded.experiment)) if smoke else loaded
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(f"actbench {__version__}")
+        raise typer.Exit()
+
+
+@app.command()
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    results: ResultsRoot = Path("results"),
+    data_dir: DataFolder = None,
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to train.")] = "auto",
+    jobs: Annotated[str, typer.Option(metavar="auto|N", help="Worker processes on the CPU; auto: one for each core.")] = "auto",
+    smoke: Smoke = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Set earlier results aside and train everything.")] = False,
+) -> None:
+    """Train every trial of an experiment that its result folder does not hold yet, and print the table."""
+    from actbench.catalogue.datasets import data_folder
+    from actbench.runner import RunOptions
+
+    experiment = _load(config, overrides, smoke).experiment
+    options = RunOptions(results, data_folder(data_dir), device, _parse_jobs(jobs), fresh)
+    if dry_run:
+        from actbench.report.dry_run import dry_run_section
+        from actbench.report.terminal import print_sections
+
+        print_sections([dry_run_section(experiment, options)])
+        return
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        from actbench.report.progress import progress
+        from actbench.runner import run_experiment
+
+        _say(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds -> {results / experiment.name}")
+        with progress() as show:
+            outcome = run_experiment(experiment, options, show, _say)
+    except KeyboardInterrupt as interruption:
+        _stop_interrupted(interruption)
+    _print_comparison(outcome.folder, results, None, "test_accuracy", "table")
+    _say(
+        f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
+        f"{outcome.failed} failed. Next: actbench report {shlex.quote(str(outcome.folder))}"
+    )
+    if outcome.failed:
+        _say("The causes are in the column `cause` of trials.csv; the same command tries the failed trials again.")
+        raise typer.Exit(errors.EXIT_TRIALS_FAILED)
+
+
+def _parse_jobs(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1024:
+        return int(text)
+    raise errors.ConfigurationError(f"--jobs {text}: expected auto or a whole number from 1 to 1024")
+
+
+def _raise_terminated(signal_number: int, frame: object) -> NoReturn:
+    raise Terminated
+
+
+def _stop_interrupted(interruption: KeyboardInterrupt) -> NoReturn:
+    again = shlex.join(["actbench", *(argument for argument in sys.argv[1:] if argument != "--fresh")])
+    _say(f"Interrupted; every finished stack is kept. Continue with: {again}")
+    raise typer.Exit(errors.EXIT_TERMINATED if isinstance(interruption, Terminated) else errors.EXIT_INTERRUPTED)
+
+
+@app.command()
+def compare(
+    folder: Folder = None,
+    results: ResultsRoot = Path("results"),
+    baseline: Annotated[
+        str | None, typer.Option(metavar="ARM", help="The arm to compare with: relu, or model.activation=relu.")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="A recorded metric, such as test_accuracy or validation_loss.")] = "test_accuracy",
+    format: Annotated[TableFormat, typer.Option(help="How to print it.")] = "table",
+) -> None:
+    """Compare the arms of an experiment: mean, interval, paired difference to the baseline."""
+    _print_comparison(folder, results, baseline, metric, format)
+
+
+def _print_comparison(folder: Path | None, root: Path, baseline: str | None, metric: str, format: TableFormat) -> None:
+    from actbench.report.compare import print_comparison
+    from actbench.results import load_results
+
+    print_comparison(load_results(folder, root), baseline, metric, format, _say)
+
+
+@app.command()
+def report(
+    folder: Folder = None,
+    results: ResultsRoot = Path("results"),
+    metric: Annotated[str, typer.Option(help="A recorded metric, such as test_accuracy or validation_loss.")] = "test_accuracy",
+    format: Annotated[Literal["table", "markdown"], typer.Option(help="How to print it.")] = "table",
+) -> None:
+    """Print accuracy by arm, by pair of factors, and the learning curves."""
+    from actbench.report.compare import print_report
+    from actbench.results import load_results
+
+    print_report(load_results(folder, results), metric, format, _say)
+
+
+@app.command(name="list")
+def list_catalogue(
+    kind: Annotated[str | None, typer.Argument(help="activation, output, initialiser, loss, optimizer or dataset.")] = None,
+) -> None:
+    """List what an experiment can choose from."""
+    from actbench.report.summary import catalogue_sections
+    from actbench.report.terminal import print_sections
+
+    print_sections(catalogue_sections(kind))
+
+
+@app.command()
+def validate(config: Config, overrides: Overrides = None) -> None:
+    """Check an experiment file and report every mistake in it."""
+    experiment = _load(config, overrides).experiment
+    arms, seeds = experiment.arm_count(), len(experiment.seeds)
+    print(f"{config}: valid; {arms} arms x {seeds} seeds = {arms * seeds} trials")
+
+
+@app.command()
+def summary(config: Config, overrides: Overrides = None) -> None:
+    """Show the network layer by layer: output shapes, initialisers, parameters."""
+    from actbench.report.summary import summary_sections
+    from actbench.report.terminal import print_sections
+
+    print_sections(summary_sections(_load(config, overrides).experiment))
+
+
+@data_app.callback(invoke_without_command=True)
+def data(context: typer.Context, data_dir: DataFolder = None) -> None:
+    """Show where the datasets are, or fetch one."""
+    if context.invoked_subcommand is None:
+        from actbench.catalogue.datasets import data_folder
+        from actbench.report.summary import data_section
+        from actbench.report.terminal import print_sections
+
+        print_sections([data_section(data_folder(data_dir))])
+
+
+@data_app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="mnist, fashion_mnist or kmnist.")] = "mnist", data_dir: DataFolder = None
+) -> None:
+    """Download a dataset, unless it is there, and check it."""
+    from actbench.catalogue import datasets
+    from actbench.catalogue.registry import did_you_mean
+
+    if name not in datasets.DATASETS:
+        near = did_you_mean(name, datasets.DATASETS) or f": {', '.join(datasets.DATASETS)}"
+        raise errors.ConfigurationError(f"no dataset is called {name!r}{near}")
+    dataset, folder = datasets.DATASETS[name], datasets.data_folder(data_dir)
+    datasets.fetch(dataset, folder)
+    datasets.load(dataset, folder)
+    print(f"{name}: complete and checked" + (f" in {datasets.raw_folder(dataset, folder)}" if dataset.file_md5 else ""))

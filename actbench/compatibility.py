@@ -1,0 +1,63 @@
+"""Settings that are each valid but do not go together: impossible pairs, and pairs that mean something else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actbench.settings import TrialSettings
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A sentence about settings that do not go together, and the setting to look at first."""
+
+    path: str
+    message: str
+    impossible: bool
+
+
+def conflicts(settings: TrialSettings) -> list[Conflict]:
+    """Everything in these settings that cannot work (`impossible`) or works but not as its names say."""
+    return [*_data_conflicts(settings), *_model_conflicts(settings), *_optimizer_conflicts(settings)]
+
+
+def _data_conflicts(settings: TrialSettings) -> list[Conflict]:
+    data, dataset = settings.data, settings.data.facts()
+    found = []
+    for path, wanted, available in (
+        ("data.train", data.train, dataset.train_count),
+        ("data.test", data.test, dataset.test_count),
+    ):
+        if wanted is not None and wanted > available:
+            found.append(Conflict(path, f"expected at most {available} images, which is what {dataset.name} has, found {wanted}", True))
+    if data.train_count() < 1:
+        message = f"{data.validation_count()} validation images leave none of {data.train_available()} to train on"
+        found.append(Conflict("data.validation", message, True))
+    return found
+
+
+def _model_conflicts(settings: TrialSettings) -> list[Conflict]:
+    output, loss = settings.model.output, settings.train.loss
+    found = []
+    if settings.model.hidden is not None and settings.model.layers is not None:
+        found.append(Conflict("model.layers", "give either hidden or layers, not both", True))
+    if settings.data.facts().output_units == 1:
+        for path, choice in (("model.output", output), ("train.loss", loss)):
+            if choice.entry.across_units:
+                message = f"{choice.name} compares several output units, and {settings.data.dataset} has one (use sigmoid with bce)"
+                found.append(Conflict(path, message, True))
+    yields = output.entry.yields
+    if yields not in loss.entry.accepts:
+        meant_for = " or ".join(loss.entry.accepts)
+        message = f"{loss.name} is meant for {meant_for}, but output {output} gives {yields}"
+        possible = yields in loss.entry.tolerates
+        ending = ": it trains, but on another loss than its name says" if possible else ": it cannot be computed"
+        found.append(Conflict("train.loss", message + ending, not possible))
+    return found
+
+
+def _optimizer_conflicts(settings: TrialSettings) -> list[Conflict]:
+    given = dict(settings.train.optimizer.parameters)
+    if given.get("nesterov") and (given["momentum"] <= 0 or given["dampening"] != 0):
+        return [Conflict("train.optimizer", "nesterov needs a momentum above 0 and dampening 0", True)]
+    return []

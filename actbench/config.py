@@ -1,0 +1,265 @@
+"""Experiment files: YAML to a frozen Experiment, or every mistake in it, all in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from actbench.catalogue.registry import did_you_mean
+from actbench.choices import explain, shown
+from actbench.compatibility import conflicts
+from actbench.errors import ConfigurationError
+from actbench.experiment import SECTIONS, Experiment, Factor, Values, value_to_yaml
+from actbench.settings import LayerSettings, TrialSettings
+from actbench.yaml_source import LARGEST_FILE_BYTES, Problem, Source, dotted_path, read_yaml
+from actbench.yaml_source import Path as SettingPath
+
+KNOWN_KEYS = ("name", *SECTIONS, "vary", "seeds", "baseline")
+LATER_KEYS = ("tune", "expect")
+NAME_LENGTH = 64
+MOST_SEEDS = 10_000
+MOST_ARMS = 10_000
+MOST_TRIALS = 100_000
+DEFAULT_SEEDS = 10
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An experiment that can run, and what its author should know about it all the same."""
+
+    experiment: Experiment
+    warnings: tuple[str, ...]
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Read an experiment file; raises `ConfigurationError` with every mistake as `file:line:column: path: sentence`."""
+    source = read_yaml(_read_text(path), str(path))
+    for override in overrides:
+        _apply_override(source, override)
+    return _Loader(source).load(default_name=path.stem)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.is_dir():
+            raise ConfigurationError(f"{path}: expected an experiment file, found a folder")
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE_BYTES + 1).decode("utf-8-sig")
+    except FileNotFoundError:
+        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
+        raise ConfigurationError(f"{path}: no such file{near}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _apply_override(source: Source, override: str) -> None:
+    """Set `section.field=value` or `vary.section.field=[...]` in the data, as if the file said so."""
+    key, equals, text = override.partition("=")
+    place = f"--set {override}"
+    parts = key.strip().split(".")
+    path: SettingPath = (parts[0], ".".join(parts[1:])) if parts[0] in ("vary", "baseline") and parts[1:] else tuple(parts)
+    if not equals or not key.strip():
+        source.problems.append(Problem(place, (), "expected key=value, as in train.epochs=3"))
+        return
+    given = read_yaml(text or "~", place)
+    if given.problems or not isinstance(source.data, dict):
+        source.problems += [Problem(place, path, problem.message) for problem in given.problems]
+        return
+    if isinstance(source.data.get("vary"), dict) and key in source.data["vary"]:
+        source.problems.append(Problem(place, path, f"this experiment varies {key}: set vary.{key}=[...] instead"))
+        return
+    target = source.data
+    for part in path[:-1]:
+        inner = target.get(part) or {}
+        target[part] = inner
+        if not isinstance(inner, dict):
+            source.problems.append(Problem(place, path, f"{part} is not a mapping"))
+            return
+        target = inner
+    target[path[-1]] = given.data
+    source.places = {p: where for p, where in source.places.items() if p[: len(path)] != path}
+    source.places |= {(*path, *p): place for p in given.places}
+
+
+@dataclass
+class _Loader:
+    """The steps from data to experiment; they share the source's list of problems."""
+
+    source: Source
+    warnings: list[str] = field(default_factory=list)
+
+    def load(self, default_name: str) -> Loaded:
+        data = self.source.data
+        experiment = None
+        if isinstance(data, dict):
+            self._check_keys(data)
+            settings = self._settings(data)
+            factors = tuple(self._factors(data.get("vary")))
+            experiment = Experiment(
+                name=self._name(data.get("name"), default_name),
+                settings=settings,
+                factors=factors,
+                seeds=self._seeds(data.get("seeds", DEFAULT_SEEDS)),
+                baseline=self._baseline(data.get("baseline"), factors),
+            )
+            if not self.source.problems:
+                self._check_arms(experiment)
+        elif not self.source.problems:
+            self._problem((), f"expected settings such as `model:` and `train:`, found {shown(data)}")
+        if self.source.problems or experiment is None:
+            raise ConfigurationError("\n".join(dict.fromkeys(map(str, sorted(self.source.problems, key=_by_place)))))
+        return Loaded(experiment, tuple(self.warnings))
+
+    def _problem(self, path: SettingPath, message: str) -> None:
+        self.source.problems.append(Problem(self.source.place(path), path, message))
+
+    def _check_keys(self, data: dict[str, Any]) -> None:
+        for key in data:
+            if key in LATER_KEYS:
+                self._problem((key,), f"`{key}` is not supported yet by this version of actbench: take it out")
+            elif key not in KNOWN_KEYS:
+                near = did_you_mean(key, (*KNOWN_KEYS, *LATER_KEYS)) or f"; known here: {', '.join(KNOWN_KEYS)}"
+                self._problem((key,), f"unknown key{near}")
+
+    def _settings(self, data: dict[str, Any]) -> TrialSettings:
+        sections = {section: data[section] for section in SECTIONS if section in data}
+        sections = {section: {} if value is None else value for section, value in sections.items()}
+        try:
+            return TrialSettings.model_validate(sections)
+        except ValidationError as invalid:
+            for path, message in _sentences(invalid):
+                self._problem(path, message)
+            return TrialSettings()
+
+    def _name(self, given: Any, default: str) -> str:
+        name = default if given is None else given
+        allowed = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
+        ok = isinstance(name, str) and name.isascii() and len(name) <= NAME_LENGTH and name[:1].isalnum()
+        if not ok or not all(c.isalnum() or c in "._-" for c in name):
+            self._problem(("name",), f"expected a name of {allowed} (at most {NAME_LENGTH}), found {shown(name)}")
+            return "unnamed"
+        return str(name)
+
+    def _seeds(self, given: Any) -> tuple[int, ...]:
+        numbers = given if isinstance(given, tuple) else (given,)
+        whole = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**63 for n in numbers)
+        if isinstance(given, tuple):
+            if whole and numbers and len(set(numbers)) == len(numbers) <= MOST_SEEDS:
+                return tuple(numbers)
+        elif whole and 1 <= given <= MOST_SEEDS:
+            return tuple(range(given))
+        wanted = f"how many seeds (1 to {MOST_SEEDS:,}) or a list of different whole numbers of at least 0"
+        self._problem(("seeds",), f"expected {wanted}, found {shown(given)}")
+        return (0,)
+
+    def _factors(self, vary: Any) -> Iterator[Factor]:
+        if vary is None:
+            return
+        if not isinstance(vary, dict):
+            self._problem(("vary",), f"expected a mapping such as `model.activation: [relu, tanh]`, found {shown(vary)}")
+            return
+        known = [f"{section}.{name}" for section, model in SECTIONS.items() for name in model.model_fields]
+        for path, given in vary.items():
+            if path == "data.dataset":
+                self._problem(("vary", path), "an experiment has one dataset: write one file for each")
+            elif path not in known:
+                self._problem(("vary", path), f"unknown setting{did_you_mean(path, known)}")
+            elif not isinstance(given, tuple) or not given:
+                self._problem(("vary", path), f"expected a list of at least one value, found {shown(given)}")
+            else:
+                yield Factor(path, tuple(self._factor_values(path, given)))
+
+    def _factor_values(self, path: str, given: tuple[Any, ...]) -> Iterator[Any]:
+        seen: dict[Any, int] = {}
+        for index, raw in enumerate(given):
+            where: SettingPath = ("vary", path, index)
+            value, problems = _validated(path, raw)
+            for rest, message in problems:
+                self._problem((*where, *rest), message)
+            if problems:
+                continue
+            if value in seen:
+                self._problem(where, f"the same as entry {seen[value]} of this list")
+            seen[value] = index
+            yield value
+
+    def _baseline(self, given: Any, factors: Sequence[Factor]) -> Values:
+        if given is None:
+            return ()
+        if not isinstance(given, dict):
+            self._problem(("baseline",), f"expected a mapping such as `model.activation: relu`, found {shown(given)}")
+            return ()
+        by_path = {factor.path: factor for factor in factors}
+        chosen = []
+        for path, raw in given.items():
+            if path not in by_path:
+                near = did_you_mean(path, by_path)
+                self._problem(("baseline", path), f"expected a setting that is varied{near or ': ' + (', '.join(by_path) or 'none is')}")
+                continue
+            value, problems = _validated(path, raw)
+            for rest, message in problems:
+                self._problem(("baseline", path, *rest), message)
+            if not problems and value not in by_path[path].values:
+                values = ", ".join(str(value_to_yaml(v)) for v in by_path[path].values)
+                self._problem(("baseline", path), f"expected one of the varied values ({values}), found {shown(raw)}")
+            chosen.append((path, value))
+        return tuple(chosen)
+
+    def _check_arms(self, experiment: Experiment) -> None:
+        count, trials = experiment.arm_count(), experiment.arm_count() * len(experiment.seeds)
+        if count > MOST_ARMS or trials > MOST_TRIALS:
+            limits = f"at most {MOST_ARMS:,} arms and {MOST_TRIALS:,} trials"
+            self._problem(("vary",), f"expected {limits}, found {count:,} arms and {trials:,} trials: split the experiment")
+            return
+        varied = [factor.path for factor in experiment.factors]
+        for arm in experiment.arms():
+            for conflict in conflicts(arm.settings):
+                path = ("vary", conflict.path) if conflict.path in varied else tuple(conflict.path.split("."))
+                if conflict.impossible:
+                    self._problem(path, conflict.message)
+                else:
+                    self.warnings.append(str(Problem(self.source.place(path), path, conflict.message)))
+        self.warnings = list(dict.fromkeys(self.warnings))
+
+
+def _validated(path: str, raw: Any) -> tuple[Any, list[tuple[SettingPath, str]]]:
+    """One setting validated by itself: its value, or its problems with their paths below the setting."""
+    section, name = path.split(".")
+    try:
+        model: BaseModel = SECTIONS[section].model_validate({name: raw})
+    except ValidationError as invalid:
+        return None, [(where[1:], message) for where, message in _sentences(invalid, SECTIONS[section])]
+    return getattr(model, name), []
+
+
+def _sentences(invalid: ValidationError, model: type[BaseModel] = TrialSettings) -> Iterator[tuple[SettingPath, str]]:
+    for problem in invalid.errors():
+        where = tuple(problem["loc"])
+        if problem["type"] == "nested":
+            for rest, message in problem["ctx"]["problems"]:
+                yield (*where, *rest), message
+        else:
+            yield where, explain(problem, known_keys=_known_keys(problem, model))
+
+
+def _known_keys(problem: ErrorDetails, model: type[BaseModel]) -> tuple[str, ...]:
+    """The keys that would have been right where an unknown one was found."""
+    above = problem["loc"][:-1]
+    if "layers" in above:
+        return tuple(LayerSettings.model_fields)
+    section = SECTIONS.get(str(above[0])) if above else None
+    return tuple((section or model).model_fields)
+
+
+def _by_place(problem: Problem) -> tuple[bool, list[int], str]:
+    """Problems in the order of the file, those of the command line last."""
+    on_command_line = problem.place.startswith("--set")
+    numbers = [] if on_command_line else [int(part) for part in problem.place.split(":")[-2:] if part.isdigit()]
+    return on_command_line, numbers, dotted_path(problem.path)

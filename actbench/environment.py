@@ -1,0 +1,111 @@
+"""Where an experiment ran: versions, device, threads, commit and data, and nothing private."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import actbench
+from actbench.catalogue.datasets import Dataset
+from actbench.errors import EnvironmentProblem
+from actbench.records import TRAINING_CODE_VERSION
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn")
+
+DeviceOption = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def resolve_device(wanted: DeviceOption) -> str:
+    """`cuda` where there is one for `auto`, else `cpu`; raises `EnvironmentProblem` on a device that is not there."""
+    if wanted == "cpu" or (wanted == "auto" and not _may_have_cuda()):
+        return "cpu"
+    import torch
+
+    if wanted in ("auto", "cuda") and torch.cuda.is_available():
+        return "cuda"
+    if wanted == "auto":
+        return "cpu"
+    if wanted == "mps" and torch.backends.mps.is_available():
+        return "mps"
+    raise EnvironmentProblem(f"--device {wanted}: torch {torch.__version__} finds no such device here; use --device cpu")
+
+
+def _may_have_cuda() -> bool:
+    """Whether asking torch is worth its import: a driver's device node, or a system that has none to look at."""
+    return sys.platform == "win32" or any(map(os.path.exists, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")))
+
+
+def describe_environment(dataset: Dataset, device: str, workers: int) -> dict[str, Any]:
+    """The record that is kept beside the results; its `id` is in every trial's line."""
+    described: dict[str, Any] = {
+        "actbench": actbench.__version__,
+        "training_code": TRAINING_CODE_VERSION,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": available_cores(),
+        "device": device,
+        "device_name": _device_name(device),
+        "workers": workers,
+        "threads_per_worker": 1,
+        "dataset": dataset.name,
+        "data_checksum": dataset.checksum,
+    }
+    text = json.dumps(described, sort_keys=True)
+    return {"id": hashlib.sha256(text.encode()).hexdigest()[:12]} | described
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _device_name(device: str) -> str | None:
+    if device != "cuda":
+        return None
+    import torch
+
+    return str(torch.cuda.get_device_name())
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _commit() -> str | None:
+    """The commit of the source tree that runs, with `+` where it has been changed, or None for an installed package."""
+    source = Path(actbench.__file__).parent
+    try:
+        top, commit, changes = (
+            subprocess.run(["git", "-C", source, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+            for arguments in (
+                ("rev-parse", "--show-toplevel"),
+                ("rev-parse", "--short=12", "HEAD"),
+                ("status", "--porcelain", "--", "."),
+            )
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changes else "") if Path(top) == source.parent else None

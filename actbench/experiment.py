@@ -1,0 +1,154 @@
+"""An experiment: base settings, factors whose every combination is an arm, seeds, and a baseline."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from actbench.catalogue.registry import did_you_mean
+from actbench.choices import Choice
+from actbench.errors import ConfigurationError
+from actbench.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
+
+SECTIONS = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
+SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS = 512, 256, 1, 2
+
+Values = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A setting under `vary`: its dotted path and the values it takes."""
+
+    path: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One combination of the factors' values, and the settings it leads to."""
+
+    values: Values
+    settings: TrialSettings
+
+    def to_yaml(self) -> dict[str, Any]:
+        """`{"model.activation": "relu"}`, spelt as in an experiment file."""
+        return {path: value_to_yaml(value) for path, value in self.values}
+
+    def label(self) -> str:
+        """How tables call the arm: `relu`, `lr=0.001`, or `activation=relu, lr=0.001` for several factors."""
+        if len(self.values) == 1 and isinstance(self.values[0][1], Choice):
+            return str(self.values[0][1])
+        parts = [f"{path.split('.')[-1]}={value_to_text(value)}" for path, value in self.values]
+        return ", ".join(parts) or "all trials"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole experiment file, resolved."""
+
+    name: str
+    settings: TrialSettings
+    factors: tuple[Factor, ...]
+    seeds: tuple[int, ...]
+    baseline: Values
+
+    def arms(self) -> Iterator[Arm]:
+        """Every combination of the factors' values, the last factor changing fastest."""
+        for combination in itertools.product(*(factor.values for factor in self.factors)):
+            values = tuple(zip((factor.path for factor in self.factors), combination, strict=True))
+            yield Arm(values, with_values(self.settings, values))
+
+    def arm_count(self) -> int:
+        """How many arms there are, without making them."""
+        count = 1
+        for factor in self.factors:
+            count *= len(factor.values)
+        return count
+
+
+def with_values(settings: TrialSettings, values: Values) -> TrialSettings:
+    """The settings with each dotted path set to its (already validated) value."""
+    for path, value in values:
+        section, field = path.split(".")
+        changed = getattr(settings, section).model_copy(update={field: value})
+        settings = settings.model_copy(update={section: changed})
+    return settings
+
+
+def value_to_yaml(value: Any) -> Any:
+    """A setting's value as an experiment file spells it."""
+    if isinstance(value, Choice):
+        return value.to_yaml()
+    if isinstance(value, tuple):
+        return [value_to_yaml(item) for item in value]
+    return value.model_dump(exclude_none=True) if hasattr(value, "model_dump") else value
+
+
+def value_to_text(value: Any) -> str:
+    """A setting's value in a label."""
+    if isinstance(value, tuple):
+        return "-".join(map(value_to_text, value)) or "none"
+    if hasattr(value, "units"):
+        return str(value.units)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as plain data with every default filled in; reading it again gives the same experiment."""
+    seeds = experiment.seeds
+    resolved: dict[str, Any] = {"name": experiment.name}
+    for section in SECTIONS:
+        fields = getattr(experiment.settings, section)
+        resolved[section] = {
+            name: value_to_yaml(value) for name, value in fields if value is not None
+        }
+    if experiment.factors:
+        resolved["vary"] = {f.path: [value_to_yaml(value) for value in f.values] for f in experiment.factors}
+    resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
+    if experiment.baseline:
+        resolved["baseline"] = {path: value_to_yaml(value) for path, value in experiment.baseline}
+    return resolved
+
+
+def smoke_version(experiment: Experiment) -> Experiment:
+    """The experiment on a tiny subset (512 training and 256 test images, 1 epoch, 2 seeds) under a name of its own."""
+    dataset = experiment.settings.data.facts()
+    shrunk: dict[str, Any] = {
+        "data.train": min(SMOKE_TRAIN_IMAGES, dataset.train_count),
+        "data.test": min(SMOKE_TEST_IMAGES, dataset.test_count),
+        "data.validation": None,
+        "train.epochs": SMOKE_EPOCHS,
+    }
+    varied = [factor.path for factor in experiment.factors if factor.path in shrunk]
+    if varied:
+        raise ConfigurationError(f"--smoke sets {', '.join(varied)}, which this experiment varies: take it out of `vary`")
+    return replace(
+        experiment,
+        name=f"{experiment.name}-smoke",
+        settings=with_values(experiment.settings, tuple(shrunk.items())),
+        seeds=experiment.seeds[:SMOKE_SEEDS],
+    )
+
+
+def parse_arm(experiment: Experiment, text: str) -> Values:
+    """Factor values from `relu`, `model.activation=relu` or several with commas; raises `ConfigurationError`."""
+    chosen: dict[str, Any] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        path, equals, name = part.rpartition("=")
+        factors = [f for f in experiment.factors if not equals or path in (f.path, f.path.split(".")[-1])]
+        matches = [(f.path, value) for f in factors for value in f.values if _is_called(value, name)]
+        if len(matches) != 1:
+            known = [value_to_text(value) for factor in experiment.factors for value in factor.values]
+            reason = f"fits several factors; write {matches[0][0]}={name}" if matches else "is not in this experiment"
+            near = "" if matches else did_you_mean(name, known) or f": {', '.join(known) or 'nothing is varied'}"
+            raise ConfigurationError(f"{part!r} {reason}{near}")
+        chosen.update(matches)
+    return tuple((factor.path, chosen[factor.path]) for factor in experiment.factors if factor.path in chosen)
+
+
+def _is_called(value: Any, name: str) -> bool:
+    aliases = value.entry.aliases if isinstance(value, Choice) and not value.own_parameters() else ()
+    return name in (value_to_text(value), *aliases)

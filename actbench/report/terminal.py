@@ -1,0 +1,68 @@
+"""Sections in a terminal, or as plain text of any width where output is not a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from actbench.report.sections import SPARKS, Section
+
+UNLIMITED_WIDTH = 10_000
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console that never cuts a line short where the stream is no terminal, and draws what its encoding can."""
+    is_terminal = stream.isatty()
+    width = None if is_terminal else UNLIMITED_WIDTH
+    return Console(file=stream, width=width, highlight=False, soft_wrap=not is_terminal, emoji=False, markup=False)
+
+
+def print_sections(sections: Iterable[Section]) -> None:
+    """Print sections to standard output, with the columns that fit."""
+    console = console_for(sys.stdout)
+    for number, section in enumerate(sections):
+        if number:
+            console.print()
+        _print_section(console, section)
+
+
+def _print_section(console: Console, section: Section) -> None:
+    simple = console.encoding.lower().replace("-", "") not in ("utf8", "utf16")
+    rows = [[_plain(cell) if simple else cell for cell in row] for row in section.rows]
+    columns = fitting_columns(section, console.width)
+    table = Table(title=None, box=None, pad_edge=False, header_style="bold")
+    for index in columns:
+        table.add_column(section.header[index], justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[index]) for index in columns))
+    console.print(Text(section.title, style="bold"))
+    console.print(table)
+    left_out = [section.header[i] for i in range(len(section.header)) if i not in columns]
+    for note in section.notes:
+        console.print(Text(note, style="dim"))
+    if left_out:
+        console.print(Text(f"Not shown at this width: {', '.join(left_out)}.", style="dim"))
+
+
+def fitting_columns(section: Section, width: int) -> list[int]:
+    """The most important columns that fit side by side, in their order; at least the first two of them."""
+    everything = list(range(len(section.header)))
+    order = section.importance or everything
+    widths = [max(len(section.header[i]), *(len(row[i]) for row in section.rows), 1) + 2 for i in everything]
+    kept: list[int] = []
+    for index in order:
+        if len(kept) >= 2 and sum(widths[i] for i in (*kept, index)) - 2 > width:
+            break
+        kept.append(index)
+    return sorted(kept)
+
+
+def _plain(cell: str) -> str:
+    levels = {ord(block): character for block, character in zip(SPARKS, "_.-~=+*#", strict=True)}
+    return cell.translate(levels)
+

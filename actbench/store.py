@@ -1,0 +1,184 @@
+"""The result folder: the journal of finished trials and the files around it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from actbench.errors import ConfigurationError, EnvironmentProblem
+from actbench.records import SCHEMA, TrialRecord
+
+EXPERIMENT, ENVIRONMENT, JOURNAL, LOCK = "experiment.yaml", "environment.json", "trials.jsonl", ".lock"
+CHECKSUM_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The whole records of a journal, the last one of each trial, and how many lines were damaged."""
+
+    records: dict[str, TrialRecord]
+    damaged_lines: int
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Create the folder and keep other processes out; raises `EnvironmentProblem` where that cannot be."""
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0)
+        with lock:
+            yield
+    except Timeout:
+        raise EnvironmentProblem(
+            f"{folder}: another actbench is running in this folder; wait for it or choose another --results"
+        ) from None
+    except OSError as problem:
+        raise EnvironmentProblem(f"{problem.filename or folder}: cannot be written ({problem.strerror})") from None
+
+
+def journal_line(record: TrialRecord) -> str:
+    """One record as a line of JSON with its schema first and its checksum last."""
+    body = record.model_dump_json()
+    return f'{body[:-1]},"checksum":"{_checksum(body)}"}}\n'
+
+
+def _checksum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:CHECKSUM_LENGTH]
+
+
+def parse_line(line: str) -> TrialRecord | None:
+    """The record of a whole, undamaged line, or None; raises `EnvironmentProblem` on a newer schema."""
+    tail = len(',"checksum":""}') + CHECKSUM_LENGTH
+    body = line[:-tail] + "}"
+    if line[-tail:] != f',"checksum":"{_checksum(body)}"}}':
+        return None
+    schema = re.match(r'\{"schema":(\d{1,9}),', body)
+    if schema and int(schema[1]) > SCHEMA:
+        raise EnvironmentProblem(f"written by a newer actbench (schema {schema[1]}): upgrade to read it")
+    try:
+        return TrialRecord.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def read_journal(folder: Path) -> Journal:
+    """All whole records; damaged lines are counted and left out."""
+    records: dict[str, TrialRecord] = {}
+    damaged = 0
+    try:
+        content = (folder / JOURNAL).read_bytes()
+    except FileNotFoundError:
+        return Journal({}, 0)
+    except OSError as problem:
+        raise EnvironmentProblem(f"{folder / JOURNAL}: cannot be read ({problem.strerror})") from None
+    for line in content.split(b"\n"):
+        if not line:
+            continue
+        try:
+            record = parse_line(line.decode(errors="replace"))
+        except EnvironmentProblem as problem:
+            raise EnvironmentProblem(f"{folder / JOURNAL}: {problem}") from None
+        if record is None:
+            damaged += 1
+        else:
+            records[record.trial] = record
+    return Journal(records, damaged)
+
+
+def append(folder: Path, records: Iterable[TrialRecord]) -> None:
+    """Add records to the journal in one write, on disk when this returns; a torn last line is closed off first."""
+    path = folder / JOURNAL
+    payload = "".join(map(journal_line, records)).encode()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            payload = b"\n" + payload
+        written = os.write(descriptor, payload)
+        if written != len(payload):
+            raise EnvironmentProblem(f"{path}: the disk took only part of a record; make room and run again")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file by new contents, all or nothing."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}-", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_experiment(folder: Path, resolved: Mapping[str, Any]) -> None:
+    """Keep the resolved experiment, which `load_experiment` reads again."""
+    text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    write_atomically(folder / EXPERIMENT, text)
+
+
+def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:
+    """Keep the environment record; those of earlier runs in this folder stay in its list `earlier`."""
+    before = read_environment(folder)
+    earlier = [*before.pop("earlier", []), before] if before else []
+    others = [one for one in earlier if one.get("id") != environment["id"]]
+    content = dict(environment) | ({"earlier": others} if others else {})
+    write_atomically(folder / ENVIRONMENT, json.dumps(content, indent=2) + "\n")
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """The environment record, empty where there is none that can be read."""
+    try:
+        content = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Rename an existing result folder so that a fresh one can begin; its new name, or None where there was none."""
+    if not folder.exists():
+        return None
+    number = 1
+    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    folder.rename(target)
+    return target
+
+
+def latest_folder(root: Path) -> Path:
+    """The result folder under `root` whose journal was written last; raises `ConfigurationError` where there is none."""
+    journals = list(root.glob(f"*/{JOURNAL}"))
+    if not journals:
+        raise ConfigurationError(f"{root}: no results here; run an experiment first, or name a result folder")
+    return max(journals, key=lambda path: path.stat().st_mtime_ns).parent
+
+
+def require_result_folder(folder: Path) -> Path:
+    """The folder itself where it holds results; raises `ConfigurationError` otherwise."""
+    if not (folder / EXPERIMENT).is_file():
+        inside = sorted(path.parent.name for path in folder.glob(f"*/{EXPERIMENT}")) if folder.is_dir() else []
+        hint = f"; it holds the result folders {', '.join(inside)}" if inside else ""
+        raise ConfigurationError(f"{folder}: not a result folder (no {EXPERIMENT} in it){hint}")
+    return folder
