@@ -1,0 +1,120 @@
+"""The stacked engine against a loop in plain PyTorch, written as a tutorial would write it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from actbench.catalogue.datasets import DATASETS, load
+from actbench.plan import make_trial
+from actbench.settings import TrialSettings
+from actbench.training.data import epoch_rows, resident, seed_split
+from actbench.training.loop import create_optimizer, evaluate, schedule_factor, train_epoch
+from actbench.training.network import Network, create_network
+
+CPU = torch.device("cpu")
+EPOCHS = 2
+
+
+def settings(model: dict[str, Any], train: dict[str, Any]) -> TrialSettings:
+    return TrialSettings.model_validate(
+        {
+            "data": {"dataset": "digits", "train": 170, "test": 50, "scale": "unit"},
+            "model": {"hidden": (24, 10), "activation": "tanh"} | model,
+            "train": {"batch_size": 32, "epochs": EPOCHS, "lr": 0.01} | train,
+        }
+    )
+
+
+def plain_network(network: Network, index: int, batch_norm: bool) -> nn.Sequential:
+    """The trial's network as torch modules, starting from the same weights."""
+    modules: list[nn.Module] = []
+    for number in range(network.depth()):
+        weight = network.parameters.named[number, "weight"].values[index].detach()
+        linear = nn.Linear(*weight.shape)
+        with torch.no_grad():
+            linear.weight.copy_(weight.T)
+            linear.bias.copy_(network.parameters.named[number, "bias"].values[index])
+        modules.append(linear)
+        if number < network.depth() - 1:
+            modules += [nn.BatchNorm1d(weight.shape[1])] * batch_norm + [nn.Tanh()]
+    return nn.Sequential(*modules, nn.LogSoftmax(dim=-1))
+
+
+# A large eps keeps these optimizers from blowing rounding noise in vanishing gradients up to whole steps.
+OPTIMIZERS: list[tuple[Any, type[torch.optim.Optimizer], dict[str, Any]]] = [
+    ("sgd", torch.optim.SGD, {}),
+    ({"sgd": {"momentum": 0.9, "nesterov": True}}, torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    ({"adam": {"eps": 1e-3}}, torch.optim.Adam, {"eps": 1e-3}),
+    ({"adam": {"eps": 1e-3, "betas": (0.8, 0.9), "amsgrad": True}}, torch.optim.Adam, {"eps": 1e-3, "betas": (0.8, 0.9), "amsgrad": True}),
+    ({"adamw": {"eps": 1e-3}}, torch.optim.AdamW, {"eps": 1e-3}),
+    ({"rmsprop": {"eps": 1e-3, "momentum": 0.5}}, torch.optim.RMSprop, {"eps": 1e-3, "momentum": 0.5}),
+]
+
+
+@pytest.mark.parametrize("train", [{}, {"weight_decay": 0.05}, {"schedule": "cosine"}, {"batch_size": "full"}], ids=str)
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize(("name", "oracle", "options"), OPTIMIZERS, ids=str)
+def test_a_stacked_trial_follows_a_plain_pytorch_loop(
+    name: Any, oracle: type[torch.optim.Optimizer], options: dict[str, Any], batch_norm: bool, train: dict[str, Any], tmp_path: Path
+) -> None:
+    chosen = settings({"batch_norm": batch_norm}, {"optimizer": name} | train)
+    trials = [make_trial(chosen, seed) for seed in (0, 1, 2)]
+    images, test_images = resident(load(DATASETS["digits"], tmp_path), CPU)
+    network = create_network(trials, CPU)
+    splits = [seed_split(images, chosen.data, "final", seed) for seed in network.seeds]
+    plain = [plain_network(network, index, batch_norm) for index in range(len(trials))]
+    optimizer = create_optimizer(network)
+    count = chosen.data.train_count()
+    size = count if chosen.train.batch_size == "full" else int(chosen.train.batch_size)
+    steps = math.ceil(count / size)
+    trained = [
+        train_epoch(network, optimizer, images, splits, epoch, steps) for epoch in range(1, EPOCHS + 1)
+    ]
+    tested = evaluate(network, test_images, splits, [torch.arange(50)] * 3)
+    assert tested is not None
+    for index, (split, model) in enumerate(zip(splits, plain, strict=True)):
+        decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+        others = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+        decay = {"weight_decay": train["weight_decay"]} if "weight_decay" in train else {}  # else torch's own default
+        reference = oracle([{"params": decayed, **decay}, {"params": others, "weight_decay": 0.0}], lr=0.01, **options)
+        step = 0
+        for epoch in range(1, EPOCHS + 1):
+            total = 0.0
+            for rows in epoch_rows(split, "final", index, epoch, shuffle=True).split(size):
+                inputs = (images.inputs[rows].float() - split.offset) / split.divisor
+                for group in reference.param_groups:
+                    group["lr"] = 0.01 * schedule_factor(chosen.train, step, EPOCHS * steps)
+                reference.zero_grad()
+                loss = nn.functional.nll_loss(model(inputs), images.labels[rows])
+                loss.backward()  # type: ignore[no-untyped-call]
+                reference.step()
+                total += loss.item() * len(rows)
+                step += 1
+            assert trained[epoch - 1][0][index] == pytest.approx(total / count, rel=1e-4)
+        weights = [module.weight.T for module in model if isinstance(module, nn.Linear)]
+        for number, weight in enumerate(weights):
+            ours = network.parameters.named[number, "weight"].values[index]
+            torch.testing.assert_close(ours, weight, rtol=1e-3, atol=2e-4)
+        model.eval()
+        outputs = model((test_images.inputs[:50].float() - split.offset) / split.divisor)
+        assert tested[0][index] == pytest.approx(nn.functional.nll_loss(outputs, test_images.labels[:50]).item(), rel=1e-3)
+        assert tested[1][index] == int((outputs.argmax(-1) == test_images.labels[:50]).sum())
+
+
+def test_dropout_scales_what_it_keeps_and_evaluation_drops_nothing(tmp_path: Path) -> None:
+    chosen = settings({"hidden": (512,), "activation": "identity", "dropout": 0.25}, {})
+    from actbench.training.network import scores
+
+    network = create_network([make_trial(chosen, 0)], CPU)
+    with torch.no_grad():
+        inputs = torch.rand(1, 64, 64)
+        dropped = torch.stack([scores(network, inputs, training=True) for _ in range(200)]).mean(0)
+        kept = scores(network, inputs, training=False)
+    torch.testing.assert_close(dropped, kept, rtol=0.1, atol=0.15)
+    assert not torch.equal(scores(network, inputs, training=True), kept)
