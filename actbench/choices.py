@@ -59,7 +59,7 @@ def parse_choice(kind: Kind, value: Yaml) -> Choice:
     if isinstance(value, Choice):
         return value
     if isinstance(value, str):
-        name, given = value, {}
+        name, given = value, dict[str, Yaml]()
     elif isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict | None):
         name, given = next(iter(value.items()))
         given = given or {}
@@ -70,7 +70,9 @@ def parse_choice(kind: Kind, value: Yaml) -> Choice:
     except KeyError as unknown:
         raise nested_problem([((), str(unknown.args[0]))]) from None
     try:
-        parameters = parameters_model(entry)(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})
+        parameters = parameters_model(entry)(
+            **{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+        )
     except ValidationError as invalid:
         known = tuple(parameters_model(entry).model_fields)
         raise nested_problem(
@@ -81,7 +83,14 @@ def parse_choice(kind: Kind, value: Yaml) -> Choice:
 
 def shown(value: Any) -> str:
     """A value as an error message quotes it: short, and with the kind of thing it is."""
-    kinds = {bool: "true or false", str: "text", int: "a whole number", float: "a number", tuple: "a list", dict: "a mapping"}
+    kinds = {
+        bool: "true or false",
+        str: "text",
+        int: "a whole number",
+        float: "a number",
+        tuple: "a list",
+        dict: "a mapping",
+    }
     if value is None:
         return "nothing"
     text = str(value).lower() if isinstance(value, bool) else repr(list(value) if isinstance(value, tuple) else value)
@@ -123,7 +132,9 @@ def explain(problem: ErrorDetails, *, known_keys: Iterable[str] = ()) -> str:
         return str(problem["msg"])
     nearest = ""
     if problem["type"] == "literal_error":
-        nearest = did_you_mean(str(problem["input"]), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", "))
+        nearest = did_you_mean(
+            str(problem["input"]), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        )
     return f"expected {expected.format(**context)}, found {shown(problem['input'])}{nearest}"
 
 

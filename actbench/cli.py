@@ -35,13 +35,16 @@ Folder = Annotated[
     Path | None, typer.Argument(help="A result folder; the latest under results/ when left out.", show_default=False)
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, as in train.epochs=3; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, as in train.epochs=3; repeatable."),
 ]
 DataFolder = Annotated[
     Path | None, typer.Option("--data-dir", help="Where datasets are kept (else ACTBENCH_DATA, else the user's cache).")
 ]
 ResultsRoot = Annotated[Path, typer.Option("--results", help="The folder that holds the result folders.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="Tiny subset: 512 training and 256 test images, 1 epoch, 2 seeds.")]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="Tiny subset: 512 training and 256 test images, 1 epoch, 2 seeds.")
+]
 TableFormat = Literal["table", "markdown", "csv", "json"]
 
 
@@ -93,7 +96,9 @@ def run(
     results: ResultsRoot = Path("results"),
     data_dir: DataFolder = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to train.")] = "auto",
-    jobs: Annotated[str, typer.Option(metavar="auto|N", help="Worker processes on the CPU; auto: one for each core.")] = "auto",
+    jobs: Annotated[
+        str, typer.Option(metavar="auto|N", help="Worker processes on the CPU; auto: one for each core.")
+    ] = "auto",
     smoke: Smoke = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set earlier results aside and train everything.")] = False,
@@ -115,7 +120,10 @@ def run(
         from actbench.report.progress import progress
         from actbench.runner import run_experiment
 
-        _say(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds -> {results / experiment.name}")
+        _say(
+            f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds "
+            f"-> {results / experiment.name}"
+        )
         with progress() as show:
             outcome = run_experiment(experiment, options, show, _say)
     except KeyboardInterrupt as interruption:
@@ -138,7 +146,7 @@ def _parse_jobs(text: str) -> int | None:
     raise errors.ConfigurationError(f"--jobs {text}: expected auto or a whole number from 1 to 1024")
 
 
-def _raise_terminated(signal_number: int, frame: object) -> NoReturn:
+def _raise_terminated(_signal_number: int, _frame: object) -> NoReturn:
     raise Terminated
 
 
@@ -155,7 +163,9 @@ def compare(
     baseline: Annotated[
         str | None, typer.Option(metavar="ARM", help="The arm to compare with: relu, or model.activation=relu.")
     ] = None,
-    metric: Annotated[str, typer.Option(help="A recorded metric, such as test_accuracy or validation_loss.")] = "test_accuracy",
+    metric: Annotated[
+        str, typer.Option(help="A recorded metric, such as test_accuracy or validation_loss.")
+    ] = "test_accuracy",
     format: Annotated[TableFormat, typer.Option(help="How to print it.")] = "table",
 ) -> None:
     """Compare the arms of an experiment: mean, interval, paired difference to the baseline."""
@@ -173,7 +183,9 @@ def _print_comparison(folder: Path | None, root: Path, baseline: str | None, met
 def report(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),
-    metric: Annotated[str, typer.Option(help="A recorded metric, such as test_accuracy or validation_loss.")] = "test_accuracy",
+    metric: Annotated[
+        str, typer.Option(help="A recorded metric, such as test_accuracy or validation_loss.")
+    ] = "test_accuracy",
     format: Annotated[Literal["table", "markdown"], typer.Option(help="How to print it.")] = "table",
 ) -> None:
     """Print accuracy by arm, by pair of factors, and the learning curves."""
@@ -185,7 +197,9 @@ def report(
 
 @app.command(name="list")
 def list_catalogue(
-    kind: Annotated[str | None, typer.Argument(help="activation, output, initialiser, loss, optimizer or dataset.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help="activation, output, initialiser, loss, optimizer or dataset.")
+    ] = None,
 ) -> None:
     """List what an experiment can choose from."""
     from actbench.report.summary import catalogue_sections

@@ -29,7 +29,11 @@ def _data_conflicts(settings: TrialSettings) -> list[Conflict]:
         ("data.test", data.test, dataset.test_count),
     ):
         if wanted is not None and wanted > available:
-            found.append(Conflict(path, f"expected at most {available} images, which is what {dataset.name} has, found {wanted}", True))
+            found.append(
+                Conflict(
+                    path, f"expected at most {available} images, which is what {dataset.name} has, found {wanted}", True
+                )
+            )
     if data.train_count() < 1:
         message = f"{data.validation_count()} validation images leave none of {data.train_available()} to train on"
         found.append(Conflict("data.validation", message, True))
@@ -44,7 +48,10 @@ def _model_conflicts(settings: TrialSettings) -> list[Conflict]:
     if settings.data.facts().output_units == 1:
         for path, choice in (("model.output", output), ("train.loss", loss)):
             if choice.entry.across_units:
-                message = f"{choice.name} compares several output units, and {settings.data.dataset} has one (use sigmoid with bce)"
+                message = (
+                    f"{choice.name} compares several output units, and {settings.data.dataset} has one "
+                    "(use sigmoid with bce)"
+                )
                 found.append(Conflict(path, message, True))
     yields = output.entry.yields
     if yields not in loss.entry.accepts:

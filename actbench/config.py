@@ -64,7 +64,9 @@ def _apply_override(source: Source, override: str) -> None:
     key, equals, text = override.partition("=")
     place = f"--set {override}"
     parts = key.strip().split(".")
-    path: SettingPath = (parts[0], ".".join(parts[1:])) if parts[0] in ("vary", "baseline") and parts[1:] else tuple(parts)
+    path: SettingPath = (
+        (parts[0], ".".join(parts[1:])) if parts[0] in ("vary", "baseline") and parts[1:] else tuple(parts)
+    )
     if not equals or not key.strip():
         source.problems.append(Problem(place, (), "expected key=value, as in train.epochs=3"))
         return
@@ -163,7 +165,9 @@ class _Loader:
         if vary is None:
             return
         if not isinstance(vary, dict):
-            self._problem(("vary",), f"expected a mapping such as `model.activation: [relu, tanh]`, found {shown(vary)}")
+            self._problem(
+                ("vary",), f"expected a mapping such as `model.activation: [relu, tanh]`, found {shown(vary)}"
+            )
             return
         known = [f"{section}.{name}" for section, model in SECTIONS.items() for name in model.model_fields]
         for path, given in vary.items():
@@ -201,7 +205,10 @@ class _Loader:
         for path, raw in given.items():
             if path not in by_path:
                 near = did_you_mean(path, by_path)
-                self._problem(("baseline", path), f"expected a setting that is varied{near or ': ' + (', '.join(by_path) or 'none is')}")
+                self._problem(
+                    ("baseline", path),
+                    f"expected a setting that is varied{near or ': ' + (', '.join(by_path) or 'none is')}",
+                )
                 continue
             value, problems = _validated(path, raw)
             for rest, message in problems:
@@ -216,7 +223,9 @@ class _Loader:
         count, trials = experiment.arm_count(), experiment.arm_count() * len(experiment.seeds)
         if count > MOST_ARMS or trials > MOST_TRIALS:
             limits = f"at most {MOST_ARMS:,} arms and {MOST_TRIALS:,} trials"
-            self._problem(("vary",), f"expected {limits}, found {count:,} arms and {trials:,} trials: split the experiment")
+            self._problem(
+                ("vary",), f"expected {limits}, found {count:,} arms and {trials:,} trials: split the experiment"
+            )
             return
         varied = [factor.path for factor in experiment.factors]
         for arm in experiment.arms():
@@ -233,7 +242,7 @@ def _validated(path: str, raw: Any) -> tuple[Any, list[tuple[SettingPath, str]]]
     """One setting validated by itself: its value, or its problems with their paths below the setting."""
     section, name = path.split(".")
     try:
-        model: BaseModel = SECTIONS[section].model_validate({name: raw})
+        model = SECTIONS[section].model_validate({name: raw})
     except ValidationError as invalid:
         return None, [(where[1:], message) for where, message in _sentences(invalid, SECTIONS[section])]
     return getattr(model, name), []

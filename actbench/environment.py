@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import actbench
 from actbench.catalogue.datasets import Dataset
-from actbench.errors import EnvironmentProblem
+from actbench.errors import UnusableEnvironmentError
 from actbench.records import TRAINING_CODE_VERSION
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn")
@@ -28,7 +28,7 @@ def available_cores() -> int:
 
 
 def resolve_device(wanted: DeviceOption) -> str:
-    """`cuda` where there is one for `auto`, else `cpu`; raises `EnvironmentProblem` on a device that is not there."""
+    """For `auto` cuda where there is one, else cpu; raises `UnusableEnvironmentError` on a device that is not there."""
     if wanted == "cpu" or (wanted == "auto" and not _may_have_cuda()):
         return "cpu"
     import torch
@@ -39,7 +39,9 @@ def resolve_device(wanted: DeviceOption) -> str:
         return "cpu"
     if wanted == "mps" and torch.backends.mps.is_available():
         return "mps"
-    raise EnvironmentProblem(f"--device {wanted}: torch {torch.__version__} finds no such device here; use --device cpu")
+    raise UnusableEnvironmentError(
+        f"--device {wanted}: torch {torch.__version__} finds no such device here; use --device cpu"
+    )
 
 
 def _may_have_cuda() -> bool:

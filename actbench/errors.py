@@ -22,7 +22,7 @@ class ConfigurationError(ExpectedError):
     exit_code = EXIT_USAGE
 
 
-class EnvironmentProblem(ExpectedError):
+class UnusableEnvironmentError(ExpectedError):
     """Data, disk, device or a folder that is in use stands in the way."""
 
     exit_code = EXIT_ENVIRONMENT

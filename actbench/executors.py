@@ -9,6 +9,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -64,11 +65,15 @@ def run_in_process(stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, d
     while waiting:
         stack = waiting.popleft()
         try:
-            records = train(stack, arrays, device, lambda epochs, stack=stack: emit(EpochsDone(stack, epochs)))
+            records = train(stack, arrays, device, partial(_emit_epochs, emit, stack))
         except Exception as error:  # whatever a trial raises is that trial's result
             _settle_failure(stack, _cause(error), waiting, emit)
         else:
             emit(StackDone(stack, tuple(records)))
+
+
+def _emit_epochs(emit: Emit, stack: Stack, epochs: int) -> None:
+    emit(EpochsDone(stack, epochs))
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,9 @@ def run_in_workers(
                     event = connection.recv()
                 except (EOFError, OSError):
                     worker.process.join()
-                    _settle_failure(stack, f"its worker process ended with code {worker.process.exitcode}", waiting, emit)
+                    _settle_failure(
+                        stack, f"its worker process ended with code {worker.process.exitcode}", waiting, emit
+                    )
                     del busy[connection]
                     if waiting:
                         worker = _start_worker(train, device)

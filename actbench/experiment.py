@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import BaseModel
+
 from actbench.catalogue.registry import did_you_mean
 from actbench.choices import Choice
 from actbench.errors import ConfigurationError
 from actbench.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
 
-SECTIONS = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
+SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
 SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS = 512, 256, 1, 2
 
 Values = tuple[tuple[str, Any], ...]
@@ -102,9 +104,7 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
     resolved: dict[str, Any] = {"name": experiment.name}
     for section in SECTIONS:
         fields = getattr(experiment.settings, section)
-        resolved[section] = {
-            name: value_to_yaml(value) for name, value in fields if value is not None
-        }
+        resolved[section] = {name: value_to_yaml(value) for name, value in fields if value is not None}
     if experiment.factors:
         resolved["vary"] = {f.path: [value_to_yaml(value) for value in f.values] for f in experiment.factors}
     resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
@@ -124,7 +124,9 @@ def smoke_version(experiment: Experiment) -> Experiment:
     }
     varied = [factor.path for factor in experiment.factors if factor.path in shrunk]
     if varied:
-        raise ConfigurationError(f"--smoke sets {', '.join(varied)}, which this experiment varies: take it out of `vary`")
+        raise ConfigurationError(
+            f"--smoke sets {', '.join(varied)}, which this experiment varies: take it out of `vary`"
+        )
     return replace(
         experiment,
         name=f"{experiment.name}-smoke",

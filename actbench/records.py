@@ -44,9 +44,9 @@ class Curves(BaseModel):
 class TrialRecord(BaseModel):
     """One finished trial: a line of the journal.
 
-    `diverged_epoch` is the first epoch (from 1) whose training, validation or, after the last, test loss was not finite;
-    the trial stopped there and its test figures are those of the network as it then was. `wall_seconds` is the stack's
-    time divided by its trials.
+    `diverged_epoch` is the first epoch (from 1) whose training, validation or, after the last, test loss was not
+    finite; the trial stopped there and its test figures are those of the network as it then was. `wall_seconds` is
+    the stack's time divided by its trials.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
@@ -69,4 +69,3 @@ class TrialRecord(BaseModel):
     stack_trials: int
     device: str
     environment: str = ""
-

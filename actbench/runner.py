@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from actbench import executors, store
-from actbench.report.tables import write_tables
 from actbench.catalogue import datasets
 from actbench.environment import DeviceOption, available_cores, describe_environment, resolve_device
 from actbench.executors import EpochsDone, Event, StackDone, TrainStack, TrialFailed
 from actbench.experiment import Experiment, experiment_to_yaml
 from actbench.plan import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Plan, Stack, make_plan
 from actbench.records import TrialRecord
+from actbench.report.tables import write_tables
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class _Progress:
             self._count_epochs(event.stack, event.epochs)
         else:
             records = event.records if isinstance(event, StackDone) else (self._failure(event),)
-            store.append(self.folder, [record.model_copy(update={"environment": self.environment}) for record in records])
+            store.append(
+                self.folder, [record.model_copy(update={"environment": self.environment}) for record in records]
+            )
             self._count(event.stack, records)
         self._refresh()
 
@@ -128,7 +130,7 @@ def count_workers(device: str, jobs: int | None) -> int:
 
 def finished(records: dict[str, TrialRecord], plan: Plan) -> dict[str, TrialRecord]:
     """The plan's trials that need no training; failed ones are tried again."""
-    return {id: records[id] for id in plan.trials() if id in records and records[id].outcome != "failed"}
+    return {key: records[key] for key in plan.trials() if key in records and records[key].outcome != "failed"}
 
 
 def run_experiment(
@@ -140,8 +142,8 @@ def run_experiment(
 ) -> RunResult:
     """Train every trial that the result folder does not hold yet, then write the tables.
 
-    Raises `EnvironmentProblem` where data, disk, device or a locked folder stand in the way; whatever was finished
-    by then, or when Ctrl-C comes, stays in the folder.
+    Raises `UnusableEnvironmentError` where data, disk, device or a locked folder stand in the way; whatever was
+    finished by then, or when Ctrl-C comes, stays in the folder.
     """
     folder = options.results / experiment.name
     if options.fresh and (aside := store.set_aside(folder)):

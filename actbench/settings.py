@@ -113,7 +113,9 @@ class ModelSettings(BaseModel):
     layers: tuple[LayerSettings, ...] | None = None
     activation: Activation = Field(default_factory=partial(parse_choice, "activation", "relu"))
     init: Initialiser = Field(default_factory=partial(parse_choice, "initialiser", "kaiming_normal"))
-    bias_init: Initialiser | None = Field(None, description="zeros when left out (torch_default beside init: torch_default)")
+    bias_init: Initialiser | None = Field(
+        None, description="zeros when left out (torch_default beside init: torch_default)"
+    )
     output: Output = Field(default_factory=partial(parse_choice, "output", "log_softmax"))
     output_init: Initialiser | None = Field(None, description="of the last layer; init when left out")
     dropout: Rate = 0.0

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from actbench.errors import ConfigurationError, EnvironmentProblem
+from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.records import SCHEMA, TrialRecord
 
 EXPERIMENT, ENVIRONMENT, JOURNAL, LOCK = "experiment.yaml", "environment.json", "trials.jsonl", ".lock"
@@ -33,7 +33,7 @@ class Journal:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Create the folder and keep other processes out; raises `EnvironmentProblem` where that cannot be."""
+    """Create the folder and keep other processes out; raises `UnusableEnvironmentError` where that cannot be."""
     from filelock import FileLock, Timeout
 
     try:
@@ -42,11 +42,13 @@ def locked(folder: Path) -> Iterator[None]:
         with lock:
             yield
     except Timeout:
-        raise EnvironmentProblem(
+        raise UnusableEnvironmentError(
             f"{folder}: another actbench is running in this folder; wait for it or choose another --results"
         ) from None
     except OSError as problem:
-        raise EnvironmentProblem(f"{problem.filename or folder}: cannot be written ({problem.strerror})") from None
+        raise UnusableEnvironmentError(
+            f"{problem.filename or folder}: cannot be written ({problem.strerror})"
+        ) from None
 
 
 def journal_line(record: TrialRecord) -> str:
@@ -60,14 +62,14 @@ def _checksum(body: str) -> str:
 
 
 def parse_line(line: str) -> TrialRecord | None:
-    """The record of a whole, undamaged line, or None; raises `EnvironmentProblem` on a newer schema."""
+    """The record of a whole, undamaged line, or None; raises `UnusableEnvironmentError` on a newer schema."""
     tail = len(',"checksum":""}') + CHECKSUM_LENGTH
     body = line[:-tail] + "}"
     if line[-tail:] != f',"checksum":"{_checksum(body)}"}}':
         return None
     schema = re.match(r'\{"schema":(\d{1,9}),', body)
     if schema and int(schema[1]) > SCHEMA:
-        raise EnvironmentProblem(f"written by a newer actbench (schema {schema[1]}): upgrade to read it")
+        raise UnusableEnvironmentError(f"written by a newer actbench (schema {schema[1]}): upgrade to read it")
     try:
         return TrialRecord.model_validate_json(body)
     except ValidationError:
@@ -83,14 +85,14 @@ def read_journal(folder: Path) -> Journal:
     except FileNotFoundError:
         return Journal({}, 0)
     except OSError as problem:
-        raise EnvironmentProblem(f"{folder / JOURNAL}: cannot be read ({problem.strerror})") from None
+        raise UnusableEnvironmentError(f"{folder / JOURNAL}: cannot be read ({problem.strerror})") from None
     for line in content.split(b"\n"):
         if not line:
             continue
         try:
             record = parse_line(line.decode(errors="replace"))
-        except EnvironmentProblem as problem:
-            raise EnvironmentProblem(f"{folder / JOURNAL}: {problem}") from None
+        except UnusableEnvironmentError as problem:
+            raise UnusableEnvironmentError(f"{folder / JOURNAL}: {problem}") from None
         if record is None:
             damaged += 1
         else:
@@ -109,7 +111,7 @@ def append(folder: Path, records: Iterable[TrialRecord]) -> None:
             payload = b"\n" + payload
         written = os.write(descriptor, payload)
         if written != len(payload):
-            raise EnvironmentProblem(f"{path}: the disk took only part of a record; make room and run again")
+            raise UnusableEnvironmentError(f"{path}: the disk took only part of a record; make room and run again")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -125,7 +127,7 @@ def write_atomically(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
+            temporary.chmod(0o644)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -168,7 +170,7 @@ def set_aside(folder: Path) -> Path | None:
 
 
 def latest_folder(root: Path) -> Path:
-    """The result folder under `root` whose journal was written last; raises `ConfigurationError` where there is none."""
+    """The result folder under `root` whose journal was written last; raises `ConfigurationError` without one."""
     journals = list(root.glob(f"*/{JOURNAL}"))
     if not journals:
         raise ConfigurationError(f"{root}: no results here; run an experiment first, or name a result folder")

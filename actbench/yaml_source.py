@@ -42,7 +42,7 @@ class Problem:
 
 @dataclass
 class Source:
-    """Plain data (dict, tuple, str, int, float, bool, None), the place `file:line:column` of every path, and problems."""
+    """Plain data (dict, tuple and scalars), the place `file:line:column` of every path, and problems."""
 
     data: Any = None
     places: dict[Path, str] = field(default_factory=dict)
@@ -129,6 +129,7 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return tuple(self.value(item, (*path, index)) for index, item in enumerate(node.value))
+        assert isinstance(node, yaml.ScalarNode)
         return scalar(node.value) if node.style is None else node.value
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:

@@ -13,9 +13,7 @@ from actbench.experiment import Arm, Values
 from actbench.plan import Plan
 from actbench.records import Trial, TrialRecord
 
-Metric = Literal[
-    "test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_accuracy", "train_loss"
-]
+Metric = Literal["test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_accuracy", "train_loss"]
 METRICS: tuple[str, ...] = get_args(Metric)
 NOT_JUDGED = "not judged"
 
@@ -69,7 +67,7 @@ def _last(values: Sequence[Any]) -> Any:
 def compare(plan: Plan, records: Mapping[str, TrialRecord], baseline: Values, metric: str) -> Comparison:
     """Every arm of the plan with its estimate and, where a baseline is named, its paired difference.
 
-    The baseline of an arm is the arm that has the baseline's values and otherwise its own; pairs are formed on the seeds
+    An arm's baseline is the arm that has the baseline's values and otherwise its own; pairs are formed on the seeds
     that both have. No arm's learning rate has been tuned, so no verdict is given.
     """
     values = [_values_by_seed(trials, records, metric) for _, trials in plan.arms]
@@ -119,4 +117,6 @@ def _on_a_grid(values: Sequence[float]) -> list[float]:
 def check_metric(metric: str) -> None:
     """Raise `ConfigurationError` on a metric that is not recorded."""
     if metric not in METRICS:
-        raise ConfigurationError(f"no metric is called {metric!r}{did_you_mean(metric, METRICS) or ': ' + ', '.join(METRICS)}")
+        raise ConfigurationError(
+            f"no metric is called {metric!r}{did_you_mean(metric, METRICS) or ': ' + ', '.join(METRICS)}"
+        )

@@ -56,7 +56,12 @@ def pair_tables(plan: Plan, records: Mapping[str, TrialRecord], metric: str) -> 
 
 
 def _pair_table(
-    plan: Plan, records: Mapping[str, TrialRecord], metric: str, rows: str, columns: str, factors: Mapping[str, Mapping[Any, None]]
+    plan: Plan,
+    records: Mapping[str, TrialRecord],
+    metric: str,
+    rows: str,
+    columns: str,
+    factors: Mapping[str, Mapping[Any, None]],
 ) -> PairTable:
     cells: dict[tuple[Any, Any], list[float]] = {}
     for arm, trials in plan.arms:

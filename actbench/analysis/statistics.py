@@ -51,7 +51,7 @@ def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float | None
         lambda x, y, axis: (x - y).mean(axis=axis),
         permutation_type="samples",
         vectorized=True,
-        n_resamples=math.inf if len(first) <= EXACT_UP_TO else MONTE_CARLO_RESAMPLES,
+        n_resamples=2**EXACT_UP_TO if len(first) <= EXACT_UP_TO else MONTE_CARLO_RESAMPLES,
         rng=np.random.default_rng(0),
     )
     return float(result.pvalue)

@@ -43,9 +43,7 @@ def logsigmoid(x: Tensor) -> Tensor:
     return torch.nn.functional.logsigmoid(x)
 
 
-@activation(
-    formula="(exp(x) - exp(-x)) / (exp(x) + exp(-x))", bounds=(-1, 1), reference=SquashingReference
-)
+@activation(formula="(exp(x) - exp(-x)) / (exp(x) + exp(-x))", bounds=(-1, 1), reference=SquashingReference)
 def tanh(x: Tensor) -> Tensor:
     """Hyperbolic tangent, the zero-centred logistic function."""
     return torch.tanh(x)
@@ -203,9 +201,7 @@ def tanhshrink(x: Tensor) -> Tensor:
     return torch.nn.functional.tanhshrink(x)
 
 
-@activation(
-    formula="x - lambd if x > lambd else x + lambd if x < -lambd else 0", reference="Donoho & Johnstone 1994"
-)
+@activation(formula="x - lambd if x > lambd else x + lambd if x < -lambd else 0", reference="Donoho & Johnstone 1994")
 def softshrink(x: Tensor, *, lambd: Annotated[float, Field(ge=0)] = 0.5) -> Tensor:
     """Soft thresholding."""
     return torch.nn.functional.softshrink(x, lambd)

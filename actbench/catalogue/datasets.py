@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from actbench.errors import EnvironmentProblem
+from actbench.errors import UnusableEnvironmentError
 from actbench.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -182,13 +182,13 @@ def is_present(dataset: Dataset, folder: Path) -> bool:
 
 
 def load(dataset: Dataset, folder: Path) -> Arrays:
-    """Read a dataset that is present and check it; raises `EnvironmentProblem` on absent, damaged or foreign data."""
+    """Read and check a dataset; raises `UnusableEnvironmentError` on absent, damaged or foreign data."""
     if dataset.source == "torchvision":
         return _read_idx_files(dataset, folder)
     arrays = {"digits": _digits, "thermostat": _thermostat, "cube": _cube}[dataset.name]()
     found = arrays_checksum(arrays)
     if found != dataset.checksum:
-        raise EnvironmentProblem(
+        raise UnusableEnvironmentError(
             f"{dataset.name}: the data from {dataset.source} differ from those actbench knows "
             f"(checksum {found[:12]}, expected {dataset.checksum[:12]}): install another version of {dataset.source}"
         )
@@ -196,7 +196,7 @@ def load(dataset: Dataset, folder: Path) -> Arrays:
 
 
 def fetch(dataset: Dataset, folder: Path) -> None:
-    """Download the four files through torchvision into `folder`, all or none; raises `EnvironmentProblem`."""
+    """Download the four files through torchvision into `folder`, all or none; raises `UnusableEnvironmentError`."""
     if is_present(dataset, folder):
         return
     target = raw_folder(dataset, folder)
@@ -209,7 +209,7 @@ def fetch(dataset: Dataset, folder: Path) -> None:
             for name in FILES:
                 (raw_folder(dataset, Path(staging)) / name).replace(target / name)
     except (OSError, RuntimeError) as problem:
-        raise EnvironmentProblem(
+        raise UnusableEnvironmentError(
             f"{dataset.name} is not in {target} and could not be downloaded ({problem}). "
             f"Put its four files ({', '.join(FILES)}) there, name the folder above {dataset.torchvision_class}/raw "
             "with --data-dir or ACTBENCH_DATA, or use `dataset: digits`, which needs no download."
@@ -240,22 +240,24 @@ def _read_idx(path: Path, md5: str) -> NDArray[numpy.uint8]:
     """One IDX file (magic number, big-endian sizes, bytes) after its digest has been checked."""
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise EnvironmentProblem(f"{path}: far larger than the dataset's own file; replace it by the original")
+            raise UnusableEnvironmentError(
+                f"{path}: far larger than the dataset's own file; replace it by the original"
+            )
         packed = path.read_bytes()
     except OSError as problem:
-        raise EnvironmentProblem(
+        raise UnusableEnvironmentError(
             f"{path}: cannot be read ({problem.strerror}); `actbench data fetch` downloads it"
         ) from None
     found = hashlib.md5(packed, usedforsecurity=False).hexdigest()
     if found != md5:
-        raise EnvironmentProblem(
+        raise UnusableEnvironmentError(
             f"{path}: truncated or changed ({len(packed):,} bytes, MD5 {found}, expected {md5}); "
             "delete it and run `actbench data fetch`, or copy the original file there"
         )
     try:
         raw = gzip.decompress(packed)
     except (OSError, EOFError, zlib.error) as problem:
-        raise EnvironmentProblem(f"{path}: cannot be unpacked ({problem})") from None
+        raise UnusableEnvironmentError(f"{path}: cannot be unpacked ({problem})") from None
     dimensions = raw[3]
     return numpy.frombuffer(raw, numpy.uint8, offset=4 + 4 * dimensions)
 

@@ -40,9 +40,7 @@ def _fan(mode: str, fan_in: int, fan_out: int) -> int:
 
 
 @initialiser(formula="uniform(a, b)", reference="torch.nn.init.uniform_")
-def uniform(
-    shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, a: float = 0.0, b: float = 1.0
-) -> Tensor:
+def uniform(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Uniform on [a, b), by default [0, 1)."""
     return torch.rand(shape, generator=generator) * (b - a) + a
 
@@ -126,9 +124,7 @@ def kaiming_uniform(
 @initialiser(
     formula="normal(0, gain * sqrt(2 / (fan_in + fan_out)))", aliases=("glorot_normal",), reference=GlorotReference
 )
-def xavier_normal(
-    shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: NonNegative = 1.0
-) -> Tensor:
+def xavier_normal(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: NonNegative = 1.0) -> Tensor:
     """A balance of forward and backward variance: sd sqrt(2 / (fan_in + fan_out))."""
     variance = gain**2 * 2 / (fan_in + fan_out)
     return variance_scaling(shape, generator, variance=variance, distribution="normal")
@@ -139,9 +135,7 @@ def xavier_normal(
     aliases=("glorot_uniform",),
     reference=GlorotReference,
 )
-def xavier_uniform(
-    shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: NonNegative = 1.0
-) -> Tensor:
+def xavier_uniform(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: NonNegative = 1.0) -> Tensor:
     """A balance of forward and backward variance: within sqrt(6 / (fan_in + fan_out))."""
     variance = gain**2 * 2 / (fan_in + fan_out)
     return variance_scaling(shape, generator, variance=variance, distribution="uniform")
@@ -159,18 +153,14 @@ def lecun_uniform(shape: Shape, fan_in: int, fan_out: int, generator: Generator)
     return variance_scaling(shape, generator, variance=1 / fan_in, distribution="uniform")
 
 
-@initialiser(
-    formula="uniform(-sqrt(1 / fan_in), sqrt(1 / fan_in))", aliases=("pytorch",), reference="torch.nn.Linear"
-)
+@initialiser(formula="uniform(-sqrt(1 / fan_in), sqrt(1 / fan_in))", aliases=("pytorch",), reference="torch.nn.Linear")
 def torch_default(shape: Shape, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
     """What torch.nn.Linear does to weights and biases: uniform within 1 / sqrt(fan_in)."""
     return variance_scaling(shape, generator, variance=1 / (3 * fan_in), distribution="uniform")
 
 
 @initialiser(formula="gain * Q, Q orthogonal", reference="Saxe, McClelland & Ganguli 2014")
-def orthogonal(
-    shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: NonNegative = 1.0
-) -> Tensor:
+def orthogonal(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: NonNegative = 1.0) -> Tensor:
     """A random matrix with orthonormal rows or columns, times the gain; a bias becomes a vector of that length."""
     matrix = torch.empty(shape if len(shape) > 1 else (1, *shape))
     return torch.nn.init.orthogonal_(matrix, gain, generator=generator).reshape(shape)

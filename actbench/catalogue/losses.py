@@ -34,7 +34,8 @@ def _targets(prediction: Tensor, label: Tensor) -> Tensor:
 )
 def nll(prediction: Tensor, label: Tensor) -> Tensor:
     """Negative log-likelihood: minus the label's log-probability."""
-    return -prediction.gather(-1, label.unsqueeze(-1)).squeeze(-1)
+    log_likelihood: Tensor = prediction.gather(-1, label.unsqueeze(-1)).squeeze(-1)
+    return -log_likelihood
 
 
 @loss(

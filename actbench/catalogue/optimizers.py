@@ -22,7 +22,9 @@ Betas = tuple[Fraction, Fraction]
 
 
 @optimizer(formula="w -= lr * (momentum * v + g)", reference="Robbins & Monro 1951; Sutskever et al. 2013")
-def sgd(groups: Groups, *, momentum: NonNegative = 0.0, dampening: NonNegative = 0.0, nesterov: bool = False) -> Optimizer:
+def sgd(
+    groups: Groups, *, momentum: NonNegative = 0.0, dampening: NonNegative = 0.0, nesterov: bool = False
+) -> Optimizer:
     """Stochastic gradient descent, with momentum where it is set."""
     return torch.optim.SGD(groups, lr=0.0, momentum=momentum, dampening=dampening, nesterov=nesterov, fused=True)
 
@@ -41,7 +43,12 @@ def adamw(groups: Groups, *, betas: Betas = (0.9, 0.999), eps: NonNegative = 1e-
 
 @optimizer(formula="w -= lr * g / (sqrt(v) + eps)", reference="Tieleman & Hinton 2012")
 def rmsprop(
-    groups: Groups, *, alpha: Fraction = 0.99, eps: NonNegative = 1e-8, momentum: NonNegative = 0.0, centered: bool = False
+    groups: Groups,
+    *,
+    alpha: Fraction = 0.99,
+    eps: NonNegative = 1e-8,
+    momentum: NonNegative = 0.0,
+    centered: bool = False,
 ) -> Optimizer:
     """Steps scaled by the running mean square of the gradient."""
     return torch.optim.RMSprop(groups, lr=0.0, alpha=alpha, eps=eps, momentum=momentum, centered=centered, foreach=True)

@@ -71,7 +71,10 @@ def tanh(x: Tensor, *, shift: bool = True) -> Tensor:
 
 
 @output(
-    formula="clip(x / 6 + 0.5, 0, 1)", yields="probabilities", bounds=(0, 1), reference="Howard et al. 2019, MobileNetV3"
+    formula="clip(x / 6 + 0.5, 0, 1)",
+    yields="probabilities",
+    bounds=(0, 1),
+    reference="Howard et al. 2019, MobileNetV3",
 )
 def hardsigmoid(x: Tensor) -> Tensor:
     """Piecewise linear probability per unit."""

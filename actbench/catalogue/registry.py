@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import inf
 from types import SimpleNamespace
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -17,6 +17,7 @@ Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
 Yields = Literal["scores", "bounded scores", "probabilities", "log-probabilities"]
 
 Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Entry:
 _ENTRIES: dict[tuple[str, str], Entry] = {}
 
 
-def _register(kind: Kind, function: Function, **metadata: Any) -> Function:
+def _register(kind: Kind, function: F, **metadata: Any) -> F:
     """Add `function` to the catalogue under its own name and its aliases."""
     name = function.__name__
     summary = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
@@ -68,7 +69,7 @@ def activation(
     learnable: tuple[str, ...] = (),
     learnt_by_default: bool = False,
     aliases: tuple[str, ...] = (),
-) -> Callable[[Function], Function]:
+) -> Callable[[F], F]:
     """Add an elementwise function `f(x, *, parameter=default)` as an activation."""
     return lambda function: _register(
         "activation",
@@ -90,7 +91,7 @@ def output(
     bounds: tuple[float, float] = (-inf, inf),
     across_units: bool = False,
     aliases: tuple[str, ...] = (),
-) -> Callable[[Function], Function]:
+) -> Callable[[F], F]:
     """Add a function of the last layer's scores; `across_units` says that it mixes them (as softmax does)."""
     return lambda function: _register(
         "output",
@@ -104,11 +105,9 @@ def output(
     )
 
 
-def initialiser(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[Function], Function]:
+def initialiser(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Add a function `f(shape, fan_in, fan_out, generator, *, parameter=default)` that draws initial values."""
-    return lambda function: _register(
-        "initialiser", function, formula=formula, reference=reference, aliases=aliases
-    )
+    return lambda function: _register("initialiser", function, formula=formula, reference=reference, aliases=aliases)
 
 
 def loss(
@@ -119,7 +118,7 @@ def loss(
     tolerates: tuple[Yields, ...] = (),
     across_units: bool = False,
     aliases: tuple[str, ...] = (),
-) -> Callable[[Function], Function]:
+) -> Callable[[F], F]:
     """Add a function `f(prediction, label)` that returns one loss per example, summed over the output units."""
     return lambda function: _register(
         "loss",
@@ -133,7 +132,7 @@ def loss(
     )
 
 
-def optimizer(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[Function], Function]:
+def optimizer(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Add a function `f(groups, *, setting=default)` that returns a torch optimizer over parameter groups."""
     return lambda function: _register("optimizer", function, formula=formula, reference=reference, aliases=aliases)
 

@@ -6,7 +6,18 @@ from actbench.analysis.comparison import ArmComparison, Comparison
 
 ABSENT = "-"
 
-COMPARISON_HEADER = ("arm", "n (failed)", "mean", "sd", "95 % interval", "difference [95 % interval]", "p", "p (Holm)", "P(better)", "verdict")
+COMPARISON_HEADER = (
+    "arm",
+    "n (failed)",
+    "mean",
+    "sd",
+    "95 % interval",
+    "difference [95 % interval]",
+    "p",
+    "p (Holm)",
+    "P(better)",
+    "verdict",
+)
 
 
 def is_accuracy(metric: str) -> bool:
@@ -62,7 +73,11 @@ def comparison_header(metric: str) -> list[str]:
     unit = " %" if is_accuracy(metric) else ""
     points = " (points)" if is_accuracy(metric) else ""
     return [
-        {"mean": f"mean{unit}", "sd": f"sd{points}", "difference [95 % interval]": f"difference{points} [95 % interval]"}.get(n, n)
+        {
+            "mean": f"mean{unit}",
+            "sd": f"sd{points}",
+            "difference [95 % interval]": f"difference{points} [95 % interval]",
+        }.get(n, n)
         for n in COMPARISON_HEADER
     ]
 
@@ -77,7 +92,10 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     """What a reader has to know beside the table."""
     metric = comparison.metric.replace("_", " ")
     seeds = len(comparison.seeds)
-    notes = [f"{metric} at the last epoch over {seeds} seed{'s' if seeds != 1 else ''}; sd and intervals are over seeds, on this test set."]
+    notes = [
+        f"{metric} at the last epoch over {seeds} seed{'s' if seeds != 1 else ''}; "
+        "sd and intervals are over seeds, on this test set."
+    ]
     if any(row.difference for row in comparison.arms):
         notes.append("Differences are paired by seed; p is the exact sign-flip test, Holm over all arms compared.")
         notes.append(
@@ -86,8 +104,13 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         )
         compared = sum(row.p is not None for row in comparison.arms)
         if seeds < 20 and compared and 2 / 2**seeds * compared > 0.05:
-            notes.append(f"{seeds} seeds can never reach p (Holm) below {min(1.0, 2 / 2**seeds * compared):.3f} here: too few seeds to tell.")
+            notes.append(
+                f"{seeds} seeds can never reach p (Holm) below {min(1.0, 2 / 2**seeds * compared):.3f} here: "
+                "too few seeds to tell."
+            )
     failed = sum(row.failed for row in comparison.arms)
     if failed:
-        notes.append(f"{failed} trials diverged or failed; diverged ones stay in the sample as what the network then predicted.")
+        notes.append(
+            f"{failed} trials diverged or failed; diverged ones stay in the sample as what the network then predicted."
+        )
     return notes

@@ -17,7 +17,8 @@ def describe(state: RunState) -> str:
     share = state.epochs / state.epochs_to_do if state.epochs_to_do else 1.0
     left = state.seconds_left()
     ending = f", {clock(left)} left" if left is not None else ""
-    return f"{state.done}/{state.total} trials, {state.diverged} diverged, {state.failed} failed, {share:.0%} of the epochs{ending}"
+    counts = f"{state.done}/{state.total} trials, {state.diverged} diverged, {state.failed} failed"
+    return f"{counts}, {share:.0%} of the epochs{ending}"
 
 
 def clock(seconds: float) -> str:

@@ -59,7 +59,9 @@ def catalogue_sections(kind: str | None) -> list[Section]:
     singular = {f"{name}s": name for name in KINDS}
     wanted = singular.get(kind or "", kind)
     if wanted is not None and wanted not in KINDS:
-        raise ConfigurationError(f"no kind of entry is called {kind!r}{did_you_mean(wanted, KINDS) or ': ' + ', '.join(KINDS)}")
+        raise ConfigurationError(
+            f"no kind of entry is called {kind!r}{did_you_mean(wanted, KINDS) or ': ' + ', '.join(KINDS)}"
+        )
     sections = [_entries_section(name) for name in get_args(Kind) if wanted in (None, name)]
     return sections + ([_datasets_section()] if wanted in (None, "dataset") else [])
 
@@ -109,7 +111,15 @@ def data_section(folder: Path) -> Section:
 
 def _datasets_section() -> Section:
     rows: Sequence[Sequence[str]] = [
-        [d.name, f"{d.train_count:,} / {d.test_count:,}", str(d.features), str(d.classes), d.source, d.summary, d.reference]
+        [
+            d.name,
+            f"{d.train_count:,} / {d.test_count:,}",
+            str(d.features),
+            str(d.classes),
+            d.source,
+            d.summary,
+            d.reference,
+        ]
         for d in DATASETS.values()
     ]
     return Section("datasets", ["name", "train / test", "features", "classes", "from", "what it is", "reference"], rows)

@@ -23,7 +23,9 @@ def write_tables(folder: Path, experiment: Experiment, plan: Plan, records: Mapp
     """Derive `trials.csv`, `epochs.csv`, `table.csv` and `table.md` from the journal's records."""
     comparison = compare(plan, records, experiment.baseline, "test_accuracy")
     factors = [factor.path for factor in experiment.factors]
-    write_atomically(folder / "trials.csv", to_csv(trial_rows(plan, records), [*TRIAL_COLUMNS[:2], *factors, *TRIAL_COLUMNS[2:]]))
+    write_atomically(
+        folder / "trials.csv", to_csv(trial_rows(plan, records), [*TRIAL_COLUMNS[:2], *factors, *TRIAL_COLUMNS[2:]])
+    )
     write_atomically(folder / "epochs.csv", to_csv(epoch_rows(plan, records), EPOCH_COLUMNS))
     write_atomically(folder / "table.csv", to_csv(comparison_rows(comparison), comparison_columns(comparison)))
     write_atomically(folder / "table.md", section_to_markdown(comparison_section(comparison), heading=None))

@@ -65,4 +65,3 @@ def fitting_columns(section: Section, width: int) -> list[int]:
 def _plain(cell: str) -> str:
     levels = {ord(block): character for block, character in zip(SPARKS, "_.-~=+*#", strict=True)}
     return cell.translate(levels)
-

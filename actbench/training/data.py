@@ -96,4 +96,4 @@ def epoch_rows(split: SeedSplit, phase: Phase, seed: int, epoch: int, *, shuffle
 
 def blocks(rows: Tensor) -> Iterator[Tensor]:
     """Rows in blocks for evaluation."""
-    return iter(rows.split(EVALUATION_BLOCK)) if len(rows) else iter(())
+    return (rows[start : start + EVALUATION_BLOCK] for start in range(0, len(rows), EVALUATION_BLOCK))

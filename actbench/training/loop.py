@@ -69,7 +69,7 @@ def batch_size(train: TrainSettings, train_count: int) -> int:
 
 
 def create_optimizer(network: Network) -> Optimizer:
-    """torch's optimizer over every trial's row of parameters, grouped by learning rate and weight decay."""
+    """Torch's optimizer over every trial's row of parameters, grouped by learning rate and weight decay."""
     parameters = network.parameters
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for row, gradient, trial in zip(parameters.rows, parameters.gradient_rows, network.trials, strict=True):
@@ -114,9 +114,11 @@ def train_epoch(
     loss_sums = torch.zeros(len(network.trials), dtype=torch.float64, device=images.inputs.device)
     hit_sums = torch.zeros_like(loss_sums)
     for step in range(steps):
-        inputs, labels = _gather_batch(network, images, splits, [order[step * size : (step + 1) * size] for order in orders])
+        inputs, labels = _gather_batch(
+            network, images, splits, [order[step * size : (step + 1) * size] for order in orders]
+        )
         losses, hits = losses_and_hits(network, scores(network, inputs, training=True), labels)
-        losses.mean(dim=1).sum().backward()
+        torch.autograd.backward(losses.mean(dim=1).sum())
         network.parameters.collect_gradients()
         if train.schedule != "constant":
             factor = schedule_factor(train, (epoch - 1) * steps + step, train.epochs * steps)

@@ -135,15 +135,14 @@ def _call(choice: Choice, *tensors: Tensor, **learnt: Tensor) -> Tensor:
 
 
 def _by_runs(values: Tensor, keys: Sequence[Hashable], function: Function) -> Tensor:
-    """Apply `function` to every run of trials with equal keys at once, or trial by trial where the runs would disturb
-    each other's bits."""
+    """Apply `function` to runs of trials with equal keys; trial by trial where a run would change its trials' bits."""
     runs = [len(list(run)) for _, run in groupby(keys)]
     if values.device.type == "cpu" and not is_aligned(values[0].numel()):
         runs = [1] * len(keys)
     if len(runs) == 1:
         return function(values, slice(0, len(keys)))
     pieces, start = [], 0
-    for piece in values.split(runs):
+    for piece in torch.split(values, runs):
         pieces.append(function(piece, slice(start, start + len(piece))))
         start += len(piece)
     return torch.cat(pieces)

@@ -59,9 +59,7 @@ def shapes(layers: Sequence[Layer]) -> dict[tuple[int, str], tuple[int, ...]]:
     return weights | others
 
 
-def create_parameters(
-    trials: Sequence[Trial], networks: Sequence[Sequence[Layer]], device: torch.device
-) -> Parameters:
+def create_parameters(trials: Sequence[Trial], networks: Sequence[Sequence[Layer]], device: torch.device) -> Parameters:
     """Memory for all trials, filled with their initial values: unit draws of the seed, scaled by the initialiser.
 
     Trials of a stack may learn different activation parameters; each row has room for all of them and a trial's unused

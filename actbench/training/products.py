@@ -37,7 +37,7 @@ class StackedLinear(torch.autograd.Function):
     """inputs @ weight + bias for every trial, its weight and bias gradients written where the optimizer reads them."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, weight_gradient: Tensor, bias_gradient: Tensor
     ) -> Tensor:
         """Shapes: inputs `[trials, batch, in]`, weight `[trials, in, out]`, bias `[trials, out]`."""

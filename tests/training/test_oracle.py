@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,15 @@ def plain_network(network: Network, index: int, batch_norm: bool) -> nn.Sequenti
 
 
 # A large eps keeps these optimizers from blowing rounding noise in vanishing gradients up to whole steps.
-OPTIMIZERS: list[tuple[Any, type[torch.optim.Optimizer], dict[str, Any]]] = [
+OPTIMIZERS: list[tuple[Any, Callable[..., torch.optim.Optimizer], dict[str, Any]]] = [
     ("sgd", torch.optim.SGD, {}),
     ({"sgd": {"momentum": 0.9, "nesterov": True}}, torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
     ({"adam": {"eps": 1e-3}}, torch.optim.Adam, {"eps": 1e-3}),
-    ({"adam": {"eps": 1e-3, "betas": (0.8, 0.9), "amsgrad": True}}, torch.optim.Adam, {"eps": 1e-3, "betas": (0.8, 0.9), "amsgrad": True}),
+    (
+        {"adam": {"eps": 1e-3, "betas": (0.8, 0.9), "amsgrad": True}},
+        torch.optim.Adam,
+        {"eps": 1e-3, "betas": (0.8, 0.9), "amsgrad": True},
+    ),
     ({"adamw": {"eps": 1e-3}}, torch.optim.AdamW, {"eps": 1e-3}),
     ({"rmsprop": {"eps": 1e-3, "momentum": 0.5}}, torch.optim.RMSprop, {"eps": 1e-3, "momentum": 0.5}),
 ]
@@ -61,7 +66,12 @@ OPTIMIZERS: list[tuple[Any, type[torch.optim.Optimizer], dict[str, Any]]] = [
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize(("name", "oracle", "options"), OPTIMIZERS, ids=str)
 def test_a_stacked_trial_follows_a_plain_pytorch_loop(
-    name: Any, oracle: type[torch.optim.Optimizer], options: dict[str, Any], batch_norm: bool, train: dict[str, Any], tmp_path: Path
+    name: Any,
+    oracle: Callable[..., torch.optim.Optimizer],
+    options: dict[str, Any],
+    batch_norm: bool,
+    train: dict[str, Any],
+    tmp_path: Path,
 ) -> None:
     chosen = settings({"batch_norm": batch_norm}, {"optimizer": name} | train)
     trials = [make_trial(chosen, seed) for seed in (0, 1, 2)]
@@ -73,26 +83,26 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
     count = chosen.data.train_count()
     size = count if chosen.train.batch_size == "full" else int(chosen.train.batch_size)
     steps = math.ceil(count / size)
-    trained = [
-        train_epoch(network, optimizer, images, splits, epoch, steps) for epoch in range(1, EPOCHS + 1)
-    ]
+    trained = [train_epoch(network, optimizer, images, splits, epoch, steps) for epoch in range(1, EPOCHS + 1)]
     tested = evaluate(network, test_images, splits, [torch.arange(50)] * 3)
     assert tested is not None
     for index, (split, model) in enumerate(zip(splits, plain, strict=True)):
         decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
         others = [parameter for parameter in model.parameters() if parameter.ndim == 1]
         decay = {"weight_decay": train["weight_decay"]} if "weight_decay" in train else {}  # else torch's own default
-        reference = oracle([{"params": decayed, **decay}, {"params": others, "weight_decay": 0.0}], lr=0.01, **options)
+        reference: torch.optim.Optimizer = oracle(
+            [{"params": decayed, **decay}, {"params": others, "weight_decay": 0.0}], lr=0.01, **options
+        )
         step = 0
         for epoch in range(1, EPOCHS + 1):
             total = 0.0
-            for rows in epoch_rows(split, "final", index, epoch, shuffle=True).split(size):
+            for rows in torch.split(epoch_rows(split, "final", index, epoch, shuffle=True), size):
                 inputs = (images.inputs[rows].float() - split.offset) / split.divisor
                 for group in reference.param_groups:
                     group["lr"] = 0.01 * schedule_factor(chosen.train, step, EPOCHS * steps)
                 reference.zero_grad()
                 loss = nn.functional.nll_loss(model(inputs), images.labels[rows])
-                loss.backward()  # type: ignore[no-untyped-call]
+                torch.autograd.backward(loss)
                 reference.step()
                 total += loss.item() * len(rows)
                 step += 1
@@ -103,7 +113,9 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
             torch.testing.assert_close(ours, weight, rtol=1e-3, atol=2e-4)
         model.eval()
         outputs = model((test_images.inputs[:50].float() - split.offset) / split.divisor)
-        assert tested[0][index] == pytest.approx(nn.functional.nll_loss(outputs, test_images.labels[:50]).item(), rel=1e-3)
+        assert tested[0][index] == pytest.approx(
+            nn.functional.nll_loss(outputs, test_images.labels[:50]).item(), rel=1e-3
+        )
         assert tested[1][index] == int((outputs.argmax(-1) == test_images.labels[:50]).sum())
 
 

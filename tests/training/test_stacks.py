@@ -18,7 +18,9 @@ ALIGNED = {"hidden": (64, 32)}
 RAGGED = {"hidden": (13, 7)}
 
 
-def trial(seed: int = 0, data: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **train: Any) -> Trial:
+def trial(
+    seed: int = 0, data: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **train: Any
+) -> Trial:
     settings = TrialSettings.model_validate(
         {
             "data": {"dataset": "digits", "train": 150, "test": 37} | (data or {}),
@@ -50,7 +52,9 @@ def assert_same_alone_and_together(trials: Sequence[Trial], arrays: Arrays) -> N
 
 
 @pytest.mark.parametrize("shape", [ALIGNED, RAGGED, {"hidden": (1,)}, {"hidden": ()}, {"hidden": (100,)}], ids=str)
-@pytest.mark.parametrize("optimizer", ["sgd", {"sgd": {"momentum": 0.9, "nesterov": True}}, "adam", "adamw", "rmsprop"], ids=str)
+@pytest.mark.parametrize(
+    "optimizer", ["sgd", {"sgd": {"momentum": 0.9, "nesterov": True}}, "adam", "adamw", "rmsprop"], ids=str
+)
 def test_a_trial_has_the_same_bits_alone_and_in_a_stack_for_every_optimizer(
     shape: dict[str, Any], optimizer: Any, digits: Arrays
 ) -> None:
@@ -69,7 +73,9 @@ def test_a_trial_has_the_same_bits_alone_and_in_a_stack_for_every_optimizer(
 
 @pytest.mark.parametrize("shape", [ALIGNED, RAGGED], ids=str)
 @pytest.mark.parametrize("entry", entries("activation"), ids=lambda entry: entry.name)
-def test_every_activation_has_the_same_bits_alone_and_in_a_stack(entry: Any, shape: dict[str, Any], digits: Arrays) -> None:
+def test_every_activation_has_the_same_bits_alone_and_in_a_stack(
+    entry: Any, shape: dict[str, Any], digits: Arrays
+) -> None:
     trials = [trial(seed, model=shape | {"activation": entry.name}, epochs=1) for seed in range(3)]
     if entry.learnable:
         learnt = {entry.name: {"learn": True}}
@@ -88,8 +94,12 @@ def test_every_output_and_loss_has_the_same_bits_alone_and_in_a_stack(output: An
 
 
 @pytest.mark.parametrize("shape", [ALIGNED, RAGGED], ids=str)
-@pytest.mark.parametrize("extra", [{"dropout": 0.3}, {"batch_norm": True}, {"dropout": 0.1, "batch_norm": True}], ids=str)
-def test_dropout_and_batch_norm_keep_a_trials_bits(extra: dict[str, Any], shape: dict[str, Any], digits: Arrays) -> None:
+@pytest.mark.parametrize(
+    "extra", [{"dropout": 0.3}, {"batch_norm": True}, {"dropout": 0.1, "batch_norm": True}], ids=str
+)
+def test_dropout_and_batch_norm_keep_a_trials_bits(
+    extra: dict[str, Any], shape: dict[str, Any], digits: Arrays
+) -> None:
     trials = [
         trial(seed, model=shape | extra | {"activation": name}, weight_decay=decay, schedule="cosine")
         for seed, name, decay in [(0, "relu", 0.0), (0, "swish", 0.01), (1, "relu", 0.01), (3, "elu", 0.1)]
@@ -112,23 +122,29 @@ def test_the_order_within_a_stack_changes_no_numbers(digits: Arrays) -> None:
 @pytest.mark.parametrize("batch_size", [1, 7, "full"])
 def test_any_batch_size_keeps_a_trials_bits(batch_size: Any, digits: Arrays) -> None:
     data = {"train": 40, "test": 20}
-    trials = [trial(seed, data, {"activation": name}, batch_size=batch_size) for seed in (0, 1) for name in ("relu", "mish")]
+    trials = [
+        trial(seed, data, {"activation": name}, batch_size=batch_size) for seed in (0, 1) for name in ("relu", "mish")
+    ]
     assert_same_alone_and_together(trials, digits)
 
 
 def test_a_single_input_and_a_single_output_unit_keep_a_trials_bits(tmp_path: Any) -> None:
     arrays = load(DATASETS["thermostat"], tmp_path)
+    data = {"dataset": "thermostat", "scale": "none", "validation": 0}
+    model = {"hidden": (), "output": "sigmoid", "init": "uniform"}
     trials = [
-        trial(seed, {"dataset": "thermostat", "scale": "none", "validation": 0}, {"hidden": (), "output": "sigmoid", "init": "uniform"},
-              loss="bce", lr=lr, batch_size="full", epochs=30)
-        for seed in range(3) for lr in (0.05, 0.01)
-    ]  # fmt: skip
+        trial(seed, data, model, loss="bce", lr=lr, batch_size="full", epochs=30)
+        for seed in range(3)
+        for lr in (0.05, 0.01)
+    ]
     assert_same_alone_and_together(trials, arrays)
 
 
 def test_a_diverging_trial_is_recorded_and_leaves_its_stack_mates_alone(digits: Arrays) -> None:
     sound = [trial(0), trial(1, model={"activation": "tanh"})]
-    wild = trial(0, model={"output": "identity", "activation": "identity"}, optimizer="sgd", loss="mse", lr=1e9, epochs=4)
+    wild = trial(
+        0, model={"output": "identity", "activation": "identity"}, optimizer="sgd", loss="mse", lr=1e9, epochs=4
+    )
     calm = [trial(one.seed, model={"activation": "tanh"}, optimizer="sgd", epochs=4) for one in sound]
     records = train([calm[0], wild, calm[1]], digits)
     assert [record.outcome for record in records] == ["done", "diverged", "done"]
