@@ -113,7 +113,7 @@ def run(
         from actbench.report.dry_run import dry_run_section
         from actbench.report.terminal import print_sections
 
-        print_sections([dry_run_section(experiment, options)])
+        print_sections([dry_run_section(experiment, results / experiment.name, options.data_folder, fresh=fresh)])
         return
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from actbench.choices import Choice
 from actbench.experiment import Arm, Experiment
 from actbench.layers import Layer, count_parameters, resolve_layers
-from actbench.records import TRAINING_CODE_VERSION, Phase, Trial
+from actbench.records import TRAINING_CODE_VERSION, Phase, Trial, TrialRecord
 from actbench.settings import TrialSettings
 
 BYTES_PER_PARAMETER = 16
@@ -134,3 +134,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Layer):
         return dict(value)
     raise TypeError(f"{type(value).__name__} has no place in a trial's identity")
+
+
+def finished(records: Mapping[str, TrialRecord], plan: Plan) -> dict[str, TrialRecord]:
+    """The plan's trials that need no training; failed ones are tried again."""
+    return {key: records[key] for key in plan.trials() if key in records and records[key].outcome != "failed"}

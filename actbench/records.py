@@ -69,3 +69,21 @@ class TrialRecord(BaseModel):
     stack_trials: int
     device: str
     environment: str = ""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is: trials finished (`before` of them by earlier runs), and the share of this run's epochs."""
+
+    total: int
+    before: int
+    done: int
+    diverged: int
+    failed: int
+    epochs: int
+    epochs_to_do: int
+    seconds: float
+
+    def seconds_left(self) -> float | None:
+        """Extrapolated from this run's epochs; None before the first."""
+        return self.seconds * (self.epochs_to_do - self.epochs) / self.epochs if self.epochs else None

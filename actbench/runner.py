@@ -12,8 +12,8 @@ from actbench.catalogue import datasets
 from actbench.environment import DeviceOption, available_cores, describe_environment, resolve_device
 from actbench.executors import EpochsDone, Event, StackDone, TrainStack, TrialFailed
 from actbench.experiment import Experiment, experiment_to_yaml
-from actbench.plan import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Plan, Stack, make_plan
-from actbench.records import TrialRecord
+from actbench.plan import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Plan, Stack, finished, make_plan
+from actbench.records import RunState, TrialRecord
 from actbench.report.tables import write_tables
 
 
@@ -26,24 +26,6 @@ class RunOptions:
     device: DeviceOption = "auto"
     jobs: int | None = None
     fresh: bool = False
-
-
-@dataclass(frozen=True)
-class RunState:
-    """How far a run is: trials finished (`before` of them by earlier runs), and the share of this run's epochs."""
-
-    total: int
-    before: int
-    done: int
-    diverged: int
-    failed: int
-    epochs: int
-    epochs_to_do: int
-    seconds: float
-
-    def seconds_left(self) -> float | None:
-        """Extrapolated from this run's epochs; None before the first."""
-        return self.seconds * (self.epochs_to_do - self.epochs) / self.epochs if self.epochs else None
 
 
 @dataclass(frozen=True)
@@ -126,11 +108,6 @@ def plan_run(experiment: Experiment, device: str, workers: int) -> Plan:
 def count_workers(device: str, jobs: int | None) -> int:
     """Worker processes: as many as asked for, else one for each core, and one on a GPU."""
     return (jobs or available_cores()) if device == "cpu" else 1
-
-
-def finished(records: dict[str, TrialRecord], plan: Plan) -> dict[str, TrialRecord]:
-    """The plan's trials that need no training; failed ones are tried again."""
-    return {key: records[key] for key in plan.trials() if key in records and records[key].outcome != "failed"}
 
 
 def run_experiment(

@@ -5,9 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy import stats
+from actbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy import stats
+else:
+    np, stats = LazyModule("numpy"), LazyModule("scipy.stats")
 
 CONFIDENCE = 0.95
 EXACT_UP_TO = 15
@@ -44,7 +50,7 @@ def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float | None
     """
     if not first:
         return None
-    if list(first) == list(second):
+    if len(first) == 1 or list(first) == list(second):
         return 1.0
     result = stats.permutation_test(
         (np.asarray(first), np.asarray(second)),

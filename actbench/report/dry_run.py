@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from actbench import store
 from actbench.catalogue.datasets import is_present
 from actbench.experiment import Experiment
-from actbench.plan import make_plan
+from actbench.plan import finished, make_plan
 from actbench.report.sections import Section
-from actbench.runner import RunOptions, finished
 
 
-def dry_run_section(experiment: Experiment, options: RunOptions) -> Section:
+def dry_run_section(experiment: Experiment, folder: Path, data_folder: Path, *, fresh: bool) -> Section:
     """Trials planned, done and to do for every arm; reads the result folder and changes nothing."""
-    folder = options.results / experiment.name
     plan = make_plan(experiment)
-    done = {} if options.fresh else finished(store.read_journal(folder).records, plan)
+    done = {} if fresh else finished(store.read_journal(folder).records, plan)
     rows = []
     for arm, trials in plan.arms:
         count = sum(trial.id in done for trial in trials)
@@ -23,6 +23,6 @@ def dry_run_section(experiment: Experiment, options: RunOptions) -> Section:
     epochs = sum(trial.settings.train.epochs for trial in to_do)
     notes = [f"{len(plan.trials())} trials, {len(done)} done, {len(to_do)} to do ({epochs:,} epochs) -> {folder}"]
     dataset = experiment.settings.data.facts()
-    if not is_present(dataset, options.data_folder):
-        notes.append(f"{dataset.name} is not in {options.data_folder}; the run would download it.")
+    if not is_present(dataset, data_folder):
+        notes.append(f"{dataset.name} is not in {data_folder}; the run would download it.")
     return Section(f"{experiment.name}: dry run", ["arm", "planned", "done", "to do"], rows, notes)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from actbench.runner import RunState
+from actbench.records import RunState
 
 LOG_INTERVAL_SECONDS = 10.0
 

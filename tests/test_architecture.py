@@ -1,0 +1,103 @@
+"""The rooms and what may import what; imports point down only."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import actbench
+
+PACKAGE = Path(actbench.__file__).parent
+
+ALLOWED = {
+    "lazy": set(),
+    "errors": set(),
+    "catalogue": {"lazy", "errors"},
+    "choices": {"catalogue"},
+    "yaml_source": set(),
+    "settings": {"catalogue", "choices"},
+    "layers": {"choices", "settings"},
+    "compatibility": {"settings"},
+    "experiment": {"catalogue", "choices", "errors", "settings"},
+    "config": {"catalogue", "choices", "compatibility", "errors", "experiment", "settings", "yaml_source"},
+    "records": {"settings"},
+    "plan": {"choices", "experiment", "layers", "records", "settings"},
+    "training": {"catalogue", "choices", "layers", "records", "settings"},
+    "executors": {"catalogue", "plan", "records", "training"},
+    "environment": {"catalogue", "errors", "records"},
+    "store": {"errors", "records"},
+    "results": {"config", "experiment", "plan", "records", "store"},
+    "analysis": {"catalogue", "errors", "experiment", "lazy", "plan", "records"},
+    "report": {"analysis", "catalogue", "errors", "experiment", "layers", "plan", "records", "results", "settings", "store"},
+    "runner": {"catalogue", "environment", "executors", "experiment", "plan", "records", "report", "store"},
+    "cli": {"catalogue", "config", "errors", "experiment", "report", "results", "runner"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}  # fmt: skip
+HEAVY = {"torch", "torchvision", "pandas", "scipy", "matplotlib", "sklearn", "numpy"}
+MAY_IMPORT_AT_THE_TOP = {"training": {"torch"}}
+LONGEST_FILE_LINES = 320
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(path: Path, *, top_only: bool = False) -> set[str]:
+    """Modules imported at run time, those under `if TYPE_CHECKING:` left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    found: set[str] = set()
+    for node in tree.body if top_only else ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "actbench":
+            found |= {f"actbench.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
+    rooms = {module.split(".")[1] for module in imported_modules(path) if module.startswith("actbench.")}
+    assert rooms - {room(path), "__version__"} <= ALLOWED[room(path)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_libraries_are_imported_where_they_are_used(path: Path) -> None:
+    heavy = {module.split(".")[0] for module in imported_modules(path, top_only=True)} & HEAVY
+    assert heavy <= MAY_IMPORT_AT_THE_TOP.get(room(path), set())
+
+
+def test_the_allowed_edges_have_no_cycle_and_name_every_room() -> None:
+    assert {room(path) for path in FILES} == set(ALLOWED)
+    below: dict[str, set[str]] = {}
+    remaining = {name: set(edges) for name, edges in ALLOWED.items()}
+    while remaining:
+        free = [name for name, edges in remaining.items() if edges <= below.keys()]
+        assert free, f"cycle among {sorted(remaining)}"
+        for name in free:
+            below[name] = remaining.pop(name)
+
+
+def test_the_statistics_never_see_torch() -> None:
+    used = {module for path in FILES if room(path) in ("analysis", "report") for module in imported_modules(path)}
+    assert not any(module.split(".")[0] == "torch" for module in used)
+
+
+def test_files_stay_short() -> None:
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE_LINES} == {}

@@ -1,0 +1,139 @@
+"""The result folder: the journal keeps whole records and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from actbench import store
+from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.plan import make_plan
+from actbench.records import SCHEMA, TrialRecord
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> list[TrialRecord]:
+    plan = make_plan(experiment_from(TWO_ACTIVATIONS, tmp_path))
+    return [record_of(trial) for trial in plan.trials().values()]
+
+
+def test_what_is_appended_is_read_back_equal(tmp_path: Path, records: list[TrialRecord]) -> None:
+    store.append(tmp_path, records[:2])
+    store.append(tmp_path, records[2:])
+    journal = store.read_journal(tmp_path)
+    assert list(journal.records.values()) == records
+    assert journal.damaged_lines == 0
+
+
+def test_every_line_is_one_json_object_with_schema_and_checksum(tmp_path: Path, records: list[TrialRecord]) -> None:
+    store.append(tmp_path, records)
+    lines = (tmp_path / store.JOURNAL).read_text().splitlines()
+    assert len(lines) == len(records)
+    assert all({"schema", "trial", "checksum"} <= json.loads(line).keys() for line in lines)
+
+
+def test_a_journal_cut_anywhere_gives_the_whole_records_before_the_cut_and_takes_the_next(
+    tmp_path: Path, records: list[TrialRecord]
+) -> None:
+    lines = [store.journal_line(record).encode() for record in records[:2]]
+    whole = b"".join(lines)
+    path = tmp_path / store.JOURNAL
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        complete = sum(cut >= len(b"".join(lines[: n + 1])) - 1 for n in range(len(lines)))
+        assert list(store.read_journal(tmp_path).records.values()) == records[:complete]
+        if cut % 97 == 0:
+            store.append(tmp_path, records[2:3])
+            assert list(store.read_journal(tmp_path).records.values()) == [*records[:complete], records[2]]
+
+
+def test_a_changed_byte_is_never_read_as_a_record(tmp_path: Path, records: list[TrialRecord]) -> None:
+    line = store.journal_line(records[0]).encode()
+    for position in range(0, len(line) - 1, 7):
+        damaged = line[:position] + bytes([line[position] ^ 1]) + line[position + 1 :]
+        (tmp_path / store.JOURNAL).write_bytes(damaged)
+        assert store.read_journal(tmp_path).records == {}
+        assert store.read_journal(tmp_path).damaged_lines > 0
+
+
+def test_the_last_record_of_a_trial_counts(tmp_path: Path, records: list[TrialRecord]) -> None:
+    failed = records[0].model_copy(update={"outcome": "failed"})
+    store.append(tmp_path, [failed])
+    store.append(tmp_path, [records[0]])
+    assert list(store.read_journal(tmp_path).records.values()) == [records[0]]
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path, records: list[TrialRecord]) -> None:
+    newer = records[0].model_copy(update={"schema_version": SCHEMA + 1})
+    (tmp_path / store.JOURNAL).write_text(store.journal_line(newer))
+    with pytest.raises(UnusableEnvironmentError, match=f"schema {SCHEMA + 1}.*upgrade"):
+        store.read_journal(tmp_path)
+
+
+def test_a_locked_folder_says_that_another_run_is_in_it(tmp_path: Path) -> None:
+    with (
+        FileLock(tmp_path / store.LOCK),
+        pytest.raises(UnusableEnvironmentError, match="another actbench"),
+        store.locked(tmp_path),
+    ):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_an_environment_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(UnusableEnvironmentError, match="cannot be written"),
+        store.locked(tmp_path / "file" / "results"),
+    ):
+        pass
+
+
+def test_replacing_a_file_leaves_the_old_one_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.md"
+    store.write_atomically(path, "old")
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="No space"):
+        store.write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_environments_of_earlier_runs_are_kept(tmp_path: Path) -> None:
+    for name in ("first", "second", "second"):
+        store.write_environment(tmp_path, {"id": name})
+    assert store.read_environment(tmp_path) == {"id": "second", "earlier": [{"id": "first"}]}
+
+
+def test_setting_aside_never_overwrites(tmp_path: Path) -> None:
+    folder = tmp_path / "mnist"
+    assert store.set_aside(folder) is None
+    for number in (1, 2):
+        folder.mkdir()
+        assert store.set_aside(folder) == tmp_path / f"mnist.{number}"
+
+
+def test_the_latest_folder_is_the_one_whose_journal_was_written_last(tmp_path: Path) -> None:
+    import os
+
+    for age, name in ((100, "b"), (300, "c"), (200, "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / store.JOURNAL).write_text("")
+        os.utime(tmp_path / name / store.JOURNAL, (age, age))
+    assert store.latest_folder(tmp_path).name == "c"
+
+
+def test_a_folder_without_results_is_refused_and_its_result_folders_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no results here"):
+        store.latest_folder(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / store.EXPERIMENT).write_text("")
+    with pytest.raises(ConfigurationError, match="result folders mnist"):
+        store.require_result_folder(tmp_path)
