@@ -85,5 +85,7 @@ class RunState:
     seconds: float
 
     def seconds_left(self) -> float | None:
-        """Extrapolated from this run's epochs; None before the first."""
-        return self.seconds * (self.epochs_to_do - self.epochs) / self.epochs if self.epochs else None
+        """Extrapolated from this run's epochs; None before two percent of them, which start-up distorts."""
+        if self.epochs == 0 or 50 * self.epochs < self.epochs_to_do:
+            return None
+        return self.seconds * (self.epochs_to_do - self.epochs) / self.epochs

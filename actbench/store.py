@@ -104,17 +104,18 @@ def append(folder: Path, records: Iterable[TrialRecord]) -> None:
     """Add records to the journal in one write, on disk when this returns; a torn last line is closed off first."""
     path = folder / JOURNAL
     payload = "".join(map(journal_line, records)).encode()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+    with path.open("ab", buffering=0) as file:
+        if file.tell() and not _ends_a_line(path):
             payload = b"\n" + payload
-        written = os.write(descriptor, payload)
-        if written != len(payload):
+        if file.write(payload) != len(payload):
             raise UnusableEnvironmentError(f"{path}: the disk took only part of a record; make room and run again")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        os.fsync(file.fileno())
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def write_atomically(path: Path, text: str) -> None:

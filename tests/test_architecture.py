@@ -30,7 +30,9 @@ ALLOWED = {
     "store": {"errors", "records"},
     "results": {"config", "experiment", "plan", "records", "store"},
     "analysis": {"catalogue", "errors", "experiment", "lazy", "plan", "records"},
-    "report": {"analysis", "catalogue", "errors", "experiment", "layers", "plan", "records", "results", "settings", "store"},
+    "report": {
+        "analysis", "catalogue", "errors", "experiment", "layers", "plan", "records", "results", "settings", "store",
+    },
     "runner": {"catalogue", "environment", "executors", "experiment", "plan", "records", "report", "store"},
     "cli": {"catalogue", "config", "errors", "experiment", "report", "results", "runner"},
     "__main__": {"cli"},

@@ -97,7 +97,10 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         "sd and intervals are over seeds, on this test set."
     ]
     if any(row.difference for row in comparison.arms):
-        notes.append("Differences are paired by seed; p is the exact sign-flip test, Holm over all arms compared.")
+        notes.append(
+            "Differences are paired by seed; p is the sign-flip test (exact up to 15 seeds), "
+            "Holm over all arms compared."
+        )
         notes.append(
             "Not judged: all arms share their settings and no learning rate was tuned for each arm, so this ranks how "
             "well the settings suit an arm as much as the arm itself."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from actbench.report.numbers import comparison_cells, comparison_header, compari
 
 SPARKS = "▁▂▃▄▅▆▇█"
 MOST_EPOCH_COLUMNS = 6
+NUMBER = re.compile(r"[-+<]?[\d.,]+(\s|%|$)")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,14 @@ class Section:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
     importance: Sequence[int] = ()
+
+
+def numeric_columns(section: Section) -> list[bool]:
+    """Whether each column is mostly numbers, which line up on the right."""
+    return [
+        2 * sum(NUMBER.match(row[index]) is not None for row in section.rows) > len(section.rows)
+        for index in range(len(section.header))
+    ]
 
 
 def comparison_section(comparison: Comparison) -> Section:
@@ -81,6 +91,7 @@ def _curves_section(curves: Sequence[Curve]) -> Section:
             for curve in curves
         ],
         notes=[f"Curves run from {100 * lowest:.1f} % to {100 * highest:.1f} %."],
+        importance=(0, len(epochs) + 1, 1, *range(2, len(epochs) + 1)),
     )
 
 

@@ -19,34 +19,43 @@ KINDS = (*get_args(Kind), "dataset")
 
 
 def summary_sections(experiment: Experiment) -> list[Section]:
-    """One summary for every distinct network among the arms, arms with equal networks together."""
-    networks: dict[tuple[Layer, ...], list[Arm]] = {}
+    """A table of layers for every shape of network among the arms; what differs within a shape is `varied`."""
+    shapes: dict[tuple[tuple[int, int, int], ...], list[Arm]] = {}
     for arm in experiment.arms():
-        networks.setdefault(resolve_layers(arm.settings), []).append(arm)
+        shape = tuple((layer.fan_in, layer.units, count_parameters(layer)) for layer in resolve_layers(arm.settings))
+        shapes.setdefault(shape, []).append(arm)
     return [
-        summary_section(arms[0].settings, f"{experiment.name}: {'; '.join(arm.label() for arm in arms)}")
-        for arms in networks.values()
+        _summary_section(experiment.name if len(shapes) == 1 else "; ".join(arm.label() for arm in arms), arms)
+        for arms in shapes.values()
     ]
 
 
-def summary_section(settings: TrialSettings, title: str) -> Section:
+def _summary_section(title: str, arms: Sequence[Arm]) -> Section:
     """Every layer with its output shape, initialisers and trainable parameters, and their sum."""
-    layers = resolve_layers(settings)
+    networks = [_layer_rows(arm.settings) for arm in arms]
     rows = [
+        [cells[0] if len(set(cells)) == 1 else "varied" for cells in zip(*layers, strict=True)]
+        for layers in zip(*networks, strict=True)
+    ]
+    header = ["layer", "linear", "function", "weight init", "bias init", "besides", "output shape", "parameters"]
+    total = sum(map(count_parameters, resolve_layers(arms[0].settings)))
+    return Section(title, header, rows, [f"{total:,} trainable parameters."], importance=(0, 1, 7, 6, 2, 3, 4, 5))
+
+
+def _layer_rows(settings: TrialSettings) -> list[list[str]]:
+    return [
         [
             str(number),
-            f"linear {layer.fan_in} -> {layer.units}",
-            str(settings.model.output) if layer.activation is None else str(layer.activation),
-            f"{layer.init} / {layer.bias_init}",
+            f"{layer.fan_in} -> {layer.units}",
+            str(layer.activation or settings.model.output),
+            str(layer.init),
+            str(layer.bias_init),
             _extras(layer),
             f"[batch, {layer.units}]",
             f"{count_parameters(layer):,}",
         ]
-        for number, layer in enumerate(layers, start=1)
+        for number, layer in enumerate(resolve_layers(settings), start=1)
     ]
-    header = ["layer", "linear", "function", "weight / bias init", "besides", "output shape", "parameters"]
-    total = sum(map(count_parameters, layers))
-    return Section(title, header, rows, notes=[f"{total:,} trainable parameters."])
 
 
 def _extras(layer: Layer) -> str:

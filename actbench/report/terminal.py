@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actbench.report.sections import SPARKS, Section
+from actbench.report.sections import SPARKS, Section, numeric_columns
 
 UNLIMITED_WIDTH = 10_000
 
@@ -36,8 +36,9 @@ def _print_section(console: Console, section: Section) -> None:
     rows = [[_plain(cell) if simple else cell for cell in row] for row in section.rows]
     columns = fitting_columns(section, console.width)
     table = Table(title=None, box=None, pad_edge=False, header_style="bold")
+    is_number = numeric_columns(section)
     for index in columns:
-        table.add_column(section.header[index], justify="left" if index == 0 else "right", overflow="fold")
+        table.add_column(section.header[index], justify="right" if is_number[index] else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[index]) for index in columns))
     console.print(Text(section.title, style="bold"))

@@ -69,7 +69,7 @@ def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> S
     if data.scale == "unit":
         divisor = float(data.facts().maximum)
     elif data.scale == "standard":
-        values = images.inputs[train_rows].double()
+        values = images.inputs[train_rows].cpu().double()
         offset, divisor = float(values.mean()), float(values.std(correction=0)) or 1.0
     elif data.scale != "none":
         divisor = float(data.scale)

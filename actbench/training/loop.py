@@ -111,7 +111,7 @@ def train_epoch(
     ]
     count = len(orders[0])
     size = batch_size(train, count)
-    loss_sums = torch.zeros(len(network.trials), dtype=torch.float64, device=images.inputs.device)
+    loss_sums = _zero_sums(network, images)
     hit_sums = torch.zeros_like(loss_sums)
     for step in range(steps):
         inputs, labels = _gather_batch(
@@ -137,7 +137,7 @@ def evaluate(
     """Mean loss and correct count of every trial on its seed's rows, with dropout off; None where there are no rows."""
     if len(rows[0]) == 0:
         return None
-    loss_sums = torch.zeros(len(network.trials), dtype=torch.float64, device=images.inputs.device)
+    loss_sums = _zero_sums(network, images)
     hit_sums = torch.zeros_like(loss_sums)
     for block in zip(*(blocks(seed_rows) for seed_rows in rows), strict=True):
         inputs, labels = _gather_batch(network, images, splits, block)
@@ -145,6 +145,14 @@ def evaluate(
         loss_sums += losses.sum(dim=1)
         hit_sums += hits.sum(dim=1)
     return (loss_sums / len(rows[0])).tolist(), [round(hits) for hits in hit_sums.tolist()]
+
+
+def _zero_sums(network: Network, images: Images) -> Tensor:
+    """One sum per trial, in float64 where the device has it."""
+    device = images.inputs.device
+    return torch.zeros(
+        len(network.trials), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device
+    )
 
 
 def _gather_batch(

@@ -152,3 +152,32 @@ def test_a_diverging_trial_is_recorded_and_leaves_its_stack_mates_alone(digits: 
     assert records[1].curves.train_loss == (None,)
     assert records[1].test_loss is None
     assert [numbers(records[0]), numbers(records[2])] == [numbers(train([one], digits)[0]) for one in calm]
+
+
+def test_computing_whole_stacks_at_once_as_a_gpu_does_agrees_up_to_rounding(
+    digits: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = [
+        trial(seed, model={"activation": name, "batch_norm": True}, optimizer="sgd")
+        for seed in (0, 1)
+        for name in ("relu", "mish", "prelu")
+    ]
+    trial_by_trial = train(trials, digits)
+    monkeypatch.setattr("actbench.training.products.is_aligned", lambda elements: True)
+    monkeypatch.setattr("actbench.training.network.is_aligned", lambda elements: True)
+    at_once = train(trials, digits)
+    for one, other in zip(trial_by_trial, at_once, strict=True):
+        assert one.curves.train_loss == pytest.approx(other.curves.train_loss, rel=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_trains_to_the_same_accuracy_as_the_cpu(digits: Arrays) -> None:
+    data = {"train": 1000, "test": 300}
+    trials = [
+        trial(seed, data, {"activation": name, "dropout": 0.1}, epochs=10)
+        for seed in range(3)
+        for name in ("relu", "mish")
+    ]
+    on_gpu = train_stack(trials, digits, "cuda", lambda epoch: None)
+    for ours, theirs in zip(train(trials, digits), on_gpu, strict=True):
+        assert ours.test_correct_count == pytest.approx(theirs.test_correct_count, abs=30)

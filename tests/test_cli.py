@@ -1,0 +1,337 @@
+"""The program as users and scripts call it: exit codes, streams, one message for each mistake."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas
+import pytest
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+TINY = """
+name: tiny
+data: {dataset: digits, train: 120, test: 60}
+model: {hidden: [8]}
+train: {epochs: 2, batch_size: 32}
+vary: {model.activation: [relu, tanh], model.init: [he_normal, xavier_normal]}
+seeds: 3
+baseline: {model.activation: relu}
+"""
+MODULES_AFTER = """
+import sys
+from actbench.cli import main
+sys.argv = ["actbench", *{arguments}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print(*sys.modules)
+"""
+Finished = subprocess.CompletedProcess[str]
+
+
+def actbench(*arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None) -> Finished:
+    command = [sys.executable, "-m", "actbench", *map(str, arguments)]
+    variables = {key: value for key, value in os.environ.items() if key != "ACTBENCH_DATA"} | dict(environment or {})
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+
+
+def assert_one_message(finished: Finished, exit_code: int, *parts: str) -> None:
+    assert finished.returncode == exit_code, finished.stderr
+    assert finished.stdout == ""
+    assert "Traceback" not in finished.stderr
+    for part in parts:
+        assert part in finished.stderr
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tiny experiment has been run."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    finished = actbench("run", "tiny.yaml", "--jobs", "2", folder=folder)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("test_accuracy by arm")
+    assert "12/12 trials" in finished.stderr
+    return folder
+
+
+def test_help_answers_at_once_and_without_torch(tmp_path: Path) -> None:
+    code = MODULES_AFTER.format(arguments=["--help"])
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "torchvision", "pandas", "scipy", "numpy", "matplotlib", "sklearn"} & set(imported)
+    bare: list[float] = []
+    helped: list[float] = []
+    for _ in range(5):
+        for arguments, seconds in ((["-c", "pass"], bare), (["-m", "actbench", "--help"], helped)):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+            seconds.append(time.perf_counter() - start)
+    assert min(helped) < max(0.3, 12 * min(bare))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["validate", CONFIGS / "mnist.yaml"],
+        ["run", CONFIGS / "mnist.yaml", "--dry-run"],
+        ["summary", CONFIGS / "mnist.yaml"],
+    ],
+    ids=lambda arguments: str(arguments[0]),
+)
+def test_verbs_that_do_not_train_import_no_heavy_library(arguments: list[str | Path], tmp_path: Path) -> None:
+    code = MODULES_AFTER.format(arguments=list(map(str, arguments)))
+    finished = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert not {"torch", "pandas", "scipy", "matplotlib"} & set(finished.stdout.splitlines()[-1].split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_verb_explains_itself(tmp_path: Path) -> None:
+    for verb in ("run", "compare", "report", "list", "validate", "summary", "data", "data fetch"):
+        finished = actbench(*verb.split(), "--help", folder=tmp_path)
+        assert finished.returncode == 0
+        assert "Usage:" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("model: {activation: rellu}", ["bad.yaml:1:9: model.activation: no activation is called 'rellu'", "relu"]),
+        ("train: {epochs: many}", ["bad.yaml:1:9: train.epochs: expected a whole number, found 'many'"]),
+        ("model: [", ["bad.yaml:1:9: not YAML"]),
+        ("a: 1\nb: 2", ["bad.yaml:1:1: a: unknown key", "bad.yaml:2:1: b: unknown key"]),
+    ],
+)
+def test_a_mistake_in_the_file_is_exit_2_with_its_place(text: str, parts: list[str], tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
+    for verb in ("run", "validate", "summary"):
+        assert_one_message(actbench(verb, "bad.yaml", folder=tmp_path), 2, *parts)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+def test_usage_mistakes_are_exit_2(tiny: Path, tmp_path: Path) -> None:
+    assert_one_message(actbench("run", "missing.yaml", folder=tmp_path), 2, "missing.yaml: no such file")
+    assert_one_message(
+        actbench("run", tiny / "tiny.yaml", "--jobs", "0", folder=tmp_path), 2, "--jobs 0: expected auto"
+    )
+    assert_one_message(actbench("compare", folder=tmp_path), 2, "no results here")
+    assert_one_message(actbench("compare", tiny, folder=tmp_path), 2, "not a result folder")
+    assert_one_message(actbench("compare", "--metric", "acc", folder=tiny), 2, "no metric is called 'acc'")
+    assert_one_message(actbench("compare", "--baseline", "mish", folder=tiny), 2, "'mish' is not in this experiment")
+    assert_one_message(actbench("list", "activatoin", folder=tmp_path), 2, "did you mean activation")
+    assert_one_message(actbench("data", "fetch", "mnst", folder=tmp_path), 2, "did you mean mnist")
+    assert actbench("trian", folder=tmp_path).returncode == 2
+    assert actbench("run", "--no-such-option", folder=tmp_path).returncode == 2
+
+
+def test_a_data_folder_without_data_and_without_network_is_exit_4(tmp_path: Path) -> None:
+    no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    finished = actbench("run", CONFIGS / "smoke.yaml", "--data-dir", "empty", folder=tmp_path, environment=no_network)
+    assert_one_message(
+        finished, 4, "mnist is not in empty/MNIST/raw", "train-images-idx3-ubyte.gz", "--data-dir", "digits"
+    )
+    assert not any(path.is_file() for path in (tmp_path / "empty").rglob("*"))
+    assert not (tmp_path / "results" / "smoke" / "trials.jsonl").exists()
+
+
+def test_a_truncated_file_is_exit_4_and_nothing_is_trained(tmp_path: Path) -> None:
+    source = os.environ.get("ACTBENCH_DATA")
+    if not source:
+        pytest.skip("ACTBENCH_DATA does not name a folder with MNIST")
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for path in (Path(source) / "MNIST" / "raw").glob("*.gz"):
+        raw.joinpath(path.name).write_bytes(path.read_bytes()[: 1000 if "t10k-labels" in path.name else None])
+    finished = actbench("run", CONFIGS / "smoke.yaml", "--data-dir", "data", folder=tmp_path)
+    assert_one_message(
+        finished, 4, "t10k-labels-idx1-ubyte.gz: truncated or changed (1,000 bytes", "actbench data fetch"
+    )
+    assert not (tmp_path / "results" / "smoke" / "trials.jsonl").exists()
+
+
+def test_an_absent_device_is_exit_4(tiny: Path) -> None:
+    import torch
+
+    if torch.backends.mps.is_available():
+        pytest.skip("this machine has the device that should be absent")
+    finished = actbench("run", "tiny.yaml", "--device", "mps", "--results", "other", folder=tiny)
+    assert_one_message(finished, 4, "--device mps: torch", "use --device cpu")
+
+
+def test_the_smoke_config_runs_on_real_mnist_in_seconds(tmp_path: Path) -> None:
+    source = os.environ.get("ACTBENCH_DATA")
+    if not source:
+        pytest.skip("ACTBENCH_DATA does not name a folder with MNIST")
+    finished = actbench("run", CONFIGS / "smoke.yaml", folder=tmp_path, environment={"ACTBENCH_DATA": source})
+    assert finished.returncode == 0, finished.stderr
+    rows = list(csv.DictReader((tmp_path / "results" / "smoke" / "table.csv").read_text().splitlines()))
+    assert [row["n"] for row in rows] == ["2"] * 6
+    assert all(0.2 < float(row["mean"]) < 0.95 for row in rows)
+
+
+def test_smoke_shrinks_any_experiment_and_leaves_its_results_alone(tiny: Path) -> None:
+    finished = actbench("run", CONFIGS / "quickstart.yaml", "--smoke", folder=tiny)
+    assert finished.returncode == 0, finished.stderr
+    trials = pandas.read_csv(tiny / "results" / "quickstart-smoke" / "trials.csv")
+    assert len(trials) == 16
+    assert set(trials["train_count"] + trials["validation_count"]) == {512}
+    assert set(trials["test_count"]) == {256}
+    assert sorted(path.name for path in (tiny / "results").iterdir()) == ["quickstart-smoke", "tiny"]
+
+
+def test_the_same_command_again_trains_nothing_and_prints_the_same_table(tiny: Path) -> None:
+    first = actbench("compare", "results/tiny", folder=tiny)
+    again = actbench("run", "tiny.yaml", folder=tiny)
+    assert again.returncode == 0
+    assert "0 trained now" in again.stderr
+    assert again.stdout == first.stdout
+
+
+def test_pandas_reads_every_table_in_one_call(tiny: Path) -> None:
+    folder = tiny / "results" / "tiny"
+    trials, epochs, table = (pandas.read_csv(folder / f"{name}.csv") for name in ("trials", "epochs", "table"))
+    assert (len(trials), len(epochs), len(table)) == (12, 24, 4)
+    assert set(trials["outcome"]) == {"done"}
+    assert (trials["test_accuracy"] == trials["test_correct_count"] / trials["test_count"]).all()
+    lines = pandas.read_json(folder / "trials.jsonl", lines=True)
+    assert sorted(lines["trial"]) == sorted(trials["trial"])
+    assert trials.groupby("arm")["test_accuracy"].mean().to_dict() == pytest.approx(
+        dict(zip(table["arm"], table["mean"], strict=True))
+    )
+
+
+def test_json_is_one_document_with_the_designs_keys(tiny: Path) -> None:
+    document = json.loads(actbench("compare", "results/tiny", "--format", "json", folder=tiny).stdout)
+    assert document.keys() == {"metric", "baseline", "seeds", "arms"}
+    assert document["baseline"] == {"model.activation": "relu"}
+    assert document["seeds"] == [0, 1, 2]
+    keys = {
+        "arm",
+        "n",
+        "failed",
+        "mean",
+        "sd",
+        "ci",
+        "difference",
+        "difference_ci",
+        "p",
+        "p_holm",
+        "probability_better",
+        "verdict",
+    }
+    assert all(arm.keys() == keys for arm in document["arms"])
+    assert document["arms"][1]["arm"] == {"model.activation": "relu", "model.init": "xavier_normal"}
+    assert document["arms"][0]["difference"] is None
+    assert document["arms"][2]["ci"][0] < document["arms"][2]["mean"] < document["arms"][2]["ci"][1] <= 1.5
+
+
+def test_csv_and_markdown_hold_every_arm(tiny: Path) -> None:
+    rows = list(csv.DictReader(actbench("compare", "results/tiny", "--format", "csv", folder=tiny).stdout.splitlines()))
+    assert rows[3]["arm"] == "activation=tanh, init=xavier_normal"
+    markdown = actbench("compare", "results/tiny", "--format", "markdown", folder=tiny).stdout
+    assert markdown == (tiny / "results" / "tiny" / "table.md").read_text()
+    assert all(f"| {row['arm']} |" in markdown for row in rows)
+
+
+def test_another_baseline_can_be_named_by_value_or_path(tiny: Path) -> None:
+    for name in ("tanh", "activation=tanh", "model.activation=tanh"):
+        found = json.loads(
+            actbench("compare", "--baseline", name, "--format", "json", "results/tiny", folder=tiny).stdout
+        )
+        assert found["baseline"] == {"model.activation": "tanh"}
+
+
+def test_the_report_has_arms_factor_pairs_and_learning_curves(tiny: Path) -> None:
+    text = actbench("report", "results/tiny", folder=tiny).stdout
+    assert "mean test_accuracy by model.activation and model.init" in text
+    assert "learning curve: mean validation accuracy" in text
+    markdown = actbench("report", "results/tiny", "--format", "markdown", folder=tiny).stdout
+    assert re.findall(r"^#+ .*", markdown, re.MULTILINE) == [
+        "# tiny",
+        "## test_accuracy by arm",
+        "## mean test_accuracy by model.activation and model.init",
+        "## learning curve: mean validation accuracy in % after each epoch",
+    ]
+
+
+def test_piped_output_is_plain_and_never_cut(tiny: Path) -> None:
+    narrow = actbench("report", "results/tiny", folder=tiny, environment={"COLUMNS": "20", "PYTHONIOENCODING": "ascii"})
+    assert narrow.returncode == 0, narrow.stderr
+    assert "\x1b" not in narrow.stdout
+    assert "\r" not in narrow.stdout
+    assert "activation=tanh, init=xavier_normal" in narrow.stdout
+    assert "…" not in narrow.stdout
+
+
+def test_a_closed_pipe_is_no_crash(tiny: Path) -> None:
+    command = f"{sys.executable} -m actbench report results/tiny | head -1"
+    finished = subprocess.run(command, shell=True, cwd=tiny, capture_output=True, text=True, check=True)
+    assert finished.stdout.count("\n") == 1
+    assert finished.stderr == ""
+
+
+def test_summary_counts_the_26_parameters_of_the_small_network(tmp_path: Path) -> None:
+    (tmp_path / "d4.yaml").write_text(
+        "data: {dataset: cube}\n"
+        "model:\n"
+        "  layers:\n"
+        "    - {units: 3, activation: sigmoid, init: xavier_normal}\n"
+        "    - {units: 2, activation: relu, init: kaiming_normal}\n"
+        "  output_init: torch_default\n"
+        "  output: softmax\n"
+        "train: {loss: mse}\n",
+        encoding="utf-8",
+    )
+    text = actbench("summary", "d4.yaml", folder=tmp_path).stdout
+    assert "26 trainable parameters." in text
+    assert [line.split()[-1] for line in text.splitlines()[2:5]] == ["12", "8", "6"]
+    assert "[batch, 3]" in text
+
+
+def test_the_dry_run_counts_and_changes_nothing(tiny: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in tiny.rglob("*")}
+    text = actbench("run", "tiny.yaml", "--dry-run", "--set", "seeds=4", folder=tiny).stdout
+    assert "16 trials, 12 done, 4 to do (8 epochs)" in text
+    assert {path: path.stat().st_mtime_ns for path in tiny.rglob("*")} == before
+
+
+def test_data_shows_where_everything_is(tmp_path: Path) -> None:
+    text = actbench("data", "--data-dir", "here", folder=tmp_path).stdout
+    assert re.search(r"mnist +absent: actbench data fetch mnist +here/MNIST/raw", text)
+    assert re.search(r"digits +present +scikit-learn", text)
+
+
+@pytest.mark.parametrize(("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_keeps_its_trials_and_says_how_to_go_on(
+    sent: signal.Signals, exit_code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "long.yaml").write_text(
+        TINY.replace("hidden: [8]", "hidden: [1500]").replace("seeds: 3", "seeds: 40"), encoding="utf-8"
+    )
+    command = [sys.executable, "-m", "actbench", "run", "long.yaml", "--jobs", "1", "--set", "name=long"]
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    journal = tmp_path / "results" / "long" / "trials.jsonl"
+    deadline = time.monotonic() + 60
+    while not journal.exists() and time.monotonic() < deadline:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(timeout=0.05)
+            break
+    running.send_signal(sent)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == exit_code, said
+    assert "Continue with: actbench run long.yaml --jobs 1 --set name=long" in said
+    assert "Traceback" not in said
+    kept = len(journal.read_text().splitlines())
+    assert 0 < kept < 160
+    assert len(pandas.read_csv(journal.with_name("trials.csv"))) == kept

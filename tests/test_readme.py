@@ -1,0 +1,123 @@
+"""What the README and the docs say is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actbench.catalogue.datasets import DATASETS
+from actbench.catalogue.registry import Kind, entries
+from actbench.config import load_experiment
+from actbench.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings
+from builders import experiment_from
+from update_tables import with_tables
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SETUP_HEADINGS = ("Quick start", "Tests")
+
+
+def blocks(language: str, heading: str | None = None) -> list[str]:
+    text = README if heading is None else README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    setup = {command for heading in SETUP_HEADINGS for command in blocks("sh", heading)}
+    return [line for block in blocks("sh") if block not in setup for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def copy_of_the_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("configs", "results/mnist"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".lock"))
+    return folder
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_of_the_readme_runs(command: str, copy_of_the_tree: Path) -> None:
+    if "ACTBENCH_DATA" not in os.environ:
+        pytest.skip("ACTBENCH_DATA does not name a folder with MNIST")
+    words = [sys.executable, "-m", *command.split()]
+    finished = subprocess.run(words, cwd=copy_of_the_tree, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout
+    if command == "actbench run configs/mnist.yaml":
+        assert "0 trained now" in finished.stderr
+
+
+def test_ci_runs_exactly_the_two_set_up_commands() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert 'for heading in "Quick start" "Tests"' in ci
+    for heading in SETUP_HEADINGS:
+        (block,) = blocks("sh", heading)
+        assert len(block.splitlines()) == 1
+        assert block.startswith(("python3 -m venv .venv && .venv/bin/pip install", ".venv/bin/pip install"))
+
+
+def test_the_readmes_tables_are_what_the_committed_results_give() -> None:
+    assert README.count("<!-- table: ") >= 1
+    assert with_tables(README) == README
+
+
+def test_the_readmes_experiment_loads(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    assert experiment_from(text, tmp_path).arm_count() == 6
+
+
+def test_the_reference_results_belong_to_the_committed_config() -> None:
+    ours = load_experiment(ROOT / "configs" / "mnist.yaml").experiment
+    assert load_experiment(ROOT / "results" / "mnist" / "experiment.yaml").experiment == ours
+
+
+def test_relu_reaches_the_accuracy_that_this_network_is_known_for() -> None:
+    import pandas
+
+    table = pandas.read_csv(ROOT / "results" / "mnist" / "table.csv", index_col="arm")
+    assert table["mean"]["relu"] >= 0.975
+    assert (table["n"] == 5).all()
+
+
+def test_the_changelog_counts_the_catalogue_right() -> None:
+    text = " ".join((ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split())
+    kinds: tuple[tuple[Kind, str], ...] = (
+        ("activation", "activations"), ("output", "output functions"), ("initialiser", "initialisers"),
+        ("loss", "losses"), ("optimizer", "optimizers"),
+    )  # fmt: skip
+    for kind, name in kinds:
+        assert f"{len(entries(kind))} {name}" in text
+
+
+def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
+    text = (ROOT / "docs" / "experiment-file.md").read_text(encoding="utf-8")
+    for section, model in (("data", DataSettings), ("model", ModelSettings), ("train", TrainSettings)):
+        table = text.split(f"## `{section}`")[1].split("\n## ")[0]
+        named = {
+            name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+        }
+        assert named == set(model.model_fields)
+    assert "{" + ", ".join(LayerSettings.model_fields) + "}" in text
+
+
+def test_every_dataset_is_named_in_the_changelog_or_docs() -> None:
+    assert set(DATASETS) == {"mnist", "fashion_mnist", "kmnist", "digits", "thermostat", "cube"}
+
+
+def test_nothing_in_the_tree_names_the_place_it_was_made_in() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    files = (
+        [ROOT / name for name in listed.stdout.split("\0") if name]
+        if listed.returncode == 0
+        else list(ROOT.glob("*.md"))
+    )
+    pattern = re.compile(r"(^|[\s\"'=])/(home|root|work|Users)/\S")
+    for path in files:
+        if path.is_file() and path.suffix in (".md", ".py", ".yaml", ".toml", ".json", ".jsonl", ".csv"):
+            assert not pattern.search(path.read_text(encoding="utf-8")), path
