@@ -65,7 +65,7 @@ def _extras(layer: Layer) -> str:
 
 def catalogue_sections(kind: str | None) -> list[Section]:
     """The entries of one kind, or of all; raises `ConfigurationError` on an unknown kind."""
-    singular = {f"{name}s": name for name in KINDS}
+    singular = {_plural(name): name for name in KINDS}
     wanted = singular.get(kind or "", kind)
     if wanted is not None and wanted not in KINDS:
         raise ConfigurationError(
@@ -81,7 +81,11 @@ def _entries_section(kind: Kind) -> Section:
     rows = [[_name(entry), _settings(entry), entry.formula, _bounds(entry), entry.reference] for entry in entries(kind)]
     if not bounded:
         header, rows = [h for h in header if h != "bounds"], [[*row[:3], row[4]] for row in rows]
-    return Section(f"{kind}s", header, rows)
+    return Section(_plural(kind), header, rows)
+
+
+def _plural(kind: str) -> str:
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
 def _name(entry: Entry) -> str:

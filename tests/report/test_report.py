@@ -1,0 +1,145 @@
+"""Tables as people read them: numbers, columns that fit, escapes, progress lines."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from actbench.analysis.comparison import compare
+from actbench.errors import ConfigurationError
+from actbench.plan import make_plan
+from actbench.records import RunState
+from actbench.report import numbers
+from actbench.report.markdown import section_to_markdown
+from actbench.report.progress import clock, describe, log_progress
+from actbench.report.sections import Section, comparison_section, numeric_columns, report_sections, shown_epochs, spark
+from actbench.report.summary import catalogue_sections
+from actbench.report.terminal import console_for, fitting_columns
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
+
+WIDE = Section(
+    title="wide",
+    header=["arm", "mean", "interval", "note"],
+    rows=[["relu", "97.95", "97.83 to 98.07", "a note of some length"], ["mish", "98.01", "-", ""]],
+    importance=(0, 2, 1, 3),
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "metric", "signed", "text"),
+    [
+        (0.9795, "test_accuracy", False, "97.95"),
+        (0.00125, "test_accuracy", True, "+0.12"),
+        (-0.000001, "test_accuracy", True, "0.00"),
+        (0.08123, "test_loss", False, "0.0812"),
+        (None, "test_loss", False, "-"),
+    ],
+)
+def test_accuracies_are_percent_and_losses_are_not(number: float | None, metric: str, signed: bool, text: str) -> None:
+    assert numbers.value(number, metric, signed=signed) == text
+
+
+def test_a_small_p_is_a_bound() -> None:
+    assert [numbers.probability(p) for p in (None, 0.0001, 0.0625, 1.0)] == ["-", "<0.001", "0.062", "1.000"]
+
+
+def test_arms_are_ranked_by_mean_and_the_smallest_loss_is_first(tmp_path: Path) -> None:
+    experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
+    plan = make_plan(experiment)
+    records = {
+        trial.id: record_of(trial, 300 + 10 * index, test_loss=0.5 + index)
+        for index, (_, trials) in enumerate(plan.arms)
+        for trial in trials
+    }
+    for metric, first in (("test_accuracy", "tanh"), ("test_loss", "relu")):
+        section = comparison_section(compare(plan, records, experiment.baseline, metric))
+        assert section.rows[0][0] == first
+
+
+def test_nothing_is_called_better_while_no_rate_was_tuned(tmp_path: Path) -> None:
+    experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
+    plan = make_plan(experiment)
+    records = {trial.id: record_of(trial) for trial in plan.trials().values()}
+    section = comparison_section(compare(plan, records, experiment.baseline, "test_accuracy"))
+    assert {row[-1] for row in section.rows} == {"-", "not judged"}
+    assert any("no learning rate was tuned" in note for note in section.notes)
+    assert any("3 seeds can never reach p (Holm) below 0.250" in note for note in section.notes)
+
+
+def test_a_report_without_results_has_no_curves(tmp_path: Path) -> None:
+    experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
+    plan = make_plan(experiment)
+    sections = report_sections(plan, {}, compare(plan, {}, experiment.baseline, "test_accuracy"))
+    assert [section.title for section in sections] == ["test_accuracy by arm"]
+
+
+def test_a_narrow_terminal_gets_the_most_important_columns_whole() -> None:
+    assert fitting_columns(WIDE, 80) == [0, 1, 2, 3]
+    assert fitting_columns(WIDE, 30) == [0, 1, 2]
+    assert fitting_columns(WIDE, 24) == [0, 2]
+    assert fitting_columns(WIDE, 5) == [0, 2]
+
+
+def test_numbers_line_up_on_the_right_and_words_on_the_left() -> None:
+    assert numeric_columns(WIDE) == [False, True, False, False]
+
+
+def test_output_that_is_no_terminal_has_no_width() -> None:
+    stream = io.StringIO()
+    console = console_for(stream)
+    console.print("x" * 5000)
+    assert stream.getvalue() == "x" * 5000 + "\n"
+    assert isinstance(console, Console)
+
+
+def test_markdown_cells_cannot_break_the_table() -> None:
+    section = Section("t", ["arm", "n"], [["a|b\n<script>", "1"]], notes=["one note"])
+    assert section_to_markdown(section, heading="##") == (
+        "## t\n\n| arm | n |\n| --- | ---: |\n| a\\|b &lt;script> | 1 |\n\n- one note\n"
+    )
+
+
+def test_shown_epochs_include_the_first_and_the_last() -> None:
+    assert shown_epochs(1) == [1]
+    assert shown_epochs(6) == [1, 2, 3, 4, 5, 6]
+    for last in (7, 10, 100, 10_000):
+        assert shown_epochs(last)[0] == 1
+        assert shown_epochs(last)[-1] == last
+        assert len(shown_epochs(last)) <= 6
+
+
+def test_a_spark_line_spans_the_blocks_and_stays_short() -> None:
+    assert spark([0.0, 0.5, 1.0], 0.0, 1.0) == "▁▅█"
+    assert spark([0.5], 0.5, 0.5) == "▁"
+    assert len(spark([index / 999 for index in range(1000)], 0.0, 1.0)) == 20
+
+
+def state(done: int, epochs: int, seconds: float) -> RunState:
+    return RunState(total=4, before=0, done=done, diverged=0, failed=0, epochs=epochs, epochs_to_do=40, seconds=seconds)
+
+
+def test_progress_says_how_much_time_is_left() -> None:
+    assert describe(state(1, 10, 60)) == "1/4 trials, 0 diverged, 0 failed, 25% of the epochs, 3:00 left"
+    assert describe(state(0, 0, 1)) == "0/4 trials, 0 diverged, 0 failed, 0% of the epochs"
+    assert clock(3725) == "1:02:05"
+
+
+def test_a_log_gets_a_line_now_and_then_and_one_at_the_end() -> None:
+    now = iter([0.0, 1.0, 5.0, 11.0, 11.0, 12.0, 13.0, 13.0])
+    lines: list[str] = []
+    show = log_progress(lines.append, lambda: next(now))
+    for done, epochs in ((0, 1), (0, 2), (1, 10), (2, 20), (4, 40)):
+        show(state(done, epochs, 10))
+    assert [line.split(" ")[0] for line in lines] == ["1/4", "4/4"]
+
+
+def test_the_catalogue_lists_every_kind_or_the_one_asked_for() -> None:
+    assert [section.title for section in catalogue_sections(None)] == [
+        "activations", "outputs", "initialisers", "losses", "optimizers", "datasets",
+    ]  # fmt: skip
+    assert [section.title for section in catalogue_sections("losses")] == ["losses"]
+    with pytest.raises(ConfigurationError, match="did you mean optimizer"):
+        catalogue_sections("optimiser")
