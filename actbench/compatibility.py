@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actbench.layers import resolve_layers
 from actbench.settings import TrialSettings
+
+ORDERED_PARAMETERS = {"hardtanh": ("min_val", "max_val"), "trunc_normal": ("a", "b"), "uniform": ("a", "b")}
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,12 @@ class Conflict:
 
 def conflicts(settings: TrialSettings) -> list[Conflict]:
     """Everything in these settings that cannot work (`impossible`) or works but not as its names say."""
-    return [*_data_conflicts(settings), *_model_conflicts(settings), *_optimizer_conflicts(settings)]
+    return [
+        *_data_conflicts(settings),
+        *_model_conflicts(settings),
+        *_range_conflicts(settings),
+        *_optimizer_conflicts(settings),
+    ]
 
 
 def _data_conflicts(settings: TrialSettings) -> list[Conflict]:
@@ -60,6 +68,24 @@ def _model_conflicts(settings: TrialSettings) -> list[Conflict]:
         possible = yields in loss.entry.tolerates
         ending = ": it trains, but on another loss than its name says" if possible else ": it cannot be computed"
         found.append(Conflict("train.loss", message + ending, not possible))
+    return found
+
+
+def _range_conflicts(settings: TrialSettings) -> list[Conflict]:
+    """Parameters of one entry that are the wrong way round."""
+    choices = [("model.activation", settings.model.activation), ("model.init", settings.model.init)]
+    for layer in resolve_layers(settings):
+        choices += [("model.init", layer.init), ("model.init", layer.bias_init)]
+        choices += [("model.activation", layer.activation)] if layer.activation else []
+    found = []
+    for path, choice in dict.fromkeys(choices):
+        low_name, high_name = ORDERED_PARAMETERS.get(choice.name, ("", ""))
+        given = dict(choice.parameters)
+        if low_name and given[low_name] >= given[high_name]:
+            message = (
+                f"{choice.name} needs {low_name} below {high_name}, found {given[low_name]} and {given[high_name]}"
+            )
+            found.append(Conflict(path, message, True))
     return found
 
 

@@ -19,7 +19,7 @@ ALLOWED = {
     "yaml_source": set(),
     "settings": {"catalogue", "choices"},
     "layers": {"choices", "settings"},
-    "compatibility": {"settings"},
+    "compatibility": {"layers", "settings"},
     "experiment": {"catalogue", "choices", "errors", "settings"},
     "config": {"catalogue", "choices", "compatibility", "errors", "experiment", "settings", "yaml_source"},
     "records": {"settings"},

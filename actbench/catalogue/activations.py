@@ -132,7 +132,7 @@ def swish(x: Tensor, *, beta: Learnable = 1.0) -> Tensor:
     return x * torch.sigmoid(beta * x)
 
 
-@activation(formula="x * tanh(log(1 + exp(x)))", bounds=(-0.3088387, inf), reference="Misra 2019")
+@activation(formula="x * tanh(log(1 + exp(x)))", bounds=(-0.30884341301725043, inf), reference="Misra 2019")
 def mish(x: Tensor) -> Tensor:
     """Input times tanh of its softplus; the tanh is applied once."""
     return torch.nn.functional.mish(x)

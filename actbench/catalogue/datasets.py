@@ -7,7 +7,9 @@ import hashlib
 import os
 import tempfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -132,7 +134,7 @@ _ALL = (
     ),
     Dataset(
         name="thermostat",
-        summary="one temperature, 0.0 to 199.9 degrees; class 1 above 130; tested between the training points",
+        summary="a temperature, 0.0 to 199.9 degrees; class 1 above 130; tested half a step above each training point",
         reference="made by rule",
         source="generated",
         features=1,
@@ -206,14 +208,27 @@ def fetch(dataset: Dataset, folder: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as staging:
             getattr(torchvision_datasets, dataset.torchvision_class)(staging, download=True)
-            for name in FILES:
-                (raw_folder(dataset, Path(staging)) / name).replace(target / name)
-    except (OSError, RuntimeError) as problem:
+            _move_all([raw_folder(dataset, Path(staging)) / name for name in FILES], target)
+    except (OSError, RuntimeError, HTTPException) as problem:
         raise UnusableEnvironmentError(
             f"{dataset.name} is not in {target} and could not be downloaded ({problem}). "
             f"Put its four files ({', '.join(FILES)}) there, name the folder above {dataset.torchvision_class}/raw "
             "with --data-dir or ACTBENCH_DATA, or use `dataset: digits`, which needs no download."
         ) from None
+
+
+def _move_all(sources: Sequence[Path], target: Path) -> None:
+    """Move all files or, where one is missing or cannot be moved, none."""
+    for source in sources:
+        source.stat()
+    moved: list[Path] = []
+    try:
+        for source in sources:
+            moved.append(source.replace(target / source.name))
+    except OSError:
+        for path in moved:
+            path.unlink()
+        raise
 
 
 def arrays_checksum(arrays: Arrays) -> str:

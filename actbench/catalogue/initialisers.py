@@ -61,7 +61,7 @@ def trunc_normal(
     generator: Generator,
     *,
     mean: float = 0.0,
-    std: NonNegative = 1.0,
+    std: Annotated[float, Field(gt=0)] = 1.0,
     a: float = -2.0,
     b: float = 2.0,
 ) -> Tensor:

@@ -18,6 +18,7 @@ else:
 Groups = list[dict[str, Any]]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
 Betas = tuple[Fraction, Fraction]
 
 
@@ -30,13 +31,13 @@ def sgd(
 
 
 @optimizer(formula="w -= lr * m / (sqrt(v) + eps)", reference="Kingma & Ba 2015")
-def adam(groups: Groups, *, betas: Betas = (0.9, 0.999), eps: NonNegative = 1e-8, amsgrad: bool = False) -> Optimizer:
+def adam(groups: Groups, *, betas: Betas = (0.9, 0.999), eps: Positive = 1e-8, amsgrad: bool = False) -> Optimizer:
     """Steps scaled by running moments of the gradient."""
     return torch.optim.Adam(groups, lr=0.0, betas=betas, eps=eps, amsgrad=amsgrad, fused=True)
 
 
 @optimizer(formula="w -= lr * (m / (sqrt(v) + eps) + weight_decay * w)", reference="Loshchilov & Hutter 2019")
-def adamw(groups: Groups, *, betas: Betas = (0.9, 0.999), eps: NonNegative = 1e-8, amsgrad: bool = False) -> Optimizer:
+def adamw(groups: Groups, *, betas: Betas = (0.9, 0.999), eps: Positive = 1e-8, amsgrad: bool = False) -> Optimizer:
     """Adam with decoupled weight decay, 0.01 unless `train.weight_decay` says otherwise."""
     return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=eps, amsgrad=amsgrad, fused=True)
 
@@ -46,7 +47,7 @@ def rmsprop(
     groups: Groups,
     *,
     alpha: Fraction = 0.99,
-    eps: NonNegative = 1e-8,
+    eps: Positive = 1e-8,
     momentum: NonNegative = 0.0,
     centered: bool = False,
 ) -> Optimizer:

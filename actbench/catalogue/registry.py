@@ -24,10 +24,11 @@ F = TypeVar("F", bound=Function)
 class Entry:
     """One named piece that an experiment can choose; its metadata are claims, and a test proves each.
 
-    `formula` is a Python expression in `x` (or the loss's own symbols) and the parameters. `bounds` are the greatest
-    lower and least upper bound of the values at the default parameters. `learnable` names the parameters that training
-    may change. `yields` says what an output function returns; `accepts` and `tolerates` say which of these a loss is
-    meant for and which it computes without meaning.
+    `formula` is a Python expression of activations (in `x`), outputs (`x` over the units) and losses (`prediction`,
+    `label`, one-hot `target`), and a description of initialisers and optimizers. `bounds` are the greatest lower and
+    least upper bound of the values at the default parameters. `learnable` names the parameters that training may
+    change. `yields` says what an output function returns; `accepts` and `tolerates` say which of these a loss is meant
+    for and which it computes without meaning. `across_units` says that an output or a loss needs several units.
     """
 
     kind: Kind
@@ -53,12 +54,21 @@ def _register(kind: Kind, function: F, **metadata: Any) -> F:
     """Add `function` to the catalogue under its own name and its aliases."""
     name = function.__name__
     summary = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+    if not summary:
+        raise ValueError(f"{kind} {name!r} needs a docstring that says in a sentence what it is")
+    for parameter in _keyword_parameters(function):
+        if parameter.default is parameter.empty:
+            raise ValueError(f"parameter {parameter.name!r} of {kind} {name!r} needs a default")
     entry = Entry(kind=kind, name=name, function=function, summary=summary, **metadata)
-    for key in (name, *entry.aliases):
-        if (kind, key) in _ENTRIES:
-            raise ValueError(f"the catalogue already has {kind} {key!r}")
-        _ENTRIES[kind, key] = entry
+    keys = [(kind, key) for key in (name, *entry.aliases)]
+    if taken := [key for _, key in keys if (kind, key) in _ENTRIES]:
+        raise ValueError(f"the catalogue already has {kind} {taken[0]!r}")
+    _ENTRIES.update(dict.fromkeys(keys, entry))
     return function
+
+
+def _keyword_parameters(function: Function) -> list[inspect.Parameter]:
+    return [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
 def activation(
@@ -163,7 +173,7 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 @cache
 def parameters_model(entry: Entry) -> type[BaseModel]:
     """A strict pydantic model of the entry's keyword parameters, with `learn` and `per_feature` where it can learn."""
-    parameters = [p for p in inspect.signature(entry.function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    parameters = _keyword_parameters(entry.function)
     annotated = SimpleNamespace(
         __annotations__={p.name: p.annotation for p in parameters if p.annotation is not p.empty}
     )
