@@ -14,18 +14,18 @@ from actbench.catalogue.registry import did_you_mean
 from actbench.choices import explain, shown
 from actbench.compatibility import conflicts
 from actbench.errors import ConfigurationError
-from actbench.experiment import SECTIONS, Experiment, Factor, Values, value_to_yaml
-from actbench.settings import LayerSettings, TrialSettings
+from actbench.experiment import NAME_LENGTH, SECTIONS, Experiment, Factor, Values, value_to_yaml
+from actbench.settings import DEFAULT_HIDDEN, LayerSettings, TrialSettings
 from actbench.yaml_source import LARGEST_FILE_BYTES, Problem, Source, dotted_path, read_yaml
 from actbench.yaml_source import Path as SettingPath
 
 KNOWN_KEYS = ("name", *SECTIONS, "vary", "seeds", "baseline")
 LATER_KEYS = ("tune", "expect")
-NAME_LENGTH = 64
 MOST_SEEDS = 10_000
 MOST_ARMS = 10_000
 MOST_TRIALS = 100_000
 DEFAULT_SEEDS = 10
+SETTING_PARTS = ((), ("vary",), *((section,) for section in SECTIONS))
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,10 @@ def _read_text(path: Path) -> str:
         if path.is_dir():
             raise ConfigurationError(f"{path}: expected an experiment file, found a folder")
         with path.open("rb") as file:
-            return file.read(LARGEST_FILE_BYTES + 1).decode("utf-8-sig")
+            content = file.read(LARGEST_FILE_BYTES + 1)
+        if len(content) > LARGEST_FILE_BYTES:
+            raise ConfigurationError(f"{path}:1:1: expected at most {LARGEST_FILE_BYTES:,} bytes")
+        return content.decode("utf-8-sig")
     except FileNotFoundError:
         near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
         raise ConfigurationError(f"{path}: no such file{near}") from None
@@ -62,12 +65,12 @@ def _read_text(path: Path) -> str:
 def _apply_override(source: Source, override: str) -> None:
     """Set `section.field=value` or `vary.section.field=[...]` in the data, as if the file said so."""
     key, equals, text = override.partition("=")
-    place = f"--set {override}"
-    parts = key.strip().split(".")
+    key, place = key.strip(), f"--set {override}"
+    parts = key.split(".")
     path: SettingPath = (
         (parts[0], ".".join(parts[1:])) if parts[0] in ("vary", "baseline") and parts[1:] else tuple(parts)
     )
-    if not equals or not key.strip():
+    if not equals or not key:
         source.problems.append(Problem(place, (), "expected key=value, as in train.epochs=3"))
         return
     given = read_yaml(text or "~", place)
@@ -78,8 +81,11 @@ def _apply_override(source: Source, override: str) -> None:
         source.problems.append(Problem(place, path, f"this experiment varies {key}: set vary.{key}=[...] instead"))
         return
     target = source.data
-    for part in path[:-1]:
-        inner = target.get(part) or {}
+    for depth, part in enumerate(path[:-1], start=1):
+        inner = target.get(part)
+        if inner is None:
+            inner = {}
+            source.places[path[:depth]] = place
         target[part] = inner
         if not isinstance(inner, dict):
             source.problems.append(Problem(place, path, f"{part} is not a mapping"))
@@ -108,10 +114,10 @@ class _Loader:
                 name=self._name(data.get("name"), default_name),
                 settings=settings,
                 factors=factors,
-                seeds=self._seeds(data.get("seeds", DEFAULT_SEEDS)),
+                seeds=self._seeds(data.get("seeds")),
                 baseline=self._baseline(data.get("baseline"), factors),
             )
-            if not self.source.problems:
+            if not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems):
                 self._check_arms(experiment)
         elif not self.source.problems:
             self._problem((), f"expected settings such as `model:` and `train:`, found {shown(data)}")
@@ -133,6 +139,10 @@ class _Loader:
     def _settings(self, data: dict[str, Any]) -> TrialSettings:
         sections = {section: data[section] for section in SECTIONS if section in data}
         sections = {section: {} if value is None else value for section, value in sections.items()}
+        model, varied = sections.setdefault("model", {}), data.get("vary")
+        chosen = {*(model if isinstance(model, dict) else ()), *(varied if isinstance(varied, dict) else ())}
+        if isinstance(model, dict) and not chosen & {"hidden", "layers", "model.hidden", "model.layers"}:
+            sections["model"] = {"hidden": DEFAULT_HIDDEN} | model
         try:
             return TrialSettings.model_validate(sections)
         except ValidationError as invalid:
@@ -150,6 +160,7 @@ class _Loader:
         return str(name)
 
     def _seeds(self, given: Any) -> tuple[int, ...]:
+        given = DEFAULT_SEEDS if given is None else given
         numbers = given if isinstance(given, tuple) else (given,)
         whole = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**63 for n in numbers)
         if isinstance(given, tuple):
@@ -174,7 +185,9 @@ class _Loader:
             if path == "data.dataset":
                 self._problem(("vary", path), "an experiment has one dataset: write one file for each")
             elif path not in known:
-                self._problem(("vary", path), f"unknown setting{did_you_mean(path, known)}")
+                near = [name for name in known if name.endswith(f".{path}")]
+                hint = f"; did you mean {near[0]}?" if near else did_you_mean(path, known)
+                self._problem(("vary", path), f"unknown setting{hint}")
             elif not isinstance(given, tuple) or not given:
                 self._problem(("vary", path), f"expected a list of at least one value, found {shown(given)}")
             else:
@@ -213,7 +226,8 @@ class _Loader:
             value, problems = _validated(path, raw)
             for rest, message in problems:
                 self._problem(("baseline", path, *rest), message)
-            if not problems and value not in by_path[path].values:
+            is_known = value in by_path[path].values or any(p.path[:2] == ("vary", path) for p in self.source.problems)
+            if not problems and not is_known:
                 values = ", ".join(str(value_to_yaml(v)) for v in by_path[path].values)
                 self._problem(("baseline", path), f"expected one of the varied values ({values}), found {shown(raw)}")
             chosen.append((path, value))

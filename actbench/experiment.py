@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,9 +13,17 @@ from pydantic import BaseModel
 from actbench.catalogue.registry import did_you_mean
 from actbench.choices import Choice
 from actbench.errors import ConfigurationError
-from actbench.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
+from actbench.settings import (
+    DataSettings,
+    LayerSettings,
+    ModelSettings,
+    TrainSettings,
+    TrialSettings,
+)
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
+NAME_LENGTH = 64
+SMOKE_SUFFIX = "-smoke"
 SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS = 512, 256, 1, 2
 
 Values = tuple[tuple[str, Any], ...]
@@ -86,15 +95,18 @@ def value_to_yaml(value: Any) -> Any:
         return value.to_yaml()
     if isinstance(value, tuple):
         return [value_to_yaml(item) for item in value]
-    return value.model_dump(exclude_none=True) if hasattr(value, "model_dump") else value
+    return value.model_dump(exclude_none=True) if isinstance(value, LayerSettings) else value
 
 
 def value_to_text(value: Any) -> str:
     """A setting's value in a label."""
     if isinstance(value, tuple):
         return "-".join(map(value_to_text, value)) or "none"
-    if hasattr(value, "units"):
-        return str(value.units)
+    if isinstance(value, LayerSettings):
+        own = [f"{name}={value_to_text(given)}" for name, given in value if name != "units" and given is not None]
+        return f"{value.units}({', '.join(own)})" if own else str(value.units)
+    if value is None:
+        return "default"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -115,10 +127,10 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
 
 def smoke_version(experiment: Experiment) -> Experiment:
     """The experiment on a tiny subset (512 training and 256 test images, 1 epoch, 2 seeds) under a name of its own."""
-    dataset = experiment.settings.data.facts()
+    data = experiment.settings.data
     shrunk: dict[str, Any] = {
-        "data.train": min(SMOKE_TRAIN_IMAGES, dataset.train_count),
-        "data.test": min(SMOKE_TEST_IMAGES, dataset.test_count),
+        "data.train": min(SMOKE_TRAIN_IMAGES, data.train_available()),
+        "data.test": min(SMOKE_TEST_IMAGES, data.test_count()),
         "data.validation": None,
         "train.epochs": SMOKE_EPOCHS,
     }
@@ -129,7 +141,7 @@ def smoke_version(experiment: Experiment) -> Experiment:
         )
     return replace(
         experiment,
-        name=f"{experiment.name}-smoke",
+        name=f"{experiment.name[: NAME_LENGTH - len(SMOKE_SUFFIX)]}{SMOKE_SUFFIX}",
         settings=with_values(experiment.settings, tuple(shrunk.items())),
         seeds=experiment.seeds[:SMOKE_SEEDS],
     )
@@ -137,20 +149,30 @@ def smoke_version(experiment: Experiment) -> Experiment:
 
 def parse_arm(experiment: Experiment, text: str) -> Values:
     """Factor values from `relu`, `model.activation=relu` or several with commas; raises `ConfigurationError`."""
+    names = [
+        (name, f.path, value) for f in experiment.factors for value in f.values for name in _names_of(f.path, value)
+    ]
+    known = [value_to_text(value) for factor in experiment.factors for value in factor.values]
     chosen: dict[str, Any] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        path, equals, name = part.rpartition("=")
-        factors = [f for f in experiment.factors if not equals or path in (f.path, f.path.split(".")[-1])]
-        matches = [(f.path, value) for f in factors for value in f.values if _is_called(value, name)]
-        if len(matches) != 1:
-            known = [value_to_text(value) for factor in experiment.factors for value in factor.values]
-            reason = f"fits several factors; write {matches[0][0]}={name}" if matches else "is not in this experiment"
-            near = "" if matches else did_you_mean(name, known) or f": {', '.join(known) or 'nothing is varied'}"
-            raise ConfigurationError(f"{part!r} {reason}{near}")
+    rest = re.sub(r"\s*,\s*", ", ", text).strip(", ")
+    while rest or not chosen:
+        fitting = [name for name in names if rest == name[0] or rest.startswith(f"{name[0]},")]
+        longest = max((name for name, _, _ in fitting), key=len, default="")
+        matches = [(path, value) for name, path, value in fitting if name == longest]
+        if len(matches) != 1 or matches[0][0] in chosen:
+            part = longest or rest.split(",")[0]
+            near = did_you_mean(part.rpartition("=")[2], known) or f": {', '.join(known) or 'nothing is varied'}"
+            reason = f"is not in this experiment{near}" if not matches else "names one factor twice"
+            if len(matches) > 1:
+                reason = f"fits several factors; write {' or '.join(f'{path}={part}' for path, _ in matches)}"
+            raise ConfigurationError(f"{part!r} {reason}")
         chosen.update(matches)
+        rest = rest[len(longest) :].lstrip(", ")
     return tuple((factor.path, chosen[factor.path]) for factor in experiment.factors if factor.path in chosen)
 
 
-def _is_called(value: Any, name: str) -> bool:
+def _names_of(path: str, value: Any) -> list[str]:
+    """What a value can be called on the command line."""
     aliases = value.entry.aliases if isinstance(value, Choice) and not value.own_parameters() else ()
-    return name in (value_to_text(value), *aliases)
+    names = (value_to_text(value), *aliases)
+    return [*names, *(f"{prefix}={name}" for prefix in (path, path.split(".")[-1]) for name in names)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from actbench.choices import FROZEN, Activation, Choice, Initialiser, parse_choice
-from actbench.settings import LayerSettings, TrialSettings
+from actbench.settings import TrialSettings, hidden_layers
 
 
 class Layer(BaseModel):
@@ -31,10 +31,9 @@ def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:
     """All linear layers from the pixels to the output units, each with its own settings or the model's."""
     model = settings.model
     dataset = settings.data.facts()
-    hidden = model.layers if model.layers is not None else tuple(LayerSettings(units=u) for u in model.hidden or ())
     layers: list[Layer] = []
     fan_in = dataset.features
-    for given in hidden:
+    for given in hidden_layers(model):
         init = given.init or model.init
         layers.append(
             Layer(

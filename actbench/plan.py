@@ -13,7 +13,7 @@ from actbench.choices import Choice
 from actbench.experiment import Arm, Experiment
 from actbench.layers import Layer, count_parameters, resolve_layers
 from actbench.records import TRAINING_CODE_VERSION, Phase, Trial, TrialRecord
-from actbench.settings import TrialSettings
+from actbench.settings import DataSettings, TrialSettings
 
 BYTES_PER_PARAMETER = 16
 NARROWEST_STACK, WIDEST_STACK = 4, 256
@@ -43,7 +43,7 @@ def make_plan(experiment: Experiment, *, workers: int = 1, cache_bytes: int = CP
         for trial in trials:
             shapes.setdefault(stack_shape(arm.settings), {}).setdefault(trial.seed, {})[trial.id] = trial
     total = sum(len(by_id) for by_seed in shapes.values() for by_id in by_seed.values())
-    fair_share = math.ceil(total / (2 * workers)) if workers > 1 else total
+    fair_share = max(1, total // (2 * workers)) if workers > 1 else total
     stacks: list[Stack] = []
     for by_seed in shapes.values():
         seeds = [tuple(by_id.values()) for by_id in by_seed.values()]
@@ -86,7 +86,8 @@ def stack_shape(settings: TrialSettings) -> tuple[Any, ...]:
         for layer in resolve_layers(settings)
     )
     train = settings.train
-    return settings.data, layers, train.optimizer, train.batch_size, train.epochs, train.schedule, train.shuffle
+    data = tuple(data_identity(settings.data).values())
+    return data, layers, train.optimizer, train.batch_size, train.epochs, train.schedule, train.shuffle
 
 
 def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final") -> Trial:
@@ -103,16 +104,9 @@ def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final") -> Tr
 
 def determining_settings(settings: TrialSettings) -> dict[str, Any]:
     """Everything in the settings that the numbers depend on, with shorthands and defaults resolved."""
-    data, train = settings.data, settings.train
+    train = settings.train
     return {
-        "data": {
-            "checksum": data.facts().checksum,
-            "train": data.train_count(),
-            "validation": data.validation_count(),
-            "test": data.test_count(),
-            "split": data.split,
-            "scale": data.scale,
-        },
+        "data": data_identity(settings.data),
         "layers": resolve_layers(settings),
         "output": settings.model.output,
         "loss": train.loss,
@@ -125,6 +119,18 @@ def determining_settings(settings: TrialSettings) -> dict[str, Any]:
             "schedule": train.schedule,
             "shuffle": train.shuffle,
         },
+    }
+
+
+def data_identity(data: DataSettings) -> dict[str, Any]:
+    """Which images a trial sees, and how they are scaled."""
+    return {
+        "checksum": data.facts().checksum,
+        "train": data.train_count(),
+        "validation": data.validation_count(),
+        "test": data.test_count(),
+        "split": data.split,
+        "scale": data.scale,
     }
 
 

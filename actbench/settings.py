@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
@@ -33,7 +34,7 @@ def _dataset_name(value: Yaml) -> Yaml:
 
 def _scale(value: Yaml) -> Yaml:
     names = ("unit", "standard", "none")
-    if value in names or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0):
+    if value in names or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf):
         return value
     near = did_you_mean(value, names) if isinstance(value, str) else ""
     raise nested_problem(
@@ -91,6 +92,9 @@ class DataSettings(BaseModel):
         return min(self.test or self.facts().test_count, self.facts().test_count)
 
 
+DEFAULT_HIDDEN = (256, 128)
+
+
 class LayerSettings(BaseModel):
     """One hidden layer; what is left out is taken from the model."""
 
@@ -109,7 +113,7 @@ class ModelSettings(BaseModel):
 
     model_config = FROZEN
 
-    hidden: tuple[Width, ...] | None = None
+    hidden: tuple[Width, ...] | None = Field(None, description="256 and 128 when neither this nor layers is given")
     layers: tuple[LayerSettings, ...] | None = None
     activation: Activation = Field(default_factory=partial(parse_choice, "activation", "relu"))
     init: Initialiser = Field(default_factory=partial(parse_choice, "initialiser", "kaiming_normal"))
@@ -126,8 +130,15 @@ class ModelSettings(BaseModel):
         if self.hidden is not None and self.layers is not None:
             raise nested_problem([(("layers",), "give either hidden or layers, not both")])
         if len(self.hidden or self.layers or ()) > 100:
-            raise nested_problem([(("hidden",), "expected at most 100 layers")])
+            raise nested_problem([(("hidden" if self.hidden else "layers",), "expected at most 100 layers")])
         return self
+
+
+def hidden_layers(model: ModelSettings) -> tuple[LayerSettings, ...]:
+    """The hidden layers as given one by one, or by their widths."""
+    if model.layers is not None:
+        return model.layers
+    return tuple(LayerSettings(units=units) for units in (DEFAULT_HIDDEN if model.hidden is None else model.hidden))
 
 
 class TrainSettings(BaseModel):

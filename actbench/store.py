@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.records import SCHEMA, TrialRecord
+from actbench.yaml_source import write_yaml
 
 EXPERIMENT, ENVIRONMENT, JOURNAL, LOCK = "experiment.yaml", "environment.json", "trials.jsonl", ".lock"
 CHECKSUM_LENGTH = 16
@@ -137,8 +137,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 def write_experiment(folder: Path, resolved: Mapping[str, Any]) -> None:
     """Keep the resolved experiment, which `load_experiment` reads again."""
-    text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
-    write_atomically(folder / EXPERIMENT, text)
+    write_atomically(folder / EXPERIMENT, write_yaml(dict(resolved)))
 
 
 def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:

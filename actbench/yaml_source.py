@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,18 +14,21 @@ LARGEST_FILE_BYTES = 1_000_000
 DEEPEST_NESTING = 20
 MOST_NODES = 20_000
 MOST_ALIASES = 100
+LONGEST_INTEGER = 100
 
 Path = tuple[str | int, ...]
 
-_INTEGER = re.compile(r"[-+]?[0-9][0-9_]*\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FASTEST_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf"), float("inf")),
-    "-.inf": float("-inf"),
-    ".nan": float("nan"),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
 
 
@@ -37,7 +42,7 @@ class Problem:
 
     def __str__(self) -> str:
         dotted = dotted_path(self.path)
-        return f"{self.place}: {dotted + ': ' if dotted else ''}{self.message}"
+        return printable(f"{self.place}: {dotted + ': ' if dotted else ''}{self.message}")
 
 
 @dataclass
@@ -47,12 +52,18 @@ class Source:
     data: Any = None
     places: dict[Path, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    is_within_limits: bool = True
 
     def place(self, path: Path) -> str:
         """The place of a path, or of the nearest thing above it."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, "")
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelt out, so that a file cannot write to the terminal through a message."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def dotted_path(path: Path) -> str:
@@ -70,12 +81,13 @@ def read_yaml(text: str, file: str) -> Source:
         source.problems.append(Problem(f"{file}:1:1", (), f"expected at most {LARGEST_FILE_BYTES:,} bytes"))
         return source
     try:
-        if _within_limits(text, file, source):
+        if _is_within_limits(text, file, source):
             node = yaml.compose(text, Loader=yaml.SafeLoader)
             if node is None:
                 source.problems.append(Problem(f"{file}:1:1", (), "expected settings, found an empty file"))
             else:
-                source.data = _Reader(file, source).value(node, ())
+                data = _Reader(file, source).value(node, ())
+                source.data = data if source.is_within_limits else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         sentence = " ".join(filter(None, [error.context, error.problem]))
@@ -89,10 +101,10 @@ def _place(file: str, mark: Any) -> str:
     return f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else f"{file}:1:1"
 
 
-def _within_limits(text: str, file: str, source: Source) -> bool:
+def _is_within_limits(text: str, file: str, source: Source) -> bool:
     """Walk the events once, before anything is built, and stop at the first that passes a limit."""
     depth = nodes = aliases = documents = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in _events(text):
         documents += isinstance(event, yaml.DocumentStartEvent)
         aliases += isinstance(event, yaml.AliasEvent)
         nodes += isinstance(event, yaml.NodeEvent)
@@ -103,12 +115,18 @@ def _within_limits(text: str, file: str, source: Source) -> bool:
             (depth > DEEPEST_NESTING, f"nested deeper than {DEEPEST_NESTING} levels"),
             (nodes > MOST_NODES, f"more than {MOST_NODES:,} values"),
             (aliases > MOST_ALIASES, f"more than {MOST_ALIASES} aliases"),
-            (explicit_tag not in (None, "!"), f"tags such as {explicit_tag} are not allowed here"),
+            (explicit_tag not in (None, "!"), f"tags such as {str(explicit_tag)[:60]} are not allowed here"),
         ):
             if broken:
                 source.problems.append(Problem(_place(file, event.start_mark), (), message))
                 return False
     return True
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    """The events up to a syntax error, which the slower loader then reports in its clearer words."""
+    with contextlib.suppress(yaml.YAMLError):
+        yield from yaml.parse(text, Loader=_FASTEST_LOADER)
 
 
 @dataclass
@@ -121,16 +139,17 @@ class _Reader:
         self.nodes_read += 1
         self.source.places[path] = _place(self.file, node.start_mark)
         if self.nodes_read > MOST_NODES or len(path) > DEEPEST_NESTING:
-            if self.nodes_read == MOST_NODES + 1 or len(path) > DEEPEST_NESTING:
+            if self.nodes_read <= MOST_NODES + 1:
                 self._complain(node, path, f"more than {MOST_NODES:,} values or too deep once aliases are followed")
-                self.nodes_read = MOST_NODES + 1
+                self.nodes_read = MOST_NODES + 2
+                self.source.is_within_limits = False
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return tuple(self.value(item, (*path, index)) for index, item in enumerate(node.value))
         assert isinstance(node, yaml.ScalarNode)
-        return scalar(node.value) if node.style is None else node.value
+        return node.value if node.style else scalar(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -155,6 +174,23 @@ def scalar(text: str) -> Any:
     """A plain scalar by YAML 1.2's core schema: `1e-3` is a number, `no` is text."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _INTEGER.match(text) and len(text) <= 40:
-        return int(text.replace("_", ""), 0) if text[:2] in ("0x", "0o") else int(text)
+    if _INTEGER.match(text) and len(text) <= LONGEST_INTEGER:
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
     return float(text) if _FLOAT.match(text) else text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that `read_yaml` would otherwise take for something else."""
+
+    def represent_text(self, text: str) -> yaml.Node:
+        return self.represent_scalar(
+            "tag:yaml.org,2002:str", text, style=None if isinstance(scalar(text), str) else "'"
+        )
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def write_yaml(data: Any) -> str:
+    """Plain data as YAML that `read_yaml` reads back equal (lists as tuples)."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120))

@@ -27,7 +27,7 @@ ALLOWED = {
     "training": {"catalogue", "choices", "layers", "records", "settings"},
     "executors": {"catalogue", "plan", "records", "training"},
     "environment": {"catalogue", "errors", "records"},
-    "store": {"errors", "records"},
+    "store": {"errors", "records", "yaml_source"},
     "results": {"config", "experiment", "plan", "records", "store"},
     "analysis": {"catalogue", "errors", "experiment", "lazy", "plan", "records"},
     "report": {

@@ -1,0 +1,120 @@
+"""Settings that do not go together: which pairs are impossible, which mean something else, and which are fine."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+
+from actbench.catalogue.registry import entries
+from actbench.compatibility import Conflict, conflicts
+from actbench.experiment import with_values
+from actbench.settings import LayerSettings, TrialSettings
+
+Verdict = Literal["fine", "warns", "impossible"]
+
+MEANT_FOR = {
+    "nll": {"log_softmax", "logsigmoid"},
+    "cross_entropy": {"identity"},
+    "bce": {"softmax", "sigmoid", "hardsigmoid"},
+    "mse": {"identity", "softmax", "sigmoid", "hardsigmoid", "tanh"},
+}
+COMPUTED_ALL_THE_SAME = {
+    "nll": {"identity", "softmax", "sigmoid", "hardsigmoid", "tanh"},
+    "cross_entropy": {"log_softmax", "logsigmoid", "softmax", "sigmoid", "hardsigmoid", "tanh"},
+    "bce": set(),
+    "mse": {"log_softmax", "logsigmoid"},
+}
+PAIRS = [(output.name, loss.name) for output in entries("output") for loss in entries("loss")]
+
+
+def found(
+    data: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **train: Any
+) -> list[tuple[str, bool]]:
+    settings = TrialSettings.model_validate({"data": data or {}, "model": model or {}, "train": train})
+    return [(conflict.path, conflict.impossible) for conflict in conflicts(settings)]
+
+
+def verdict(conflict: Conflict) -> Verdict:
+    return "impossible" if conflict.impossible else "warns"
+
+
+def test_default_settings_go_together() -> None:
+    assert conflicts(TrialSettings()) == []
+
+
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_an_output_and_a_loss_are_fine_or_warn_or_are_impossible(output: str, loss: str) -> None:
+    expected = "fine" if output in MEANT_FOR[loss] else "warns"
+    if output not in MEANT_FOR[loss] | COMPUTED_ALL_THE_SAME[loss]:
+        expected = "impossible"
+    settings = TrialSettings.model_validate({"model": {"output": output}, "train": {"loss": loss}})
+    assert [verdict(conflict) for conflict in conflicts(settings)] == ([] if expected == "fine" else [expected])
+    assert all(conflict.path == "train.loss" for conflict in conflicts(settings))
+    assert all(output in conflict.message and loss in conflict.message for conflict in conflicts(settings))
+
+
+def test_an_outputs_parameters_do_not_matter_to_its_loss() -> None:
+    assert found(model={"output": {"log_softmax": {"shift": False}}}) == []
+    assert found(model={"output": {"softmax": {"shift": False}}}) == [("train.loss", False)]
+
+
+@pytest.mark.parametrize("output", [entry.name for entry in entries("output")])
+@pytest.mark.parametrize("loss", [entry.name for entry in entries("loss")])
+def test_what_compares_output_units_is_impossible_where_there_is_one(output: str, loss: str) -> None:
+    several, one = (
+        set(found({"dataset": dataset}, {"output": output}, loss=loss)) for dataset in ("cube", "thermostat")
+    )
+    across = {("model.output", True)} if output in ("softmax", "log_softmax") else set()
+    across |= {("train.loss", True)} if loss in ("nll", "cross_entropy") else set()
+    assert one == several | across
+
+
+def test_one_output_unit_with_sigmoid_and_bce_or_mse_is_fine() -> None:
+    for loss in ("bce", "mse"):
+        assert found({"dataset": "thermostat"}, {"output": "sigmoid"}, loss=loss) == []
+
+
+@pytest.mark.parametrize(("data", "expected"), [
+    ({"train": 1437, "test": 360}, []),
+    ({"train": 1438}, [("data.train", True)]),
+    ({"test": 361}, [("data.test", True)]),
+    ({"dataset": "mnist", "train": 60_000, "test": 10_000}, []),
+    ({"dataset": "mnist", "train": 60_001, "test": 10_001}, [("data.train", True), ("data.test", True)]),
+    ({"validation": 1436}, []),
+    ({"validation": 1437}, [("data.validation", True)]),
+    ({"train": 10, "validation": 9}, []),
+    ({"train": 10, "validation": 10}, [("data.validation", True)]),
+    ({"train": 10, "validation": 2000}, [("data.validation", True)]),
+    ({"train": 1}, []),
+    ({"validation": 0}, []),
+])  # fmt: skip
+def test_images_are_there_and_some_are_left_to_train_on(data: dict[str, Any], expected: list[tuple[str, bool]]) -> None:
+    assert found(data) == expected
+
+
+@pytest.mark.parametrize(("settings", "possible"), [
+    ({}, True), ({"momentum": 0.9}, True), ({"nesterov": True}, False), ({"nesterov": True, "momentum": 0.9}, True),
+    ({"nesterov": True, "momentum": 0.9, "dampening": 0.1}, False), ({"momentum": 0.9, "dampening": 0.1}, True),
+])  # fmt: skip
+def test_nesterov_needs_momentum_and_no_dampening(settings: dict[str, Any], possible: bool) -> None:
+    assert found(optimizer={"sgd": settings}) == ([] if possible else [("train.optimizer", True)])
+
+
+def test_layers_that_an_arm_adds_to_hidden_are_impossible() -> None:
+    base = TrialSettings.model_validate({"model": {"hidden": (3,)}})
+    arm = with_values(base, (("model.layers", (LayerSettings(units=3),)),))
+    assert [(conflict.path, conflict.impossible) for conflict in conflicts(arm)] == [("model.layers", True)]
+
+
+def test_every_conflict_of_the_same_settings_is_found() -> None:
+    data = {"dataset": "thermostat", "test": 5000, "validation": 5000}
+    optimizer = {"sgd": {"nesterov": True}}
+    assert found(data, {"output": "softmax"}, loss="nll", optimizer=optimizer) == [
+        ("data.test", True),
+        ("data.validation", True),
+        ("model.output", True),
+        ("train.loss", True),
+        ("train.loss", False),
+        ("train.optimizer", True),
+    ]

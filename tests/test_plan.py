@@ -1,0 +1,175 @@
+"""Plans: every distinct trial once, in stacks of one shape that fit the cache and give every worker work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from actbench.choices import parse_choice
+from actbench.config import load_experiment
+from actbench.experiment import Experiment, Factor
+from actbench.plan import NARROWEST_STACK, WIDEST_STACK, Plan, cache_width, make_plan, make_trial, stack_shape
+from actbench.settings import TrialSettings
+from builders import experiment_from
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+EXPERIMENTS = [
+    "model: {}\nseeds: 1",
+    "model: {hidden: [4]}\nseeds: [5, 3, 8]",
+    "model: {hidden: [4]}\nvary: {model.activation: [relu, tanh, silu, {prelu: {per_feature: true}}]}\nseeds: 7",
+    "vary: {model.hidden: [[4], [4, 4], []], model.activation: [relu, tanh], train.batch_size: [32, full]}\nseeds: 3",
+    "vary: {model.layers: [[{units: 3}], [{units: 3, activation: relu}], [{units: 3, activation: elu}]]}\nseeds: 2",
+    "vary: {model.bias_init: [null, zeros], train.weight_decay: [null, 0], model.dropout: [0, 0.5]}\nseeds: 2",
+    "vary: {data.train: [null, 1437, 600], data.validation: [null, 239]}\nseeds: 2",
+    "vary: {data.test: [null, 360], data.scale: [unit, 16]}\nseeds: 2",
+    "vary: {train.optimizer: [sgd, adam], train.schedule: [constant, cosine], train.lr: [1, 2]}\nseeds: 2",
+]
+
+
+def planned(text: str, folder: Path, *, workers: int = 1, cache_bytes: int = 2**24) -> Plan:
+    return make_plan(experiment_from(text, folder), workers=workers, cache_bytes=cache_bytes)
+
+
+def made_of(arms: int, seeds: int) -> Experiment:
+    settings = TrialSettings.model_validate({"model": {"hidden": (8,)}})
+    rates = Factor("train.lr", tuple(1.0 + arm for arm in range(arms)))
+    return Experiment("made-up", settings, (rates,), tuple(range(seeds)), ())
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("text", EXPERIMENTS)
+def test_every_distinct_trial_is_in_exactly_one_stack(text: str, workers: int, tmp_path: Path) -> None:
+    plan = planned(text, tmp_path, workers=workers)
+    assert Counter(trial.id for stack in plan.stacks for trial in stack) == Counter(plan.trials().keys())
+
+
+@pytest.mark.parametrize("text", EXPERIMENTS)
+def test_every_arm_has_one_trial_for_each_seed_in_their_order(text: str, tmp_path: Path) -> None:
+    experiment = experiment_from(text, tmp_path)
+    plan = make_plan(experiment)
+    assert [arm for arm, _ in plan.arms] == list(experiment.arms())
+    for arm, trials in plan.arms:
+        assert tuple(trial.seed for trial in trials) == experiment.seeds
+        assert all(trial.settings == arm.settings for trial in trials)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("text", EXPERIMENTS)
+def test_the_same_experiment_has_the_same_plan(text: str, workers: int, tmp_path: Path) -> None:
+    assert planned(text, tmp_path, workers=workers) == planned(text, tmp_path, workers=workers)
+
+
+@pytest.mark.parametrize("text", EXPERIMENTS)
+def test_trials_of_a_stack_share_one_shape(text: str, tmp_path: Path) -> None:
+    for stack in planned(text, tmp_path).stacks:
+        assert len({stack_shape(trial.settings) for trial in stack}) == 1
+
+
+@pytest.mark.parametrize("vary", [
+    "model.hidden: [[4], [5], [4, 4], []]",
+    "model.layers: [[{units: 4}], [{units: 4, dropout: 0.5}], [{units: 4, batch_norm: true}]]",
+    "model.dropout: [0, 0.5], model.hidden: [[4]]", "data.train: [100, 200]", "data.test: [100, 200]",
+    "data.validation: [100, 200]", "data.split: [tail, stratified]", "data.scale: [unit, standard]",
+    "train.optimizer: [sgd, {sgd: {momentum: 0.5}}, adam]", "train.batch_size: [32, full]", "train.epochs: [1, 2]",
+    "train.schedule: [constant, cosine]", "train.shuffle: [true, false]",
+])  # fmt: skip
+def test_different_shapes_never_share_a_stack(vary: str, tmp_path: Path) -> None:
+    plan = planned(f"vary: {{{vary}}}\nseeds: 2", tmp_path)
+    assert len(plan.stacks) == len(plan.arms)
+    assert all(len({trial.settings for trial in stack}) == 1 for stack in plan.stacks)
+
+
+@pytest.mark.parametrize("vary", [
+    "model.activation: [relu, tanh, {prelu: {per_feature: true}}]", "model.init: [ones, zeros]",
+    "model.bias_init: [ones, zeros]", "model.output_init: [ones, zeros]", "train.lr: [1, 2]",
+    "model.output: [log_softmax, identity]", "train.loss: [nll, mse]", "train.weight_decay: [0, 1]",
+])  # fmt: skip
+def test_trials_that_differ_in_nothing_but_values_share_a_stack(vary: str, tmp_path: Path) -> None:
+    plan = planned(f"model: {{hidden: [4]}}\nvary: {{{vary}}}\nseeds: 2", tmp_path)
+    assert len(plan.stacks) == 1
+    assert len(plan.stacks[0]) == 2 * len(plan.arms)
+
+
+@pytest.mark.parametrize("vary", [
+    "model.bias_init: [null, zeros]", "train.weight_decay: [null, 0]", "data.validation: [null, 239]",
+    "data.train: [null, 1437]", "data.test: [null, 360]", "model.output_init: [null, kaiming_normal]",
+    "model.layers: [[{units: 3}], [{units: 3, activation: relu}]]", "model.hidden: [[256, 128], null]",
+])  # fmt: skip
+def test_arms_that_resolve_to_equal_settings_share_one_trial_that_is_trained_once(vary: str, tmp_path: Path) -> None:
+    plan = planned(f"vary: {{{vary}}}\nseeds: 2", tmp_path)
+    (_, first), (_, second) = plan.arms
+    assert [trial.id for trial in first] == [trial.id for trial in second]
+    assert sum(map(len, plan.stacks)) == 2
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 2**16, 2**18, 2**20, 2**24, 2**40])
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize(("arms", "seeds"), [(1, 1), (1, 40), (3, 7), (8, 5), (40, 2), (300, 1)])
+def test_stacks_are_no_wider_than_the_cache_allows(arms: int, seeds: int, workers: int, cache_bytes: int) -> None:
+    experiment = made_of(arms, seeds)
+    width = cache_width(experiment.settings, cache_bytes)
+    assert NARROWEST_STACK <= width <= WIDEST_STACK
+    stacks = make_plan(experiment, workers=workers, cache_bytes=cache_bytes).stacks
+    assert 1 <= min(map(len, stacks)) <= max(map(len, stacks)) <= width
+    assert sum(map(len, stacks)) == arms * seeds
+
+
+def test_the_cache_width_falls_with_the_size_of_the_network() -> None:
+    widths = [
+        cache_width(TrialSettings.model_validate({"model": {"hidden": hidden}}), 2**20)
+        for hidden in ((4,), (8,), (64,), (64, 64), (512, 512))
+    ]
+    assert widths == sorted(widths, reverse=True)
+    assert (widths[0], widths[-1]) == (2**20 // (16 * (65 * 4 + 5 * 10)), NARROWEST_STACK)
+
+
+@pytest.mark.parametrize(("arms", "seeds", "workers"), [
+    (8, 5, 2), (8, 5, 4), (8, 5, 16), (8, 5, 20), (1, 5, 2), (1, 4, 2), (3, 7, 2), (4, 2, 3), (7, 1, 3), (100, 10, 16),
+    (2, 100, 8), (1, 32, 16), (1, 33, 16),
+])  # fmt: skip
+def test_every_worker_has_at_least_two_stacks_where_there_are_enough_trials(
+    arms: int, seeds: int, workers: int
+) -> None:
+    assert arms * seeds >= 2 * workers
+    assert len(make_plan(made_of(arms, seeds), workers=workers).stacks) >= 2 * workers
+
+
+def test_with_few_trials_every_stack_has_one() -> None:
+    assert [len(stack) for stack in make_plan(made_of(2, 2), workers=4).stacks] == [1, 1, 1, 1]
+
+
+def test_trials_of_one_seed_stay_together_while_they_fit() -> None:
+    for stack in make_plan(made_of(3, 10), cache_bytes=2**17).stacks:
+        assert set(Counter(trial.seed for trial in stack).values()) == {3}
+
+
+def test_within_a_stack_equal_arms_stand_side_by_side() -> None:
+    (stack,) = make_plan(made_of(3, 4)).stacks
+    assert [trial.settings.train.lr for trial in stack] == [1.0] * 4 + [2.0] * 4 + [3.0] * 4
+    assert [trial.seed for trial in stack] == [0, 1, 2, 3] * 3
+
+
+@pytest.mark.parametrize("workers", [2, 7])
+def test_the_number_of_workers_and_the_cache_change_no_trial(workers: int) -> None:
+    experiment = made_of(5, 4)
+    assert make_plan(experiment).arms == make_plan(experiment, workers=workers, cache_bytes=0).arms
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.stem))
+def test_ids_are_16_hexadecimal_digits_and_unique(path: Path) -> None:
+    experiment = load_experiment(path).experiment
+    ids = list(make_plan(experiment).trials())
+    assert len(ids) == experiment.arm_count() * len(experiment.seeds)
+    assert all(len(one) == 16 and set(one) <= set("0123456789abcdef") for one in ids)
+
+
+def test_seed_phase_and_settings_all_enter_the_id() -> None:
+    settings = TrialSettings.model_validate({"model": {"hidden": (3,)}})
+    other = settings.model_copy(
+        update={"model": settings.model.model_copy(update={"activation": parse_choice("activation", "elu")})}
+    )
+    trials = [make_trial(settings, 0), make_trial(settings, 1), make_trial(settings, 0, "tune"), make_trial(other, 0)]
+    assert len({trial.id for trial in trials}) == len(trials)
+    assert make_trial(settings, 0) == trials[0]
