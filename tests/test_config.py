@@ -79,7 +79,7 @@ def test_what_a_file_leaves_out_has_its_default() -> None:
     assert loaded == Loaded(
         Experiment("from-its_file.2", settings, factors=(), seeds=tuple(range(10)), baseline=()), warnings=()
     )
-    assert load("data:\nmodel:\ntrain:\nvary:\nname:\nbaseline:\nseeds:\n", name=loaded.experiment.name) == loaded
+    assert load("data:\nmodel:\ntrain:\nvary:\nname:\nbaseline:\nseeds:\n", name="from-its_file.2.yaml") == loaded
 
 
 def test_a_name_in_the_file_comes_before_the_files_own() -> None:

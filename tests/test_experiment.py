@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from actbench.choices import parse_choice
-from actbench.config import NAME_LENGTH, load_experiment
+from actbench.config import load_experiment
 from actbench.errors import ConfigurationError
-from actbench.experiment import experiment_to_yaml, parse_arm, smoke_version
+from actbench.experiment import NAME_LENGTH, experiment_to_yaml, parse_arm, smoke_version
 from actbench.plan import make_plan
 from actbench.store import EXPERIMENT, write_experiment
 from builders import experiment_from
