@@ -209,6 +209,23 @@ def list_catalogue(
 
 
 @app.command()
+def show(
+    functions: Annotated[list[str], typer.Argument(metavar="NAME...", help="Activations or output functions.")],
+    save: Annotated[Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.")] = None,
+) -> None:
+    """Show facts about functions: formula, bounds, saturation, gain, and the curve beside its derivative."""
+    from actbench.report.functions import find_functions, function_section, plot_lines, save_figure
+    from actbench.report.terminal import print_sections
+
+    choices = find_functions(functions)
+    if save is not None:
+        save_figure(choices, save)
+    print_sections([function_section(choices)])
+    for derivative in (False, True):
+        print("", *plot_lines(choices, derivative=derivative), sep="\n")
+
+
+@app.command()
 def validate(config: Config, overrides: Overrides = None) -> None:
     """Check an experiment file and report every mistake in it."""
     experiment = _load(config, overrides).experiment

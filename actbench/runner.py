@@ -49,6 +49,7 @@ class _Progress:
     state: RunState
     started: float
     show: Callable[[RunState], None]
+    epochs: int = 0
     epochs_by_trial: dict[str, int] = field(default_factory=dict)
 
     def handle(self, event: Event) -> None:
@@ -63,7 +64,9 @@ class _Progress:
         self._refresh()
 
     def _count_epochs(self, stack: Stack, epochs: int) -> None:
-        self.epochs_by_trial.update(dict.fromkeys((trial.id for trial in stack), epochs))
+        for trial in stack:
+            self.epochs += epochs - self.epochs_by_trial.get(trial.id, 0)
+            self.epochs_by_trial[trial.id] = epochs
 
     def _failure(self, event: TrialFailed) -> TrialRecord:
         trial = event.stack[0]
@@ -94,8 +97,7 @@ class _Progress:
         )
 
     def _refresh(self) -> None:
-        epochs = sum(self.epochs_by_trial.values())
-        self.state = replace(self.state, epochs=epochs, seconds=time.monotonic() - self.started)
+        self.state = replace(self.state, epochs=self.epochs, seconds=time.monotonic() - self.started)
         self.show(self.state)
 
 

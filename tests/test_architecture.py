@@ -31,7 +31,8 @@ ALLOWED = {
     "results": {"config", "experiment", "plan", "records", "store"},
     "analysis": {"catalogue", "errors", "experiment", "lazy", "plan", "records"},
     "report": {
-        "analysis", "catalogue", "errors", "experiment", "layers", "plan", "records", "results", "settings", "store",
+        "analysis", "catalogue", "choices", "errors", "experiment", "layers", "lazy", "plan", "records", "results",
+        "settings", "store",
     },
     "runner": {"catalogue", "environment", "executors", "experiment", "plan", "records", "report", "store"},
     "cli": {"catalogue", "config", "errors", "experiment", "report", "results", "runner"},

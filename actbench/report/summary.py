@@ -78,7 +78,9 @@ def catalogue_sections(kind: str | None) -> list[Section]:
 def _entries_section(kind: Kind) -> Section:
     header = ["name", "settings", "formula", "bounds", "reference"]
     bounded = kind in ("activation", "output")
-    rows = [[_name(entry), _settings(entry), entry.formula, _bounds(entry), entry.reference] for entry in entries(kind)]
+    rows = [
+        [_name(entry), _settings(entry), entry.formula, bounds_text(entry), entry.reference] for entry in entries(kind)
+    ]
     if not bounded:
         header, rows = [h for h in header if h != "bounds"], [[*row[:3], row[4]] for row in rows]
     return Section(_plural(kind), header, rows)
@@ -100,7 +102,8 @@ def _setting(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _bounds(entry: Entry) -> str:
+def bounds_text(entry: Entry) -> str:
+    """`(0, inf)`."""
     low, high = entry.bounds
     return f"({_number(low)}, {_number(high)})"
 

@@ -1,0 +1,72 @@
+"""What can be said of an activation or an output function without training: values, derivative, saturation, gain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from actbench.catalogue.registry import Entry
+from actbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = LazyModule("torch")
+
+SATURATED_SHARE = 0.05
+WIDEST_INPUT = 50.0
+NORMAL_REACH = 12.0
+GRID_STEPS = 20_001
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Below `left` and above `right` |f'| is under 5 % of its maximum; None where that side does not saturate."""
+
+    left: float | None
+    right: float | None
+
+
+def values_and_derivatives(entry: Entry, parameters: Mapping[str, Any], inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """f(x) and f'(x) by automatic differentiation, elementwise, in the inputs' dtype."""
+    x = inputs.detach().clone().requires_grad_()
+    given = {name: value for name, value in parameters.items() if name not in ("learn", "per_feature")}
+    values = entry.function(x, **given)
+    (derivatives,) = torch.autograd.grad(values.sum(), x)
+    return values.detach(), derivatives
+
+
+def saturation(entry: Entry, parameters: Mapping[str, Any]) -> Saturation:
+    """Where |f'| falls under 5 % of its maximum on [-50, 50] and stays there to that end, to two decimals."""
+    x = _wide_grid()
+    slopes = values_and_derivatives(entry, parameters, x)[1].abs()
+    alive = x[slopes >= SATURATED_SHARE * slopes.max()]
+    half_step = float(x[1] - x[0]) / 2
+    left, right = float(alive.min()) - half_step, float(alive.max()) + half_step
+    return Saturation(
+        left=round(left, 2) if left > -WIDEST_INPUT else None, right=round(right, 2) if right < WIDEST_INPUT else None
+    )
+
+
+def largest_slope(entry: Entry, parameters: Mapping[str, Any]) -> float:
+    """The maximum of |f'| on [-50, 50]."""
+    return float(values_and_derivatives(entry, parameters, _wide_grid())[1].abs().max())
+
+
+def _wide_grid() -> Tensor:
+    return torch.linspace(-WIDEST_INPUT, WIDEST_INPUT, GRID_STEPS, dtype=torch.float64)
+
+
+def gain(entry: Entry, parameters: Mapping[str, Any]) -> float:
+    """1 / sqrt(E f(z)^2) for z ~ N(0, 1), by quadrature: what weights are scaled by to keep the second moment.
+
+    For relu it is sqrt(2) (He, Zhang, Ren & Sun 2015).
+    """
+    z = torch.linspace(-NORMAL_REACH, NORMAL_REACH, GRID_STEPS, dtype=torch.float64)
+    density = (-z.square() / 2).exp() / math.sqrt(2 * math.pi)
+    values, _ = values_and_derivatives(entry, parameters, z)
+    second_moment = float(torch.trapezoid(values.square() * density, z))
+    return 1 / math.sqrt(second_moment)

@@ -1,0 +1,127 @@
+"""Functions as a table of facts, a plot in the terminal, and a figure of each function beside its derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actbench.catalogue.facts import gain, saturation, values_and_derivatives
+from actbench.catalogue.registry import did_you_mean, names
+from actbench.choices import Choice, parse_choice
+from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.lazy import LazyModule
+from actbench.report.sections import Section
+from actbench.report.summary import bounds_text
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = LazyModule("torch")
+
+PLOT_ROWS, PLOT_COLUMNS = 17, 65
+MARKS = "*o+x#@%&"
+FORMATS = ("svg", "png", "pdf")
+
+
+def find_functions(wanted: Sequence[str]) -> list[Choice]:
+    """The activations, else elementwise outputs, of these names; raises `ConfigurationError` on all unknown ones."""
+    elementwise = [name for name in names("output") if not parse_choice("output", name).entry.across_units]
+    known = {**dict.fromkeys(elementwise, "output"), **dict.fromkeys(names("activation"), "activation")}
+    unknown = [f"no function is called {name!r}{did_you_mean(name, known)}" for name in wanted if name not in known]
+    if unknown:
+        raise ConfigurationError("\n".join(unknown))
+    return [parse_choice("activation" if known[name] == "activation" else "output", name) for name in wanted]
+
+
+def plotted_inputs() -> Tensor:
+    """Every tenth from -8.0 to 7.9."""
+    return torch.arange(-80, 80, dtype=torch.float64) / 10
+
+
+def function_section(choices: Sequence[Choice]) -> Section:
+    """Formula, bounds, where it saturates, gain, and the values at 0."""
+    rows = []
+    for choice in choices:
+        entry, parameters = choice.entry, dict(choice.parameters)
+        dead = saturation(entry, parameters)
+        values, slopes = values_and_derivatives(entry, parameters, torch.tensor([0.0, 1.0], dtype=torch.float64))
+        rows.append(
+            [
+                str(choice),
+                entry.formula,
+                bounds_text(entry),
+                "-" if dead.left is None else f"below {_rounded(dead.left)}",
+                "-" if dead.right is None else f"above {_rounded(dead.right)}",
+                f"{gain(entry, parameters):.4f}",
+                *(_rounded(float(number)) for pair in zip(values, slopes, strict=True) for number in pair),
+            ]
+        )
+    header = ["name", "formula", "bounds", "saturates", "and", "gain", "f(0)", "f'(0)", "f(1)", "f'(1)"]
+    notes = [
+        "Saturated: the derivative stays under 5 % of its largest size on [-50, 50] from there on.",
+        "Gain: 1 / sqrt(E f(z)^2) for z ~ N(0, 1).",
+        *(f"{choice.name}: {choice.entry.summary} ({choice.entry.reference})" for choice in choices),
+    ]
+    return Section("functions", header, rows, notes, importance=(0, 2, 5, 3, 4, 6, 7, 8, 9, 1))
+
+
+def _rounded(number: float) -> str:
+    return "0" if round(number, 3) == 0 else f"{number:.3g}"
+
+
+def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
+    """The functions, or their derivatives, on x from -8 to 8 in characters, one mark for each; axes as they fall."""
+    x = torch.linspace(-8, 8, PLOT_COLUMNS, dtype=torch.float64)
+    curves = [values_and_derivatives(choice.entry, dict(choice.parameters), x)[int(derivative)] for choice in choices]
+    low = max(min(float(curve.min()) for curve in curves), -4.0)
+    high = min(max(float(curve.max()) for curve in curves), 8.0)
+    low, high = min(low, 0.0), max(high, low + 1e-9, 0.0)
+    grid = [[" "] * PLOT_COLUMNS for _ in range(PLOT_ROWS)]
+
+    def row_of(y: float) -> int:
+        return round((high - y) / (high - low) * (PLOT_ROWS - 1))
+
+    grid[row_of(0.0)] = ["-"] * PLOT_COLUMNS
+    for row in grid:
+        row[PLOT_COLUMNS // 2] = "|"
+    for mark, curve in zip(MARKS, curves, strict=False):
+        for column, y in enumerate(curve.tolist()):
+            if low <= y <= high:
+                grid[row_of(y)][column] = mark
+    labels = {0: f"{high:.3g}", PLOT_ROWS - 1: f"{low:.3g}", row_of(0.0): "0"}
+    legend = ", ".join(f"{mark} {choice}" for mark, choice in zip(MARKS, choices, strict=False))
+    title = f"{'derivative' if derivative else 'function'} on -8 ... 8: {legend}"
+    return [title, *(f"{labels.get(number, ''):>6} {''.join(row)}".rstrip() for number, row in enumerate(grid))]
+
+
+def save_figure(choices: Sequence[Choice], path: Path) -> None:
+    """Draw every function beside its derivative by autograd; the file's ending says whether as SVG, PNG or PDF."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    if path.suffix[1:].lower() not in FORMATS:
+        raise ConfigurationError(f"--save {path}: expected a name that ends in {', '.join(FORMATS)}")
+    x = plotted_inputs()
+    with mpl.rc_context({"svg.hashsalt": "actbench", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(7.0, 2.8), layout="constrained")
+        for number, (axes, title) in enumerate(zip(figure.subplots(1, 2), ("function", "derivative"), strict=True)):
+            for choice, style in zip(choices, _styles(len(choices)), strict=True):
+                curve = values_and_derivatives(choice.entry, dict(choice.parameters), x)[number]
+                axes.plot(x.numpy(), curve.numpy(), label=str(choice), **style)
+            axes.set(title=title, xlabel="x")
+            axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+        metadata = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[path.suffix[1:].lower()]
+        try:
+            figure.savefig(path, dpi=200, metadata=metadata)
+        except OSError as problem:
+            raise UnusableEnvironmentError(f"{path}: cannot be written ({problem.strerror})") from None
+
+
+def _styles(count: int) -> list[dict[str, object]]:
+    """Colours that colour-blind readers tell apart (Okabe & Ito 2008), and line styles for those who see none."""
+    colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+    dashes = ("-", "--", "-.", ":")
+    return [{"color": colours[i % 7], "linestyle": dashes[i % 4], "linewidth": 1.5} for i in range(count)]
