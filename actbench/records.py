@@ -41,6 +41,28 @@ class Curves(BaseModel):
     validation_correct_count: tuple[int, ...] = ()
 
 
+class LayerProbe(BaseModel):
+    """One layer on the seed's first 256 training images, as evaluation sees it; epoch 0 is before any step.
+
+    `mean`, `sd` and `zero_share` (exact zeros) are over the activation's values of all units and images, or over the
+    scores for the last layer. `dead_share`: units whose derivative is 0 for all images. `saturated_share`: inputs of
+    the activation at which |f'| is below 5 % of its maximum. The gradient norms are L2 norms for the batch's mean loss.
+    None where there is no activation or the figure is not finite.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch: int
+    layer: int
+    mean: float | None
+    sd: float | None
+    zero_share: float | None
+    dead_share: float | None = None
+    saturated_share: float | None = None
+    weight_gradient_norm: float | None
+    bias_gradient_norm: float | None
+
+
 class TrialRecord(BaseModel):
     """One finished trial: a line of the journal.
 
@@ -63,6 +85,7 @@ class TrialRecord(BaseModel):
     validation_count: int
     test_count: int
     curves: Curves = Curves()
+    probes: tuple[LayerProbe, ...] = ()
     test_correct_count: int | None = None
     test_loss: float | None = None
     wall_seconds: float

@@ -18,7 +18,7 @@ from actbench.records import RunState, TrialRecord
 from actbench.runner import RunOptions, RunResult, run_experiment
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 
-TABLES = ("trials.csv", "epochs.csv", "table.csv", "table.md")
+TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")
 
 
 @pytest.fixture

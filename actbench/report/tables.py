@@ -11,7 +11,7 @@ from typing import Any
 from actbench.analysis.comparison import Comparison, compare, metric_value
 from actbench.experiment import Experiment, value_to_text, value_to_yaml
 from actbench.plan import Plan
-from actbench.records import TrialRecord
+from actbench.records import LayerProbe, TrialRecord
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import comparison_section
 from actbench.store import write_atomically
@@ -20,13 +20,14 @@ Row = dict[str, Any]
 
 
 def write_tables(folder: Path, experiment: Experiment, plan: Plan, records: Mapping[str, TrialRecord]) -> None:
-    """Derive `trials.csv`, `epochs.csv`, `table.csv` and `table.md` from the journal's records."""
+    """Derive `trials.csv`, `epochs.csv`, `layers.csv`, `table.csv` and `table.md` from the journal's records."""
     comparison = compare(plan, records, experiment.baseline, "test_accuracy")
     factors = [factor.path for factor in experiment.factors]
     write_atomically(
         folder / "trials.csv", to_csv(trial_rows(plan, records), [*TRIAL_COLUMNS[:2], *factors, *TRIAL_COLUMNS[2:]])
     )
     write_atomically(folder / "epochs.csv", to_csv(epoch_rows(plan, records), EPOCH_COLUMNS))
+    write_atomically(folder / "layers.csv", to_csv(layer_rows(plan, records), LAYER_COLUMNS))
     write_atomically(folder / "table.csv", to_csv(comparison_rows(comparison), comparison_columns(comparison)))
     write_atomically(folder / "table.md", section_to_markdown(comparison_section(comparison), heading=None))
 
@@ -39,6 +40,7 @@ TRIAL_COLUMNS = (
 EPOCH_COLUMNS = (
     "trial", "arm", "seed", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
 )  # fmt: skip
+LAYER_COLUMNS = ("trial", "arm", "seed", *LayerProbe.model_fields)
 COMPARISON_COLUMNS = (
     "n", "failed", "mean", "sd", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high",
     "p", "p_holm", "probability_better", "verdict",
@@ -92,6 +94,14 @@ def epoch_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
                     row["validation_loss"] = curves.validation_loss[index]
                     row["validation_accuracy"] = curves.validation_correct_count[index] / record.validation_count
                 yield row
+
+
+def layer_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
+    """One row per trial, probed epoch and layer, epochs counted from 0 (before any step), layers from 1."""
+    for arm, trials in plan.arms:
+        for trial in trials:
+            for layer in records[trial.id].probes if trial.id in records else ():
+                yield {"trial": trial.id, "arm": arm.label(), "seed": trial.seed, **layer.model_dump()}
 
 
 def comparison_rows(comparison: Comparison) -> Iterator[Row]:

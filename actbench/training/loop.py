@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from actbench.catalogue.datasets import Arrays
-from actbench.records import Curves, Trial, TrialRecord
+from actbench.records import Curves, LayerProbe, Trial, TrialRecord
 from actbench.settings import TrainSettings
-from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, gather, resident, seed_split
-from actbench.training.network import Network, create_network, losses_and_hits, per_trial, scores
+from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, resident, seed_split
+from actbench.training.network import Network, create_network, gather_batch, losses_and_hits, scores
+from actbench.training.probes import probe, probed_epochs
 
 
 @dataclass
@@ -46,10 +47,14 @@ def train_stack(
     curves = [TrialCurves() for _ in trials]
     optimizer = create_optimizer(network)
     steps = math.ceil(settings.data.train_count() / batch_size(settings.train, settings.data.train_count()))
+    to_probe = probed_epochs(settings.train.epochs)
+    probes = [probe(network, train_images, splits, epoch=0)]
     for epoch in range(1, settings.train.epochs + 1):
         trained = train_epoch(network, optimizer, train_images, splits, epoch, steps)
         validated = evaluate(network, train_images, splits, [split.validation_rows for split in splits])
         record_epoch(curves, epoch, trained, validated)
+        if epoch in to_probe:
+            probes.append(probe(network, train_images, splits, epoch))
         on_epoch(epoch)
         if all(curve.diverged_epoch for curve in curves):
             break
@@ -58,8 +63,8 @@ def train_stack(
     assert tested is not None
     share_seconds = (time.perf_counter() - started) / len(trials)
     return [
-        _record(trial, curve, loss, hits, share_seconds, len(trials), device_name)
-        for trial, curve, loss, hits in zip(trials, curves, *tested, strict=True)
+        _record(trial, curve, by_epoch, loss, hits, share_seconds, len(trials), device_name)
+        for trial, curve, by_epoch, loss, hits in zip(trials, curves, zip(*probes, strict=True), *tested, strict=True)
     ]
 
 
@@ -114,7 +119,7 @@ def train_epoch(
     loss_sums = _zero_sums(network, images)
     hit_sums = torch.zeros_like(loss_sums)
     for step in range(steps):
-        inputs, labels = _gather_batch(
+        inputs, labels = gather_batch(
             network, images, splits, [order[step * size : (step + 1) * size] for order in orders]
         )
         losses, hits = losses_and_hits(network, scores(network, inputs, training=True), labels)
@@ -140,7 +145,7 @@ def evaluate(
     loss_sums = _zero_sums(network, images)
     hit_sums = torch.zeros_like(loss_sums)
     for block in zip(*(blocks(seed_rows) for seed_rows in rows), strict=True):
-        inputs, labels = _gather_batch(network, images, splits, block)
+        inputs, labels = gather_batch(network, images, splits, block)
         losses, hits = losses_and_hits(network, scores(network, inputs, training=False), labels)
         loss_sums += losses.sum(dim=1)
         hit_sums += hits.sum(dim=1)
@@ -153,16 +158,6 @@ def _zero_sums(network: Network, images: Images) -> Tensor:
     return torch.zeros(
         len(network.trials), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device
     )
-
-
-def _gather_batch(
-    network: Network, images: Images, splits: Sequence[SeedSplit], rows: Sequence[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Inputs `[trials, batch, features]` and labels `[trials, batch]`, gathered once for each seed."""
-    batches = [gather(images, seed_rows, split) for seed_rows, split in zip(rows, splits, strict=True)]
-    inputs = torch.stack([batch for batch, _ in batches])
-    labels = torch.stack([labels for _, labels in batches])
-    return per_trial(network, inputs), per_trial(network, labels)
 
 
 def record_epoch(
@@ -191,7 +186,14 @@ def _finite(value: float) -> float | None:
 
 
 def _record(
-    trial: Trial, curve: TrialCurves, test_loss: float, test_hits: int, seconds: float, stack: int, device: str
+    trial: Trial,
+    curve: TrialCurves,
+    probes: tuple[tuple[LayerProbe, ...], ...],
+    test_loss: float,
+    test_hits: int,
+    seconds: float,
+    stack: int,
+    device: str,
 ) -> TrialRecord:
     data = trial.settings.data
     diverged_epoch = curve.diverged_epoch
@@ -212,6 +214,9 @@ def _record(
             train_correct_count=tuple(curve.train_correct_count),
             validation_loss=tuple(map(_finite, curve.validation_loss)),
             validation_correct_count=tuple(curve.validation_correct_count),
+        ),
+        probes=tuple(
+            layer for layers in probes for layer in layers if diverged_epoch is None or layer.epoch <= diverged_epoch
         ),
         test_correct_count=test_hits,
         test_loss=_finite(test_loss),

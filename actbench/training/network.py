@@ -12,6 +12,7 @@ from torch import Tensor
 from actbench.choices import Choice
 from actbench.layers import Layer, learnt_sizes, resolve_layers
 from actbench.records import Trial
+from actbench.training.data import Images, SeedSplit, gather
 from actbench.training.parameters import Parameters, create_parameters
 from actbench.training.products import StackedLinear, is_aligned
 from actbench.training.streams import generator
@@ -74,8 +75,17 @@ def per_trial(network: Network, per_seed: Tensor) -> Tensor:
     return per_seed.index_select(0, network.seed_index)
 
 
-def scores(network: Network, inputs: Tensor, *, training: bool) -> Tensor:
-    """The last layer's scores `[trials, batch, units]` of inputs `[trials, batch, features]`."""
+@dataclass(frozen=True)
+class LayerValues:
+    """One layer of all trials: what goes into its activation and what comes out (the scores, for the last layer)."""
+
+    before: Tensor
+    after: Tensor
+
+
+def layer_values(network: Network, inputs: Tensor, *, training: bool) -> list[LayerValues]:
+    """Every layer's values `[trials, batch, units]` for inputs `[trials, batch, features]`."""
+    found: list[LayerValues] = []
     values = inputs
     for index in range(network.depth()):
         weight, bias = network.parameters.named[index, "weight"], network.parameters.named[index, "bias"]
@@ -83,11 +93,28 @@ def scores(network: Network, inputs: Tensor, *, training: bool) -> Tensor:
         layer = network.layers[0][index]
         if layer.batch_norm:
             values = _batch_norm(network, index, values, training=training)
+        before = values
         if layer.activation is not None:
-            values = _activate(network, index, values)
+            values = activate(network, index, values)
+        found.append(LayerValues(before, values))
         if layer.dropout and training:
             values = values * _dropout_scale(network, layer, values)
-    return values
+    return found
+
+
+def scores(network: Network, inputs: Tensor, *, training: bool) -> Tensor:
+    """The last layer's scores `[trials, batch, units]` of inputs `[trials, batch, features]`."""
+    return layer_values(network, inputs, training=training)[-1].before
+
+
+def gather_batch(
+    network: Network, images: Images, splits: Sequence[SeedSplit], rows: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Inputs `[trials, batch, features]` and labels `[trials, batch]`, gathered once for each seed."""
+    batches = [gather(images, seed_rows, split) for seed_rows, split in zip(rows, splits, strict=True)]
+    inputs = torch.stack([batch for batch, _ in batches])
+    labels = torch.stack([labels for _, labels in batches])
+    return per_trial(network, inputs), per_trial(network, labels)
 
 
 def losses_and_hits(network: Network, values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,7 +138,7 @@ def losses_and_hits(network: Network, values: Tensor, labels: Tensor) -> tuple[T
     return joint[:, 0], joint[:, 1].detach()
 
 
-def _activate(network: Network, index: int, values: Tensor) -> Tensor:
+def activate(network: Network, index: int, values: Tensor) -> Tensor:
     """Each trial's own activation of layer `index`."""
     layers = [layers[index] for layers in network.layers]
 

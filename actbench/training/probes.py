@@ -1,0 +1,89 @@
+"""What happens inside: per-layer figures on a fixed batch, taken without touching the training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from actbench.catalogue.facts import SATURATED_SHARE, largest_slope
+from actbench.choices import Choice
+from actbench.records import LayerProbe
+from actbench.training.data import Images, SeedSplit
+from actbench.training.network import Network, activate, gather_batch, layer_values, losses_and_hits
+
+PROBE_IMAGES = 256
+MOST_PROBED_EPOCHS = 100
+
+
+def probed_epochs(epochs: int) -> set[int]:
+    """Epochs after which probes are taken: 0 (before any step), and all, or 100 evenly spaced ones up to the last."""
+    count = min(epochs, MOST_PROBED_EPOCHS)
+    return {0} | {math.ceil(epochs * number / count) for number in range(1, count + 1)}
+
+
+def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: int) -> list[tuple[LayerProbe, ...]]:
+    """One probe per trial and layer, on the first 256 training rows of the trial's seed, as evaluation sees them.
+
+    Gradients are those of the batch's mean loss; they are overwritten by the next step and never applied.
+    """
+    rows = [split.train_rows[:PROBE_IMAGES] for split in splits]
+    inputs, labels = gather_batch(network, images, splits, rows)
+    values = layer_values(network, inputs, training=False)
+    losses, _ = losses_and_hits(network, values[-1].before, labels)
+    torch.autograd.backward(losses.mean(dim=1).sum())
+    network.parameters.collect_gradients()
+    by_layer = []
+    for index, layer in enumerate(values):
+        figures = {
+            **_activation_figures(network, index, layer.before.detach(), layer.after.detach()),
+            "weight_gradient_norm": _norms(network.parameters.named[index, "weight"].gradient),
+            "bias_gradient_norm": _norms(network.parameters.named[index, "bias"].gradient),
+        }
+        by_layer.append(figures)
+    return [
+        tuple(
+            LayerProbe(epoch=epoch, layer=number, **{name: _kept(column[trial]) for name, column in figures.items()})
+            for number, figures in enumerate(by_layer, start=1)
+        )
+        for trial in range(len(network.trials))
+    ]
+
+
+def _activation_figures(network: Network, index: int, before: Tensor, after: Tensor) -> dict[str, list[float]]:
+    """Mean, sd, share of exact zeros; dead units and saturated inputs where the layer has an activation."""
+    figures = {
+        "mean": [float(values.mean()) for values in after.cpu().double()],
+        "sd": [float(values.std(correction=0)) for values in after.cpu().double()],
+        "zero_share": [float(values.mean()) for values in (after == 0).cpu().double()],
+    }
+    activations = [layers[index].activation for layers in network.layers]
+    if activations[0] is None:
+        return figures
+    with torch.enable_grad():
+        x = before.requires_grad_()
+        (slopes,) = torch.autograd.grad(activate(network, index, x).sum(), x)
+    limits = [SATURATED_SHARE * _largest_slope(activation) for activation in activations]
+    return figures | {
+        "dead_share": [float(units.mean()) for units in (slopes == 0).all(dim=1).cpu().double()],
+        "saturated_share": [
+            float((values < limit).double().mean()) for values, limit in zip(slopes.abs().cpu(), limits, strict=True)
+        ],
+    }
+
+
+@cache
+def _largest_slope(activation: Choice) -> float:
+    return largest_slope(activation.entry, dict(activation.parameters))
+
+
+def _norms(gradient: Tensor) -> list[float]:
+    return [float(values.square().sum().sqrt()) for values in gradient.cpu().double()]
+
+
+def _kept(figure: float) -> float | None:
+    """Six significant digits, None where not finite."""
+    return float(f"{figure:.6g}") if math.isfinite(figure) else None
