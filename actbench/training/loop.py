@@ -19,6 +19,9 @@ from actbench.training.network import Network, create_network, gather_batch, los
 from actbench.training.probes import probe, probed_epochs
 
 
+Evaluation = tuple[list[float], list[int]]
+
+
 @dataclass
 class TrialCurves:
     """What one trial has recorded so far, one value per epoch."""
@@ -28,6 +31,7 @@ class TrialCurves:
     validation_loss: list[float] = field(default_factory=list)
     validation_correct_count: list[int] = field(default_factory=list)
     diverged_epoch: int | None = None
+    tested: tuple[float, int] | None = None
 
 
 def train_stack(
@@ -47,6 +51,7 @@ def train_stack(
     curves = [TrialCurves() for _ in trials]
     optimizer = create_optimizer(network)
     steps = math.ceil(settings.data.train_count() / batch_size(settings.train, settings.data.train_count()))
+    test_rows = [torch.arange(settings.data.test_count(), device=device)] * len(splits)
     to_probe = probed_epochs(settings.train.epochs)
     probes = [probe(network, train_images, splits, epoch=0)]
     for epoch in range(1, settings.train.epochs + 1):
@@ -55,16 +60,16 @@ def train_stack(
         record_epoch(curves, epoch, trained, validated)
         if epoch in to_probe:
             probes.append(probe(network, train_images, splits, epoch))
+        ended = [curve.diverged_epoch == epoch or epoch == settings.train.epochs for curve in curves]
+        if any(ended):
+            record_test(curves, ended, evaluate(network, test_images, splits, test_rows))
         on_epoch(epoch)
         if all(curve.diverged_epoch for curve in curves):
             break
-    test_rows = torch.arange(settings.data.test_count(), device=device)
-    tested = evaluate(network, test_images, splits, [test_rows] * len(splits))
-    assert tested is not None
     share_seconds = (time.perf_counter() - started) / len(trials)
     return [
-        _record(trial, curve, by_epoch, loss, hits, share_seconds, len(trials), device_name)
-        for trial, curve, by_epoch, loss, hits in zip(trials, curves, zip(*probes, strict=True), *tested, strict=True)
+        _record(trial, curve, by_epoch, share_seconds, len(trials), device_name)
+        for trial, curve, by_epoch in zip(trials, curves, zip(*probes, strict=True), strict=True)
     ]
 
 
@@ -107,7 +112,7 @@ def schedule_factor(train: TrainSettings, step: int, total_steps: int) -> float:
 
 def train_epoch(
     network: Network, optimizer: Optimizer, images: Images, splits: Sequence[SeedSplit], epoch: int, steps: int
-) -> tuple[list[float], list[int]]:
+) -> Evaluation:
     """One pass over the training rows; mean loss and correct count of every trial over the epoch's own batches."""
     train, phase = network.trials[0].settings.train, network.trials[0].phase
     orders = [
@@ -138,7 +143,7 @@ def train_epoch(
 @torch.no_grad()
 def evaluate(
     network: Network, images: Images, splits: Sequence[SeedSplit], rows: Sequence[Tensor]
-) -> tuple[list[float], list[int]] | None:
+) -> Evaluation | None:
     """Mean loss and correct count of every trial on its seed's rows, with dropout off; None where there are no rows."""
     if len(rows[0]) == 0:
         return None
@@ -163,8 +168,8 @@ def _zero_sums(network: Network, images: Images) -> Tensor:
 def record_epoch(
     curves: Sequence[TrialCurves],
     epoch: int,
-    trained: tuple[list[float], list[int]],
-    validated: tuple[list[float], list[int]] | None,
+    trained: Evaluation,
+    validated: Evaluation | None,
 ) -> None:
     """Add one epoch to the curves of all trials that have not diverged, and mark those that now have."""
     for index, curve in enumerate(curves):
@@ -181,6 +186,14 @@ def record_epoch(
             curve.diverged_epoch = epoch
 
 
+def record_test(curves: Sequence[TrialCurves], ended: Sequence[bool], tested: Evaluation | None) -> None:
+    """Keep the test figures of the trials that have just ended; those of a trial are read once."""
+    assert tested is not None
+    for curve, has_ended, loss, hits in zip(curves, ended, *tested, strict=True):
+        if has_ended and curve.tested is None:
+            curve.tested = loss, hits
+
+
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -189,12 +202,12 @@ def _record(
     trial: Trial,
     curve: TrialCurves,
     probes: tuple[tuple[LayerProbe, ...], ...],
-    test_loss: float,
-    test_hits: int,
     seconds: float,
     stack: int,
     device: str,
 ) -> TrialRecord:
+    assert curve.tested is not None
+    test_loss, test_hits = curve.tested
     data = trial.settings.data
     diverged_epoch = curve.diverged_epoch
     if diverged_epoch is None and not math.isfinite(test_loss):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -152,6 +153,25 @@ def test_a_diverging_trial_is_recorded_and_leaves_its_stack_mates_alone(digits: 
     assert records[1].curves.train_loss == (None,)
     assert records[1].test_loss is None
     assert [numbers(records[0]), numbers(records[2])] == [numbers(train([one], digits)[0]) for one in calm]
+
+
+def test_a_trial_that_has_diverged_is_tested_as_it_then_was(digits: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    from actbench.training import loop
+
+    evaluate = loop.evaluate
+
+    def overflow_of_tanh(network: Any, images: Any, splits: Any, rows: Any) -> Any:
+        losses, hits = evaluate(network, images, splits, rows) or ([], [])
+        names = [one.settings.model.activation.name for one in network.trials]
+        return [math.inf if name == "tanh" else value for name, value in zip(names, losses, strict=True)], hits
+
+    monkeypatch.setattr(loop, "evaluate", overflow_of_tanh)
+    trials = [trial(0, model={"activation": name}, epochs=5) for name in ("relu", "tanh", "gelu")]
+    together = train(trials, digits)
+    assert [record.diverged_epoch for record in together] == [None, 1, None]
+    assert len(together[1].probes) == 2 * 3
+    for one, stacked in zip(trials, together, strict=True):
+        assert numbers(train([one], digits)[0]) == numbers(stacked)
 
 
 def test_computing_whole_stacks_at_once_as_a_gpu_does_agrees_up_to_rounding(
