@@ -18,7 +18,6 @@ from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, reside
 from actbench.training.network import Network, create_network, gather_batch, losses_and_hits, scores
 from actbench.training.probes import probe, probed_epochs
 
-
 Evaluation = tuple[list[float], list[int]]
 
 
