@@ -42,8 +42,12 @@ class Choice(BaseModel):
         return {self.name: {key: _listed(value) for key, value in own.items()}} if own else self.name
 
     def __str__(self) -> str:
-        own = ", ".join(f"{name}={value}" for name, value in self.own_parameters().items())
+        own = ", ".join(f"{name}={_text(value)}" for name, value in self.own_parameters().items())
         return f"{self.name}({own})" if own else self.name
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(_listed(value))
 
 
 def _listed(value: Any) -> Any:

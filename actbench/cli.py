@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, ParamSpec
 
 import typer
 
@@ -24,11 +27,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Settle which activation, initialiser, loss or output function is better on MNIST, by how much, how surely.",
-    epilog="Exit codes: 0 done, 2 usage or configuration, 3 some trials failed, 4 environment (data, disk, device), "
+    epilog="Exit codes: 0 done, 2 usage or configuration, 3 some trials failed, 4 environment (data, disk, device, "
+    "folder in use), "
     "130/143 interrupted.",
 )
 data_app = typer.Typer(help="Show where the datasets are, or fetch one.", rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+
+P = ParamSpec("P")
 
 Config = Annotated[Path, typer.Argument(help="An experiment file (YAML).", show_default=False)]
 Folder = Annotated[
@@ -43,7 +49,10 @@ DataFolder = Annotated[
 ]
 ResultsRoot = Annotated[Path, typer.Option("--results", help="The folder that holds the result folders.")]
 Smoke = Annotated[
-    bool, typer.Option("--smoke", help="Tiny subset: 512 training and 256 test images, 1 epoch, 2 seeds.")
+    bool,
+    typer.Option(
+        "--smoke", help="Tiny subset: 512 training images (a sixth for validation), 256 test images, 1 epoch, 2 seeds."
+    ),
 ]
 TableFormat = Literal["table", "markdown", "csv", "json"]
 
@@ -53,19 +62,37 @@ class Terminated(KeyboardInterrupt):
 
 
 def main() -> None:
-    """Run the command line; expected errors become one message and their exit code."""
-    try:
+    """Run the command line, also where standard output or error has been closed."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
         app()
-    except errors.ExpectedError as problem:
-        print(f"actbench: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+
+
+def _verb(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn expected errors into one message and their exit code; a reader who has left (`| head`) is no error."""
+
+    @functools.wraps(function)
+    def guarded(*arguments: P.args, **options: P.kwargs) -> None:
+        try:
+            function(*arguments, **options)
+            sys.stdout.flush()
+        except errors.ExpectedError as problem:
+            _say(f"actbench: {problem}")
+            raise typer.Exit(problem.exit_code) from None
+        except OSError as problem:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(problem, BrokenPipeError):
+                raise typer.Exit() from None
+            _say(f"actbench: the output cannot be written ({problem.strerror})")
+            raise typer.Exit(errors.EXIT_ENVIRONMENT) from None
+
+    return guarded
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    """Tell the user something beside the results; nobody listening is no error."""
+    with contextlib.suppress(BrokenPipeError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
@@ -90,6 +117,7 @@ def _options(
 
 
 @app.command()
+@_verb
 def run(
     config: Config,
     overrides: Overrides = None,
@@ -157,6 +185,7 @@ def _stop_interrupted(interruption: KeyboardInterrupt) -> NoReturn:
 
 
 @app.command()
+@_verb
 def compare(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),
@@ -180,6 +209,7 @@ def _print_comparison(folder: Path | None, root: Path, baseline: str | None, met
 
 
 @app.command()
+@_verb
 def report(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),
@@ -196,6 +226,7 @@ def report(
 
 
 @app.command(name="list")
+@_verb
 def list_catalogue(
     kind: Annotated[
         str | None, typer.Argument(help="activation, output, initialiser, loss, optimizer or dataset.")
@@ -209,6 +240,7 @@ def list_catalogue(
 
 
 @app.command()
+@_verb
 def show(
     functions: Annotated[list[str], typer.Argument(metavar="NAME...", help="Activations or output functions.")],
     save: Annotated[Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.")] = None,
@@ -226,6 +258,7 @@ def show(
 
 
 @app.command()
+@_verb
 def validate(config: Config, overrides: Overrides = None) -> None:
     """Check an experiment file and report every mistake in it."""
     experiment = _load(config, overrides).experiment
@@ -234,6 +267,7 @@ def validate(config: Config, overrides: Overrides = None) -> None:
 
 
 @app.command()
+@_verb
 def summary(config: Config, overrides: Overrides = None) -> None:
     """Show the network layer by layer: output shapes, initialisers, parameters."""
     from actbench.report.summary import summary_sections
@@ -243,6 +277,7 @@ def summary(config: Config, overrides: Overrides = None) -> None:
 
 
 @data_app.callback(invoke_without_command=True)
+@_verb
 def data(context: typer.Context, data_dir: DataFolder = None) -> None:
     """Show where the datasets are, or fetch one."""
     if context.invoked_subcommand is None:
@@ -254,8 +289,11 @@ def data(context: typer.Context, data_dir: DataFolder = None) -> None:
 
 
 @data_app.command()
+@_verb
 def fetch(
-    name: Annotated[str, typer.Argument(help="mnist, fashion_mnist or kmnist.")] = "mnist", data_dir: DataFolder = None
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="mnist, fashion_mnist or kmnist.")] = "mnist",
+    data_dir: DataFolder = None,
 ) -> None:
     """Download a dataset, unless it is there, and check it."""
     from actbench.catalogue import datasets
@@ -264,7 +302,8 @@ def fetch(
     if name not in datasets.DATASETS:
         near = did_you_mean(name, datasets.DATASETS) or f": {', '.join(datasets.DATASETS)}"
         raise errors.ConfigurationError(f"no dataset is called {name!r}{near}")
-    dataset, folder = datasets.DATASETS[name], datasets.data_folder(data_dir)
+    above = context.parent.params.get("data_dir") if context.parent else None
+    dataset, folder = datasets.DATASETS[name], datasets.data_folder(data_dir or above)
     datasets.fetch(dataset, folder)
     datasets.load(dataset, folder)
     print(f"{name}: complete and checked" + (f" in {datasets.raw_folder(dataset, folder)}" if dataset.file_md5 else ""))

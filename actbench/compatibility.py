@@ -62,7 +62,8 @@ def _model_conflicts(settings: TrialSettings) -> list[Conflict]:
                 )
                 found.append(Conflict(path, message, True))
     yields = output.entry.yields
-    if yields not in loss.entry.accepts:
+    is_applied_twice = (loss.name, output.name) == ("cross_entropy", "log_softmax")  # and log_softmax is idempotent
+    if yields not in loss.entry.accepts and not is_applied_twice:
         meant_for = " or ".join(loss.entry.accepts)
         message = f"{loss.name} is meant for {meant_for}, but output {output} gives {yields}"
         possible = yields in loss.entry.tolerates

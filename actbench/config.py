@@ -216,6 +216,8 @@ class _Loader:
         by_path = {factor.path: factor for factor in factors}
         chosen = []
         for path, raw in given.items():
+            if any(problem.path[:2] == ("vary", path) for problem in self.source.problems):
+                continue
             if path not in by_path:
                 near = did_you_mean(path, by_path)
                 self._problem(
@@ -226,8 +228,7 @@ class _Loader:
             value, problems = _validated(path, raw)
             for rest, message in problems:
                 self._problem(("baseline", path, *rest), message)
-            is_known = value in by_path[path].values or any(p.path[:2] == ("vary", path) for p in self.source.problems)
-            if not problems and not is_known:
+            if not problems and value not in by_path[path].values:
                 values = ", ".join(str(value_to_yaml(v)) for v in by_path[path].values)
                 self._problem(("baseline", path), f"expected one of the varied values ({values}), found {shown(raw)}")
             chosen.append((path, value))

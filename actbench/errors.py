@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-EXIT_DONE = 0
 EXIT_USAGE = 2
 EXIT_TRIALS_FAILED = 3
 EXIT_ENVIRONMENT = 4

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -66,14 +66,27 @@ def run_in_process(stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, d
         stack = waiting.popleft()
         try:
             records = train(stack, arrays, device, partial(_emit_epochs, emit, stack))
+        except _EmitFailed as failure:
+            raise failure.error from None
         except Exception as error:  # whatever a trial raises is that trial's result
             _settle_failure(stack, _cause(error), waiting, emit)
         else:
             emit(StackDone(stack, tuple(records)))
 
 
+class _EmitFailed(BaseException):
+    """Telling of progress failed, which is no failure of the trial that made it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 def _emit_epochs(emit: Emit, stack: Stack, epochs: int) -> None:
-    emit(EpochsDone(stack, epochs))
+    try:
+        emit(EpochsDone(stack, epochs))
+    except Exception as error:
+        raise _EmitFailed(error) from error
 
 
 @dataclass(frozen=True)
@@ -121,10 +134,11 @@ def run_in_workers(
                 del busy[connection]
                 _give_work(worker, waiting, busy)
     finally:
-        for worker in started:
-            if worker.process.is_alive():
-                worker.process.kill()
-            worker.process.join()
+        with _interrupts_held():
+            for worker in started:
+                if worker.process.is_alive():
+                    worker.process.kill()
+                worker.process.join()
 
 
 def _settle_failure(stack: Stack, cause: str, waiting: deque[Stack], emit: Emit) -> None:
@@ -139,9 +153,23 @@ def _start_worker(train: TrainStack, device: str) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_worker_main, args=(theirs, train, device), daemon=True)
-    process.start()
+    with _interrupts_held():
+        process.start()
     theirs.close()
     return _Worker(process, ours)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment; processes started meanwhile never see it, for it is the parent's to handle."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _send(worker: _Worker, item: Any) -> None:

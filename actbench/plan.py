@@ -13,12 +13,13 @@ from actbench.choices import Choice
 from actbench.experiment import Arm, Experiment
 from actbench.layers import Layer, count_parameters, resolve_layers
 from actbench.records import TRAINING_CODE_VERSION, Phase, Trial, TrialRecord
-from actbench.settings import DataSettings, TrialSettings
+from actbench.settings import EVALUATION_IMAGES, DataSettings, TrialSettings
 
 BYTES_PER_PARAMETER = 16
 NARROWEST_STACK, WIDEST_STACK = 4, 256
 CPU_CACHE_BYTES = 16 * 2**20
 GPU_CACHE_BYTES = 2**30
+MOST_BATCH_BYTES = 2**30
 
 Stack = tuple[Trial, ...]
 
@@ -74,9 +75,13 @@ def batched_tuple(items: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
 
 
 def cache_width(settings: TrialSettings, cache_bytes: int) -> int:
-    """How many trials' weights, gradients and two moments fit into the cache."""
-    parameters = sum(map(count_parameters, resolve_layers(settings)))
-    return min(max(cache_bytes // (BYTES_PER_PARAMETER * parameters), NARROWEST_STACK), WIDEST_STACK)
+    """How many trials' weights, gradients and two moments fit into the cache, as far as memory holds their batches."""
+    layers = resolve_layers(settings)
+    parameters = sum(map(count_parameters, layers))
+    images = max(settings.train.batch_images(settings.data.train_count()), EVALUATION_IMAGES)
+    batch_bytes = 4 * images * (layers[0].fan_in + 4 * sum(layer.units for layer in layers))
+    width = min(max(cache_bytes // (BYTES_PER_PARAMETER * parameters), NARROWEST_STACK), WIDEST_STACK)
+    return max(1, min(width, MOST_BATCH_BYTES // batch_bytes))
 
 
 def stack_shape(settings: TrialSettings) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from actbench import executors, store
-from actbench.catalogue import datasets
+from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
 from actbench.environment import DeviceOption, available_cores, describe_environment, resolve_device
 from actbench.executors import EpochsDone, Event, StackDone, TrainStack, TrialFailed
 from actbench.experiment import Experiment, experiment_to_yaml
@@ -125,24 +125,22 @@ def run_experiment(
     finished by then, or when Ctrl-C comes, stays in the folder.
     """
     folder = options.results / experiment.name
-    if options.fresh and (aside := store.set_aside(folder)):
-        say(f"The earlier results are now in {aside}.")
     device = resolve_device(options.device)
     workers = count_workers(device, options.jobs)
     plan = plan_run(experiment, device, workers)
-    arrays = None
     dataset = experiment.settings.data.facts()
+    arrays = None
+    if options.fresh or _missing_stacks(plan, store.read_journal(folder).records):
+        arrays = _load_data(dataset, options.data_folder, say)
     with store.locked(folder):
-        journal = store.read_journal(folder)
-        if journal.damaged_lines:
-            say(f"{folder / store.JOURNAL}: {journal.damaged_lines} damaged lines set aside; their trials are redone.")
-        before = finished(journal.records, plan)
-        stacks = [kept for stack in plan.stacks if (kept := tuple(t for t in stack if t.id not in before))]
-        if stacks:
-            if not datasets.is_present(dataset, options.data_folder):
-                say(f"Downloading {dataset.name} to {options.data_folder} ...")
-                datasets.fetch(dataset, options.data_folder)
-            arrays = datasets.load(dataset, options.data_folder)
+        if options.fresh and (aside := store.set_aside(folder)):
+            say(f"The earlier results are now in {aside}.")
+        if damaged := store.set_damaged_lines_aside(folder):
+            say(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; their trials are redone.")
+        before = finished(store.read_journal(folder).records, plan)
+        stacks = _missing_stacks(plan, before)
+        if stacks and arrays is None:
+            arrays = _load_data(dataset, options.data_folder, say)
         store.write_experiment(folder, experiment_to_yaml(experiment))
         progress = _Progress(
             folder=folder,
@@ -166,6 +164,19 @@ def run_experiment(
             write_tables(folder, experiment, plan, store.read_journal(folder).records)
     state = progress.state
     return RunResult(folder, state.total, state.done - state.before, state.diverged, state.failed)
+
+
+def _missing_stacks(plan: Plan, records: dict[str, TrialRecord]) -> list[Stack]:
+    """The plan's stacks without the trials that need no training."""
+    before = finished(records, plan)
+    return [kept for stack in plan.stacks if (kept := tuple(trial for trial in stack if trial.id not in before))]
+
+
+def _load_data(dataset: Dataset, folder: Path, say: Callable[[str], None]) -> Arrays:
+    if not is_present(dataset, folder):
+        say(f"Downloading {dataset.name} to {folder} ...")
+        fetch(dataset, folder)
+    return load(dataset, folder)
 
 
 def _initial_state(plan: Plan, before: dict[str, TrialRecord], stacks: list[Stack]) -> RunState:

@@ -93,6 +93,7 @@ class DataSettings(BaseModel):
 
 
 DEFAULT_HIDDEN = (256, 128)
+EVALUATION_IMAGES = 1024
 
 
 class LayerSettings(BaseModel):
@@ -156,6 +157,10 @@ class TrainSettings(BaseModel):
     )
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     shuffle: bool = Field(True, description="a new order of the images every epoch, or the file's order")
+
+    def batch_images(self, train_count: int) -> int:
+        """Images per step."""
+        return train_count if self.batch_size == "full" else min(int(self.batch_size), train_count)
 
     def resolved_weight_decay(self) -> float:
         """The given decay, or what torch uses for this optimizer when none is given."""

@@ -20,6 +20,7 @@ from actbench.records import SCHEMA, TrialRecord
 from actbench.yaml_source import write_yaml
 
 EXPERIMENT, ENVIRONMENT, JOURNAL, LOCK = "experiment.yaml", "environment.json", "trials.jsonl", ".lock"
+DAMAGED = "trials.damaged.jsonl"
 CHECKSUM_LENGTH = 16
 
 
@@ -78,26 +79,33 @@ def parse_line(line: str) -> TrialRecord | None:
 
 def read_journal(folder: Path) -> Journal:
     """All whole records; damaged lines are counted and left out."""
-    records: dict[str, TrialRecord] = {}
-    damaged = 0
+    lines = _parsed_lines(folder)
+    return Journal({record.trial: record for _, record in lines if record}, sum(record is None for _, record in lines))
+
+
+def _parsed_lines(folder: Path) -> list[tuple[bytes, TrialRecord | None]]:
+    """Every line of the journal with its record, or None where it is damaged."""
+    path = folder / JOURNAL
     try:
-        content = (folder / JOURNAL).read_bytes()
+        lines = [stripped for line in path.read_bytes().split(b"\n") if (stripped := line.rstrip(b"\r"))]
+        return [(line, parse_line(line.decode(errors="replace"))) for line in lines]
     except FileNotFoundError:
-        return Journal({}, 0)
+        return []
     except OSError as problem:
-        raise UnusableEnvironmentError(f"{folder / JOURNAL}: cannot be read ({problem.strerror})") from None
-    for line in content.split(b"\n"):
-        if not line:
-            continue
-        try:
-            record = parse_line(line.decode(errors="replace"))
-        except UnusableEnvironmentError as problem:
-            raise UnusableEnvironmentError(f"{folder / JOURNAL}: {problem}") from None
-        if record is None:
-            damaged += 1
-        else:
-            records[record.trial] = record
-    return Journal(records, damaged)
+        raise UnusableEnvironmentError(f"{path}: cannot be read ({problem.strerror})") from None
+    except UnusableEnvironmentError as problem:
+        raise UnusableEnvironmentError(f"{path}: {problem}") from None
+
+
+def set_damaged_lines_aside(folder: Path) -> int:
+    """Move the damaged lines of a locked folder's journal to a file of their own; how many there were."""
+    lines = _parsed_lines(folder)
+    damaged = [line for line, record in lines if record is None]
+    if damaged:
+        with (folder / DAMAGED).open("ab") as file:
+            file.write(b"".join(line + b"\n" for line in damaged))
+        write_atomically(folder / JOURNAL, "".join(journal_line(record) for _, record in lines if record))
+    return len(damaged)
 
 
 def append(folder: Path, records: Iterable[TrialRecord]) -> None:
@@ -159,13 +167,16 @@ def read_environment(folder: Path) -> dict[str, Any]:
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Rename an existing result folder so that a fresh one can begin; its new name, or None where there was none."""
-    if not folder.exists():
+    """Move the contents of a locked result folder to a new one beside it; its name, or None where there was nothing."""
+    contents = [path for path in folder.iterdir() if path.name != LOCK]
+    if not contents:
         return None
     number = 1
     while (target := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
-    folder.rename(target)
+    target.mkdir()
+    for path in contents:
+        path.rename(target / path.name)
     return target
 
 

@@ -141,8 +141,7 @@ def test_a_data_folder_without_data_and_without_network_is_exit_4(tmp_path: Path
     assert_one_message(
         finished, 4, "mnist is not in empty/MNIST/raw", "train-images-idx3-ubyte.gz", "--data-dir", "digits"
     )
-    assert not any(path.is_file() for path in (tmp_path / "empty").rglob("*"))
-    assert not (tmp_path / "results" / "smoke" / "trials.jsonl").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_truncated_file_is_exit_4_and_nothing_is_trained(tmp_path: Path) -> None:
@@ -276,11 +275,22 @@ def test_piped_output_is_plain_and_never_cut(tiny: Path) -> None:
     assert "…" not in narrow.stdout
 
 
-def test_a_closed_pipe_is_no_crash(tiny: Path) -> None:
-    command = f"{sys.executable} -m actbench report results/tiny | head -1"
-    finished = subprocess.run(command, shell=True, cwd=tiny, capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("verb", ["report results/tiny", "list", "compare results/tiny --format json"])
+def test_a_reader_who_leaves_is_no_error(verb: str, tiny: Path) -> None:
+    command = f"{sys.executable} -m actbench {verb} | head -1; exit ${{PIPESTATUS[0]}}"
+    finished = subprocess.run(["bash", "-c", command], cwd=tiny, capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
     assert finished.stdout.count("\n") == 1
-    assert finished.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_exit_4_and_a_closed_one_is_ignored(tiny: Path) -> None:
+    for redirection, exit_code, said in ((">/dev/full", 4, "cannot be written"), (">&-", 0, "")):
+        command = f"{sys.executable} -m actbench report results/tiny {redirection}"
+        finished = subprocess.run(["bash", "-c", command], cwd=tiny, capture_output=True, text=True, check=False)
+        assert finished.returncode == exit_code, finished.stderr
+        assert said in finished.stderr
+        assert "Traceback" not in finished.stderr
 
 
 def test_summary_counts_the_26_parameters_of_the_small_network(tmp_path: Path) -> None:
@@ -312,6 +322,14 @@ def test_data_shows_where_everything_is(tmp_path: Path) -> None:
     text = actbench("data", "--data-dir", "here", folder=tmp_path).stdout
     assert re.search(r"mnist +absent: actbench data fetch mnist +here/MNIST/raw", text)
     assert re.search(r"digits +present +scikit-learn", text)
+
+
+def test_fetch_takes_the_data_folder_before_or_after_its_name(tmp_path: Path) -> None:
+    no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    for arguments in (["--data-dir", "here", "fetch", "kmnist"], ["fetch", "kmnist", "--data-dir", "here"]):
+        finished = actbench("data", *arguments, folder=tmp_path, environment=no_network)
+        assert_one_message(finished, 4, "kmnist is not in here/KMNIST/raw")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -173,3 +173,14 @@ def test_seed_phase_and_settings_all_enter_the_id() -> None:
     trials = [make_trial(settings, 0), make_trial(settings, 1), make_trial(settings, 0, "tune"), make_trial(other, 0)]
     assert len({trial.id for trial in trials}) == len(trials)
     assert make_trial(settings, 0) == trials[0]
+
+
+def test_full_batches_of_many_images_make_narrow_stacks() -> None:
+    def width(batch_size: object) -> int:
+        settings = TrialSettings.model_validate(
+            {"data": {"dataset": "mnist"}, "model": {"hidden": (8,)}, "train": {"batch_size": batch_size}}
+        )
+        return cache_width(settings, 2**24)
+
+    assert width(128) > 50
+    assert 1 <= width("full") <= 6

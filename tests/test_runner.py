@@ -152,7 +152,7 @@ def test_data_that_are_not_there_stop_the_run_before_training(tmp_path: Path, mo
     def no_network(dataset: datasets.Dataset, folder: Path) -> None:
         raise UnusableEnvironmentError(f"{dataset.name} could not be downloaded")
 
-    monkeypatch.setattr(datasets, "fetch", no_network)
+    monkeypatch.setattr("actbench.runner.fetch", no_network)
     mnist = experiment_from(TWO_ACTIVATIONS + "data: {dataset: mnist}\n", tmp_path)
     counting = Counting()
     with pytest.raises(UnusableEnvironmentError, match="could not be downloaded"):
@@ -169,3 +169,38 @@ def test_progress_counts_epochs_and_trials_up_to_the_end(experiment: Experiment,
     assert (states[-1].done, states[-1].epochs, states[-1].epochs_to_do) == (6, 18, 18)
     assert [state.epochs for state in states] == sorted(state.epochs for state in states)
     assert states[-1].seconds_left() == 0
+
+
+def test_fresh_waits_for_no_one_and_takes_nothing_from_a_run_in_progress(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    folder = run(experiment, tmp_path).folder
+    with store.locked(folder), pytest.raises(UnusableEnvironmentError, match="another actbench"):
+        run(experiment, tmp_path, fresh=True)
+    assert len(store.read_journal(folder).records) == 6
+
+
+def test_fresh_keeps_the_old_results_where_the_new_run_cannot_start(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run(experiment, tmp_path).folder
+
+    def damaged(*arguments: Any) -> None:
+        raise UnusableEnvironmentError("the data are damaged")
+
+    monkeypatch.setattr("actbench.runner.load", damaged)
+    with pytest.raises(UnusableEnvironmentError, match="damaged"):
+        run(experiment, tmp_path, fresh=True)
+    assert len(store.read_journal(folder).records) == 6
+    assert not folder.with_name("made-up.1").exists()
+
+
+def test_an_error_while_telling_of_progress_is_no_trials_failure(experiment: Experiment, tmp_path: Path) -> None:
+    def nobody_listens(state: RunState) -> None:
+        if state.epochs:
+            raise BrokenPipeError
+
+    options = RunOptions(results=tmp_path / "results", data_folder=tmp_path, device="cpu", jobs=1)
+    with pytest.raises((BrokenPipeError, UnusableEnvironmentError)):
+        run_experiment(experiment, options, nobody_listens, lambda line: None, fake_train)
+    assert all(record.outcome == "done" for record in store.read_journal(options.results / "made-up").records.values())

@@ -114,10 +114,25 @@ def test_environments_of_earlier_runs_are_kept(tmp_path: Path) -> None:
 
 def test_setting_aside_never_overwrites(tmp_path: Path) -> None:
     folder = tmp_path / "mnist"
+    folder.mkdir()
+    (folder / store.LOCK).touch()
     assert store.set_aside(folder) is None
     for number in (1, 2):
-        folder.mkdir()
+        (folder / store.JOURNAL).write_text(f"{number}")
         assert store.set_aside(folder) == tmp_path / f"mnist.{number}"
+        assert [path.name for path in folder.iterdir()] == [store.LOCK]
+    assert [(tmp_path / f"mnist.{number}" / store.JOURNAL).read_text() for number in (1, 2)] == ["1", "2"]
+
+
+def test_damaged_lines_move_to_a_file_of_their_own_and_windows_line_ends_are_no_damage(
+    tmp_path: Path, records: list[TrialRecord]
+) -> None:
+    lines = [store.journal_line(record).encode() for record in records[:3]]
+    (tmp_path / store.JOURNAL).write_bytes(lines[0].replace(b"\n", b"\r\n") + lines[1][:40] + b"\n" + lines[2])
+    assert store.set_damaged_lines_aside(tmp_path) == 1
+    assert (tmp_path / store.JOURNAL).read_bytes() == lines[0] + lines[2]
+    assert (tmp_path / store.DAMAGED).read_bytes() == lines[1][:40] + b"\n"
+    assert store.set_damaged_lines_aside(tmp_path) == 0
 
 
 def test_the_latest_folder_is_the_one_whose_journal_was_written_last(tmp_path: Path) -> None:

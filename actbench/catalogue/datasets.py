@@ -205,16 +205,21 @@ def fetch(dataset: Dataset, folder: Path) -> None:
     try:
         from torchvision import datasets as torchvision_datasets
 
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as staging:
+        existing = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
+        with tempfile.TemporaryDirectory(dir=existing, prefix=".fetch-") as staging:
             getattr(torchvision_datasets, dataset.torchvision_class)(staging, download=True)
+            target.mkdir(parents=True, exist_ok=True)
             _move_all([raw_folder(dataset, Path(staging)) / name for name in FILES], target)
     except (OSError, RuntimeError, HTTPException) as problem:
         raise UnusableEnvironmentError(
-            f"{dataset.name} is not in {target} and could not be downloaded ({problem}). "
+            f"{dataset.name} is not in {target} and could not be downloaded ({_first_line(problem)}). "
             f"Put its four files ({', '.join(FILES)}) there, name the folder above {dataset.torchvision_class}/raw "
             "with --data-dir or ACTBENCH_DATA, or use `dataset: digits`, which needs no download."
         ) from None
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".: ")
 
 
 def _move_all(sources: Sequence[Path], target: Path) -> None:

@@ -29,7 +29,13 @@ def find_functions(wanted: Sequence[str]) -> list[Choice]:
     """The activations, else elementwise outputs, of these names; raises `ConfigurationError` on all unknown ones."""
     elementwise = [name for name in names("output") if not parse_choice("output", name).entry.across_units]
     known = {**dict.fromkeys(elementwise, "output"), **dict.fromkeys(names("activation"), "activation")}
-    unknown = [f"no function is called {name!r}{did_you_mean(name, known)}" for name in wanted if name not in known]
+    unknown = [
+        f"{name} mixes the output units and has no curve; `actbench list output` has its formula"
+        if name in names("output")
+        else f"no function is called {name!r}{did_you_mean(name, known)}"
+        for name in wanted
+        if name not in known
+    ]
     if unknown:
         raise ConfigurationError("\n".join(unknown))
     return [parse_choice("activation" if known[name] == "activation" else "output", name) for name in wanted]

@@ -90,30 +90,45 @@ def ranked(comparison: Comparison) -> list[ArmComparison]:
 
 def comparison_notes(comparison: Comparison) -> list[str]:
     """What a reader has to know beside the table."""
-    metric = comparison.metric.replace("_", " ")
-    seeds = len(comparison.seeds)
+    metric, seeds = comparison.metric.replace("_", " "), len(comparison.seeds)
+    scope = ", on this test set" if comparison.metric.startswith("test") else ""
     notes = [
         f"{metric} at the last epoch over {seeds} seed{'s' if seeds != 1 else ''}; "
-        "sd and intervals are over seeds, on this test set."
+        f"sd and intervals are over seeds{scope}."
     ]
-    if any(row.difference for row in comparison.arms):
+    if len(comparison.arms) > 1:
         notes.append(
-            "Differences are paired by seed; p is the sign-flip test (exact up to 15 seeds), "
-            "Holm over all arms compared."
+            "Not judged: no learning rate was tuned for each arm by itself, so this ranks how well the settings suit "
+            "an arm as much as the arm."
         )
+    return [*notes, *_pairing_notes(comparison), *_failure_notes(comparison)]
+
+
+def _pairing_notes(comparison: Comparison) -> list[str]:
+    """How differences were formed, and what so few pairs can never show."""
+    compared = [row.difference.n for row in comparison.arms if row.difference]
+    if not compared:
+        return []
+    notes = [
+        "Differences are paired by seed; p is the sign-flip test (exact up to 15 seeds), Holm over all arms compared."
+    ]
+    fewest, seeds = min(compared), len(comparison.seeds)
+    if fewest < seeds:
         notes.append(
-            "Not judged: all arms share their settings and no learning rate was tuned for each arm, so this ranks how "
-            "well the settings suit an arm as much as the arm itself."
+            f"Some differences rest on only {fewest} of {seeds} seeds: the others are missing or failed in an arm."
         )
-        compared = sum(row.p is not None for row in comparison.arms)
-        if seeds < 20 and compared and 2 / 2**seeds * compared > 0.05:
-            notes.append(
-                f"{seeds} seeds can never reach p (Holm) below {min(1.0, 2 / 2**seeds * compared):.3f} here: "
-                "too few seeds to tell."
-            )
-    failed = sum(row.failed for row in comparison.arms)
-    if failed:
-        notes.append(
-            f"{failed} trials diverged or failed; diverged ones stay in the sample as what the network then predicted."
-        )
+    smallest_p = min(1.0, 2 / 2**fewest * len(compared))
+    if smallest_p > 0.05:
+        notes.append(f"{fewest} seeds can never reach p (Holm) below {smallest_p:.3f} here: too few seeds to tell.")
     return notes
+
+
+def _failure_notes(comparison: Comparison) -> list[str]:
+    """What became of the trials that diverged or failed."""
+    failed = sum(row.failed for row in comparison.arms)
+    if not failed:
+        return []
+    if is_accuracy(comparison.metric):
+        return [f"{failed} trials diverged or failed; diverged ones count with what the network then predicted."]
+    lost = f"{failed} trials diverged or failed and may have no finite {comparison.metric.replace('_', ' ')}"
+    return [f"{lost}; those are left out, so the mean flatters their arm."]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from actbench.records import RunState
 
@@ -13,12 +13,12 @@ LOG_INTERVAL_SECONDS = 10.0
 
 
 def describe(state: RunState) -> str:
-    """`12/40 trials, 0 diverged, 0 failed, 31 % of the epochs, 2:10 left`."""
+    """`12/40 trials, 31% of all epochs, 2:10 left, 0 diverged, 0 failed`."""
     share = state.epochs / state.epochs_to_do if state.epochs_to_do else 1.0
     left = state.seconds_left()
-    ending = f", {clock(left)} left" if left is not None else ""
-    counts = f"{state.done}/{state.total} trials, {state.diverged} diverged, {state.failed} failed"
-    return f"{counts}, {share:.0%} of the epochs{ending}"
+    time_left = f"{clock(left)} left, " if left is not None else ""
+    begun = f"{state.done}/{state.total} trials, {share:.0%} of all epochs"
+    return f"{begun}, {time_left}{state.diverged} diverged, {state.failed} failed"
 
 
 def clock(seconds: float) -> str:
@@ -35,7 +35,12 @@ def progress() -> Iterator[Callable[[RunState], None]]:
         with _live_progress() as show:
             yield show
     else:
-        yield log_progress(lambda line: print(line, file=sys.stderr, flush=True), time.monotonic)
+        yield log_progress(_write_line, time.monotonic)
+
+
+def _write_line(line: str) -> None:
+    with suppress(BrokenPipeError):
+        print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager

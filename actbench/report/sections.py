@@ -22,7 +22,8 @@ NUMBER = re.compile(r"[-+<]?[\d.,]+(\s|%|$)")
 class Section:
     """A table with a title and notes.
 
-    `importance` orders the columns for a narrow terminal, the most important first; empty means that all are needed.
+    `importance` orders the columns for a narrow terminal, the most important first; empty means in their order.
+    `is_complete` says that no column may go: where they do not fit, every row becomes a list.
     """
 
     title: str
@@ -30,6 +31,7 @@ class Section:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
     importance: Sequence[int] = ()
+    is_complete: bool = False
 
 
 def numeric_columns(section: Section) -> list[bool]:
@@ -56,9 +58,8 @@ def report_sections(plan: Plan, records: Mapping[str, TrialRecord], comparison: 
     sections = [comparison_section(comparison)]
     sections += [_pair_section(table, comparison.metric) for table in pair_tables(plan, records, comparison.metric)]
     curves = [curve for curve in learning_curves(plan, records) if curve.accuracy]
-    if curves:
-        sections.append(_curves_section(curves))
-    return sections
+    parts = dict.fromkeys(curve.part for curve in curves)
+    return sections + [_curves_section([curve for curve in curves if curve.part == part]) for part in parts]
 
 
 def _pair_section(table: PairTable, metric: str) -> Section:
@@ -90,7 +91,10 @@ def _curves_section(curves: Sequence[Curve]) -> Section:
             ]
             for curve in curves
         ],
-        notes=[f"Curves run from {100 * lowest:.1f} % to {100 * highest:.1f} %."],
+        notes=[
+            f"Curves run from {100 * lowest:.1f} % to {100 * highest:.1f} %; each epoch's mean is over the trials that "
+            "reached it."
+        ],
         importance=(0, len(epochs) + 1, 1, *range(2, len(epochs) + 1)),
     )
 

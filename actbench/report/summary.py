@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -76,14 +76,22 @@ def catalogue_sections(kind: str | None) -> list[Section]:
 
 
 def _entries_section(kind: Kind) -> Section:
-    header = ["name", "settings", "formula", "bounds", "reference"]
-    bounded = kind in ("activation", "output")
-    rows = [
-        [_name(entry), _settings(entry), entry.formula, bounds_text(entry), entry.reference] for entry in entries(kind)
-    ]
-    if not bounded:
-        header, rows = [h for h in header if h != "bounds"], [[*row[:3], row[4]] for row in rows]
-    return Section(_plural(kind), header, rows)
+    """Every entry with its metadata; the columns that a kind has nothing for are left out."""
+    columns: dict[str, Callable[[Entry], str]] = {
+        "name": _name,
+        "settings": _settings,
+        "formula": lambda entry: entry.formula,
+        "bounds": bounds_text,
+        "gives": lambda entry: entry.yields,
+        "meant for": lambda entry: " or ".join(entry.accepts),
+        "what it is": lambda entry: entry.summary,
+        "reference": lambda entry: entry.reference,
+    }
+    only = {"bounds": ("activation", "output"), "gives": ("output",), "meant for": ("loss",)}
+    header = [name for name in columns if kind in only.get(name, (kind,))]
+    return Section(
+        _plural(kind), header, [[columns[name](entry) for name in header] for entry in entries(kind)], is_complete=True
+    )
 
 
 def _plural(kind: str) -> str:
@@ -138,4 +146,5 @@ def _datasets_section() -> Section:
         ]
         for d in DATASETS.values()
     ]
-    return Section("datasets", ["name", "train / test", "features", "classes", "from", "what it is", "reference"], rows)
+    header = ["name", "train / test", "features", "classes", "from", "what it is", "reference"]
+    return Section("datasets", header, rows, is_complete=True)

@@ -25,16 +25,21 @@ def console_for(stream: TextIO) -> Console:
 def print_sections(sections: Iterable[Section]) -> None:
     """Print sections to standard output, with the columns that fit."""
     console = console_for(sys.stdout)
-    for number, section in enumerate(sections):
-        if number:
-            console.print()
-        _print_section(console, section)
+    with console.capture() as captured:  # rich would end the program where a reader has left
+        for number, section in enumerate(sections):
+            if number:
+                console.print()
+            _print_section(console, section)
+    sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in captured.get().splitlines())
 
 
 def _print_section(console: Console, section: Section) -> None:
     simple = console.encoding.lower().replace("-", "") not in ("utf8", "utf16")
     rows = [[_plain(cell) if simple else cell for cell in row] for row in section.rows]
     columns = fitting_columns(section, console.width)
+    if section.is_complete and len(columns) < len(section.header):
+        _print_lists(console, section, rows)
+        return
     table = Table(title=None, box=None, pad_edge=False, header_style="bold")
     is_number = numeric_columns(section)
     for index in columns:
@@ -48,6 +53,16 @@ def _print_section(console: Console, section: Section) -> None:
         console.print(Text(note, style="dim"))
     if left_out:
         console.print(Text(f"Not shown at this width: {', '.join(left_out)}.", style="dim"))
+
+
+def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> None:
+    """Every row as its name with one line for each thing said of it."""
+    console.print(Text(section.title, style="bold"))
+    for name, *cells in rows:
+        console.print(Text(name, style="bold"))
+        for heading, cell in zip(section.header[1:], cells, strict=True):
+            if cell != "-":
+                console.print(Text(f"  {heading}: {cell}"))
 
 
 def fitting_columns(section: Section, width: int) -> list[int]:

@@ -10,10 +10,8 @@ from torch import Tensor
 
 from actbench.catalogue.datasets import Arrays
 from actbench.records import Phase
-from actbench.settings import DataSettings
+from actbench.settings import EVALUATION_IMAGES, DataSettings
 from actbench.training.streams import generator
-
-EVALUATION_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -96,4 +94,4 @@ def epoch_rows(split: SeedSplit, phase: Phase, seed: int, epoch: int, *, shuffle
 
 def blocks(rows: Tensor) -> Iterator[Tensor]:
     """Rows in blocks for evaluation."""
-    return (rows[start : start + EVALUATION_BLOCK] for start in range(0, len(rows), EVALUATION_BLOCK))
+    return (rows[start : start + EVALUATION_IMAGES] for start in range(0, len(rows), EVALUATION_IMAGES))

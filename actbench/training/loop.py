@@ -49,7 +49,7 @@ def train_stack(
     splits = [seed_split(train_images, settings.data, phase, seed) for seed in network.seeds]
     curves = [TrialCurves() for _ in trials]
     optimizer = create_optimizer(network)
-    steps = math.ceil(settings.data.train_count() / batch_size(settings.train, settings.data.train_count()))
+    steps = math.ceil(settings.data.train_count() / settings.train.batch_images(settings.data.train_count()))
     test_rows = [torch.arange(settings.data.test_count(), device=device)] * len(splits)
     to_probe = probed_epochs(settings.train.epochs)
     probes = [probe(network, train_images, splits, epoch=0)]
@@ -70,11 +70,6 @@ def train_stack(
         _record(trial, curve, by_epoch, share_seconds, len(trials), device_name)
         for trial, curve, by_epoch in zip(trials, curves, zip(*probes, strict=True), strict=True)
     ]
-
-
-def batch_size(train: TrainSettings, train_count: int) -> int:
-    """Images per step."""
-    return train_count if train.batch_size == "full" else min(int(train.batch_size), train_count)
 
 
 def create_optimizer(network: Network) -> Optimizer:
@@ -119,7 +114,7 @@ def train_epoch(
         for split, seed in zip(splits, network.seeds, strict=True)
     ]
     count = len(orders[0])
-    size = batch_size(train, count)
+    size = train.batch_images(count)
     loss_sums = _zero_sums(network, images)
     hit_sums = torch.zeros_like(loss_sums)
     for step in range(steps):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -120,7 +121,8 @@ def gather_batch(
 def losses_and_hits(network: Network, values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Loss of every example, and whether its label was predicted, both `[trials, batch]`.
 
-    The prediction is the unit with the largest output; a single unit predicts class 1 where its output is above 0.5.
+    The prediction is the unit with the largest output; a single unit predicts class 1 where its output is above 0.5
+    (above log 0.5 for log-probabilities).
     """
     pairs = [(trial.settings.model.output, trial.settings.train.loss) for trial in network.trials]
 
@@ -129,7 +131,8 @@ def losses_and_hits(network: Network, values: Tensor, labels: Tensor) -> tuple[T
         prediction = _call(output, piece)
         losses = _call(loss, prediction, labels[part])
         if piece.shape[-1] == 1:
-            predicted = (prediction.detach().squeeze(-1) > 0.5).long()
+            threshold = math.log(0.5) if output.entry.yields == "log-probabilities" else 0.5
+            predicted = (prediction.detach().squeeze(-1) > threshold).long()
         else:
             predicted = prediction.detach().argmax(dim=-1)
         return torch.stack([losses, (predicted == labels[part]).to(losses.dtype)], dim=1)

@@ -17,7 +17,7 @@ from actbench.report.markdown import section_to_markdown
 from actbench.report.progress import clock, describe, log_progress
 from actbench.report.sections import Section, comparison_section, numeric_columns, report_sections, shown_epochs, spark
 from actbench.report.summary import catalogue_sections
-from actbench.report.terminal import console_for, fitting_columns
+from actbench.report.terminal import _print_section, console_for, fitting_columns
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 WIDE = Section(
@@ -122,8 +122,8 @@ def state(done: int, epochs: int, seconds: float) -> RunState:
 
 
 def test_progress_says_how_much_time_is_left() -> None:
-    assert describe(state(1, 10, 60)) == "1/4 trials, 0 diverged, 0 failed, 25% of the epochs, 3:00 left"
-    assert describe(state(0, 0, 1)) == "0/4 trials, 0 diverged, 0 failed, 0% of the epochs"
+    assert describe(state(1, 10, 60)) == "1/4 trials, 25% of all epochs, 3:00 left, 0 diverged, 0 failed"
+    assert describe(state(0, 0, 1)) == "0/4 trials, 0% of all epochs, 0 diverged, 0 failed"
     assert clock(3725) == "1:02:05"
 
 
@@ -143,3 +143,14 @@ def test_the_catalogue_lists_every_kind_or_the_one_asked_for() -> None:
     assert [section.title for section in catalogue_sections("losses")] == ["losses"]
     with pytest.raises(ConfigurationError, match="did you mean optimizer"):
         catalogue_sections("optimiser")
+
+
+def test_a_catalogue_that_does_not_fit_becomes_lists_and_loses_nothing() -> None:
+    (section,) = catalogue_sections("loss")
+    console = Console(file=io.StringIO(), width=60)
+    _print_section(console, section)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    text = " ".join(file.getvalue().split())
+    for row in section.rows:
+        assert all(cell in text for cell in row if cell != "-")
