@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas
 import pytest
 
+from program import actbench, assert_one_message
+
 CONFIGS = Path(__file__).parent.parent / "configs"
-TINY = """
-name: tiny
-data: {dataset: digits, train: 120, test: 60}
-model: {hidden: [8]}
-train: {epochs: 2, batch_size: 32}
-vary: {model.activation: [relu, tanh], model.init: [he_normal, xavier_normal]}
-seeds: 3
-baseline: {model.activation: relu}
-"""
 MODULES_AFTER = """
 import sys
 from actbench.cli import main
@@ -37,33 +27,6 @@ except SystemExit as end:
     assert not end.code
 print(*sys.modules)
 """
-Finished = subprocess.CompletedProcess[str]
-
-
-def actbench(*arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None) -> Finished:
-    command = [sys.executable, "-m", "actbench", *map(str, arguments)]
-    variables = {key: value for key, value in os.environ.items() if key != "ACTBENCH_DATA"} | dict(environment or {})
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
-
-
-def assert_one_message(finished: Finished, exit_code: int, *parts: str) -> None:
-    assert finished.returncode == exit_code, finished.stderr
-    assert finished.stdout == ""
-    assert "Traceback" not in finished.stderr
-    for part in parts:
-        assert part in finished.stderr
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny experiment has been run."""
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
-    finished = actbench("run", "tiny.yaml", "--jobs", "2", folder=folder)
-    assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.startswith("test_accuracy by arm")
-    assert "12/12 trials" in finished.stderr
-    return folder
 
 
 def test_help_answers_at_once_and_without_torch(tmp_path: Path) -> None:
@@ -267,33 +230,6 @@ def test_the_report_has_arms_factor_pairs_and_learning_curves(tiny: Path) -> Non
     ]
 
 
-def test_piped_output_is_plain_and_never_cut(tiny: Path) -> None:
-    narrow = actbench("report", "results/tiny", folder=tiny, environment={"COLUMNS": "20", "PYTHONIOENCODING": "ascii"})
-    assert narrow.returncode == 0, narrow.stderr
-    assert "\x1b" not in narrow.stdout
-    assert "\r" not in narrow.stdout
-    assert "activation=tanh, init=xavier_normal" in narrow.stdout
-    assert "…" not in narrow.stdout
-
-
-@pytest.mark.parametrize("verb", ["report results/tiny", "list", "compare results/tiny --format json"])
-def test_a_reader_who_leaves_is_no_error(verb: str, tiny: Path) -> None:
-    command = f"{sys.executable} -m actbench {verb} | head -1; exit ${{PIPESTATUS[0]}}"
-    finished = subprocess.run(["bash", "-c", command], cwd=tiny, capture_output=True, text=True, check=False)
-    assert (finished.returncode, finished.stderr) == (0, "")
-    assert finished.stdout.count("\n") == 1
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_output_that_cannot_be_written_is_exit_4_and_a_closed_one_is_ignored(tiny: Path) -> None:
-    for redirection, exit_code, said in ((">/dev/full", 4, "cannot be written"), (">&-", 0, "")):
-        command = f"{sys.executable} -m actbench report results/tiny {redirection}"
-        finished = subprocess.run(["bash", "-c", command], cwd=tiny, capture_output=True, text=True, check=False)
-        assert finished.returncode == exit_code, finished.stderr
-        assert said in finished.stderr
-        assert "Traceback" not in finished.stderr
-
-
 def test_summary_counts_the_26_parameters_of_the_small_network(tmp_path: Path) -> None:
     (tmp_path / "d4.yaml").write_text(
         "data: {dataset: cube}\n"
@@ -331,28 +267,3 @@ def test_fetch_takes_the_data_folder_before_or_after_its_name(tmp_path: Path) ->
         finished = actbench("data", *arguments, folder=tmp_path, environment=no_network)
         assert_one_message(finished, 4, "kmnist is not in here/KMNIST/raw")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_keeps_its_trials_and_says_how_to_go_on(
-    sent: signal.Signals, exit_code: int, tmp_path: Path
-) -> None:
-    (tmp_path / "long.yaml").write_text(
-        TINY.replace("hidden: [8]", "hidden: [1500]").replace("seeds: 3", "seeds: 40"), encoding="utf-8"
-    )
-    command = [sys.executable, "-m", "actbench", "run", "long.yaml", "--jobs", "1", "--set", "name=long"]
-    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    journal = tmp_path / "results" / "long" / "trials.jsonl"
-    deadline = time.monotonic() + 60
-    while not journal.exists() and time.monotonic() < deadline:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.wait(timeout=0.05)
-            break
-    running.send_signal(sent)
-    _, said = running.communicate(timeout=30)
-    assert running.returncode == exit_code, said
-    assert "Continue with: actbench run long.yaml --jobs 1 --set name=long" in said
-    assert "Traceback" not in said
-    kept = len(journal.read_text().splitlines())
-    assert 0 < kept < 160
-    assert len(pandas.read_csv(journal.with_name("trials.csv"))) == kept

@@ -18,20 +18,6 @@ from actbench.store import write_atomically
 
 Row = dict[str, Any]
 
-
-def write_tables(folder: Path, experiment: Experiment, plan: Plan, records: Mapping[str, TrialRecord]) -> None:
-    """Derive `trials.csv`, `epochs.csv`, `layers.csv`, `table.csv` and `table.md` from the journal's records."""
-    comparison = compare(plan, records, experiment.baseline, "test_accuracy")
-    factors = [factor.path for factor in experiment.factors]
-    write_atomically(
-        folder / "trials.csv", to_csv(trial_rows(plan, records), [*TRIAL_COLUMNS[:2], *factors, *TRIAL_COLUMNS[2:]])
-    )
-    write_atomically(folder / "epochs.csv", to_csv(epoch_rows(plan, records), EPOCH_COLUMNS))
-    write_atomically(folder / "layers.csv", to_csv(layer_rows(plan, records), LAYER_COLUMNS))
-    write_atomically(folder / "table.csv", to_csv(comparison_rows(comparison), comparison_columns(comparison)))
-    write_atomically(folder / "table.md", section_to_markdown(comparison_section(comparison), heading=None))
-
-
 TRIAL_COLUMNS = (
     "trial", "arm", "phase", "seed", "outcome", "diverged_epoch", "cause", "train_count", "validation_count",
     "test_count", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss",
@@ -45,6 +31,19 @@ COMPARISON_COLUMNS = (
     "n", "failed", "mean", "sd", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high",
     "p", "p_holm", "probability_better", "verdict",
 )  # fmt: skip
+
+
+def write_tables(folder: Path, experiment: Experiment, plan: Plan, records: Mapping[str, TrialRecord]) -> None:
+    """Derive `trials.csv`, `epochs.csv`, `layers.csv`, `table.csv` and `table.md` from the journal's records."""
+    comparison = compare(plan, records, experiment.baseline, "test_accuracy")
+    factors = [factor.path for factor in experiment.factors]
+    write_atomically(
+        folder / "trials.csv", to_csv(trial_rows(plan, records), [*TRIAL_COLUMNS[:2], *factors, *TRIAL_COLUMNS[2:]])
+    )
+    write_atomically(folder / "epochs.csv", to_csv(epoch_rows(plan, records), EPOCH_COLUMNS))
+    write_atomically(folder / "layers.csv", to_csv(layer_rows(plan, records), LAYER_COLUMNS))
+    write_atomically(folder / "table.csv", to_csv(comparison_rows(comparison), comparison_columns(comparison)))
+    write_atomically(folder / "table.md", section_to_markdown(comparison_section(comparison), heading=None))
 
 
 def comparison_columns(comparison: Comparison) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from actbench.catalogue.registry import Entry, entries, find, parameters_model
+from actbench.catalogue.registry import Entry, entries, find
+from variations import cases
 
 ACTIVATIONS = entries("activation")
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
@@ -24,30 +25,6 @@ EXTREMES = [-1e4, -200.0, -20.0, -6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0
 def wide_grid() -> Tensor:
     far = torch.tensor([-1e4, 1e4], dtype=torch.float64)
     return torch.cat([torch.linspace(-200, 200, 40_001).double(), torch.linspace(-7, 7, 14_001).double(), far])
-
-
-def variations(entry: Entry) -> list[dict[str, Any]]:
-    """The entry's default parameters, all its numbers larger, all smaller; each with every option of its choices."""
-    options, numbers = dict[str, tuple[Any, ...]](), dict[str, float]()
-    for name, field in parameters_model(entry).model_fields.items():
-        if name in ("learn", "per_feature"):
-            continue
-        if get_origin(field.annotation) is Literal:
-            options[name] = get_args(field.annotation)
-        else:
-            assert isinstance(field.default, float), f"{entry.name}: how is {name} varied?"
-            numbers[name] = field.default
-    changes: tuple[Callable[[float], float], ...] = (lambda x: x, lambda x: 1.5 * x + 0.25, lambda x: 0.5 * x)
-    found = [
-        {name: change(value) for name, value in numbers.items()} | dict(zip(options, chosen, strict=True))
-        for change in changes
-        for chosen in itertools.product(*options.values())
-    ]
-    return [one for index, one in enumerate(found) if one not in found[:index]]
-
-
-def cases(those: Iterable[Entry]) -> list[Any]:
-    return [pytest.param(entry, one, id=f"{entry.name}-{one}") for entry in those for one in variations(entry)]
 
 
 by_entry = pytest.mark.parametrize("entry", ACTIVATIONS, ids=lambda entry: entry.name)

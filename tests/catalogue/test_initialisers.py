@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
 from actbench.catalogue.registry import Entry, entries, find, parameters_model
+from variations import cases
 
 INITIALISERS = entries("initialiser")
 IN, OUT = 400, 300
@@ -30,28 +30,6 @@ def draw(name: str, shape: tuple[int, ...] = (IN, OUT), seed: int = 0, **paramet
     fan_in, fan_out = shape if len(shape) == 2 else (IN, shape[0])
     values: Tensor = find("initialiser", name).function(shape, fan_in, fan_out, seeded(seed), **parameters)
     return values
-
-
-def variations(entry: Entry) -> list[dict[str, Any]]:
-    """The entry's default parameters, all its numbers larger, all smaller; each with every option of its choices."""
-    options, numbers = dict[str, tuple[Any, ...]](), dict[str, float]()
-    for name, field in parameters_model(entry).model_fields.items():
-        if get_origin(field.annotation) is Literal:
-            options[name] = get_args(field.annotation)
-        else:
-            assert isinstance(field.default, float), f"{entry.name}: how is {name} varied?"
-            numbers[name] = field.default
-    changes: tuple[Callable[[float], float], ...] = (lambda x: x, lambda x: 1.5 * x + 0.25, lambda x: 0.5 * x)
-    found = [
-        {name: change(value) for name, value in numbers.items()} | dict(zip(options, chosen, strict=True))
-        for change in changes
-        for chosen in itertools.product(*options.values())
-    ]
-    return [one for index, one in enumerate(found) if one not in found[:index]]
-
-
-def cases(those: Iterable[Entry]) -> list[Any]:
-    return [pytest.param(entry, one, id=f"{entry.name}-{one}") for entry in those for one in variations(entry)]
 
 
 by_entry = pytest.mark.parametrize("entry", INITIALISERS, ids=lambda entry: entry.name)
