@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from actbench import __version__, errors
+from actbench.command_line import (
+    Config,
+    DataFolder,
+    Folder,
+    Overrides,
+    ResultsRoot,
+    Smoke,
+    TableFormat,
+    parse_jobs,
+    raise_terminated,
+    say,
+    stop_interrupted,
+    verb,
+)
 
 if TYPE_CHECKING:
     from actbench.config import Loaded
@@ -34,65 +45,12 @@ app = typer.Typer(
 data_app = typer.Typer(help="Show where the datasets are, or fetch one.", rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
-P = ParamSpec("P")
-
-Config = Annotated[Path, typer.Argument(help="An experiment file (YAML).", show_default=False)]
-Folder = Annotated[
-    Path | None, typer.Argument(help="A result folder; the latest under results/ when left out.", show_default=False)
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, as in train.epochs=3; repeatable."),
-]
-DataFolder = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where datasets are kept (else ACTBENCH_DATA, else the user's cache).")
-]
-ResultsRoot = Annotated[Path, typer.Option("--results", help="The folder that holds the result folders.")]
-Smoke = Annotated[
-    bool,
-    typer.Option(
-        "--smoke", help="Tiny subset: 512 training images (a sixth for validation), 256 test images, 1 epoch, 2 seeds."
-    ),
-]
-TableFormat = Literal["table", "markdown", "csv", "json"]
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, unwound as Ctrl-C is."""
-
 
 def main() -> None:
     """Run the command line, also where standard output or error has been closed."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
         app()
-
-
-def _verb(function: Callable[P, None]) -> Callable[P, None]:
-    """Turn expected errors into one message and their exit code; a reader who has left (`| head`) is no error."""
-
-    @functools.wraps(function)
-    def guarded(*arguments: P.args, **options: P.kwargs) -> None:
-        try:
-            function(*arguments, **options)
-            sys.stdout.flush()
-        except errors.ExpectedError as problem:
-            _say(f"actbench: {problem}")
-            raise typer.Exit(problem.exit_code) from None
-        except OSError as problem:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if isinstance(problem, BrokenPipeError):
-                raise typer.Exit() from None
-            _say(f"actbench: the output cannot be written ({problem.strerror})")
-            raise typer.Exit(errors.EXIT_ENVIRONMENT) from None
-
-    return guarded
-
-
-def _say(line: str) -> None:
-    """Tell the user something beside the results; nobody listening is no error."""
-    with contextlib.suppress(BrokenPipeError):
-        print(line, file=sys.stderr, flush=True)
 
 
 def _load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
@@ -103,7 +61,7 @@ def _load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loa
 
     loaded = load_experiment(config, overrides or ())
     for warning in loaded.warnings:
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
     return replace(loaded, experiment=smoke_version(loaded.experiment)) if smoke else loaded
 
 
@@ -117,7 +75,7 @@ def _options(
 
 
 @app.command()
-@_verb
+@verb
 def run(
     config: Config,
     overrides: Overrides = None,
@@ -136,56 +94,38 @@ def run(
     from actbench.runner import RunOptions
 
     experiment = _load(config, overrides, smoke).experiment
-    options = RunOptions(results, data_folder(data_dir), device, _parse_jobs(jobs), fresh)
+    options = RunOptions(results, data_folder(data_dir), device, parse_jobs(jobs), fresh)
     if dry_run:
         from actbench.report.dry_run import dry_run_section
         from actbench.report.terminal import print_sections
 
         print_sections([dry_run_section(experiment, results / experiment.name, options.data_folder, fresh=fresh)])
         return
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    signal.signal(signal.SIGTERM, raise_terminated)
     try:
         from actbench.report.progress import progress
         from actbench.runner import run_experiment
 
-        _say(
+        say(
             f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds "
             f"-> {results / experiment.name}"
         )
         with progress() as show:
-            outcome = run_experiment(experiment, options, show, _say)
+            outcome = run_experiment(experiment, options, show, say)
     except KeyboardInterrupt as interruption:
-        _stop_interrupted(interruption)
+        stop_interrupted(interruption)
     _print_comparison(outcome.folder, results, None, "test_accuracy", "table")
-    _say(
+    say(
         f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
         f"{outcome.failed} failed. Next: actbench report {shlex.quote(str(outcome.folder))}"
     )
     if outcome.failed:
-        _say("The causes are in the column `cause` of trials.csv; the same command tries the failed trials again.")
+        say("The causes are in the column `cause` of trials.csv; the same command tries the failed trials again.")
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
 
 
-def _parse_jobs(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1024:
-        return int(text)
-    raise errors.ConfigurationError(f"--jobs {text}: expected auto or a whole number from 1 to 1024")
-
-
-def _raise_terminated(_signal_number: int, _frame: object) -> NoReturn:
-    raise Terminated
-
-
-def _stop_interrupted(interruption: KeyboardInterrupt) -> NoReturn:
-    again = shlex.join(["actbench", *(argument for argument in sys.argv[1:] if argument != "--fresh")])
-    _say(f"Interrupted; every finished stack is kept. Continue with: {again}")
-    raise typer.Exit(errors.EXIT_TERMINATED if isinstance(interruption, Terminated) else errors.EXIT_INTERRUPTED)
-
-
 @app.command()
-@_verb
+@verb
 def compare(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),
@@ -205,11 +145,11 @@ def _print_comparison(folder: Path | None, root: Path, baseline: str | None, met
     from actbench.report.compare import print_comparison
     from actbench.results import load_results
 
-    print_comparison(load_results(folder, root), baseline, metric, format, _say)
+    print_comparison(load_results(folder, root), baseline, metric, format, say)
 
 
 @app.command()
-@_verb
+@verb
 def report(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),
@@ -222,11 +162,11 @@ def report(
     from actbench.report.compare import print_report
     from actbench.results import load_results
 
-    print_report(load_results(folder, results), metric, format, _say)
+    print_report(load_results(folder, results), metric, format, say)
 
 
 @app.command(name="list")
-@_verb
+@verb
 def list_catalogue(
     kind: Annotated[
         str | None, typer.Argument(help="activation, output, initialiser, loss, optimizer or dataset.")
@@ -240,7 +180,7 @@ def list_catalogue(
 
 
 @app.command()
-@_verb
+@verb
 def show(
     functions: Annotated[list[str], typer.Argument(metavar="NAME...", help="Activations or output functions.")],
     save: Annotated[Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.")] = None,
@@ -258,7 +198,7 @@ def show(
 
 
 @app.command()
-@_verb
+@verb
 def validate(config: Config, overrides: Overrides = None) -> None:
     """Check an experiment file and report every mistake in it."""
     experiment = _load(config, overrides).experiment
@@ -267,7 +207,7 @@ def validate(config: Config, overrides: Overrides = None) -> None:
 
 
 @app.command()
-@_verb
+@verb
 def summary(config: Config, overrides: Overrides = None) -> None:
     """Show the network layer by layer: output shapes, initialisers, parameters."""
     from actbench.report.summary import summary_sections
@@ -277,7 +217,7 @@ def summary(config: Config, overrides: Overrides = None) -> None:
 
 
 @data_app.callback(invoke_without_command=True)
-@_verb
+@verb
 def data(context: typer.Context, data_dir: DataFolder = None) -> None:
     """Show where the datasets are, or fetch one."""
     if context.invoked_subcommand is None:
@@ -289,7 +229,7 @@ def data(context: typer.Context, data_dir: DataFolder = None) -> None:
 
 
 @data_app.command()
-@_verb
+@verb
 def fetch(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="mnist, fashion_mnist or kmnist.")] = "mnist",

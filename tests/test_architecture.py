@@ -35,7 +35,8 @@ ALLOWED = {
         "settings", "store",
     },
     "runner": {"catalogue", "environment", "executors", "experiment", "plan", "records", "report", "store"},
-    "cli": {"catalogue", "config", "errors", "experiment", "report", "results", "runner"},
+    "command_line": {"errors"},
+    "cli": {"catalogue", "command_line", "config", "errors", "experiment", "report", "results", "runner"},
     "__main__": {"cli"},
     "__init__": set(),
 }  # fmt: skip
