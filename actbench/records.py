@@ -14,6 +14,7 @@ Outcome = Literal["done", "diverged", "failed"]
 
 SCHEMA = 1
 TRAINING_CODE_VERSION = 1
+CLOCK_FIELDS = ("wall_seconds", "epoch_seconds")
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,10 @@ class TrialRecord(BaseModel):
     """One finished trial: a line of the journal.
 
     `diverged_epoch` is the first epoch (from 1) whose training, validation or, after the last, test loss was not
-    finite; the trial stopped there and its test figures are those of the network as it then was. `wall_seconds` is
-    the stack's time divided by its trials.
+    finite; the trial stopped there and its test figures are those of the network as it then was. `test_is_correct` has
+    a bit for each test image (`numpy.packbits` as base64); `test_prediction_counts` is how often each class was
+    predicted. `parameters` holds the final weights, by layer and row by row, of networks of at most 64 parameters.
+    `wall_seconds` is the stack's time divided by its trials, `epoch_seconds` the part that each epoch's steps took.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
@@ -88,7 +91,11 @@ class TrialRecord(BaseModel):
     probes: tuple[LayerProbe, ...] = ()
     test_correct_count: int | None = None
     test_loss: float | None = None
+    test_is_correct: str = ""
+    test_prediction_counts: tuple[int, ...] = ()
+    parameters: dict[str, tuple[float | None, ...]] = {}
     wall_seconds: float
+    epoch_seconds: tuple[float, ...] = ()
     stack_trials: int
     device: str
     environment: str = ""

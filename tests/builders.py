@@ -65,5 +65,8 @@ def fake_train(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[in
 
 def without_times(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     """Records without what depends on the clock and on how they were stacked, in the order of their ids."""
-    kept = [record.model_dump(exclude={"wall_seconds", "stack_trials", "environment"}) for record in records]
+    kept = [
+        record.model_dump(exclude={"wall_seconds", "epoch_seconds", "stack_trials", "environment"})
+        for record in records
+    ]
     return sorted(kept, key=lambda record: str(record["trial"]))

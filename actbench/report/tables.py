@@ -25,6 +25,7 @@ TRIAL_COLUMNS = (
 )  # fmt: skip
 EPOCH_COLUMNS = (
     "trial", "arm", "seed", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
+    "train_seconds",
 )  # fmt: skip
 LAYER_COLUMNS = ("trial", "arm", "seed", *LayerProbe.model_fields)
 COMPARISON_COLUMNS = (
@@ -92,6 +93,7 @@ def epoch_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
                 if curves.validation_loss:
                     row["validation_loss"] = curves.validation_loss[index]
                     row["validation_accuracy"] = curves.validation_correct_count[index] / record.validation_count
+                row["train_seconds"] = record.epoch_seconds[index] if record.epoch_seconds else None
                 yield row
 
 

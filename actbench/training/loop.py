@@ -5,32 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from actbench.catalogue.datasets import Arrays
-from actbench.records import Curves, LayerProbe, Trial, TrialRecord
+from actbench.records import Trial, TrialRecord
 from actbench.settings import TrainSettings
 from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, resident, seed_split
-from actbench.training.network import Network, create_network, gather_batch, losses_and_hits, scores
+from actbench.training.network import Network, create_network, gather_batch, losses_and_predictions, scores
+from actbench.training.outcome import Evaluation, TrialCurves, make_record, record_end, record_epoch
 from actbench.training.probes import probe, probed_epochs
-
-Evaluation = tuple[list[float], list[int]]
-
-
-@dataclass
-class TrialCurves:
-    """What one trial has recorded so far, one value per epoch."""
-
-    train_loss: list[float] = field(default_factory=list)
-    train_correct_count: list[int] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    validation_correct_count: list[int] = field(default_factory=list)
-    diverged_epoch: int | None = None
-    tested: tuple[float, int] | None = None
 
 
 def train_stack(
@@ -53,21 +39,32 @@ def train_stack(
     test_rows = [torch.arange(settings.data.test_count(), device=device)] * len(splits)
     to_probe = probed_epochs(settings.train.epochs)
     probes = [probe(network, train_images, splits, epoch=0)]
+    epoch_seconds: list[float] = []
     for epoch in range(1, settings.train.epochs + 1):
+        epoch_started = time.perf_counter()
         trained = train_epoch(network, optimizer, train_images, splits, epoch, steps)
-        validated = evaluate(network, train_images, splits, [split.validation_rows for split in splits])
+        epoch_seconds.append(round((time.perf_counter() - epoch_started) / len(trials), 9))
+        validated = validate(network, train_images, splits)
         record_epoch(curves, epoch, trained, validated)
         if epoch in to_probe:
             probes.append(probe(network, train_images, splits, epoch))
         ended = [curve.diverged_epoch == epoch or epoch == settings.train.epochs for curve in curves]
         if any(ended):
-            record_test(curves, ended, evaluate(network, test_images, splits, test_rows))
+            record_end(curves, ended, network, evaluate(network, test_images, splits, test_rows))
         on_epoch(epoch)
         if all(curve.diverged_epoch for curve in curves):
             break
     share_seconds = (time.perf_counter() - started) / len(trials)
     return [
-        _record(trial, curve, by_epoch, share_seconds, len(trials), device_name)
+        make_record(
+            trial,
+            curve,
+            by_epoch,
+            share_seconds,
+            tuple(epoch_seconds[: len(curve.train_loss)]),
+            len(trials),
+            device_name,
+        )
         for trial, curve, by_epoch in zip(trials, curves, zip(*probes, strict=True), strict=True)
     ]
 
@@ -116,12 +113,12 @@ def train_epoch(
     count = len(orders[0])
     size = train.batch_images(count)
     loss_sums = _zero_sums(network, images)
-    hit_sums = torch.zeros_like(loss_sums)
+    hit_sums = torch.zeros_like(loss_sums, dtype=torch.int64)
     for step in range(steps):
         inputs, labels = gather_batch(
             network, images, splits, [order[step * size : (step + 1) * size] for order in orders]
         )
-        losses, hits = losses_and_hits(network, scores(network, inputs, training=True), labels)
+        losses, predicted = losses_and_predictions(network, scores(network, inputs, training=True), labels)
         torch.autograd.backward(losses.mean(dim=1).sum())
         network.parameters.collect_gradients()
         if train.schedule != "constant":
@@ -130,25 +127,33 @@ def train_epoch(
                 group["lr"] = group["initial_lr"] * factor
         optimizer.step()
         loss_sums += losses.detach().sum(dim=1)
-        hit_sums += hits.sum(dim=1)
-    return (loss_sums / count).tolist(), [round(hits) for hits in hit_sums.tolist()]
+        hit_sums += (predicted == labels).sum(dim=1)
+    return (loss_sums / count).tolist(), hit_sums.tolist()
 
 
 @torch.no_grad()
 def evaluate(
     network: Network, images: Images, splits: Sequence[SeedSplit], rows: Sequence[Tensor]
-) -> Evaluation | None:
-    """Mean loss and correct count of every trial on its seed's rows, with dropout off; None where there are no rows."""
-    if len(rows[0]) == 0:
-        return None
+) -> tuple[list[float], Tensor, Tensor]:
+    """Mean loss of every trial on its seed's rows, and labels and predictions `[trials, images]`, with dropout off."""
     loss_sums = _zero_sums(network, images)
-    hit_sums = torch.zeros_like(loss_sums)
+    all_labels, all_predicted = [], []
     for block in zip(*(blocks(seed_rows) for seed_rows in rows), strict=True):
         inputs, labels = gather_batch(network, images, splits, block)
-        losses, hits = losses_and_hits(network, scores(network, inputs, training=False), labels)
+        losses, predicted = losses_and_predictions(network, scores(network, inputs, training=False), labels)
         loss_sums += losses.sum(dim=1)
-        hit_sums += hits.sum(dim=1)
-    return (loss_sums / len(rows[0])).tolist(), [round(hits) for hits in hit_sums.tolist()]
+        all_labels.append(labels)
+        all_predicted.append(predicted)
+    return (loss_sums / len(rows[0])).tolist(), torch.cat(all_labels, dim=1), torch.cat(all_predicted, dim=1)
+
+
+def validate(network: Network, images: Images, splits: Sequence[SeedSplit]) -> Evaluation | None:
+    """Mean loss and correct count of every trial on its seed's validation rows; None where there are none."""
+    rows = [split.validation_rows for split in splits]
+    if len(rows[0]) == 0:
+        return None
+    losses, labels, predicted = evaluate(network, images, splits, rows)
+    return losses, (predicted == labels).sum(dim=1).tolist()
 
 
 def _zero_sums(network: Network, images: Images) -> Tensor:
@@ -156,78 +161,4 @@ def _zero_sums(network: Network, images: Images) -> Tensor:
     device = images.inputs.device
     return torch.zeros(
         len(network.trials), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device
-    )
-
-
-def record_epoch(
-    curves: Sequence[TrialCurves],
-    epoch: int,
-    trained: Evaluation,
-    validated: Evaluation | None,
-) -> None:
-    """Add one epoch to the curves of all trials that have not diverged, and mark those that now have."""
-    for index, curve in enumerate(curves):
-        if curve.diverged_epoch is not None:
-            continue
-        latest = [trained[0][index]]
-        curve.train_loss.append(trained[0][index])
-        curve.train_correct_count.append(trained[1][index])
-        if validated is not None:
-            latest.append(validated[0][index])
-            curve.validation_loss.append(validated[0][index])
-            curve.validation_correct_count.append(validated[1][index])
-        if not all(map(math.isfinite, latest)):
-            curve.diverged_epoch = epoch
-
-
-def record_test(curves: Sequence[TrialCurves], ended: Sequence[bool], tested: Evaluation | None) -> None:
-    """Keep the test figures of the trials that have just ended; those of a trial are read once."""
-    assert tested is not None
-    for curve, has_ended, loss, hits in zip(curves, ended, *tested, strict=True):
-        if has_ended and curve.tested is None:
-            curve.tested = loss, hits
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _record(
-    trial: Trial,
-    curve: TrialCurves,
-    probes: tuple[tuple[LayerProbe, ...], ...],
-    seconds: float,
-    stack: int,
-    device: str,
-) -> TrialRecord:
-    assert curve.tested is not None
-    test_loss, test_hits = curve.tested
-    data = trial.settings.data
-    diverged_epoch = curve.diverged_epoch
-    if diverged_epoch is None and not math.isfinite(test_loss):
-        diverged_epoch = len(curve.train_loss)
-    return TrialRecord(
-        trial=trial.id,
-        phase=trial.phase,
-        seed=trial.seed,
-        settings=trial.settings,
-        outcome="done" if diverged_epoch is None else "diverged",
-        diverged_epoch=diverged_epoch,
-        train_count=data.train_count(),
-        validation_count=data.validation_count(),
-        test_count=data.test_count(),
-        curves=Curves(
-            train_loss=tuple(map(_finite, curve.train_loss)),
-            train_correct_count=tuple(curve.train_correct_count),
-            validation_loss=tuple(map(_finite, curve.validation_loss)),
-            validation_correct_count=tuple(curve.validation_correct_count),
-        ),
-        probes=tuple(
-            layer for layers in probes for layer in layers if diverged_epoch is None or layer.epoch <= diverged_epoch
-        ),
-        test_correct_count=test_hits,
-        test_loss=_finite(test_loss),
-        wall_seconds=seconds,
-        stack_trials=stack,
-        device=device,
     )

@@ -118,8 +118,8 @@ def gather_batch(
     return per_trial(network, inputs), per_trial(network, labels)
 
 
-def losses_and_hits(network: Network, values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss of every example, and whether its label was predicted, both `[trials, batch]`.
+def losses_and_predictions(network: Network, values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Loss of every example and its predicted label, both `[trials, batch]`, from the scores `[trials, batch, units]`.
 
     The prediction is the unit with the largest output; a single unit predicts class 1 where its output is above 0.5
     (above log 0.5 for log-probabilities).
@@ -128,17 +128,17 @@ def losses_and_hits(network: Network, values: Tensor, labels: Tensor) -> tuple[T
 
     def both(piece: Tensor, part: slice) -> Tensor:
         output, loss = pairs[part.start]
-        prediction = _call(output, piece)
-        losses = _call(loss, prediction, labels[part])
+        outputs = _call(output, piece)
+        losses = _call(loss, outputs, labels[part])
         if piece.shape[-1] == 1:
             threshold = math.log(0.5) if output.entry.yields == "log-probabilities" else 0.5
-            predicted = (prediction.detach().squeeze(-1) > threshold).long()
+            predicted = outputs.detach().squeeze(-1) > threshold
         else:
-            predicted = prediction.detach().argmax(dim=-1)
-        return torch.stack([losses, (predicted == labels[part]).to(losses.dtype)], dim=1)
+            predicted = outputs.detach().argmax(dim=-1)
+        return torch.stack([losses, predicted.to(losses.dtype)], dim=1)
 
     joint = _by_runs(values, pairs, both)
-    return joint[:, 0], joint[:, 1].detach()
+    return joint[:, 0], joint[:, 1].detach().long()
 
 
 def activate(network: Network, index: int, values: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from actbench.catalogue.facts import SATURATED_SHARE, largest_slope
 from actbench.choices import Choice
 from actbench.records import LayerProbe
 from actbench.training.data import Images, SeedSplit
-from actbench.training.network import Network, activate, gather_batch, layer_values, losses_and_hits
+from actbench.training.network import Network, activate, gather_batch, layer_values, losses_and_predictions
 
 PROBE_IMAGES = 256
 MOST_PROBED_EPOCHS = 100
@@ -33,7 +33,7 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
     rows = [split.train_rows[:PROBE_IMAGES] for split in splits]
     inputs, labels = gather_batch(network, images, splits, rows)
     values = layer_values(network, inputs, training=False)
-    losses, _ = losses_and_hits(network, values[-1].before, labels)
+    losses, _ = losses_and_predictions(network, values[-1].before, labels)
     torch.autograd.backward(losses.mean(dim=1).sum())
     network.parameters.collect_gradients()
     by_layer = []

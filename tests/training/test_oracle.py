@@ -84,8 +84,7 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
     size = count if chosen.train.batch_size == "full" else int(chosen.train.batch_size)
     steps = math.ceil(count / size)
     trained = [train_epoch(network, optimizer, images, splits, epoch, steps) for epoch in range(1, EPOCHS + 1)]
-    tested = evaluate(network, test_images, splits, [torch.arange(50)] * 3)
-    assert tested is not None
+    test_losses, labels, predicted = evaluate(network, test_images, splits, [torch.arange(50)] * 3)
     for index, (split, model) in enumerate(zip(splits, plain, strict=True)):
         decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
         others = [parameter for parameter in model.parameters() if parameter.ndim == 1]
@@ -113,10 +112,11 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
             torch.testing.assert_close(ours, weight, rtol=1e-3, atol=2e-4)
         model.eval()
         outputs = model((test_images.inputs[:50].float() - split.offset) / split.divisor)
-        assert tested[0][index] == pytest.approx(
+        assert test_losses[index] == pytest.approx(
             nn.functional.nll_loss(outputs, test_images.labels[:50]).item(), rel=1e-3
         )
-        assert tested[1][index] == int((outputs.argmax(-1) == test_images.labels[:50]).sum())
+        assert predicted[index].tolist() == outputs.argmax(-1).tolist()
+        assert labels[index].tolist() == test_images.labels[:50].tolist()
 
 
 def test_dropout_scales_what_it_keeps_and_evaluation_drops_nothing(tmp_path: Path) -> None:

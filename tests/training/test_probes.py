@@ -11,7 +11,7 @@ import torch
 
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.plan import make_trial
-from actbench.records import LayerProbe
+from actbench.records import CLOCK_FIELDS, LayerProbe
 from actbench.settings import TrialSettings
 from actbench.training import loop
 from actbench.training.data import Images, SeedSplit, gather, resident, seed_split
@@ -99,9 +99,7 @@ def test_taking_probes_changes_no_other_number(model: dict[str, Any], monkeypatc
     for one, other in zip(with_probes, without, strict=True):
         assert [layer.epoch for layer in one.probes] == [epoch for epoch in range(4) for _ in range(3)]
         assert other.probes == ()
-        assert one.model_dump(exclude={"probes", "wall_seconds"}) == other.model_dump(
-            exclude={"probes", "wall_seconds"}
-        )
+        assert one.model_dump(exclude={"probes", *CLOCK_FIELDS}) == other.model_dump(exclude={"probes", *CLOCK_FIELDS})
 
 
 def test_long_trainings_are_probed_at_a_hundred_epochs_and_the_start() -> None:

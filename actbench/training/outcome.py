@@ -1,0 +1,148 @@
+"""What a trial has to show for itself: its curves while it trains, its test figures at its end, and its record."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from actbench.layers import count_parameters
+from actbench.records import Curves, LayerProbe, Trial, TrialRecord
+from actbench.training.network import Network
+from actbench.training.parameters import shapes
+
+MOST_KEPT_PARAMETERS = 64
+
+Evaluation = tuple[list[float], list[int]]
+
+
+@dataclass(frozen=True)
+class TrialEnd:
+    """What one trial has come to: its figures on the test set, and its parameters where they are few."""
+
+    test_loss: float
+    test_correct_count: int
+    test_is_correct: str
+    test_prediction_counts: tuple[int, ...]
+    parameters: dict[str, tuple[float | None, ...]]
+
+
+@dataclass
+class TrialCurves:
+    """What one trial has recorded so far, one value per epoch."""
+
+    train_loss: list[float] = field(default_factory=list)
+    train_correct_count: list[int] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_correct_count: list[int] = field(default_factory=list)
+    diverged_epoch: int | None = None
+    end: TrialEnd | None = None
+
+
+def record_epoch(
+    curves: Sequence[TrialCurves],
+    epoch: int,
+    trained: Evaluation,
+    validated: Evaluation | None,
+) -> None:
+    """Add one epoch to the curves of all trials that have not diverged, and mark those that now have."""
+    for index, curve in enumerate(curves):
+        if curve.diverged_epoch is not None:
+            continue
+        latest = [trained[0][index]]
+        curve.train_loss.append(trained[0][index])
+        curve.train_correct_count.append(trained[1][index])
+        if validated is not None:
+            latest.append(validated[0][index])
+            curve.validation_loss.append(validated[0][index])
+            curve.validation_correct_count.append(validated[1][index])
+        if not all(map(math.isfinite, latest)):
+            curve.diverged_epoch = epoch
+
+
+def record_end(
+    curves: Sequence[TrialCurves], ended: Sequence[bool], network: Network, tested: tuple[list[float], Tensor, Tensor]
+) -> None:
+    """Keep what the trials that have just ended are in the end; the test figures of a trial are read once."""
+    losses, labels, predicted = tested
+    is_correct = (predicted == labels).cpu()
+    for index, curve in enumerate(curves):
+        if not ended[index] or curve.end is not None:
+            continue
+        classes = network.trials[index].settings.data.facts().classes
+        curve.end = TrialEnd(
+            test_loss=losses[index],
+            test_correct_count=int(is_correct[index].sum()),
+            test_is_correct=base64.b64encode(np.packbits(is_correct[index].numpy()).tobytes()).decode(),
+            test_prediction_counts=tuple(torch.bincount(predicted[index].cpu(), minlength=classes).tolist()),
+            parameters=small_parameters(network, index),
+        )
+
+
+def small_parameters(network: Network, index: int) -> dict[str, tuple[float | None, ...]]:
+    """All parameters of one trial's network by layer, row by row, where they are few enough to keep; else none."""
+    layers = network.layers[index]
+    if sum(map(count_parameters, layers)) > MOST_KEPT_PARAMETERS:
+        return {}
+    return {
+        f"layer{number + 1}.{name}": tuple(
+            map(_finite, network.parameters.named[number, name].values[index].detach().flatten()[:size].tolist())
+        )
+        for (number, name), size in ((key, math.prod(shape)) for key, shape in shapes(layers).items())
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def make_record(
+    trial: Trial,
+    curve: TrialCurves,
+    probes: tuple[tuple[LayerProbe, ...], ...],
+    seconds: float,
+    epoch_seconds: tuple[float, ...],
+    stack: int,
+    device: str,
+) -> TrialRecord:
+    """The journal's line for a trial that has ended."""
+    end = curve.end
+    assert end is not None
+    data = trial.settings.data
+    diverged_epoch = curve.diverged_epoch
+    if diverged_epoch is None and not math.isfinite(end.test_loss):
+        diverged_epoch = len(curve.train_loss)
+    return TrialRecord(
+        trial=trial.id,
+        phase=trial.phase,
+        seed=trial.seed,
+        settings=trial.settings,
+        outcome="done" if diverged_epoch is None else "diverged",
+        diverged_epoch=diverged_epoch,
+        train_count=data.train_count(),
+        validation_count=data.validation_count(),
+        test_count=data.test_count(),
+        curves=Curves(
+            train_loss=tuple(map(_finite, curve.train_loss)),
+            train_correct_count=tuple(curve.train_correct_count),
+            validation_loss=tuple(map(_finite, curve.validation_loss)),
+            validation_correct_count=tuple(curve.validation_correct_count),
+        ),
+        probes=tuple(
+            layer for layers in probes for layer in layers if diverged_epoch is None or layer.epoch <= diverged_epoch
+        ),
+        test_correct_count=end.test_correct_count,
+        test_loss=_finite(end.test_loss),
+        test_is_correct=end.test_is_correct,
+        test_prediction_counts=end.test_prediction_counts,
+        parameters=end.parameters,
+        wall_seconds=seconds,
+        epoch_seconds=epoch_seconds,
+        stack_trials=stack,
+        device=device,
+    )
