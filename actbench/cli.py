@@ -38,9 +38,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Settle which activation, initialiser, loss or output function is better on MNIST, by how much, how surely.",
-    epilog="Exit codes: 0 done, 2 usage or configuration, 3 some trials failed, 4 environment (data, disk, device, "
-    "folder in use), "
-    "130/143 interrupted.",
+    epilog="Exit codes: 0 done, 1 a claim is contradicted (under --gate), 2 usage or configuration, 3 some trials "
+    "failed, 4 environment (data, disk, device, folder in use), 130/143 interrupted.",
 )
 data_app = typer.Typer(help="Show where the datasets are, or fetch one.", rich_markup_mode=None)
 app.add_typer(data_app, name="data")
@@ -88,13 +87,17 @@ def run(
     smoke: Smoke = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set earlier results aside and train everything.")] = False,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 where a claim is contradicted.")] = False,
 ) -> None:
-    """Train every trial of an experiment that its result folder does not hold yet, and print the table."""
+    """Train every trial that the result folder does not hold yet, then print the table and the claims' verdicts."""
     from actbench.catalogue.datasets import data_folder
     from actbench.runner import RunOptions
 
     experiment = _load(config, overrides, smoke).experiment
     options = RunOptions(results, data_folder(data_dir), device, parse_jobs(jobs), fresh)
+    if gate and not experiment.expectations:
+        why = "--smoke leaves the claims out" if smoke else f"{config} has no claims under `expect`"
+        raise errors.ConfigurationError(f"--gate: there is nothing to judge, since {why}")
     if dry_run:
         from actbench.report.dry_run import dry_run_section
         from actbench.report.terminal import print_sections
@@ -114,7 +117,7 @@ def run(
             outcome = run_experiment(experiment, options, show, say)
     except KeyboardInterrupt as interruption:
         stop_interrupted(interruption)
-    _print_comparison(outcome.folder, results, None, "test_accuracy", "table")
+    is_contradicted = _print_results(outcome.folder, results)
     say(
         f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
         f"{outcome.failed} failed. Next: actbench report {shlex.quote(str(outcome.folder))}"
@@ -122,6 +125,19 @@ def run(
     if outcome.failed:
         say("The causes are in the column `cause` of trials.csv; the same command tries the failed trials again.")
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
+    if gate and is_contradicted:
+        say("--gate: a claim is contradicted.")
+        raise typer.Exit(errors.EXIT_CHECK_FAILED)
+
+
+def _print_results(folder: Path, root: Path) -> bool:
+    """Print a finished run's table and claims; whether a claim is contradicted."""
+    from actbench.report.compare import print_claims, print_comparison
+    from actbench.results import load_results
+
+    found = load_results(folder, root)
+    print_comparison(found, None, "test_accuracy", "table", say)
+    return print_claims(found)
 
 
 @app.command()
@@ -138,14 +154,10 @@ def compare(
     format: Annotated[TableFormat, typer.Option(help="How to print it.")] = "table",
 ) -> None:
     """Compare the arms of an experiment: mean, interval, paired difference to the baseline."""
-    _print_comparison(folder, results, baseline, metric, format)
-
-
-def _print_comparison(folder: Path | None, root: Path, baseline: str | None, metric: str, format: TableFormat) -> None:
     from actbench.report.compare import print_comparison
     from actbench.results import load_results
 
-    print_comparison(load_results(folder, root), baseline, metric, format, say)
+    print_comparison(load_results(folder, results), baseline, metric, format, say)
 
 
 @app.command()
@@ -158,7 +170,7 @@ def report(
     ] = "test_accuracy",
     format: Annotated[Literal["table", "markdown"], typer.Option(help="How to print it.")] = "table",
 ) -> None:
-    """Print accuracy by arm, by pair of factors, and the learning curves."""
+    """Print accuracy by arm, the verdicts on claims, accuracy by pair of factors, and the learning curves."""
     from actbench.report.compare import print_report
     from actbench.results import load_results
 
@@ -184,17 +196,45 @@ def list_catalogue(
 def show(
     functions: Annotated[list[str], typer.Argument(metavar="NAME...", help="Activations or output functions.")],
     save: Annotated[Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.")] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="Measure time and memory relative to relu's.")] = False,
+    format: Annotated[Literal["table", "json"], typer.Option(help="How to print costs.")] = "table",
 ) -> None:
-    """Show facts about functions: formula, bounds, saturation, gain, and the curve beside its derivative."""
+    """Show facts about functions: formula, bounds, saturation, gain, checked claims, the curve and its derivative."""
+    if cost:
+        _show_costs(functions, save, format)
+        return
+    if format == "json":
+        raise errors.ConfigurationError("--format json prints measured costs; add --cost")
+    from actbench.report.function_claims import function_claims_sections
     from actbench.report.functions import find_functions, function_section, plot_lines, save_figure
     from actbench.report.terminal import print_sections
 
     choices = find_functions(functions)
     if save is not None:
         save_figure(choices, save)
-    print_sections([function_section(choices)])
+    print_sections([function_section(choices), *function_claims_sections(choices)])
     for derivative in (False, True):
-        print("", *plot_lines(choices, derivative=derivative), sep="\n")
+        if lines := plot_lines(choices, derivative=derivative):
+            print("", *lines, sep="\n")
+
+
+def _show_costs(activations: list[str], save: Path | None, format: Literal["table", "json"]) -> None:
+    import json
+
+    from actbench.environment import describe_machine
+    from actbench.report.costs import cost_section, costs_to_json, find_activations
+    from actbench.report.functions import function_section, save_figure
+    from actbench.report.terminal import print_sections
+    from actbench.training.cost import measure_costs
+
+    choices = find_activations(activations)
+    if save is not None:
+        save_figure(choices, save)
+    costs, machine = measure_costs(choices), {"actbench": __version__} | describe_machine()
+    if format == "json":
+        print(json.dumps(costs_to_json(costs, machine), indent=2, allow_nan=False))
+    else:
+        print_sections([function_section(choices), cost_section(costs, machine)])
 
 
 @app.command()

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from actbench.catalogue.registry import did_you_mean
-from actbench.choices import explain, shown
+from actbench.choices import shown
 from actbench.compatibility import conflicts
 from actbench.errors import ConfigurationError
-from actbench.experiment import NAME_LENGTH, SECTIONS, Experiment, Factor, Values, value_to_yaml
-from actbench.settings import DEFAULT_HIDDEN, LayerSettings, TrialSettings
+from actbench.expectations import read_expectations
+from actbench.experiment import NAME_LENGTH, SECTIONS, Expectation, Experiment, Factor, Values
+from actbench.settings import DEFAULT_HIDDEN, TrialSettings
+from actbench.validation import Mistake, SettingPath, sentences, validated_setting, varied_values
 from actbench.yaml_source import LARGEST_FILE_BYTES, Problem, Source, dotted_path, read_yaml
-from actbench.yaml_source import Path as SettingPath
 
-KNOWN_KEYS = ("name", *SECTIONS, "vary", "seeds", "baseline")
-LATER_KEYS = ("tune", "expect")
+KNOWN_KEYS = ("name", *SECTIONS, "vary", "seeds", "baseline", "expect")
+LATER_KEYS = ("tune",)
 MOST_SEEDS = 10_000
 MOST_ARMS = 10_000
 MOST_TRIALS = 100_000
@@ -117,6 +117,7 @@ class _Loader:
                 seeds=self._seeds(data.get("seeds")),
                 baseline=self._baseline(data.get("baseline"), factors),
             )
+            experiment = replace(experiment, expectations=self._expectations(data.get("expect"), experiment))
             if not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems):
                 self._check_arms(experiment)
         elif not self.source.problems:
@@ -146,8 +147,7 @@ class _Loader:
         try:
             return TrialSettings.model_validate(sections)
         except ValidationError as invalid:
-            for path, message in _sentences(invalid):
-                self._problem(path, message)
+            self._add((), sentences(invalid))
             return TrialSettings()
 
     def _name(self, given: Any, default: str) -> str:
@@ -197,7 +197,7 @@ class _Loader:
         seen: dict[Any, int] = {}
         for index, raw in enumerate(given):
             where: SettingPath = ("vary", path, index)
-            value, problems = _validated(path, raw)
+            value, problems = validated_setting(path, raw)
             for rest, message in problems:
                 self._problem((*where, *rest), message)
             if problems:
@@ -210,29 +210,25 @@ class _Loader:
     def _baseline(self, given: Any, factors: Sequence[Factor]) -> Values:
         if given is None:
             return ()
-        if not isinstance(given, dict):
-            self._problem(("baseline",), f"expected a mapping such as `model.activation: relu`, found {shown(given)}")
+        values, mistakes = varied_values(given, factors, self._unsure())
+        self._add(("baseline",), mistakes)
+        return values
+
+    def _expectations(self, given: Any, experiment: Experiment) -> tuple[Expectation, ...]:
+        if given is None:
             return ()
-        by_path = {factor.path: factor for factor in factors}
-        chosen = []
-        for path, raw in given.items():
-            if any(problem.path[:2] == ("vary", path) for problem in self.source.problems):
-                continue
-            if path not in by_path:
-                near = did_you_mean(path, by_path)
-                self._problem(
-                    ("baseline", path),
-                    f"expected a setting that is varied{near or ': ' + (', '.join(by_path) or 'none is')}",
-                )
-                continue
-            value, problems = _validated(path, raw)
-            for rest, message in problems:
-                self._problem(("baseline", path, *rest), message)
-            if not problems and value not in by_path[path].values:
-                values = ", ".join(str(value_to_yaml(v)) for v in by_path[path].values)
-                self._problem(("baseline", path), f"expected one of the varied values ({values}), found {shown(raw)}")
-            chosen.append((path, value))
-        return tuple(chosen)
+        expectations, mistakes = read_expectations(given, experiment, self._unsure())
+        self._add(("expect",), mistakes)
+        return expectations
+
+    def _unsure(self) -> set[str]:
+        """Varied settings in which mistakes have been found: whatever refers to them may be right."""
+        paths = (problem.path for problem in self.source.problems)
+        return {str(path[1]) for path in paths if path[:1] == ("vary",) and len(path) > 1}
+
+    def _add(self, path: SettingPath, mistakes: Iterable[Mistake]) -> None:
+        for where, message in mistakes:
+            self._problem((*path, *where), message)
 
     def _check_arms(self, experiment: Experiment) -> None:
         count, trials = experiment.arm_count(), experiment.arm_count() * len(experiment.seeds)
@@ -251,35 +247,6 @@ class _Loader:
                 else:
                     self.warnings.append(str(Problem(self.source.place(path), path, conflict.message)))
         self.warnings = list(dict.fromkeys(self.warnings))
-
-
-def _validated(path: str, raw: Any) -> tuple[Any, list[tuple[SettingPath, str]]]:
-    """One setting validated by itself: its value, or its problems with their paths below the setting."""
-    section, name = path.split(".")
-    try:
-        model = SECTIONS[section].model_validate({name: raw})
-    except ValidationError as invalid:
-        return None, [(where[1:], message) for where, message in _sentences(invalid, SECTIONS[section])]
-    return getattr(model, name), []
-
-
-def _sentences(invalid: ValidationError, model: type[BaseModel] = TrialSettings) -> Iterator[tuple[SettingPath, str]]:
-    for problem in invalid.errors():
-        where = tuple(problem["loc"])
-        if problem["type"] == "nested":
-            for rest, message in problem["ctx"]["problems"]:
-                yield (*where, *rest), message
-        else:
-            yield where, explain(problem, known_keys=_known_keys(problem, model))
-
-
-def _known_keys(problem: ErrorDetails, model: type[BaseModel]) -> tuple[str, ...]:
-    """The keys that would have been right where an unknown one was found."""
-    above = problem["loc"][:-1]
-    if "layers" in above:
-        return tuple(LayerSettings.model_fields)
-    section = SECTIONS.get(str(above[0])) if above else None
-    return tuple((section or model).model_fields)
 
 
 def _by_place(problem: Problem) -> tuple[bool, list[int], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+EXIT_CHECK_FAILED = 1
 EXIT_USAGE = 2
 EXIT_TRIALS_FAILED = 3
 EXIT_ENVIRONMENT = 4

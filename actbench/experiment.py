@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 from typing import Any
 
 from pydantic import BaseModel
@@ -46,14 +47,44 @@ class Arm:
 
     def to_yaml(self) -> dict[str, Any]:
         """`{"model.activation": "relu"}`, spelt as in an experiment file."""
-        return {path: value_to_yaml(value) for path, value in self.values}
+        return values_to_yaml(self.values)
 
     def label(self) -> str:
         """How tables call the arm: `relu`, `lr=0.001`, or `activation=relu, lr=0.001` for several factors."""
-        if len(self.values) == 1 and isinstance(self.values[0][1], Choice):
-            return str(self.values[0][1])
-        parts = [f"{path.split('.')[-1]}={value_to_text(value)}" for path, value in self.values]
-        return ", ".join(parts) or "all trials"
+        return label_of(self.values)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A claim under `expect`: what a metric of some arms should be, over the seeds.
+
+    It is about the mean of the metric over all arms with the values `arm`, or, where `reference` is given, about its
+    difference to those with the values `reference`. `is_better` says that this difference should be on the metric's
+    better side of 0; otherwise it should lie above `lower` and below `upper`.
+    """
+
+    claim: str
+    metric: str
+    arm: Values
+    reference: Values | None
+    is_better: bool = False
+    lower: float = -inf
+    upper: float = inf
+
+    def to_yaml(self) -> dict[str, Any]:
+        """As an experiment file spells it."""
+        arm, reference = self.arm, self.reference
+        spelt: dict[str, Any] = {"claim": self.claim}
+        if self.is_better:
+            spelt |= {"better": values_to_yaml(arm), "than": values_to_yaml(reference or ())}
+        else:
+            spelt |= {"arm": values_to_yaml(arm)} | ({} if reference is None else {"minus": values_to_yaml(reference)})
+        spelt["metric"] = self.metric
+        if self.is_better:
+            return spelt
+        if isfinite(self.lower) and isfinite(self.upper):
+            return spelt | {"between": [self.lower, self.upper]}
+        return spelt | ({"above": self.lower} if isfinite(self.lower) else {"below": self.upper})
 
 
 @dataclass(frozen=True)
@@ -65,6 +96,7 @@ class Experiment:
     factors: tuple[Factor, ...]
     seeds: tuple[int, ...]
     baseline: Values
+    expectations: tuple[Expectation, ...] = ()
 
     def arms(self) -> Iterator[Arm]:
         """Every combination of the factors' values, the last factor changing fastest."""
@@ -78,6 +110,13 @@ class Experiment:
         for factor in self.factors:
             count *= len(factor.values)
         return count
+
+
+def label_of(values: Values) -> str:
+    """How tables call the arm, or all arms, with these values."""
+    if len(values) == 1 and isinstance(values[0][1], Choice):
+        return str(values[0][1])
+    return ", ".join(f"{path.split('.')[-1]}={value_to_text(value)}" for path, value in values) or "all trials"
 
 
 def with_values(settings: TrialSettings, values: Values) -> TrialSettings:
@@ -96,6 +135,11 @@ def value_to_yaml(value: Any) -> Any:
     if isinstance(value, tuple):
         return [value_to_yaml(item) for item in value]
     return value.model_dump(exclude_none=True) if isinstance(value, LayerSettings) else value
+
+
+def values_to_yaml(values: Values) -> dict[str, Any]:
+    """`{"model.activation": "relu"}`."""
+    return {path: value_to_yaml(value) for path, value in values}
 
 
 def value_to_text(value: Any) -> str:
@@ -121,12 +165,17 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
         resolved["vary"] = {f.path: [value_to_yaml(value) for value in f.values] for f in experiment.factors}
     resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
     if experiment.baseline:
-        resolved["baseline"] = {path: value_to_yaml(value) for path, value in experiment.baseline}
+        resolved["baseline"] = values_to_yaml(experiment.baseline)
+    if experiment.expectations:
+        resolved["expect"] = [expectation.to_yaml() for expectation in experiment.expectations]
     return resolved
 
 
 def smoke_version(experiment: Experiment) -> Experiment:
-    """The experiment on a tiny subset (512 training and 256 test images, 1 epoch, 2 seeds) under a name of its own."""
+    """The experiment on a tiny subset (512 training and 256 test images, 1 epoch, 2 seeds) under a name of its own.
+
+    Its claims are left out: they are about the whole experiment.
+    """
     data = experiment.settings.data
     shrunk: dict[str, Any] = {
         "data.train": min(SMOKE_TRAIN_IMAGES, data.train_available()),
@@ -144,6 +193,7 @@ def smoke_version(experiment: Experiment) -> Experiment:
         name=f"{experiment.name[: NAME_LENGTH - len(SMOKE_SUFFIX)]}{SMOKE_SUFFIX}",
         settings=with_values(experiment.settings, tuple(shrunk.items())),
         seeds=experiment.seeds[:SMOKE_SEEDS],
+        expectations=(),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from actbench.choices import Choice
 from actbench.experiment import Arm, Experiment
 from actbench.layers import Layer, count_parameters, resolve_layers
+from actbench.metrics import parse_metric
 from actbench.records import TRAINING_CODE_VERSION, Phase, Trial, TrialRecord
 from actbench.settings import EVALUATION_IMAGES, DataSettings, TrialSettings
 
@@ -37,7 +38,11 @@ class Plan:
 
 
 def make_plan(experiment: Experiment, *, workers: int = 1, cache_bytes: int = CPU_CACHE_BYTES) -> Plan:
-    """All trials of the experiment, stacked so that a stack's parameters stay in cache and every worker has work."""
+    """All trials of the experiment, stacked so that a stack's parameters stay in cache and every worker has work.
+
+    Where a claim is about time, every trial has a stack of its own: the time of a shared one is nobody's.
+    """
+    is_timed = any(parse_metric(expectation.metric).is_timed for expectation in experiment.expectations)
     arms = tuple((arm, tuple(make_trial(arm.settings, seed) for seed in experiment.seeds)) for arm in experiment.arms())
     shapes: dict[Any, dict[int, dict[str, Trial]]] = {}
     for arm, trials in arms:
@@ -48,7 +53,7 @@ def make_plan(experiment: Experiment, *, workers: int = 1, cache_bytes: int = CP
     stacks: list[Stack] = []
     for by_seed in shapes.values():
         seeds = [tuple(by_id.values()) for by_id in by_seed.values()]
-        width = min(cache_width(seeds[0][0].settings, cache_bytes), fair_share)
+        width = 1 if is_timed else min(cache_width(seeds[0][0].settings, cache_bytes), fair_share)
         stacks += _stacks_of_one_shape(seeds, width)
     return Plan(arms, tuple(stacks))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from math import inf
 from typing import Annotated, Literal, Self
@@ -94,6 +95,7 @@ class DataSettings(BaseModel):
 
 DEFAULT_HIDDEN = (256, 128)
 EVALUATION_IMAGES = 1024
+MOST_PROBED_EPOCHS = 100
 
 
 class LayerSettings(BaseModel):
@@ -161,6 +163,11 @@ class TrainSettings(BaseModel):
     def batch_images(self, train_count: int) -> int:
         """Images per step."""
         return train_count if self.batch_size == "full" else min(int(self.batch_size), train_count)
+
+    def probed_epochs(self) -> frozenset[int]:
+        """Epochs after which layers are probed: 0 (before any step), and all, or 100 evenly spaced ones to the last."""
+        count = min(self.epochs, MOST_PROBED_EPOCHS)
+        return frozenset({0, *(math.ceil(self.epochs * number / count) for number in range(1, count + 1))})
 
     def resolved_weight_decay(self) -> float:
         """The given decay, or what torch uses for this optimizer when none is given."""

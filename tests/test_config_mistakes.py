@@ -61,7 +61,7 @@ UNKNOWN_KEYS = [
     ("vary: {data.dataset: [digits, cube]}",
      "1:8: vary.data.dataset: an experiment has one dataset: write one file for each"),
     ("tune: {train.lr: [1]}", "1:1: tune: `tune` is not supported yet by this version of actbench: take it out"),
-    ("name: a\nexpect: []", "2:1: expect: `expect` is not supported yet by this version of actbench: take it out"),
+    ("name: a\nexpect: []", "2:1: expect: expected a list of claims, found [] (a list)"),
 ]  # fmt: skip
 
 WRONG_TYPES = [

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actbench.analysis.comparison import metric_value
+from actbench.metrics import Metric
 from actbench.plan import Plan
 from actbench.records import TrialRecord
 
@@ -46,7 +46,7 @@ def learning_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[Curv
     return curves
 
 
-def pair_tables(plan: Plan, records: Mapping[str, TrialRecord], metric: str) -> list[PairTable]:
+def pair_tables(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> list[PairTable]:
     """A table for every pair of factors."""
     factors: dict[str, dict[Any, None]] = {}
     for arm, _ in plan.arms:
@@ -58,7 +58,7 @@ def pair_tables(plan: Plan, records: Mapping[str, TrialRecord], metric: str) -> 
 def _pair_table(
     plan: Plan,
     records: Mapping[str, TrialRecord],
-    metric: str,
+    metric: Metric,
     rows: str,
     columns: str,
     factors: Mapping[str, Mapping[Any, None]],
@@ -67,7 +67,7 @@ def _pair_table(
     for arm, trials in plan.arms:
         values = dict(arm.values)
         for trial in trials:
-            value = metric_value(records[trial.id], metric) if trial.id in records else None
+            value = metric.value(records[trial.id]) if trial.id in records else None
             if value is not None:
                 cells.setdefault((values[rows], values[columns]), []).append(value)
     means = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actbench.analysis.comparison import ArmComparison, Comparison
+from actbench.metrics import CURVES, Metric
 
 ABSENT = "-"
 
@@ -20,22 +21,20 @@ COMPARISON_HEADER = (
 )
 
 
-def is_accuracy(metric: str) -> bool:
-    """Whether a metric is shown in percent."""
-    return metric.endswith("accuracy")
-
-
-def value(number: float | None, metric: str, *, signed: bool = False, digits: int | None = None) -> str:
-    """97.95 for the accuracy 0.9795; 0.0812 for a loss."""
+def value(number: float | None, metric: Metric, *, signed: bool = False, digits: int | None = None) -> str:
+    """97.95 for the accuracy 0.9795; 0.0812 for a loss; four significant digits of anything else."""
     if number is None:
         return ABSENT
-    scaled = number * 100 if is_accuracy(metric) else number
-    places = digits if digits is not None else 2 if is_accuracy(metric) else 4
-    text = f"{scaled:{'+' if signed else ''}.{places}f}"
+    sign = "+" if signed else ""
+    if metric.unit == "number":
+        return f"{number:{sign}.4g}"
+    scaled = number * 100 if metric.unit == "share" else number
+    places = digits if digits is not None else 2 if metric.unit == "share" else 4
+    text = f"{scaled:{sign}.{places}f}"
     return text.replace("-0.00", "0.00") if float(text) == 0 else text
 
 
-def interval(bounds: tuple[float, float] | None, metric: str, *, signed: bool = False) -> str:
+def interval(bounds: tuple[float, float] | None, metric: Metric, *, signed: bool = False) -> str:
     """`97.83 to 98.07`."""
     return " to ".join(value(bound, metric, signed=signed) for bound in bounds) if bounds else ABSENT
 
@@ -47,7 +46,7 @@ def probability(number: float | None) -> str:
     return "<0.001" if number < 0.0005 else f"{number:.3f}"
 
 
-def comparison_cells(row: ArmComparison, metric: str) -> list[str]:
+def comparison_cells(row: ArmComparison, metric: Metric) -> list[str]:
     """One arm's row of the comparison, in the order of `COMPARISON_HEADER`."""
     difference = "baseline" if row.is_baseline else ABSENT
     if row.difference is not None and row.difference.mean is not None:
@@ -58,7 +57,7 @@ def comparison_cells(row: ArmComparison, metric: str) -> list[str]:
         row.arm.label(),
         f"{row.own.n} ({row.failed})",
         value(row.own.mean, metric),
-        value(row.own.sd, metric, digits=3 if is_accuracy(metric) else None),
+        value(row.own.sd, metric, digits=3 if metric.unit == "share" else None),
         interval(row.own.interval, metric),
         difference,
         probability(row.p),
@@ -68,10 +67,10 @@ def comparison_cells(row: ArmComparison, metric: str) -> list[str]:
     ]
 
 
-def comparison_header(metric: str) -> list[str]:
+def comparison_header(metric: Metric) -> list[str]:
     """Column names with the unit where it is not plain."""
-    unit = " %" if is_accuracy(metric) else ""
-    points = " (points)" if is_accuracy(metric) else ""
+    unit = " %" if metric.unit == "share" else ""
+    points = " (points)" if metric.unit == "share" else ""
     return [
         {
             "mean": f"mean{unit}",
@@ -83,17 +82,18 @@ def comparison_header(metric: str) -> list[str]:
 
 
 def ranked(comparison: Comparison) -> list[ArmComparison]:
-    """Arms by mean, the best first; arms without a mean last."""
-    sign = -1 if is_accuracy(comparison.metric) else 1
+    """Arms by mean, the best first (the largest, where neither way is better); arms without a mean last."""
+    sign = 1 if comparison.metric.larger_is_better is False else -1
     return sorted(comparison.arms, key=lambda row: (row.own.mean is None, sign * (row.own.mean or 0.0)))
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
     """What a reader has to know beside the table."""
-    metric, seeds = comparison.metric.replace("_", " "), len(comparison.seeds)
-    scope = ", on this test set" if comparison.metric.startswith("test") else ""
+    name, seeds = comparison.metric.name, len(comparison.seeds)
+    scope = ", on this test set" if name.startswith("test") else ""
+    when = " at the last epoch" if name in CURVES else ""
     notes = [
-        f"{metric} at the last epoch over {seeds} seed{'s' if seeds != 1 else ''}; "
+        f"{name.replace('_', ' ') if name in CURVES else name}{when} over {seeds} seed{'s' if seeds != 1 else ''}; "
         f"sd and intervals are over seeds{scope}."
     ]
     if len(comparison.arms) > 1:
@@ -128,7 +128,7 @@ def _failure_notes(comparison: Comparison) -> list[str]:
     failed = sum(row.failed for row in comparison.arms)
     if not failed:
         return []
-    if is_accuracy(comparison.metric):
+    if comparison.metric.name == "test_accuracy":
         return [f"{failed} trials diverged or failed; diverged ones count with what the network then predicted."]
-    lost = f"{failed} trials diverged or failed and may have no finite {comparison.metric.replace('_', ' ')}"
+    lost = f"{failed} trials diverged or failed and may have no finite {comparison.metric.name.replace('_', ' ')}"
     return [f"{lost}; those are left out, so the mean flatters their arm."]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tables
 from actbench.experiment import value_to_text
+from actbench.metrics import Metric, parse_metric
 from actbench.plan import Plan
 from actbench.records import TrialRecord
 from actbench.report.numbers import comparison_cells, comparison_header, comparison_notes, ranked, value
@@ -45,7 +46,7 @@ def numeric_columns(section: Section) -> list[bool]:
 def comparison_section(comparison: Comparison) -> Section:
     """All arms, the best mean first."""
     return Section(
-        title=f"{comparison.metric} by arm",
+        title=f"{comparison.metric.name} by arm",
         header=comparison_header(comparison.metric),
         rows=[comparison_cells(row, comparison.metric) for row in ranked(comparison)],
         notes=comparison_notes(comparison),
@@ -62,9 +63,9 @@ def report_sections(plan: Plan, records: Mapping[str, TrialRecord], comparison: 
     return sections + [_curves_section([curve for curve in curves if curve.part == part]) for part in parts]
 
 
-def _pair_section(table: PairTable, metric: str) -> Section:
+def _pair_section(table: PairTable, metric: Metric) -> Section:
     return Section(
-        title=f"mean {metric} by {table.rows} and {table.columns}",
+        title=f"mean {metric.name} by {table.rows} and {table.columns}",
         header=[table.rows, *map(value_to_text, table.column_values)],
         rows=[
             [value_to_text(row), *(value(mean, metric) for mean in means)]
@@ -74,6 +75,7 @@ def _pair_section(table: PairTable, metric: str) -> Section:
 
 
 def _curves_section(curves: Sequence[Curve]) -> Section:
+    metric = parse_metric(f"{curves[0].part}_accuracy")
     epochs = shown_epochs(max(len(curve.accuracy) for curve in curves))
     lowest = min(min(curve.accuracy) for curve in curves)
     highest = max(max(curve.accuracy) for curve in curves)
@@ -85,7 +87,7 @@ def _curves_section(curves: Sequence[Curve]) -> Section:
                 curve.label,
                 spark(curve.accuracy, lowest, highest),
                 *(
-                    value(curve.accuracy[epoch - 1] if epoch <= len(curve.accuracy) else None, "accuracy")
+                    value(curve.accuracy[epoch - 1] if epoch <= len(curve.accuracy) else None, metric)
                     for epoch in epochs
                 ),
             ]

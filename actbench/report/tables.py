@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from actbench.analysis.comparison import Comparison, compare, metric_value
+from actbench.analysis.claims import judge_claims
+from actbench.analysis.comparison import Comparison, compare
 from actbench.experiment import Experiment, value_to_text, value_to_yaml
+from actbench.metrics import CURVES, parse_metric
 from actbench.plan import Plan
 from actbench.records import LayerProbe, TrialRecord
+from actbench.report.claims import CLAIM_COLUMNS, claim_rows
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import comparison_section
 from actbench.store import write_atomically
@@ -35,8 +38,8 @@ COMPARISON_COLUMNS = (
 
 
 def write_tables(folder: Path, experiment: Experiment, plan: Plan, records: Mapping[str, TrialRecord]) -> None:
-    """Derive `trials.csv`, `epochs.csv`, `layers.csv`, `table.csv` and `table.md` from the journal's records."""
-    comparison = compare(plan, records, experiment.baseline, "test_accuracy")
+    """Derive the tables of trials, epochs, layers, arms and (where there are any) claims from the journal's records."""
+    comparison = compare(plan, records, experiment.baseline, parse_metric("test_accuracy"))
     factors = [factor.path for factor in experiment.factors]
     write_atomically(
         folder / "trials.csv", to_csv(trial_rows(plan, records), [*TRIAL_COLUMNS[:2], *factors, *TRIAL_COLUMNS[2:]])
@@ -45,6 +48,9 @@ def write_tables(folder: Path, experiment: Experiment, plan: Plan, records: Mapp
     write_atomically(folder / "layers.csv", to_csv(layer_rows(plan, records), LAYER_COLUMNS))
     write_atomically(folder / "table.csv", to_csv(comparison_rows(comparison), comparison_columns(comparison)))
     write_atomically(folder / "table.md", section_to_markdown(comparison_section(comparison), heading=None))
+    if experiment.expectations:
+        claims = judge_claims(experiment.expectations, plan, records)
+        write_atomically(folder / "claims.csv", to_csv(claim_rows(claims), CLAIM_COLUMNS))
 
 
 def comparison_columns(comparison: Comparison) -> list[str]:
@@ -70,11 +76,7 @@ def trial_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
                 continue
             record = records[trial.id]
             kept = {name: getattr(record, name) for name in TRIAL_COLUMNS if name in TrialRecord.model_fields}
-            values = {
-                f"{part}_{quantity}": metric_value(record, f"{part}_{quantity}")
-                for part in ("train", "validation", "test")
-                for quantity in ("loss", "accuracy")
-            }
+            values = {name: parse_metric(name).value(record) for name in CURVES}
             yield {**kept, **values, "trial": record.trial, "arm": arm.label(), **factors}
 
 
@@ -131,7 +133,7 @@ def comparison_rows(comparison: Comparison) -> Iterator[Row]:
 def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison as one JSON document; accuracies as fractions, absent numbers null."""
     return {
-        "metric": comparison.metric,
+        "metric": comparison.metric.name,
         "baseline": {path: value_to_yaml(value) for path, value in comparison.baseline} or None,
         "seeds": list(comparison.seeds),
         "arms": [

@@ -16,7 +16,7 @@ from actbench.settings import TrainSettings
 from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, resident, seed_split
 from actbench.training.network import Network, create_network, gather_batch, losses_and_predictions, scores
 from actbench.training.outcome import Evaluation, TrialCurves, make_record, record_end, record_epoch
-from actbench.training.probes import probe, probed_epochs
+from actbench.training.probes import probe
 
 
 def train_stack(
@@ -37,7 +37,7 @@ def train_stack(
     optimizer = create_optimizer(network)
     steps = math.ceil(settings.data.train_count() / settings.train.batch_images(settings.data.train_count()))
     test_rows = [torch.arange(settings.data.test_count(), device=device)] * len(splits)
-    to_probe = probed_epochs(settings.train.epochs)
+    to_probe = settings.train.probed_epochs()
     probes = [probe(network, train_images, splits, epoch=0)]
     epoch_seconds: list[float] = []
     for epoch in range(1, settings.train.epochs + 1):

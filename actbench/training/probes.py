@@ -16,13 +16,6 @@ from actbench.training.data import Images, SeedSplit
 from actbench.training.network import Network, activate, gather_batch, layer_values, losses_and_predictions
 
 PROBE_IMAGES = 256
-MOST_PROBED_EPOCHS = 100
-
-
-def probed_epochs(epochs: int) -> set[int]:
-    """Epochs after which probes are taken: 0 (before any step), and all, or 100 evenly spaced ones up to the last."""
-    count = min(epochs, MOST_PROBED_EPOCHS)
-    return {0} | {math.ceil(epochs * number / count) for number in range(1, count + 1)}
 
 
 def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: int) -> list[tuple[LayerProbe, ...]]:

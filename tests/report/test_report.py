@@ -10,6 +10,7 @@ from rich.console import Console
 
 from actbench.analysis.comparison import compare
 from actbench.errors import ConfigurationError
+from actbench.metrics import parse_metric
 from actbench.plan import make_plan
 from actbench.records import RunState
 from actbench.report import numbers
@@ -39,7 +40,7 @@ WIDE = Section(
     ],
 )
 def test_accuracies_are_percent_and_losses_are_not(number: float | None, metric: str, signed: bool, text: str) -> None:
-    assert numbers.value(number, metric, signed=signed) == text
+    assert numbers.value(number, parse_metric(metric), signed=signed) == text
 
 
 def test_a_small_p_is_a_bound() -> None:
@@ -55,7 +56,7 @@ def test_arms_are_ranked_by_mean_and_the_smallest_loss_is_first(tmp_path: Path) 
         for trial in trials
     }
     for metric, first in (("test_accuracy", "tanh"), ("test_loss", "relu")):
-        section = comparison_section(compare(plan, records, experiment.baseline, metric))
+        section = comparison_section(compare(plan, records, experiment.baseline, parse_metric(metric)))
         assert section.rows[0][0] == first
 
 
@@ -63,7 +64,7 @@ def test_nothing_is_called_better_while_no_rate_was_tuned(tmp_path: Path) -> Non
     experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
     plan = make_plan(experiment)
     records = {trial.id: record_of(trial) for trial in plan.trials().values()}
-    section = comparison_section(compare(plan, records, experiment.baseline, "test_accuracy"))
+    section = comparison_section(compare(plan, records, experiment.baseline, parse_metric("test_accuracy")))
     assert {row[-1] for row in section.rows} == {"-", "not judged"}
     assert any("no learning rate was tuned" in note for note in section.notes)
     assert any("3 seeds can never reach p (Holm) below 0.250" in note for note in section.notes)
@@ -72,7 +73,7 @@ def test_nothing_is_called_better_while_no_rate_was_tuned(tmp_path: Path) -> Non
 def test_a_report_without_results_has_no_curves(tmp_path: Path) -> None:
     experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
     plan = make_plan(experiment)
-    sections = report_sections(plan, {}, compare(plan, {}, experiment.baseline, "test_accuracy"))
+    sections = report_sections(plan, {}, compare(plan, {}, experiment.baseline, parse_metric("test_accuracy")))
     assert [section.title for section in sections] == ["test_accuracy by arm"]
 
 

@@ -12,11 +12,11 @@ import torch
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.plan import make_trial
 from actbench.records import CLOCK_FIELDS, LayerProbe
-from actbench.settings import TrialSettings
+from actbench.settings import TrainSettings, TrialSettings
 from actbench.training import loop
 from actbench.training.data import Images, SeedSplit, gather, resident, seed_split
 from actbench.training.network import Network, create_network
-from actbench.training.probes import probe, probed_epochs
+from actbench.training.probes import probe
 
 CPU = torch.device("cpu")
 
@@ -103,9 +103,9 @@ def test_taking_probes_changes_no_other_number(model: dict[str, Any], monkeypatc
 
 
 def test_long_trainings_are_probed_at_a_hundred_epochs_and_the_start() -> None:
-    assert probed_epochs(1) == {0, 1}
-    assert probed_epochs(100) == set(range(101))
-    many = probed_epochs(10_000)
+    assert TrainSettings(epochs=1).probed_epochs() == {0, 1}
+    assert TrainSettings(epochs=100).probed_epochs() == set(range(101))
+    many = TrainSettings(epochs=10_000).probed_epochs()
     assert len(many) == 101
     assert {0, 100, 10_000} <= many
     assert all(math.isclose(b - a, 100) for a, b in zip(sorted(many), sorted(many)[1:], strict=False))

@@ -1,0 +1,92 @@
+"""Claims of an experiment, each judged by an interval over seeds and never by one number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+from actbench.analysis.comparison import values_by_seed
+from actbench.analysis.statistics import Estimate, estimate
+from actbench.experiment import Expectation, Values
+from actbench.metrics import Metric, parse_metric
+from actbench.plan import Plan
+from actbench.records import TrialRecord
+
+Verdict = Literal["supported", "contradicted", "undecided"]
+FEWEST_SEEDS = 3
+MOST_WITHOUT_VALUE = 0.2
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim's verdict with the numbers behind it.
+
+    `estimate` is over the seeds: the metric itself, or its paired difference to the reference. `without_value` seeds
+    lack it, in any of the arms. `reason` says why nothing was decided, where it is not the interval.
+    """
+
+    expectation: Expectation
+    metric: Metric
+    verdict: Verdict
+    estimate: Estimate
+    without_value: int
+    reason: str = ""
+
+
+def judge_claims(
+    expectations: Iterable[Expectation], plan: Plan, records: Mapping[str, TrialRecord]
+) -> list[JudgedClaim]:
+    """Every claim with its verdict, in the order of the file."""
+    return [_judge(expectation, plan, records) for expectation in expectations]
+
+
+def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialRecord]) -> JudgedClaim:
+    metric = parse_metric(expectation.metric)
+    values = _mean_by_seed(expectation.arm, plan, records, metric)
+    if expectation.reference is not None:
+        others = _mean_by_seed(expectation.reference, plan, records, metric)
+        values = {seed: value - others[seed] for seed, value in values.items() if seed in others}
+    seeds = len(plan.arms[0][1])
+    found = estimate(list(values.values()))
+    without_value = seeds - found.n
+    reason = ""
+    if without_value > MOST_WITHOUT_VALUE * seeds:
+        reason = f"{without_value} of {seeds} seeds have no value"
+    elif found.n < FEWEST_SEEDS:
+        reason = f"fewer than {FEWEST_SEEDS} seeds"
+    verdict = "undecided" if reason else decide(found.interval, *bounds(expectation, metric))
+    return JudgedClaim(expectation, metric, verdict, found, without_value, reason)
+
+
+def _mean_by_seed(values: Values, plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> dict[int, float]:
+    """The mean of the metric over all arms with these values, for the seeds in which each of them has one."""
+    by_arm = [values_by_seed(trials, records, metric) for arm, trials in plan.arms if set(values) <= set(arm.values)]
+    common = [seed for seed in by_arm[0] if all(seed in arm for arm in by_arm)]
+    return {seed: sum(arm[seed] for arm in by_arm) / len(by_arm) for seed in common}
+
+
+def bounds(expectation: Expectation, metric: Metric) -> tuple[float, float]:
+    """Between which numbers the estimate should lie."""
+    if expectation.is_better:
+        return (0.0, inf) if metric.larger_is_better else (-inf, 0.0)
+    return expectation.lower, expectation.upper
+
+
+def decide(interval: tuple[float, float] | None, lower: float, upper: float) -> Verdict:
+    """Supported if the whole interval lies between the bounds, contradicted if none of it does, else undecided."""
+    if interval is None:
+        return "undecided"
+    low, high = interval
+    if lower < low and high < upper:
+        return "supported"
+    return "contradicted" if high < lower or low > upper else "undecided"
+
+
+def combine(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of a claim with several parts: all must hold, and one that does not refutes it."""
+    found = set(verdicts)
+    if "contradicted" in found:
+        return "contradicted"
+    return "supported" if found == {"supported"} else "undecided"

@@ -1,0 +1,110 @@
+"""What stands under `expect` in an experiment file: claims about arms, each with every mistake in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from math import inf
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from actbench.choices import FROZEN, shown
+from actbench.experiment import Expectation, Experiment, Values
+from actbench.metrics import Metric, parse_metric
+from actbench.validation import Mistake, sentences, varied_values
+
+ARMS = ("better", "than", "arm", "minus")
+BOUNDS = ("above", "below", "between")
+FORMS = "either `better` and `than`, or `arm` (and `minus`) with one of `above`, `below` and `between`"
+
+
+class ExpectationEntry(BaseModel):
+    """One entry as it is written."""
+
+    model_config = FROZEN
+
+    claim: Annotated[str, Field(min_length=1, max_length=300)]
+    better: Any = None
+    than: Any = None
+    arm: Any = None
+    minus: Any = None
+    metric: str = "test_accuracy"
+    above: float | None = None
+    below: float | None = None
+    between: tuple[float, float] | None = None
+
+
+def read_expectations(
+    given: Any, experiment: Experiment, unsure: Collection[str] = ()
+) -> tuple[tuple[Expectation, ...], list[Mistake]]:
+    """The claims of a file about the arms of an experiment, and the mistakes in them by their place in the list."""
+    if not isinstance(given, tuple) or not given:
+        return (), [((), f"expected a list of claims, found {shown(given)}")]
+    found, mistakes = list[Expectation](), list[Mistake]()
+    for index, raw in enumerate(given):
+        expectation, problems = _read_one(raw, experiment, unsure)
+        mistakes += [((index, *where), message) for where, message in problems]
+        if expectation is not None and not problems:
+            found.append(expectation)
+    return tuple(found), mistakes
+
+
+def _read_one(
+    raw: Any, experiment: Experiment, unsure: Collection[str]
+) -> tuple[Expectation | None, Sequence[Mistake]]:
+    if not isinstance(raw, dict):
+        return None, [((), f"expected a mapping with `claim`, found {shown(raw)}")]
+    try:
+        entry = ExpectationEntry.model_validate(raw)
+    except ValidationError as invalid:
+        return None, list(sentences(invalid, ExpectationEntry))
+    if mistakes := _form_mistakes(raw, entry):
+        return None, mistakes
+    values: dict[str, Values] = {}
+    for key in ARMS:
+        if key in raw:
+            values[key], problems = varied_values(raw[key], experiment.factors, unsure)
+            mistakes += [((key, *where), message) for where, message in problems]
+    try:
+        metric = parse_metric(entry.metric)
+    except ValueError as unknown:
+        return None, [*mistakes, (("metric",), str(unknown))]
+    lower, upper = entry.between or (-inf, inf)
+    expectation = Expectation(
+        claim=entry.claim,
+        metric=metric.name,
+        arm=values.get("better", values.get("arm", ())),
+        reference=values.get("than", values.get("minus")),
+        is_better="better" in raw,
+        lower=lower if entry.above is None else entry.above,
+        upper=upper if entry.below is None else entry.below,
+    )
+    if not mistakes and not unsure:
+        mistakes += _metric_mistakes(expectation, metric, experiment)
+    return expectation, mistakes
+
+
+def _form_mistakes(raw: dict[str, Any], entry: ExpectationEntry) -> list[Mistake]:
+    """Keys that do not make one of the two forms."""
+    keys, bounds = set(raw), [key for key in BOUNDS if key in raw]
+    is_comparison = {"better", "than"} <= keys and not keys & {"arm", "minus"} and not bounds
+    is_bounded = not keys & {"better", "than"} and len(bounds) == 1
+    if not is_comparison and not is_bounded:
+        return [((), f"expected {FORMS}, found {', '.join(key for key in raw if key in (*ARMS, *BOUNDS)) or 'none'}")]
+    if entry.between and entry.between[0] >= entry.between[1]:
+        return [(("between",), f"expected the smaller bound first, found {shown(entry.between)}")]
+    return []
+
+
+def _metric_mistakes(expectation: Expectation, metric: Metric, experiment: Experiment) -> list[Mistake]:
+    """Why this metric cannot decide this claim."""
+    if expectation.is_better and metric.larger_is_better is None:
+        return [
+            (("metric",), f"neither way is better for {metric.name}: use `arm` and `minus` with `above` or `below`")
+        ]
+    if expectation.is_better and expectation.arm == expectation.reference:
+        return [(("than",), "the same arm as under `better`")]
+    wanted = {expectation.arm, expectation.reference or ()}
+    arms = [arm for arm in experiment.arms() if any(set(values) <= set(arm.values) for values in wanted)]
+    problems = dict.fromkeys(filter(None, (metric.problem(arm.settings) for arm in arms)))
+    return [(("metric",), problem) for problem in problems]

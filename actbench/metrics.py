@@ -1,0 +1,213 @@
+"""Metrics by name: what can be read off a trial's record, and which way is better."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from actbench.catalogue.registry import did_you_mean
+from actbench.layers import resolve_layers
+from actbench.lazy import LazyModule
+from actbench.records import LayerProbe, TrialRecord
+from actbench.settings import TrialSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = LazyModule("numpy")
+
+PARTS = ("test", "validation", "train")
+CURVES = tuple(f"{part}_{quantity}" for part in PARTS for quantity in ("accuracy", "loss"))
+PROBES = (*(name for name in LayerProbe.model_fields if name not in ("epoch", "layer")), "abs_mean")
+OF_ACTIVATIONS = ("dead_share", "saturated_share")
+OTHERS = ("step_seconds", "boundary")
+FORMS = ("test_accuracy_of_first_64", "epochs_to_0.95_validation_accuracy", "layer1.dead_share", "validation_loss@3")
+
+CURVE = re.compile(rf"(?P<curve>{'|'.join(CURVES)})(@(?P<epoch>\d{{1,7}}))?")
+PROBE = re.compile(rf"layer(?P<layer>\d{{1,3}})\.(?P<probe>{'|'.join(PROBES)})(@(?P<epoch>\d{{1,7}}))?")
+FIRST = re.compile(r"test_accuracy_of_first_(?P<count>\d{1,7})")
+EPOCHS_TO = re.compile(r"epochs_to_(?P<target>\d+(\.\d+)?)_(?P<curve>(train|validation)_(accuracy|loss))")
+EXPRESSION = re.compile(r"(?P<first>.*?)\s+(?P<operator>[-/])\s+(?P<second>.*)")
+
+Unit = Literal["share", "loss", "number"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that a trial's record gives, or does not (None: absent or not finite).
+
+    `unit`: shares are shown in percent. `larger_is_better` is None where neither way is. `problem` says why networks of
+    given settings cannot have it, or is None.
+    """
+
+    name: str
+    unit: Unit
+    larger_is_better: bool | None
+    value: Callable[[TrialRecord], float | None]
+    problem: Callable[[TrialSettings], str | None]
+    is_timed: bool = False
+
+
+@cache
+def parse_metric(text: str) -> Metric:
+    """A metric by its name, the difference of two (`train_accuracy - validation_accuracy`), or their ratio (`a / b`).
+
+    Raises `ValueError` with a sentence where there is no such metric.
+    """
+    if found := EXPRESSION.fullmatch(text.strip()):
+        return _combined(parse_metric(found["first"]), found["operator"], parse_metric(found["second"]))
+    return _single(text.strip())
+
+
+def _single(name: str) -> Metric:
+    if found := CURVE.fullmatch(name):
+        return _curve(name, found["curve"], None if found["epoch"] is None else int(found["epoch"]))
+    if found := PROBE.fullmatch(name):
+        epoch = None if found["epoch"] is None else int(found["epoch"])
+        return _probe(name, int(found["layer"]), found["probe"], epoch)
+    if found := FIRST.fullmatch(name):
+        return _of_first(name, int(found["count"]))
+    if found := EPOCHS_TO.fullmatch(name):
+        return _epochs_to(name, float(found["target"]), found["curve"])
+    if name == "step_seconds":
+        return Metric(name, "number", False, _step_seconds, _never_a_problem, is_timed=True)
+    if name == "boundary":
+        return Metric(name, "number", None, _boundary, _boundary_problem)
+    known = (*CURVES, *OTHERS, *FORMS, *(f"layer1.{probe}" for probe in PROBES))
+    raise ValueError(f"no metric is called {name!r}{did_you_mean(name, known) or ': ' + ', '.join((*CURVES, *OTHERS))}")
+
+
+def _combined(first: Metric, operator: str, second: Metric) -> Metric:
+    def value(record: TrialRecord) -> float | None:
+        a, b = first.value(record), second.value(record)
+        if a is None or b is None:
+            return None
+        return a - b if operator == "-" else a / b if b else None
+
+    unit: Unit = first.unit if operator == "-" and first.unit == second.unit else "number"
+    return Metric(
+        f"{first.name} {operator} {second.name}",
+        unit,
+        None,
+        value,
+        lambda settings: first.problem(settings) or second.problem(settings),
+        is_timed=first.is_timed or second.is_timed,
+    )
+
+
+def _curve(name: str, curve: str, epoch: int | None) -> Metric:
+    part, _, quantity = curve.partition("_")
+
+    def problem(settings: TrialSettings) -> str | None:
+        if part == "validation" and not settings.data.validation_count():
+            return f"{name}: no validation images are held out"
+        if epoch is None:
+            return None
+        if part == "test":
+            return f"{name}: test images are looked at once, after the last epoch"
+        return None if 1 <= epoch <= settings.train.epochs else f"{name}: epochs are 1 to {settings.train.epochs}"
+
+    return Metric(
+        name,
+        "share" if quantity == "accuracy" else "loss",
+        quantity == "accuracy",
+        lambda record: _curve_value(record, part, quantity, epoch),
+        problem,
+    )
+
+
+def _curve_value(record: TrialRecord, part: str, quantity: str, epoch: int | None) -> float | None:
+    """The value after an epoch, or at the trial's end; accuracies as fractions."""
+    found: float | None
+    if part == "test":
+        found = record.test_correct_count if quantity == "accuracy" else record.test_loss
+    else:
+        series = getattr(record.curves, f"{part}_{'correct_count' if quantity == 'accuracy' else 'loss'}")
+        index = (epoch or len(series)) - 1
+        found = series[index] if 0 <= index < len(series) else None
+    return found if found is None or quantity == "loss" else found / getattr(record, f"{part}_count")
+
+
+def _probe(name: str, layer: int, probe: str, epoch: int | None) -> Metric:
+    field = probe.removeprefix("abs_")
+
+    def value(record: TrialRecord) -> float | None:
+        probed = [one for one in record.probes if one.layer == layer and epoch in (None, one.epoch)]
+        found = getattr(probed[-1], field) if probed else None
+        return abs(found) if found is not None and probe == "abs_mean" else found
+
+    def problem(settings: TrialSettings) -> str | None:
+        depth = len(resolve_layers(settings))
+        if not 1 <= layer <= depth:
+            return f"{name}: layers are 1 to {depth}"
+        if probe in OF_ACTIVATIONS and layer == depth:
+            return f"{name}: the last layer has no activation"
+        probed = settings.train.probed_epochs()
+        if epoch is not None and epoch not in probed:
+            nearest = min(probed, key=lambda one: abs(one - epoch))
+            return f"{name}: layers are probed at 0 (before training) to {settings.train.epochs}, nearest {nearest}"
+        return None
+
+    is_share = probe.endswith("share")
+    return Metric(name, "share" if is_share else "number", False if probe in OF_ACTIVATIONS else None, value, problem)
+
+
+def _of_first(name: str, count: int) -> Metric:
+    def value(record: TrialRecord) -> float | None:
+        packed = np.frombuffer(base64.b64decode(record.test_is_correct), np.uint8)
+        return float(np.unpackbits(packed, count=count).mean()) if 8 * len(packed) >= count else None
+
+    def problem(settings: TrialSettings) -> str | None:
+        available = settings.data.test_count()
+        return None if 1 <= count <= available else f"{name}: there are {available} test images"
+
+    return Metric(name, "share", True, value, problem)
+
+
+def _epochs_to(name: str, target: float, curve: str) -> Metric:
+    """Epochs until the curve first reaches the target; one more than were trained where it never does."""
+    whole = _curve(name, curve, None)
+    part, _, quantity = curve.partition("_")
+
+    def value(record: TrialRecord) -> float | None:
+        if record.outcome == "failed":
+            return None
+        for epoch in range(1, len(record.curves.train_loss) + 1):
+            reached = _curve_value(record, part, quantity, epoch)
+            if reached is not None and (reached >= target if quantity == "accuracy" else reached <= target):
+                return float(epoch)
+        return float(record.settings.train.epochs + 1)
+
+    return Metric(name, "number", False, value, whole.problem)
+
+
+def _never_a_problem(_settings: TrialSettings) -> None:
+    return None
+
+
+def _step_seconds(record: TrialRecord) -> float | None:
+    """The median epoch's time per step; None for a trial that shared its stack, whose time is not its own."""
+    if record.stack_trials > 1 or not record.epoch_seconds:
+        return None
+    steps = math.ceil(record.train_count / record.settings.train.batch_images(record.train_count))
+    return statistics.median(record.epoch_seconds) / steps
+
+
+def _boundary(record: TrialRecord) -> float | None:
+    """The (scaled) input at which a single unit's score weight * x + bias changes sign: -bias / weight."""
+    weight, bias = record.parameters.get("layer1.weight", ()), record.parameters.get("layer1.bias", ())
+    if len(weight) != 1 or len(bias) != 1 or not weight[0] or bias[0] is None:
+        return None
+    return -bias[0] / weight[0]
+
+
+def _boundary_problem(settings: TrialSettings) -> str | None:
+    layers = resolve_layers(settings)
+    is_perceptron = len(layers) == 1 and (layers[0].fan_in, layers[0].units) == (1, 1)
+    return None if is_perceptron else "boundary: only a network of one input and one unit has one"

@@ -1,0 +1,125 @@
+"""Judged claims as a section: each with its verdict and the numbers behind the word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any, get_args
+
+from actbench.analysis.claims import JudgedClaim, Verdict, bounds
+from actbench.analysis.statistics import CONFIDENCE
+from actbench.experiment import label_of
+from actbench.lazy import LazyModule
+from actbench.report.numbers import interval, value
+from actbench.report.sections import Section
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = LazyModule("scipy.stats")
+
+CLAIM_COLUMNS = (
+    "claim", "verdict", "metric", "about", "lower", "upper", "n", "without_value", "estimate", "sd", "ci_low",
+    "ci_high", "reason",
+)  # fmt: skip
+OF_FIRST = "test_accuracy_of_first_"
+
+
+def claims_section(claims: Sequence[JudgedClaim]) -> Section:
+    """One row for each claim."""
+    rows = [
+        [
+            claim.expectation.claim,
+            claim.verdict + (f" ({claim.reason})" if claim.reason else ""),
+            about(claim),
+            expected(claim),
+            value(claim.estimate.mean, claim.metric, signed=_is_difference(claim)) + _unit(claim),
+            interval(claim.estimate.interval, claim.metric, signed=_is_difference(claim)),
+            str(claim.estimate.n),
+        ]
+        for claim in claims
+    ]
+    counts = [f"{sum(claim.verdict == word for claim in claims)} {word}" for word in get_args(Verdict)]
+    notes = [
+        f"{', '.join(counts)}. Supported: the whole 95 % interval over seeds agrees with the claim; contradicted: none "
+        "of it does. Each claim is judged by itself, so about one in twenty intervals misses what it is about.",
+        *_censoring_notes(claims),
+        *_small_batch_notes(claims),
+    ]
+    header = ["claim", "verdict", "about", "expected", "estimate", "95 % interval", "n"]
+    return Section("claims", header, rows, notes, is_complete=True)
+
+
+def about(claim: JudgedClaim) -> str:
+    """`test_accuracy of mish - relu`."""
+    expectation = claim.expectation
+    names = label_of(expectation.arm)
+    if expectation.reference is not None:
+        names = f"{names} minus {label_of(expectation.reference)}"
+    return f"{claim.metric.name} of {names}"
+
+
+def expected(claim: JudgedClaim) -> str:
+    """`above 0`, `58.00 to 64.00`."""
+    lower, upper = bounds(claim.expectation, claim.metric)
+    if isfinite(lower) and isfinite(upper):
+        return interval((lower, upper), claim.metric)
+    return f"above {value(lower, claim.metric)}" if isfinite(lower) else f"below {value(upper, claim.metric)}"
+
+
+def _is_difference(claim: JudgedClaim) -> bool:
+    return claim.expectation.reference is not None or " - " in claim.metric.name
+
+
+def _unit(claim: JudgedClaim) -> str:
+    if claim.metric.unit != "share" or claim.estimate.mean is None:
+        return ""
+    return " points" if _is_difference(claim) else " %"
+
+
+def _censoring_notes(claims: Sequence[JudgedClaim]) -> list[str]:
+    if not any(claim.metric.name.startswith("epochs_to_") for claim in claims):
+        return []
+    return ["Epochs to a target: a trial that never reaches it counts with one epoch more than it was given."]
+
+
+def _small_batch_notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
+    """What a single run on few images can say, for claims that rest on that."""
+    for claim in claims:
+        mean, name = claim.estimate.mean, claim.metric.name
+        if name.startswith(OF_FIRST) and mean is not None and claim.expectation.reference is None:
+            images = int(name.removeprefix(OF_FIRST))
+            hits = round(mean * images)
+            low, high = binomial_interval(hits, images)
+            yield (
+                f"One run on {images} images, {hits} of them right, leaves an accuracy of {100 * low:.1f} % to "
+                f"{100 * high:.1f} % possible ({label_of(claim.expectation.arm)})."
+            )
+
+
+def binomial_interval(hits: int, images: int) -> tuple[float, float]:
+    """Clopper & Pearson's 95 % interval for the accuracy of one network, from one sample of images."""
+    found = stats.binomtest(hits, images).proportion_ci(confidence_level=CONFIDENCE, method="exact")
+    return float(found.low), float(found.high)
+
+
+def claim_rows(claims: Sequence[JudgedClaim]) -> Iterator[dict[str, Any]]:
+    """One row of `claims.csv` for each claim; shares as fractions, absent bounds empty."""
+    for claim in claims:
+        lower, upper = bounds(claim.expectation, claim.metric)
+        limits = claim.estimate.interval or (None, None)
+        yield {
+            "claim": claim.expectation.claim,
+            "verdict": claim.verdict,
+            "metric": claim.metric.name,
+            "about": about(claim),
+            "lower": lower if isfinite(lower) else None,
+            "upper": upper if isfinite(upper) else None,
+            "n": claim.estimate.n,
+            "without_value": claim.without_value,
+            "estimate": claim.estimate.mean,
+            "sd": claim.estimate.sd,
+            "ci_low": limits[0],
+            "ci_high": limits[1],
+            "reason": claim.reason or None,
+        }

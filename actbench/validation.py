@@ -1,0 +1,72 @@
+"""Raw values to settings, one at a time, with every mistake as a path and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from actbench.catalogue.registry import did_you_mean
+from actbench.choices import explain, shown
+from actbench.experiment import SECTIONS, Factor, Values, value_to_yaml
+from actbench.settings import LayerSettings, TrialSettings
+
+SettingPath = tuple[str | int, ...]
+Mistake = tuple[SettingPath, str]
+
+
+def validated_setting(path: str, raw: Any) -> tuple[Any, list[Mistake]]:
+    """One setting validated by itself: its value, or its mistakes with their paths below the setting."""
+    section, name = path.split(".")
+    try:
+        model = SECTIONS[section].model_validate({name: raw})
+    except ValidationError as invalid:
+        return None, [(where[1:], message) for where, message in sentences(invalid, SECTIONS[section])]
+    return getattr(model, name), []
+
+
+def varied_values(given: Any, factors: Sequence[Factor], unsure: Collection[str] = ()) -> tuple[Values, list[Mistake]]:
+    """Values of varied settings, in the order of the factors; settings of `unsure` are passed over.
+
+    Each must be one of the values that its factor takes.
+    """
+    if not isinstance(given, dict):
+        return (), [((), f"expected a mapping such as `model.activation: relu`, found {shown(given)}")]
+    by_path = {factor.path: factor for factor in factors}
+    chosen, mistakes = dict[str, Any](), list[Mistake]()
+    for path, raw in given.items():
+        if path in unsure:
+            continue
+        if path not in by_path:
+            near = did_you_mean(path, by_path) or f": {', '.join(by_path) or 'none is'}"
+            mistakes.append(((path,), f"expected a setting that is varied{near}"))
+            continue
+        value, problems = validated_setting(path, raw)
+        mistakes += [((path, *rest), message) for rest, message in problems]
+        if not problems and value not in by_path[path].values:
+            values = ", ".join(str(value_to_yaml(v)) for v in by_path[path].values)
+            mistakes.append(((path,), f"expected one of the varied values ({values}), found {shown(raw)}"))
+        chosen[path] = value
+    return tuple((path, chosen[path]) for path in by_path if path in chosen), mistakes
+
+
+def sentences(invalid: ValidationError, model: type[BaseModel] = TrialSettings) -> Iterator[Mistake]:
+    """Every mistake that pydantic found."""
+    for problem in invalid.errors():
+        where = tuple(problem["loc"])
+        if problem["type"] == "nested":
+            for rest, message in problem["ctx"]["problems"]:
+                yield (*where, *rest), message
+        else:
+            yield where, explain(problem, known_keys=_known_keys(problem, model))
+
+
+def _known_keys(problem: ErrorDetails, model: type[BaseModel]) -> tuple[str, ...]:
+    """The keys that would have been right where an unknown one was found."""
+    above = problem["loc"][:-1]
+    if "layers" in above:
+        return tuple(LayerSettings.model_fields)
+    section = SECTIONS.get(str(above[0])) if above else None
+    return tuple((section or model).model_fields)
