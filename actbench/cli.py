@@ -223,6 +223,7 @@ def _show_costs(activations: list[str], save: Path | None, format: Literal["tabl
 
     from actbench.environment import describe_machine
     from actbench.report.costs import cost_section, costs_to_json, find_activations
+    from actbench.report.function_claims import function_claims_sections
     from actbench.report.functions import function_section, save_figure
     from actbench.report.terminal import print_sections
     from actbench.training.cost import measure_costs
@@ -234,7 +235,7 @@ def _show_costs(activations: list[str], save: Path | None, format: Literal["tabl
     if format == "json":
         print(json.dumps(costs_to_json(costs, machine), indent=2, allow_nan=False))
     else:
-        print_sections([function_section(choices), cost_section(costs, machine)])
+        print_sections([function_section(choices), *function_claims_sections(choices), cost_section(costs, machine)])
 
 
 @app.command()

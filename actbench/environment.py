@@ -55,12 +55,7 @@ def describe_environment(dataset: Dataset, device: str, workers: int) -> dict[st
         "actbench": actbench.__version__,
         "training_code": TRAINING_CODE_VERSION,
         "commit": _commit(),
-        "python": platform.python_version(),
-        **{package: _version(package) for package in PACKAGES},
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": available_cores(),
+        **describe_machine(),
         "device": device,
         "device_name": _device_name(device),
         "workers": workers,
@@ -70,6 +65,18 @@ def describe_environment(dataset: Dataset, device: str, workers: int) -> dict[st
     }
     text = json.dumps(described, sort_keys=True)
     return {"id": hashlib.sha256(text.encode()).hexdigest()[:12]} | described
+
+
+def describe_machine() -> dict[str, Any]:
+    """Versions, system and processor: what a time or a result's last digits may depend on."""
+    return {
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": available_cores(),
+    }
 
 
 def _version(package: str) -> str | None:

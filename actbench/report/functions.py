@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actbench.catalogue.facts import gain, saturation, values_and_derivatives
-from actbench.catalogue.registry import did_you_mean, names
+from actbench.catalogue.registry import Kind, did_you_mean, names
 from actbench.choices import Choice, parse_choice
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.lazy import LazyModule
@@ -23,22 +23,28 @@ else:
 PLOT_ROWS, PLOT_COLUMNS = 17, 65
 MARKS = "*o+x#@%&"
 FORMATS = ("svg", "png", "pdf")
+FACTS_OF_ALL = ("name", "formula", "bounds")
+FACTS_OF_CURVES = ("saturates", "and", "gain", "f(0)", "f'(0)", "f(1)", "f'(1)")
 
 
 def find_functions(wanted: Sequence[str]) -> list[Choice]:
-    """The activations, else elementwise outputs, of these names; raises `ConfigurationError` on all unknown ones."""
-    elementwise = [name for name in names("output") if not parse_choice("output", name).entry.across_units]
-    known = {**dict.fromkeys(elementwise, "output"), **dict.fromkeys(names("activation"), "activation")}
-    unknown = [
-        f"{name} mixes the output units and has no curve; `actbench list output` has its formula"
-        if name in names("output")
-        else f"no function is called {name!r}{did_you_mean(name, known)}"
-        for name in wanted
-        if name not in known
-    ]
+    """The activations, else outputs, of these names; raises `ConfigurationError` on all unknown ones."""
+    known: dict[str, Kind] = dict.fromkeys(names("output"), "output")
+    known |= dict.fromkeys(names("activation"), "activation")
+    unknown = [f"no function is called {name!r}{did_you_mean(name, known)}" for name in wanted if name not in known]
     if unknown:
         raise ConfigurationError("\n".join(unknown))
-    return [parse_choice("activation" if known[name] == "activation" else "output", name) for name in wanted]
+    return [parse_choice(known[name], name) for name in wanted]
+
+
+def with_curves(choices: Sequence[Choice]) -> list[Choice]:
+    """Those that map one number to one number; the others, such as softmax, mix the output units."""
+    return [choice for choice in choices if not choice.entry.across_units]
+
+
+def _without_curves(choices: Sequence[Choice]) -> str:
+    names_of_them = ", ".join(str(choice) for choice in choices if choice.entry.across_units)
+    return f"{names_of_them}: no curve, because the output units are mixed"
 
 
 def plotted_inputs() -> Tensor:
@@ -47,30 +53,40 @@ def plotted_inputs() -> Tensor:
 
 
 def function_section(choices: Sequence[Choice]) -> Section:
-    """Formula, bounds, where it saturates, gain, and the values at 0."""
-    rows = []
-    for choice in choices:
-        entry, parameters = choice.entry, dict(choice.parameters)
-        dead = saturation(entry, parameters)
-        values, slopes = values_and_derivatives(entry, parameters, torch.tensor([0.0, 1.0], dtype=torch.float64))
-        rows.append(
-            [
-                str(choice),
-                entry.formula,
-                bounds_text(entry),
-                "-" if dead.left is None else f"below {_rounded(dead.left)}",
-                "-" if dead.right is None else f"above {_rounded(dead.right)}",
-                f"{gain(entry, parameters):.4f}",
-                *(_rounded(float(number)) for pair in zip(values, slopes, strict=True) for number in pair),
-            ]
-        )
-    header = ["name", "formula", "bounds", "saturates", "and", "gain", "f(0)", "f'(0)", "f(1)", "f'(1)"]
+    """Formula and bounds, and of functions with a curve where it saturates, its gain, and the values at 0 and 1."""
+    curves = with_curves(choices)
     notes = [
         "Saturated: the derivative stays under 5 % of its largest size on [-50, 50] from there on.",
         "Gain: 1 / sqrt(E f(z)^2) for z ~ N(0, 1).",
-        *(f"{choice.name}: {choice.entry.summary} ({choice.entry.reference})" for choice in choices),
     ]
-    return Section("functions", header, rows, notes, importance=(0, 2, 5, 3, 4, 6, 7, 8, 9, 1))
+    return Section(
+        "functions",
+        [*FACTS_OF_ALL, *(FACTS_OF_CURVES if curves else ())],
+        [
+            [str(choice), choice.entry.formula, bounds_text(choice.entry), *(_facts_of_curve(choice) if curves else ())]
+            for choice in choices
+        ],
+        [
+            *(notes if curves else ()),
+            *(f"{choice.name}: {choice.entry.summary} ({choice.entry.reference})" for choice in choices),
+            *([_without_curves(choices) + "."] if len(curves) < len(choices) else ()),
+        ],
+        importance=(0, 2, 5, 3, 4, 6, 7, 8, 9, 1) if curves else (0, 2, 1),
+    )
+
+
+def _facts_of_curve(choice: Choice) -> list[str]:
+    if choice.entry.across_units:
+        return ["-"] * len(FACTS_OF_CURVES)
+    entry, parameters = choice.entry, dict(choice.parameters)
+    dead = saturation(entry, parameters)
+    values, slopes = values_and_derivatives(entry, parameters, torch.tensor([0.0, 1.0], dtype=torch.float64))
+    return [
+        "-" if dead.left is None else f"below {_rounded(dead.left)}",
+        "-" if dead.right is None else f"above {_rounded(dead.right)}",
+        f"{gain(entry, parameters):.4f}",
+        *(_rounded(float(number)) for pair in zip(values, slopes, strict=True) for number in pair),
+    ]
 
 
 def _rounded(number: float) -> str:
@@ -78,7 +94,13 @@ def _rounded(number: float) -> str:
 
 
 def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
-    """The functions, or their derivatives, on x from -8 to 8 in characters, one mark for each; axes as they fall."""
+    """The functions, or their derivatives, on x from -8 to 8 in characters, one mark for each; axes as they fall.
+
+    What has no curve is left out, and there are no lines where nothing has one.
+    """
+    choices = with_curves(choices)
+    if not choices:
+        return []
     x = torch.linspace(-8, 8, PLOT_COLUMNS, dtype=torch.float64)
     curves = [values_and_derivatives(choice.entry, dict(choice.parameters), x)[int(derivative)] for choice in choices]
     low = max(min(float(curve.min()) for curve in curves), -4.0)
@@ -103,17 +125,20 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
 
 
 def save_figure(choices: Sequence[Choice], path: Path) -> None:
-    """Draw every function beside its derivative by autograd; the file's ending says whether as SVG, PNG or PDF."""
+    """Draw every curve beside its derivative by autograd; the file's ending says whether as SVG, PNG or PDF."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     if path.suffix[1:].lower() not in FORMATS:
         raise ConfigurationError(f"--save {path}: expected a name that ends in {', '.join(FORMATS)}")
+    curves = with_curves(choices)
+    if not curves:
+        raise ConfigurationError(f"--save {path}: nothing to draw; {_without_curves(choices)}")
     x = plotted_inputs()
     with mpl.rc_context({"svg.hashsalt": "actbench", "svg.fonttype": "none"}):
         figure = Figure(figsize=(7.0, 2.8), layout="constrained")
         for number, (axes, title) in enumerate(zip(figure.subplots(1, 2), ("function", "derivative"), strict=True)):
-            for choice, style in zip(choices, _styles(len(choices)), strict=True):
+            for choice, style in zip(curves, _styles(len(curves)), strict=True):
                 curve = values_and_derivatives(choice.entry, dict(choice.parameters), x)[number]
                 axes.plot(x.numpy(), curve.numpy(), label=str(choice), **style)
             axes.set(title=title, xlabel="x")

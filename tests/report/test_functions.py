@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.report.function_claims import function_claims_sections
 from actbench.report.functions import find_functions, function_section, plot_lines, plotted_inputs, save_figure
+from program import actbench, assert_one_message
 
 
 def test_every_unknown_function_is_named_with_its_nearest() -> None:
@@ -17,10 +19,10 @@ def test_every_unknown_function_is_named_with_its_nearest() -> None:
     assert "did you mean relu" in str(caught.value)
 
 
-def test_aliases_and_elementwise_outputs_are_functions_and_softmax_is_not() -> None:
-    assert [str(choice) for choice in find_functions(["silu", "logits"])] == ["swish", "identity"]
-    with pytest.raises(ConfigurationError, match="softmax"):
-        find_functions(["softmax"])
+def test_aliases_and_outputs_are_functions_and_a_name_of_both_is_the_activation() -> None:
+    found = find_functions(["silu", "logits", "softmax", "sigmoid"])
+    assert [str(choice) for choice in found] == ["swish", "identity", "softmax", "sigmoid"]
+    assert [choice.kind for choice in found] == ["activation", "output", "output", "activation"]
 
 
 def test_the_section_has_a_row_of_facts_for_each_function() -> None:
@@ -28,6 +30,50 @@ def test_the_section_has_a_row_of_facts_for_each_function() -> None:
     relu, tanh = (dict(zip(section.header, row, strict=True)) for row in section.rows)
     assert (relu["saturates"], relu["and"], relu["gain"], relu["f(1)"]) == ("below 0", "-", "1.4142", "1")
     assert (tanh["bounds"], tanh["f(0)"], tanh["f'(0)"], tanh["f(1)"]) == ("(-1, 1)", "0", "1", "0.762")
+
+
+def test_what_mixes_the_units_has_formula_and_bounds_but_no_facts_of_a_curve() -> None:
+    alone = function_section(find_functions(["softmax", "log_softmax"]))
+    assert list(alone.header) == ["name", "formula", "bounds"]
+    assert alone.rows[0] == ["softmax", "exp(x) / sum(exp(x))", "(0, 1)"]
+    assert alone.notes[0].startswith("softmax: Probabilities that sum to 1")
+    assert alone.notes[-1] == "softmax, log_softmax: no curve, because the output units are mixed."
+    beside_relu = function_section(find_functions(["softmax", "relu"]))
+    assert beside_relu.rows[0][3:] == ["-"] * 7
+    assert beside_relu.rows[1] == function_section(find_functions(["relu"])).rows[0]
+    assert beside_relu.notes[-1] == "softmax: no curve, because the output units are mixed."
+
+
+def test_the_claims_about_the_named_functions_are_a_section_and_none_is_no_section() -> None:
+    (section,) = function_claims_sections(find_functions(["silu", "tanh"]))
+    assert section.is_complete
+    assert [row[0] for row in section.rows] == ["D2.4", "D3.1", "D3.13", "D4.4 (function part)", "D5.2"]
+    assert {row[1] for row in section.rows} == {"supported"}
+    assert section.notes == ["Function part: the rest of that claim takes training."]
+    (whole,) = function_claims_sections(find_functions(["mish"]))
+    assert not whole.notes
+    assert function_claims_sections(find_functions(["snake"])) == []
+
+
+def test_what_has_no_curve_is_left_out_of_plots_and_figures(tmp_path: Path) -> None:
+    softmax, relu = find_functions(["softmax", "relu"])
+    assert plot_lines([softmax, relu], derivative=True) == plot_lines([relu], derivative=True)
+    assert plot_lines([softmax], derivative=False) == []
+    for name, choices in (("alone", [relu]), ("both", [softmax, relu])):
+        save_figure(choices, tmp_path / f"{name}.svg")
+    assert (tmp_path / "alone.svg").read_bytes() == (tmp_path / "both.svg").read_bytes()
+
+
+def test_softmax_is_shown_with_its_claims_and_cannot_be_drawn(tmp_path: Path) -> None:
+    shown = actbench("show", "softmax", folder=tmp_path)
+    assert shown.returncode == 0
+    assert shown.stderr == ""
+    assert "exp(x) / sum(exp(x))" in shown.stdout
+    assert {line.split()[0] for line in shown.stdout.splitlines() if line.startswith("D")} == {"D1.5", "D5.3"}
+    assert " on -8 ... 8" not in shown.stdout
+    drawn = actbench("show", "softmax", "--save", "softmax.svg", folder=tmp_path)
+    assert_one_message(drawn, 2, "softmax.svg", "nothing to draw", "softmax: no curve")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plot_shows_each_function_with_its_mark_in_plain_characters() -> None:

@@ -1,0 +1,144 @@
+"""What the documents claim of functions alone, each claim with the check that decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from actbench.catalogue.function_predicates import (
+    Finding,
+    Interval,
+    hardly_tells_apart,
+    has_slope_that_vanishes,
+    is_a_step_in_slope,
+    is_close,
+    is_close_to_a_member,
+    is_flat_beyond,
+    is_nearly_straight_at_0,
+    is_the_same,
+    needs_no_shift,
+    squashes_to,
+    stays_in,
+    sums_to_1,
+    tells_inputs_apart_within,
+    together,
+)
+from actbench.catalogue.registry import Entry, find
+
+
+@dataclass(frozen=True)
+class FunctionClaim:
+    """A claim by its id in the documents, in words of our own; not `is_whole` where the rest of it takes training."""
+
+    id: str
+    sentence: str
+    functions: tuple[str, ...]
+    check: Callable[[], Finding]
+    is_whole: bool = True
+
+
+def claims_about(names: Iterable[str]) -> list[FunctionClaim]:
+    """The claims that concern at least one function of these names, in the documents' order."""
+    wanted = set(names)
+    return [claim for claim in FUNCTION_CLAIMS if wanted & set(claim.functions)]
+
+
+def _f(name: str) -> Entry:
+    return find("activation", name)
+
+
+FUNCTION_CLAIMS = (
+    FunctionClaim(
+        "D1.5",
+        "Without subtracting the largest score the outputs stay the same, as long as the scores are small.",
+        ("log_softmax", "softmax"),
+        lambda: together(*(needs_no_shift(find("output", name)) for name in ("log_softmax", "softmax"))),
+        is_whole=False,
+    ),
+    FunctionClaim(
+        "D2.2",
+        "The derivative of relu is 0 below zero and 1 above it.",
+        ("relu",),
+        lambda: together(is_a_step_in_slope(_f("relu"))),
+    ),
+    FunctionClaim(
+        "D2.3",
+        "sigmoid maps every input into (0, 1), and is close to a straight line around 0.",
+        ("sigmoid",),
+        lambda: together(squashes_to(_f("sigmoid"), Interval(0, 1)), is_nearly_straight_at_0(_f("sigmoid"))),
+    ),
+    FunctionClaim(
+        "D2.4",
+        "tanh maps every input into (-1, 1).",
+        ("tanh",),
+        lambda: together(squashes_to(_f("tanh"), Interval(-1, 1))),
+    ),
+    FunctionClaim(
+        "D3.1",
+        "sigmoid and tanh saturate, because their slopes tend to 0 on both sides; relu does not, on the right.",
+        ("sigmoid", "tanh", "relu"),
+        lambda: together(
+            has_slope_that_vanishes(_f("sigmoid"), left=True, right=True),
+            has_slope_that_vanishes(_f("tanh"), left=True, right=True),
+            has_slope_that_vanishes(_f("relu"), left=True, right=False),
+        ),
+    ),
+    FunctionClaim(
+        "D3.2",
+        "After sigmoid, inputs of 10 and of 1000 look the same.",
+        ("sigmoid",),
+        lambda: together(hardly_tells_apart(_f("sigmoid"), 10, 1000)),
+    ),
+    FunctionClaim(
+        "D3.6",
+        "prelu is relu where its slope is 0, and leaky_relu where its slope is a fixed positive number.",
+        ("prelu", "relu", "leaky_relu"),
+        lambda: together(
+            is_the_same(_f("prelu"), {"negative_slope": 0.0}, _f("relu"), {}),
+            *(
+                is_the_same(_f("prelu"), {"negative_slope": slope}, _f("leaky_relu"), {"negative_slope": slope})
+                for slope in (0.01, 0.25)
+            ),
+        ),
+        is_whole=False,
+    ),
+    FunctionClaim(
+        "D3.13",
+        "swish and mish come close to gelu with some mean and std, and swish with beta 1.702 to gelu itself.",
+        ("swish", "mish", "gelu"),
+        lambda: together(
+            is_close(_f("swish"), {"beta": 1.702}, _f("gelu"), {}),
+            is_close_to_a_member(_f("swish"), _f("gelu")),
+            is_close_to_a_member(_f("mish"), _f("gelu")),
+        ),
+    ),
+    FunctionClaim(
+        "D4.1",
+        "sigmoid tells inputs apart only from -6 to 6, and well only from -3 to 3.",
+        ("sigmoid",),
+        lambda: together(tells_inputs_apart_within(_f("sigmoid"), 3, 6)),
+    ),
+    FunctionClaim(
+        "D4.4",
+        "The derivative of tanh is near 0 beyond -3 and 3.",
+        ("tanh",),
+        lambda: together(is_flat_beyond(_f("tanh"), 3)),
+        is_whole=False,
+    ),
+    FunctionClaim(
+        "D5.2",
+        "For any input, sigmoid stays in (0, 1), relu in [0, inf) and tanh in (-1, 1).",
+        ("sigmoid", "relu", "tanh"),
+        lambda: together(
+            stays_in(_f("sigmoid"), Interval(0, 1)),
+            stays_in(_f("relu"), Interval(0, float("inf"), has_low=True)),
+            stays_in(_f("tanh"), Interval(-1, 1)),
+        ),
+    ),
+    FunctionClaim(
+        "D5.3",
+        "The outputs of softmax sum to 1.",
+        ("softmax",),
+        lambda: together(sums_to_1(find("output", "softmax"))),
+    ),
+)

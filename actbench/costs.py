@@ -1,0 +1,106 @@
+"""What an activation costs beside relu: timed side by side in rounds, with an interval for the median ratio."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from actbench.choices import Choice
+from actbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = LazyModule("scipy.stats")
+
+REFERENCE = "relu"
+SHAPE = (8, 128, 256)
+ROUNDS = 100
+THREADS = 1
+CONFIDENCE = 0.95
+MEASUREMENT_SECONDS = 0.003
+FEWEST_CALLS, MOST_CALLS = 2, 1000
+CALIBRATION_CALLS = 5
+
+Pass = Callable[[], object]
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that one forward and backward pass needs beside its input, its output's gradient and what it learns.
+
+    `peak_bytes` is the most that is allocated at once by both passes, the output being held throughout. `saved_bytes`
+    are the distinct storages that autograd keeps from the forward to the backward pass, input and output among them;
+    `saved_bytes_beside_output` leaves the output out, which the next layer keeps in any case.
+    """
+
+    peak_bytes: int
+    saved_bytes: int
+    saved_bytes_beside_output: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Time and memory of one activation; `ratios` are its time over that of the reference in each round."""
+
+    choice: Choice
+    ratios: tuple[float, ...]
+    microseconds_per_million: float
+    peak_memory_ratio: float
+    saved_bytes_per_value: float
+    saved_bytes_beside_output_per_value: float
+
+
+def measured_seconds(passes: Sequence[Pass], rounds: int, clock: Clock) -> list[list[float]]:
+    """Seconds per call of each pass in each round; a round measures every pass once, in an order of its own."""
+    calls = [_calls_needed(run, clock) for run in passes]
+    seconds: list[list[float]] = [[] for _ in passes]
+    for number in range(rounds):
+        for index in random.Random(number).sample(range(len(passes)), len(passes)):
+            passes[index]()  # so that none is timed while what its neighbour left in the caches is replaced
+            seconds[index].append(_seconds_of(passes[index], calls[index], clock) / calls[index])
+    return seconds
+
+
+def _calls_needed(run: Pass, clock: Clock) -> int:
+    """Calls that take about 3 ms together, by the fastest of a few that also warm up."""
+    fastest = min(_seconds_of(run, 1, clock) for _ in range(CALIBRATION_CALLS))
+    return min(MOST_CALLS, max(FEWEST_CALLS, math.ceil(MEASUREMENT_SECONDS / max(fastest, 1e-9))))
+
+
+def _seconds_of(run: Pass, calls: int, clock: Clock) -> float:
+    start = clock()
+    for _ in range(calls):
+        run()
+    return clock() - start
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """The narrowest [x_(k), x_(n + 1 - k)] that holds the median with at least 95 %, whatever the distribution.
+
+    It misses with probability 2 P(B < k), B ~ Binomial(n, 1/2). None below 6 values, where even the extremes miss more
+    often.
+    """
+    k = int(stats.binom.ppf((1 - CONFIDENCE) / 2, len(values), 0.5)) if values else 0
+    ordered = sorted(values)
+    return (ordered[k - 1], ordered[-k]) if k else None
+
+
+def cost_of(
+    choice: Choice, seconds: Sequence[float], reference: Sequence[float], memory: Memory, reference_memory: Memory
+) -> Cost:
+    """One activation's cost from its and the reference's seconds in the same rounds."""
+    values = math.prod(SHAPE)
+    return Cost(
+        choice=choice,
+        ratios=tuple(own / other for own, other in zip(seconds, reference, strict=True)),
+        microseconds_per_million=median(seconds) / values * 1e12,
+        peak_memory_ratio=memory.peak_bytes / reference_memory.peak_bytes,
+        saved_bytes_per_value=memory.saved_bytes / values,
+        saved_bytes_beside_output_per_value=memory.saved_bytes_beside_output / values,
+    )

@@ -1,0 +1,88 @@
+"""Measured costs of activations as a section and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from actbench.choices import Choice
+from actbench.costs import REFERENCE, SHAPE, THREADS, Cost, median_interval
+from actbench.errors import ConfigurationError
+from actbench.report.functions import find_functions
+from actbench.report.numbers import ABSENT
+from actbench.report.sections import Section
+
+
+def find_activations(wanted: Sequence[str]) -> list[Choice]:
+    """The activations of these names; raises `ConfigurationError` on all that are none."""
+    choices = find_functions(wanted)
+    outputs = [name for name, choice in zip(wanted, choices, strict=True) if choice.kind != "activation"]
+    if outputs:
+        raise ConfigurationError(
+            "\n".join(f"{name} is an output function; --cost measures activations" for name in outputs)
+        )
+    return choices
+
+
+def cost_section(costs: Sequence[Cost], environment: Mapping[str, Any]) -> Section:
+    """A row for each activation, and how it was measured."""
+    rows = [
+        [
+            str(cost.choice),
+            f"{median(cost.ratios):.2f}",
+            _interval_text(median_interval(cost.ratios)),
+            f"{cost.microseconds_per_million:.0f}",
+            f"{cost.peak_memory_ratio:.2f}",
+            _bytes_text(cost.saved_bytes_per_value),
+            _bytes_text(cost.saved_bytes_beside_output_per_value),
+        ]
+        for cost in costs
+    ]
+    rounds = len(costs[0].ratios)
+    notes = [
+        f"Time ratio: forward and backward on {list(SHAPE)} values ~ N(0, 1) over {REFERENCE}'s time in the same "
+        f"round, median of {rounds} rounds; each round measures every function once, in an order of its own.",
+        f"{REFERENCE} is measured twice in each round, so its row compares it with itself: what differs from 1 is "
+        "noise. Another run on a shared machine may differ by more than these intervals.",
+        "us/million: median microseconds for a million values.",
+        f"Peak ratio: the most bytes allocated at once by both passes, the input left out, over {REFERENCE}'s.",
+        "Kept B: bytes per value kept from the forward to the backward pass; extra B: those of them that are not the "
+        "output, which the next layer keeps in any case.",
+        f"{environment['processor']}, {THREADS} thread, float32, torch {environment['torch']}.",
+    ]
+    header = ["name", "time ratio", "95 % interval", "us/million", "peak ratio", "kept B", "extra B"]
+    return Section(f"cost relative to {REFERENCE}", header, rows, notes, importance=(0, 1, 2, 4, 6, 5, 3))
+
+
+def _interval_text(bounds: tuple[float, float] | None) -> str:
+    return f"{bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else ABSENT
+
+
+def _bytes_text(number: float) -> str:
+    return f"{round(number, 1):g}"
+
+
+def costs_to_json(costs: Sequence[Cost], environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything measured, the ratio of every round included."""
+    return {
+        "reference": REFERENCE,
+        "shape": list(SHAPE),
+        "rounds": len(costs[0].ratios),
+        "threads": THREADS,
+        "environment": dict(environment),
+        "functions": [
+            {
+                "name": cost.choice.name,
+                "settings": dict(cost.choice.parameters),
+                "time_ratio": median(cost.ratios),
+                "time_ratio_ci": median_interval(cost.ratios),
+                "microseconds_per_million": cost.microseconds_per_million,
+                "peak_memory_ratio": cost.peak_memory_ratio,
+                "saved_bytes_per_value": cost.saved_bytes_per_value,
+                "saved_bytes_beside_output_per_value": cost.saved_bytes_beside_output_per_value,
+                "ratios": list(cost.ratios),
+            }
+            for cost in costs
+        ],
+    }
