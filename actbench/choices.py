@@ -120,6 +120,8 @@ _EXPECTED = {
     "literal_error": "one of {expected}",
     "too_short": "at least {min_length} entries",
     "too_long": "at most {max_length} entries",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "text of at most {max_length} characters",
     "string_pattern_mismatch": "text that matches {pattern}",
 }
 

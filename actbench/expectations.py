@@ -29,20 +29,23 @@ class ExpectationEntry(BaseModel):
     arm: Any = None
     minus: Any = None
     metric: str = "test_accuracy"
-    above: float | None = None
-    below: float | None = None
-    between: tuple[float, float] | None = None
+    above: float = -inf
+    below: float = inf
+    between: tuple[float, float] = (-inf, inf)
 
 
 def read_expectations(
-    given: Any, experiment: Experiment, unsure: Collection[str] = ()
+    given: Any, experiment: Experiment, unsure: Collection[str] = (), *, is_sound: bool = True
 ) -> tuple[tuple[Expectation, ...], list[Mistake]]:
-    """The claims of a file about the arms of an experiment, and the mistakes in them by their place in the list."""
+    """The claims of a file about the arms of an experiment, and the mistakes in them by their place in the list.
+
+    Where mistakes have been found in the experiment itself (not `is_sound`), it is not asked what networks it has.
+    """
     if not isinstance(given, tuple) or not given:
         return (), [((), f"expected a list of claims, found {shown(given)}")]
     found, mistakes = list[Expectation](), list[Mistake]()
     for index, raw in enumerate(given):
-        expectation, problems = _read_one(raw, experiment, unsure)
+        expectation, problems = _read_one(raw, experiment, unsure, is_sound=is_sound)
         mistakes += [((index, *where), message) for where, message in problems]
         if expectation is not None and not problems:
             found.append(expectation)
@@ -50,7 +53,7 @@ def read_expectations(
 
 
 def _read_one(
-    raw: Any, experiment: Experiment, unsure: Collection[str]
+    raw: Any, experiment: Experiment, unsure: Collection[str], *, is_sound: bool
 ) -> tuple[Expectation | None, Sequence[Mistake]]:
     if not isinstance(raw, dict):
         return None, [((), f"expected a mapping with `claim`, found {shown(raw)}")]
@@ -69,17 +72,18 @@ def _read_one(
         metric = parse_metric(entry.metric)
     except ValueError as unknown:
         return None, [*mistakes, (("metric",), str(unknown))]
-    lower, upper = entry.between or (-inf, inf)
     expectation = Expectation(
         claim=entry.claim,
         metric=metric.name,
         arm=values.get("better", values.get("arm", ())),
         reference=values.get("than", values.get("minus")),
         is_better="better" in raw,
-        lower=lower if entry.above is None else entry.above,
-        upper=upper if entry.below is None else entry.below,
+        lower=max(entry.above, entry.between[0]),
+        upper=min(entry.below, entry.between[1]),
     )
-    if not mistakes and not unsure:
+    if not mistakes:
+        mistakes += _direction_mistakes(expectation, metric)
+    if not mistakes and is_sound:
         mistakes += _metric_mistakes(expectation, metric, experiment)
     return expectation, mistakes
 
@@ -91,20 +95,27 @@ def _form_mistakes(raw: dict[str, Any], entry: ExpectationEntry) -> list[Mistake
     is_bounded = not keys & {"better", "than"} and len(bounds) == 1
     if not is_comparison and not is_bounded:
         return [((), f"expected {FORMS}, found {', '.join(key for key in raw if key in (*ARMS, *BOUNDS)) or 'none'}")]
-    if entry.between and entry.between[0] >= entry.between[1]:
+    if entry.between[0] >= entry.between[1]:
         return [(("between",), f"expected the smaller bound first, found {shown(entry.between)}")]
     return []
 
 
-def _metric_mistakes(expectation: Expectation, metric: Metric, experiment: Experiment) -> list[Mistake]:
-    """Why this metric cannot decide this claim."""
+def _direction_mistakes(expectation: Expectation, metric: Metric) -> list[Mistake]:
+    """Why there is nothing to decide between these arms."""
     if expectation.is_better and metric.larger_is_better is None:
         return [
             (("metric",), f"neither way is better for {metric.name}: use `arm` and `minus` with `above` or `below`")
         ]
-    if expectation.is_better and expectation.arm == expectation.reference:
-        return [(("than",), "the same arm as under `better`")]
-    wanted = {expectation.arm, expectation.reference or ()}
+    if expectation.arm == expectation.reference:
+        keys = ("than", "better") if expectation.is_better else ("minus", "arm")
+        return [((keys[0],), f"the same arm as under `{keys[1]}`")]
+    return []
+
+
+def _metric_mistakes(expectation: Expectation, metric: Metric, experiment: Experiment) -> list[Mistake]:
+    """Why the networks that this claim is about do not have this metric."""
+    wanted = {expectation.arm, expectation.arm if expectation.reference is None else expectation.reference}
     arms = [arm for arm in experiment.arms() if any(set(values) <= set(arm.values) for values in wanted)]
-    problems = dict.fromkeys(filter(None, (metric.problem(arm.settings) for arm in arms)))
+    settings = (one for arm in arms for one in experiment.candidate_settings(arm))
+    problems = dict.fromkeys(filter(None, map(metric.problem, settings)))
     return [(("metric",), problem) for problem in problems]

@@ -33,7 +33,7 @@ CURVE = re.compile(rf"(?P<curve>{'|'.join(CURVES)})(@(?P<epoch>\d{{1,7}}))?")
 PROBE = re.compile(rf"layer(?P<layer>\d{{1,3}})\.(?P<probe>{'|'.join(PROBES)})(@(?P<epoch>\d{{1,7}}))?")
 FIRST = re.compile(r"test_accuracy_of_first_(?P<count>\d{1,7})")
 EPOCHS_TO = re.compile(r"epochs_to_(?P<target>\d+(\.\d+)?)_(?P<curve>(train|validation)_(accuracy|loss))")
-EXPRESSION = re.compile(r"(?P<first>.*?)\s+(?P<operator>[-/])\s+(?P<second>.*)")
+EXPRESSION = re.compile(r"(?P<first>\S+)\s+(?P<operator>[-/])\s+(?P<second>\S+)")
 
 Unit = Literal["share", "loss", "number"]
 
@@ -79,7 +79,7 @@ def _single(name: str) -> Metric:
         return Metric(name, "number", False, _step_seconds, _never_a_problem, is_timed=True)
     if name == "boundary":
         return Metric(name, "number", None, _boundary, _boundary_problem)
-    known = (*CURVES, *OTHERS, *FORMS, *(f"layer1.{probe}" for probe in PROBES))
+    known = dict.fromkeys((*CURVES, *OTHERS, *FORMS, *(f"layer1.{probe}" for probe in PROBES)))
     raise ValueError(f"no metric is called {name!r}{did_you_mean(name, known) or ': ' + ', '.join((*CURVES, *OTHERS))}")
 
 
@@ -151,7 +151,8 @@ def _probe(name: str, layer: int, probe: str, epoch: int | None) -> Metric:
         probed = settings.train.probed_epochs()
         if epoch is not None and epoch not in probed:
             nearest = min(probed, key=lambda one: abs(one - epoch))
-            return f"{name}: layers are probed at 0 (before training) to {settings.train.epochs}, nearest {nearest}"
+            last = settings.train.epochs
+            return f"{name}: of epochs 0 (before training) to {last}, {len(probed)} are probed; nearest: {nearest}"
         return None
 
     is_share = probe.endswith("share")
@@ -161,7 +162,8 @@ def _probe(name: str, layer: int, probe: str, epoch: int | None) -> Metric:
 def _of_first(name: str, count: int) -> Metric:
     def value(record: TrialRecord) -> float | None:
         packed = np.frombuffer(base64.b64decode(record.test_is_correct), np.uint8)
-        return float(np.unpackbits(packed, count=count).mean()) if 8 * len(packed) >= count else None
+        is_there = record.test_count >= count <= 8 * len(packed)
+        return float(np.unpackbits(packed, count=count).mean()) if is_there else None
 
     def problem(settings: TrialSettings) -> str | None:
         available = settings.data.test_count()
@@ -184,7 +186,12 @@ def _epochs_to(name: str, target: float, curve: str) -> Metric:
                 return float(epoch)
         return float(record.settings.train.epochs + 1)
 
-    return Metric(name, "number", False, value, whole.problem)
+    def problem(settings: TrialSettings) -> str | None:
+        if quantity == "accuracy" and target > 1:
+            return f"{name}: a target for the accuracy is a fraction, such as 0.95"
+        return whole.problem(settings)
+
+    return Metric(name, "number", False, value, problem)
 
 
 def _never_a_problem(_settings: TrialSettings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isclose
 from typing import Literal
 
 from actbench.analysis.comparison import values_by_seed
@@ -17,6 +17,7 @@ from actbench.records import TrialRecord
 Verdict = Literal["supported", "contradicted", "undecided"]
 FEWEST_SEEDS = 3
 MOST_WITHOUT_VALUE = 0.2
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,21 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
     values = _mean_by_seed(expectation.arm, plan, records, metric)
     if expectation.reference is not None:
         others = _mean_by_seed(expectation.reference, plan, records, metric)
-        values = {seed: value - others[seed] for seed, value in values.items() if seed in others}
-    seeds = len(plan.arms[0][1])
+        values = {
+            seed: 0.0 if isclose(value, others[seed], rel_tol=ROUNDING) else value - others[seed]  # a tie is exactly 0
+            for seed, value in values.items()
+            if seed in others
+        }
+    seeds = max(len(trials) for _, trials in plan.arms)
     found = estimate(list(values.values()))
     without_value = seeds - found.n
     reason = ""
-    if without_value > MOST_WITHOUT_VALUE * seeds:
+    if seeds == 0:
+        reason = "there are no final trials yet"
+    elif without_value > MOST_WITHOUT_VALUE * seeds:
         reason = f"{without_value} of {seeds} seeds have no value"
+        if metric.is_timed:
+            reason += ": only a trial that had its stack to itself can be timed; run with --fresh"
     elif found.n < FEWEST_SEEDS:
         reason = f"fewer than {FEWEST_SEEDS} seeds"
     verdict = "undecided" if reason else decide(found.interval, *bounds(expectation, metric))
@@ -75,13 +84,20 @@ def bounds(expectation: Expectation, metric: Metric) -> tuple[float, float]:
 
 
 def decide(interval: tuple[float, float] | None, lower: float, upper: float) -> Verdict:
-    """Supported if the whole interval lies between the bounds, contradicted if none of it does, else undecided."""
+    """Supported if the whole interval lies between the bounds, contradicted if none of it does, else undecided.
+
+    An end that lies on a bound, up to rounding, is on neither side of it.
+    """
     if interval is None:
         return "undecided"
     low, high = interval
-    if lower < low and high < upper:
+    if _is_below(lower, low) and _is_below(high, upper):
         return "supported"
-    return "contradicted" if high < lower or low > upper else "undecided"
+    return "contradicted" if _is_below(high, lower) or _is_below(upper, low) else "undecided"
+
+
+def _is_below(one: float, other: float) -> bool:
+    return one < other and not isclose(one, other, rel_tol=ROUNDING, abs_tol=ROUNDING)
 
 
 def combine(verdicts: Iterable[Verdict]) -> Verdict:

@@ -22,32 +22,36 @@ CLAIM_COLUMNS = (
     "claim", "verdict", "metric", "about", "lower", "upper", "n", "without_value", "estimate", "sd", "ci_low",
     "ci_high", "reason",
 )  # fmt: skip
+CELLS = ("verdict", "about", "expected", "estimate", "95 % interval", "n")
 OF_FIRST = "test_accuracy_of_first_"
 
 
 def claims_section(claims: Sequence[JudgedClaim]) -> Section:
     """One row for each claim."""
-    rows = [
-        [
-            claim.expectation.claim,
-            claim.verdict + (f" ({claim.reason})" if claim.reason else ""),
-            about(claim),
-            expected(claim),
-            value(claim.estimate.mean, claim.metric, signed=_is_difference(claim)) + _unit(claim),
-            interval(claim.estimate.interval, claim.metric, signed=_is_difference(claim)),
-            str(claim.estimate.n),
-        ]
-        for claim in claims
-    ]
+    rows = [[claim.expectation.claim, *claim_cells(claim).values()] for claim in claims]
     counts = [f"{sum(claim.verdict == word for claim in claims)} {word}" for word in get_args(Verdict)]
     notes = [
         f"{', '.join(counts)}. Supported: the whole 95 % interval over seeds agrees with the claim; contradicted: none "
         "of it does. Each claim is judged by itself, so about one in twenty intervals misses what it is about.",
         *_censoring_notes(claims),
-        *_small_batch_notes(claims),
+        *dict.fromkeys(_small_batch_notes(claims)),
     ]
-    header = ["claim", "verdict", "about", "expected", "estimate", "95 % interval", "n"]
+    header = ["claim", *CELLS]
     return Section("claims", header, rows, notes, is_complete=True)
+
+
+def claim_cells(claim: JudgedClaim) -> dict[str, str]:
+    """What is said of one claim, as people read it."""
+    is_difference = _is_difference(claim)
+    cells = (
+        claim.verdict + (f" ({claim.reason})" if claim.reason else ""),
+        about(claim),
+        expected(claim),
+        value(claim.estimate.mean, claim.metric, signed=is_difference) + _unit(claim),
+        interval(claim.estimate.interval, claim.metric, signed=is_difference),
+        str(claim.estimate.n),
+    )
+    return dict(zip(CELLS, cells, strict=True))
 
 
 def about(claim: JudgedClaim) -> str:
@@ -78,7 +82,7 @@ def _unit(claim: JudgedClaim) -> str:
 
 
 def _censoring_notes(claims: Sequence[JudgedClaim]) -> list[str]:
-    if not any(claim.metric.name.startswith("epochs_to_") for claim in claims):
+    if not any("epochs_to_" in claim.metric.name for claim in claims):
         return []
     return ["Epochs to a target: a trial that never reaches it counts with one epoch more than it was given."]
 
@@ -87,7 +91,7 @@ def _small_batch_notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
     """What a single run on few images can say, for claims that rest on that."""
     for claim in claims:
         mean, name = claim.estimate.mean, claim.metric.name
-        if name.startswith(OF_FIRST) and mean is not None and claim.expectation.reference is None:
+        if name.removeprefix(OF_FIRST).isdigit() and mean is not None and claim.expectation.reference is None:
             images = int(name.removeprefix(OF_FIRST))
             hits = round(mean * images)
             low, high = binomial_interval(hits, images)

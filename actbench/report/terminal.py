@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -30,7 +31,9 @@ def print_sections(sections: Iterable[Section]) -> None:
             if number:
                 console.print()
             _print_section(console, section)
-    sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in captured.get().splitlines())
+    encoding = sys.stdout.encoding or "utf-8"
+    text = captured.get().encode(encoding, errors="replace").decode(encoding)
+    sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in text.splitlines())
 
 
 def _print_section(console: Console, section: Section) -> None:
@@ -49,10 +52,13 @@ def _print_section(console: Console, section: Section) -> None:
     console.print(Text(section.title, style="bold"))
     console.print(table)
     left_out = [section.header[i] for i in range(len(section.header)) if i not in columns]
-    for note in section.notes:
+    hint = [f"Not shown at this width: {', '.join(left_out)}."] if left_out else []
+    _print_notes(console, (*section.notes, *hint))
+
+
+def _print_notes(console: Console, notes: Iterable[str]) -> None:
+    for note in notes:
         console.print(Text(note, style="dim"))
-    if left_out:
-        console.print(Text(f"Not shown at this width: {', '.join(left_out)}.", style="dim"))
 
 
 def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> None:
@@ -62,7 +68,8 @@ def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> N
         console.print(Text(name, style="bold"))
         for heading, cell in zip(section.header[1:], cells, strict=True):
             if cell != "-":
-                console.print(Text(f"  {heading}: {cell}"))
+                console.print(Padding(Text(f"{heading}: {cell}"), (0, 0, 0, 4)))
+    _print_notes(console, section.notes)
 
 
 def fitting_columns(section: Section, width: int) -> list[int]:
