@@ -14,18 +14,29 @@ from actbench.choices import shown
 from actbench.compatibility import conflicts
 from actbench.errors import ConfigurationError
 from actbench.expectations import read_expectations
-from actbench.experiment import NAME_LENGTH, SECTIONS, Expectation, Experiment, Factor, Values
+from actbench.experiment import (
+    MARGIN,
+    NAME_LENGTH,
+    SECTIONS,
+    TUNING_SEEDS,
+    Expectation,
+    Experiment,
+    Factor,
+    Values,
+)
+from actbench.overrides import apply_override
 from actbench.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.validation import Mistake, SettingPath, sentences, validated_setting, varied_values
 from actbench.yaml_source import LARGEST_FILE_BYTES, Problem, Source, dotted_path, read_yaml
 
-KNOWN_KEYS = ("name", *SECTIONS, "vary", "seeds", "baseline", "expect")
-LATER_KEYS = ("tune",)
+KNOWN_KEYS = ("name", *SECTIONS, "vary", "tune", "tuning_seeds", "seeds", "baseline", "margin", "expect")
+MOST_TUNING_SEEDS = 100
 MOST_SEEDS = 10_000
 MOST_ARMS = 10_000
 MOST_TRIALS = 100_000
 DEFAULT_SEEDS = 10
-SETTING_PARTS = ((), ("vary",), *((section,) for section in SECTIONS))
+SETTING_PATHS = tuple(f"{part}.{name}" for part, model in SECTIONS.items() for name in model.model_fields)
+SETTING_PARTS = ((), ("vary",), ("tune",), ("tuning_seeds",), *((section,) for section in SECTIONS))
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     """Read an experiment file; raises `ConfigurationError` with every mistake as `file:line:column: path: sentence`."""
     source = read_yaml(_read_text(path), str(path))
     for override in overrides:
-        _apply_override(source, override)
+        apply_override(source, override)
     return _Loader(source).load(default_name=path.stem)
 
 
@@ -62,40 +73,6 @@ def _read_text(path: Path) -> str:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _apply_override(source: Source, override: str) -> None:
-    """Set `section.field=value` or `vary.section.field=[...]` in the data, as if the file said so."""
-    key, equals, text = override.partition("=")
-    key, place = key.strip(), f"--set {override}"
-    parts = key.split(".")
-    path: SettingPath = (
-        (parts[0], ".".join(parts[1:])) if parts[0] in ("vary", "baseline") and parts[1:] else tuple(parts)
-    )
-    if not equals or not key:
-        source.problems.append(Problem(place, (), "expected key=value, as in train.epochs=3"))
-        return
-    given = read_yaml(text or "~", place)
-    if given.problems or not isinstance(source.data, dict):
-        source.problems += [Problem(place, path, problem.message) for problem in given.problems]
-        return
-    if isinstance(source.data.get("vary"), dict) and key in source.data["vary"]:
-        source.problems.append(Problem(place, path, f"this experiment varies {key}: set vary.{key}=[...] instead"))
-        return
-    target = source.data
-    for depth, part in enumerate(path[:-1], start=1):
-        inner = target.get(part)
-        if inner is None:
-            inner = {}
-            source.places[path[:depth]] = place
-        target[part] = inner
-        if not isinstance(inner, dict):
-            source.problems.append(Problem(place, path, f"{part} is not a mapping"))
-            return
-        target = inner
-    target[path[-1]] = given.data
-    source.places = {p: where for p, where in source.places.items() if p[: len(path)] != path}
-    source.places |= {(*path, *p): place for p in given.places}
-
-
 @dataclass
 class _Loader:
     """The steps from data to experiment; they share the source's list of problems."""
@@ -109,17 +86,22 @@ class _Loader:
         if isinstance(data, dict):
             self._check_keys(data)
             settings = self._settings(data)
-            factors = tuple(self._factors(data.get("vary")))
+            factors = tuple(self._factors("vary", data.get("vary")))
             experiment = Experiment(
                 name=self._name(data.get("name"), default_name),
                 settings=settings,
                 factors=factors,
                 seeds=self._seeds(data.get("seeds")),
                 baseline=self._baseline(data.get("baseline"), factors),
+                tune=tuple(self._nuisances(data.get("tune"), factors)),
+                tuning_seeds=self._tuning_seeds(data.get("tuning_seeds")),
+                margin=self._margin(data.get("margin")),
             )
-            experiment = replace(experiment, expectations=self._expectations(data.get("expect"), experiment))
-            if not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems):
-                self._check_arms(experiment)
+            is_sound = not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems)
+            if is_sound:
+                is_sound = self._check_arms(experiment)
+            expectations = self._expectations(data.get("expect"), experiment, is_sound=is_sound)
+            experiment = replace(experiment, expectations=expectations)
         elif not self.source.problems:
             self._problem((), f"expected settings such as `model:` and `train:`, found {shown(data)}")
         if self.source.problems or experiment is None:
@@ -131,10 +113,8 @@ class _Loader:
 
     def _check_keys(self, data: dict[str, Any]) -> None:
         for key in data:
-            if key in LATER_KEYS:
-                self._problem((key,), f"`{key}` is not supported yet by this version of actbench: take it out")
-            elif key not in KNOWN_KEYS:
-                near = did_you_mean(key, (*KNOWN_KEYS, *LATER_KEYS)) or f"; known here: {', '.join(KNOWN_KEYS)}"
+            if key not in KNOWN_KEYS:
+                near = did_you_mean(key, KNOWN_KEYS) or f"; known here: {', '.join(KNOWN_KEYS)}"
                 self._problem((key,), f"unknown key{near}")
 
     def _settings(self, data: dict[str, Any]) -> TrialSettings:
@@ -172,31 +152,58 @@ class _Loader:
         self._problem(("seeds",), f"expected {wanted}, found {shown(given)}")
         return (0,)
 
-    def _factors(self, vary: Any) -> Iterator[Factor]:
-        if vary is None:
+    def _factors(self, section: str, given: Any) -> Iterator[Factor]:
+        if given is None:
             return
-        if not isinstance(vary, dict):
-            self._problem(
-                ("vary",), f"expected a mapping such as `model.activation: [relu, tanh]`, found {shown(vary)}"
-            )
+        if not isinstance(given, dict):
+            example = "model.activation: [relu, tanh]" if section == "vary" else "train.lr: [1e-3, 1e-2]"
+            self._problem((section,), f"expected a mapping such as `{example}`, found {shown(given)}")
             return
-        known = [f"{section}.{name}" for section, model in SECTIONS.items() for name in model.model_fields]
-        for path, given in vary.items():
+        for path, values in given.items():
             if path == "data.dataset":
-                self._problem(("vary", path), "an experiment has one dataset: write one file for each")
-            elif path not in known:
-                near = [name for name in known if name.endswith(f".{path}")]
-                hint = f"; did you mean {near[0]}?" if near else did_you_mean(path, known)
-                self._problem(("vary", path), f"unknown setting{hint}")
-            elif not isinstance(given, tuple) or not given:
-                self._problem(("vary", path), f"expected a list of at least one value, found {shown(given)}")
+                self._problem((section, path), "an experiment has one dataset: write one file for each")
+            elif path not in SETTING_PATHS:
+                near = [name for name in SETTING_PATHS if name.endswith(f".{path}")]
+                hint = f"; did you mean {near[0]}?" if near else did_you_mean(path, SETTING_PATHS)
+                self._problem((section, path), f"unknown setting{hint}")
+            elif not isinstance(values, tuple) or not values:
+                self._problem((section, path), f"expected a list of at least one value, found {shown(values)}")
             else:
-                yield Factor(path, tuple(self._factor_values(path, given)))
+                yield Factor(path, tuple(self._factor_values(section, path, values)))
 
-    def _factor_values(self, path: str, given: tuple[Any, ...]) -> Iterator[Any]:
+    def _nuisances(self, given: Any, factors: Sequence[Factor]) -> Iterator[Factor]:
+        for nuisance in self._factors("tune", given):
+            path: SettingPath = ("tune", nuisance.path)
+            if nuisance.path in {factor.path for factor in factors}:
+                self._problem(path, "is varied too: compare its values, or choose among them")
+            elif nuisance.path.startswith("data.") and nuisance.path != "data.scale":
+                self._problem(path, "which images there are is not a matter of tuning")
+            elif len(given[nuisance.path]) < 2:
+                self._problem(path, "expected at least two values to choose from")
+            yield nuisance
+
+    def _tuning_seeds(self, given: Any) -> int:
+        if given is None:
+            return TUNING_SEEDS
+        if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MOST_TUNING_SEEDS:
+            return given
+        self._problem(("tuning_seeds",), f"expected how many seeds (1 to {MOST_TUNING_SEEDS}), found {shown(given)}")
+        return TUNING_SEEDS
+
+    def _margin(self, given: Any) -> float:
+        if given is None:
+            return MARGIN
+        if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < 1:
+            return float(given)
+        self._problem(
+            ("margin",), f"expected a difference in accuracy as a fraction, such as 0.001, found {shown(given)}"
+        )
+        return MARGIN
+
+    def _factor_values(self, section: str, path: str, given: tuple[Any, ...]) -> Iterator[Any]:
         seen: dict[Any, int] = {}
         for index, raw in enumerate(given):
-            where: SettingPath = ("vary", path, index)
+            where: SettingPath = (section, path, index)
             value, problems = validated_setting(path, raw)
             for rest, message in problems:
                 self._problem((*where, *rest), message)
@@ -214,39 +221,49 @@ class _Loader:
         self._add(("baseline",), mistakes)
         return values
 
-    def _expectations(self, given: Any, experiment: Experiment) -> tuple[Expectation, ...]:
+    def _expectations(self, given: Any, experiment: Experiment, *, is_sound: bool) -> tuple[Expectation, ...]:
         if given is None:
             return ()
-        expectations, mistakes = read_expectations(given, experiment, self._unsure())
+        expectations, mistakes = read_expectations(given, experiment, self._unsure(), is_sound=is_sound)
         self._add(("expect",), mistakes)
         return expectations
 
     def _unsure(self) -> set[str]:
         """Varied settings in which mistakes have been found: whatever refers to them may be right."""
-        paths = (problem.path for problem in self.source.problems)
-        return {str(path[1]) for path in paths if path[:1] == ("vary",) and len(path) > 1}
+        paths = [problem.path for problem in self.source.problems if problem.path[:1] == ("vary",)]
+        if any(len(path) < 2 or path[1] not in SETTING_PATHS for path in paths):
+            return set(SETTING_PATHS)
+        return {str(path[1]) for path in paths}
 
     def _add(self, path: SettingPath, mistakes: Iterable[Mistake]) -> None:
         for where, message in mistakes:
             self._problem((*path, *where), message)
 
-    def _check_arms(self, experiment: Experiment) -> None:
-        count, trials = experiment.arm_count(), experiment.arm_count() * len(experiment.seeds)
+    def _check_arms(self, experiment: Experiment) -> bool:
+        """Whether there are few enough arms, none of which is impossible."""
+        problems = len(self.source.problems)
+        count = experiment.arm_count()
+        trials = count * (len(experiment.seeds) + experiment.tuning_trial_count())
         if count > MOST_ARMS or trials > MOST_TRIALS:
             limits = f"at most {MOST_ARMS:,} arms and {MOST_TRIALS:,} trials"
             self._problem(
                 ("vary",), f"expected {limits}, found {count:,} arms and {trials:,} trials: split the experiment"
             )
-            return
+            return False
         varied = [factor.path for factor in experiment.factors]
-        for arm in experiment.arms():
-            for conflict in conflicts(arm.settings):
-                path = ("vary", conflict.path) if conflict.path in varied else tuple(conflict.path.split("."))
+        tuned = [factor.path for factor in experiment.tune]
+        if tuned and not all(arm.settings.data.validation_count() for arm in experiment.arms()):
+            self._problem(("tune",), "values are chosen on validation images, and none are held out")
+        for settings in (one for arm in experiment.arms() for one in experiment.candidate_settings(arm)):
+            for conflict in conflicts(settings):
+                section = "vary" if conflict.path in varied else "tune" if conflict.path in tuned else ""
+                path = (section, conflict.path) if section else tuple(conflict.path.split("."))
                 if conflict.impossible:
                     self._problem(path, conflict.message)
                 else:
                     self.warnings.append(str(Problem(self.source.place(path), path, conflict.message)))
         self.warnings = list(dict.fromkeys(self.warnings))
+        return len(self.source.problems) == problems
 
 
 def _by_place(problem: Problem) -> tuple[bool, list[int], str]:

@@ -15,8 +15,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from actbench.catalogue.datasets import Arrays
-from actbench.plan import Stack
 from actbench.records import TrialRecord
+from actbench.stacks import Stack
 
 TrainStack = Callable[[Stack, Arrays, str, Callable[[int], None]], list[TrialRecord]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,8 +25,10 @@ from actbench.settings import (
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
 NAME_LENGTH = 64
+TUNING_SEEDS = 3
+MARGIN = 0.001
 SMOKE_SUFFIX = "-smoke"
-SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS = 512, 256, 1, 2
+SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS, SMOKE_TUNING_SEEDS = 512, 256, 1, 2, 1
 
 Values = tuple[tuple[str, Any], ...]
 
@@ -40,10 +43,14 @@ class Factor:
 
 @dataclass(frozen=True)
 class Arm:
-    """One combination of the factors' values, and the settings it leads to."""
+    """One combination of the factors' values, and the settings it leads to.
+
+    `tuned` are the values that its nuisance settings were given, once they are chosen.
+    """
 
     values: Values
     settings: TrialSettings
+    tuned: Values = ()
 
     def to_yaml(self) -> dict[str, Any]:
         """`{"model.activation": "relu"}`, spelt as in an experiment file."""
@@ -89,7 +96,11 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A whole experiment file, resolved."""
+    """A whole experiment file, resolved.
+
+    `factors` are what is compared; `tune` are nuisance settings, chosen for each arm with `tuning_seeds` seeds of their
+    own. `margin` is the difference in accuracy, as a fraction, below which arms count as equivalent.
+    """
 
     name: str
     settings: TrialSettings
@@ -97,6 +108,9 @@ class Experiment:
     seeds: tuple[int, ...]
     baseline: Values
     expectations: tuple[Expectation, ...] = ()
+    tune: tuple[Factor, ...] = ()
+    tuning_seeds: int = TUNING_SEEDS
+    margin: float = MARGIN
 
     def arms(self) -> Iterator[Arm]:
         """Every combination of the factors' values, the last factor changing fastest."""
@@ -106,10 +120,16 @@ class Experiment:
 
     def arm_count(self) -> int:
         """How many arms there are, without making them."""
-        count = 1
-        for factor in self.factors:
-            count *= len(factor.values)
-        return count
+        return math.prod(len(factor.values) for factor in self.factors)
+
+    def candidate_settings(self, arm: Arm) -> Iterator[TrialSettings]:
+        """The arm's settings with every combination of the values that are tuned."""
+        for chosen in itertools.product(*([(factor.path, value) for value in factor.values] for factor in self.tune)):
+            yield with_values(arm.settings, chosen)
+
+    def tuning_trial_count(self) -> int:
+        """Trials that tuning takes for each arm, if no grid is extended."""
+        return self.tuning_seeds * math.prod(len(factor.values) for factor in self.tune) if self.tune else 0
 
 
 def label_of(values: Values) -> str:
@@ -163,9 +183,14 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
         resolved[section] = {name: value_to_yaml(value) for name, value in fields if value is not None}
     if experiment.factors:
         resolved["vary"] = {f.path: [value_to_yaml(value) for value in f.values] for f in experiment.factors}
+    if experiment.tune:
+        resolved["tune"] = {f.path: [value_to_yaml(value) for value in f.values] for f in experiment.tune}
+        resolved["tuning_seeds"] = experiment.tuning_seeds
     resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
     if experiment.baseline:
         resolved["baseline"] = values_to_yaml(experiment.baseline)
+    if experiment.margin != MARGIN:
+        resolved["margin"] = experiment.margin
     if experiment.expectations:
         resolved["expect"] = [expectation.to_yaml() for expectation in experiment.expectations]
     return resolved
@@ -183,10 +208,10 @@ def smoke_version(experiment: Experiment) -> Experiment:
         "data.validation": None,
         "train.epochs": SMOKE_EPOCHS,
     }
-    varied = [factor.path for factor in experiment.factors if factor.path in shrunk]
+    varied = [factor.path for factor in (*experiment.factors, *experiment.tune) if factor.path in shrunk]
     if varied:
         raise ConfigurationError(
-            f"--smoke sets {', '.join(varied)}, which this experiment varies: take it out of `vary`"
+            f"--smoke sets {', '.join(varied)}, which this experiment varies or tunes: take it out there"
         )
     return replace(
         experiment,
@@ -194,6 +219,7 @@ def smoke_version(experiment: Experiment) -> Experiment:
         settings=with_values(experiment.settings, tuple(shrunk.items())),
         seeds=experiment.seeds[:SMOKE_SEEDS],
         expectations=(),
+        tuning_seeds=SMOKE_TUNING_SEEDS if experiment.tune else experiment.tuning_seeds,
     )
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from actbench import store
 from actbench.config import load_experiment
 from actbench.experiment import Experiment
-from actbench.plan import Plan, make_plan
+from actbench.plan import Plan, count_trials, make_plan
 from actbench.records import TrialRecord
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a result folder says."""
+    """What a result folder says.
+
+    `frozen` is the plan as it was before the first final trial; `test_reads` is how often the test images were scored.
+    """
 
     folder: Path
     experiment: Experiment
@@ -22,9 +26,13 @@ class Results:
     records: dict[str, TrialRecord]
     damaged_lines: int
 
+    frozen: dict[str, Any]
+    test_reads: int
+
     def missing(self) -> int:
         """Trials of the experiment that have not been trained."""
-        return sum(trial not in self.records for trial in self.plan.trials())
+        known = sum(trial in self.records for trial in self.plan.trials())
+        return count_trials(self.experiment, self.plan) - known
 
 
 def load_results(folder: Path | None, root: Path) -> Results:
@@ -32,4 +40,12 @@ def load_results(folder: Path | None, root: Path) -> Results:
     found = store.require_result_folder(folder) if folder else store.latest_folder(root)
     experiment = load_experiment(found / store.EXPERIMENT).experiment
     journal = store.read_journal(found)
-    return Results(found, experiment, make_plan(experiment), journal.records, journal.damaged_lines)
+    return Results(
+        folder=found,
+        experiment=experiment,
+        plan=make_plan(experiment, journal.records),
+        records=journal.records,
+        damaged_lines=journal.damaged_lines,
+        frozen=store.read_plan(found),
+        test_reads=journal.test_reads,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,9 +12,11 @@ from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
 from actbench.environment import DeviceOption, available_cores, describe_environment, resolve_device
 from actbench.executors import EpochsDone, Event, StackDone, TrainStack, TrialFailed
 from actbench.experiment import Experiment, experiment_to_yaml
-from actbench.plan import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Plan, Stack, finished, make_plan
-from actbench.records import RunState, TrialRecord
+from actbench.plan import Plan, count_trials, epochs_to_do, finished, make_plan, plan_to_json
+from actbench.records import RunState, Trial, TrialRecord
 from actbench.report.tables import write_tables
+from actbench.report.tuning import chosen_lines
+from actbench.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class _Progress:
     state: RunState
     started: float
     show: Callable[[RunState], None]
+    known: dict[str, TrialRecord]
     epochs: int = 0
     epochs_by_trial: dict[str, int] = field(default_factory=dict)
 
@@ -57,11 +60,16 @@ class _Progress:
             self._count_epochs(event.stack, event.epochs)
         else:
             records = event.records if isinstance(event, StackDone) else (self._failure(event),)
-            store.append(
-                self.folder, [record.model_copy(update={"environment": self.environment}) for record in records]
-            )
+            kept = [record.model_copy(update={"environment": self.environment}) for record in records]
+            store.append(self.folder, kept)
+            self.known |= {record.trial: record for record in kept}
             self._count(event.stack, records)
         self._refresh()
+
+    def expect(self, experiment: Experiment, plan: Plan) -> None:
+        """Take the trials that the plan now asks for into the account."""
+        left = epochs_to_do(experiment, plan, self.known)
+        self.state = replace(self.state, total=count_trials(experiment, plan), epochs_to_do=self.epochs + left)
 
     def _count_epochs(self, stack: Stack, epochs: int) -> None:
         for trial in stack:
@@ -101,12 +109,6 @@ class _Progress:
         self.show(self.state)
 
 
-def plan_run(experiment: Experiment, device: str, workers: int) -> Plan:
-    """The plan for a device: stacks that fit a core's share of cache, or a GPU's memory."""
-    cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
-    return make_plan(experiment, workers=workers, cache_bytes=cache_bytes)
-
-
 def count_workers(device: str, jobs: int | None) -> int:
     """Worker processes: as many as asked for, else one for each core, and one on a GPU."""
     return (jobs or available_cores()) if device == "cpu" else 1
@@ -119,7 +121,7 @@ def run_experiment(
     say: Callable[[str], None],
     train: TrainStack = executors.train_with_torch,
 ) -> RunResult:
-    """Train every trial that the result folder does not hold yet, then write the tables.
+    """Train every trial that the result folder does not hold yet, tuning before final ones, then write the tables.
 
     Raises `UnusableEnvironmentError` where data, disk, device or a locked folder stand in the way; whatever was
     finished by then, or when Ctrl-C comes, stays in the folder.
@@ -127,49 +129,71 @@ def run_experiment(
     folder = options.results / experiment.name
     device = resolve_device(options.device)
     workers = count_workers(device, options.jobs)
-    plan = plan_run(experiment, device, workers)
     dataset = experiment.settings.data.facts()
     arrays = None
-    if options.fresh or _missing_stacks(plan, store.read_journal(folder).records):
+    if options.fresh or _missing(experiment, finished(store.read_journal(folder).records)):
         arrays = _load_data(dataset, options.data_folder, say)
     with store.locked(folder):
         if options.fresh and (aside := store.set_aside(folder)):
             say(f"The earlier results are now in {aside}.")
         if damaged := store.set_damaged_lines_aside(folder):
             say(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; their trials are redone.")
-        before = finished(store.read_journal(folder).records, plan)
-        stacks = _missing_stacks(plan, before)
-        if stacks and arrays is None:
+        known = finished(store.read_journal(folder).records)
+        if arrays is None and _missing(experiment, known):
             arrays = _load_data(dataset, options.data_folder, say)
         store.write_experiment(folder, experiment_to_yaml(experiment))
-        progress = _Progress(
-            folder=folder,
-            environment="",
-            device=device,
-            state=_initial_state(plan, before, stacks),
-            started=time.monotonic(),
-            show=show,
-        )
+        progress = _Progress(folder, "", device, _initial_state(experiment, known), time.monotonic(), show, known)
         try:
-            if stacks and arrays is not None:
+            if arrays is not None and _missing(experiment, known):
                 environment = describe_environment(dataset, device, workers)
                 store.write_environment(folder, environment)
                 progress.environment = environment["id"]
                 show(progress.state)
-                if workers == 1:
-                    executors.run_in_process(stacks, train, arrays, device, progress.handle)
-                else:
-                    executors.run_in_workers(stacks, train, arrays, device, workers, progress.handle)
+                _train_all(experiment, progress, arrays, device, workers, train, say)
+            else:
+                _freeze(experiment, make_plan(experiment, known), folder, known)
         finally:
-            write_tables(folder, experiment, plan, store.read_journal(folder).records)
+            records = store.read_journal(folder).records
+            write_tables(folder, experiment, make_plan(experiment, records), records)
     state = progress.state
     return RunResult(folder, state.total, state.done - state.before, state.diverged, state.failed)
 
 
-def _missing_stacks(plan: Plan, records: dict[str, TrialRecord]) -> list[Stack]:
-    """The plan's stacks without the trials that need no training."""
-    before = finished(records, plan)
-    return [kept for stack in plan.stacks if (kept := tuple(trial for trial in stack if trial.id not in before))]
+def _train_all(
+    experiment: Experiment,
+    progress: _Progress,
+    arrays: Arrays,
+    device: str,
+    workers: int,
+    train: TrainStack,
+    say: Callable[[str], None],
+) -> None:
+    """Train what the plan lacks until it lacks nothing: tuning may ask for more, and final trials follow from it."""
+    while missing := _missing(experiment, progress.known):
+        plan = make_plan(experiment, progress.known)
+        if plan.is_tuned():
+            _freeze(experiment, plan, progress.folder, progress.known)
+            for line in chosen_lines(plan):
+                say(line)
+        progress.expect(experiment, plan)
+        cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
+        stacks = make_stacks(missing, workers=workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
+        if workers == 1:
+            executors.run_in_process(stacks, train, arrays, device, progress.handle)
+        else:
+            executors.run_in_workers(stacks, train, arrays, device, workers, progress.handle)
+
+
+def _missing(experiment: Experiment, known: Mapping[str, TrialRecord]) -> list[Trial]:
+    """The trials that the plan asks for and nobody has trained."""
+    return [trial for key, trial in make_plan(experiment, known).trials().items() if key not in known]
+
+
+def _freeze(experiment: Experiment, plan: Plan, folder: Path, known: Mapping[str, TrialRecord]) -> None:
+    """Write down what is going to be compared, before the first final trial starts."""
+    if plan.is_tuned():
+        begun = any(trial.id in known for _, trials in plan.arms for trial in trials)
+        store.freeze_plan(folder, plan_to_json(experiment, plan), has_begun=begun)
 
 
 def _load_data(dataset: Dataset, folder: Path, say: Callable[[str], None]) -> Arrays:
@@ -179,14 +203,16 @@ def _load_data(dataset: Dataset, folder: Path, say: Callable[[str], None]) -> Ar
     return load(dataset, folder)
 
 
-def _initial_state(plan: Plan, before: dict[str, TrialRecord], stacks: list[Stack]) -> RunState:
+def _initial_state(experiment: Experiment, known: Mapping[str, TrialRecord]) -> RunState:
+    plan = make_plan(experiment, known)
+    done = [known[key] for key in plan.trials() if key in known]
     return RunState(
-        total=len(plan.trials()),
-        before=len(before),
-        done=len(before),
-        diverged=sum(record.outcome == "diverged" for record in before.values()),
+        total=count_trials(experiment, plan),
+        before=len(done),
+        done=len(done),
+        diverged=sum(record.outcome == "diverged" for record in done),
         failed=0,
         epochs=0,
-        epochs_to_do=sum(trial.settings.train.epochs for stack in stacks for trial in stack),
+        epochs_to_do=epochs_to_do(experiment, plan, known),
         seconds=0.0,
     )

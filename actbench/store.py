@@ -21,15 +21,20 @@ from actbench.yaml_source import write_yaml
 
 EXPERIMENT, ENVIRONMENT, JOURNAL, LOCK = "experiment.yaml", "environment.json", "trials.jsonl", ".lock"
 DAMAGED = "trials.damaged.jsonl"
+PLAN = "plan.json"
 CHECKSUM_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Journal:
-    """The whole records of a journal, the last one of each trial, and how many lines were damaged."""
+    """The whole records of a journal, the last one of each trial.
+
+    `damaged_lines` were left out; `test_reads` counts the lines, replaced ones too, whose trial scored the test images.
+    """
 
     records: dict[str, TrialRecord]
     damaged_lines: int
+    test_reads: int
 
 
 @contextmanager
@@ -80,7 +85,12 @@ def parse_line(line: str) -> TrialRecord | None:
 def read_journal(folder: Path) -> Journal:
     """All whole records; damaged lines are counted and left out."""
     lines = _parsed_lines(folder)
-    return Journal({record.trial: record for _, record in lines if record}, sum(record is None for _, record in lines))
+    records = [record for _, record in lines if record]
+    return Journal(
+        records={record.trial: record for record in records},
+        damaged_lines=len(lines) - len(records),
+        test_reads=sum(record.test_correct_count is not None for record in records),
+    )
 
 
 def _parsed_lines(folder: Path) -> list[tuple[bytes, TrialRecord | None]]:
@@ -159,11 +169,29 @@ def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:
 
 def read_environment(folder: Path) -> dict[str, Any]:
     """The environment record, empty where there is none that can be read."""
+    return _read_json(folder / ENVIRONMENT)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def freeze_plan(folder: Path, plan: Mapping[str, Any], *, has_begun: bool) -> None:
+    """Keep the plan; one under which final trials had begun, and which said otherwise, stays in its list `earlier`."""
+    before = read_plan(folder)
+    earlier = before.pop("earlier", [])
+    if before and before != plan and has_begun:
+        earlier = [*earlier, before]
+    write_atomically(folder / PLAN, json.dumps({**plan, **({"earlier": earlier} if earlier else {})}, indent=2) + "\n")
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """The frozen plan, empty where there is none that can be read."""
+    return _read_json(folder / PLAN)
 
 
 def set_aside(folder: Path) -> Path | None:

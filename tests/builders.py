@@ -9,8 +9,8 @@ from typing import Any
 from actbench.catalogue.datasets import Arrays
 from actbench.config import load_experiment
 from actbench.experiment import Experiment
-from actbench.plan import Stack
-from actbench.records import Curves, Trial, TrialRecord
+from actbench.records import CLOCK_FIELDS, Curves, Trial, TrialRecord
+from actbench.stacks import Stack
 
 TWO_ACTIVATIONS = """
 name: made-up
@@ -65,8 +65,5 @@ def fake_train(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[in
 
 def without_times(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     """Records without what depends on the clock and on how they were stacked, in the order of their ids."""
-    kept = [
-        record.model_dump(exclude={"wall_seconds", "epoch_seconds", "stack_trials", "environment"})
-        for record in records
-    ]
+    kept = [record.model_dump(exclude={*CLOCK_FIELDS, "stack_trials", "environment"}) for record in records]
     return sorted(kept, key=lambda record: str(record["trial"]))

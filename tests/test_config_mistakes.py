@@ -60,7 +60,18 @@ UNKNOWN_KEYS = [
      "1:8: vary.activation: unknown setting; did you mean model.activation?"),
     ("vary: {data.dataset: [digits, cube]}",
      "1:8: vary.data.dataset: an experiment has one dataset: write one file for each"),
-    ("tune: {train.lr: [1]}", "1:1: tune: `tune` is not supported yet by this version of actbench: take it out"),
+    ("tune: {train.lr: [1]}", "1:8: tune.train.lr: expected at least two values to choose from"),
+    ("tune: {lr: [1, 2]}", "1:8: tune.lr: unknown setting; did you mean train.lr?"),
+    ("tune: 3", "1:1: tune: expected a mapping such as `train.lr: [1e-3, 1e-2]`, found 3 (a whole number)"),
+    ("tune: {train.lr: [1, 1]}", "1:22: tune.train.lr[1]: the same as entry 0 of this list"),
+    ("tune: {data.train: [100, 200]}", "1:8: tune.data.train: which images there are is not a matter of tuning"),
+    ("vary: {train.lr: [1, 2]}\ntune: {train.lr: [1, 2]}",
+     "2:8: tune.train.lr: is varied too: compare its values, or choose among them"),
+    ("data: {validation: 0}\ntune: {train.lr: [1, 2]}",
+     "2:1: tune: values are chosen on validation images, and none are held out"),
+    ("tuning_seeds: 0", "1:1: tuning_seeds: expected how many seeds (1 to 100), found 0 (a whole number)"),
+    ("margin: 2",
+     "1:1: margin: expected a difference in accuracy as a fraction, such as 0.001, found 2 (a whole number)"),
     ("name: a\nexpect: []", "2:1: expect: expected a list of claims, found [] (a list)"),
 ]  # fmt: skip
 
@@ -255,7 +266,7 @@ train: {lr: 0}
 vary:
   train.epochs: [1, 1]
   data.dataset: [cube]
-tune: {}
+tune: []
 seeds: 0
 baseline: {train.lr: 1}
 """

@@ -10,8 +10,9 @@ import pytest
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.executors import Event, StackDone, TrialFailed, run_in_process, run_in_workers, train_with_torch
-from actbench.plan import Plan, Stack, make_plan
+from actbench.plan import make_plan
 from actbench.records import TrialRecord
+from actbench.stacks import Stack, make_stacks
 from builders import experiment_from, fake_train, without_times
 
 POISON_SEED = 1
@@ -41,9 +42,13 @@ def digits() -> Arrays:
     return load(DATASETS["digits"], Path())
 
 
+def stacks_for(workers: int, folder: Path) -> tuple[Stack, ...]:
+    return make_stacks(make_plan(experiment_from(EXPERIMENT, folder)).trials().values(), workers=workers)
+
+
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
-    return make_plan(experiment_from(EXPERIMENT, tmp_path), workers=2)
+def stacks(tmp_path: Path) -> tuple[Stack, ...]:
+    return stacks_for(2, tmp_path)
 
 
 def records_of(events: list[Event]) -> list[TrialRecord]:
@@ -51,11 +56,10 @@ def records_of(events: list[Event]) -> list[TrialRecord]:
 
 
 def test_any_number_of_workers_and_any_stacking_gives_the_same_bits(tmp_path: Path, digits: Arrays) -> None:
-    experiment = experiment_from(EXPERIMENT, tmp_path)
     outcomes = []
     for workers in (1, 3):
         events: list[Event] = []
-        stacks = make_plan(experiment, workers=workers).stacks
+        stacks = stacks_for(workers, tmp_path)
         if workers == 1:
             run_in_process(stacks, train_with_torch, digits, "cpu", events.append)
         else:
@@ -67,10 +71,10 @@ def test_any_number_of_workers_and_any_stacking_gives_the_same_bits(tmp_path: Pa
 
 @pytest.mark.parametrize("train", [die_on_poison, raise_on_poison])
 def test_a_trial_that_kills_or_fails_its_worker_costs_only_itself(
-    train: Callable[..., list[TrialRecord]], plan: Plan, digits: Arrays
+    train: Callable[..., list[TrialRecord]], stacks: tuple[Stack, ...], digits: Arrays
 ) -> None:
     events: list[Event] = []
-    run_in_workers(plan.stacks, train, digits, "cpu", 2, events.append)
+    run_in_workers(stacks, train, digits, "cpu", 2, events.append)
     failed = [event for event in events if isinstance(event, TrialFailed)]
     assert [event.stack[0].seed for event in failed] == [POISON_SEED] * 4
     assert all("poison" in event.cause or "code 7" in event.cause for event in failed)
@@ -78,12 +82,12 @@ def test_a_trial_that_kills_or_fails_its_worker_costs_only_itself(
     assert len(records_of(events)) == 8
 
 
-def test_an_interrupted_run_leaves_no_worker_behind(plan: Plan, digits: Arrays) -> None:
+def test_an_interrupted_run_leaves_no_worker_behind(stacks: tuple[Stack, ...], digits: Arrays) -> None:
     import multiprocessing
 
     def interrupt(event: Event) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_in_workers(plan.stacks, fake_train, digits, "cpu", 2, interrupt)
+        run_in_workers(stacks, fake_train, digits, "cpu", 2, interrupt)
     assert multiprocessing.active_children() == []

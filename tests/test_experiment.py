@@ -175,7 +175,7 @@ def test_smoke_and_full_trials_share_no_id(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_smoke_refuses_to_set_what_the_experiment_varies(vary: str, paths: str, tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigurationError, match=f"^--smoke sets {paths}, which this experiment varies: take it out of `vary`$"
+        ConfigurationError, match=f"^--smoke sets {paths}, which this experiment varies or tunes: take it out there$"
     ):
         smoke_version(experiment_from(f"vary: {{{vary}}}", tmp_path))
 

@@ -13,9 +13,10 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.executors import TrainStack
 from actbench.experiment import Experiment
-from actbench.plan import Stack, make_plan
+from actbench.plan import make_plan
 from actbench.records import RunState, TrialRecord
 from actbench.runner import RunOptions, RunResult, run_experiment
+from actbench.stacks import Stack, make_stacks
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 
 TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")
@@ -81,7 +82,7 @@ def test_tables_derived_again_have_the_same_bytes(experiment: Experiment, tmp_pa
 
 def test_an_interrupted_run_keeps_what_is_finished_and_continues(tmp_path: Path) -> None:
     many = experiment_from(TWO_ACTIVATIONS.replace("hidden: [4]", "hidden: [4000]"), tmp_path)
-    assert len(make_plan(many).stacks) > 1
+    assert len(make_stacks(make_plan(many).trials().values())) > 1
     first = Counting(stop_after=1)
     with pytest.raises(KeyboardInterrupt):
         run(many, tmp_path, first)

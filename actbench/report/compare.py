@@ -73,8 +73,9 @@ def _compare(results: Results, baseline: str | None, metric: str, say: Callable[
         parsed = parse_metric(metric)
     except ValueError as unknown:
         raise ConfigurationError(str(unknown)) from None
-    if problem := parsed.problem(results.experiment.settings):
-        raise ConfigurationError(problem)
+    problems = [parsed.problem(arm.settings) for arm, _ in results.plan.arms]
+    if problems[0] and all(problems):
+        raise ConfigurationError(problems[0])
     if results.damaged_lines:
         say(f"{results.folder}: {results.damaged_lines} damaged lines of the journal are left out")
     if results.missing():

@@ -7,22 +7,30 @@ from pathlib import Path
 from actbench import store
 from actbench.catalogue.datasets import is_present
 from actbench.experiment import Experiment
-from actbench.plan import finished, make_plan
+from actbench.plan import count_trials, epochs_to_do, finished, make_plan
 from actbench.report.sections import Section
 
 
 def dry_run_section(experiment: Experiment, folder: Path, data_folder: Path, *, fresh: bool) -> Section:
     """Trials planned, done and to do for every arm; reads the result folder and changes nothing."""
-    plan = make_plan(experiment)
-    done = {} if fresh else finished(store.read_journal(folder).records, plan)
+    known = {} if fresh else finished(store.read_journal(folder).records)
+    plan = make_plan(experiment, known)
+    tunings = {tuning.arm.values: tuning for tuning in plan.tunings}
     rows = []
     for arm, trials in plan.arms:
-        count = sum(trial.id in done for trial in trials)
-        rows.append([arm.label(), str(len(trials)), str(count), str(len(trials) - count)])
-    to_do = [trial for trial in plan.trials().values() if trial.id not in done]
-    epochs = sum(trial.settings.train.epochs for trial in to_do)
-    notes = [f"{len(plan.trials())} trials, {len(done)} done, {len(to_do)} to do ({epochs:,} epochs) -> {folder}"]
+        tuning = tunings[arm.values].trials() if tunings else ()
+        planned = len(tuning) + len(experiment.seeds)
+        done = sum(trial.id in known for trial in (*tuning, *trials))
+        rows.append(
+            [arm.label(), *([str(len(tuning))] if tunings else []), str(planned), str(done), str(planned - done)]
+        )
+    total, done = count_trials(experiment, plan), sum(key in known for key in plan.trials())
+    epochs = epochs_to_do(experiment, plan, known)
+    notes = [f"{total} trials, {done} done, {total - done} to do ({epochs:,} epochs) -> {folder}"]
+    if tunings and not plan.is_tuned():
+        notes.append("Tuning an arm takes more trials where its best value is the outermost of the grid.")
     dataset = experiment.settings.data.facts()
     if not is_present(dataset, data_folder):
         notes.append(f"{dataset.name} is not in {data_folder}; the run would download it.")
-    return Section(f"{experiment.name}: dry run", ["arm", "planned", "done", "to do"], rows, notes)
+    header = ["arm", *(["tuning"] if tunings else []), "planned", "done", "to do"]
+    return Section(f"{experiment.name}: dry run", header, rows, notes)

@@ -10,13 +10,14 @@ from typing import Any
 
 from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison, compare
-from actbench.experiment import Experiment, value_to_text, value_to_yaml
+from actbench.experiment import Arm, Experiment, Values, value_to_text, value_to_yaml
 from actbench.metrics import CURVES, parse_metric
 from actbench.plan import Plan
-from actbench.records import LayerProbe, TrialRecord
+from actbench.records import LayerProbe, Trial, TrialRecord
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import comparison_section
+from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
 from actbench.store import write_atomically
 
 Row = dict[str, Any]
@@ -27,10 +28,10 @@ TRIAL_COLUMNS = (
     "test_accuracy", "test_correct_count", "wall_seconds", "stack_trials", "device", "environment",
 )  # fmt: skip
 EPOCH_COLUMNS = (
-    "trial", "arm", "seed", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
+    "trial", "arm", "phase", "seed", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
     "train_seconds",
 )  # fmt: skip
-LAYER_COLUMNS = ("trial", "arm", "seed", *LayerProbe.model_fields)
+LAYER_COLUMNS = ("trial", "arm", "phase", "seed", *LayerProbe.model_fields)
 COMPARISON_COLUMNS = (
     "n", "failed", "mean", "sd", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high",
     "p", "p_holm", "probability_better", "verdict",
@@ -40,17 +41,21 @@ COMPARISON_COLUMNS = (
 def write_tables(folder: Path, experiment: Experiment, plan: Plan, records: Mapping[str, TrialRecord]) -> None:
     """Derive the tables of trials, epochs, layers, arms and (where there are any) claims from the journal's records."""
     comparison = compare(plan, records, experiment.baseline, parse_metric("test_accuracy"))
-    factors = [factor.path for factor in experiment.factors]
-    write_atomically(
-        folder / "trials.csv", to_csv(trial_rows(plan, records), [*TRIAL_COLUMNS[:2], *factors, *TRIAL_COLUMNS[2:]])
-    )
+    varied = [factor.path for factor in (*experiment.factors, *experiment.tune)]
+    columns = [*TRIAL_COLUMNS[:2], *varied, *TRIAL_COLUMNS[2:]]
+    write_atomically(folder / "trials.csv", to_csv(trial_rows(plan, records), columns))
     write_atomically(folder / "epochs.csv", to_csv(epoch_rows(plan, records), EPOCH_COLUMNS))
     write_atomically(folder / "layers.csv", to_csv(layer_rows(plan, records), LAYER_COLUMNS))
     write_atomically(folder / "table.csv", to_csv(comparison_rows(comparison), comparison_columns(comparison)))
     write_atomically(folder / "table.md", section_to_markdown(comparison_section(comparison), heading=None))
-    if experiment.expectations:
-        claims = judge_claims(experiment.expectations, plan, records)
-        write_atomically(folder / "claims.csv", to_csv(claim_rows(claims), CLAIM_COLUMNS))
+    tuning = to_csv(tuning_rows(plan, records), ["arm", *varied, *TUNING_COLUMNS]) if plan.tunings else None
+    claims = judge_claims(experiment.expectations, plan, records)
+    judged = to_csv(claim_rows(claims), CLAIM_COLUMNS) if claims else None
+    for name, text in (("tuning.csv", tuning), ("claims.csv", judged)):
+        if text is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            write_atomically(folder / name, text)
 
 
 def comparison_columns(comparison: Comparison) -> list[str]:
@@ -67,44 +72,50 @@ def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
     return buffer.getvalue()
 
 
-def trial_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
-    """One row per finished trial of the plan, arm by arm."""
+def all_trials(plan: Plan) -> Iterator[tuple[Arm, Values, Trial]]:
+    """Every trial of the plan with its arm and the nuisance values that it was given, those of the tuning first."""
+    for tuning in plan.tunings:
+        for candidate in tuning.candidates:
+            yield from ((tuning.arm, candidate.values, trial) for trial in candidate.trials)
     for arm, trials in plan.arms:
-        factors = {path: value_to_text(value) for path, value in arm.values}
-        for trial in trials:
-            if trial.id not in records:
-                continue
-            record = records[trial.id]
-            kept = {name: getattr(record, name) for name in TRIAL_COLUMNS if name in TrialRecord.model_fields}
-            values = {name: parse_metric(name).value(record) for name in CURVES}
-            yield {**kept, **values, "trial": record.trial, "arm": arm.label(), **factors}
+        yield from ((arm, arm.tuned, trial) for trial in trials)
+
+
+def _recorded(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[tuple[Row, Row, TrialRecord]]:
+    """What names each recorded trial, its varied and tuned values, and its record."""
+    for arm, tuned, trial in all_trials(plan):
+        if trial.id in records:
+            values = {path: value_to_text(value) for path, value in (*arm.values, *tuned)}
+            named: Row = {"trial": trial.id, "arm": arm.label(), "phase": trial.phase, "seed": trial.seed}
+            yield named, values, records[trial.id]
+
+
+def trial_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
+    """One row per recorded trial of the plan, arm by arm."""
+    for named, values, record in _recorded(plan, records):
+        kept = {name: getattr(record, name) for name in TRIAL_COLUMNS if name in TrialRecord.model_fields}
+        yield {**kept, **{name: parse_metric(name).value(record) for name in CURVES}, **named, **values}
 
 
 def epoch_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
     """One row per trial and epoch, epochs counted from 1."""
-    for arm, trials in plan.arms:
-        for trial in trials:
-            record = records.get(trial.id)
-            if record is None:
-                continue
-            curves = record.curves
-            for index in range(len(curves.train_loss)):
-                row: Row = {"trial": trial.id, "arm": arm.label(), "seed": trial.seed, "epoch": index + 1}
-                row["train_loss"] = curves.train_loss[index]
-                row["train_accuracy"] = curves.train_correct_count[index] / record.train_count
-                if curves.validation_loss:
-                    row["validation_loss"] = curves.validation_loss[index]
-                    row["validation_accuracy"] = curves.validation_correct_count[index] / record.validation_count
-                row["train_seconds"] = record.epoch_seconds[index] if record.epoch_seconds else None
-                yield row
+    for named, _, record in _recorded(plan, records):
+        curves = record.curves
+        for index in range(len(curves.train_loss)):
+            row: Row = {**named, "epoch": index + 1}
+            row["train_loss"] = curves.train_loss[index]
+            row["train_accuracy"] = curves.train_correct_count[index] / record.train_count
+            if curves.validation_loss:
+                row["validation_loss"] = curves.validation_loss[index]
+                row["validation_accuracy"] = curves.validation_correct_count[index] / record.validation_count
+            row["train_seconds"] = record.epoch_seconds[index] if record.epoch_seconds else None
+            yield row
 
 
 def layer_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
     """One row per trial, probed epoch and layer, epochs counted from 0 (before any step), layers from 1."""
-    for arm, trials in plan.arms:
-        for trial in trials:
-            for layer in records[trial.id].probes if trial.id in records else ():
-                yield {"trial": trial.id, "arm": arm.label(), "seed": trial.seed, **layer.model_dump()}
+    for named, _, record in _recorded(plan, records):
+        yield from ({**named, **layer.model_dump()} for layer in record.probes)
 
 
 def comparison_rows(comparison: Comparison) -> Iterator[Row]:

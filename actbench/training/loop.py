@@ -50,7 +50,8 @@ def train_stack(
             probes.append(probe(network, train_images, splits, epoch))
         ended = [curve.diverged_epoch == epoch or epoch == settings.train.epochs for curve in curves]
         if any(ended):
-            record_end(curves, ended, network, evaluate(network, test_images, splits, test_rows))
+            tested = None if phase == "tune" else evaluate(network, test_images, splits, test_rows)
+            record_end(curves, ended, network, tested)
         on_epoch(epoch)
         if all(curve.diverged_epoch for curve in curves):
             break

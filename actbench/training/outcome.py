@@ -23,13 +23,16 @@ Evaluation = tuple[list[float], list[int]]
 
 @dataclass(frozen=True)
 class TrialEnd:
-    """What one trial has come to: its figures on the test set, and its parameters where they are few."""
+    """What one trial has come to: its parameters where they are few, and its figures on the test set.
 
-    test_loss: float
-    test_correct_count: int
-    test_is_correct: str
-    test_prediction_counts: tuple[int, ...]
+    A tuning trial has none of these: what is chosen must not have seen the test images.
+    """
+
     parameters: dict[str, tuple[float | None, ...]]
+    test_loss: float | None = None
+    test_correct_count: int | None = None
+    test_is_correct: str = ""
+    test_prediction_counts: tuple[int, ...] = ()
 
 
 @dataclass
@@ -66,22 +69,31 @@ def record_epoch(
 
 
 def record_end(
-    curves: Sequence[TrialCurves], ended: Sequence[bool], network: Network, tested: tuple[list[float], Tensor, Tensor]
+    curves: Sequence[TrialCurves],
+    ended: Sequence[bool],
+    network: Network,
+    tested: tuple[list[float], Tensor, Tensor] | None,
 ) -> None:
     """Keep what the trials that have just ended are in the end; the test figures of a trial are read once."""
-    losses, labels, predicted = tested
-    is_correct = (predicted == labels).cpu()
     for index, curve in enumerate(curves):
-        if not ended[index] or curve.end is not None:
-            continue
-        classes = network.trials[index].settings.data.facts().classes
-        curve.end = TrialEnd(
-            test_loss=losses[index],
-            test_correct_count=int(is_correct[index].sum()),
-            test_is_correct=base64.b64encode(np.packbits(is_correct[index].numpy()).tobytes()).decode(),
-            test_prediction_counts=tuple(torch.bincount(predicted[index].cpu(), minlength=classes).tolist()),
-            parameters=small_parameters(network, index),
-        )
+        if ended[index] and curve.end is None:
+            curve.end = _end_of(network, index, tested)
+
+
+def _end_of(network: Network, index: int, tested: tuple[list[float], Tensor, Tensor] | None) -> TrialEnd:
+    parameters = small_parameters(network, index)
+    if tested is None:
+        return TrialEnd(parameters)
+    losses, labels, predicted = tested
+    is_correct = (predicted[index] == labels[index]).cpu()
+    classes = network.trials[index].settings.data.facts().classes
+    return TrialEnd(
+        parameters,
+        test_loss=losses[index],
+        test_correct_count=int(is_correct.sum()),
+        test_is_correct=base64.b64encode(np.packbits(is_correct.numpy()).tobytes()).decode(),
+        test_prediction_counts=tuple(torch.bincount(predicted[index].cpu(), minlength=classes).tolist()),
+    )
 
 
 def small_parameters(network: Network, index: int) -> dict[str, tuple[float | None, ...]]:
@@ -115,7 +127,7 @@ def make_record(
     assert end is not None
     data = trial.settings.data
     diverged_epoch = curve.diverged_epoch
-    if diverged_epoch is None and not math.isfinite(end.test_loss):
+    if diverged_epoch is None and end.test_loss is not None and not math.isfinite(end.test_loss):
         diverged_epoch = len(curve.train_loss)
     return TrialRecord(
         trial=trial.id,
@@ -137,7 +149,7 @@ def make_record(
             layer for layers in probes for layer in layers if diverged_epoch is None or layer.epoch <= diverged_epoch
         ),
         test_correct_count=end.test_correct_count,
-        test_loss=_finite(end.test_loss),
+        test_loss=None if end.test_loss is None else _finite(end.test_loss),
         test_is_correct=end.test_is_correct,
         test_prediction_counts=end.test_prediction_counts,
         parameters=end.parameters,

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from actbench.catalogue.datasets import DATASETS, load
-from actbench.plan import make_trial
 from actbench.settings import TrialSettings
 from actbench.training.data import epoch_rows, resident, seed_split
 from actbench.training.loop import create_optimizer, evaluate, schedule_factor, train_epoch
 from actbench.training.network import Network, create_network
+from actbench.trials import make_trial
 
 CPU = torch.device("cpu")
 EPOCHS = 2

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
-from actbench.plan import make_trial
 from actbench.records import TrialRecord
 from actbench.settings import TrialSettings
 from actbench.training.loop import train_stack
+from actbench.trials import make_trial
 
 
 def trained(settings: dict[str, object], arrays: Arrays, seeds: int = 2) -> list[TrialRecord]:

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from actbench.catalogue.datasets import DATASETS, load
-from actbench.plan import make_trial
 from actbench.records import CLOCK_FIELDS, LayerProbe
 from actbench.settings import TrainSettings, TrialSettings
 from actbench.training import loop
 from actbench.training.data import Images, SeedSplit, gather, resident, seed_split
 from actbench.training.network import Network, create_network
 from actbench.training.probes import probe
+from actbench.trials import make_trial
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,81 @@
+"""How many seeds a difference needs, and what difference the seeds at hand would show.
+
+The test is the two-sided paired t test, Bonferroni over the comparisons; the sign-flip test has about its power. The
+square of its noncentral t has a noncentral F distribution with 1 and n - 1 degrees of freedom, whose tail is both
+sides of the t at once, and which scipy computes without gaps where its noncentral t has some.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from actbench.analysis.statistics import ALPHA, smallest_p
+from actbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from scipy import optimize, stats
+else:
+    optimize, stats = LazyModule("scipy.optimize"), LazyModule("scipy.stats")
+
+POWER = 0.8
+SMALLEST_EFFECT = 1e-6
+LARGEST_CRITICAL_T = 1e4
+
+
+def sd_of_difference(sd: float, correlation: float = 0.0) -> float:
+    """The sd of paired differences between arms that each have this sd: sd * sqrt(2 (1 - correlation))."""
+    return sd * math.sqrt(2 * (1 - correlation))
+
+
+def detectable_difference(
+    seeds: int, sd_of_differences: float, *, comparisons: int = 1, power: float = POWER
+) -> float | None:
+    """The smallest true difference that so many seeds show with this probability; None below two seeds."""
+    if seeds < 2:
+        return None
+    above = SMALLEST_EFFECT
+    while _power(seeds, above, comparisons) < power:
+        above *= 2
+    effect = optimize.brentq(lambda effect: _power(seeds, effect, comparisons) - power, above / 2, above)
+    return float(effect) * sd_of_differences
+
+
+def seeds_needed(difference: float, sd_of_differences: float, *, comparisons: int = 1, power: float = POWER) -> int:
+    """The fewest seeds that show this true difference with this probability, of those that can show any at all.
+
+    The sign-flip test needs smallest_p(seeds, comparisons) <= 5 %, however large the difference. Raises `ValueError`
+    for a difference of 0, which no number of seeds shows.
+    """
+    if difference == 0:
+        raise ValueError("no number of seeds shows a difference of 0")
+    enough = fewest_seeds(comparisons)
+    if sd_of_differences == 0:
+        return enough
+    effect = abs(difference) / sd_of_differences
+    too_few = enough - 1
+    while _power(enough, effect, comparisons) < power:
+        too_few, enough = enough, 2 * enough
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        if _power(middle, effect, comparisons) < power:
+            too_few = middle
+        else:
+            enough = middle
+    return enough
+
+
+def fewest_seeds(comparisons: int) -> int:
+    """The fewest seeds with which the sign-flip test, Holm over the comparisons, can reach p <= 5 % at all."""
+    return next(seeds for seeds in range(2, 1000) if smallest_p(seeds, comparisons) <= ALPHA)
+
+
+def _power(seeds: int, effect: float, comparisons: int) -> float:
+    """P(reject) when the true mean difference is `effect` standard deviations of the differences."""
+    freedom = seeds - 1
+    critical = stats.t.isf(ALPHA / comparisons / 2, freedom)
+    noncentrality = seeds * effect**2
+    if critical > LARGEST_CRITICAL_T:
+        # Two seeds and very many comparisons: scipy's series fails here, and only the t's denominator still matters.
+        return float(stats.chi2.cdf(freedom * noncentrality / critical**2, freedom))
+    return float(stats.ncf.sf(critical**2, 1, freedom, noncentrality))

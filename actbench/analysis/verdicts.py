@@ -1,0 +1,46 @@
+"""What may be said of a difference, in the words of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actbench.analysis.statistics import ALPHA, Estimate, is_equivalent, smallest_p
+
+MARGIN = 0.001
+TOO_FEW_SEEDS = "too few seeds to tell"
+
+
+def verdict(
+    difference: Estimate,
+    differences: Sequence[float],
+    p_holm: float,
+    comparisons: int,
+    margin: float | None,
+    larger_is_better: bool,
+    *,
+    is_share: bool = True,
+) -> str:
+    """The first that holds: better or worse, too few seeds, equivalent, and otherwise no evidence.
+
+    `differences` are the paired differences that `difference` estimates. A difference needs both the adjusted p below
+    5 % and an interval without 0, and is small where it is nearer to 0 than the margin. Seeds are too few where no
+    outcome could have brought the adjusted p below 5 %; nothing is called equivalent on seeds that could not have
+    shown a difference, although the t tests of equivalence might pass. Without a margin nothing is small or equivalent.
+    """
+    if difference.mean is None or difference.interval is None:
+        return TOO_FEW_SEEDS
+    low, high = difference.interval
+    if p_holm < ALPHA and not low <= 0 <= high:
+        word = "better" if (difference.mean > 0) == larger_is_better else "worse"
+        # Ten images more in every pair are exactly 0.10 pp, on whichever side of it the floats fall.
+        return f"{word} (small)" if margin is not None and round(abs(difference.mean), 12) < margin else word
+    if smallest_p(len(differences), comparisons) > ALPHA:
+        return TOO_FEW_SEEDS
+    if margin is not None and is_equivalent(differences, margin):
+        return f"equivalent within +-{_size(margin, is_share)}"
+    return f"no evidence of a difference (could still be up to {_size(max(-low, high), is_share)})"
+
+
+def _size(number: float, is_share: bool) -> str:
+    """`0.10 pp` for the share 0.001, four significant digits of anything else."""
+    return f"{100 * number:.2f} pp" if is_share else f"{number:.4g}"

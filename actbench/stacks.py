@@ -1,0 +1,83 @@
+"""Which trials train together: stacks of one shape that fit the cache and give every worker work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from actbench.layers import count_parameters, resolve_layers
+from actbench.records import Trial
+from actbench.settings import EVALUATION_IMAGES, TrialSettings
+from actbench.trials import data_identity
+
+BYTES_PER_PARAMETER = 16
+NARROWEST_STACK, WIDEST_STACK = 4, 256
+CPU_CACHE_BYTES = 16 * 2**20
+GPU_CACHE_BYTES = 2**30
+MOST_BATCH_BYTES = 2**30
+
+Stack = tuple[Trial, ...]
+
+
+def make_stacks(
+    trials: Iterable[Trial], *, workers: int = 1, cache_bytes: int = CPU_CACHE_BYTES, is_timed: bool = False
+) -> tuple[Stack, ...]:
+    """Each distinct trial in one stack, whose parameters stay in cache, and as many stacks as keep all workers busy.
+
+    Where time is measured, every trial has a stack of its own: the time of a shared one is nobody's.
+    """
+    shapes: dict[Any, dict[int, dict[str, Trial]]] = {}
+    for trial in trials:
+        shape = trial.phase, stack_shape(trial.settings)
+        shapes.setdefault(shape, {}).setdefault(trial.seed, {})[trial.id] = trial
+    total = sum(len(by_id) for by_seed in shapes.values() for by_id in by_seed.values())
+    fair_share = max(1, total // (2 * workers)) if workers > 1 else total
+    stacks: list[Stack] = []
+    for by_seed in shapes.values():
+        seeds = [tuple(by_id.values()) for by_id in by_seed.values()]
+        width = 1 if is_timed else min(cache_width(seeds[0][0].settings, cache_bytes), fair_share)
+        stacks += _stacks_of_one_shape(seeds, width)
+    return tuple(stacks)
+
+
+def _stacks_of_one_shape(seeds: Sequence[Stack], width: int) -> list[Stack]:
+    """Cut the arms of each seed into equal stacks, or, where they are few, put several seeds into one stack.
+
+    Trials of one seed share their batches, so they stay together; within a stack equal arms stand side by side.
+    """
+    arms = len(seeds[0])
+    if arms > width:
+        pieces = math.ceil(arms / width)
+        even = math.ceil(arms / pieces)
+        return [tuple(piece) for trials in seeds for piece in batched_tuple(trials, even)]
+    return [
+        tuple(trials[arm] for arm in range(arms) for trials in group)
+        for group in batched_tuple(seeds, max(1, width // arms))
+    ]
+
+
+def batched_tuple(items: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
+    """Consecutive tuples of at most `size` items."""
+    return [tuple(items[start : start + size]) for start in range(0, len(items), size)]
+
+
+def cache_width(settings: TrialSettings, cache_bytes: int) -> int:
+    """How many trials' weights, gradients and two moments fit into the cache, as far as memory holds their batches."""
+    layers = resolve_layers(settings)
+    parameters = sum(map(count_parameters, layers))
+    images = max(settings.train.batch_images(settings.data.train_count()), EVALUATION_IMAGES)
+    batch_bytes = 4 * images * (layers[0].fan_in + 4 * sum(layer.units for layer in layers))
+    width = min(max(cache_bytes // (BYTES_PER_PARAMETER * parameters), NARROWEST_STACK), WIDEST_STACK)
+    return max(1, min(width, MOST_BATCH_BYTES // batch_bytes))
+
+
+def stack_shape(settings: TrialSettings) -> tuple[Any, ...]:
+    """What trials of one stack must have in common; they may differ in everything else."""
+    layers = tuple(
+        (layer.fan_in, layer.units, layer.activation is None, layer.dropout, layer.batch_norm)
+        for layer in resolve_layers(settings)
+    )
+    train = settings.train
+    data = tuple(data_identity(settings.data).values())
+    return data, layers, train.optimizer, train.batch_size, train.epochs, train.schedule, train.shuffle

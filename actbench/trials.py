@@ -1,0 +1,64 @@
+"""Trials and their ids: a hash of everything that determines a trial's numbers, and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from actbench.choices import Choice
+from actbench.layers import Layer, resolve_layers
+from actbench.records import TRAINING_CODE_VERSION, Phase, Trial
+from actbench.settings import DataSettings, TrialSettings
+
+
+def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final") -> Trial:
+    """A trial with the id that its settings, phase and seed, the data and the training code determine."""
+    identity = {
+        "training_code": TRAINING_CODE_VERSION,
+        "phase": phase,
+        "seed": seed,
+        "settings": determining_settings(settings),
+    }
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), default=_plain)
+    return Trial(hashlib.sha256(text.encode()).hexdigest()[:16], phase, seed, settings)
+
+
+def determining_settings(settings: TrialSettings) -> dict[str, Any]:
+    """Everything in the settings that the numbers depend on, with shorthands and defaults resolved."""
+    train = settings.train
+    return {
+        "data": data_identity(settings.data),
+        "layers": resolve_layers(settings),
+        "output": settings.model.output,
+        "loss": train.loss,
+        "optimizer": train.optimizer,
+        "train": {
+            "lr": train.lr,
+            "batch_size": train.batch_size,
+            "epochs": train.epochs,
+            "weight_decay": train.resolved_weight_decay(),
+            "schedule": train.schedule,
+            "shuffle": train.shuffle,
+        },
+    }
+
+
+def data_identity(data: DataSettings) -> dict[str, Any]:
+    """Which images a trial sees, and how they are scaled."""
+    return {
+        "checksum": data.facts().checksum,
+        "train": data.train_count(),
+        "validation": data.validation_count(),
+        "test": data.test_count(),
+        "split": data.split,
+        "scale": data.scale,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Choice):
+        return {value.name: dict(value.parameters)}
+    if isinstance(value, Layer):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no place in a trial's identity")

@@ -1,0 +1,120 @@
+"""Nuisance settings, chosen for each arm by itself on the validation images, before its final trials begin."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actbench.compatibility import conflicts
+from actbench.experiment import Arm, Experiment, Values, with_values
+from actbench.records import Trial, TrialRecord
+from actbench.trials import make_trial
+from actbench.validation import validated_setting
+
+MOST_EXTENSIONS = 2
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Values of the nuisance settings that are tried for an arm, with the trials that try them."""
+
+    values: Values
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class ArmTuning:
+    """How far the choice for one arm has come.
+
+    `chosen` is None while trials of some candidate are missing. `edges` are the settings whose chosen value is the
+    outermost that was tried, although the grid was extended as far as it may be.
+    """
+
+    arm: Arm
+    candidates: tuple[Candidate, ...]
+    chosen: Values | None = None
+    edges: tuple[str, ...] = ()
+
+    def is_settled(self) -> bool:
+        """Whether the values are chosen."""
+        return self.chosen is not None
+
+    def trials(self) -> tuple[Trial, ...]:
+        """The trials of all candidates."""
+        return tuple(trial for candidate in self.candidates for trial in candidate.trials)
+
+
+def tune_arm(experiment: Experiment, arm: Arm, records: Mapping[str, TrialRecord]) -> ArmTuning:
+    """What the records say about an arm's nuisance settings, or which trials it still takes to say it.
+
+    All candidates are tried with the same tuning seeds, which are other seeds than the final ones, for the full number
+    of epochs. The best is the one with the most validation images right after the last epoch; one with diverged or
+    failed trials ranks behind all others; ties go to the smaller value. An optimum at the edge of its grid extends the
+    grid by one step of the same ratio, at most twice.
+    """
+    grids = {factor.path: _in_order(factor.values) for factor in experiment.tune}
+    extensions = dict.fromkeys(grids, 0)
+    while True:
+        candidates = tuple(
+            Candidate(values, _tuning_trials(experiment, arm, values))
+            for values in (tuple(zip(grids, chosen, strict=True)) for chosen in itertools.product(*grids.values()))
+        )
+        if any(trial.id not in records for candidate in candidates for trial in candidate.trials):
+            return ArmTuning(arm, candidates)
+        chosen = min(candidates, key=lambda candidate: rank(candidate, records)).values
+        edges = [path for path, value in chosen if _is_at_edge(value, grids[path])]
+        extended = {
+            path: value
+            for path in edges
+            if extensions[path] < MOST_EXTENSIONS
+            and (value := _next_value(arm, path, dict(chosen)[path], grids[path])) is not None
+        }
+        if not extended:
+            return ArmTuning(arm, candidates, chosen, tuple(edges))
+        for path, value in extended.items():
+            grids[path] = _in_order((*grids[path], value))
+            extensions[path] += 1
+
+
+def rank(candidate: Candidate, records: Mapping[str, TrialRecord]) -> tuple[int, int]:
+    """Trials that diverged or failed, then validation images wrong: the smallest is the best."""
+    found = [records[trial.id] for trial in candidate.trials]
+    right = sum(sum(record.curves.validation_correct_count[-1:]) for record in found)
+    return sum(record.outcome != "done" for record in found), -right
+
+
+def _tuning_trials(experiment: Experiment, arm: Arm, values: Values) -> tuple[Trial, ...]:
+    settings = with_values(arm.settings, values)
+    return tuple(make_trial(settings, seed, "tune") for seed in range(experiment.tuning_seeds))
+
+
+def _in_order(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Numbers from the smallest; anything else as it was given."""
+    return tuple(sorted(values)) if all(map(_is_number, values)) else tuple(values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_at_edge(value: Any, grid: Sequence[Any]) -> bool:
+    """Whether a number is the smallest or largest of its grid; at 0 the setting itself ends."""
+    return _is_number(value) and value != 0 and value in (grid[0], grid[-1])
+
+
+def _next_value(arm: Arm, path: str, value: Any, grid: Sequence[Any]) -> Any | None:
+    """One step of the grid's own ratio beyond its edge, to three digits; None where the setting does not reach."""
+    neighbour = grid[1] if value == grid[0] else grid[-2]
+    if neighbour <= 0:
+        return None
+    beyond = float(f"{value * value / neighbour:.3g}")
+    found, mistakes = validated_setting(path, round(beyond) if isinstance(value, int) else beyond)
+    if (
+        mistakes
+        or found in grid
+        or any(one.impossible for one in conflicts(with_values(arm.settings, ((path, found),))))
+    ):
+        return None
+    return found

@@ -1,0 +1,126 @@
+"""Shares of the sum of squares, against statsmodels' analysis of variance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+
+from actbench.analysis.effects import Effects, effects
+from actbench.experiment import Values
+from actbench.metrics import parse_metric
+from actbench.plan import Plan, make_plan
+from actbench.records import TrialRecord
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
+
+ACCURACY = parse_metric("test_accuracy")
+RATES = "train.lr: [0.1, 0.03, 0.01]"
+TWO_FACTORS = TWO_ACTIVATIONS.replace("[relu, tanh]}", f"[relu, tanh], {RATES}}}")
+THREE_FACTORS = TWO_ACTIVATIONS.replace("[relu, tanh]}", f"[relu, tanh], {RATES}, train.batch_size: [32, 64]}}")
+PATHS = ["model.activation", "train.lr", "train.batch_size"]
+
+
+def made_up(
+    text: str, folder: Path, count: Callable[[Values, int], int]
+) -> tuple[Plan, dict[str, TrialRecord], pd.DataFrame]:
+    """A plan whose trials have these correct counts by their arm's values and seed, and the same as a table."""
+    plan = make_plan(experiment_from(text, folder))
+    records: dict[str, TrialRecord] = {}
+    rows: list[dict[str, Any]] = []
+    for arm, trials in plan.arms:
+        for trial in trials:
+            correct = count(arm.values, trial.seed)
+            records[trial.id] = record_of(trial, correct)
+            rows.append({"f" + str(PATHS.index(path)): str(value) for path, value in arm.values} | {"y": correct})
+    return plan, records, pd.DataFrame(rows)
+
+
+def noisy(values: Values, seed: int) -> int:
+    """Both main effects, an interaction, and noise that depends on the trial."""
+    at = {path: str(value) for path, value in values}
+    is_tanh, is_fast = at["model.activation"] == "tanh", at["train.lr"] == "0.1"
+    noise = np.random.default_rng([seed, *map(ord, repr(sorted(at.items())))]).normal(0, 4)
+    return int(280 + 6 * is_tanh - 10 * is_fast + 12 * (is_tanh and is_fast) + noise)
+
+
+def shares(found: Effects) -> dict[str, float]:
+    named = {":".join(f"C(f{PATHS.index(path)})" for path in one.factors): one.share for one in found.effects}
+    return named | {"Residual": found.noise}
+
+
+@pytest.mark.parametrize(
+    ("text", "formula"), [(TWO_FACTORS, "y ~ C(f0) * C(f1)"), (THREE_FACTORS, "y ~ C(f0) * C(f1) * C(f2)")]
+)
+def test_shares_are_those_of_an_analysis_of_variance(text: str, formula: str, tmp_path: Path) -> None:
+    plan, records, table = made_up(text, tmp_path, noisy)
+    found = effects(plan, records, ACCURACY)
+    assert found is not None
+    squares = anova_lm(ols(formula, table).fit())["sum_sq"]
+    expected = dict(squares / squares.sum())
+    assert found.higher == pytest.approx(expected.pop("C(f0):C(f1):C(f2)", 0.0))
+    assert shares(found) == pytest.approx(expected)
+    assert sum(shares(found).values()) + found.higher == pytest.approx(1)
+    assert found.seeds == 3
+
+
+def test_what_only_one_factor_moves_is_its_main_effect(tmp_path: Path) -> None:
+    plan, records, _ = made_up(TWO_FACTORS, tmp_path, lambda values, _: 300 if str(values[0][1]) == "relu" else 280)
+    found = effects(plan, records, ACCURACY)
+    assert found is not None
+    assert [one.factors for one in found.effects] == [
+        ("model.activation",),
+        ("train.lr",),
+        ("model.activation", "train.lr"),
+    ]
+    assert [one.share for one in found.effects] == pytest.approx([1.0, 0.0, 0.0])
+    assert (found.higher, found.noise) == pytest.approx((0.0, 0.0))
+
+
+def test_a_seed_that_one_arm_lacks_is_left_out_of_all(tmp_path: Path) -> None:
+    plan, records, table = made_up(TWO_FACTORS, tmp_path, noisy)
+    del records[plan.arms[4][1][1].id]
+    found = effects(plan, records, ACCURACY)
+    assert found is not None
+    assert found.seeds == 2
+    squares = anova_lm(ols("y ~ C(f0) * C(f1)", table.drop(index=table.index[1::3])).fit())["sum_sq"]
+    assert shares(found) == pytest.approx(dict(squares / squares.sum()))
+
+
+def test_the_order_of_arms_and_records_changes_nothing(tmp_path: Path) -> None:
+    plan, records, _ = made_up(TWO_FACTORS, tmp_path, noisy)
+    forth, back = (
+        effects(replace(plan, arms=arms), dict(reversed(records.items())), ACCURACY)
+        for arms in (plan.arms, plan.arms[::-1])
+    )
+    assert forth is not None
+    assert back is not None
+    assert shares(back) == pytest.approx(shares(forth))
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (TWO_ACTIVATIONS, noisy),
+        (TWO_FACTORS.replace(RATES, "train.lr: [0.1]"), noisy),
+        (TWO_FACTORS.replace("seeds: 3", "seeds: 1"), noisy),
+        (TWO_FACTORS, lambda _values, _seed: 300),
+    ],
+    ids=["one factor", "a factor with one value", "one seed", "equal values"],
+)
+def test_there_is_nothing_to_share_with(text: str, count: Callable[[Values, int], int], tmp_path: Path) -> None:
+    plan, records, _ = made_up(text, tmp_path, lambda values, seed: count((*values, ("train.lr", 0.1)), seed))
+    assert effects(plan, records, ACCURACY) is None
+
+
+def test_an_arm_without_any_value_leaves_nothing_to_compare(tmp_path: Path) -> None:
+    plan, records, _ = made_up(TWO_FACTORS, tmp_path, noisy)
+    for trial in plan.arms[2][1]:
+        del records[trial.id]
+    assert effects(plan, records, ACCURACY) is None
