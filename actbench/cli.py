@@ -132,32 +132,57 @@ def run(
 
 def _print_results(folder: Path, root: Path) -> bool:
     """Print a finished run's table and claims; whether a claim is contradicted."""
-    from actbench.report.compare import print_claims, print_comparison
+    from actbench.report.compare import Request, answer, print_claims, print_comparison
     from actbench.results import load_results
 
     found = load_results(folder, root)
-    print_comparison(found, None, "test_accuracy", "table", say)
+    print_comparison(answer([found], None, Request(), say), [found], "table")
     return print_claims(found)
+
+
+Baseline = Annotated[
+    str | None,
+    typer.Option(metavar="ARM|FOLDER", help="The arm to compare with (relu, or model.activation=relu), or a folder."),
+]
+MetricName = Annotated[str, typer.Option(help="A recorded metric, such as test_accuracy or layer1.dead_share.")]
+SharedRate = Annotated[
+    bool, typer.Option("--shared-lr", help="Give verdicts although no learning rate was tuned for each arm.")
+]
 
 
 @app.command()
 @verb
 def compare(
-    folder: Folder = None,
-    results: ResultsRoot = Path("results"),
-    baseline: Annotated[
-        str | None, typer.Option(metavar="ARM", help="The arm to compare with: relu, or model.activation=relu.")
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER]...", help="Result folders; the latest when left out.", show_default=False),
     ] = None,
-    metric: Annotated[
-        str, typer.Option(help="A recorded metric, such as test_accuracy or validation_loss.")
-    ] = "test_accuracy",
+    results: ResultsRoot = Path("results"),
+    baseline: Baseline = None,
+    metric: MetricName = "test_accuracy",
+    by: Annotated[
+        str | None, typer.Option(metavar="FACTOR", help="Compare a factor's values, averaged over the others.")
+    ] = None,
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare every arm with every other.")] = False,
+    shared_lr: SharedRate = False,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 where an arm is worse than its baseline.")] = False,
+    gate_undecided: Annotated[
+        Literal["fail", "pass"], typer.Option(help="What --gate makes of an arm without a verdict.")
+    ] = "pass",
     format: Annotated[TableFormat, typer.Option(help="How to print it.")] = "table",
 ) -> None:
-    """Compare the arms of an experiment: mean, interval, paired difference to the baseline."""
-    from actbench.report.compare import print_comparison
-    from actbench.results import load_results
+    """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
+    from actbench.report.compare import Request, answer, load_folders, print_comparison
 
-    print_comparison(load_results(folder, results), baseline, metric, format, say)
+    request = Request(baseline, metric, by, shared_lr, all_pairs)
+    found, reference = load_folders(folders or [], results, request)
+    comparison = answer(found, reference, request, say)
+    print_comparison(comparison, found, format)
+    if gate:
+        from actbench.report.gate import close_gate
+
+        if close_gate(comparison, found, fails_undecided=gate_undecided == "fail", say=say):
+            raise typer.Exit(errors.EXIT_CHECK_FAILED)
 
 
 @app.command()
@@ -165,16 +190,16 @@ def compare(
 def report(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),
-    metric: Annotated[
-        str, typer.Option(help="A recorded metric, such as test_accuracy or validation_loss.")
-    ] = "test_accuracy",
+    metric: MetricName = "test_accuracy",
+    shared_lr: SharedRate = False,
     format: Annotated[Literal["table", "markdown"], typer.Option(help="How to print it.")] = "table",
 ) -> None:
-    """Print accuracy by arm, the verdicts on claims, accuracy by pair of factors, and the learning curves."""
-    from actbench.report.compare import print_report
+    """Print the comparison, the verdicts on claims, what tuning tried, effects of factors, and the learning curves."""
+    from actbench.report.compare import Request, answer, print_report
     from actbench.results import load_results
 
-    print_report(load_results(folder, results), metric, format, say)
+    found = load_results(folder, results)
+    print_report(answer([found], None, Request(metric=metric, shared_lr=shared_lr), say), found, format)
 
 
 @app.command(name="list")

@@ -17,7 +17,8 @@ from actbench.records import TrialRecord
 class Results:
     """What a result folder says.
 
-    `frozen` is the plan as it was before the first final trial; `test_reads` is how often the test images were scored.
+    `frozen` is the plan as it was before the first final trial; `test_reads` is how often the test images were scored;
+    `environments` are what records name by id.
     """
 
     folder: Path
@@ -29,10 +30,21 @@ class Results:
     frozen: dict[str, Any]
     test_reads: int
 
+    environments: dict[str, dict[str, Any]]
+
+    def planned(self) -> int:
+        """Distinct trials of the experiment, as far as tuning has said which."""
+        return count_trials(self.experiment, self.plan)
+
     def missing(self) -> int:
         """Trials of the experiment that have not been trained."""
         known = sum(trial in self.records for trial in self.plan.trials())
-        return count_trials(self.experiment, self.plan) - known
+        return self.planned() - known
+
+
+def is_result_folder(path: Path) -> bool:
+    """Whether there is an experiment's result folder at this path."""
+    return (path / store.EXPERIMENT).is_file()
 
 
 def load_results(folder: Path | None, root: Path) -> Results:
@@ -48,4 +60,5 @@ def load_results(folder: Path | None, root: Path) -> Results:
         damaged_lines=journal.damaged_lines,
         frozen=store.read_plan(found),
         test_reads=journal.test_reads,
+        environments=store.environments_by_id(found),
     )

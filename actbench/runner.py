@@ -16,6 +16,7 @@ from actbench.plan import Plan, count_trials, epochs_to_do, finished, make_plan,
 from actbench.records import RunState, Trial, TrialRecord
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
+from actbench.results import load_results
 from actbench.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 
 
@@ -153,8 +154,7 @@ def run_experiment(
             else:
                 _freeze(experiment, make_plan(experiment, known), folder, known)
         finally:
-            records = store.read_journal(folder).records
-            write_tables(folder, experiment, make_plan(experiment, records), records)
+            write_tables(load_results(folder, options.results))
     state = progress.state
     return RunResult(folder, state.total, state.done - state.before, state.diverged, state.failed)
 

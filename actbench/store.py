@@ -172,6 +172,12 @@ def read_environment(folder: Path) -> dict[str, Any]:
     return _read_json(folder / ENVIRONMENT)
 
 
+def environments_by_id(folder: Path) -> dict[str, dict[str, Any]]:
+    """All environments that trials of this folder were trained in, as far as they are known."""
+    latest = read_environment(folder)
+    return {str(one.get("id")): one for one in (latest, *latest.get("earlier", ())) if one}
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf, isclose
 from typing import Literal
 
-from actbench.analysis.comparison import values_by_seed
+from actbench.analysis.samples import values_by_seed
 from actbench.analysis.statistics import Estimate, estimate
 from actbench.experiment import Expectation, Values
 from actbench.metrics import Metric, parse_metric

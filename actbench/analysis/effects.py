@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from actbench.analysis.comparison import values_by_seed
+from actbench.analysis.samples import values_by_seed
 from actbench.lazy import LazyModule
 from actbench.metrics import Metric
 from actbench.plan import Plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from actbench.analysis.statistics import ALPHA, Estimate, is_equivalent, smallest_p
@@ -44,3 +45,23 @@ def verdict(
 def _size(number: float, is_share: bool) -> str:
     """`0.10 pp` for the share 0.001, four significant digits of anything else."""
     return f"{100 * number:.2f} pp" if is_share else f"{number:.4g}"
+
+
+def unpaired_verdict(
+    difference: Estimate,
+    sizes: tuple[int, int],
+    p_holm: float,
+    comparisons: int,
+    larger_is_better: bool,
+    *,
+    is_share: bool = True,
+) -> str:
+    """The same for two independent samples; regroupings reach p = 2 / C(n + m, n) at best, and none is equivalent."""
+    if difference.mean is None or difference.interval is None:
+        return TOO_FEW_SEEDS
+    low, high = difference.interval
+    if p_holm < ALPHA and not low <= 0 <= high:
+        return "better" if (difference.mean > 0) == larger_is_better else "worse"
+    if comparisons * 2 / math.comb(sum(sizes), sizes[0]) > ALPHA:
+        return TOO_FEW_SEEDS
+    return f"no evidence of a difference (could still be up to {_size(max(-low, high), is_share)})"

@@ -4,49 +4,148 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from actbench.analysis.claims import JudgedClaim, judge_claims
-from actbench.analysis.comparison import Comparison, compare
+from actbench.analysis.comparison import Comparison, Question, compare, compare_samples, find_references
+from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.errors import ConfigurationError
-from actbench.experiment import parse_arm
-from actbench.metrics import parse_metric
+from actbench.experiment import Experiment, parse_arm
+from actbench.metrics import Metric, parse_metric
+from actbench.report.caveats import caveats
 from actbench.report.claims import claims_section
+from actbench.report.comparison import comparison_columns, comparison_rows, comparison_to_json
+from actbench.report.contents import comparison_sections, report_sections
 from actbench.report.markdown import section_to_markdown
-from actbench.report.sections import comparison_section, report_sections
-from actbench.report.tables import comparison_columns, comparison_rows, comparison_to_json, to_csv
+from actbench.report.tables import to_csv
 from actbench.report.terminal import print_sections
-from actbench.results import Results
+from actbench.results import Results, is_result_folder, load_results
+
+Format = Literal["table", "markdown", "csv", "json"]
 
 
-def print_comparison(
-    results: Results,
-    baseline: str | None,
-    metric: str,
-    format: Literal["table", "markdown", "csv", "json"],
-    say: Callable[[str], None],
-) -> None:
-    """The comparison on standard output; what is missing or damaged is said aside."""
-    comparison = _compare(results, baseline, metric, say)
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks of a comparison."""
+
+    baseline: str | None = None
+    metric: str = "test_accuracy"
+    by: str | None = None
+    shared_lr: bool = False
+    all_pairs: bool = False
+
+
+def load_folders(folders: Sequence[Path], root: Path, request: Request) -> tuple[list[Results], Results | None]:
+    """The results to compare (the latest where no folder is named), and those that `--baseline FOLDER` names."""
+    found = [load_results(folder, root) for folder in folders] or [load_results(None, root)]
+    names_folder = request.baseline is not None and is_result_folder(Path(request.baseline))
+    return found, load_results(Path(request.baseline or ""), root) if names_folder else None
+
+
+def answer(
+    results: Sequence[Results], reference: Results | None, request: Request, say: Callable[[str], None]
+) -> Comparison:
+    """The comparison that is asked for; what is missing or damaged is said aside.
+
+    Raises `ConfigurationError` on a metric, baseline or factor that the experiment does not have.
+    """
+    everything = [*results, reference] if reference else list(results)
+    for one in everything:
+        _say_what_is_missing(one, say)
+    first = results[0].experiment
+    baseline = () if reference else first.baseline
+    if request.baseline is not None and reference is None:
+        baseline = parse_arm(first, request.baseline)
+    question = Question(
+        _metric_of(everything, request.metric),
+        baseline,
+        first.margin,
+        by=_factor_of(first, request.by),
+        accepts_shared_rate=request.shared_lr,
+        all_pairs=request.all_pairs,
+    )
+    if len(everything) == 1:
+        return compare(results[0].plan, results[0].records, question)
+    return _compare_folders(results, reference, question)
+
+
+def _compare_folders(results: Sequence[Results], reference: Results | None, question: Question) -> Comparison:
+    """The arms of several folders side by side, each against the baseline arm of the first.
+
+    With a reference folder each arm stands against the same arm there; its rate is then no question of tuning.
+    """
+    by_folder = [_samples_in(one, question) for one in results]
+    samples = [sample for found in by_folder for sample in found]
+    if reference is None:
+        references = find_references(samples, by_folder[0], question.baseline)
+    else:
+        earlier = _samples_in(reference, question)
+        same_arm = {sample.values: sample for sample in earlier}
+        references = [*(same_arm.get(sample.values) for sample in samples), *earlier]
+        samples = [*samples, *earlier]
+    plans = [one.plan for one in results]
+    seeds = sorted({trial.seed for plan in plans for trial in plan.arms[0][1]})
+    is_judged = question.accepts_shared_rate or reference is not None or all(plan.tunings for plan in plans)
+    return compare_samples(samples, references, question, seeds=tuple(seeds), is_judged=is_judged)
+
+
+def _samples_in(results: Results, question: Question) -> list[Sample]:
+    """A folder's samples, with the folder in their labels."""
+    samples = arm_samples(results.plan, results.records, question.metric)
+    if question.by is not None:
+        samples = marginal_samples(samples, question.by)
+    folder = str(results.folder)
+    return [replace(sample, label=f"{results.folder.name}: {sample.label}", folder=folder) for sample in samples]
+
+
+def _say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:
+    if results.damaged_lines:
+        say(f"{results.folder}: {results.damaged_lines} damaged lines of the journal are left out")
+    if missing := results.missing():
+        say(f"{results.folder}: {missing} of {results.planned()} trials are not trained yet")
+
+
+def _metric_of(results: Sequence[Results], name: str) -> Metric:
+    try:
+        metric = parse_metric(name)
+    except ValueError as unknown:
+        raise ConfigurationError(str(unknown)) from None
+    problems = [metric.problem(arm.settings) for one in results for arm, _ in one.plan.arms]
+    if problems[0] and all(problems):
+        raise ConfigurationError(problems[0])
+    return metric
+
+
+def _factor_of(experiment: Experiment, name: str | None) -> str | None:
+    """The path of a varied setting by its whole or its last name."""
+    paths = [factor.path for factor in experiment.factors]
+    found = [path for path in paths if name in (path, path.split(".")[-1])]
+    if name is None or found:
+        return found[0] if found else None
+    raise ConfigurationError(f"--by {name}: expected a setting that is varied: {', '.join(paths) or 'none is'}")
+
+
+def print_comparison(comparison: Comparison, results: Sequence[Results], format: Format) -> None:
+    """The comparison on standard output."""
+    sections = comparison_sections(comparison, results)
     if format == "json":
-        print(json.dumps(comparison_to_json(comparison), indent=2, allow_nan=False))
+        reads = sum(one.test_reads for one in results)
+        notes = {"caveats": list(caveats(comparison, results)), "test_reads": reads}
+        print(json.dumps(comparison_to_json(comparison, notes), indent=2, allow_nan=False))
     elif format == "csv":
         sys.stdout.write(to_csv(comparison_rows(comparison), comparison_columns(comparison)))
     elif format == "markdown":
-        sys.stdout.write(section_to_markdown(comparison_section(comparison), heading=None))
+        sys.stdout.write("\n".join(section_to_markdown(section, heading=None) for section in sections))
     else:
-        print_sections([comparison_section(comparison)])
+        print_sections(sections)
 
 
-def print_report(
-    results: Results, metric: str, format: Literal["table", "markdown"], say: Callable[[str], None]
-) -> None:
+def print_report(comparison: Comparison, results: Results, format: Literal["table", "markdown"]) -> None:
     """All sections of the report on standard output."""
-    comparison = _compare(results, None, metric, say)
-    sections = report_sections(results.plan, results.records, comparison)
-    if results.experiment.expectations:
-        sections.insert(1, claims_section(judge_results(results)))
+    sections = report_sections(comparison, results)
     if format == "markdown":
         print(f"# {results.experiment.name}\n")
         print("\n".join(section_to_markdown(section, heading="##") for section in sections), end="")
@@ -66,19 +165,3 @@ def print_claims(results: Results) -> bool:
         print()
         print_sections([claims_section(claims)])
     return any(claim.verdict == "contradicted" for claim in claims)
-
-
-def _compare(results: Results, baseline: str | None, metric: str, say: Callable[[str], None]) -> Comparison:
-    try:
-        parsed = parse_metric(metric)
-    except ValueError as unknown:
-        raise ConfigurationError(str(unknown)) from None
-    problems = [parsed.problem(arm.settings) for arm, _ in results.plan.arms]
-    if problems[0] and all(problems):
-        raise ConfigurationError(problems[0])
-    if results.damaged_lines:
-        say(f"{results.folder}: {results.damaged_lines} damaged lines of the journal are left out")
-    if results.missing():
-        say(f"{results.folder}: {results.missing()} of {len(results.plan.trials())} trials are not trained yet")
-    chosen = results.experiment.baseline if baseline is None else parse_arm(results.experiment, baseline)
-    return compare(results.plan, results.records, chosen, parsed)

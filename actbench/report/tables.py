@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from actbench.analysis.claims import judge_claims
-from actbench.analysis.comparison import Comparison, compare
-from actbench.experiment import Arm, Experiment, Values, value_to_text, value_to_yaml
+from actbench.analysis.comparison import compare, question_of
+from actbench.experiment import Arm, Values, value_to_text
 from actbench.metrics import CURVES, parse_metric
-from actbench.plan import Plan
+from actbench.plan import PRIMARY_METRIC, Plan
 from actbench.records import LayerProbe, Trial, TrialRecord
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows
+from actbench.report.comparison import comparison_columns, comparison_rows
+from actbench.report.contents import comparison_sections
 from actbench.report.markdown import section_to_markdown
-from actbench.report.sections import comparison_section
 from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
+from actbench.results import Results
 from actbench.store import write_atomically
 
 Row = dict[str, Any]
@@ -32,35 +33,30 @@ EPOCH_COLUMNS = (
     "train_seconds",
 )  # fmt: skip
 LAYER_COLUMNS = ("trial", "arm", "phase", "seed", *LayerProbe.model_fields)
-COMPARISON_COLUMNS = (
-    "n", "failed", "mean", "sd", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high",
-    "p", "p_holm", "probability_better", "verdict",
-)  # fmt: skip
 
 
-def write_tables(folder: Path, experiment: Experiment, plan: Plan, records: Mapping[str, TrialRecord]) -> None:
-    """Derive the tables of trials, epochs, layers, arms and (where there are any) claims from the journal's records."""
-    comparison = compare(plan, records, experiment.baseline, parse_metric("test_accuracy"))
+def write_tables(results: Results) -> None:
+    """Derive the tables of trials, epochs, layers, arms and, where there are any, of tuning and claims."""
+    folder, experiment, plan, records = results.folder, results.experiment, results.plan, results.records
+    comparison = compare(plan, records, question_of(experiment, parse_metric(PRIMARY_METRIC)))
+    (section,) = comparison_sections(comparison, [results])
     varied = [factor.path for factor in (*experiment.factors, *experiment.tune)]
     columns = [*TRIAL_COLUMNS[:2], *varied, *TRIAL_COLUMNS[2:]]
-    write_atomically(folder / "trials.csv", to_csv(trial_rows(plan, records), columns))
-    write_atomically(folder / "epochs.csv", to_csv(epoch_rows(plan, records), EPOCH_COLUMNS))
-    write_atomically(folder / "layers.csv", to_csv(layer_rows(plan, records), LAYER_COLUMNS))
-    write_atomically(folder / "table.csv", to_csv(comparison_rows(comparison), comparison_columns(comparison)))
-    write_atomically(folder / "table.md", section_to_markdown(comparison_section(comparison), heading=None))
-    tuning = to_csv(tuning_rows(plan, records), ["arm", *varied, *TUNING_COLUMNS]) if plan.tunings else None
     claims = judge_claims(experiment.expectations, plan, records)
-    judged = to_csv(claim_rows(claims), CLAIM_COLUMNS) if claims else None
-    for name, text in (("tuning.csv", tuning), ("claims.csv", judged)):
+    texts = {
+        "trials.csv": to_csv(trial_rows(plan, records), columns),
+        "epochs.csv": to_csv(epoch_rows(plan, records), EPOCH_COLUMNS),
+        "layers.csv": to_csv(layer_rows(plan, records), LAYER_COLUMNS),
+        "table.csv": to_csv(comparison_rows(comparison), comparison_columns(comparison)),
+        "table.md": section_to_markdown(section, heading=None),
+        "tuning.csv": to_csv(tuning_rows(plan, records), ["arm", *varied, *TUNING_COLUMNS]) if plan.tunings else None,
+        "claims.csv": to_csv(claim_rows(claims), CLAIM_COLUMNS) if claims else None,
+    }
+    for name, text in texts.items():
         if text is None:
             (folder / name).unlink(missing_ok=True)
         else:
             write_atomically(folder / name, text)
-
-
-def comparison_columns(comparison: Comparison) -> list[str]:
-    """The columns of `table.csv`: the arm, its factors, and the numbers."""
-    return ["arm", *(path for path, _ in comparison.arms[0].arm.values), *COMPARISON_COLUMNS]
 
 
 def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
@@ -116,52 +112,3 @@ def layer_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
     """One row per trial, probed epoch and layer, epochs counted from 0 (before any step), layers from 1."""
     for named, _, record in _recorded(plan, records):
         yield from ({**named, **layer.model_dump()} for layer in record.probes)
-
-
-def comparison_rows(comparison: Comparison) -> Iterator[Row]:
-    """One row per arm; accuracies and their differences as fractions."""
-    for row in comparison.arms:
-        difference = row.difference
-        yield {
-            "arm": row.arm.label(),
-            **{path: value_to_text(value) for path, value in row.arm.values},
-            "n": row.own.n,
-            "failed": row.failed,
-            "mean": row.own.mean,
-            "sd": row.own.sd,
-            "ci_low": row.own.interval and row.own.interval[0],
-            "ci_high": row.own.interval and row.own.interval[1],
-            "difference": difference and difference.mean,
-            "difference_ci_low": difference and difference.interval and difference.interval[0],
-            "difference_ci_high": difference and difference.interval and difference.interval[1],
-            "p": row.p,
-            "p_holm": row.p_holm,
-            "probability_better": row.probability_better,
-            "verdict": row.verdict,
-        }
-
-
-def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as one JSON document; accuracies as fractions, absent numbers null."""
-    return {
-        "metric": comparison.metric.name,
-        "baseline": {path: value_to_yaml(value) for path, value in comparison.baseline} or None,
-        "seeds": list(comparison.seeds),
-        "arms": [
-            {
-                "arm": row.arm.to_yaml(),
-                "n": row.own.n,
-                "failed": row.failed,
-                "mean": row.own.mean,
-                "sd": row.own.sd,
-                "ci": row.own.interval and list(row.own.interval),
-                "difference": row.difference and row.difference.mean,
-                "difference_ci": row.difference and row.difference.interval and list(row.difference.interval),
-                "p": row.p,
-                "p_holm": row.p_holm,
-                "probability_better": row.probability_better,
-                "verdict": row.verdict,
-            }
-            for row in comparison.arms
-        ],
-    }

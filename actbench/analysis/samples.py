@@ -1,0 +1,100 @@
+"""Samples: one metric's values by seed, for an arm or for all arms that share a factor's value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from actbench.experiment import Values, label_of
+from actbench.metrics import Metric
+from actbench.plan import Plan
+from actbench.records import Trial, TrialRecord
+from actbench.trials import data_identity
+
+MOST_FAILED = 0.2
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is compared.
+
+    `by_seed` holds the metric where a trial has it; `trials` were planned. `failed` of them diverged, failed or
+    collapsed; the `collapsed` ones predict a single class. `data` says which images were used, so that only seeds of
+    equal data are paired. `doubt` is why nothing may be said of this sample, or empty. `folder` is named where the
+    samples of several are compared.
+    """
+
+    label: str
+    values: Values
+    by_seed: Mapping[int, float]
+    trials: int
+    tuned: Values = ()
+    failed: int = 0
+    collapsed: int = 0
+    test_images: int = 0
+    data: tuple[tuple[str, object], ...] = ()
+    doubt: str = ""
+    folder: str = ""
+
+
+def values_by_seed(trials: Sequence[Trial], records: Mapping[str, TrialRecord], metric: Metric) -> dict[int, float]:
+    """The metric of an arm's trials by seed, as far as they have one."""
+    found = {trial.seed: metric.value(records[trial.id]) for trial in trials if trial.id in records}
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+def is_collapsed(record: TrialRecord) -> bool:
+    """Whether a trained network predicts the same class for every test image."""
+    return record.outcome == "done" and sum(count > 0 for count in record.test_prediction_counts) == 1
+
+
+def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> list[Sample]:
+    """One sample for each arm of the plan."""
+    edges = {tuning.arm.values: tuning.edges for tuning in plan.tunings}
+    samples = []
+    for arm, trials in plan.arms:
+        found = [records[trial.id] for trial in trials if trial.id in records]
+        collapsed = sum(map(is_collapsed, found))
+        failed = sum(record.outcome != "done" for record in found) + collapsed
+        doubts = [f"{path} is at the edge of what was tried" for path in edges.get(arm.values, ())]
+        if failed > MOST_FAILED * len(trials):
+            doubts.append(f"{failed} of {len(trials)} trials failed")
+        samples.append(
+            Sample(
+                label=arm.label(),
+                values=arm.values,
+                by_seed=values_by_seed(trials, records, metric),
+                trials=len(trials),
+                tuned=arm.tuned,
+                failed=failed,
+                collapsed=collapsed,
+                test_images=arm.settings.data.test_count(),
+                data=tuple(data_identity(arm.settings.data).items()),
+                doubt="; ".join(doubts),
+            )
+        )
+    return samples
+
+
+def marginal_samples(samples: Sequence[Sample], path: str) -> list[Sample]:
+    """One sample for each value of a factor: seed by seed the mean over all arms that have it, where each has one."""
+    groups: dict[object, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(dict(sample.values)[path], []).append(sample)
+    return [_mean_sample(((path, value),), group) for value, group in groups.items()]
+
+
+def _mean_sample(values: Values, group: Sequence[Sample]) -> Sample:
+    common = [seed for seed in group[0].by_seed if all(seed in sample.by_seed for sample in group)]
+    return replace(
+        group[0],
+        label=label_of(values),
+        values=values,
+        by_seed={seed: sum(sample.by_seed[seed] for sample in group) / len(group) for seed in common},
+        trials=sum(sample.trials for sample in group),
+        tuned=(),
+        failed=sum(sample.failed for sample in group),
+        collapsed=sum(sample.collapsed for sample in group),
+        test_images=0,
+        doubt="; ".join(dict.fromkeys(sample.doubt for sample in group if sample.doubt)),
+    )

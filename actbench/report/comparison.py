@@ -1,0 +1,217 @@
+"""A comparison as a table of cells, and what a reader has to know beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from actbench.analysis.comparison import Comparison, Contrast, Row
+from actbench.analysis.statistics import ALPHA, EXACT_UP_TO, smallest_p
+from actbench.experiment import value_to_text, values_to_yaml
+from actbench.metrics import CURVES
+from actbench.report.numbers import ABSENT, interval, probability, value
+from actbench.report.sections import Section
+from actbench.report.tuning import tuned_text
+
+IMPORTANCE = ("arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)", "P(better)")
+PAIR_IMPORTANCE = (0, 1, 3, 7, 5, 6, 2, 4)
+
+
+def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
+    """All arms, the best mean first."""
+    cells = [_cells(row, comparison) for row in _ranked(comparison)]
+    names = list(cells[0])
+    unit, points = (" %", " (points)") if comparison.metric.unit == "share" else ("", "")
+    units = {"mean": unit, "sd": points, "predicted sd": points, "difference": f"{points} [95 % interval]"}
+    header = [f"{name if name != 'interval' else '95 % interval'}{units.get(name, '')}" for name in names]
+    order = [names.index(name) for name in (*IMPORTANCE, *names) if name in names]
+    return Section(
+        title=f"{comparison.metric.name} by arm",
+        header=header,
+        rows=[list(row.values()) for row in cells],
+        notes=notes,
+        importance=tuple(dict.fromkeys(order)),
+    )
+
+
+def _ranked(comparison: Comparison) -> list[Row]:
+    """The best mean first (the largest, where neither way is better); arms without a mean last."""
+    sign = 1 if comparison.metric.larger_is_better is False else -1
+    return sorted(comparison.rows, key=lambda row: (row.own.mean is None, sign * (row.own.mean or 0.0)))
+
+
+def _cells(row: Row, comparison: Comparison) -> dict[str, str]:
+    metric, contrast = comparison.metric, row.contrast
+    sd_digits = 3 if metric.unit == "share" else None
+    cells = {"arm": row.sample.label}
+    if any(one.sample.tuned for one in comparison.rows):
+        cells["tuned"] = tuned_text(row.sample.tuned) if row.sample.tuned else ABSENT
+    cells |= {
+        "n (failed)": f"{row.own.n} ({row.sample.failed})",
+        "mean": value(row.own.mean, metric),
+        "sd": value(row.own.sd, metric, digits=sd_digits),
+    }
+    if any(one.predicted_sd is not None for one in comparison.rows):
+        cells["predicted sd"] = value(row.predicted_sd, metric, digits=sd_digits)
+    return cells | {
+        "interval": interval(row.own.interval, metric),
+        "difference": "baseline" if row.is_baseline else _difference(contrast, comparison),
+        "p": probability(contrast.p if contrast else None),
+        "p (Holm)": probability(contrast.p_holm if contrast else None),
+        "P(better)": _probability_better(contrast),
+        "verdict": contrast.verdict or ABSENT if contrast else ABSENT,
+    }
+
+
+def _difference(contrast: Contrast | None, comparison: Comparison) -> str:
+    if contrast is None or contrast.difference.mean is None:
+        return ABSENT
+    text = value(contrast.difference.mean, comparison.metric, signed=True)
+    bounds = contrast.difference.interval
+    return f"{text} [{interval(bounds, comparison.metric, signed=True)}]" if bounds else text
+
+
+def _probability_better(contrast: Contrast | None) -> str:
+    if contrast is None or contrast.probability_better is None:
+        return ABSENT
+    bounds = contrast.probability_better_interval
+    return f"{contrast.probability_better:.2f}" + (f" [{bounds[0]:.2f} to {bounds[1]:.2f}]" if bounds else "")
+
+
+def pairs_section(comparison: Comparison) -> Section:
+    """Every arm against every other."""
+    header = ["first", "second", "n", "first - second [95 % interval]", "p", "p (Holm)", "P(first better)", "verdict"]
+    if comparison.metric.unit == "share":
+        header[3] = "first - second (points) [95 % interval]"
+    rows = [
+        [
+            one.first.label,
+            one.second.label,
+            str(one.difference.n),
+            _difference(one, comparison),
+            probability(one.p),
+            probability(one.p_holm),
+            _probability_better(one),
+            one.verdict or ABSENT,
+        ]
+        for one in comparison.pairs
+    ]
+    note = f"The verdict is on the first; p (Holm) is adjusted for all {len(rows)} pairs."
+    return Section(f"{comparison.metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE)
+
+
+def comparison_notes(comparison: Comparison) -> Iterator[str]:
+    """What the numbers of the table are, and what they can show."""
+    name, seeds = comparison.metric.name, len(comparison.seeds)
+    scope = ", on this test set" if name.startswith("test") else ""
+    when = " at the last epoch" if name in CURVES else ""
+    shown = name.replace("_", " ") if name in CURVES else name
+    yield f"{shown}{when} over {seeds} seed{'s' if seeds != 1 else ''}; sd and intervals are over seeds{scope}."
+    if any(row.predicted_sd is not None for row in comparison.rows):
+        yield "predicted sd: what a test set of this size causes by itself, sqrt(error / (2 images))."
+    made = [row.contrast for row in comparison.rows if row.contrast]
+    if not made:
+        return
+    yield (
+        f"Differences are paired by seed; p is the sign-flip test (exact up to {EXACT_UP_TO} seeds), Holm over "
+        f"{len(made)} comparison{'s' if len(made) > 1 else ''}; P(better): the share of seeds won, ties counting half."
+    )
+    fewest = min(one.difference.n for one in made)
+    if any(not one.is_paired for one in made):
+        yield "Where the data differ, seeds cannot be paired: those samples are compared as independent (Welch)."
+    elif (reachable := smallest_p(fewest, len(made))) > ALPHA:
+        yield f"{fewest} seeds can never reach p (Holm) below {reachable:.3f} here: too few seeds to tell."
+    if fewest < seeds:
+        yield f"Some differences rest on only {fewest} of {seeds} seeds: the others are missing or failed in an arm."
+    if comparison.detectable is not None:
+        least = value(comparison.detectable, comparison.metric) + (
+            " points" if comparison.metric.unit == "share" else ""
+        )
+        yield f"So many seeds show a true difference of {least} 8 times in 10; a smaller one mostly goes unnoticed."
+
+
+def best_note(comparison: Comparison) -> str | None:
+    """The set that cannot be told from the best."""
+    if not comparison.best:
+        return None
+    best, *others = comparison.best
+    rest = len(comparison.rows) - 1 - len(others)
+    if not others:
+        return f"Every other arm can be told from the best, {best}."
+    told = f"; the other {rest} can" if rest else ""
+    return f"Not distinguishable from the best, {best}: {', '.join(others)}{told}."
+
+
+def comparison_columns(comparison: Comparison) -> list[str]:
+    """The columns of `table.csv`: the arm, its factors, and the numbers."""
+    return ["arm", *(path for path, _ in comparison.rows[0].sample.values), *NUMBERS]
+
+
+NUMBERS = (
+    "tuned", "n", "failed", "collapsed", "mean", "sd", "predicted_sd", "ci_low", "ci_high", "difference",
+    "difference_ci_low", "difference_ci_high", "p", "p_holm", "probability_better", "probability_better_ci_low",
+    "probability_better_ci_high", "verdict",
+)  # fmt: skip
+
+
+def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """One row per arm; accuracies and their differences as fractions."""
+    for row in comparison.rows:
+        numbers = _numbers(row)
+        flat = {key: numbers[key] for key in NUMBERS if key in numbers}
+        for key in ("ci", "difference_ci", "probability_better_ci"):
+            low, high = numbers[key] or (None, None)
+            flat |= {f"{key}_low": low, f"{key}_high": high}
+        factors = {path: value_to_text(one) for path, one in row.sample.values}
+        yield {"arm": row.sample.label, **factors, **flat, "tuned": tuned_text(row.sample.tuned) or None}
+
+
+def _numbers(row: Row) -> dict[str, Any]:
+    one = row.contrast
+    return {
+        "n": row.own.n,
+        "failed": row.sample.failed,
+        "collapsed": row.sample.collapsed,
+        "mean": row.own.mean,
+        "sd": row.own.sd,
+        "predicted_sd": row.predicted_sd,
+        "ci": _listed(row.own.interval),
+        "difference": one and one.difference.mean,
+        "difference_ci": one and _listed(one.difference.interval),
+        "p": one and one.p,
+        "p_holm": one and one.p_holm,
+        "probability_better": one and one.probability_better,
+        "probability_better_ci": one and _listed(one.probability_better_interval),
+        "verdict": one and one.verdict,
+    }
+
+
+def _listed(bounds: tuple[float, float] | None) -> list[float] | None:
+    return list(bounds) if bounds else None
+
+
+def comparison_to_json(comparison: Comparison, notes: Mapping[str, Any]) -> dict[str, Any]:
+    """The comparison as one JSON document; accuracies as fractions, absent numbers null."""
+    document = {
+        "metric": comparison.metric.name,
+        "baseline": values_to_yaml(comparison.baseline) or None,
+        "seeds": list(comparison.seeds),
+        "arms": [
+            {"arm": values_to_yaml(row.sample.values), "label": row.sample.label, "folder": row.sample.folder or None}
+            | {"tuned": values_to_yaml(row.sample.tuned) or None}
+            | _numbers(row)
+            for row in comparison.rows
+        ],
+        "margin": comparison.margin,
+        "best_set": list(comparison.best),
+        "detectable_difference": comparison.detectable,
+        **notes,
+    }
+    if comparison.pairs:
+        document["pairs"] = [
+            {"first": one.first.label, "second": one.second.label, "n": one.difference.n}
+            | {"difference": one.difference.mean, "difference_ci": _listed(one.difference.interval), "p": one.p}
+            | {"p_holm": one.p_holm, "probability_better": one.probability_better, "verdict": one.verdict}
+            for one in comparison.pairs
+        ]
+    return document

@@ -1,0 +1,111 @@
+"""The parts of a report: the comparison, claims, tuning, pairs of factors, effects, learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actbench.analysis.claims import judge_claims
+from actbench.analysis.comparison import Comparison
+from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tables
+from actbench.analysis.effects import Effects, effects
+from actbench.experiment import value_to_text
+from actbench.metrics import Metric, parse_metric
+from actbench.report.caveats import caveats
+from actbench.report.claims import claims_section
+from actbench.report.comparison import best_note, comparison_notes, comparison_section, pairs_section
+from actbench.report.numbers import value
+from actbench.report.sections import SPARKS, Section
+from actbench.report.tuning import tuning_section
+from actbench.results import Results
+
+MOST_EPOCH_COLUMNS = 6
+
+
+def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> list[Section]:
+    """The table of arms with everything to bear in mind, and all pairs where they were asked for."""
+    best = best_note(comparison)
+    notes = [*comparison_notes(comparison), *([best] if best else []), *caveats(comparison, results)]
+    sections = [comparison_section(comparison, notes)]
+    return [*sections, pairs_section(comparison)] if comparison.pairs else sections
+
+
+def report_sections(comparison: Comparison, results: Results) -> list[Section]:
+    """All parts of the report that there are data for."""
+    experiment, plan, records, metric = results.experiment, results.plan, results.records, comparison.metric
+    sections = comparison_sections(comparison, [results])
+    if experiment.expectations:
+        sections.append(claims_section(judge_claims(experiment.expectations, plan, records)))
+    if plan.tunings:
+        sections.append(tuning_section(plan, records))
+    sections += [_pair_section(table, metric) for table in pair_tables(plan, records, metric)]
+    if (found := effects(plan, records, metric)) is not None:
+        sections.append(_effects_section(found, metric))
+    curves = [curve for curve in learning_curves(plan, records) if curve.accuracy]
+    parts = dict.fromkeys(curve.part for curve in curves)
+    return sections + [_curves_section([curve for curve in curves if curve.part == part]) for part in parts]
+
+
+def _effects_section(found: Effects, metric: Metric) -> Section:
+    rows = [[" x ".join(effect.factors), f"{effect.share:.1%}"] for effect in found.effects]
+    rows.sort(key=lambda row: -float(row[1].rstrip("%")))
+    if found.higher:
+        rows.append(["interactions of three factors and more", f"{found.higher:.1%}"])
+    rows.append(["left to the seeds", f"{found.noise:.1%}"])
+    notes = [
+        f"Share of the sum of squares of {metric.name} over all arms and {found.seeds} seeds; an effect that does not "
+        "exist still takes a little."
+    ]
+    return Section("what explains the differences", ["effect", "share"], rows, notes)
+
+
+def _pair_section(table: PairTable, metric: Metric) -> Section:
+    return Section(
+        title=f"mean {metric.name} by {table.rows} and {table.columns}",
+        header=[table.rows, *map(value_to_text, table.column_values)],
+        rows=[
+            [value_to_text(row), *(value(mean, metric) for mean in means)]
+            for row, means in zip(table.row_values, table.means, strict=True)
+        ],
+    )
+
+
+def _curves_section(curves: Sequence[Curve]) -> Section:
+    metric = parse_metric(f"{curves[0].part}_accuracy")
+    epochs = shown_epochs(max(len(curve.accuracy) for curve in curves))
+    lowest = min(min(curve.accuracy) for curve in curves)
+    highest = max(max(curve.accuracy) for curve in curves)
+    return Section(
+        title=f"learning curve: mean {curves[0].part} accuracy in % after each epoch",
+        header=["arm", "curve", *(f"epoch {epoch}" for epoch in epochs)],
+        rows=[
+            [
+                curve.label,
+                spark(curve.accuracy, lowest, highest),
+                *(
+                    value(curve.accuracy[epoch - 1] if epoch <= len(curve.accuracy) else None, metric)
+                    for epoch in epochs
+                ),
+            ]
+            for curve in curves
+        ],
+        notes=[
+            f"Curves run from {100 * lowest:.1f} % to {100 * highest:.1f} %; each epoch's mean is over the trials that "
+            "reached it."
+        ],
+        importance=(0, len(epochs) + 1, 1, *range(2, len(epochs) + 1)),
+    )
+
+
+def shown_epochs(last: int) -> list[int]:
+    """The first epoch, the last, and some between, about evenly spaced on a logarithmic scale."""
+    if last <= MOST_EPOCH_COLUMNS:
+        return list(range(1, last + 1))
+    steps = MOST_EPOCH_COLUMNS - 1
+    return sorted({round(last ** (step / steps)) for step in range(steps + 1)})
+
+
+def spark(values: Sequence[float], lowest: float, highest: float, most: int = 20) -> str:
+    """A curve in one line of block characters."""
+    picked = values if len(values) <= most else [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
+    span = (highest - lowest) or 1.0
+    return "".join(SPARKS[round((v - lowest) / span * (len(SPARKS) - 1))] for v in picked)
