@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from actbench import __version__, errors
+from actbench.cli_data import data_app
 from actbench.command_line import (
+    Baseline,
     Config,
     DataFolder,
     Folder,
+    Jobs,
+    MetricName,
     Overrides,
     ResultsRoot,
+    SharedRate,
     Smoke,
     TableFormat,
     parse_jobs,
@@ -41,7 +46,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a claim is contradicted (under --gate), 2 usage or configuration, 3 some trials "
     "failed, 4 environment (data, disk, device, folder in use), 130/143 interrupted.",
 )
-data_app = typer.Typer(help="Show where the datasets are, or fetch one.", rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
 
@@ -81,9 +85,7 @@ def run(
     results: ResultsRoot = Path("results"),
     data_dir: DataFolder = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to train.")] = "auto",
-    jobs: Annotated[
-        str, typer.Option(metavar="auto|N", help="Worker processes on the CPU; auto: one for each core.")
-    ] = "auto",
+    jobs: Jobs = "auto",
     smoke: Smoke = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set earlier results aside and train everything.")] = False,
@@ -138,16 +140,6 @@ def _print_results(folder: Path, root: Path) -> bool:
     found = load_results(folder, root)
     print_comparison(answer([found], None, Request(), say), [found], "table")
     return print_claims(found)
-
-
-Baseline = Annotated[
-    str | None,
-    typer.Option(metavar="ARM|FOLDER", help="The arm to compare with (relu, or model.activation=relu), or a folder."),
-]
-MetricName = Annotated[str, typer.Option(help="A recorded metric, such as test_accuracy or layer1.dead_share.")]
-SharedRate = Annotated[
-    bool, typer.Option("--shared-lr", help="Give verdicts although no learning rate was tuned for each arm.")
-]
 
 
 @app.command()
@@ -268,8 +260,34 @@ def _show_costs(activations: list[str], save: Path | None, format: Literal["tabl
 def validate(config: Config, overrides: Overrides = None) -> None:
     """Check an experiment file and report every mistake in it."""
     experiment = _load(config, overrides).experiment
-    arms, seeds = experiment.arm_count(), len(experiment.seeds)
-    print(f"{config}: valid; {arms} arms x {seeds} seeds = {arms * seeds} trials")
+    arms, seeds, tuning = experiment.arm_count(), len(experiment.seeds), experiment.tuning_trial_count()
+    tuned = f"{arms} arms x {tuning} tuning trials + " if tuning else ""
+    print(f"{config}: valid; {tuned}{arms} arms x {seeds} seeds = {arms * (tuning + seeds)} trials")
+
+
+@app.command()
+@verb
+def plan(
+    config: Config,
+    overrides: Overrides = None,
+    results: ResultsRoot = Path("results"),
+    pilot: Annotated[
+        Path | None,
+        typer.Option(help="A result folder to take time and spread from; the experiment's own when left out."),
+    ] = None,
+    jobs: Jobs = "auto",
+) -> None:
+    """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
+    from actbench.environment import available_cores
+    from actbench.report.planning import plan_sections
+    from actbench.report.terminal import print_sections
+    from actbench.results import is_result_folder, load_results
+
+    experiment = _load(config, overrides).experiment
+    own = results / experiment.name
+    folder = pilot or (own if is_result_folder(own) else None)
+    found = load_results(folder, results) if folder else None
+    print_sections(plan_sections(experiment, found, parse_jobs(jobs) or available_cores()))
 
 
 @app.command()
@@ -280,36 +298,3 @@ def summary(config: Config, overrides: Overrides = None) -> None:
     from actbench.report.terminal import print_sections
 
     print_sections(summary_sections(_load(config, overrides).experiment))
-
-
-@data_app.callback(invoke_without_command=True)
-@verb
-def data(context: typer.Context, data_dir: DataFolder = None) -> None:
-    """Show where the datasets are, or fetch one."""
-    if context.invoked_subcommand is None:
-        from actbench.catalogue.datasets import data_folder
-        from actbench.report.summary import data_section
-        from actbench.report.terminal import print_sections
-
-        print_sections([data_section(data_folder(data_dir))])
-
-
-@data_app.command()
-@verb
-def fetch(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(help="mnist, fashion_mnist or kmnist.")] = "mnist",
-    data_dir: DataFolder = None,
-) -> None:
-    """Download a dataset, unless it is there, and check it."""
-    from actbench.catalogue import datasets
-    from actbench.catalogue.registry import did_you_mean
-
-    if name not in datasets.DATASETS:
-        near = did_you_mean(name, datasets.DATASETS) or f": {', '.join(datasets.DATASETS)}"
-        raise errors.ConfigurationError(f"no dataset is called {name!r}{near}")
-    above = context.parent.params.get("data_dir") if context.parent else None
-    dataset, folder = datasets.DATASETS[name], datasets.data_folder(data_dir or above)
-    datasets.fetch(dataset, folder)
-    datasets.load(dataset, folder)
-    print(f"{name}: complete and checked" + (f" in {datasets.raw_folder(dataset, folder)}" if dataset.file_md5 else ""))

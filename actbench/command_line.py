@@ -35,6 +35,15 @@ Smoke = Annotated[
         "--smoke", help="Tiny subset: 512 training images (a sixth for validation), 256 test images, 1 epoch, 2 seeds."
     ),
 ]
+Jobs = Annotated[str, typer.Option(metavar="auto|N", help="Worker processes on the CPU; auto: one for each core.")]
+Baseline = Annotated[
+    str | None,
+    typer.Option(metavar="ARM|FOLDER", help="The arm to compare with (relu, or model.activation=relu), or a folder."),
+]
+MetricName = Annotated[str, typer.Option(help="A recorded metric, such as test_accuracy or layer1.dead_share.")]
+SharedRate = Annotated[
+    bool, typer.Option("--shared-lr", help="Give verdicts although no learning rate was tuned for each arm.")
+]
 TableFormat = Literal["table", "markdown", "csv", "json"]
 
 

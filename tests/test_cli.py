@@ -178,7 +178,7 @@ def test_pandas_reads_every_table_in_one_call(tiny: Path) -> None:
 
 def test_json_is_one_document_with_the_designs_keys(tiny: Path) -> None:
     document = json.loads(actbench("compare", "results/tiny", "--format", "json", folder=tiny).stdout)
-    assert document.keys() == {"metric", "baseline", "seeds", "arms"}
+    assert document.keys() >= {"metric", "baseline", "seeds", "arms"}
     assert document["baseline"] == {"model.activation": "relu"}
     assert document["seeds"] == [0, 1, 2]
     keys = {
@@ -195,7 +195,7 @@ def test_json_is_one_document_with_the_designs_keys(tiny: Path) -> None:
         "probability_better",
         "verdict",
     }
-    assert all(arm.keys() == keys for arm in document["arms"])
+    assert all(arm.keys() >= keys for arm in document["arms"])
     assert document["arms"][1]["arm"] == {"model.activation": "relu", "model.init": "xavier_normal"}
     assert document["arms"][0]["difference"] is None
     assert document["arms"][2]["ci"][0] < document["arms"][2]["mean"] < document["arms"][2]["ci"][1] <= 1.5
@@ -226,6 +226,7 @@ def test_the_report_has_arms_factor_pairs_and_learning_curves(tiny: Path) -> Non
         "# tiny",
         "## test_accuracy by arm",
         "## mean test_accuracy by model.activation and model.init",
+        "## what explains the differences",
         "## learning curve: mean validation accuracy in % after each epoch",
     ]
 

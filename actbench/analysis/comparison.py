@@ -142,14 +142,14 @@ def compare_samples(
         if reference is not None and reference is not sample
     ]
     margin = question.margin if metric.unit == "share" else None
-    against = {one.first.label: one for one in contrasts(pairs, metric, margin, is_judged=is_judged)}
+    against = {id(one.first): one for one in contrasts(pairs, metric, margin, is_judged=is_judged)}
     rows = tuple(
         Row(
             sample,
             own := estimate(list(sample.by_seed.values())),
             _predicted_sd(sample, own, metric),
             is_baseline=references[index] is sample,
-            contrast=against.get(sample.label),
+            contrast=against.get(id(sample)),
         )
         for index, sample in enumerate(samples)
     )
@@ -244,12 +244,11 @@ def _predicted_sd(sample: Sample, own: Estimate, metric: Metric) -> float | None
 
 def best_set(samples: Sequence[Sample], metric: Metric) -> tuple[str, ...]:
     """The sample with the best mean, and all that p (Holm) does not tell from it; empty where neither way is better."""
-    means = {sample.label: estimate(list(sample.by_seed.values())).mean for sample in samples}
-    known = [sample for sample in samples if means[sample.label] is not None]
+    known = [sample for sample in samples if sample.by_seed]
     if metric.larger_is_better is None or len(known) < 2:
         return ()
     sign = 1 if metric.larger_is_better else -1
-    best = max(known, key=lambda sample: sign * (means[sample.label] or 0.0))
+    best = max(known, key=lambda sample: sign * sum(sample.by_seed.values()) / len(sample.by_seed))
     others = contrasts([(sample, best) for sample in known if sample is not best], metric, None, is_judged=False)
     return (best.label, *(one.first.label for one in others if one.p_holm is None or one.p_holm >= ALPHA))
 
@@ -263,4 +262,4 @@ def _detectable(rows: Sequence[Row]) -> float | None:
         if one.difference.sd is not None
     ]
     known = [one for one in found if one is not None]
-    return median(known) if known else None
+    return median(known) or None if known else None

@@ -77,12 +77,15 @@ def _compare_folders(results: Sequence[Results], reference: Results | None, ques
 
     With a reference folder each arm stands against the same arm there; its rate is then no question of tuning.
     """
-    by_folder = [_samples_in(one, question) for one in results]
+    everything = [*results, reference] if reference else results
+    are_names_unique = len({one.folder.name for one in everything}) == len(everything)
+    names = {id(one): one.folder.name if are_names_unique else str(one.folder) for one in everything}
+    by_folder = [_samples_in(one, question, names[id(one)]) for one in results]
     samples = [sample for found in by_folder for sample in found]
     if reference is None:
         references = find_references(samples, by_folder[0], question.baseline)
     else:
-        earlier = _samples_in(reference, question)
+        earlier = _samples_in(reference, question, f"baseline {names[id(reference)]}")
         same_arm = {sample.values: sample for sample in earlier}
         references = [*(same_arm.get(sample.values) for sample in samples), *earlier]
         samples = [*samples, *earlier]
@@ -92,13 +95,12 @@ def _compare_folders(results: Sequence[Results], reference: Results | None, ques
     return compare_samples(samples, references, question, seeds=tuple(seeds), is_judged=is_judged)
 
 
-def _samples_in(results: Results, question: Question) -> list[Sample]:
+def _samples_in(results: Results, question: Question, name: str) -> list[Sample]:
     """A folder's samples, with the folder in their labels."""
     samples = arm_samples(results.plan, results.records, question.metric)
     if question.by is not None:
         samples = marginal_samples(samples, question.by)
-    folder = str(results.folder)
-    return [replace(sample, label=f"{results.folder.name}: {sample.label}", folder=folder) for sample in samples]
+    return [replace(sample, label=f"{name}: {sample.label}", folder=str(results.folder)) for sample in samples]
 
 
 def _say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:

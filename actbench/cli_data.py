@@ -1,0 +1,45 @@
+"""The verb `data`: where datasets are, and fetching one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from actbench import errors
+from actbench.command_line import DataFolder, verb
+
+data_app = typer.Typer(help="Show where the datasets are, or fetch one.", rich_markup_mode=None)
+
+
+@data_app.callback(invoke_without_command=True)
+@verb
+def data(context: typer.Context, data_dir: DataFolder = None) -> None:
+    """Show where the datasets are, or fetch one."""
+    if context.invoked_subcommand is None:
+        from actbench.catalogue.datasets import data_folder
+        from actbench.report.summary import data_section
+        from actbench.report.terminal import print_sections
+
+        print_sections([data_section(data_folder(data_dir))])
+
+
+@data_app.command()
+@verb
+def fetch(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="mnist, fashion_mnist or kmnist.")] = "mnist",
+    data_dir: DataFolder = None,
+) -> None:
+    """Download a dataset, unless it is there, and check it."""
+    from actbench.catalogue import datasets
+    from actbench.catalogue.registry import did_you_mean
+
+    if name not in datasets.DATASETS:
+        near = did_you_mean(name, datasets.DATASETS) or f": {', '.join(datasets.DATASETS)}"
+        raise errors.ConfigurationError(f"no dataset is called {name!r}{near}")
+    above = context.parent.params.get("data_dir") if context.parent else None
+    dataset, folder = datasets.DATASETS[name], datasets.data_folder(data_dir or above)
+    datasets.fetch(dataset, folder)
+    datasets.load(dataset, folder)
+    print(f"{name}: complete and checked" + (f" in {datasets.raw_folder(dataset, folder)}" if dataset.file_md5 else ""))
