@@ -14,7 +14,8 @@ PACKAGE = Path(actbench.__file__).parent
 ALLOWED = {
     "lazy": set(),
     "errors": set(),
-    "catalogue": {"lazy", "errors"},
+    "verdict": set(),
+    "catalogue": {"lazy", "errors", "verdict"},
     "choices": {"catalogue"},
     "costs": {"choices", "lazy"},
     "yaml_source": set(),
@@ -40,10 +41,11 @@ ALLOWED = {
     "environment": {"catalogue", "errors", "records"},
     "store": {"errors", "records", "yaml_source"},
     "results": {"config", "experiment", "plan", "records", "store"},
-    "analysis": {"experiment", "lazy", "metrics", "plan", "records", "trials"},
+    "analysis": {"experiment", "lazy", "metrics", "plan", "records", "trials", "verdict"},
     "report": {
         "analysis", "catalogue", "choices", "costs", "errors", "experiment", "layers", "lazy", "metrics",
         "plan", "records", "results", "settings", "store", "tuning",
+        "verdict",
     },
     "runner": {
         "catalogue", "environment", "executors", "experiment", "plan", "records", "report", "results", "stacks",

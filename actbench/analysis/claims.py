@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isclose
-from typing import Literal
 
 from actbench.analysis.samples import values_by_seed
 from actbench.analysis.statistics import Estimate, estimate
@@ -13,11 +12,10 @@ from actbench.experiment import Expectation, Values
 from actbench.metrics import Metric, parse_metric
 from actbench.plan import Plan
 from actbench.records import TrialRecord
+from actbench.verdict import ROUNDING, Verdict, decide
 
-Verdict = Literal["supported", "contradicted", "undecided"]
 FEWEST_SEEDS = 3
 MOST_WITHOUT_VALUE = 0.2
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -81,28 +79,3 @@ def bounds(expectation: Expectation, metric: Metric) -> tuple[float, float]:
     if expectation.is_better:
         return (0.0, inf) if metric.larger_is_better else (-inf, 0.0)
     return expectation.lower, expectation.upper
-
-
-def decide(interval: tuple[float, float] | None, lower: float, upper: float) -> Verdict:
-    """Supported if the whole interval lies between the bounds, contradicted if none of it does, else undecided.
-
-    An end that lies on a bound, up to rounding, is on neither side of it.
-    """
-    if interval is None:
-        return "undecided"
-    low, high = interval
-    if _is_below(lower, low) and _is_below(high, upper):
-        return "supported"
-    return "contradicted" if _is_below(high, lower) or _is_below(upper, low) else "undecided"
-
-
-def _is_below(one: float, other: float) -> bool:
-    return one < other and not isclose(one, other, rel_tol=ROUNDING, abs_tol=ROUNDING)
-
-
-def combine(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict of a claim with several parts: all must hold, and one that does not refutes it."""
-    found = set(verdicts)
-    if "contradicted" in found:
-        return "contradicted"
-    return "supported" if found == {"supported"} else "undecided"

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from actbench.catalogue.facts import SATURATED_SHARE, largest_slope, saturation, values_and_derivatives
 from actbench.catalogue.registry import Entry, default_parameters
 from actbench.lazy import LazyModule
+from actbench.verdict import Verdict, combine
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 else:
     torch = LazyModule("torch")
-
-Verdict = Literal["supported", "contradicted", "undecided"]
 
 MODERATE, WIDE, FAR = 10.0, 50.0, 1e6
 REACHED = 0.001
@@ -52,8 +51,9 @@ class Interval:
 
 def together(*findings: Finding) -> Finding:
     """Supported where every finding is, with their clauses as one sentence."""
-    holds = all(finding.verdict == "supported" for finding in findings)
-    return _finding(holds, "; ".join(finding.evidence for finding in findings) + ".")
+    return Finding(
+        combine(finding.verdict for finding in findings), "; ".join(finding.evidence for finding in findings) + "."
+    )
 
 
 def _finding(holds: bool, evidence: str) -> Finding:

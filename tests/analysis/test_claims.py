@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actbench.analysis.claims import JudgedClaim, Verdict, combine, decide, judge_claims
+from actbench.analysis.claims import JudgedClaim, judge_claims
 from actbench.analysis.statistics import estimate
 from actbench.plan import make_plan
 from actbench.records import Curves, Trial, TrialRecord
+from actbench.verdict import Verdict, combine, decide
 from builders import experiment_from, record_of
 
 TESTED = 360
