@@ -169,11 +169,12 @@ def compare(
     request = Request(baseline, metric, by, shared_lr, all_pairs)
     found, reference = load_folders(folders or [], results, request)
     comparison = answer(found, reference, request, say)
-    print_comparison(comparison, found, format)
+    everything = [*found, reference] if reference else found
+    print_comparison(comparison, everything, format)
     if gate:
         from actbench.report.gate import close_gate
 
-        if close_gate(comparison, found, fails_undecided=gate_undecided == "fail", say=say):
+        if close_gate(comparison, everything, fails_undecided=gate_undecided == "fail", say=say):
             raise typer.Exit(errors.EXIT_CHECK_FAILED)
 
 

@@ -68,9 +68,18 @@ class _Progress:
         self._refresh()
 
     def expect(self, experiment: Experiment, plan: Plan) -> None:
-        """Take the trials that the plan now asks for into the account."""
+        """Take the trials that the plan now asks for into the account, with those that an earlier run has finished."""
         left = epochs_to_do(experiment, plan, self.known)
-        self.state = replace(self.state, total=count_trials(experiment, plan), epochs_to_do=self.epochs + left)
+        planned = [self.known[key] for key in plan.trials() if key in self.known]
+        self.state = replace(
+            self.state,
+            total=count_trials(experiment, plan),
+            before=self.state.before + len(planned) - self.state.done,
+            done=len(planned),
+            diverged=sum(record.outcome == "diverged" for record in planned),
+            epochs_to_do=self.epochs + left,
+        )
+        self._refresh()
 
     def _count_epochs(self, stack: Stack, epochs: int) -> None:
         for trial in stack:
@@ -151,8 +160,7 @@ def run_experiment(
                 progress.environment = environment["id"]
                 show(progress.state)
                 _train_all(experiment, progress, arrays, device, workers, train, say)
-            else:
-                _freeze(experiment, make_plan(experiment, known), folder, known)
+            _freeze(experiment, make_plan(experiment, known), folder, known)
         finally:
             write_tables(load_results(folder, options.results))
     state = progress.state
@@ -182,6 +190,7 @@ def _train_all(
             executors.run_in_process(stacks, train, arrays, device, progress.handle)
         else:
             executors.run_in_workers(stacks, train, arrays, device, workers, progress.handle)
+    progress.expect(experiment, make_plan(experiment, progress.known))
 
 
 def _missing(experiment: Experiment, known: Mapping[str, TrialRecord]) -> list[Trial]:
@@ -192,7 +201,7 @@ def _missing(experiment: Experiment, known: Mapping[str, TrialRecord]) -> list[T
 def _freeze(experiment: Experiment, plan: Plan, folder: Path, known: Mapping[str, TrialRecord]) -> None:
     """Write down what is going to be compared, before the first final trial starts."""
     if plan.is_tuned():
-        begun = any(trial.id in known for _, trials in plan.arms for trial in trials)
+        begun = any(record.phase == "final" for record in known.values())
         store.freeze_plan(folder, plan_to_json(experiment, plan), has_begun=begun)
 
 

@@ -100,17 +100,19 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_at_edge(value: Any, grid: Sequence[Any]) -> bool:
-    """Whether a number is the smallest or largest of its grid; at 0 the setting itself ends."""
-    return _is_number(value) and value != 0 and value in (grid[0], grid[-1])
+    """Whether a number is the smallest or largest of its grid's; at 0 the setting ends, among names it is one more."""
+    numbers = sorted(filter(_is_number, grid))
+    return _is_number(value) and value != 0 and len(numbers) > 1 and value in (numbers[0], numbers[-1])
 
 
 def _next_value(arm: Arm, path: str, value: Any, grid: Sequence[Any]) -> Any | None:
-    """One step of the grid's own ratio beyond its edge, to three digits; None where the setting does not reach."""
-    neighbour = grid[1] if value == grid[0] else grid[-2]
+    """One step of the grid's own ratio beyond its edge, whole or to three digits; None where the setting ends."""
+    numbers = sorted(filter(_is_number, grid))
+    neighbour = numbers[1] if value == numbers[0] else numbers[-2]
     if neighbour <= 0:
         return None
-    beyond = float(f"{value * value / neighbour:.3g}")
-    found, mistakes = validated_setting(path, round(beyond) if isinstance(value, int) else beyond)
+    beyond = value * value / neighbour
+    found, mistakes = validated_setting(path, round(beyond) if isinstance(value, int) else float(f"{beyond:.3g}"))
     if (
         mistakes
         or found in grid

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from actbench.analysis.comparison import compare, question_of
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Kind, entries
 from actbench.config import load_experiment
+from actbench.metrics import parse_metric
+from actbench.results import load_results
 from actbench.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings
 from builders import experiment_from
 from update_tables import with_tables
@@ -36,9 +39,12 @@ def commands() -> list[str]:
 @pytest.fixture(scope="module")
 def copy_of_the_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("configs", "results/mnist"):
+    for name in ("configs", "results/mnist", "results/mnist-tuned"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".lock"))
     return folder
+
+
+REFERENCES = {"results/mnist": "configs/mnist.yaml", "results/mnist-tuned": "configs/mnist-tuned.yaml"}
 
 
 @pytest.mark.parametrize("command", commands())
@@ -49,7 +55,7 @@ def test_every_command_of_the_readme_runs(command: str, copy_of_the_tree: Path) 
     finished = subprocess.run(words, cwd=copy_of_the_tree, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout
-    if command == "actbench run configs/mnist.yaml":
+    if command.startswith("actbench run configs/mnist"):
         assert "0 trained now" in finished.stderr
 
 
@@ -72,9 +78,12 @@ def test_the_readmes_experiment_loads(tmp_path: Path) -> None:
     assert experiment_from(text, tmp_path).arm_count() == 6
 
 
-def test_the_reference_results_belong_to_the_committed_config() -> None:
-    ours = load_experiment(ROOT / "configs" / "mnist.yaml").experiment
-    assert load_experiment(ROOT / "results" / "mnist" / "experiment.yaml").experiment == ours
+@pytest.mark.parametrize(("folder", "config"), REFERENCES.items())
+def test_the_reference_results_belong_to_the_committed_config(folder: str, config: str) -> None:
+    ours = load_experiment(ROOT / config).experiment
+    results = load_results(ROOT / folder, ROOT)
+    assert results.experiment == ours
+    assert results.missing() == 0
 
 
 def test_relu_reaches_the_accuracy_that_this_network_is_known_for() -> None:
@@ -83,6 +92,17 @@ def test_relu_reaches_the_accuracy_that_this_network_is_known_for() -> None:
     table = pandas.read_csv(ROOT / "results" / "mnist" / "table.csv", index_col="arm")
     assert table["mean"]["relu"] >= 0.975
     assert (table["n"] == 5).all()
+
+
+def test_the_readme_says_of_the_tuned_activations_what_the_results_say() -> None:
+    results = load_results(ROOT / "results" / "mnist-tuned", ROOT)
+    metric = parse_metric("test_accuracy")
+    comparison = compare(results.plan, results.records, question_of(results.experiment, metric))
+    verdicts = {row.contrast.verdict for row in comparison.rows if row.contrast}
+    assert all(verdict and verdict.startswith("no evidence of a difference") for verdict in verdicts)
+    assert comparison.best == ("gelu", "relu", "swish", "mish")
+    assert "no evidence of a difference** to relu for any of\nthem" in README
+    assert "Gelu has the highest mean, but relu, swish and mish cannot be told from it." in README
 
 
 def test_the_changelog_counts_the_catalogue_right() -> None:

@@ -90,6 +90,7 @@ class Question:
     by: str | None = None
     accepts_shared_rate: bool = False
     all_pairs: bool = False
+    seeks_best: bool = True
 
 
 def compare(plan: Plan, records: Mapping[str, TrialRecord], question: Question) -> Comparison:
@@ -161,7 +162,7 @@ def compare_samples(
         rows=rows,
         margin=margin,
         is_judged=is_judged,
-        best=best_set(samples, metric),
+        best=best_set(samples, metric) if question.seeks_best else (),
         detectable=_detectable(rows),
         pairs=tuple(contrasts(every_pair, metric, margin, is_judged=is_judged)) if question.all_pairs else (),
     )

@@ -17,6 +17,7 @@ def caveats(comparison: Comparison, results: Sequence[Results]) -> Iterator[str]
     for one in results:
         where = f"{one.folder}: " if len(results) > 1 else ""
         yield from (f"{where}{sentence}" for sentence in (*_tuning(comparison, one), *_history(one)))
+    yield from _environments(results)
     yield from _failures(comparison)
     if comparison.metric.name != PRIMARY_METRIC:
         yield f"Descriptive: this experiment was planned to decide {PRIMARY_METRIC}, and only that is corrected for."
@@ -69,10 +70,16 @@ def _history(results: Results) -> Iterator[str]:
     if len(set(counts)) > 1:
         steps = " to ".join(map(str, counts))
         yield f"n was extended after looking, from {steps} seeds: p-values no longer mean what they say."
-    final = [trial.id for _, trials in results.plan.arms for trial in trials if trial.id in results.records]
-    used = {results.records[trial].environment for trial in final}
-    different = {tuple(results.environments.get(one, {"id": one}).get(key) for key in MATTERS) for one in used}
-    if len(different) > 1:
-        yield f"Mixed environments: these trials come from {len(different)} of them, which environment.json lists."
     if results.test_reads:
         yield f"In this folder the test images have been scored {results.test_reads} times, once per final trial."
+
+
+def _environments(results: Sequence[Results]) -> Iterator[str]:
+    """Whether processors, devices or versions differ, so that the same seed may have given other numbers."""
+    different = set()
+    for one in results:
+        final = [trial.id for _, trials in one.plan.arms for trial in trials if trial.id in one.records]
+        used = {one.records[trial].environment for trial in final}
+        different |= {tuple(one.environments.get(name, {"id": name}).get(key) for key in MATTERS) for name in used}
+    if len(different) > 1:
+        yield f"Mixed environments: these trials come from {len(different)} of them, which environment.json lists."

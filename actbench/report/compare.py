@@ -66,6 +66,7 @@ def answer(
         by=_factor_of(first, request.by),
         accepts_shared_rate=request.shared_lr,
         all_pairs=request.all_pairs,
+        seeks_best=reference is None,
     )
     if len(everything) == 1:
         return compare(results[0].plan, results[0].records, question)

@@ -127,7 +127,8 @@ def comparison_notes(comparison: Comparison) -> Iterator[str]:
         least = value(comparison.detectable, comparison.metric) + (
             " points" if comparison.metric.unit == "share" else ""
         )
-        yield f"So many seeds show a true difference of {least} 8 times in 10; a smaller one mostly goes unnoticed."
+        count = f"{fewest} seeds show" if fewest == seeds else "So many seeds show"
+        yield f"{count} a true difference of {least} 8 times in 10; a smaller one goes unnoticed more often."
 
 
 def best_note(comparison: Comparison) -> str | None:
