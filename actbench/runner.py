@@ -71,7 +71,7 @@ class _Progress:
         """Take the trials that the plan now asks for into the account, with those that an earlier run has finished."""
         left = epochs_to_do(experiment, plan, self.known)
         planned = [self.known[key] for key in plan.trials() if key in self.known]
-        self.state = replace(
+        expected = replace(
             self.state,
             total=count_trials(experiment, plan),
             before=self.state.before + len(planned) - self.state.done,
@@ -79,7 +79,9 @@ class _Progress:
             diverged=sum(record.outcome == "diverged" for record in planned),
             epochs_to_do=self.epochs + left,
         )
-        self._refresh()
+        if expected != self.state:
+            self.state = expected
+            self._refresh()
 
     def _count_epochs(self, stack: Stack, epochs: int) -> None:
         for trial in stack:

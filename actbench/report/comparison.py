@@ -31,6 +31,7 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
         rows=[list(row.values()) for row in cells],
         notes=notes,
         importance=tuple(dict.fromkeys(order)),
+        prose=(names.index("verdict"),),
     )
 
 
@@ -80,9 +81,7 @@ def _probability_better(contrast: Contrast | None) -> str:
 
 def pairs_section(comparison: Comparison) -> Section:
     """Every arm against every other."""
-    header = ["first", "second", "n", "first - second [95 % interval]", "p", "p (Holm)", "P(first better)", "verdict"]
-    if comparison.metric.unit == "share":
-        header[3] = "first - second (points) [95 % interval]"
+    header = ["first", "second", "n", "difference [95 % interval]", "p", "p (Holm)", "P(first better)", "verdict"]
     rows = [
         [
             one.first.label,
@@ -96,8 +95,9 @@ def pairs_section(comparison: Comparison) -> Section:
         ]
         for one in comparison.pairs
     ]
-    note = f"The verdict is on the first; p (Holm) is adjusted for all {len(rows)} pairs."
-    return Section(f"{comparison.metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE)
+    unit = " in points" if comparison.metric.unit == "share" else ""
+    note = f"Difference: first minus second{unit}; the verdict is on the first; p (Holm) is over all {len(rows)} pairs."
+    return Section(f"{comparison.metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(7,))
 
 
 def comparison_notes(comparison: Comparison) -> Iterator[str]:

@@ -15,7 +15,8 @@ class Section:
     """A table with a title and notes.
 
     `importance` orders the columns for a narrow terminal, the most important first; empty means in their order.
-    `is_complete` says that no column may go: where they do not fit, every row becomes a list.
+    `prose` are columns of words, which may be broken into lines. `is_complete` says that no column may go: where they
+    do not fit, every row becomes a list.
     """
 
     title: str
@@ -23,6 +24,7 @@ class Section:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
     importance: Sequence[int] = ()
+    prose: Sequence[int] = ()
     is_complete: bool = False
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from actbench.report.sections import SPARKS, Section, numeric_columns
 
 UNLIMITED_WIDTH = 10_000
+PROSE_WIDTH = 24
 
 
 def console_for(stream: TextIO) -> Console:
@@ -46,7 +47,12 @@ def _print_section(console: Console, section: Section) -> None:
     table = Table(title=None, box=None, pad_edge=False, header_style="bold")
     is_number = numeric_columns(section)
     for index in columns:
-        table.add_column(section.header[index], justify="right" if is_number[index] else "left", overflow="fold")
+        table.add_column(
+            section.header[index],
+            justify="right" if is_number[index] else "left",
+            overflow="fold",
+            no_wrap=bool(section.prose) and index not in section.prose,
+        )
     for row in rows:
         table.add_row(*(Text(row[index]) for index in columns))
     console.print(Text(section.title, style="bold"))
@@ -77,6 +83,8 @@ def fitting_columns(section: Section, width: int) -> list[int]:
     everything = list(range(len(section.header)))
     order = section.importance or everything
     widths = [max(len(section.header[i]), *(len(row[i]) for row in section.rows), 1) + 2 for i in everything]
+    for index in section.prose:
+        widths[index] = min(widths[index], PROSE_WIDTH)
     kept: list[int] = []
     for index in order:
         if len(kept) >= 2 and sum(widths[i] for i in (*kept, index)) - 2 > width:
