@@ -128,6 +128,9 @@ def _opening(data: Mapping[str, Any], verdicts: Mapping[str, Verdict]) -> Iterat
     undecided = sum(found == "undecided" for found in verdicts.values())
     yield f"Of {len(verdicts)} claims, {', '.join(counts)} and {undecided} undecided."
     yield ""
+    machine = json.loads(next(iter(sorted(RESULTS.glob("costs/*.json")))).read_text(encoding="utf-8"))["environment"]
+    yield f"Times were taken on one thread of {machine['processor']}, with torch {machine['torch']}."
+    yield ""
     yield "| claim | the document says | verdict |"
     yield "| --- | --- | --- |"
     for claim_id, entry in data["claims"].items():
