@@ -42,19 +42,28 @@ def make_stacks(
 
 
 def _stacks_of_one_shape(seeds: Sequence[Stack], width: int) -> list[Stack]:
-    """Cut the arms of each seed into equal stacks, or, where they are few, put several seeds into one stack.
+    """Cut the trials of each seed into equal stacks, or, where they are few, put several seeds into one stack.
 
-    Trials of one seed share their batches, so they stay together; within a stack equal arms stand side by side.
+    Trials of one seed share their batches, so they stay together; within a stack equal settings stand side by side.
     """
-    arms = len(seeds[0])
-    if arms > width:
-        pieces = math.ceil(arms / width)
-        even = math.ceil(arms / pieces)
-        return [tuple(piece) for trials in seeds for piece in batched_tuple(trials, even)]
-    return [
-        tuple(trials[arm] for arm in range(arms) for trials in group)
-        for group in batched_tuple(seeds, max(1, width // arms))
-    ]
+    stacks: list[Stack] = []
+    group: list[Trial] = []
+    for trials in seeds:
+        if len(group) + len(trials) > width:
+            stacks += _flushed(group)
+            group = []
+        if len(trials) > width:
+            even = math.ceil(len(trials) / math.ceil(len(trials) / width))
+            stacks += batched_tuple(trials, even)
+        else:
+            group += trials
+    return stacks + _flushed(group)
+
+
+def _flushed(group: Sequence[Trial]) -> list[Stack]:
+    """The group as one stack, equal settings side by side in the order of their first trials; none of an empty one."""
+    order = {settings: place for place, settings in enumerate(dict.fromkeys(trial.settings for trial in group))}
+    return [tuple(sorted(group, key=lambda trial: order[trial.settings]))] if group else []
 
 
 def batched_tuple(items: Sequence[Any], size: int) -> list[tuple[Any, ...]]:

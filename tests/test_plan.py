@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -185,3 +186,13 @@ def test_full_batches_of_many_images_make_narrow_stacks() -> None:
 
     assert width(128) > 50
     assert 1 <= width("full") <= 6
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whatever_is_still_missing_is_in_exactly_one_stack(workers: int) -> None:
+    trials = list(make_plan(made_of(4, 5)).trials().values())
+    draws = random.Random(0)
+    for _ in range(200):
+        missing = draws.sample(trials, draws.randrange(len(trials) + 1))
+        stacks = make_stacks(missing, workers=workers, cache_bytes=2**17)
+        assert Counter(trial.id for stack in stacks for trial in stack) == Counter(trial.id for trial in missing)
