@@ -179,11 +179,16 @@ def environments_by_id(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    """A mapping whose `earlier`, if it has one, is a list of mappings; empty where that is not what the file holds."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    earlier = content.pop("earlier", [])
+    kept = [one for one in earlier if isinstance(one, dict)] if isinstance(earlier, list) else []
+    return content | ({"earlier": kept} if kept else {})
 
 
 def freeze_plan(folder: Path, plan: Mapping[str, Any], *, has_begun: bool) -> None:

@@ -41,6 +41,13 @@ def detectable_difference(
     return float(effect) * sd_of_differences
 
 
+def shown_difference(seeds: int, sd_of_differences: float, *, comparisons: int = 1) -> float | None:
+    """The detectable difference, where the sign-flip test of so many seeds can reach 5 % at all; else None."""
+    if smallest_p(seeds, comparisons) > ALPHA:
+        return None
+    return detectable_difference(seeds, sd_of_differences, comparisons=comparisons)
+
+
 def seeds_needed(difference: float, sd_of_differences: float, *, comparisons: int = 1, power: float = POWER) -> int:
     """The fewest seeds that show this true difference with this probability, of those that can show any at all.
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 
 from actbench.analysis.comparison import Question, compare
-from actbench.analysis.power import detectable_difference, sd_of_difference, seeds_needed
+from actbench.analysis.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
+from actbench.analysis.statistics import predicted_sd
 from actbench.experiment import Arm, Experiment
 from actbench.layers import count_parameters, resolve_layers
 from actbench.metrics import parse_metric
@@ -17,7 +18,7 @@ from actbench.report.sections import Section
 from actbench.results import Results
 from actbench.settings import TrialSettings
 
-ASSUMED_SD = 0.001
+ASSUMED_ACCURACY = 0.98
 ASSUMED_OPERATIONS_PER_SECOND = 30e9
 OPERATIONS_PER_WEIGHT = 6
 GAPS = (0.0005, 0.001, 0.002, 0.005, 0.01)
@@ -71,8 +72,8 @@ def _speed(records: Mapping[str, TrialRecord], pilot: Results | None) -> tuple[f
 
 
 def _power_section(experiment: Experiment, pilot: Results | None) -> Section:
-    comparisons = max(1, experiment.arm_count() - 1)
-    sd, basis = _spread(pilot)
+    comparisons = _comparisons(experiment)
+    sd, basis = _spread(experiment, pilot)
     rows = [
         [
             f"{100 * gap:.2f}",
@@ -88,14 +89,23 @@ def _power_section(experiment: Experiment, pilot: Results | None) -> Section:
 
 def _reach(seeds: int, sd: float, comparisons: int) -> Iterator[str]:
     yield "Seeds that show a true difference in test accuracy 8 times in 10 (paired, 5 %, Bonferroni over comparisons)."
-    found = detectable_difference(seeds, sd, comparisons=comparisons)
+    planned = f"The {seeds} seeds" if seeds > 1 else "The one seed"
+    found = shown_difference(seeds, sd, comparisons=comparisons)
     if found is None:
-        yield "The one seed planned here can show nothing."
+        yield f"{planned} planned here can show nothing: it takes at least {fewest_seeds(comparisons)}."
     else:
-        yield f"The {seeds} seeds planned here show one of {100 * found:.2f} points."
+        yield f"{planned} planned here show one of {100 * found:.2f} points."
 
 
-def _spread(pilot: Results | None) -> tuple[float, str]:
+def _comparisons(experiment: Experiment) -> int:
+    """How many contrasts `compare` will make: with the baseline, or with one arm where none is named."""
+    arms = list(experiment.arms())
+    baseline = dict(experiment.baseline)
+    own = [arm for arm in arms if baseline and all(dict(arm.values)[path] == one for path, one in baseline.items())]
+    return max(1, len(arms) - max(1, len(own)))
+
+
+def _spread(experiment: Experiment, pilot: Results | None) -> tuple[float, str]:
     """The sd of paired differences in test accuracy, from the pilot's contrasts or assumed."""
     if pilot is not None and len(pilot.plan.arms) > 1:
         first = pilot.plan.arms[0][0].values
@@ -108,8 +118,9 @@ def _spread(pilot: Results | None) -> tuple[float, str]:
                 sd,
                 f"Spread: the sd of differences in {pilot.folder} is {100 * sd:.3f} points (median of {len(spreads)}).",
             )
-    sd = sd_of_difference(ASSUMED_SD)
-    return sd, (
-        f"Spread: assumed, {100 * ASSUMED_SD:.2f} points from seed to seed in each arm, which is what 98 % accuracy on "
-        f"10,000 images gives; a pilot (--pilot FOLDER) replaces it."
+    images = experiment.settings.data.test_count()
+    sd = predicted_sd(ASSUMED_ACCURACY, images)
+    return sd_of_difference(sd), (
+        f"Spread: assumed, {100 * sd:.2f} points from seed to seed in each arm, which is what {ASSUMED_ACCURACY:.0%} "
+        f"accuracy on {images:,} test images gives; a pilot (--pilot FOLDER) replaces it."
     )
