@@ -120,8 +120,8 @@ class _Loader:
     def _settings(self, data: dict[str, Any]) -> TrialSettings:
         sections = {section: data[section] for section in SECTIONS if section in data}
         sections = {section: {} if value is None else value for section, value in sections.items()}
-        model, varied = sections.setdefault("model", {}), data.get("vary")
-        chosen = {*(model if isinstance(model, dict) else ()), *(varied if isinstance(varied, dict) else ())}
+        model = sections.setdefault("model", {})
+        chosen = {key for part in (model, data.get("vary"), data.get("tune")) if isinstance(part, dict) for key in part}
         if isinstance(model, dict) and not chosen & {"hidden", "layers", "model.hidden", "model.layers"}:
             sections["model"] = {"hidden": DEFAULT_HIDDEN} | model
         try:

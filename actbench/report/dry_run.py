@@ -13,7 +13,8 @@ from actbench.report.sections import Section
 
 def dry_run_section(experiment: Experiment, folder: Path, data_folder: Path, *, fresh: bool) -> Section:
     """Trials planned, done and to do for every arm; reads the result folder and changes nothing."""
-    known = {} if fresh else finished(store.read_journal(folder).records)
+    records = {} if fresh else store.read_journal(folder).records
+    known = finished(records)
     plan = make_plan(experiment, known)
     tunings = {tuning.arm.values: tuning for tuning in plan.tunings}
     rows = []
@@ -29,6 +30,8 @@ def dry_run_section(experiment: Experiment, folder: Path, data_folder: Path, *, 
     notes = [f"{total} trials, {done} done, {total - done} to do ({epochs:,} epochs) -> {folder}"]
     if tunings and not plan.is_tuned():
         notes.append("Tuning an arm takes more trials where its best value is the outermost of the grid.")
+        if any(key in records and key not in known for key in plan.trials()):
+            notes.append("Failed tuning trials are tried again; final trials that stay as they were count as to do.")
     dataset = experiment.settings.data.facts()
     if not is_present(dataset, data_folder):
         notes.append(f"{dataset.name} is not in {data_folder}; the run would download it.")
