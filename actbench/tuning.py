@@ -54,7 +54,7 @@ def tune_arm(experiment: Experiment, arm: Arm, records: Mapping[str, TrialRecord
     failed trials ranks behind all others; ties go to the smaller value. An optimum at the edge of its grid extends the
     grid by one step of the same ratio, at most twice.
     """
-    grids = {factor.path: _in_order(factor.values) for factor in experiment.tune}
+    grids = {factor.path: in_order(factor.values) for factor in experiment.tune}
     extensions = dict.fromkeys(grids, 0)
     while True:
         candidates = tuple(
@@ -74,7 +74,7 @@ def tune_arm(experiment: Experiment, arm: Arm, records: Mapping[str, TrialRecord
         if not extended:
             return ArmTuning(arm, candidates, chosen, tuple(edges))
         for path, value in extended.items():
-            grids[path] = _in_order((*grids[path], value))
+            grids[path] = in_order((*grids[path], value))
             extensions[path] += 1
 
 
@@ -90,7 +90,7 @@ def _tuning_trials(experiment: Experiment, arm: Arm, values: Values) -> tuple[Tr
     return tuple(make_trial(settings, seed, "tune") for seed in range(experiment.tuning_seeds))
 
 
-def _in_order(values: Sequence[Any]) -> tuple[Any, ...]:
+def in_order(values: Sequence[Any]) -> tuple[Any, ...]:
     """Numbers from the smallest; anything else as it was given."""
     return tuple(sorted(values)) if all(map(_is_number, values)) else tuple(values)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from statistics import median
 
 from actbench.analysis.power import detectable_difference
@@ -17,18 +19,19 @@ from actbench.analysis.statistics import (
     probability_better,
     probability_better_interval,
     sign_flip_p,
+    smallest_p,
     unpaired_difference,
     unpaired_p,
     unpaired_probability_better,
 )
-from actbench.analysis.verdicts import unpaired_verdict, verdict
+from actbench.analysis.verdicts import TOO_FEW_SEEDS, unpaired_verdict, verdict
 from actbench.experiment import Experiment, Values
 from actbench.metrics import Metric
 from actbench.plan import Plan
 from actbench.records import TrialRecord
 
 NOT_JUDGED = "not judged"
-GRID = 1e-9
+LARGEST_DENOMINATOR, LARGEST_UNIT = 1_000_000, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def compare_samples(
         rows=rows,
         margin=margin,
         is_judged=is_judged,
-        best=best_set(samples, metric) if question.seeks_best else (),
+        best=best_set(samples, metric) if question.seeks_best and is_judged else (),
         detectable=_detectable(rows),
         pairs=tuple(contrasts(every_pair, metric, margin, is_judged=is_judged)) if question.all_pairs else (),
     )
@@ -186,34 +189,50 @@ def _common(first: Sample, second: Sample) -> tuple[list[float], list[float]]:
 
 
 def _contrast(first: Sample, second: Sample, metric: Metric) -> Contrast:
-    direction = metric.larger_is_better
+    direction, is_share = metric.larger_is_better, metric.unit == "share"
     if first.data != second.data:
         a, b = list(first.by_seed.values()), list(second.by_seed.values())
-        better = None if direction is None else unpaired_probability_better(a, b, larger_is_better=direction)
+        whole_a, whole_b = _whole(a, b) if is_share else (a, b)
+        better = (
+            None if direction is None else unpaired_probability_better(whole_a, whole_b, larger_is_better=direction)
+        )
         return Contrast(
-            first, second, False, unpaired_difference(a, b), unpaired_p(_on_a_grid(a), _on_a_grid(b)),
-            probability_better=better,
+            first, second, False, unpaired_difference(a, b), unpaired_p(whole_a, whole_b), probability_better=better
         )  # fmt: skip
     a, b = _common(first, second)
-    grid_a, grid_b = _on_a_grid(a), _on_a_grid(b)
+    whole_a, whole_b = _whole(a, b) if is_share else (a, b)
     better, interval = None, None
     if direction is not None:
-        better = probability_better(grid_a, grid_b, larger_is_better=direction)
-        interval = probability_better_interval(grid_a, grid_b, larger_is_better=direction)
+        better = probability_better(whole_a, whole_b, larger_is_better=direction)
+        interval = probability_better_interval(whole_a, whole_b, larger_is_better=direction)
     return Contrast(
         first,
         second,
         True,
-        estimate([x - y for x, y in zip(a, b, strict=True)]),
-        sign_flip_p(grid_a, grid_b),
+        estimate(_differences(a, b, metric)),
+        sign_flip_p(whole_a, whole_b),
         probability_better=better,
         probability_better_interval=interval,
     )
 
 
-def _on_a_grid(values: Sequence[float]) -> list[float]:
-    """Values as whole multiples of 1e-9, so that equal counts of correct images give exactly equal differences."""
-    return [round(value / GRID) for value in values]
+def _differences(first: Sequence[float], second: Sequence[float], metric: Metric) -> list[float]:
+    """Pair by pair; shares to 12 digits, so that equal counts of images give exactly equal differences."""
+    found = [a - b for a, b in zip(first, second, strict=True)]
+    return [round(one, 12) for one in found] if metric.unit == "share" else found
+
+
+def _whole(first: Sequence[float], second: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+    """Shares as whole numbers of a unit that all have in common, so that equal counts of images are exactly equal.
+
+    Shares that do not come from counts stay as they are.
+    """
+    found = [Fraction(value).limit_denominator(LARGEST_DENOMINATOR) for value in (*first, *second)]
+    unit = math.lcm(*(one.denominator for one in found))
+    if unit > LARGEST_UNIT:
+        return first, second
+    whole = [int(one * unit) for one in found]
+    return whole[: len(first)], whole[len(first) :]
 
 
 def _verdict(
@@ -221,12 +240,13 @@ def _verdict(
 ) -> str | None:
     if metric.larger_is_better is None:
         return None
-    if not is_judged or contrast.first.doubt or contrast.second.doubt or contrast.p_holm is None:
+    if not is_judged or contrast.first.doubt or contrast.second.doubt:
         return NOT_JUDGED
+    if contrast.p_holm is None:
+        return TOO_FEW_SEEDS
     is_share = metric.unit == "share"
     if contrast.is_paired:
-        a, b = _common(contrast.first, contrast.second)
-        differences = [x - y for x, y in zip(a, b, strict=True)]
+        differences = _differences(*_common(contrast.first, contrast.second), metric)
         return verdict(
             contrast.difference, differences, contrast.p_holm, comparisons, margin, metric.larger_is_better,
             is_share=is_share,
@@ -244,23 +264,32 @@ def _predicted_sd(sample: Sample, own: Estimate, metric: Metric) -> float | None
 
 
 def best_set(samples: Sequence[Sample], metric: Metric) -> tuple[str, ...]:
-    """The sample with the best mean, and all that p (Holm) does not tell from it; empty where neither way is better."""
-    known = [sample for sample in samples if sample.by_seed]
+    """The sample with the best mean, and all that are not significantly worse, Bonferroni over the k - 1 others.
+
+    Whichever sample is truly best, it is missing from this set in at most 5 % of experiments (Hsu 1981). Empty where
+    neither way is better, or where no outcome could have left anything out; samples in doubt are passed over.
+    """
+    known = [sample for sample in samples if sample.by_seed and not sample.doubt]
     if metric.larger_is_better is None or len(known) < 2:
         return ()
-    sign = 1 if metric.larger_is_better else -1
+    sign, others = (1 if metric.larger_is_better else -1), len(known) - 1
     best = max(known, key=lambda sample: sign * sum(sample.by_seed.values()) / len(sample.by_seed))
-    others = contrasts([(sample, best) for sample in known if sample is not best], metric, None, is_judged=False)
-    return (best.label, *(one.first.label for one in others if one.p_holm is None or one.p_holm >= ALPHA))
+    against = [_contrast(sample, best, metric) for sample in known if sample is not best]
+    if smallest_p(max(one.difference.n for one in against), others) > ALPHA:
+        return ()
+    return (best.label, *(one.first.label for one in against if one.p is None or others * one.p > ALPHA))
 
 
 def _detectable(rows: Sequence[Row]) -> float | None:
-    """The median over the contrasts of the smallest difference that their seeds show, Bonferroni over all of them."""
+    """The median over the contrasts of the smallest difference that their seeds show, Bonferroni over all of them.
+
+    Contrasts whose seeds are too few to show any are left out.
+    """
     made = [row.contrast for row in rows if row.contrast and row.contrast.is_paired]
     found = [
         detectable_difference(one.difference.n, one.difference.sd, comparisons=len(made))
         for one in made
-        if one.difference.sd is not None
+        if one.difference.sd is not None and smallest_p(one.difference.n, len(made)) <= ALPHA
     ]
     known = [one for one in found if one is not None]
     return median(known) or None if known else None

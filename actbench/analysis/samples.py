@@ -57,6 +57,8 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
         collapsed = sum(map(is_collapsed, found))
         failed = sum(record.outcome != "done" for record in found) + collapsed
         doubts = [f"{path} is at the edge of what was tried" for path in edges.get(arm.values, ())]
+        if not trials:
+            doubts.append("tuning has not finished")
         if failed > MOST_FAILED * len(trials):
             doubts.append(f"{failed} of {len(trials)} trials failed")
         samples.append(

@@ -65,8 +65,8 @@ def is_equivalent(differences: Sequence[float], margin: float) -> bool:
 def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float | None:
     """Two-sided p of the mean paired difference when signs are exchangeable (Fisher 1935).
 
-    Exact for whole numbers, such as counts of images, and for up to 40 pairs of any; Monte Carlo otherwise. The smallest
-    value that n pairs can give is 2 / 2**n. None without pairs.
+    Exact for whole numbers, such as counts of images, and for up to 40 pairs of any; Monte Carlo otherwise. The
+    smallest value that n pairs can give is 2 / 2**n. None without pairs.
     """
     if not first:
         return None
@@ -90,7 +90,7 @@ def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float | None
 
 
 def _whole_sizes(differences: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], int] | None:
-    """Sizes of the differences and of their sum in units of their greatest common divisor, where these are few enough."""
+    """Sizes of the differences and of their sum in units of their greatest common divisor; None where too many."""
     if not np.issubdtype(differences.dtype, np.integer):
         return None
     unit = max(1, int(np.gcd.reduce(differences)))

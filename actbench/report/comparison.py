@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from actbench.analysis.comparison import Comparison, Contrast, Row
-from actbench.analysis.statistics import ALPHA, EXACT_UP_TO, smallest_p
+from actbench.analysis.statistics import ALPHA, smallest_p
 from actbench.experiment import value_to_text, values_to_yaml
 from actbench.metrics import CURVES
 from actbench.report.numbers import ABSENT, interval, probability, value
@@ -76,7 +76,10 @@ def _probability_better(contrast: Contrast | None) -> str:
     if contrast is None or contrast.probability_better is None:
         return ABSENT
     bounds = contrast.probability_better_interval
-    return f"{contrast.probability_better:.2f}" + (f" [{bounds[0]:.2f} to {bounds[1]:.2f}]" if bounds else "")
+    has_width = bounds is not None and bounds[0] < bounds[1]  # a bootstrap of equal pairs is no certainty
+    return f"{contrast.probability_better:.2f}" + (
+        f" [{bounds[0]:.2f} to {bounds[1]:.2f}]" if bounds and has_width else ""
+    )
 
 
 def pairs_section(comparison: Comparison) -> Section:
@@ -112,15 +115,20 @@ def comparison_notes(comparison: Comparison) -> Iterator[str]:
     made = [row.contrast for row in comparison.rows if row.contrast]
     if not made:
         return
-    yield (
-        f"Differences are paired by seed; p is the sign-flip test (exact up to {EXACT_UP_TO} seeds), Holm over "
-        f"{len(made)} comparison{'s' if len(made) > 1 else ''}; P(better): the share of seeds won, ties counting half."
-    )
+    tested = [one.difference.n for one in made if one.p is not None]
+    if any(one.is_paired for one in made):
+        yield (
+            f"Differences are paired by seed; p is the sign-flip test, Holm over {len(tested)} "
+            f"comparison{'s' * (len(tested) != 1)}; P(better): the share of seeds won, ties counting half."
+        )
     fewest = min(one.difference.n for one in made)
     if any(not one.is_paired for one in made):
-        yield "Where the data differ, seeds cannot be paired: those samples are compared as independent (Welch)."
-    elif (reachable := smallest_p(fewest, len(made))) > ALPHA:
-        yield f"{fewest} seeds can never reach p (Holm) below {reachable:.3f} here: too few seeds to tell."
+        yield (
+            "Where the data differ, seeds cannot be paired: those samples are compared as independent (Welch's "
+            "interval, p of regroupings)."
+        )
+    elif tested and (reachable := smallest_p(min(tested), len(tested))) > ALPHA:
+        yield f"{min(tested)} seeds can never reach p (Holm) below {reachable:.3f} here: too few seeds to tell."
     if fewest < seeds:
         yield f"Some differences rest on only {fewest} of {seeds} seeds: the others are missing or failed in an arm."
     if comparison.detectable is not None:
@@ -136,16 +144,19 @@ def best_note(comparison: Comparison) -> str | None:
     if not comparison.best:
         return None
     best, *others = comparison.best
-    rest = len(comparison.rows) - 1 - len(others)
+    judged = [row for row in comparison.rows if row.own.mean is not None and not row.sample.doubt]
+    rest = len(judged) - 1 - len(others)
     if not others:
-        return f"Every other arm can be told from the best, {best}."
+        which = "Every other arm" if len(judged) == len(comparison.rows) else "Every other arm that is judged"
+        return f"{which} can be told from the best, {best}."
     told = f"; the other {rest} can" if rest else ""
     return f"Not distinguishable from the best, {best}: {', '.join(others)}{told}."
 
 
 def comparison_columns(comparison: Comparison) -> list[str]:
     """The columns of `table.csv`: the arm, its factors, and the numbers."""
-    return ["arm", *(path for path, _ in comparison.rows[0].sample.values), *NUMBERS]
+    paths = dict.fromkeys(path for row in comparison.rows for path, _ in row.sample.values)
+    return ["arm", *paths, *NUMBERS]
 
 
 NUMBERS = (
@@ -164,7 +175,8 @@ def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
             low, high = numbers[key] or (None, None)
             flat |= {f"{key}_low": low, f"{key}_high": high}
         factors = {path: value_to_text(one) for path, one in row.sample.values}
-        yield {"arm": row.sample.label, **factors, **flat, "tuned": tuned_text(row.sample.tuned) or None}
+        tuned = tuned_text(row.sample.tuned) if row.sample.tuned else None
+        yield {"arm": row.sample.label, **factors, **flat, "tuned": tuned}
 
 
 def _numbers(row: Row) -> dict[str, Any]:

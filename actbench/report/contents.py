@@ -31,23 +31,29 @@ def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> l
 
 def report_sections(comparison: Comparison, results: Results) -> list[Section]:
     """All parts of the report that there are data for."""
+    return [section for sections in report_chapters(comparison, results).values() for section in sections]
+
+
+def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[Section]]:
+    """The same by what they are about; a chapter that there are no data for has no section."""
     experiment, plan, records, metric = results.experiment, results.plan, results.records, comparison.metric
-    sections = comparison_sections(comparison, [results])
-    if experiment.expectations:
-        sections.append(claims_section(judge_claims(experiment.expectations, plan, records)))
-    if plan.tunings:
-        sections.append(tuning_section(plan, records))
-    sections += [_pair_section(table, metric) for table in pair_tables(plan, records, metric)]
-    if (found := effects(plan, records, metric)) is not None:
-        sections.append(_effects_section(found, metric))
+    claims = judge_claims(experiment.expectations, plan, records)
+    explained = effects(plan, records, metric)
     curves = [curve for curve in learning_curves(plan, records) if curve.accuracy]
     parts = dict.fromkeys(curve.part for curve in curves)
-    return sections + [_curves_section([curve for curve in curves if curve.part == part]) for part in parts]
+    return {
+        "comparison": comparison_sections(comparison, [results]),
+        "claims": [claims_section(claims)] if claims else [],
+        "tuning": [tuning_section(plan, records)] if plan.tunings else [],
+        "factors": [_pair_section(table, metric) for table in pair_tables(plan, records, metric)],
+        "effects": [_effects_section(explained, metric)] if explained else [],
+        "curves": [_curves_section([curve for curve in curves if curve.part == part]) for part in parts],
+    }
 
 
 def _effects_section(found: Effects, metric: Metric) -> Section:
-    rows = [[" x ".join(effect.factors), f"{effect.share:.1%}"] for effect in found.effects]
-    rows.sort(key=lambda row: -float(row[1].rstrip("%")))
+    largest_first = sorted(found.effects, key=lambda effect: -effect.share)
+    rows = [[" x ".join(effect.factors), f"{effect.share:.1%}"] for effect in largest_first]
     if found.higher:
         rows.append(["interactions of three factors and more", f"{found.higher:.1%}"])
     rows.append(["left to the seeds", f"{found.noise:.1%}"])

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.samples import MOST_FAILED
+from actbench.analysis.statistics import ALPHA, smallest_p
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report.contents import comparison_sections
 from actbench.report.markdown import section_to_markdown
@@ -27,11 +29,16 @@ def close_gate(
     made = [row.contrast for row in comparison.rows if row.contrast]
     if not made:
         raise ConfigurationError("--gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER")
-    worse = [one for one in made if (one.verdict or "").startswith("worse")]
-    undecided = [one for one in made if not (one.verdict or "").startswith(DECIDED)]
+    worse = [one.first.label for one in made if (one.verdict or "").startswith("worse") or _is_broken(one)]
+    undecided = [
+        one.first.label for one in made if not (one.verdict or "").startswith(DECIDED) and one.first.label not in worse
+    ]
+    undecided += _without_counterpart(comparison)
     closed = bool(worse) or (fails_undecided and bool(undecided))
     line = f"gate: {'failed' if closed else 'passed'}; {_listed('worse', worse)}; {_listed('undecided', undecided)}"
     say(line)
+    if smallest_p(max(one.difference.n for one in made), len(made)) > ALPHA:
+        say("gate: with so few seeds no difference can make it fail; `actbench plan` says how many it takes")
     if path := os.environ.get(SUMMARY_VARIABLE):
         sections = comparison_sections(comparison, results)
         text = "\n".join(section_to_markdown(section, heading="##") for section in sections)
@@ -44,6 +51,16 @@ def close_gate(
     return closed
 
 
-def _listed(word: str, contrasts: Sequence[Contrast]) -> str:
-    names = ", ".join(one.first.label for one in contrasts)
-    return f"{len(contrasts)} {word}" + (f" ({names})" if names else "")
+def _is_broken(contrast: Contrast) -> bool:
+    """Whether so many more trials failed than of the baseline that no verdict can be given on them."""
+    return contrast.first.failed > max(contrast.second.failed, MOST_FAILED * contrast.first.trials)
+
+
+def _without_counterpart(comparison: Comparison) -> list[str]:
+    """Arms of the baseline's folder that nothing was compared with: they are gone, or were never trained."""
+    compared = {id(row.contrast.second) for row in comparison.rows if row.contrast}
+    return [row.sample.label for row in comparison.rows if row.is_baseline and id(row.sample) not in compared]
+
+
+def _listed(word: str, labels: Sequence[str]) -> str:
+    return f"{len(labels)} {word}" + (f" ({', '.join(labels)})" if labels else "")

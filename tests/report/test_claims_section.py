@@ -11,16 +11,16 @@ import pandas
 import pytest
 from scipy import stats
 
-from actbench.analysis.claims import JudgedClaim, Verdict
+from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.statistics import Estimate
 from actbench.choices import parse_choice
 from actbench.experiment import Expectation, Values
 from actbench.metrics import parse_metric
-from actbench.plan import make_plan
 from actbench.report.claims import CLAIM_COLUMNS, binomial_interval, claim_rows, claims_section
 from actbench.report.markdown import section_to_markdown
 from actbench.report.tables import to_csv, write_tables
-from builders import experiment_from, record_of
+from actbench.verdict import Verdict
+from planted import planted
 
 RELU: Values = (("model.activation", parse_choice("activation", "relu")),)
 MISH: Values = (("model.activation", parse_choice("activation", "mish")),)
@@ -192,14 +192,9 @@ expect:
 
 
 def test_pandas_reads_the_table_of_claims_in_one_call(tmp_path: Path) -> None:
-    experiment = experiment_from(PLANTED, tmp_path)
-    plan = make_plan(experiment)
-    records = {
-        trial.id: record_of(trial, 300 + seed + 9 * number)
-        for number, (_, trials) in enumerate(plan.arms)
-        for seed, trial in enumerate(trials)
-    }
-    write_tables(tmp_path, experiment, plan, records)
+    counts = {label: [300 + seed + 9 * number for seed in range(3)] for number, label in enumerate(("relu", "tanh"))}
+    results = planted(tmp_path, counts, PLANTED)
+    write_tables(results)
     table = pandas.read_csv(tmp_path / "claims.csv")
     assert list(table.columns) == list(CLAIM_COLUMNS)
     assert list(table["claim"]) == ['said, with "quotes"', "über 50 %", "not probed"]
@@ -212,12 +207,14 @@ def test_pandas_reads_the_table_of_claims_in_one_call(tmp_path: Path) -> None:
     assert table["reason"].dropna().to_dict() == {2: "3 of 3 seeds have no value"}
     assert all(table["ci_low"][:2] <= table["estimate"][:2])
     before = (tmp_path / "claims.csv").read_bytes()
-    write_tables(tmp_path, experiment, plan, dict(reversed(records.items())))
+    write_tables(replace(results, records=dict(reversed(results.records.items()))))
     assert (tmp_path / "claims.csv").read_bytes() == before
 
 
 def test_without_claims_there_is_no_table_of_them(tmp_path: Path) -> None:
-    experiment = replace(experiment_from(PLANTED, tmp_path), expectations=())
-    write_tables(tmp_path, experiment, make_plan(experiment), {})
+    results = planted(tmp_path, {}, PLANTED)
+    write_tables(results)
+    assert (tmp_path / "claims.csv").exists()
+    write_tables(replace(results, experiment=replace(results.experiment, expectations=())))
     assert (tmp_path / "table.csv").exists()
     assert not (tmp_path / "claims.csv").exists()

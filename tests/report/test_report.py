@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from actbench.analysis.comparison import compare
 from actbench.errors import ConfigurationError
 from actbench.metrics import parse_metric
-from actbench.plan import make_plan
 from actbench.records import RunState
 from actbench.report import numbers
+from actbench.report.contents import report_sections, shown_epochs, spark
 from actbench.report.markdown import section_to_markdown
 from actbench.report.progress import clock, describe, log_progress
-from actbench.report.sections import Section, comparison_section, numeric_columns, report_sections, shown_epochs, spark
+from actbench.report.sections import Section, numeric_columns
 from actbench.report.summary import catalogue_sections
 from actbench.report.terminal import _print_section, console_for, fitting_columns
-from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from builders import TWO_ACTIVATIONS
+from planted import RELU, TUNED, above, asked, planted
 
 WIDE = Section(
     title="wide",
@@ -47,34 +47,23 @@ def test_a_small_p_is_a_bound() -> None:
     assert [numbers.probability(p) for p in (None, 0.0001, 0.0625, 1.0)] == ["-", "<0.001", "0.062", "1.000"]
 
 
-def test_arms_are_ranked_by_mean_and_the_smallest_loss_is_first(tmp_path: Path) -> None:
-    experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
-    plan = make_plan(experiment)
-    records = {
-        trial.id: record_of(trial, 300 + 10 * index, test_loss=0.5 + index)
-        for index, (_, trials) in enumerate(plan.arms)
-        for trial in trials
-    }
-    for metric, first in (("test_accuracy", "tanh"), ("test_loss", "relu")):
-        section = comparison_section(compare(plan, records, experiment.baseline, parse_metric(metric)))
-        assert section.rows[0][0] == first
-
-
-def test_nothing_is_called_better_while_no_rate_was_tuned(tmp_path: Path) -> None:
-    experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
-    plan = make_plan(experiment)
-    records = {trial.id: record_of(trial) for trial in plan.trials().values()}
-    section = comparison_section(compare(plan, records, experiment.baseline, parse_metric("test_accuracy")))
-    assert {row[-1] for row in section.rows} == {"-", "not judged"}
-    assert any("no learning rate was tuned" in note for note in section.notes)
-    assert any("3 seeds can never reach p (Holm) below 0.250" in note for note in section.notes)
-
-
 def test_a_report_without_results_has_no_curves(tmp_path: Path) -> None:
-    experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
-    plan = make_plan(experiment)
-    sections = report_sections(plan, {}, compare(plan, {}, experiment.baseline, parse_metric("test_accuracy")))
-    assert [section.title for section in sections] == ["test_accuracy by arm"]
+    results = planted(tmp_path, {}, TWO_ACTIVATIONS)
+    assert [section.title for section in report_sections(asked(results), results)] == ["test_accuracy by arm"]
+
+
+def test_a_report_has_the_tuning_the_pairs_of_factors_the_effects_and_the_curves(tmp_path: Path) -> None:
+    text = TUNED.replace("[relu, tanh]}", "[relu, tanh], train.batch_size: [32, 64]}")
+    labels = [f"activation={name}, batch_size={size}" for name in ("relu", "tanh") for size in (32, 64)]
+    results = planted(tmp_path, {label: above(RELU, [10 * i] * 10) for i, label in enumerate(labels)}, text)
+    assert [section.title for section in report_sections(asked(results, all_pairs=True), results)] == [
+        "test_accuracy by arm",
+        "test_accuracy, all pairs",
+        "tuning of train.lr",
+        "mean test_accuracy by model.activation and train.batch_size",
+        "what explains the differences",
+        "learning curve: mean validation accuracy in % after each epoch",
+    ]
 
 
 def test_a_narrow_terminal_gets_the_most_important_columns_whole() -> None:

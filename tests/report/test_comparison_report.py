@@ -1,0 +1,230 @@
+"""A comparison as people read it: the table, its notes, all pairs."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from actbench.analysis.comparison import Comparison
+from actbench.report.comparison import (
+    best_note,
+    comparison_notes,
+    comparison_section,
+    pairs_section,
+)
+from actbench.report.sections import Section
+from actbench.report.terminal import _print_section, fitting_columns
+from planted import (
+    FIVE_ACTIVATIONS,
+    MUCH,
+    NOTHING,
+    RELU,
+    TUNED,
+    UNTUNED,
+    above,
+    asked,
+    five_arms,
+    planted,
+)
+
+DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Comparison:
+    """Relu and a clearly better tanh, both tuned."""
+    return asked(planted(tmp_path, {"relu": RELU, "tanh": above(RELU, MUCH)}))
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Comparison:
+    """An arm for every verdict, and all pairs."""
+    return asked(planted(tmp_path, five_arms(), FIVE_ACTIVATIONS), all_pairs=True)
+
+
+def cells(section: Section, arm: str) -> dict[str, str]:
+    (row,) = [row for row in section.rows if row[0] == arm]
+    return dict(zip(section.header, row, strict=True))
+
+
+def notes_of(comparison: Comparison) -> str:
+    return "\n".join(comparison_notes(comparison))
+
+
+def test_the_table_has_every_number_with_its_unit(two: Comparison) -> None:
+    section = comparison_section(two, ["a note"])
+    assert section.title == "test_accuracy by arm"
+    assert section.notes == ["a note"]
+    assert cells(section, "tanh") == {
+        "arm": "tanh",
+        "tuned": "0.003",
+        "n (failed)": "10 (0)",
+        "mean %": "98.07",
+        "sd (points)": "0.099",
+        "predicted sd (points)": "0.098",
+        "95 % interval": "97.99 to 98.14",
+        "difference (points) [95 % interval]": "+0.21 [+0.17 to +0.24]",
+        "p": "0.002",
+        "p (Holm)": "0.002",
+        "P(better)": "1.00",
+        "verdict": "better",
+    }
+    baseline = cells(section, "relu")
+    assert baseline["difference (points) [95 % interval]"] == "baseline"
+    assert {baseline[name] for name in ("p", "p (Holm)", "P(better)", "verdict")} == {"-"}
+
+
+def test_the_share_of_seeds_won_has_an_interval_unless_all_were(five: Comparison) -> None:
+    section = comparison_section(five, [])
+    assert cells(section, "mish")["P(better)"] == "0.50 [0.20 to 0.80]"
+    assert cells(section, "elu")["P(better)"] == "1.00"
+
+
+def test_without_tuning_there_is_no_column_of_tuned_values(tmp_path: Path) -> None:
+    assert "tuned" not in comparison_section(asked(planted(tmp_path, {"relu": RELU}, UNTUNED)), []).header
+
+
+def test_a_loss_has_no_unit_and_no_predicted_sd(tmp_path: Path) -> None:
+    section = comparison_section(asked(planted(tmp_path, {"relu": RELU, "tanh": RELU}), metric="test_loss"), [])
+    assert section.title == "test_loss by arm"
+    assert section.header == [
+        "arm", "tuned", "n (failed)", "mean", "sd", "95 % interval", "difference [95 % interval]", "p", "p (Holm)",
+        "P(better)", "verdict",
+    ]  # fmt: skip
+    assert cells(section, "tanh")["mean"] == "0.5000"
+    assert cells(section, "tanh")["difference [95 % interval]"] == "+0.0000 [+0.0000 to +0.0000]"
+
+
+def test_arms_are_ranked_by_mean_and_the_smallest_loss_is_first(tmp_path: Path) -> None:
+    def change(label: str, _seed: int) -> dict[str, Any]:
+        return {"test_loss": {"relu": 0.5, "tanh": 1.5}.get(label, 0.7)}
+
+    text = TUNED.replace("relu, tanh", "relu, tanh, elu")
+    results = planted(tmp_path, {"relu": RELU, "tanh": above(RELU, MUCH)}, text, change=change)
+    for metric, expected in (("test_accuracy", ["tanh", "relu", "elu"]), ("test_loss", ["relu", "tanh", "elu"])):
+        section = comparison_section(asked(results, metric=metric), [])
+        assert [row[0] for row in section.rows] == expected
+
+
+def test_nothing_is_called_better_while_no_rate_was_tuned(tmp_path: Path) -> None:
+    section = comparison_section(asked(planted(tmp_path, {"relu": RELU, "tanh": above(RELU, MUCH)}, UNTUNED)), [])
+    assert {row[-1] for row in section.rows} == {"-", "not judged"}
+
+
+def test_a_metric_of_which_neither_way_is_better_has_dashes(tmp_path: Path) -> None:
+    results = planted(tmp_path, {"relu": RELU, "tanh": RELU})
+    row = cells(comparison_section(asked(results, metric="train_loss - test_loss"), []), "tanh")
+    assert (row["verdict"], row["P(better)"], row["p"]) == ("-", "-", "1.000")
+
+
+def test_failed_trials_stand_beside_n(tmp_path: Path) -> None:
+    counts: dict[str, list[int | None]] = {"relu": [*RELU[:9], None], "tanh": [*RELU]}
+    results = planted(tmp_path, counts, change=lambda label, seed: DIVERGED if seed < 2 and label == "tanh" else {})
+    section = comparison_section(asked(results), [])
+    assert cells(section, "relu")["n (failed)"] == "9 (0)"
+    assert cells(section, "tanh")["n (failed)"] == "10 (2)"
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_narrow_terminal_keeps_arm_mean_difference_and_verdict(five: Comparison, width: int) -> None:
+    section = comparison_section(five, [])
+    kept = {section.header[index] for index in fitting_columns(section, width)}
+    assert kept >= {"arm", "mean %", "difference (points) [95 % interval]", "verdict"}
+    pairs = pairs_section(five)
+    kept = {pairs.header[index] for index in fitting_columns(pairs, width)}
+    assert kept >= {"first", "second", "difference [95 % interval]", "verdict"}
+
+
+def test_a_narrow_terminal_says_what_is_not_shown_and_cuts_no_verdict(five: Comparison) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    _print_section(console, comparison_section(five, []))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    words = set(" ".join(lines).split())
+    assert {"Not", "shown", "equivalent", "within", "+-0.10", "pp", "better", "(small)"} <= words
+
+
+def test_the_notes_say_what_the_numbers_are(two: Comparison) -> None:
+    assert list(comparison_notes(two)) == [
+        "test accuracy at the last epoch over 10 seeds; sd and intervals are over seeds, on this test set.",
+        "predicted sd: what a test set of this size causes by itself, sqrt(error / (2 images)).",
+        "Differences are paired by seed; p is the sign-flip test, Holm over 1 comparison; "
+        "P(better): the share of seeds won, ties counting half.",
+        "10 seeds show a true difference of 0.05 points 8 times in 10; a smaller one goes unnoticed more often.",
+    ]
+
+
+def test_the_notes_count_the_comparisons_that_p_is_adjusted_for(five: Comparison, tmp_path: Path) -> None:
+    assert "Holm over 4 comparisons;" in notes_of(five)
+    part = {label: counts for label, counts in five_arms().items() if label != "mish"}
+    found = notes_of(asked(planted(tmp_path / "part", part, FIVE_ACTIVATIONS)))
+    assert "Holm over 3 comparisons;" in found
+    assert "Some differences rest on only 0 of 10 seeds" in found
+    assert "never reach" not in found
+
+
+def test_the_notes_say_on_how_many_seeds_a_difference_rests(tmp_path: Path) -> None:
+    counts: dict[str, list[int | None]] = {"relu": [*RELU], "tanh": [*above(RELU, MUCH)]}
+    assert "rest on only" not in notes_of(asked(planted(tmp_path / "all", counts)))
+    counts["tanh"][7] = None
+    found = notes_of(asked(planted(tmp_path / "without 7", counts)))
+    assert "Some differences rest on only 9 of 10 seeds: the others are missing or failed in an arm." in found
+    assert "So many seeds show a true difference of" in found
+
+
+@pytest.mark.parametrize(("seeds", "least"), [(2, "0.500"), (3, "0.250"), (5, "0.062")])
+def test_too_few_seeds_are_said_to_be_too_few_and_to_show_nothing(seeds: int, least: str, tmp_path: Path) -> None:
+    counts = {"relu": RELU[:seeds], "tanh": above(RELU, MUCH)[:seeds]}
+    found = notes_of(asked(planted(tmp_path, counts, TUNED.replace("seeds: 10", f"seeds: {seeds}"))))
+    assert f"{seeds} seeds can never reach p (Holm) below {least} here: too few seeds to tell." in found
+    assert "8 times in 10" not in found
+
+
+def test_without_a_baseline_the_notes_speak_of_no_differences(tmp_path: Path) -> None:
+    text = TUNED.replace("baseline: {model.activation: relu}\n", "")
+    assert len(list(comparison_notes(asked(planted(tmp_path, {"relu": RELU, "tanh": RELU}, text))))) == 2
+
+
+@pytest.mark.parametrize(
+    ("metric", "beginning"),
+    [
+        ("validation_loss", "validation loss at the last epoch over 10 seeds; sd and intervals are over seeds."),
+        ("test_loss", "test loss at the last epoch over 10 seeds; sd and intervals are over seeds, on this test set."),
+        ("validation_loss@1", "validation_loss@1 over 10 seeds; sd and intervals are over seeds."),
+    ],
+)
+def test_only_what_is_read_off_the_test_images_is_said_to_be_so(metric: str, beginning: str, tmp_path: Path) -> None:
+    assert notes_of(asked(planted(tmp_path, {"relu": RELU}), metric=metric)).startswith(beginning)
+
+
+def test_the_best_set_is_a_sentence(five: Comparison, two: Comparison, tmp_path: Path) -> None:
+    assert best_note(two) == "Every other arm can be told from the best, tanh."
+    level = asked(planted(tmp_path / "level", {"relu": RELU, "tanh": above(RELU, NOTHING)}))
+    assert best_note(level) == "Not distinguishable from the best, tanh: relu."
+    assert best_note(asked(planted(tmp_path / "one", {"relu": RELU}))) is None
+
+
+def test_arms_without_results_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> None:
+    counts = {"relu": RELU, "elu": above(RELU, MUCH), "gelu": above(RELU, above(MUCH, NOTHING))}
+    found = best_note(asked(planted(tmp_path / "close", counts, FIVE_ACTIVATIONS)))
+    assert found == "Not distinguishable from the best, gelu: elu; the other 1 can."
+    counts = {"relu": RELU, "elu": above(RELU, MUCH)}
+    found = best_note(asked(planted(tmp_path / "far", counts, FIVE_ACTIVATIONS)))
+    assert found == "Every other arm that is judged can be told from the best, elu."
+
+
+def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:
+    section = pairs_section(five)
+    assert section.title == "test_accuracy, all pairs"
+    assert len(section.rows) == 10
+    assert section.rows[0] == [
+        "relu", "tanh", "10", "-0.21 [-0.24 to -0.17]", "0.002", "0.020", "0.00", "worse",
+    ]  # fmt: skip
+    assert section.notes == [
+        "Difference: first minus second in points; the verdict is on the first; p (Holm) is over all 10 pairs."
+    ]

@@ -1,0 +1,169 @@
+"""The gate for CI: when it closes, what it says, and the summary that it leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actbench.errors import EXIT_ENVIRONMENT, ConfigurationError, UnusableEnvironmentError
+from actbench.report.gate import SUMMARY_VARIABLE, close_gate
+from actbench.results import Results
+from planted import LITTLE, MUCH, NOISE, NOTHING, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, Change, above, asked, planted
+
+SHORT = TUNED.replace("seeds: 10", "seeds: 5")
+
+
+@pytest.fixture(autouse=True)
+def no_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SUMMARY_VARIABLE, raising=False)
+
+
+def with_gains(folder: Path, gains: list[int], text: str = TUNED, **options: Any) -> Results:
+    seeds = len(gains)
+    return planted(folder, {"relu": RELU[:seeds], "tanh": above(RELU[:seeds], gains)}, text, **options)
+
+
+def gate(
+    results: Results, reference: Results | None = None, *, fails_undecided: bool = False, **request: Any
+) -> tuple[bool, str]:
+    """Whether the gate closes, and what it says."""
+    lines: list[str] = []
+    everything = [results, reference] if reference else [results]
+    comparison = asked(results, reference, **request)
+    closed = close_gate(comparison, everything, fails_undecided=fails_undecided, say=lines.append)
+    return closed, "\n".join(lines)
+
+
+@pytest.mark.parametrize("fails_undecided", [False, True])
+@pytest.mark.parametrize(
+    ("gains", "closes"),
+    [(MUCH, False), (LITTLE, False), (NOTHING, False), ([-g for g in MUCH], True), ([-g for g in LITTLE], True)],
+    ids=["better", "better (small)", "equivalent", "worse", "worse (small)"],
+)
+def test_a_decided_gate_closes_only_on_worse(
+    gains: list[int], closes: bool, fails_undecided: bool, tmp_path: Path
+) -> None:
+    closed, line = gate(with_gains(tmp_path, gains), fails_undecided=fails_undecided)
+    assert closed == closes
+    assert line == ("gate: failed; 1 worse (tanh); 0 undecided" if closes else "gate: passed; 0 worse; 0 undecided")
+
+
+@pytest.mark.parametrize(
+    ("gains", "text", "request_"),
+    [
+        (NOISE, TUNED, {}),
+        ([-gain for gain in MUCH], UNTUNED, {}),
+        (MUCH, TUNED, {"metric": "train_loss - test_loss"}),
+    ],
+    ids=["no evidence", "not judged", "neither way is better"],
+)
+def test_an_undecided_gate_closes_only_where_it_is_told_to(
+    gains: list[int], text: str, request_: dict[str, Any], tmp_path: Path
+) -> None:
+    results = with_gains(tmp_path, gains, text)
+    assert gate(results, **request_) == (False, "gate: passed; 0 worse; 1 undecided (tanh)")
+    assert gate(results, fails_undecided=True, **request_) == (True, "gate: failed; 0 worse; 1 undecided (tanh)")
+
+
+def test_an_arm_at_the_edge_of_its_grid_is_undecided(tmp_path: Path) -> None:
+    results = with_gains(tmp_path, [-gain for gain in MUCH], best_rates={"tanh": RATE_OUT_OF_REACH})
+    assert gate(results) == (False, "gate: passed; 0 worse; 1 undecided (tanh)")
+
+
+def test_all_worse_and_all_undecided_arms_are_named(tmp_path: Path) -> None:
+    gains = {"tanh": [-gain for gain in MUCH], "elu": NOISE, "gelu": [-2 * gain for gain in MUCH], "mish": MUCH}
+    counts = {"relu": RELU, **{label: above(RELU, gain) for label, gain in gains.items()}}
+    results = planted(tmp_path, counts, TUNED.replace("relu, tanh", "relu, tanh, elu, gelu, mish"))
+    assert gate(results) == (True, "gate: failed; 2 worse (tanh, gelu); 1 undecided (elu)")
+
+
+def test_a_loss_is_worse_when_it_is_larger(tmp_path: Path) -> None:
+    def change(label: str, seed: int) -> dict[str, Any]:
+        return {"test_loss": 0.1 + 0.001 * seed + (0.02 if label == "tanh" else 0)}
+
+    assert gate(with_gains(tmp_path, MUCH, change=change), metric="test_loss")[0]
+
+
+def test_a_gate_without_a_baseline_is_a_mistake_and_leaves_no_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SUMMARY_VARIABLE, str(tmp_path / "summary.md"))
+    text = TUNED.replace("baseline: {model.activation: relu}\n", "")
+    with pytest.raises(ConfigurationError, match=r"^--gate: no arm is compared with a baseline"):
+        gate(with_gains(tmp_path, MUCH, text))
+    assert not (tmp_path / "summary.md").exists()
+
+
+def test_a_gate_says_where_its_seeds_are_too_few_to_make_it_fail(tmp_path: Path) -> None:
+    closed, said = gate(with_gains(tmp_path, [-gain for gain in MUCH[:5]], SHORT))
+    assert not closed
+    line, warning = said.splitlines()
+    assert line == "gate: passed; 0 worse; 1 undecided (tanh)"
+    assert warning == "gate: with so few seeds no difference can make it fail; `actbench plan` says how many it takes"
+
+
+@pytest.mark.parametrize(
+    ("failed_before", "failed_now", "closes"), [(0, 2, False), (0, 3, True), (3, 3, False), (3, 4, True), (4, 3, False)]
+)
+def test_more_failures_than_can_be_judged_and_than_before_close_the_gate(
+    failed_before: int, failed_now: int, closes: bool, tmp_path: Path
+) -> None:
+    def failing(count: int) -> Change:
+        return lambda label, seed: {"outcome": "diverged", "diverged_epoch": 1} if seed < count else {}
+
+    text = UNTUNED.replace("[relu, tanh]", "[relu]")
+    before = planted(tmp_path / "before", {"relu": RELU}, text, change=failing(failed_before))
+    now = planted(tmp_path / "now", {"relu": RELU}, text, change=failing(failed_now))
+    closed, said = gate(now, before)
+    assert closed == closes
+    assert ("1 worse (now: relu)" in said) == closes
+
+
+def test_an_arm_that_the_reference_lacks_does_not_close_the_gate(tmp_path: Path) -> None:
+    before = planted(tmp_path / "before", {"relu": RELU}, UNTUNED.replace("[relu, tanh]", "[relu]"))
+    now = planted(tmp_path / "now", {"relu": RELU, "tanh": RELU}, UNTUNED)
+    assert gate(now, before, fails_undecided=True) == (False, "gate: passed; 0 worse; 0 undecided")
+
+
+def test_an_arm_that_is_gone_is_undecided(tmp_path: Path) -> None:
+    before = planted(tmp_path / "before", {"relu": RELU, "tanh": RELU}, UNTUNED)
+    now = planted(tmp_path / "now", {"relu": RELU}, UNTUNED.replace("[relu, tanh]", "[relu]"))
+    undecided = "0 worse; 1 undecided (baseline before: tanh)"
+    assert gate(now, before) == (False, f"gate: passed; {undecided}")
+    assert gate(now, before, fails_undecided=True) == (True, f"gate: failed; {undecided}")
+
+
+def test_the_summary_is_appended_as_markdown_with_the_verdict_of_the_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("what another step said\n", encoding="utf-8")
+    monkeypatch.setenv(SUMMARY_VARIABLE, str(summary))
+    results = with_gains(tmp_path, [-gain for gain in MUCH])
+    for _ in range(2):
+        assert gate(results, all_pairs=True)[0]
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("what another step said\n")
+    lines = text.splitlines()
+    for line in ("## test_accuracy by arm", "## test_accuracy, all pairs"):
+        assert [one.replace("\\", "") for one in lines].count(line) == 2
+    assert lines.count("**gate: failed; 1 worse (tanh); 0 undecided**") == 2
+    assert len([line for line in lines if line.startswith("| tanh |")]) == 2
+
+
+def test_without_the_variable_nothing_is_written(tmp_path: Path) -> None:
+    results = with_gains(tmp_path / "results", MUCH)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    gate(results)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_summary_that_cannot_be_written_is_an_unusable_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SUMMARY_VARIABLE, str(tmp_path / "absent" / "summary.md"))
+    with pytest.raises(UnusableEnvironmentError, match=r"summary\.md: cannot be written \(No such file") as caught:
+        gate(with_gains(tmp_path, MUCH))
+    assert caught.value.exit_code == EXIT_ENVIRONMENT
