@@ -37,7 +37,7 @@ def close_gate(
     closed = bool(worse) or (fails_undecided and bool(undecided))
     line = f"gate: {'failed' if closed else 'passed'}; {_listed('worse', worse)}; {_listed('undecided', undecided)}"
     say(line)
-    if smallest_p(max(one.difference.n for one in made), len(made)) > ALPHA:
+    if all(one.is_paired for one in made) and smallest_p(max(one.difference.n for one in made), len(made)) > ALPHA:
         say("gate: with so few seeds no difference can make it fail; `actbench plan` says how many it takes")
     if path := os.environ.get(SUMMARY_VARIABLE):
         sections = comparison_sections(comparison, results)

@@ -22,6 +22,7 @@ from planted import (
     FIVE_ACTIVATIONS,
     MUCH,
     NOTHING,
+    RATE_OUT_OF_REACH,
     RELU,
     TUNED,
     UNTUNED,
@@ -216,6 +217,15 @@ def test_arms_without_results_are_not_said_to_be_told_from_the_best(tmp_path: Pa
     counts = {"relu": RELU, "elu": above(RELU, MUCH)}
     found = best_note(asked(planted(tmp_path / "far", counts, FIVE_ACTIVATIONS)))
     assert found == "Every other arm that is judged can be told from the best, elu."
+
+
+def test_arms_in_doubt_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> None:
+    best_rates = {"mish": RATE_OUT_OF_REACH}
+    comparison = asked(planted(tmp_path / "one", five_arms(), FIVE_ACTIVATIONS, best_rates=best_rates))
+    assert best_note(comparison) == "Every other arm that is judged can be told from the best, tanh."
+    close = five_arms() | {"elu": above(RELU, above(MUCH, NOTHING))}
+    comparison = asked(planted(tmp_path / "two", close, FIVE_ACTIVATIONS, best_rates=best_rates))
+    assert best_note(comparison) == "Not distinguishable from the best, elu: tanh; the other 2 can."
 
 
 def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:

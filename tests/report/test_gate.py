@@ -104,6 +104,16 @@ def test_a_gate_says_where_its_seeds_are_too_few_to_make_it_fail(tmp_path: Path)
     assert warning == "gate: with so few seeds no difference can make it fail; `actbench plan` says how many it takes"
 
 
+def test_independent_seeds_are_not_called_too_few_where_four_of_them_can_make_it_fail(tmp_path: Path) -> None:
+    one, other = SHORT.replace("seeds: 5", "seeds: 4"), UNTUNED.replace("mnist}", "mnist, train: 1000}")
+    before = planted(tmp_path / "before", {"relu": RELU[:4]}, one.replace("[relu, tanh]", "[relu]"))
+    worse = [count - 100 for count in RELU[:4]]
+    text = other.replace("[relu, tanh]", "[relu]").replace("seeds: 10", "seeds: 4")
+    assert gate(planted(tmp_path / "now", {"relu": worse}, text), before) == (
+        True, "gate: failed; 1 worse (now: relu); 0 undecided",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("failed_before", "failed_now", "closes"), [(0, 2, False), (0, 3, True), (3, 3, False), (3, 4, True), (4, 3, False)]
 )
