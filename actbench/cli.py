@@ -17,10 +17,15 @@ from actbench.command_line import (
     Baseline,
     Config,
     DataFolder,
+    FigureFormat,
+    FiguresFolder,
     Folder,
+    HtmlFile,
     Jobs,
     MetricName,
+    OpenPage,
     Overrides,
+    ReportFormat,
     ResultsRoot,
     SharedRate,
     Smoke,
@@ -185,14 +190,25 @@ def report(
     results: ResultsRoot = Path("results"),
     metric: MetricName = "test_accuracy",
     shared_lr: SharedRate = False,
-    format: Annotated[Literal["table", "markdown"], typer.Option(help="How to print it.")] = "table",
+    html: HtmlFile = None,
+    open_page: OpenPage = False,
+    figures: FiguresFolder = None,
+    figure_format: Annotated[FigureFormat, typer.Option(help="What --figures draws.")] = "svg",
+    format: Annotated[ReportFormat, typer.Option(help="How to print it.")] = "table",
 ) -> None:
-    """Print the comparison, the verdicts on claims, what tuning tried, effects of factors, and the learning curves."""
+    """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
     from actbench.report.compare import Request, answer, print_report
+    from actbench.report.files import Files, write_files
     from actbench.results import load_results
 
+    files = Files(html, open_page, figures, figure_format)
+    files.require_sense(format)
     found = load_results(folder, results)
-    print_report(answer([found], None, Request(metric=metric, shared_lr=shared_lr), say), found, format)
+    comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
+    if files.are_wanted():
+        print(*write_files(comparison, found, files, say), sep="\n")
+    else:
+        print_report(comparison, found, format)
 
 
 @app.command(name="list")

@@ -44,7 +44,16 @@ MetricName = Annotated[str, typer.Option(help="A recorded metric, such as test_a
 SharedRate = Annotated[
     bool, typer.Option("--shared-lr", help="Give verdicts although no learning rate was tuned for each arm.")
 ]
-TableFormat = Literal["table", "markdown", "csv", "json"]
+TableFormat = Literal["table", "markdown", "csv", "json", "latex"]
+ReportFormat = Literal["table", "markdown", "latex"]
+FigureFormat = Literal["svg", "png", "pdf"]
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page instead of printing.")
+]
+OpenPage = Annotated[bool, typer.Option("--open", help="Open the page of --html in the browser.")]
+FiguresFolder = Annotated[
+    Path | None, typer.Option("--figures", metavar="DIR", help="Save every picture as a file of its own.")
+]
 
 
 class Terminated(KeyboardInterrupt):

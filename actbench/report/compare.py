@@ -15,16 +15,19 @@ from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.errors import ConfigurationError
 from actbench.experiment import Experiment, parse_arm
 from actbench.metrics import Metric, parse_metric
+from actbench.report.bars import with_interval_bars
 from actbench.report.caveats import caveats
 from actbench.report.claims import claims_section
 from actbench.report.comparison import comparison_columns, comparison_rows, comparison_to_json
 from actbench.report.contents import comparison_sections, report_sections
+from actbench.report.latex import sections_to_latex
 from actbench.report.markdown import section_to_markdown
 from actbench.report.tables import to_csv
 from actbench.report.terminal import print_sections
 from actbench.results import Results, is_result_folder, load_results
 
-Format = Literal["table", "markdown", "csv", "json"]
+Format = Literal["table", "markdown", "csv", "json", "latex"]
+ReportFormat = Literal["table", "markdown", "latex"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def answer(
         _metric_of(everything, request.metric),
         baseline,
         first.margin,
-        by=_factor_of(first, request.by),
+        by=_factor_of([one.experiment for one in everything], request.by),
         accepts_shared_rate=request.shared_lr,
         all_pairs=request.all_pairs,
         seeks_best=reference is None,
@@ -79,8 +82,9 @@ def _compare_folders(results: Sequence[Results], reference: Results | None, ques
     With a reference folder each arm stands against the same arm there; its rate is then no question of tuning.
     """
     everything = [*results, reference] if reference else results
-    are_names_unique = len({one.folder.name for one in everything}) == len(everything)
-    names = {id(one): one.folder.name if are_names_unique else str(one.folder) for one in everything}
+    short = [one.folder.resolve().name for one in everything]
+    are_unique = len(set(short)) == len(everything)
+    names = {id(one): name if are_unique else str(one.folder) for one, name in zip(everything, short, strict=True)}
     by_folder = [_samples_in(one, question, names[id(one)]) for one in results]
     samples = [sample for found in by_folder for sample in found]
     if reference is None:
@@ -122,9 +126,10 @@ def _metric_of(results: Sequence[Results], name: str) -> Metric:
     return metric
 
 
-def _factor_of(experiment: Experiment, name: str | None) -> str | None:
-    """The path of a varied setting by its whole or its last name."""
-    paths = [factor.path for factor in experiment.factors]
+def _factor_of(experiments: Sequence[Experiment], name: str | None) -> str | None:
+    """The path of a setting that all experiments vary, by its whole or its last name."""
+    shared = set.intersection(*({factor.path for factor in experiment.factors} for experiment in experiments))
+    paths = [factor.path for factor in experiments[0].factors if factor.path in shared]
     found = [path for path in paths if name in (path, path.split(".")[-1])]
     if name is None or found:
         return found[0] if found else None
@@ -142,16 +147,21 @@ def print_comparison(comparison: Comparison, results: Sequence[Results], format:
         sys.stdout.write(to_csv(comparison_rows(comparison), comparison_columns(comparison)))
     elif format == "markdown":
         sys.stdout.write("\n".join(section_to_markdown(section, heading=None) for section in sections))
+    elif format == "latex":
+        sys.stdout.write(sections_to_latex(sections, comparison))
     else:
-        print_sections(sections)
+        table, *others = sections
+        print_sections([with_interval_bars(table, comparison), *others])
 
 
-def print_report(comparison: Comparison, results: Results, format: Literal["table", "markdown"]) -> None:
+def print_report(comparison: Comparison, results: Results, format: ReportFormat) -> None:
     """All sections of the report on standard output."""
     sections = report_sections(comparison, results)
     if format == "markdown":
         print(f"# {results.experiment.name}\n")
         print("\n".join(section_to_markdown(section, heading="##") for section in sections), end="")
+    elif format == "latex":
+        sys.stdout.write(sections_to_latex(sections, comparison))
     else:
         print_sections(sections)
 

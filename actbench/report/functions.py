@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from actbench.catalogue.facts import gain, saturation, values_and_derivatives
 from actbench.catalogue.registry import Kind, did_you_mean, names
 from actbench.choices import Choice, parse_choice
-from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.errors import ConfigurationError
 from actbench.lazy import LazyModule
+from actbench.report.figures import style
 from actbench.report.sections import Section
 from actbench.report.summary import bounds_text
 
@@ -22,7 +23,6 @@ else:
 
 PLOT_ROWS, PLOT_COLUMNS = 17, 65
 MARKS = "*o+x#@%&"
-FORMATS = ("svg", "png", "pdf")
 FACTS_OF_ALL = ("name", "formula", "bounds")
 FACTS_OF_CURVES = ("saturates", "and", "gain", "f(0)", "f'(0)", "f(1)", "f'(1)")
 
@@ -126,33 +126,21 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
 
 def save_figure(choices: Sequence[Choice], path: Path) -> None:
     """Draw every curve beside its derivative by autograd; the file's ending says whether as SVG, PNG or PDF."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    if path.suffix[1:].lower() not in FORMATS:
-        raise ConfigurationError(f"--save {path}: expected a name that ends in {', '.join(FORMATS)}")
+    style.require_format(path)
     curves = with_curves(choices)
     if not curves:
         raise ConfigurationError(f"--save {path}: nothing to draw; {_without_curves(choices)}")
     x = plotted_inputs()
-    with mpl.rc_context({"svg.hashsalt": "actbench", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(7.0, 2.8), layout="constrained")
+    chosen = style.strokes([str(choice) for choice in curves])
+    with style.drawing():
+        figure = Figure(figsize=(style.PAGE_INCHES, 2.8), layout="constrained")
         for number, (axes, title) in enumerate(zip(figure.subplots(1, 2), ("function", "derivative"), strict=True)):
-            for choice, style in zip(curves, _styles(len(curves)), strict=True):
+            for choice in curves:
                 curve = values_and_derivatives(choice.entry, dict(choice.parameters), x)[number]
-                axes.plot(x.numpy(), curve.numpy(), label=str(choice), **style)
+                axes.plot(x.numpy(), curve.numpy(), label=str(choice), **chosen[str(choice)].line())
             axes.set(title=title, xlabel="x")
-            axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
-        metadata = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[path.suffix[1:].lower()]
-        try:
-            figure.savefig(path, dpi=200, metadata=metadata)
-        except OSError as problem:
-            raise UnusableEnvironmentError(f"{path}: cannot be written ({problem.strerror})") from None
-
-
-def _styles(count: int) -> list[dict[str, object]]:
-    """Colours that colour-blind readers tell apart (Okabe & Ito 2008), and line styles for those who see none."""
-    colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-    dashes = ("-", "--", "-.", ":")
-    return [{"color": colours[i % 7], "linestyle": dashes[i % 4], "linewidth": 1.5} for i in range(count)]
+            axes.grid(visible=True)
+        axes.legend()
+    style.save_figure(figure, path)

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import re
+
 from actbench.report.sections import Section, numeric_columns
+from actbench.report.texts import visible
+
+# An underscore between letters or digits never marks anything, and names such as leaky_relu are easier to read without
+# a backslash. Behind `]` a bracket would make a link or an image, and `{{` is what page generators look for.
+MARKS = re.compile(r"[\\`*|~$]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|(?<=\{)[{%#]")
+ENTITIES = re.compile(r"<|&(?=#?\w+;)")
+LINE_MARK = re.compile(r"(?P<number>\d{1,9})(?=[.)](\s|$))|(?=[#>+\-=\[])")
 
 
 def section_to_markdown(section: Section, heading: str | None) -> str:
     """A section's table and notes, under its title where a heading mark such as `##` is given."""
-    title = f"{heading} {section.title}\n\n" if heading else ""
-    notes = "".join(f"- {note}\n" for note in section.notes)
+    title = f"{heading} {_escaped(section.title)}\n\n" if heading else ""
+    notes = "".join(f"- {_escaped_line(note)}\n" for note in section.notes)
     rule = ["---:" if number else "---" for number in numeric_columns(section)]
-    lines = [section.header, rule, *section.rows]
-    table = "".join("| " + " | ".join(_escaped(cell) for cell in line) + " |\n" for line in lines)
+    lines = [[_escaped(cell) for cell in section.header], rule, *([*map(_escaped, row)] for row in section.rows)]
+    table = "".join("| " + " | ".join(line) + " |\n" for line in lines)
     return title + table + ("\n" + notes if notes else "")
 
 
-def _escaped(cell: str) -> str:
-    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+def _escaped(text: str) -> str:
+    """Text that says in Markdown what it says as it stands."""
+    escaped = MARKS.sub(r"\\\g<0>", visible(text))
+    return ENTITIES.sub(lambda found: "&lt;" if found[0] == "<" else "&amp;", escaped)
+
+
+def _escaped_line(text: str) -> str:
+    """The same where a line begins, so that it neither opens a list, a heading or a quotation nor defines a link."""
+    escaped = _escaped(text).lstrip()
+    mark = LINE_MARK.match(escaped)
+    return escaped if mark is None else f"{mark[0]}\\{escaped[mark.end() :]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from actbench.report.claims import CLAIM_COLUMNS, claim_rows
 from actbench.report.comparison import comparison_columns, comparison_rows
 from actbench.report.contents import comparison_sections
 from actbench.report.markdown import section_to_markdown
+from actbench.report.texts import visible
 from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
 from actbench.results import Results
 from actbench.store import write_atomically
@@ -32,6 +34,8 @@ EPOCH_COLUMNS = (
     "trial", "arm", "phase", "seed", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
     "train_seconds",
 )  # fmt: skip
+FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the last four are full-width, which some spreadsheets accept
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 LAYER_COLUMNS = ("trial", "arm", "phase", "seed", *LayerProbe.model_fields)
 
 
@@ -60,12 +64,20 @@ def write_tables(results: Results) -> None:
 
 
 def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
-    """Comma-separated text with a header; absent values are empty."""
+    """Comma-separated text with a header; absent values are empty, and no text is a formula to a spreadsheet."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({column: _no_formula(cell) for column, cell in row.items()} for row in rows)
     return buffer.getvalue()
+
+
+def _no_formula(cell: Any) -> Any:
+    """Numbers, also as text, as they are; text in one line, behind an apostrophe where it begins as a formula does."""
+    if not isinstance(cell, str) or NUMBER.fullmatch(cell):
+        return cell
+    text = visible(cell)
+    return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
 
 def all_trials(plan: Plan) -> Iterator[tuple[Arm, Values, Trial]]:

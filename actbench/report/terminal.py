@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TextIO
 
 from rich.console import Console
@@ -11,10 +12,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from actbench.report.bars import BAR, PLAIN_BAR
 from actbench.report.sections import SPARKS, Section, numeric_columns
+from actbench.report.texts import visible
 
 UNLIMITED_WIDTH = 10_000
 PROSE_WIDTH = 24
+PLAIN = str.maketrans(SPARKS + BAR, "_.-~=+*#" + PLAIN_BAR)
 
 
 def console_for(stream: TextIO) -> Console:
@@ -25,16 +29,26 @@ def console_for(stream: TextIO) -> Console:
 
 
 def print_sections(sections: Iterable[Section]) -> None:
-    """Print sections to standard output, with the columns that fit."""
+    """Print sections to standard output, with the columns that fit; names from files cannot steer the terminal."""
     console = console_for(sys.stdout)
     with console.capture() as captured:  # rich would end the program where a reader has left
         for number, section in enumerate(sections):
             if number:
                 console.print()
-            _print_section(console, section)
+            _print_section(console, _visible(section))
     encoding = sys.stdout.encoding or "utf-8"
     text = captured.get().encode(encoding, errors="replace").decode(encoding)
     sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in text.splitlines())
+
+
+def _visible(section: Section) -> Section:
+    return replace(
+        section,
+        title=visible(section.title),
+        header=[*map(visible, section.header)],
+        rows=[[*map(visible, row)] for row in section.rows],
+        notes=[*map(visible, section.notes)],
+    )
 
 
 def _print_section(console: Console, section: Section) -> None:
@@ -94,5 +108,4 @@ def fitting_columns(section: Section, width: int) -> list[int]:
 
 
 def _plain(cell: str) -> str:
-    levels = {ord(block): character for block, character in zip(SPARKS, "_.-~=+*#", strict=True)}
-    return cell.translate(levels)
+    return cell.translate(PLAIN)

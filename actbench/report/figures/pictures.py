@@ -1,0 +1,32 @@
+"""All pictures of a report, in its order."""
+
+from __future__ import annotations
+
+from actbench.analysis.comparison import Comparison
+from actbench.report.figures.arms import arms_picture
+from actbench.report.figures.curves import curves_picture
+from actbench.report.figures.factors import factors_picture
+from actbench.report.figures.functions import functions_picture
+from actbench.report.figures.inside import inside_picture
+from actbench.report.figures.picture import Picture
+from actbench.report.figures.seeds import seeds_picture
+from actbench.report.figures.times import time_picture
+from actbench.report.figures.tuning import sensitivity_picture
+from actbench.results import Results
+
+__all__ = ["Picture", "pictures"]
+
+
+def pictures(results: Results, comparison: Comparison) -> list[Picture]:
+    """Those that there are data for."""
+    found = (
+        arms_picture(results, comparison),
+        curves_picture(results, comparison),
+        seeds_picture(results, comparison),
+        sensitivity_picture(results, comparison),
+        factors_picture(results, comparison),
+        inside_picture(results, comparison),
+        functions_picture(results),
+        time_picture(results, comparison),
+    )
+    return [picture for picture in found if picture is not None]

@@ -1,0 +1,88 @@
+"""How an experiment was run: what someone needs to know, and to type, to run it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from actbench.layers import resolve_layers
+from actbench.report.numbers import ABSENT
+from actbench.report.sections import Section
+from actbench.results import Results
+from actbench.store import EXPERIMENT
+
+ENVIRONMENT_KEYS = (
+    "actbench", "commit", "training_code", "python", "torch", "torchvision", "numpy", "scipy", "pandas",
+    "scikit-learn", "system", "machine", "processor", "cores", "device", "device_name", "workers",
+    "threads_per_worker", "data_checksum",
+)  # fmt: skip
+
+
+def method_sections(results: Results) -> list[Section]:
+    """The facts of the experiment, and of every environment that a trial names."""
+    facts = Section("the experiment", ["what", "value"], [list(fact) for fact in _facts(results)])
+    used = _environments(results)
+    if not used:
+        return [facts]
+    rows = [
+        [key.replace("_", " "), *(_text(one.get(key)) for one in used)]
+        for key in ENVIRONMENT_KEYS
+        if any(one.get(key) is not None for one in used)
+    ]
+    names = ["value"] if len(used) == 1 else [f"environment {one.get('id')}" for one in used]
+    notes = ["On the CPU the same versions on such a processor give the same numbers, bit by bit."]
+    if any(str(one.get("commit")).endswith("+") for one in used):
+        notes.append(
+            "A + behind the commit: the source had been changed since, and the commit alone does not repeat it."
+        )
+    return [facts, Section("where it ran", ["what", *names], rows, notes)]
+
+
+def repeat_commands(results: Results) -> list[str]:
+    """What to type to train it all again, beside the first results."""
+    name, used = results.experiment.name, _environments(results)
+    data = results.experiment.settings.data.facts()
+    file = f"{name}.yaml"
+    commits = list(dict.fromkeys(str(one["commit"]) for one in used if one.get("commit")))
+    commands = [f"git checkout {shlex.quote(commits[-1].rstrip('+'))}"] if commits else []
+    if data.file_md5:
+        commands.append(f"actbench data fetch {data.name}")
+    device = " --device cpu" if used and all(one.get("device") == "cpu" for one in used) else ""
+    commands.append(f"actbench run {shlex.quote(file)} --results again{device}")
+    return [*commands, f"actbench report {shlex.quote(f'again/{name}')} --html {shlex.quote(f'{name}.html')}"]
+
+
+def settings_text(results: Results) -> str:
+    """The experiment file as it stands in the result folder, every default filled in."""
+    return (results.folder / EXPERIMENT).read_text(encoding="utf-8", errors="replace")
+
+
+def _facts(results: Results) -> Iterator[tuple[str, str]]:
+    experiment, plan = results.experiment, results.plan
+    data = experiment.settings.data
+    yield "dataset", f"{data.facts().name}: {data.facts().summary}"
+    counts = (data.train_count(), data.validation_count(), data.test_count())
+    yield "images", "{:,} to train, {:,} to validate, {:,} to test".format(*counts)
+    shapes = {tuple(layer.units for layer in resolve_layers(arm.settings)) for arm, _ in plan.arms}
+    if len(shapes) == 1:
+        (units,) = shapes
+        yield "units of the layers", " - ".join(map(str, (data.facts().features, *units)))
+    yield "final seeds", ", ".join(map(str, experiment.seeds))
+    if experiment.tune:
+        yield "tuning seeds", f"{experiment.tuning_seeds}, other ones than the final seeds"
+    found = [results.records[trial] for trial in plan.trials() if trial in results.records]
+    yield "trials", f"{len(found)} of {results.planned()}"
+    yield "training time", f"{sum(record.wall_seconds for record in found):,.0f} s, summed over all trials"
+
+
+def _environments(results: Results) -> list[dict[str, Any]]:
+    """Those that the plan's trials were trained in, as far as they are known; else all that are on record."""
+    named = dict.fromkeys(
+        results.records[trial].environment for trial in results.plan.trials() if trial in results.records
+    )
+    return [results.environments[name] for name in named if name in results.environments]
+
+
+def _text(value: Any) -> str:
+    return ABSENT if value is None else str(value)
