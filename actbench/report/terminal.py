@@ -101,9 +101,8 @@ def fitting_columns(section: Section, width: int) -> list[int]:
         widths[index] = min(widths[index], PROSE_WIDTH)
     kept: list[int] = []
     for index in order:
-        if len(kept) >= 2 and sum(widths[i] for i in (*kept, index)) - 2 > width:
-            break
-        kept.append(index)
+        if len(kept) < 2 or sum(widths[i] for i in (*kept, index)) - 2 <= width:
+            kept.append(index)
     return sorted(kept)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison, Row
 from actbench.analysis.samples import is_collapsed
@@ -14,11 +14,12 @@ from actbench.records import TrialRecord
 from actbench.report.figures.axes import dot, legend_below, new_figure, set_x, text_inches
 from actbench.report.figures.panels import MOST_ARMS
 from actbench.report.figures.picture import Picture
-from actbench.report.figures.scales import Scale, limits, scale_for, shown_name
+from actbench.report.figures.scales import Scale, first_word, limits, scale_for, shown_name
 from actbench.report.figures.style import (
-    BLUE,
+    ALPHA_OF_MANY,
     COLUMN_INCHES,
     FOREGROUND,
+    ONE_OF_MANY,
     PAGE_INCHES,
     VERMILLION,
     drawing,
@@ -37,7 +38,7 @@ GOLDEN_SECTION = 0.6180339887
 JITTER = 0.56
 ROW_INCHES, LINE_INCHES = 0.2, 0.11
 LONGEST_IN_A_COLUMN = 1.25
-ALPHA_UP_TO_TEN, ALPHA_BEYOND = 0.6, 0.35
+TRIAL: dict[str, Any] = {"color": ONE_OF_MANY, "alpha": ALPHA_OF_MANY}
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,13 @@ def arms_picture(results: Results, comparison: Comparison) -> Picture | None:
     if not any(arm.row.sample.by_seed for arm in ranked):
         return None
     shown = _shown(ranked)
+    each = "trial" if all(arm.row.sample.values in records for arm in ranked) else "seed"
     return Picture(
         name="arms",
-        title=f"{shown_name(comparison.metric).capitalize()} of every trial",
-        caption=_caption(ranked, shown, comparison),
+        title=f"{shown_name(comparison.metric).capitalize()} of every {each}",
+        caption=_caption(ranked, shown, comparison, each),
         description=_description(ranked, comparison.metric),
-        draw=lambda: _draw(shown, comparison.metric),
+        draw=lambda: _draw(shown, comparison.metric, each),
     )
 
 
@@ -100,9 +102,10 @@ def _shown(ranked: Sequence[ArmDots]) -> list[ArmDots]:
     return kept
 
 
-def _caption(ranked: Sequence[ArmDots], shown: Sequence[ArmDots], comparison: Comparison) -> str:
+def _caption(ranked: Sequence[ArmDots], shown: Sequence[ArmDots], comparison: Comparison, each: str) -> str:
+    what = "trial of the final phase" if each == "trial" else "seed's mean over the trials that share the value"
     sentences = [
-        f"Each dot is one trial of the final phase ({counted(len(comparison.seeds), 'seed')}); dots are moved up and "
+        f"Each dot is one {what} ({counted(len(comparison.seeds), 'seed')}); dots are moved up and "
         "down to be seen. The diamond is the arm's mean, the bar its 95 % interval.",
     ]
     if any(arm.row.is_baseline for arm in ranked):
@@ -122,7 +125,9 @@ def _description(ranked: Sequence[ArmDots], metric: Metric) -> str:
         return f"{plain(arm.label)} at {value(own.mean, metric)}{unit}{bounds}"
 
     known = [arm for arm in ranked if arm.row.own.mean is not None]
-    sentences = [f"{counted(len(ranked), 'arm')} by mean {shown_name(metric)}, the best first: {said(known[0])}"]
+    sentences = [
+        f"{counted(len(ranked), 'arm')} by mean {shown_name(metric)}, the {first_word(metric)} first: {said(known[0])}"
+    ]
     sentences[0] += "".join(f"; {said(arm)}" for arm in known[1:3]) + "."
     if len(known) > 3:
         sentences.append(f"The last is {said(known[-1])}.")
@@ -134,7 +139,7 @@ def _description(ranked: Sequence[ArmDots], metric: Metric) -> str:
     return " ".join(sentences)
 
 
-def _draw(arms: Sequence[ArmDots], metric: Metric) -> Figure:
+def _draw(arms: Sequence[ArmDots], metric: Metric, each: str) -> Figure:
     with drawing():
         labels = [wrapped(arm.label) for arm in arms]
         is_narrow = max(text_inches(line) for lines in labels for line in lines) <= LONGEST_IN_A_COLUMN
@@ -157,7 +162,7 @@ def _draw(arms: Sequence[ArmDots], metric: Metric) -> Figure:
             text.set_fontweight("bold" if arm.row.is_baseline else "normal")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        legend_below(figure, _legend(arms))
+        legend_below(figure, _legend(arms, each))
     return figure
 
 
@@ -165,13 +170,11 @@ def _draw_arm(axes: Axes, y: float, arm: ArmDots, scale: Scale, bounds: tuple[fl
     own, contrast = arm.row.own, arm.row.contrast
     count = len(arm.dots) + len(arm.crosses)
     heights = [y + JITTER * ((0.5 + number * GOLDEN_SECTION) % 1 - 0.5) for number in range(count)]
-    alpha = ALPHA_UP_TO_TEN if count <= 10 else ALPHA_BEYOND
     baseline = own.mean if arm.row.is_baseline else _mean_of(contrast.second.by_seed) if contrast else None
     if baseline is not None:
         axes.plot([scale.at(baseline)] * 2, [y - 0.5, y + 0.5], color=FOREGROUND, linewidth=0.8, dashes=(3, 2))
-    axes.scatter(
-        [scale.at(one) for one in arm.dots], heights[: len(arm.dots)], s=9, color=BLUE, alpha=alpha, linewidths=0
-    )
+    places = [scale.at(one) for one in arm.dots]
+    axes.scatter(places, heights[: len(places)], s=9, linewidths=0, **TRIAL)
     if arm.crosses:
         edge = bounds[0] + 0.015 * (bounds[1] - bounds[0])
         places = [edge if one is None else max(edge, scale.at(one)) for one in arm.crosses]
@@ -201,10 +204,12 @@ def _mean_of(by_seed: Mapping[int, float]) -> float | None:
     return sum(by_seed.values()) / len(by_seed) if by_seed else None
 
 
-def _legend(arms: Sequence[ArmDots]) -> list[Line2D]:
+def _legend(arms: Sequence[ArmDots], each: str) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
-    handles = [dot("one trial", marker="o", color=BLUE, markersize=3.2, alpha=ALPHA_UP_TO_TEN, markeredgewidth=0)]
+    handles = [
+        dot(f"one {each}", marker="o", color=ONE_OF_MANY, markersize=3.2, alpha=ALPHA_OF_MANY, markeredgewidth=0)
+    ]
     if any(arm.crosses for arm in arms):
         handles.append(dot("failed trial", marker="x", color=VERMILLION, markersize=3.8))
     handles.append(

@@ -12,7 +12,7 @@ from actbench.metrics import Metric
 from actbench.report.figures.axes import new_figure, text_inches, title_panel
 from actbench.report.figures.heat import colour_map, text_colour
 from actbench.report.figures.picture import Picture
-from actbench.report.figures.scales import Scale, limits, scale_for, shown_name
+from actbench.report.figures.scales import Scale, first_word, limits, scale_for, shown_name
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, SMALL_POINTS, drawing
 from actbench.report.figures.words import counted, plain, shortened
 from actbench.report.numbers import ABSENT, value
@@ -113,8 +113,8 @@ def _description(grid: Grid, metric: Metric) -> str:
     row, column, _ = grid.paths
     sizes = f"{counted(len(grid.rows), 'row')} ({row}) and {counted(len(grid.columns), 'column')} ({column})"
     return (
-        f"{counted(len(grid.cells), 'mean')} of {shown_name(metric)} in {sizes}. The best is {said(ordered[0])}; "
-        f"the last is {said(ordered[-1])}."
+        f"{counted(len(grid.cells), 'mean')} of {shown_name(metric)} in {sizes}. "
+        f"The {first_word(metric)} is {said(ordered[0])}; the last is {said(ordered[-1])}."
     )
 
 

@@ -125,4 +125,5 @@ def grid_shape(count: int) -> tuple[float, int, int]:
     if count <= MOST_COLUMNS:
         columns = min(count, 2)
         return COLUMN_INCHES, -(-count // columns), columns
-    return PAGE_INCHES, -(-count // MOST_COLUMNS), MOST_COLUMNS
+    columns = 3 if count in (5, 6, 9) else MOST_COLUMNS
+    return PAGE_INCHES, -(-count // columns), columns

@@ -49,6 +49,11 @@ def shown_name(metric: Metric) -> str:
     return metric.name.replace("_", " ") if metric.name in CURVES else metric.name
 
 
+def first_word(metric: Metric) -> str:
+    """What the arm that is named first is: the best, or only the largest where neither way is better."""
+    return "largest" if metric.larger_is_better is None else "best"
+
+
 def scale_for(values: Iterable[float], metric: Metric) -> Scale:
     """Linear, unless that would press most values into one end of the axis."""
     found = [value for value in values if math.isfinite(value)]

@@ -21,7 +21,7 @@ from actbench.report.figures.panels import Member, best_first, grid_shape
 from actbench.report.figures.picture import Picture
 from actbench.report.figures.scales import Scale
 from actbench.report.figures.series import ArmSeries, arm_series, reference_of, thinned_epochs
-from actbench.report.figures.style import BASELINE, BLUE, VERMILLION, Stroke, drawing
+from actbench.report.figures.style import ALPHA_OF_MANY, BASELINE, ONE_OF_MANY, VERMILLION, Stroke, drawing
 from actbench.report.figures.words import counted
 from actbench.report.numbers import value
 from actbench.results import Results
@@ -34,7 +34,7 @@ else:
 
 MOST_POINTS = 50
 MOST_PANELS = 40
-ONE_SEED = Stroke(BLUE, (), "", 0.5)
+ONE_SEED = Stroke(ONE_OF_MANY, (), "", 0.6)
 MEAN = Stroke(VERMILLION, (), "", 1.4)
 BASELINE_MEAN = Stroke(BASELINE.colour, (3, 1.5), "", 1.0)
 
@@ -94,7 +94,7 @@ def _draw(shown: Sequence[ArmSeries], series: Sequence[ArmSeries]) -> Figure:
                 continue
             one = shown[number]
             segments = [np.column_stack(line) for line in _lines(one, one.seeds, scale, is_log=is_long(shown))]
-            style: Any = {"colors": ONE_SEED.colour, "linewidths": ONE_SEED.width, "alpha": 0.6}
+            style: Any = {"colors": ONE_SEED.colour, "linewidths": ONE_SEED.width, "alpha": ALPHA_OF_MANY}
             axes.add_collection(LineCollection(segments, **style))
             for arm, stroke in ((reference_of(one, series), BASELINE_MEAN), (one, MEAN)):
                 if arm is not None:

@@ -30,6 +30,8 @@ IN_A_PAGE_PIXELS_PER_POINT = 1.75
 # Okabe & Ito (2008); orange and sky blue are darkened, so that each has a contrast of 3:1 to white and to near-black.
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b87f00", "#3a96ce"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+# One of many, such as a seed: can be told from either page though others shine through.
+ONE_OF_MANY, ALPHA_OF_MANY = "#1780c4", 0.85
 Dash = tuple[float, ...]
 DASHES: tuple[Dash, ...] = ((), (4, 1.5), (1, 1.2), (5, 1.2, 1, 1.2), (2.2, 1.2))
 MARKERS = ("o", "^", "v", "D", "P", "<", ">", "p", "*", "h", "d")

@@ -10,7 +10,7 @@ NAMESPACE = "http://www.w3.org/2000/svg"
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
 LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 NO_ROTATION = re.compile(r"rotate\(-?0 \S+ \S+\)")
-FONT_FAMILY = re.compile(r"font-family: [^;]*;? ?")
+FONT_FAMILY = re.compile(r"fill: #000000; font-family: [^;]*;? ?")
 FONT_SHORTHAND = re.compile(r"font: (?P<size>[\d.]+px) [^;]*")
 NUMERIC = ("d", "transform", "x", "y", "width", "height")
 
@@ -50,7 +50,7 @@ def inline_svg(
         "viewBox": root.attrib["viewBox"],
         "style": (
             f"width: 100%; max-width: {widest}px; height: auto; stroke-linejoin: round; stroke-linecap: butt; "
-            "font-family: 'DejaVu Sans', Verdana, sans-serif"
+            "fill: #000000; font-family: 'DejaVu Sans', Verdana, sans-serif"
         ),
     }
     ElementTree.SubElement(root, "title", {"id": f"{identifier}-title"}).text = title

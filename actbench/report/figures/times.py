@@ -11,7 +11,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.metrics import Metric
 from actbench.report.figures.axes import dot, legend_below, legend_inches, new_figure, set_x, set_y
 from actbench.report.figures.picture import Picture
-from actbench.report.figures.scales import Scale, limits, scale_for, shown_name
+from actbench.report.figures.scales import Scale, first_word, limits, scale_for, shown_name
 from actbench.report.figures.style import BASELINE, COLUMN_INCHES, FOREGROUND, PAGE_INCHES, Stroke, drawing, strokes
 from actbench.report.figures.words import counted, plain
 from actbench.report.numbers import value
@@ -40,9 +40,9 @@ class Timed:
 
 
 def time_picture(results: Results, comparison: Comparison) -> Picture | None:
-    """The mean of each arm against its time per epoch; None where fewer than two have a time."""
+    """The mean of each arm against its time per epoch; None where no two arms differ in theirs."""
     timed = _timed(results, comparison)
-    if len(timed) < 2:
+    if len({one.seconds for one in timed}) < 2:
         return None
     return Picture(
         name="time",
@@ -90,7 +90,7 @@ def _description(timed: Sequence[Timed], metric: Metric) -> str:
     quickest = min(timed, key=lambda one: one.seconds)
     slowest = max(timed, key=lambda one: one.seconds)
     ends = f"the quickest is {said(quickest)}; the slowest {said(slowest)}"
-    return f"{counted(len(timed), 'arm')}: the best is {said(timed[0])}; {ends}."
+    return f"{counted(len(timed), 'arm')}: the {first_word(metric)} is {said(timed[0])}; {ends}."
 
 
 def _draw(timed: Sequence[Timed], metric: Metric) -> Figure:

@@ -14,7 +14,17 @@ from matplotlib.figure import Figure
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report.figures.heat import colour_map, contrast, text_colour
-from actbench.report.figures.style import BASELINE, COLOURS, FOREGROUND, drawing, figure_to_svg, save_figure, strokes
+from actbench.report.figures.style import (
+    ALPHA_OF_MANY,
+    BASELINE,
+    COLOURS,
+    FOREGROUND,
+    ONE_OF_MANY,
+    drawing,
+    figure_to_svg,
+    save_figure,
+    strokes,
+)
 
 NEAR_BLACK = "#121417"
 DRAW_AND_SAVE = """
@@ -31,10 +41,12 @@ save_figure(figure, Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-def test_every_colour_can_be_told_from_a_white_and_from_a_dark_page(colour: str) -> None:
-    assert contrast(to_rgb(colour), to_rgb("white")) >= 3
-    assert contrast(to_rgb(colour), to_rgb(NEAR_BLACK)) >= 3
+@pytest.mark.parametrize(("colour", "alpha"), [*((colour, 1.0) for colour in COLOURS), (ONE_OF_MANY, ALPHA_OF_MANY)])
+@pytest.mark.parametrize("page", ["#ffffff", NEAR_BLACK])
+def test_every_colour_can_be_told_from_a_white_and_from_a_dark_page(colour: str, alpha: float, page: str) -> None:
+    behind = to_rgb(page)
+    seen = [alpha * part + (1 - alpha) * under for part, under in zip(to_rgb(colour), behind, strict=True)]
+    assert contrast(seen, behind) >= 3
 
 
 def test_strokes_differ_in_marker_and_in_colour_and_dashes_together() -> None:

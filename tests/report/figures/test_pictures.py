@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from drawn import comparison_of, misplaced_texts, pictures_of, renamed, results_from, texts, trained
 
+from actbench.analysis.comparison import compare, question_of
+from actbench.metrics import parse_metric
 from actbench.records import Curves, Trial, TrialRecord
-from actbench.report.figures.pictures import Picture
+from actbench.report.figures.pictures import Picture, pictures
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, figure_to_svg
 from actbench.results import Results
 from builders import TWO_ACTIVATIONS, record_of
@@ -270,3 +272,29 @@ def test_the_time_of_a_shared_stack_is_said_to_be_shared(tmp_path: Path) -> None
         "Up to 7 trials were trained in one stack" in pictures_of(results_from(TUNED, tmp_path, train))["time"].caption
     )
     assert "stack" not in pictures_of(results_from(TUNED, tmp_path))["time"].caption
+
+
+def test_means_over_a_factor_are_dots_of_seeds_and_not_of_trials(tmp_path: Path) -> None:
+    results = results_from(TWO_FACTORS, tmp_path)
+    question = replace(question_of(results.experiment, parse_metric("test_accuracy")), by="model.init")
+    found = pictures(results, compare(results.plan, results.records, question))
+    arms = found[0]
+    assert arms.title == "Test accuracy of every seed"
+    assert "one seed" in texts(svg_of(arms))
+    assert "3 arms by mean test accuracy" in arms.description
+    assert "time" not in [picture.name for picture in found]
+
+
+def test_where_neither_way_of_a_metric_is_better_none_is_called_the_best(tmp_path: Path) -> None:
+    found = pictures_of(results_from(TWO_FACTORS, tmp_path), "layer1.mean")
+    for name in ("arms", "factors", "time"):
+        assert "largest" in found[name].description
+        assert "best" not in found[name].description
+    assert "better" not in found["factors"].caption
+
+
+def test_where_all_arms_have_one_time_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    def train(trial: Trial) -> TrialRecord:
+        return trained(trial, epoch_seconds=(0.5,) * 3)
+
+    assert "time" not in pictures_of(results_from(TWO_ACTIVATIONS, tmp_path, train))

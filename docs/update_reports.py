@@ -1,0 +1,41 @@
+"""Write the page of every reference result beside it, and the README's picture: `python docs/update_reports.py`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+REFERENCES = ("results/mnist", "results/mnist-tuned", "results/documents/*")
+PICTURE, PICTURE_OF = ROOT / "docs" / "mnist-tuned.svg", "results/mnist-tuned"
+
+
+def folders() -> list[Path]:
+    """The result folders that git holds."""
+    return sorted(path.parent for name in REFERENCES for path in ROOT.glob(f"{name}/trials.jsonl"))
+
+
+def report(folder: Path | str, *options: str) -> None:
+    """Run `actbench report` from the root of the tree, as a reader would."""
+    command = [sys.executable, "-m", "actbench", "report", str(folder), *options]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+
+
+def write_page(folder: Path, target: Path) -> None:
+    """The page of one result folder."""
+    report(folder.relative_to(ROOT), "--html", str(target))
+
+
+def write_picture(target: Path) -> None:
+    """Every trial of the tuned activations as a dot."""
+    with tempfile.TemporaryDirectory() as pictures:
+        report(PICTURE_OF, "--figures", pictures)
+        target.write_bytes((Path(pictures) / "arms.svg").read_bytes())
+
+
+if __name__ == "__main__":
+    for each in folders():
+        write_page(each, each / "report.html")
+    write_picture(PICTURE)
