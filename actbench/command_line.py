@@ -72,6 +72,9 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
             say(f"actbench: {problem}")
             raise typer.Exit(problem.exit_code) from None
         except OSError as problem:
+            if problem.filename is not None:
+                say(f"actbench: {problem.filename}: cannot be used ({problem.strerror})")
+                raise typer.Exit(errors.EXIT_ENVIRONMENT) from None
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if isinstance(problem, BrokenPipeError):
                 raise typer.Exit() from None

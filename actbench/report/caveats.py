@@ -54,8 +54,8 @@ def _tuning(comparison: Comparison, results: Results) -> Iterator[str]:
             f"{path} from {', '.join(map(value_to_text, in_order(grid)))}" for path, grid in tried.items()
         )
         yield (
-            f"Tuned for each arm: {grids}, by validation accuracy over {seeds} not among these; `actbench report` "
-            "shows what was tried."
+            f"Tuned for each arm: {grids}, by validation accuracy over {seeds} not among these; tuning.csv has all "
+            "that was tried."
         )
     elif not comparison.is_judged:
         yield (

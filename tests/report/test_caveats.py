@@ -37,7 +37,7 @@ def test_a_tuned_experiment_says_what_was_tried_and_how_often_the_test_images_we
     text = TUNED.replace("tuning_seeds: 1", "tuning_seeds: 2")
     assert said(planted(tmp_path, COUNTS, text)) == [
         "Tuned for each arm: train.lr from 0.001, 0.003, 0.01, by validation accuracy over 2 tuning seeds that are not "
-        "among these; `actbench report` shows what was tried.",
+        "among these; tuning.csv has all that was tried.",
         "In this folder the test images have been scored 20 times, once per final trial.",
     ]
 

@@ -60,7 +60,7 @@ def quantity_of(series: Sequence[ArmSeries]) -> str:
 def _caption(series: Sequence[ArmSeries], arrangement: Arrangement) -> str:
     sentences = [
         "Lines are means over the seeds, bands their 95 % intervals; each epoch's mean is over the trials that reached "
-        "it. Names are in the order of the last epoch. The axis does not begin at 0.",
+        "it. Names are in the order of the last epoch. The axis need not begin at 0.",
         *how_epochs_are_thinned(series, MOST_POINTS),
     ]
     if arrangement.left_out:

@@ -61,7 +61,7 @@ def _caption(series: Sequence[ArmSeries], shown: Sequence[ArmSeries]) -> str:
         sentences.append("The dashed line is the mean of the arm's baseline, whose own name is in bold.")
     if any(np.isnan(one.seeds).any() for one in shown):
         sentences.append("A line that ends early is a trial that diverged or failed.")
-    sentences += ["The axis does not begin at 0.", *how_epochs_are_thinned(series, MOST_POINTS)]
+    sentences += ["The axis need not begin at 0.", *how_epochs_are_thinned(series, MOST_POINTS)]
     if len(shown) < len(series):
         sentences.append(f"The best {len(shown)} of {len(series)} arms are shown.")
     return " ".join(sentences)
