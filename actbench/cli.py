@@ -48,7 +48,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Settle which activation, initialiser, loss or output function is better on MNIST, by how much, how surely.",
-    epilog="Exit codes: 0 done, 1 a claim is contradicted (under --gate), 2 usage or configuration, 3 some trials "
+    epilog="Exit codes: 0 done, 1 a gate is closed (--gate), 2 usage or configuration, 3 some trials "
     "failed, 4 environment (data, disk, device, folder in use), 130/143 interrupted.",
 )
 app.add_typer(data_app, name="data")
