@@ -280,6 +280,12 @@ def best_set(samples: Sequence[Sample], metric: Metric) -> tuple[str, ...]:
     return (best.label, *(one.first.label for one in against if one.p is None or others * one.p > ALPHA))
 
 
+def ranked(comparison: Comparison) -> list[Row]:
+    """The best mean first (the largest, where neither way is better); samples without a mean last."""
+    sign = 1 if comparison.metric.larger_is_better is False else -1
+    return sorted(comparison.rows, key=lambda row: (row.own.mean is None, sign * (row.own.mean or 0.0)))
+
+
 def _detectable(rows: Sequence[Row]) -> float | None:
     """The median over the contrasts of the smallest difference that their seeds show, Bonferroni over all of them.
 

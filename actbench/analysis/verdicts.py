@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from actbench.analysis.statistics import ALPHA, Estimate, is_equivalent, smallest_p
 
-MARGIN = 0.001
 TOO_FEW_SEEDS = "too few seeds to tell"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from actbench.analysis.comparison import Comparison, Contrast, Row
+from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.analysis.statistics import ALPHA, smallest_p
 from actbench.experiment import value_to_text, values_to_yaml
 from actbench.metrics import CURVES
@@ -19,7 +19,7 @@ PAIR_IMPORTANCE = (0, 1, 3, 7, 5, 6, 2, 4)
 
 def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     """All arms, the best mean first."""
-    cells = [_cells(row, comparison) for row in _ranked(comparison)]
+    cells = [_cells(row, comparison) for row in ranked(comparison)]
     names = list(cells[0])
     unit, points = (" %", " (points)") if comparison.metric.unit == "share" else ("", "")
     units = {"mean": unit, "sd": points, "predicted sd": points, "difference": f"{points} [95 % interval]"}
@@ -33,12 +33,6 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
         importance=tuple(dict.fromkeys(order)),
         prose=(names.index("verdict"),),
     )
-
-
-def _ranked(comparison: Comparison) -> list[Row]:
-    """The best mean first (the largest, where neither way is better); arms without a mean last."""
-    sign = 1 if comparison.metric.larger_is_better is False else -1
-    return sorted(comparison.rows, key=lambda row: (row.own.mean is None, sign * (row.own.mean or 0.0)))
 
 
 def _cells(row: Row, comparison: Comparison) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from actbench.analysis.comparison import Comparison, Row
+from actbench.analysis.comparison import Comparison, Row, ranked
 from actbench.analysis.samples import is_collapsed
 from actbench.experiment import Values
 from actbench.metrics import Metric
@@ -58,23 +58,18 @@ class ArmDots:
 def arms_picture(results: Results, comparison: Comparison) -> Picture | None:
     """The first picture of a report; None while no trial of the final phase has a value."""
     records = _records_by_arm(results)
-    ranked = [_dots(row, records.get(row.sample.values, {}), comparison.metric) for row in _ranked(comparison)]
-    if not any(arm.row.sample.by_seed for arm in ranked):
+    arms = [_dots(row, records.get(row.sample.values, {}), comparison.metric) for row in ranked(comparison)]
+    if not any(arm.row.sample.by_seed for arm in arms):
         return None
-    shown = _shown(ranked)
-    each = "trial" if all(arm.row.sample.values in records for arm in ranked) else "seed"
+    shown = _shown(arms)
+    each = "trial" if all(arm.row.sample.values in records for arm in arms) else "seed"
     return Picture(
         name="arms",
         title=f"{shown_name(comparison.metric).capitalize()} of every {each}",
-        caption=_caption(ranked, shown, comparison, each),
-        description=_description(ranked, comparison.metric),
+        caption=_caption(arms, shown, comparison, each),
+        description=_description(arms, comparison.metric),
         draw=lambda: _draw(shown, comparison.metric, each),
     )
-
-
-def _ranked(comparison: Comparison) -> list[Row]:
-    sign = 1 if comparison.metric.larger_is_better is False else -1
-    return sorted(comparison.rows, key=lambda row: (row.own.mean is None, sign * (row.own.mean or 0.0)))
 
 
 def _records_by_arm(results: Results) -> dict[Values, dict[int, TrialRecord]]:
