@@ -44,6 +44,18 @@ def resolve_device(wanted: DeviceOption) -> str:
     )
 
 
+def require_bf16(device: str) -> None:
+    """Raise `UnusableEnvironmentError` where products in bf16 would silently be something else, or be emulated."""
+    if device != "cpu":
+        raise UnusableEnvironmentError(f"train.precision bf16: for the CPU only, not for {device}; use --device cpu")
+    import torch
+
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise UnusableEnvironmentError(
+            "train.precision bf16: this processor cannot multiply in bf16 (AVX-512 or AMX is needed); use float32"
+        )
+
+
 def _may_have_cuda() -> bool:
     """Whether asking torch is worth its import: a driver's device node, or a system that has none to look at."""
     return sys.platform == "win32" or any(map(os.path.exists, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")))

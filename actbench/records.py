@@ -13,7 +13,7 @@ Phase = Literal["tune", "final"]
 Outcome = Literal["done", "diverged", "failed"]
 
 SCHEMA = 1
-TRAINING_CODE_VERSION = 1
+TRAINING_CODE_VERSION = 2
 CLOCK_FIELDS = ("wall_seconds", "epoch_seconds")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 
 from actbench import executors, store
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
-from actbench.environment import DeviceOption, available_cores, describe_environment, resolve_device
+from actbench.environment import DeviceOption, available_cores, describe_environment, require_bf16, resolve_device
 from actbench.executors import EpochsDone, Event, StackDone, TrainStack, TrialFailed
 from actbench.experiment import Experiment, experiment_to_yaml
 from actbench.plan import Plan, count_trials, epochs_to_do, finished, make_plan, plan_to_json
@@ -142,40 +144,65 @@ def run_experiment(
     device = resolve_device(options.device)
     workers = count_workers(device, options.jobs)
     dataset = experiment.settings.data.facts()
-    arrays = None
-    if options.fresh or _missing(experiment, finished(store.read_journal(folder).records)):
-        arrays = _load_data(dataset, options.data_folder, say)
-    with store.locked(folder):
-        if options.fresh and (aside := store.set_aside(folder)):
-            say(f"The earlier results are now in {aside}.")
-        if damaged := store.set_damaged_lines_aside(folder):
-            say(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; their trials are redone.")
-        known = finished(store.read_journal(folder).records)
-        if arrays is None and _missing(experiment, known):
-            arrays = _load_data(dataset, options.data_folder, say)
-        store.write_experiment(folder, experiment_to_yaml(experiment))
-        progress = _Progress(folder, "", device, _initial_state(experiment, known), time.monotonic(), show, known)
-        try:
-            if arrays is not None and _missing(experiment, known):
-                environment = describe_environment(dataset, device, workers)
-                store.write_environment(folder, environment)
-                progress.environment = environment["id"]
-                show(progress.state)
-                _train_all(experiment, progress, arrays, device, workers, train, say)
-            _freeze(experiment, make_plan(experiment, known), folder, known)
-        finally:
-            write_tables(load_results(folder, options.results))
+    known = {} if options.fresh else finished(store.read_journal(folder).records)
+    with _place_to_train(_missing(experiment, known), device, workers, train) as run_stacks:
+        load_arrays = cache(partial(_load_data, dataset, options.data_folder, say))
+        if _missing(experiment, known):
+            load_arrays()
+        with store.locked(folder):
+            if options.fresh and (aside := store.set_aside(folder)):
+                say(f"The earlier results are now in {aside}.")
+            if damaged := store.set_damaged_lines_aside(folder):
+                say(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; they are redone.")
+            known = finished(store.read_journal(folder).records)
+            store.write_experiment(folder, experiment_to_yaml(experiment))
+            progress = _Progress(folder, "", device, _initial_state(experiment, known), time.monotonic(), show, known)
+            try:
+                if _missing(experiment, known):
+                    environment = describe_environment(dataset, device, workers)
+                    store.write_environment(folder, environment)
+                    progress.environment = environment["id"]
+                    show(progress.state)
+                    arrays = load_arrays()
+                    _train_all(
+                        experiment,
+                        progress,
+                        device,
+                        workers,
+                        lambda stacks: run_stacks(stacks, arrays, progress.handle),
+                        say,
+                    )
+                _freeze(experiment, make_plan(experiment, known), folder, known)
+            finally:
+                write_tables(load_results(folder, options.results))
     state = progress.state
     return RunResult(folder, state.total, state.done - state.before, state.diverged, state.failed)
+
+
+@contextlib.contextmanager
+def _place_to_train(
+    missing: Sequence[Trial], device: str, workers: int, train: TrainStack
+) -> Iterator[Callable[[Sequence[Stack], Arrays, executors.Emit], None]]:
+    """Where stacks train: workers that are already importing torch, as far as there is anything to do, or here.
+
+    Raises `UnusableEnvironmentError` where the trials need what the processor has not.
+    """
+    if any(trial.settings.train.precision == "bf16" for trial in missing):
+        require_bf16(device)
+    if workers == 1:
+        yield lambda stacks, arrays, emit: executors.run_in_process(stacks, train, arrays, device, emit)
+        return
+    with executors.start_workers(train, device, workers) as pool:
+        pool.start(len(missing))
+        yield pool.run
 
 
 def _train_all(
     experiment: Experiment,
     progress: _Progress,
-    arrays: Arrays,
     device: str,
     workers: int,
-    train: TrainStack,
+    run_stacks: Callable[[Sequence[Stack]], None],
     say: Callable[[str], None],
 ) -> None:
     """Train what the plan lacks until it lacks nothing: tuning may ask for more, and final trials follow from it."""
@@ -188,10 +215,7 @@ def _train_all(
         progress.expect(experiment, plan)
         cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
         stacks = make_stacks(missing, workers=workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
-        if workers == 1:
-            executors.run_in_process(stacks, train, arrays, device, progress.handle)
-        else:
-            executors.run_in_workers(stacks, train, arrays, device, workers, progress.handle)
+        run_stacks(stacks)
     progress.expect(experiment, make_plan(experiment, progress.known))
 
 

@@ -52,6 +52,7 @@ def _batch_size(value: Yaml) -> Yaml:
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+Precision = Literal["float32", "bf16"]
 
 
 class DataSettings(BaseModel):
@@ -158,6 +159,9 @@ class TrainSettings(BaseModel):
         None, description="on weights, not biases; torch's default of the optimizer when left out"
     )
     schedule: Literal["constant", "cosine", "linear"] = "constant"
+    precision: Precision = Field(
+        "float32", description="of the factors in matrix products; weights, sums and everything else stay float32"
+    )
     shuffle: bool = Field(True, description="a new order of the images every epoch, or the file's order")
 
     def batch_images(self, train_count: int) -> int:

@@ -13,7 +13,7 @@ from actbench.trials import data_identity
 
 BYTES_PER_PARAMETER = 16
 NARROWEST_STACK, WIDEST_STACK = 4, 256
-CPU_CACHE_BYTES = 16 * 2**20
+CPU_CACHE_BYTES = 32 * 2**20
 GPU_CACHE_BYTES = 2**30
 MOST_BATCH_BYTES = 2**30
 
@@ -27,43 +27,49 @@ def make_stacks(
 
     Where time is measured, every trial has a stack of its own: the time of a shared one is nobody's.
     """
-    shapes: dict[Any, dict[int, dict[str, Trial]]] = {}
+    shapes: dict[Any, dict[Any, dict[str, Trial]]] = {}
     for trial in trials:
         shape = trial.phase, stack_shape(trial.settings)
-        shapes.setdefault(shape, {}).setdefault(trial.seed, {})[trial.id] = trial
-    total = sum(len(by_id) for by_seed in shapes.values() for by_id in by_seed.values())
+        shapes.setdefault(shape, {}).setdefault(functions(trial.settings), {})[trial.id] = trial
+    total = sum(len(by_id) for by_functions in shapes.values() for by_id in by_functions.values())
     fair_share = max(1, total // (2 * workers)) if workers > 1 else total
     stacks: list[Stack] = []
-    for by_seed in shapes.values():
-        seeds = [tuple(by_id.values()) for by_id in by_seed.values()]
-        width = 1 if is_timed else min(cache_width(seeds[0][0].settings, cache_bytes), fair_share)
-        stacks += _stacks_of_one_shape(seeds, width)
+    for by_functions in shapes.values():
+        alike = [tuple(sorted(by_id.values(), key=lambda trial: trial.seed)) for by_id in by_functions.values()]
+        width = 1 if is_timed else min(cache_width(alike[0][0].settings, cache_bytes), fair_share)
+        stacks += _stacks_of_one_shape(alike, width)
     return tuple(stacks)
 
 
-def _stacks_of_one_shape(seeds: Sequence[Stack], width: int) -> list[Stack]:
-    """Cut the trials of each seed into equal stacks, or, where they are few, put several seeds into one stack.
+def _stacks_of_one_shape(alike: Sequence[Stack], width: int) -> list[Stack]:
+    """Cut the trials with the same functions into equal stacks, or, where they are few, put several into one stack.
 
-    Trials of one seed share their batches, so they stay together; within a stack equal settings stand side by side.
+    Trials with the same functions are computed in one call, so they stay together; those of one seed share their
+    batches, so a cut goes between seeds where it can.
     """
     stacks: list[Stack] = []
     group: list[Trial] = []
-    for trials in seeds:
+    for trials in alike:
         if len(group) + len(trials) > width:
             stacks += _flushed(group)
             group = []
         if len(trials) > width:
             even = math.ceil(len(trials) / math.ceil(len(trials) / width))
-            stacks += batched_tuple(trials, even)
+            stacks += [stack for part in batched_tuple(trials, even) for stack in _flushed(part)]
         else:
             group += trials
     return stacks + _flushed(group)
 
 
 def _flushed(group: Sequence[Trial]) -> list[Stack]:
-    """The group as one stack, equal settings side by side in the order of their first trials; none of an empty one."""
-    order = {settings: place for place, settings in enumerate(dict.fromkeys(trial.settings for trial in group))}
-    return [tuple(sorted(group, key=lambda trial: order[trial.settings]))] if group else []
+    """The group as one stack, equal functions and then equal settings side by side; none of an empty one."""
+    by_functions = {key: place for place, key in enumerate(dict.fromkeys(functions(one.settings) for one in group))}
+    by_settings = {key: place for place, key in enumerate(dict.fromkeys(one.settings for one in group))}
+
+    def place(trial: Trial) -> tuple[int, int]:
+        return by_functions[functions(trial.settings)], by_settings[trial.settings]
+
+    return [tuple(sorted(group, key=place))] if group else []
 
 
 def batched_tuple(items: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
@@ -89,4 +95,11 @@ def stack_shape(settings: TrialSettings) -> tuple[Any, ...]:
     )
     train = settings.train
     data = tuple(data_identity(settings.data).values())
-    return data, layers, train.optimizer, train.batch_size, train.epochs, train.schedule, train.shuffle
+    how = train.optimizer, train.precision, train.batch_size, train.epochs, train.schedule, train.shuffle
+    return data, layers, *how
+
+
+def functions(settings: TrialSettings) -> tuple[Any, ...]:
+    """The activations, the output and the loss, which trials may share a call of."""
+    activations = tuple(layer.activation for layer in resolve_layers(settings))
+    return activations, settings.model.output, settings.train.loss

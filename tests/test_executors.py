@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
-from actbench.executors import Event, StackDone, TrialFailed, run_in_process, run_in_workers, train_with_torch
+from actbench.executors import Event, StackDone, TrialFailed, run_in_process, start_workers, train_with_torch
 from actbench.plan import make_plan
 from actbench.records import TrialRecord
 from actbench.stacks import Stack, make_stacks
@@ -63,7 +63,8 @@ def test_any_number_of_workers_and_any_stacking_gives_the_same_bits(tmp_path: Pa
         if workers == 1:
             run_in_process(stacks, train_with_torch, digits, "cpu", events.append)
         else:
-            run_in_workers(stacks, train_with_torch, digits, "cpu", workers, events.append)
+            with start_workers(train_with_torch, "cpu", workers) as pool:
+                pool.run(stacks, digits, events.append)
         outcomes.append(without_times(records_of(events)))
     assert len(outcomes[0]) == 12
     assert outcomes[0] == outcomes[1]
@@ -74,7 +75,8 @@ def test_a_trial_that_kills_or_fails_its_worker_costs_only_itself(
     train: Callable[..., list[TrialRecord]], stacks: tuple[Stack, ...], digits: Arrays
 ) -> None:
     events: list[Event] = []
-    run_in_workers(stacks, train, digits, "cpu", 2, events.append)
+    with start_workers(train, "cpu", 2) as pool:
+        pool.run(stacks, digits, events.append)
     failed = [event for event in events if isinstance(event, TrialFailed)]
     assert [event.stack[0].seed for event in failed] == [POISON_SEED] * 4
     assert all("poison" in event.cause or "code 7" in event.cause for event in failed)
@@ -88,6 +90,6 @@ def test_an_interrupted_run_leaves_no_worker_behind(stacks: tuple[Stack, ...], d
     def interrupt(event: Event) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run_in_workers(stacks, fake_train, digits, "cpu", 2, interrupt)
+    with pytest.raises(KeyboardInterrupt), start_workers(fake_train, "cpu", 2) as pool:
+        pool.run(stacks, digits, interrupt)
     assert multiprocessing.active_children() == []

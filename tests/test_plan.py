@@ -147,9 +147,20 @@ def test_with_few_trials_every_stack_has_one() -> None:
     assert [len(stack) for stack in stacks_of(made_of(2, 2), workers=4)] == [1, 1, 1, 1]
 
 
-def test_trials_of_one_seed_stay_together_while_they_fit() -> None:
-    for stack in stacks_of(made_of(3, 10), cache_bytes=2**17):
-        assert set(Counter(trial.seed for trial in stack).values()) == {3}
+def test_trials_of_one_seed_stay_together_where_they_share_their_functions() -> None:
+    stacks = stacks_of(made_of(3, 10), cache_bytes=2**17)
+    seeds = [seed for stack in stacks for seed in {trial.seed for trial in stack}]
+    assert len(stacks) > 2
+    assert len(seeds) - len(set(seeds)) < len(stacks)
+
+
+def test_trials_with_the_same_activation_share_a_stack_rather_than_those_of_one_seed(tmp_path: Path) -> None:
+    text = "data: {dataset: mnist}\nvary: {model.activation: [relu, tanh, gelu, mish, elu, swish, sigmoid, leaky_relu]}\nseeds: 5\n"
+    stacks = make_stacks(make_plan(experiment_from(text, tmp_path)).trials().values(), workers=2)
+    assert len(stacks) == 8
+    for stack in stacks:
+        assert len({trial.settings.model.activation.name for trial in stack}) == 1
+        assert {trial.seed for trial in stack} == set(range(5))
 
 
 def test_within_a_stack_equal_arms_stand_side_by_side() -> None:

@@ -81,7 +81,7 @@ def test_tables_derived_again_have_the_same_bytes(experiment: Experiment, tmp_pa
 
 
 def test_an_interrupted_run_keeps_what_is_finished_and_continues(tmp_path: Path) -> None:
-    many = experiment_from(TWO_ACTIVATIONS.replace("hidden: [4]", "hidden: [4000]"), tmp_path)
+    many = experiment_from(TWO_ACTIVATIONS.replace("hidden: [4]", "hidden: [9000]"), tmp_path)
     assert len(make_stacks(make_plan(many).trials().values())) > 1
     first = Counting(stop_after=1)
     with pytest.raises(KeyboardInterrupt):

@@ -34,8 +34,9 @@ def values_and_derivatives(entry: Entry, parameters: Mapping[str, Any], inputs: 
     """f(x) and f'(x) by automatic differentiation, elementwise, in the inputs' dtype."""
     x = inputs.detach().clone().requires_grad_()
     given = {name: value for name, value in parameters.items() if name not in ("learn", "per_feature")}
-    values = entry.function(x, **given)
-    (derivatives,) = torch.autograd.grad(values.sum(), x)
+    with torch.enable_grad():
+        values = entry.function(x, **given)
+        (derivatives,) = torch.autograd.grad(values.sum(), x)
     return values.detach(), derivatives
 
 

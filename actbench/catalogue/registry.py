@@ -29,6 +29,8 @@ class Entry:
     least upper bound of the values at the default parameters. `learnable` names the parameters that training may
     change. `yields` says what an output function returns; `accepts` and `tolerates` say which of these a loss is meant
     for and which it computes without meaning. `across_units` says that an output or a loss needs several units.
+    `gradient(outer, value, x, **parameters)`, of activations, outputs and losses, is `outer` times the derivative at
+    `x`, where the function has the given value; without one, autograd finds it, more slowly. A test compares the two.
     """
 
     kind: Kind
@@ -43,6 +45,7 @@ class Entry:
     learnt_by_default: bool = False
     yields: Yields = "scores"
     across_units: bool = False
+    gradient: Function | None = None
     accepts: tuple[Yields, ...] = ()
     tolerates: tuple[Yields, ...] = ()
 
@@ -78,6 +81,7 @@ def activation(
     bounds: tuple[float, float] = (-inf, inf),
     learnable: tuple[str, ...] = (),
     learnt_by_default: bool = False,
+    gradient: Function | None = None,
     aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Add an elementwise function `f(x, *, parameter=default)` as an activation."""
@@ -89,6 +93,7 @@ def activation(
         bounds=bounds,
         learnable=learnable,
         learnt_by_default=learnt_by_default,
+        gradient=gradient,
         aliases=aliases,
     )
 
@@ -100,6 +105,7 @@ def output(
     yields: Yields,
     bounds: tuple[float, float] = (-inf, inf),
     across_units: bool = False,
+    gradient: Function | None = None,
     aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Add a function of the last layer's scores; `across_units` says that it mixes them (as softmax does)."""
@@ -111,6 +117,7 @@ def output(
         yields=yields,
         bounds=bounds,
         across_units=across_units,
+        gradient=gradient,
         aliases=aliases,
     )
 
@@ -127,6 +134,7 @@ def loss(
     accepts: tuple[Yields, ...],
     tolerates: tuple[Yields, ...] = (),
     across_units: bool = False,
+    gradient: Function | None = None,
     aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Add a function `f(prediction, label)` that returns one loss per example, summed over the output units."""
@@ -138,6 +146,7 @@ def loss(
         accepts=accepts,
         tolerates=tolerates,
         across_units=across_units,
+        gradient=gradient,
         aliases=aliases,
     )
 

@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,19 +18,29 @@ from torch.utils._pytree import tree_leaves
 
 from actbench.choices import Choice, parse_choice
 from actbench.costs import REFERENCE, ROUNDS, SHAPE, THREADS, Clock, Cost, Memory, cost_of, measured_seconds
+from actbench.training.functions import Apply, bind
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One activation on fixed values: `leaves` are the input and the learnt parameters, which all get gradients."""
+    """One activation on fixed values: `leaves` are the input and the learnt parameters, which all get gradients.
 
+    `apply` is what training does, with the derivative in closed form where there is one; `forward` leaves it to
+    autograd, whose memory is counted.
+    """
+
+    apply: Apply
     forward: Callable[[], Tensor]
     leaves: tuple[Tensor, ...]
     output_gradient: Tensor
 
-    def run(self) -> tuple[Tensor, ...]:
+    def run(self) -> tuple[Tensor | None, ...]:
         """Forward, then backward to every leaf."""
-        return torch.autograd.grad(self.forward(), self.leaves, self.output_gradient)
+        for leaf in self.leaves:
+            leaf.grad = None
+        with torch.no_grad():
+            _, pull = self.apply(self.leaves[0].detach())
+            return pull(self.output_gradient), *(leaf.grad for leaf in self.leaves[1:])
 
 
 def measure_costs(choices: Sequence[Choice], *, rounds: int = ROUNDS, clock: Clock = time.perf_counter) -> list[Cost]:
@@ -78,7 +89,12 @@ def workload(choice: Choice, inputs: Tensor, output_gradient: Tensor) -> Workloa
         values: Tensor = choice.entry.function(inputs, **{**settings, **learnt})
         return values
 
-    return Workload(forward, (inputs, *learnt.values()), output_gradient)
+    apply = bind(choice, {name: partial(_itself, values) for name, values in learnt.items()})
+    return Workload(apply, forward, (inputs, *learnt.values()), output_gradient)
+
+
+def _itself(values: Tensor) -> Tensor:
+    return values
 
 
 def measure_memory(workload: Workload) -> Memory:

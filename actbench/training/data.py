@@ -74,14 +74,14 @@ def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> S
     return SeedSplit(train_rows, validation_rows, offset, divisor)
 
 
-def gather(images: Images, rows: Tensor, split: SeedSplit) -> tuple[Tensor, Tensor]:
-    """Scaled inputs `[rows, features]` in float32, and labels `[rows]`."""
-    inputs = images.inputs.index_select(0, rows).to(torch.float32)
+def scale(stored: Tensor, split: SeedSplit, out: Tensor) -> Tensor:
+    """(x - offset) / divisor of inputs as stored, in float32."""
+    out.copy_(stored)
     if split.offset:
-        inputs -= split.offset
+        out -= split.offset
     if split.divisor != 1:
-        inputs /= split.divisor
-    return inputs, images.labels.index_select(0, rows)
+        out /= split.divisor
+    return out
 
 
 def epoch_rows(split: SeedSplit, phase: Phase, seed: int, epoch: int, *, shuffle: bool) -> Tensor:

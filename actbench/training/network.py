@@ -1,27 +1,26 @@
-"""A stack of multilayer perceptrons: forward pass, losses and predictions of all trials at once."""
+"""A stack of multilayer perceptrons: forward and backward pass, losses and predictions of all trials at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from actbench.choices import Choice
-from actbench.layers import Layer, learnt_sizes, resolve_layers
+from actbench.layers import Layer, resolve_layers
 from actbench.records import Trial
-from actbench.training.data import Images, SeedSplit, gather
+from actbench.training.data import Images, SeedSplit, scale
+from actbench.training.functions import Applied, Pullback, apply_by_autograd, apply_runs
 from actbench.training.parameters import Parameters, create_parameters
-from actbench.training.products import StackedLinear, is_aligned
+from actbench.training.products import multiply
 from actbench.training.streams import generator
+from actbench.training.workspace import Workspace, create_workspace
 
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPSILON = 1e-5
-
-Function = Callable[[Tensor, slice], Tensor]
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class Network:
     """The networks of a stack: their layers per trial, their parameters, and the state that training keeps besides.
 
     `seeds` are the stack's distinct seeds and `seed_index` `[trials]` says which of them each trial has, or is None
-    where there is only one. `running` holds batch norm's mean and variance `[trials, units]` by layer.
+    where there is only one. `running` holds batch norm's mean and variance `[trials, units]` by layer, `workspaces` the
+    memory of every batch size met so far.
     """
 
     trials: tuple[Trial, ...]
@@ -39,10 +39,17 @@ class Network:
     seed_index: Tensor | None
     running: dict[int, tuple[Tensor, Tensor]]
     dropout_generators: tuple[torch.Generator, ...]
+    workspaces: dict[int, Workspace] = field(default_factory=dict)
 
     def depth(self) -> int:
         """Linear layers in each network."""
         return len(self.layers[0])
+
+    def workspace(self, batch: int) -> Workspace:
+        """The memory for batches of so many images."""
+        if batch not in self.workspaces:
+            self.workspaces[batch] = create_workspace(self.trials, self.layers, self.parameters, self.seeds, batch)
+        return self.workspaces[batch]
 
 
 def create_network(trials: Sequence[Trial], device: torch.device) -> Network:
@@ -78,104 +85,116 @@ def per_trial(network: Network, per_seed: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LayerValues:
-    """One layer of all trials: what goes into its activation and what comes out (the scores, for the last layer)."""
+    """One layer of all trials: its inputs, what goes into its activation, what comes out, and the way back.
 
+    `before` and `after` are the scores, for the last layer. `pulls` take the derivative of the loss by `after` step by
+    step, last first, to that by the linear part's result. The next pass over a batch of this size overwrites all.
+    """
+
+    inputs: Tensor
     before: Tensor
     after: Tensor
+    pulls: tuple[Pullback, ...]
 
 
-def layer_values(network: Network, inputs: Tensor, *, training: bool) -> list[LayerValues]:
+def forward(network: Network, inputs: Tensor, *, training: bool) -> list[LayerValues]:
     """Every layer's values `[trials, batch, units]` for inputs `[trials, batch, features]`."""
+    workspace = network.workspace(inputs.shape[1])
     found: list[LayerValues] = []
-    values = inputs
-    for index in range(network.depth()):
-        weight, bias = network.parameters.named[index, "weight"], network.parameters.named[index, "bias"]
-        values = StackedLinear.apply(values, weight.values, bias.values, weight.gradient, bias.gradient)
-        layer = network.layers[0][index]
+    for index, (layer, memory) in enumerate(zip(network.layers[0], workspace.layers, strict=True)):
+        before = multiply(inputs, memory.weight, out=memory.linear).add_(memory.bias)
+        pulls: list[Pullback] = []
         if layer.batch_norm:
-            values = _batch_norm(network, index, values, training=training)
-        before = values
+            before, pull = apply_by_autograd(partial(_batch_norm, network, index, training=training), before)
+            pulls.append(pull)
+        after = before
         if layer.activation is not None:
-            values = activate(network, index, values)
-        found.append(LayerValues(before, values))
+            after, pull = activate(network, index, before)
+            pulls.append(pull)
         if layer.dropout and training:
-            values = values * _dropout_scale(network, layer, values)
+            kept = _dropout_scale(network, layer, after)
+            after = after * kept
+            pulls.append(kept.mul)
+        found.append(LayerValues(inputs, before, after, tuple(pulls)))
+        inputs = after
     return found
+
+
+def activate(network: Network, index: int, values: Tensor) -> Applied:
+    """Each trial's own activation of layer `index`."""
+    memory = network.workspace(values.shape[1]).layers[index]
+    return apply_runs(memory.activations, values, out=memory.activated, pulled=memory.pulled)
+
+
+def backward(network: Network, layers: Sequence[LayerValues], outer: Tensor) -> None:
+    """Write every parameter's gradient, from the derivative `[trials, batch, units]` of the loss by the scores."""
+    workspace = network.workspace(outer.shape[1])
+    for index in reversed(range(network.depth())):
+        layer, memory = layers[index], workspace.layers[index]
+        for pull in reversed(layer.pulls):
+            outer = pull(outer)
+        outer = outer.contiguous()
+        multiply(layer.inputs.mT, outer, out=memory.weight_gradient)
+        torch.sum(outer, dim=1, out=memory.bias_gradient)
+        if index > 0:
+            outer = multiply(outer, memory.weight.mT, out=memory.outer)
+    network.parameters.collect_gradients()
 
 
 def scores(network: Network, inputs: Tensor, *, training: bool) -> Tensor:
     """The last layer's scores `[trials, batch, units]` of inputs `[trials, batch, features]`."""
-    return layer_values(network, inputs, training=training)[-1].before
+    return forward(network, inputs, training=training)[-1].after
 
 
 def gather_batch(
     network: Network, images: Images, splits: Sequence[SeedSplit], rows: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Inputs `[trials, batch, features]` and labels `[trials, batch]`, gathered once for each seed."""
-    batches = [gather(images, seed_rows, split) for seed_rows, split in zip(rows, splits, strict=True)]
-    inputs = torch.stack([batch for batch, _ in batches])
-    labels = torch.stack([labels for _, labels in batches])
-    return per_trial(network, inputs), per_trial(network, labels)
+    workspace = network.workspace(len(rows[0]))
+    stored = workspace.stored(images.inputs)
+    for number, (seed_rows, split) in enumerate(zip(rows, splits, strict=True)):
+        torch.index_select(images.inputs, 0, seed_rows, out=stored)
+        scale(stored, split, out=workspace.inputs[number])
+        torch.index_select(images.labels, 0, seed_rows, out=workspace.labels[number])
+    return per_trial(network, workspace.inputs), per_trial(network, workspace.labels)
 
 
-def losses_and_predictions(network: Network, values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss of every example and its predicted label, both `[trials, batch]`, from the scores `[trials, batch, units]`.
+@dataclass(frozen=True)
+class Objective:
+    """Loss of every example and its predicted label, both `[trials, batch]`.
+
+    `pull` takes the derivative of what is minimised by the losses to that by the scores.
+    """
+
+    losses: Tensor
+    predicted: Tensor
+    pull: Pullback
+
+    def mean_gradient(self) -> Tensor:
+        """The derivative of every trial's mean loss by its scores, `[trials, batch, units]`."""
+        return self.pull(torch.full_like(self.losses, 1 / self.losses.shape[1]))
+
+
+def objective(network: Network, values: Tensor, labels: Tensor) -> Objective:
+    """Losses and predictions from the scores `[trials, batch, units]`.
 
     The prediction is the unit with the largest output; a single unit predicts class 1 where its output is above 0.5
     (above log 0.5 for log-probabilities).
     """
-    pairs = [(trial.settings.model.output, trial.settings.train.loss) for trial in network.trials]
-
-    def both(piece: Tensor, part: slice) -> Tensor:
-        output, loss = pairs[part.start]
-        outputs = _call(output, piece)
-        losses = _call(loss, outputs, labels[part])
-        if piece.shape[-1] == 1:
-            threshold = math.log(0.5) if output.entry.yields == "log-probabilities" else 0.5
-            predicted = outputs.detach().squeeze(-1) > threshold
-        else:
-            predicted = outputs.detach().argmax(dim=-1)
-        return torch.stack([losses, predicted.to(losses.dtype)], dim=1)
-
-    joint = _by_runs(values, pairs, both)
-    return joint[:, 0], joint[:, 1].detach().long()
+    workspace = network.workspace(values.shape[1])
+    outputs, pull_output = apply_runs(workspace.outputs, values)
+    losses, pull_loss = apply_runs(workspace.losses, outputs, labels)
+    if values.shape[-1] > 1:
+        predicted = outputs.argmax(dim=-1)
+    else:
+        predicted = (outputs.squeeze(-1) > _thresholds(network, values.device)).long()
+    return Objective(losses, predicted, lambda outer: pull_output(pull_loss(outer)))
 
 
-def activate(network: Network, index: int, values: Tensor) -> Tensor:
-    """Each trial's own activation of layer `index`."""
-    layers = [layers[index] for layers in network.layers]
-
-    def activate(piece: Tensor, part: slice) -> Tensor:
-        layer = layers[part.start]
-        assert layer.activation is not None
-        learnt = {
-            name: network.parameters.named[index, name].values[part, None, :size]
-            for name, size in learnt_sizes(layer).items()
-        }
-        return _call(layer.activation, piece, **learnt)
-
-    keys = [(layer.activation, number if learnt_sizes(layer) else None) for number, layer in enumerate(layers)]
-    return _by_runs(values, keys, activate)
-
-
-def _call(choice: Choice, *tensors: Tensor, **learnt: Tensor) -> Tensor:
-    given = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")}
-    result: Tensor = choice.entry.function(*tensors, **{**given, **learnt})
-    return result
-
-
-def _by_runs(values: Tensor, keys: Sequence[Hashable], function: Function) -> Tensor:
-    """Apply `function` to runs of trials with equal keys; trial by trial where a run would change its trials' bits."""
-    runs = [len(list(run)) for _, run in groupby(keys)]
-    if values.device.type == "cpu" and not is_aligned(values[0].numel()):
-        runs = [1] * len(keys)
-    if len(runs) == 1:
-        return function(values, slice(0, len(keys)))
-    pieces, start = [], 0
-    for piece in torch.split(values, runs):
-        pieces.append(function(piece, slice(start, start + len(piece))))
-        start += len(piece)
-    return torch.cat(pieces)
+def _thresholds(network: Network, device: torch.device) -> Tensor:
+    entries = [trial.settings.model.output.entry for trial in network.trials]
+    values = [math.log(0.5) if entry.yields == "log-probabilities" else 0.5 for entry in entries]
+    return torch.tensor(values, device=device).unsqueeze(1)
 
 
 def _batch_norm(network: Network, index: int, values: Tensor, *, training: bool) -> Tensor:
@@ -190,9 +209,9 @@ def _batch_norm(network: Network, index: int, values: Tensor, *, training: bool)
             running_variance.lerp_(variance.squeeze(1) * count / max(count - 1, 1), BATCH_NORM_MOMENTUM)
     else:
         mean, variance = running_mean.unsqueeze(1), running_variance.unsqueeze(1)
-    scale = network.parameters.named[index, "scale"].values.unsqueeze(1)
+    factor = network.parameters.named[index, "scale"].values.unsqueeze(1)
     shift = network.parameters.named[index, "shift"].values.unsqueeze(1)
-    return (values - mean) * torch.rsqrt(variance + BATCH_NORM_EPSILON) * scale + shift
+    return (values - mean) * torch.rsqrt(variance + BATCH_NORM_EPSILON) * factor + shift
 
 
 def _dropout_scale(network: Network, layer: Layer, values: Tensor) -> Tensor:

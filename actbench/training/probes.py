@@ -13,7 +13,7 @@ from actbench.catalogue.facts import SATURATED_SHARE, largest_slope
 from actbench.choices import Choice
 from actbench.records import LayerProbe
 from actbench.training.data import Images, SeedSplit
-from actbench.training.network import Network, activate, gather_batch, layer_values, losses_and_predictions
+from actbench.training.network import Network, activate, backward, forward, gather_batch, objective
 
 PROBE_IMAGES = 256
 
@@ -25,18 +25,18 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
     """
     rows = [split.train_rows[:PROBE_IMAGES] for split in splits]
     inputs, labels = gather_batch(network, images, splits, rows)
-    values = layer_values(network, inputs, training=False)
-    losses, _ = losses_and_predictions(network, values[-1].before, labels)
-    torch.autograd.backward(losses.mean(dim=1).sum())
-    network.parameters.collect_gradients()
+    values = forward(network, inputs, training=False)
+    reached = objective(network, values[-1].after, labels)
+    backward(network, values, reached.mean_gradient())
     by_layer = []
     for index, layer in enumerate(values):
         figures = {
-            **_activation_figures(network, index, layer.before.detach(), layer.after.detach()),
+            **_activation_figures(network, index, layer.before, layer.after),
             "weight_gradient_norm": _norms(network.parameters.named[index, "weight"].gradient),
             "bias_gradient_norm": _norms(network.parameters.named[index, "bias"].gradient),
         }
         by_layer.append(figures)
+    network.parameters.collect_gradients()  # what the slopes have left at learnt parameters is not for the next step
     return [
         tuple(
             LayerProbe(epoch=epoch, layer=number, **{name: _kept(column[trial]) for name, column in figures.items()})
@@ -56,9 +56,8 @@ def _activation_figures(network: Network, index: int, before: Tensor, after: Ten
     activations = [layers[index].activation for layers in network.layers]
     if activations[0] is None:
         return figures
-    with torch.enable_grad():
-        x = before.requires_grad_()
-        (slopes,) = torch.autograd.grad(activate(network, index, x).sum(), x)
+    _, pull = activate(network, index, before)
+    slopes = pull(torch.ones_like(before))
     limits = [SATURATED_SHARE * _largest_slope(activation) for activation in activations]
     return figures | {
         "dead_share": [float(units.mean()) for units in (slopes == 0).all(dim=1).cpu().double()],

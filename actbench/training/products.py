@@ -8,10 +8,14 @@ each trial's share is a multiple of the vector loop, and trial by trial in fresh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from actbench.settings import Precision
 
 VECTOR_ELEMENTS = 32
 
@@ -33,25 +37,13 @@ def multiply(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     return torch.stack(products, out=out)
 
 
-class StackedLinear(torch.autograd.Function):
-    """inputs @ weight + bias for every trial, its weight and bias gradients written where the optimizer reads them."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, weight_gradient: Tensor, bias_gradient: Tensor
-    ) -> Tensor:
-        """Shapes: inputs `[trials, batch, in]`, weight `[trials, in, out]`, bias `[trials, out]`."""
-        ctx.save_for_backward(inputs, weight)
-        ctx.gradients = weight_gradient, bias_gradient
-        return multiply(inputs, weight).add_(bias.unsqueeze(1))
-
-    @staticmethod
-    def backward(ctx: Any, *output_gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """The inputs' gradient; the weight's and bias's go to the memory given to `forward`."""
-        inputs, weight = ctx.saved_tensors
-        weight_gradient, bias_gradient = ctx.gradients
-        gradient = output_gradients[0].contiguous()
-        multiply(inputs.transpose(1, 2), gradient, out=weight_gradient)
-        torch.sum(gradient, dim=1, out=bias_gradient)
-        inputs_gradient = multiply(gradient, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        return inputs_gradient, None, None, None, None
+@contextmanager
+def products_in(precision: Precision) -> Iterator[None]:
+    """Compute float32 products on the CPU in this precision: bf16 rounds the factors and sums in float32."""
+    setting: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = setting.fp32_precision
+    setting.fp32_precision = "bf16" if precision == "bf16" else "ieee"
+    try:
+        yield
+    finally:
+        setting.fp32_precision = before

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
-from torch.optim import Optimizer
 
+from actbench.catalogue.optimizers import Group
 from actbench.catalogue.registry import Entry, default_parameters, entries, find, parameters_model
+from actbench.settings import TrainSettings
 
 OPTIMIZERS = entries("optimizer")
 CHANGED: dict[str, list[dict[str, Any]]] = {
@@ -27,35 +30,38 @@ by_settings = pytest.mark.parametrize(
 )
 
 
-def parameters(count: int = 2) -> list[torch.Tensor]:
-    return [torch.linspace(-1, 2, 7).add(index).requires_grad_() for index in range(count)]
+ORACLES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
 
 
-def build(entry: Entry, settings: dict[str, Any], groups: list[dict[str, Any]]) -> Optimizer:
-    """The optimizer that an experiment with these settings would train with."""
-    checked = parameters_model(entry)(**settings).model_dump()
-    optimizer: Optimizer = entry.function(groups, **checked)
-    return optimizer
+def group_of(*values: torch.Tensor, weight_decay: float = 0.0) -> Group:
+    return Group(list(values), [torch.zeros_like(value) for value in values], weight_decay)
 
 
-@by_settings
-def test_every_group_keeps_its_own_rate_and_weight_decay(entry: Entry, settings: dict[str, Any]) -> None:
-    first, second = parameters()
-    groups = [
-        {"params": [first], "lr": 0.1, "weight_decay": 0.02},
-        {"params": [second], "lr": 0.3, "weight_decay": 0.0},
-    ]
-    optimizer = build(entry, settings, groups)
-    assert isinstance(optimizer, Optimizer)
-    assert [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups] == [(0.1, 0.02), (0.3, 0.0)]
-    assert [group["params"][0] is p for group, p in zip(optimizer.param_groups, (first, second), strict=True)]
+def step(entry: Entry, group: Group, lr: float, settings: dict[str, Any], *gradients: torch.Tensor) -> None:
+    """One step as an experiment with these settings would take it."""
+    for own, given in zip(group.gradients, gradients, strict=True):
+        own.copy_(given)
+    entry.function(group, lr, **parameters_model(entry)(**settings).model_dump())
 
 
 @by_settings
-def test_every_setting_reaches_torch(entry: Entry, settings: dict[str, Any]) -> None:
-    (group,) = build(entry, settings, [{"params": parameters(1), "lr": 0.1}]).param_groups
-    wanted = default_parameters(entry) | settings
-    assert {name: group[name] for name in wanted} == wanted
+@pytest.mark.parametrize("decay", [0.0, 0.02])
+def test_steps_are_those_of_torchs_own_class(entry: Entry, settings: dict[str, Any], decay: float) -> None:
+    draws = torch.Generator().manual_seed(0)
+    values = [torch.randn(64, generator=draws) for _ in range(2)]
+    group = group_of(*[value.clone() for value in values], weight_decay=decay)
+    theirs = [value.clone().requires_grad_() for value in values]
+    oracle: Any = ORACLES[entry.name]
+    optimizer = oracle(theirs, lr=0.0, weight_decay=decay, **settings)
+    for lr in (0.1, 0.1, 0.03, 0.01):
+        gradients = [torch.randn(64, generator=draws) for _ in values]
+        step(entry, group, lr, settings, *gradients)
+        for tensor, gradient in zip(theirs, gradients, strict=True):
+            tensor.grad = gradient.clone()
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.step()
+    for ours, tensor in zip(group.parameters, theirs, strict=True):
+        torch.testing.assert_close(ours, tensor.detach(), rtol=1e-5, atol=1e-6)
 
 
 @by_entry
@@ -64,16 +70,25 @@ def test_the_settings_tried_here_are_all_that_an_optimizer_has(entry: Entry) -> 
 
 
 @by_settings
-def test_a_step_moves_every_group_by_finite_amounts(entry: Entry, settings: dict[str, Any]) -> None:
-    tensors = parameters()
-    before = [one.detach().clone() for one in tensors]
-    optimizer = build(entry, settings, [{"params": [one], "lr": 0.1} for one in tensors])
+def test_a_step_moves_every_parameter_by_finite_amounts(entry: Entry, settings: dict[str, Any]) -> None:
+    before = [torch.linspace(-1, 2, 7).add(index) for index in range(2)]
+    group = group_of(*[value.clone() for value in before])
     for _ in range(2):
-        for one in tensors:
-            one.grad = torch.linspace(-1, 1, 7)
-        optimizer.step()
-    assert all(one.isfinite().all() for one in tensors)
-    assert all(not one.equal(old) for one, old in zip(tensors, before, strict=True))
+        step(entry, group, 0.1, settings, *[torch.linspace(-1, 1, 7)] * 2)
+    assert all(value.isfinite().all() for value in group.parameters)
+    assert all(not value.equal(old) for value, old in zip(group.parameters, before, strict=True))
+
+
+def test_stepping_never_imports_torchs_compiler() -> None:
+    program = (
+        "import sys, torch\n"
+        "from actbench.catalogue.optimizers import Group\n"
+        "from actbench.catalogue.registry import entries\n"
+        "for entry in entries('optimizer'):\n"
+        "    entry.function(Group([torch.zeros(8)], [torch.ones(8)]), 0.1)\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def moments(name: str, given: dict[str, Any], gradients: Iterator[float]) -> Iterator[dict[str, float]]:
@@ -107,28 +122,27 @@ def moments(name: str, given: dict[str, Any], gradients: Iterator[float]) -> Ite
 )
 def test_four_steps_follow_the_formula(name: str, settings: dict[str, Any], decay: float) -> None:
     entry, lr, w = find("optimizer", name), 0.05, 1.5
-    tensor = torch.tensor([w], requires_grad=True)
-    optimizer = build(entry, settings, [{"params": [tensor], "lr": lr, "weight_decay": decay}])
+    group = group_of(torch.tensor([w]), weight_decay=decay)
     given = default_parameters(entry) | settings
-    step = entry.formula.removeprefix("w -= ")
-    assert step != entry.formula
-    decoupled = "weight_decay" in step
+    formula = entry.formula.removeprefix("w -= ")
+    assert formula != entry.formula
+    decoupled = "weight_decay" in formula
 
     def gradients() -> Iterator[float]:
         for gradient in (0.5, -1.25, 2.0, 0.25):
-            tensor.grad = torch.tensor([gradient])
+            group.gradients[0].fill_(gradient)
             yield gradient if decoupled else gradient + decay * w
 
     for symbols in moments(name, given, gradients()):
-        optimizer.step()
+        entry.function(group, lr, **given)
         known = {**given, **symbols, "sqrt": math.sqrt, "lr": lr, "w": w, "weight_decay": decay}
-        w -= eval(step, {"__builtins__": {}}, known)
-        assert tensor.item() == pytest.approx(w, rel=1e-5)
+        w -= eval(formula, {"__builtins__": {}}, known)
+        assert group.parameters[0].item() == pytest.approx(w, rel=1e-5)
 
 
 def test_adamw_decays_by_a_hundredth_unless_told_otherwise() -> None:
-    (group,) = build(find("optimizer", "adamw"), {}, [{"params": parameters(1)}]).param_groups
-    assert group["weight_decay"] == 0.01
+    train = TrainSettings.model_validate({"optimizer": "adamw"})
+    assert train.resolved_weight_decay() == torch.optim.AdamW([torch.zeros(1)]).param_groups[0]["weight_decay"] == 0.01
 
 
 @by_entry

@@ -14,8 +14,9 @@ from torch import nn
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.settings import TrialSettings
 from actbench.training.data import epoch_rows, resident, seed_split
-from actbench.training.loop import create_optimizer, evaluate, schedule_factor, train_epoch
+from actbench.training.loop import evaluate, train_epoch
 from actbench.training.network import Network, create_network
+from actbench.training.optimizer import create_stepper, schedule_factor
 from actbench.trials import make_trial
 
 CPU = torch.device("cpu")
@@ -79,11 +80,11 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
     network = create_network(trials, CPU)
     splits = [seed_split(images, chosen.data, "final", seed) for seed in network.seeds]
     plain = [plain_network(network, index, batch_norm) for index in range(len(trials))]
-    optimizer = create_optimizer(network)
+    stepper = create_stepper(network)
     count = chosen.data.train_count()
     size = count if chosen.train.batch_size == "full" else int(chosen.train.batch_size)
     steps = math.ceil(count / size)
-    trained = [train_epoch(network, optimizer, images, splits, epoch, steps) for epoch in range(1, EPOCHS + 1)]
+    trained = [train_epoch(network, stepper, images, splits, epoch, steps) for epoch in range(1, EPOCHS + 1)]
     test_losses, labels, predicted = evaluate(network, test_images, splits, [torch.arange(50)] * 3)
     for index, (split, model) in enumerate(zip(splits, plain, strict=True)):
         decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
@@ -126,7 +127,7 @@ def test_dropout_scales_what_it_keeps_and_evaluation_drops_nothing(tmp_path: Pat
     network = create_network([make_trial(chosen, 0)], CPU)
     with torch.no_grad():
         inputs = torch.rand(1, 64, 64)
-        dropped = torch.stack([scores(network, inputs, training=True) for _ in range(200)]).mean(0)
-        kept = scores(network, inputs, training=False)
+        dropped = torch.stack([scores(network, inputs, training=True).clone() for _ in range(200)]).mean(0)
+        kept = scores(network, inputs, training=False).clone()
     torch.testing.assert_close(dropped, kept, rtol=0.1, atol=0.15)
     assert not torch.equal(scores(network, inputs, training=True), kept)

@@ -13,7 +13,7 @@ from actbench.catalogue.datasets import DATASETS, load
 from actbench.records import CLOCK_FIELDS, LayerProbe
 from actbench.settings import TrainSettings, TrialSettings
 from actbench.training import loop
-from actbench.training.data import Images, SeedSplit, gather, resident, seed_split
+from actbench.training.data import Images, SeedSplit, resident, seed_split
 from actbench.training.network import Network, create_network
 from actbench.training.probes import probe
 from actbench.trials import make_trial
@@ -44,7 +44,8 @@ def probed(*models: dict[str, Any]) -> list[tuple[LayerProbe, ...]]:
 def test_figures_are_those_of_a_plain_forward_and_backward_pass() -> None:
     network, images, splits = prepared({"activation": "relu"})
     found = probe(network, images, splits, epoch=0)[0]
-    inputs, labels = gather(images, splits[0].train_rows[:256], splits[0])
+    rows = splits[0].train_rows[:256]
+    inputs, labels = (images.inputs[rows].float() - splits[0].offset) / splits[0].divisor, images.labels[rows]
     weights = [network.parameters.named[i, "weight"].values[0].detach().requires_grad_() for i in range(3)]
     first = inputs @ weights[0]
     second = first.relu() @ weights[1]

@@ -184,7 +184,7 @@ def test_computing_whole_stacks_at_once_as_a_gpu_does_agrees_up_to_rounding(
     ]
     trial_by_trial = train(trials, digits)
     monkeypatch.setattr("actbench.training.products.is_aligned", lambda elements: True)
-    monkeypatch.setattr("actbench.training.network.is_aligned", lambda elements: True)
+    monkeypatch.setattr("actbench.training.workspace.is_aligned", lambda elements: True)
     at_once = train(trials, digits)
     for one, other in zip(trial_by_trial, at_once, strict=True):
         assert one.curves.train_loss == pytest.approx(other.curves.train_loss, rel=1e-3)

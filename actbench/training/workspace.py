@@ -1,0 +1,126 @@
+"""Memory for batches of one size, and everything about a pass that is the same in every step, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from actbench.layers import Layer, learnt_sizes
+from actbench.records import Trial
+from actbench.training.functions import Apply, Runs, bind, find_runs
+from actbench.training.parameters import Parameters
+from actbench.training.products import is_aligned
+
+
+@dataclass(frozen=True)
+class LayerMemory:
+    """One layer's parameters and gradients as they enter the products, its activations, and memory for its values.
+
+    `weight` is `[trials, in, out]`, `bias` `[trials, 1, out]`; `linear`, `activated` and `pulled` are
+    `[trials, batch, out]`, `outer` `[trials, batch, in]`.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    weight_gradient: Tensor
+    bias_gradient: Tensor
+    activations: Runs
+    linear: Tensor
+    activated: Tensor
+    pulled: Tensor
+    outer: Tensor
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a pass over a batch reads and overwrites: a batch for each seed, the layers, the outputs and the losses."""
+
+    inputs: Tensor
+    labels: Tensor
+    layers: tuple[LayerMemory, ...]
+    outputs: Runs
+    losses: Runs
+    gathered: dict[torch.dtype, Tensor] = field(default_factory=dict)
+
+    def stored(self, inputs: Tensor) -> Tensor:
+        """Memory for a batch `[batch, features]` of inputs in the form in which they are stored."""
+        if inputs.dtype not in self.gathered:
+            self.gathered[inputs.dtype] = torch.empty_like(self.inputs[0], dtype=inputs.dtype)
+        return self.gathered[inputs.dtype]
+
+
+def create_workspace(
+    trials: Sequence[Trial],
+    networks: Sequence[Sequence[Layer]],
+    parameters: Parameters,
+    seeds: Sequence[int],
+    batch: int,
+) -> Workspace:
+    """Memory for batches of `batch` images for each seed of the stack."""
+    device = parameters.rows.device
+
+    def empty(*shape: int) -> Tensor:
+        return torch.empty(shape, device=device)
+
+    layers = []
+    for index, layer in enumerate(networks[0]):
+        weight, bias = parameters.named[index, "weight"], parameters.named[index, "bias"]
+        shape = len(trials), batch, layer.units
+        layers.append(
+            LayerMemory(
+                weight=weight.values.detach(),
+                bias=bias.values.detach().unsqueeze(1),
+                weight_gradient=weight.gradient,
+                bias_gradient=bias.gradient,
+                activations=_activations(networks, parameters, index, is_joint=_may_join(device, batch, layer.units)),
+                linear=empty(*shape),
+                activated=empty(*shape),
+                pulled=empty(*shape),
+                outer=empty(len(trials), batch, layer.fan_in if index else 0),
+            )
+        )
+    outputs = [trial.settings.model.output for trial in trials]
+    losses = [trial.settings.train.loss for trial in trials]
+    is_joint = _may_join(device, batch, networks[0][-1].units)
+    return Workspace(
+        inputs=empty(len(seeds), batch, networks[0][0].fan_in),
+        labels=torch.empty(len(seeds), batch, dtype=torch.int64, device=device),
+        layers=tuple(layers),
+        outputs=find_runs(outputs, lambda part: bind(outputs[part.start]), is_joint=is_joint),
+        losses=find_runs(losses, lambda part: bind(losses[part.start]), is_joint=is_joint),
+    )
+
+
+def _may_join(device: torch.device, batch: int, units: int) -> bool:
+    return device.type != "cpu" or is_aligned(batch * units)
+
+
+def _activations(networks: Sequence[Sequence[Layer]], parameters: Parameters, index: int, *, is_joint: bool) -> Runs:
+    """Each trial's own activation of one layer, which none has after the last."""
+    layers = [layers[index] for layers in networks]
+
+    def make(part: slice) -> Apply:
+        layer = layers[part.start]
+        assert layer.activation is not None
+        return bind(
+            layer.activation,
+            {
+                name: partial(_learnt, parameters, (index, name), part, size)
+                for name, size in learnt_sizes(layer).items()
+            },
+        )
+
+    if layers[0].activation is None:
+        return Runs((), ())
+    keys: list[Hashable] = [
+        (layer.activation, number if learnt_sizes(layer) else None) for number, layer in enumerate(layers)
+    ]
+    return find_runs(keys, make, is_joint=is_joint)
+
+
+def _learnt(parameters: Parameters, key: tuple[int, str], part: slice, size: int) -> Tensor:
+    return parameters.named[key].values[part, None, :size]
