@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from actbench.catalogue import gradients
+from actbench.catalogue import kernels
 from actbench.catalogue.registry import activation
 from actbench.lazy import LazyModule
 
@@ -26,7 +26,7 @@ else:
 SquashingReference = "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp"
 
 
-@activation(formula="x", gradient=gradients.identity, reference="linear network")
+@activation(formula="x", kernel=kernels.IDENTITY, reference="linear network")
 def identity(x: Tensor) -> Tensor:
     """No nonlinearity: a stack of linear layers stays one linear layer."""
     return x
@@ -35,7 +35,7 @@ def identity(x: Tensor) -> Tensor:
 @activation(
     formula="1 / (1 + exp(-x))",
     bounds=(0, 1),
-    gradient=gradients.sigmoid,
+    kernel=kernels.SIGMOID,
     reference="Cox 1958; Rumelhart, Hinton & Williams 1986",
 )
 def sigmoid(x: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def logsigmoid(x: Tensor) -> Tensor:
 @activation(
     formula="(exp(x) - exp(-x)) / (exp(x) + exp(-x))",
     bounds=(-1, 1),
-    gradient=gradients.tanh,
+    kernel=kernels.TANH,
     reference=SquashingReference,
 )
 def tanh(x: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def tanh(x: Tensor) -> Tensor:
     return torch.tanh(x)
 
 
-@activation(formula="max(0, x)", bounds=(0, inf), gradient=gradients.relu, reference="Nair & Hinton 2010")
+@activation(formula="max(0, x)", bounds=(0, inf), kernel=kernels.RELU, reference="Nair & Hinton 2010")
 def relu(x: Tensor) -> Tensor:
     """Rectified linear unit."""
     return torch.relu(x)
@@ -78,9 +78,7 @@ def relu_squared(x: Tensor) -> Tensor:
     return torch.relu(x).square()
 
 
-@activation(
-    formula="x if x > 0 else negative_slope * x", gradient=gradients.leaky_relu, reference="Maas, Hannun & Ng 2013"
-)
+@activation(formula="x if x > 0 else negative_slope * x", kernel=kernels.LEAKY_RELU, reference="Maas, Hannun & Ng 2013")
 def leaky_relu(x: Tensor, *, negative_slope: float = 0.01) -> Tensor:
     """ReLU that keeps a small gradient below zero."""
     return torch.nn.functional.leaky_relu(x, negative_slope)
@@ -90,7 +88,7 @@ def leaky_relu(x: Tensor, *, negative_slope: float = 0.01) -> Tensor:
     formula="x if x > 0 else negative_slope * x",
     learnable=("negative_slope",),
     learnt_by_default=True,
-    gradient=gradients.leaky_relu,
+    kernel=kernels.LEAKY_RELU,
     reference="He, Zhang, Ren & Sun 2015",
 )
 def prelu(x: Tensor, *, negative_slope: Learnable = 0.25) -> Tensor:
@@ -104,7 +102,7 @@ def prelu(x: Tensor, *, negative_slope: Learnable = 0.25) -> Tensor:
 @activation(
     formula="x if x > 0 else alpha * (exp(x) - 1)",
     bounds=(-1, inf),
-    gradient=gradients.elu,
+    kernel=kernels.ELU,
     reference="Clevert, Unterthiner & Hochreiter 2016",
 )
 def elu(x: Tensor, *, alpha: float = 1.0) -> Tensor:
@@ -142,7 +140,7 @@ def softplus(x: Tensor, *, beta: Positive = 1.0, threshold: float = 20.0) -> Ten
     formula="x / (1 + exp(-beta * x))",
     bounds=(-0.2784645427610738, inf),
     learnable=("beta",),
-    gradient=gradients.swish,
+    kernel=kernels.SWISH,
     aliases=("silu",),
     reference="Ramachandran, Zoph & Le 2017; Elfwing, Uchibe & Doya 2018",
 )
@@ -156,15 +154,15 @@ def swish(x: Tensor, *, beta: Learnable = 1.0) -> Tensor:
 @activation(
     formula="x * tanh(log(1 + exp(x)))",
     bounds=(-0.30884341301725043, inf),
-    gradient=gradients.mish,
+    kernel=kernels.MISH,
     reference="Misra 2019",
 )
 def mish(x: Tensor) -> Tensor:
-    """Input times tanh of its softplus; with e = exp(x), the tanh is e * (e + 2) / (e * (e + 2) + 2)."""
+    """Input times tanh of its softplus, which is h / (h + 1) with h = exp(x) + exp(x) ** 2 / 2."""
     # torch's own computes the logarithm and the tanh, and takes four times as long; beyond 20 the tanh is 1 in float32.
     e = x.clamp_max(20).exp()
-    squared = e * (e + 2)
-    return x * (squared / (squared + 2))
+    h = torch.addcmul(e, e, e, value=0.5)
+    return x * (h / (h + 1))
 
 
 @activation(
@@ -174,7 +172,7 @@ def mish(x: Tensor) -> Tensor:
     ),
     bounds=(-0.16997120747990369, inf),
     learnable=("mean", "std"),
-    gradient=gradients.gelu,
+    kernel=kernels.GELU,
     reference="Hendrycks & Gimpel 2016",
 )
 def gelu(

@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from actbench.catalogue.kernels import Kernel
+
 Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
 Yields = Literal["scores", "bounded scores", "probabilities", "log-probabilities"]
 
@@ -29,8 +31,8 @@ class Entry:
     least upper bound of the values at the default parameters. `learnable` names the parameters that training may
     change. `yields` says what an output function returns; `accepts` and `tolerates` say which of these a loss is meant
     for and which it computes without meaning. `across_units` says that an output or a loss needs several units.
-    `gradient(outer, value, x, **parameters)`, of activations, outputs and losses, is `outer` times the derivative at
-    `x`, where the function has the given value; without one, autograd finds it, more slowly. A test compares the two.
+    `gradient(outer, value, x, **parameters)`, of outputs and losses, is `outer` times the derivative at `x`, where the
+    function has the given value; `kernel` is an activation's two passes. Without these autograd does it, more slowly.
     """
 
     kind: Kind
@@ -45,6 +47,7 @@ class Entry:
     learnt_by_default: bool = False
     yields: Yields = "scores"
     across_units: bool = False
+    kernel: Kernel | None = None
     gradient: Function | None = None
     accepts: tuple[Yields, ...] = ()
     tolerates: tuple[Yields, ...] = ()
@@ -81,7 +84,7 @@ def activation(
     bounds: tuple[float, float] = (-inf, inf),
     learnable: tuple[str, ...] = (),
     learnt_by_default: bool = False,
-    gradient: Function | None = None,
+    kernel: Kernel | None = None,
     aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Add an elementwise function `f(x, *, parameter=default)` as an activation."""
@@ -93,7 +96,7 @@ def activation(
         bounds=bounds,
         learnable=learnable,
         learnt_by_default=learnt_by_default,
-        gradient=gradient,
+        kernel=kernel,
         aliases=aliases,
     )
 

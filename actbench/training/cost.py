@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from actbench.choices import Choice, parse_choice
 from actbench.costs import REFERENCE, ROUNDS, SHAPE, THREADS, Clock, Cost, Memory, cost_of, measured_seconds
-from actbench.training.functions import Apply, bind
+from actbench.training.functions import Apply, bind_activation
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,23 @@ class Workload:
     """One activation on fixed values: `leaves` are the input and the learnt parameters, which all get gradients.
 
     `apply` is what training does, with the derivative in closed form where there is one; `forward` leaves it to
-    autograd, whose memory is counted.
+    autograd, whose memory is counted. `value` and `outer` are memory that the passes overwrite.
     """
 
     apply: Apply
     forward: Callable[[], Tensor]
     leaves: tuple[Tensor, ...]
     output_gradient: Tensor
+    value: Tensor
+    outer: Tensor
 
     def run(self) -> tuple[Tensor | None, ...]:
         """Forward, then backward to every leaf."""
         for leaf in self.leaves:
             leaf.grad = None
         with torch.no_grad():
-            _, pull = self.apply(self.leaves[0].detach())
-            return pull(self.output_gradient), *(leaf.grad for leaf in self.leaves[1:])
+            _, pull = self.apply(self.leaves[0].detach(), self.value)
+            return pull(self.outer.copy_(self.output_gradient)), *(leaf.grad for leaf in self.leaves[1:])
 
 
 def measure_costs(choices: Sequence[Choice], *, rounds: int = ROUNDS, clock: Clock = time.perf_counter) -> list[Cost]:
@@ -89,8 +91,9 @@ def workload(choice: Choice, inputs: Tensor, output_gradient: Tensor) -> Workloa
         values: Tensor = choice.entry.function(inputs, **{**settings, **learnt})
         return values
 
-    apply = bind(choice, {name: partial(_itself, values) for name, values in learnt.items()})
-    return Workload(apply, forward, (inputs, *learnt.values()), output_gradient)
+    apply = bind_activation(choice, {name: partial(_itself, values) for name, values in learnt.items()})
+    value, outer = torch.empty_like(output_gradient), torch.empty_like(output_gradient)
+    return Workload(apply, forward, (inputs, *learnt.values()), output_gradient, value, outer)
 
 
 def _itself(values: Tensor) -> Tensor:

@@ -14,32 +14,55 @@ from actbench.choices import Choice
 
 Pullback = Callable[[Tensor], Tensor]
 Applied = tuple[Tensor, Pullback]
-"""A function's value, and what takes the derivative by that value to the derivative by the function's argument."""
+"""A function's value, and what takes the derivative by that value to the derivative by the function's argument.
+
+An activation's pullback overwrites what it is given.
+"""
 Apply = Callable[..., Applied]
 
 
-def bind(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]] | None = None) -> Apply:
-    """The chosen function, ready to be applied; the derivatives by `learnt` parameters are added to their `grad`."""
-    given = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")}
+def bind(choice: Choice) -> Apply:
+    """The chosen output function or loss, ready to be applied."""
+    given = dict(choice.parameters)
     function = partial(choice.entry.function, **given)
-    if learnt or choice.entry.gradient is None:
-        return partial(_apply_by_autograd_with, function, learnt or {})
-    return partial(_apply_with_gradient, function, partial(choice.entry.gradient, **given))
+    if choice.entry.gradient is None:
+        return lambda x, *others: apply_by_autograd(lambda leaf: function(leaf, *others), x)
+    gradient = partial(choice.entry.gradient, **given)
+
+    def apply(x: Tensor, *others: Tensor) -> Applied:
+        value = function(x, *others)
+        return value, lambda outer: gradient(outer, value, x, *others)
+
+    return apply
 
 
-def _apply_with_gradient(
-    function: Callable[..., Tensor], gradient: Callable[..., Tensor], x: Tensor, *others: Tensor
+def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) -> Apply:
+    """The chosen activation, ready to be applied to `x` with memory for its value.
+
+    The derivatives by `learnt` parameters are added to their leaves' `grad`.
+    """
+    given = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")}
+    if learnt or choice.entry.kernel is None:
+        return partial(_activate_by_autograd, partial(choice.entry.function, **given), learnt)
+    forward, backward = partial(choice.entry.kernel.forward, **given), partial(choice.entry.kernel.backward, **given)
+
+    def apply(x: Tensor, out: Tensor) -> Applied:
+        forward(x, out)
+
+        def pull(outer: Tensor) -> Tensor:
+            backward(outer, out, x)
+            return outer
+
+        return out, pull
+
+    return apply
+
+
+def _activate_by_autograd(
+    function: Callable[..., Tensor], learnt: Mapping[str, Callable[[], Tensor]], x: Tensor, out: Tensor
 ) -> Applied:
-    value = function(x, *others)
-    return value, lambda outer: gradient(outer, value, x, *others)
-
-
-def _apply_by_autograd_with(
-    function: Callable[..., Tensor], learnt: Mapping[str, Callable[[], Tensor]], x: Tensor, *others: Tensor
-) -> Applied:
-    return apply_by_autograd(
-        lambda leaf: function(leaf, *others, **{name: values() for name, values in learnt.items()}), x
-    )
+    value, pull = apply_by_autograd(lambda leaf: function(leaf, **{name: get() for name, get in learnt.items()}), x)
+    return out.copy_(value), lambda outer: outer.copy_(pull(outer))
 
 
 def apply_by_autograd(function: Callable[[Tensor], Tensor], x: Tensor) -> Applied:
@@ -75,16 +98,25 @@ def find_runs(keys: Sequence[Hashable], make: Callable[[slice], Apply], *, is_jo
     return Runs(sizes, tuple(make(slice(start, start + size)) for start, size in zip(starts, sizes, strict=True)))
 
 
-def apply_runs(
-    runs: Runs, x: Tensor, *others: Tensor, out: Tensor | None = None, pulled: Tensor | None = None
-) -> Applied:
-    """Apply each run's function to its part of `x` and of the others; values and derivatives may be given memory."""
+def apply_runs(runs: Runs, x: Tensor, *others: Tensor) -> Applied:
+    """Apply each run's function to its part of `x` and of the others."""
     if len(runs.sizes) == 1:
         return runs.applies[0](x, *others)
     applied = [apply(*parts) for apply, *parts in zip(runs.applies, *map(runs.pieces, (x, *others)), strict=True)]
 
     def pull(outer: Tensor) -> Tensor:
-        found = [pull(piece) for (_, pull), piece in zip(applied, runs.pieces(outer), strict=True)]
-        return torch.cat(found, out=pulled)
+        return torch.cat([pull(piece) for (_, pull), piece in zip(applied, runs.pieces(outer), strict=True)])
 
-    return torch.cat([value for value, _ in applied], out=out), pull
+    return torch.cat([value for value, _ in applied]), pull
+
+
+def activate_runs(runs: Runs, x: Tensor, out: Tensor) -> Applied:
+    """Apply each run's activation to its part of `x`, into the same part of `out`."""
+    pulls = [apply(*parts)[1] for apply, *parts in zip(runs.applies, runs.pieces(x), runs.pieces(out), strict=True)]
+
+    def pull(outer: Tensor) -> Tensor:
+        for pull, piece in zip(pulls, runs.pieces(outer), strict=True):
+            pull(piece)
+        return outer
+
+    return out, pull

@@ -13,7 +13,16 @@ from torch import Tensor
 from actbench.catalogue.datasets import Arrays
 from actbench.records import Trial, TrialRecord
 from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, resident, seed_split
-from actbench.training.network import Network, backward, create_network, forward, gather_batch, objective, scores
+from actbench.training.network import (
+    Network,
+    backward,
+    create_network,
+    forward,
+    gather_batch,
+    objective,
+    per_trial,
+    scores,
+)
 from actbench.training.optimizer import Stepper, create_stepper, take_step
 from actbench.training.outcome import Evaluation, TrialCurves, make_record, record_end, record_epoch
 from actbench.training.probes import probe
@@ -121,14 +130,14 @@ def evaluate(
 ) -> tuple[list[float], Tensor, Tensor]:
     """Mean loss of every trial on its seed's rows, and labels and predictions `[trials, images]`, with dropout off."""
     loss_sums = _zero_sums(network, images)
-    all_labels, all_predicted = [], []
+    all_predicted = []
     for block in zip(*(blocks(seed_rows) for seed_rows in rows), strict=True):
         inputs, labels = gather_batch(network, images, splits, block)
         reached = objective(network, scores(network, inputs, training=False), labels)
         loss_sums += reached.losses.sum(dim=1)
-        all_labels.append(labels)
         all_predicted.append(reached.predicted)
-    return (loss_sums / len(rows[0])).tolist(), torch.cat(all_labels, dim=1), torch.cat(all_predicted, dim=1)
+    labels = per_trial(network, torch.stack([images.labels[seed_rows] for seed_rows in rows]))
+    return (loss_sums / len(rows[0])).tolist(), labels, torch.cat(all_predicted, dim=1)
 
 
 def validate(network: Network, images: Images, splits: Sequence[SeedSplit]) -> Evaluation | None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from actbench.layers import Layer, resolve_layers
 from actbench.records import Trial
 from actbench.training.data import Images, SeedSplit, scale
-from actbench.training.functions import Applied, Pullback, apply_by_autograd, apply_runs
+from actbench.training.functions import Applied, Pullback, activate_runs, apply_by_autograd, apply_runs
 from actbench.training.parameters import Parameters, create_parameters
 from actbench.training.products import multiply
 from actbench.training.streams import generator
@@ -123,7 +123,7 @@ def forward(network: Network, inputs: Tensor, *, training: bool) -> list[LayerVa
 def activate(network: Network, index: int, values: Tensor) -> Applied:
     """Each trial's own activation of layer `index`."""
     memory = network.workspace(values.shape[1]).layers[index]
-    return apply_runs(memory.activations, values, out=memory.activated, pulled=memory.pulled)
+    return activate_runs(memory.activations, values, memory.activated)
 
 
 def backward(network: Network, layers: Sequence[LayerValues], outer: Tensor) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from actbench.layers import Layer, learnt_sizes
 from actbench.records import Trial
-from actbench.training.functions import Apply, Runs, bind, find_runs
+from actbench.training.functions import Apply, Runs, bind, bind_activation, find_runs
 from actbench.training.parameters import Parameters
 from actbench.training.products import is_aligned
 
@@ -20,7 +20,7 @@ from actbench.training.products import is_aligned
 class LayerMemory:
     """One layer's parameters and gradients as they enter the products, its activations, and memory for its values.
 
-    `weight` is `[trials, in, out]`, `bias` `[trials, 1, out]`; `linear`, `activated` and `pulled` are
+    `weight` is `[trials, in, out]`, `bias` `[trials, 1, out]`; `linear` and `activated` are
     `[trials, batch, out]`, `outer` `[trials, batch, in]`.
     """
 
@@ -31,7 +31,6 @@ class LayerMemory:
     activations: Runs
     linear: Tensor
     activated: Tensor
-    pulled: Tensor
     outer: Tensor
 
 
@@ -79,7 +78,6 @@ def create_workspace(
                 activations=_activations(networks, parameters, index, is_joint=_may_join(device, batch, layer.units)),
                 linear=empty(*shape),
                 activated=empty(*shape),
-                pulled=empty(*shape),
                 outer=empty(len(trials), batch, layer.fan_in if index else 0),
             )
         )
@@ -106,7 +104,7 @@ def _activations(networks: Sequence[Sequence[Layer]], parameters: Parameters, in
     def make(part: slice) -> Apply:
         layer = layers[part.start]
         assert layer.activation is not None
-        return bind(
+        return bind_activation(
             layer.activation,
             {
                 name: partial(_learnt, parameters, (index, name), part, size)

@@ -21,13 +21,17 @@ OTHER_PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "log_softmax": [{"shift": False}],
     "softmax": [{"shift": False}],
 }
-ELEMENTWISE = [entry for kind in ("activation", "output") for entry in entries(kind) if entry.gradient is not None]
+ACTIVATIONS = [entry for entry in entries("activation") if entry.kernel is not None]
+OUTPUTS = [entry for entry in entries("output") if entry.gradient is not None]
 LOSSES = [entry for entry in entries("loss") if entry.gradient is not None]
-CASES = [
-    pytest.param(entry, parameters, id=f"{entry.kind}-{entry.name}-{parameters}")
-    for entry in ELEMENTWISE
-    for parameters in ({}, *OTHER_PARAMETERS.get(entry.name, []))
-]
+
+
+def cases(chosen: list[Entry]) -> list[Any]:
+    return [
+        pytest.param(entry, parameters, id=f"{entry.name}-{parameters}")
+        for entry in chosen
+        for parameters in ({}, *OTHER_PARAMETERS.get(entry.name, []))
+    ]
 
 
 def given(entry: Entry, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -35,52 +39,75 @@ def given(entry: Entry, parameters: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in everything.items() if name not in ("learn", "per_feature")}
 
 
-def both_gradients(entry: Entry, function: Callable[..., Tensor], x: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
-    """The closed form, and what autograd finds, for a random derivative by the value."""
+def by_autograd(function: Callable[..., Tensor], x: Tensor, *others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The value, a random derivative of some loss by it, and the derivative by `x` that follows."""
     leaf = x.clone().requires_grad_()
     value = function(leaf, *others)
     outer = torch.randn(value.shape, generator=torch.Generator().manual_seed(1), dtype=x.dtype)
-    (theirs,) = torch.autograd.grad(value, leaf, outer)
-    assert entry.gradient is not None
-    before = outer.clone(), x.clone()
-    with torch.no_grad():
-        ours = entry.gradient(outer, value.detach(), x, *others)
-    assert torch.equal(outer, before[0])
-    assert torch.equal(x, before[1])
-    return ours, theirs
+    (found,) = torch.autograd.grad(value, leaf, outer)
+    return value.detach(), outer, found
 
 
 def points(dtype: torch.dtype) -> Tensor:
-    """Rows of ten values: near zero, ordinary, in the tails, and the kinks themselves."""
-    draws = torch.Generator().manual_seed(0)
-    ordinary = torch.randn(40, 10, generator=draws, dtype=dtype)
-    return torch.cat([ordinary, ordinary * 1e-4, ordinary * 8, torch.zeros(1, 10, dtype=dtype)])
+    """`[trials, batch, units]`: near zero, ordinary, in the tails, and the kinks themselves."""
+    ordinary = torch.randn(40, 10, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    return torch.stack([ordinary, ordinary * 1e-4, ordinary * 8, torch.zeros_like(ordinary)])
 
 
-@pytest.mark.parametrize(("entry", "parameters"), CASES)
+def tolerance(dtype: torch.dtype) -> dict[str, float]:
+    return dict.fromkeys(("rtol", "atol"), 1e-10 if dtype == torch.float64 else 1e-4)
+
+
+@pytest.mark.parametrize(("entry", "parameters"), cases(ACTIVATIONS))
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_a_closed_form_agrees_with_autograd(entry: Entry, parameters: dict[str, Any], dtype: torch.dtype) -> None:
-    settings = given(entry, parameters)
-    bound = Entry(**{**entry.__dict__, "gradient": partial(entry.gradient, **settings) if entry.gradient else None})
-    ours, theirs = both_gradients(bound, partial(entry.function, **settings), points(dtype))
-    tolerance = 1e-10 if dtype == torch.float64 else 1e-4
-    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+def test_a_kernel_agrees_with_function_and_autograd(
+    entry: Entry, parameters: dict[str, Any], dtype: torch.dtype
+) -> None:
+    assert entry.kernel is not None
+    settings, x = given(entry, parameters), points(dtype)
+    value, outer, gradient = by_autograd(partial(entry.function, **settings), x)
+    before, out = x.clone(), torch.full_like(x, torch.nan)
+    with torch.no_grad():
+        entry.kernel.forward(x, out, **settings)
+        entry.kernel.backward(outer, out, x, **settings)
+    torch.testing.assert_close(out, value, **tolerance(dtype))
+    torch.testing.assert_close(outer, gradient, **tolerance(dtype))
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize(("entry", "parameters"), cases(OUTPUTS))
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_an_outputs_closed_form_agrees_with_autograd(
+    entry: Entry, parameters: dict[str, Any], dtype: torch.dtype
+) -> None:
+    assert entry.gradient is not None
+    settings, x = given(entry, parameters), points(dtype)
+    value, outer, gradient = by_autograd(partial(entry.function, **settings), x)
+    torch.testing.assert_close(entry.gradient(outer, value, x, **settings), gradient, **tolerance(dtype))
 
 
 @pytest.mark.parametrize("entry", LOSSES, ids=lambda entry: entry.name)
 def test_a_losss_closed_form_agrees_with_autograd(entry: Entry) -> None:
-    labels = torch.arange(121) % 10
-    ours, theirs = both_gradients(entry, entry.function, points(torch.float64), labels)
-    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+    assert entry.gradient is not None
+    x = points(torch.float64)
+    labels = (torch.arange(160) % 10).view(4, 40)
+    value, outer, gradient = by_autograd(entry.function, x, labels)
+    torch.testing.assert_close(entry.gradient(outer, value, x, labels), gradient, **tolerance(torch.float64))
+
+
+def test_the_activations_that_most_networks_use_have_a_kernel() -> None:
+    assert {entry.name for entry in ACTIVATIONS} >= {
+        "identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "swish", "mish",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("x", [-1e4, -200.0, -90.0, 90.0, 200.0, 1e4])
 def test_mish_is_right_where_its_exponential_overflows_or_vanishes(x: float) -> None:
-    entry = find("activation", "mish")
-    assert entry.gradient is not None
-    at = torch.tensor([x])
-    value = entry.function(at)
-    slope = entry.gradient(torch.ones(1), value, at)
+    kernel = find("activation", "mish").kernel
+    assert kernel is not None
+    at, value, slope = torch.full((1, 1), x), torch.empty(1, 1), torch.ones(1, 1)
+    kernel.forward(at, value)
+    kernel.backward(slope, value, at)
     if x > 0:
         assert (value.item(), slope.item()) == (x, 1.0)
     else:

@@ -146,7 +146,7 @@ def test_costs_are_those_of_the_functions_asked_for(monkeypatch: pytest.MonkeyPa
     def planted_workload(choice: Choice, inputs: torch.Tensor, output_gradient: torch.Tensor) -> Workload:
         real = workload(choice, inputs, output_gradient)
         names[id(real.forward)] = choice.name
-        return Planted(real.apply, real.forward, real.leaves, real.output_gradient)
+        return Planted(**vars(real))
 
     monkeypatch.setattr(cost, "workload", planted_workload)
     found = measure_costs([chosen("mish"), chosen("relu"), chosen("tanh")], rounds=6, clock=clock)

@@ -131,3 +131,19 @@ def test_dropout_scales_what_it_keeps_and_evaluation_drops_nothing(tmp_path: Pat
         kept = scores(network, inputs, training=False).clone()
     torch.testing.assert_close(dropped, kept, rtol=0.1, atol=0.15)
     assert not torch.equal(scores(network, inputs, training=True), kept)
+
+
+@pytest.mark.parametrize("block", [7, 16, 50])
+def test_evaluation_in_blocks_finds_what_one_block_finds(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    trials = [make_trial(settings({}, {}), seed) for seed in (0, 1)]
+    _, images = resident(load(DATASETS["digits"], Path()), CPU)
+    network = create_network(trials, CPU)
+    splits = [seed_split(images, trials[0].settings.data, "final", seed) for seed in network.seeds]
+    rows = [torch.arange(50), torch.arange(50).flip(0)]
+    losses, labels, predicted = evaluate(network, images, splits, rows)
+    monkeypatch.setattr("actbench.training.data.EVALUATION_IMAGES", block)
+    in_blocks = evaluate(network, images, splits, rows)
+    assert in_blocks[0] == pytest.approx(losses, rel=1e-5)
+    assert torch.equal(in_blocks[1], labels)
+    assert labels.tolist() == [images.labels[one].tolist() for one in rows]
+    assert torch.equal(in_blocks[2], predicted)

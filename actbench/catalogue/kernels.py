@@ -1,0 +1,141 @@
+"""Activations as training computes them: forward into given memory, backward in place, no memory asked of the system.
+
+`forward(x, out, **parameters)` writes f(x) to `out`. `backward(outer, value, x, **parameters)` multiplies `outer`, the
+derivative of the loss by the value f(x), by f'(x), which makes it the derivative by `x`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from actbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = LazyModule("torch")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Both passes of an activation whose parameters are not learnt; a test compares them with function and autograd."""
+
+    forward: Callable[..., object]
+    backward: Callable[..., object]
+
+
+def _aten(name: str) -> Any:
+    """What torch itself calls, with a place for the result."""
+    return getattr(torch.ops.aten, name)
+
+
+def _sigmoid_backward(outer: Tensor, value: Tensor, x: Tensor) -> None:
+    """f'(x) = f(x) * (1 - f(x))."""
+    _aten("sigmoid_backward").grad_input(outer, value, grad_input=outer)
+
+
+def _tanh_backward(outer: Tensor, value: Tensor, x: Tensor) -> None:
+    """f'(x) = 1 - f(x) ** 2."""
+    _aten("tanh_backward").grad_input(outer, value, grad_input=outer)
+
+
+def _relu_forward(x: Tensor, out: Tensor) -> None:
+    torch.clamp_min(x, 0, out=out)
+
+
+def _relu_backward(outer: Tensor, value: Tensor, x: Tensor) -> None:
+    """f'(x) = 1 if x > 0 else 0."""
+    _aten("threshold_backward").grad_input(outer, x, 0, grad_input=outer)
+
+
+def _leaky_relu_forward(x: Tensor, out: Tensor, *, negative_slope: float) -> None:
+    _aten("leaky_relu").out(x, negative_slope, out=out)
+
+
+def _leaky_relu_backward(outer: Tensor, value: Tensor, x: Tensor, *, negative_slope: float) -> None:
+    """f'(x) = 1 if x > 0 else negative_slope."""
+    _aten("leaky_relu_backward").grad_input(outer, x, negative_slope, False, grad_input=outer)
+
+
+def _elu_forward(x: Tensor, out: Tensor, *, alpha: float) -> None:
+    _aten("elu").out(x, alpha, 1, 1, out=out)
+
+
+def _elu_backward(outer: Tensor, value: Tensor, x: Tensor, *, alpha: float) -> None:
+    """f'(x) = 1 if x > 0 else alpha * exp(x)."""
+    _aten("elu_backward").grad_input(outer, alpha, 1, 1, False, x, grad_input=outer)
+
+
+def _swish_forward(x: Tensor, out: Tensor, *, beta: float) -> None:
+    if beta == 1:
+        _aten("silu").out(x, out=out)
+    else:
+        torch.mul(x, beta, out=out).sigmoid_().mul_(x)
+
+
+def _swish_backward(outer: Tensor, value: Tensor, x: Tensor, *, beta: float) -> None:
+    """f'(x) = s * (1 + beta * x * (1 - s)), s = sigmoid(beta * x)."""
+    if beta == 1:
+        _aten("silu_backward").grad_input(outer, x, grad_input=outer)
+    else:
+        gate = torch.sigmoid(beta * x)
+        outer.mul_(gate).mul_(1 + beta * x * (1 - gate))
+
+
+def _gelu_forward(x: Tensor, out: Tensor, *, approximate: str, mean: float, std: float) -> None:
+    if (mean, std) == (0, 1):
+        _aten("gelu").out(x, approximate=approximate, out=out)
+    else:
+        out.copy_((1 + _gelu_gate((x - mean) / std, approximate)) / 2 * x)
+
+
+def _gelu_backward(outer: Tensor, value: Tensor, x: Tensor, *, approximate: str, mean: float, std: float) -> None:
+    """f'(x) = Phi(z) + x * phi(z) / std, z = (x - mean) / std, or the derivative of the tanh approximation."""
+    if (mean, std) == (0, 1):
+        _aten("gelu_backward").grad_input(outer, x, approximate=approximate, grad_input=outer)
+        return
+    z = (x - mean) / std
+    gate = _gelu_gate(z, approximate)
+    if approximate == "none":
+        slope = math.sqrt(2 / math.pi) * torch.exp(z * z / -2)
+    else:
+        slope = (1 - gate * gate) * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z * z)
+    outer.mul_((1 + gate + x * slope / std) / 2)
+
+
+def _gelu_gate(z: Tensor, approximate: str) -> Tensor:
+    """2 * Phi(z) - 1, or the tanh that approximates it."""
+    if approximate == "none":
+        return torch.erf(z / math.sqrt(2))
+    return torch.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))
+
+
+def _mish_forward(x: Tensor, out: Tensor) -> None:
+    for each, result in zip(x, out, strict=True):  # trial by trial, so that what is in between stays in the cache
+        e = torch.clamp_max(each, 20, out=result).exp_()
+        h = torch.addcmul(e, e, e, value=0.5)
+        torch.div(h, h + 1, out=result).mul_(each)
+
+
+def _mish_backward(outer: Tensor, value: Tensor, x: Tensor) -> None:
+    """f'(x) = (h + x * h' / (h + 1)) / (h + 1), h = e + e ** 2 / 2, h' = e + e ** 2, e = exp(x)."""
+    for found, each in zip(outer, x, strict=True):
+        e = each.clamp_max(20).exp_()
+        h = torch.addcmul(e, e, e, value=0.5)
+        beyond = h + 1
+        found.mul_(h.addcdiv_(e.addcmul_(e, e).mul_(each), beyond).div_(beyond))
+
+
+IDENTITY = Kernel(lambda x, out: out.copy_(x), lambda outer, value, x: None)
+SIGMOID = Kernel(lambda x, out: torch.sigmoid(x, out=out), _sigmoid_backward)
+TANH = Kernel(lambda x, out: torch.tanh(x, out=out), _tanh_backward)
+RELU = Kernel(_relu_forward, _relu_backward)
+LEAKY_RELU = Kernel(_leaky_relu_forward, _leaky_relu_backward)
+ELU = Kernel(_elu_forward, _elu_backward)
+SWISH = Kernel(_swish_forward, _swish_backward)
+GELU = Kernel(_gelu_forward, _gelu_backward)
+MISH = Kernel(_mish_forward, _mish_backward)
