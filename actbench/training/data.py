@@ -80,14 +80,13 @@ def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> S
     return SeedSplit(train_rows, validation_rows, offset, divisor)
 
 
-def scale(stored: Tensor, split: SeedSplit, out: Tensor) -> Tensor:
+def scale(stored: Tensor, split: SeedSplit, out: Tensor) -> None:
     """(x - offset) / divisor of inputs as stored, in float32."""
     out.copy_(stored)
     if split.offset:
         out -= split.offset
     if split.divisor != 1:
         out /= split.divisor
-    return out
 
 
 def epoch_rows(split: SeedSplit, phase: Phase, seed: int, epoch: int, *, shuffle: bool) -> Tensor:
@@ -99,5 +98,5 @@ def epoch_rows(split: SeedSplit, phase: Phase, seed: int, epoch: int, *, shuffle
 
 
 def blocks(rows: Tensor) -> Iterator[Tensor]:
-    """Rows in blocks for evaluation."""
-    return (rows[start : start + EVALUATION_IMAGES] for start in range(0, len(rows), EVALUATION_IMAGES))
+    """Rows `[seeds, images]` in blocks for evaluation."""
+    return iter(torch.split(rows, EVALUATION_IMAGES, dim=1))

@@ -55,7 +55,7 @@ def _train_stack(
     curves = [TrialCurves() for _ in trials]
     stepper = create_stepper(network)
     steps = math.ceil(settings.data.train_count() / settings.train.batch_images(settings.data.train_count()))
-    test_rows = [torch.arange(settings.data.test_count(), device=device)] * len(splits)
+    test_rows = torch.arange(settings.data.test_count(), device=device).expand(len(splits), -1)
     to_probe = settings.train.probed_epochs()
     probes = [probe(network, train_images, splits, epoch=0)]
     epoch_seconds: list[float] = []
@@ -104,14 +104,16 @@ def train_epoch(
     """
     train, phase = network.trials[0].settings.train, network.trials[0].phase
     count = len(splits[0].train_rows)
-    orders = [
-        torch.split(epoch_rows(split, phase, seed, epoch, shuffle=train.shuffle), train.batch_images(count))
-        for split, seed in zip(splits, network.seeds, strict=True)
-    ]
+    orders = torch.stack(
+        [
+            epoch_rows(split, phase, seed, epoch, shuffle=train.shuffle)
+            for split, seed in zip(splits, network.seeds, strict=True)
+        ]
+    )
     loss_sums = _zero_sums(network, images)
     hit_sums = torch.zeros_like(loss_sums, dtype=torch.int64)
     next_pulse = time.monotonic() + PULSE_SECONDS
-    for step, rows in enumerate(zip(*orders, strict=True)):
+    for step, rows in enumerate(torch.split(orders, train.batch_images(count), dim=1)):
         inputs, labels = gather_batch(network, images, splits, rows)
         layers = forward(network, inputs, training=True)
         reached = objective(network, layers[-1].after, labels)
@@ -126,24 +128,27 @@ def train_epoch(
 
 
 def evaluate(
-    network: Network, images: Images, splits: Sequence[SeedSplit], rows: Sequence[Tensor]
+    network: Network, images: Images, splits: Sequence[SeedSplit], rows: Tensor
 ) -> tuple[list[float], Tensor, Tensor]:
-    """Mean loss of every trial on its seed's rows, and labels and predictions `[trials, images]`, with dropout off."""
+    """Mean loss of every trial on its seed's rows `[seeds, images]`; labels and predictions `[trials, images]`.
+
+    Dropout is off, and batch norm uses what it has seen in training.
+    """
     loss_sums = _zero_sums(network, images)
     all_predicted = []
-    for block in zip(*(blocks(seed_rows) for seed_rows in rows), strict=True):
+    for block in blocks(rows):
         inputs, labels = gather_batch(network, images, splits, block)
         reached = objective(network, scores(network, inputs, training=False), labels)
         loss_sums += reached.losses.sum(dim=1)
         all_predicted.append(reached.predicted)
-    labels = per_trial(network, torch.stack([images.labels[seed_rows] for seed_rows in rows]))
-    return (loss_sums / len(rows[0])).tolist(), labels, torch.cat(all_predicted, dim=1)
+    labels = per_trial(network, images.labels[rows])
+    return (loss_sums / rows.shape[1]).tolist(), labels, torch.cat(all_predicted, dim=1)
 
 
 def validate(network: Network, images: Images, splits: Sequence[SeedSplit]) -> Evaluation | None:
     """Mean loss and correct count of every trial on its seed's validation rows; None where there are none."""
-    rows = [split.validation_rows for split in splits]
-    if len(rows[0]) == 0:
+    rows = torch.stack([split.validation_rows for split in splits])
+    if rows.shape[1] == 0:
         return None
     losses, labels, predicted = evaluate(network, images, splits, rows)
     return losses, (predicted == labels).sum(dim=1).tolist()

@@ -146,16 +146,14 @@ def scores(network: Network, inputs: Tensor, *, training: bool) -> Tensor:
     return forward(network, inputs, training=training)[-1].after
 
 
-def gather_batch(
-    network: Network, images: Images, splits: Sequence[SeedSplit], rows: Sequence[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Inputs `[trials, batch, features]` and labels `[trials, batch]`, gathered once for each seed."""
-    workspace = network.workspace(len(rows[0]))
+def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs `[trials, batch, features]` and labels `[trials, batch]` of each seed's rows `[seeds, batch]`."""
+    workspace = network.workspace(rows.shape[1])
     stored = workspace.stored(images.inputs)
-    for number, (seed_rows, split) in enumerate(zip(rows, splits, strict=True)):
+    torch.index_select(images.labels, 0, rows.reshape(-1), out=workspace.labels.view(-1))
+    for seed_rows, split, inputs in zip(rows, splits, workspace.inputs, strict=True):  # one after another: in cache
         torch.index_select(images.inputs, 0, seed_rows, out=stored)
-        scale(stored, split, out=workspace.inputs[number])
-        torch.index_select(images.labels, 0, seed_rows, out=workspace.labels[number])
+        scale(stored, split, out=inputs)
     return per_trial(network, workspace.inputs), per_trial(network, workspace.labels)
 
 

@@ -23,7 +23,7 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
 
     Gradients are those of the batch's mean loss; they are overwritten by the next step and never applied.
     """
-    rows = [split.train_rows[:PROBE_IMAGES] for split in splits]
+    rows = torch.stack([split.train_rows[:PROBE_IMAGES] for split in splits])
     inputs, labels = gather_batch(network, images, splits, rows)
     values = forward(network, inputs, training=False)
     reached = objective(network, values[-1].after, labels)

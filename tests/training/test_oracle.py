@@ -85,7 +85,7 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
     size = count if chosen.train.batch_size == "full" else int(chosen.train.batch_size)
     steps = math.ceil(count / size)
     trained = [train_epoch(network, stepper, images, splits, epoch, steps) for epoch in range(1, EPOCHS + 1)]
-    test_losses, labels, predicted = evaluate(network, test_images, splits, [torch.arange(50)] * 3)
+    test_losses, labels, predicted = evaluate(network, test_images, splits, torch.arange(50).expand(3, -1))
     for index, (split, model) in enumerate(zip(splits, plain, strict=True)):
         decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
         others = [parameter for parameter in model.parameters() if parameter.ndim == 1]
@@ -139,7 +139,7 @@ def test_evaluation_in_blocks_finds_what_one_block_finds(block: int, monkeypatch
     _, images = resident(load(DATASETS["digits"], Path()), CPU)
     network = create_network(trials, CPU)
     splits = [seed_split(images, trials[0].settings.data, "final", seed) for seed in network.seeds]
-    rows = [torch.arange(50), torch.arange(50).flip(0)]
+    rows = torch.stack([torch.arange(50), torch.arange(50).flip(0)])
     losses, labels, predicted = evaluate(network, images, splits, rows)
     monkeypatch.setattr("actbench.training.data.EVALUATION_IMAGES", block)
     in_blocks = evaluate(network, images, splits, rows)
