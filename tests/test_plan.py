@@ -155,7 +155,8 @@ def test_trials_of_one_seed_stay_together_where_they_share_their_functions() -> 
 
 
 def test_trials_with_the_same_activation_share_a_stack_rather_than_those_of_one_seed(tmp_path: Path) -> None:
-    text = "data: {dataset: mnist}\nvary: {model.activation: [relu, tanh, gelu, mish, elu, swish, sigmoid, leaky_relu]}\nseeds: 5\n"
+    names = "relu, tanh, gelu, mish, elu, swish, sigmoid, leaky_relu"
+    text = f"data: {{dataset: mnist}}\nvary: {{model.activation: [{names}]}}\nseeds: 5\n"
     stacks = make_stacks(make_plan(experiment_from(text, tmp_path)).trials().values(), workers=2)
     assert len(stacks) == 8
     for stack in stacks:
@@ -207,3 +208,11 @@ def test_whatever_is_still_missing_is_in_exactly_one_stack(workers: int) -> None
         missing = draws.sample(trials, draws.randrange(len(trials) + 1))
         stacks = make_stacks(missing, workers=workers, cache_bytes=2**17)
         assert Counter(trial.id for stack in stacks for trial in stack) == Counter(trial.id for trial in missing)
+
+
+def test_trials_of_different_precision_share_no_stack_and_no_id(tmp_path: Path) -> None:
+    text = "model: {hidden: [8]}\nvary: {train.precision: [float32, bf16]}\nseeds: 3\n"
+    experiment = experiment_from(text, tmp_path)
+    stacks = stacks_of(experiment)
+    assert len(make_plan(experiment).trials()) == 6
+    assert [{trial.settings.train.precision for trial in stack} for stack in stacks] == [{"float32"}, {"bf16"}]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,20 +12,12 @@ from torch import Tensor
 from actbench.catalogue.datasets import Arrays
 from actbench.records import Trial, TrialRecord
 from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, resident, seed_split
-from actbench.training.network import (
-    Network,
-    backward,
-    create_network,
-    forward,
-    gather_batch,
-    objective,
-    per_trial,
-    scores,
-)
-from actbench.training.optimizer import Stepper, create_stepper, take_step
+from actbench.training.network import Network, create_network, gather_batch, objective, per_trial, scores
+from actbench.training.optimizer import create_stepper
 from actbench.training.outcome import Evaluation, TrialCurves, make_record, record_end, record_epoch
 from actbench.training.probes import probe
 from actbench.training.products import products_in
+from actbench.training.steps import Step, Sums, make_step
 
 PULSE_SECONDS = 5.0
 
@@ -53,15 +44,15 @@ def _train_stack(
     network = create_network(trials, device)
     splits = [seed_split(train_images, settings.data, phase, seed) for seed in network.seeds]
     curves = [TrialCurves() for _ in trials]
-    stepper = create_stepper(network)
-    steps = math.ceil(settings.data.train_count() / settings.train.batch_images(settings.data.train_count()))
+    sums = create_sums(network, device)
+    step = make_step(network, create_stepper(network), train_images, splits, sums)
     test_rows = torch.arange(settings.data.test_count(), device=device).expand(len(splits), -1)
     to_probe = settings.train.probed_epochs()
     probes = [probe(network, train_images, splits, epoch=0)]
     epoch_seconds: list[float] = []
     for epoch in range(1, settings.train.epochs + 1):
         epoch_started = time.perf_counter()
-        trained = train_epoch(network, stepper, train_images, splits, epoch, steps, partial(on_epoch, epoch - 1))
+        trained = train_epoch(network, step, sums, splits, epoch, partial(on_epoch, epoch - 1))
         epoch_seconds.append(round((time.perf_counter() - epoch_started) / len(trials), 9))
         validated = validate(network, train_images, splits)
         record_epoch(curves, epoch, trained, validated)
@@ -91,11 +82,10 @@ def _train_stack(
 
 def train_epoch(
     network: Network,
-    stepper: Stepper,
-    images: Images,
+    step: Step,
+    sums: Sums,
     splits: Sequence[SeedSplit],
     epoch: int,
-    steps: int,
     on_pulse: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """One pass over the training rows; mean loss and correct count of every trial over the epoch's own batches.
@@ -103,28 +93,22 @@ def train_epoch(
     `on_pulse` is called every few seconds, so that whoever waits knows that the training goes on.
     """
     train, phase = network.trials[0].settings.train, network.trials[0].phase
-    count = len(splits[0].train_rows)
     orders = torch.stack(
         [
             epoch_rows(split, phase, seed, epoch, shuffle=train.shuffle)
             for split, seed in zip(splits, network.seeds, strict=True)
         ]
     )
-    loss_sums = _zero_sums(network, images)
-    hit_sums = torch.zeros_like(loss_sums, dtype=torch.int64)
+    count = orders.shape[1]
+    batches = torch.split(orders, train.batch_images(count), dim=1)
+    sums.clear()
     next_pulse = time.monotonic() + PULSE_SECONDS
-    for step, rows in enumerate(torch.split(orders, train.batch_images(count), dim=1)):
-        inputs, labels = gather_batch(network, images, splits, rows)
-        layers = forward(network, inputs, training=True)
-        reached = objective(network, layers[-1].after, labels)
-        backward(network, layers, reached.mean_gradient())
-        take_step(stepper, (epoch - 1) * steps + step, train.epochs * steps)
-        loss_sums += reached.losses.sum(dim=1)
-        hit_sums += (reached.predicted == labels).sum(dim=1)
+    for number, rows in enumerate(batches, start=(epoch - 1) * len(batches)):
+        step(rows, number, train.epochs * len(batches))
         if time.monotonic() > next_pulse:
             on_pulse()
             next_pulse += PULSE_SECONDS
-    return (loss_sums / count).tolist(), hit_sums.tolist()
+    return (sums.losses / count).tolist(), sums.hits.tolist()
 
 
 def evaluate(
@@ -134,7 +118,7 @@ def evaluate(
 
     Dropout is off, and batch norm uses what it has seen in training.
     """
-    loss_sums = _zero_sums(network, images)
+    loss_sums = create_sums(network, images.inputs.device).losses
     all_predicted = []
     for block in blocks(rows):
         inputs, labels = gather_batch(network, images, splits, block)
@@ -154,9 +138,7 @@ def validate(network: Network, images: Images, splits: Sequence[SeedSplit]) -> E
     return losses, (predicted == labels).sum(dim=1).tolist()
 
 
-def _zero_sums(network: Network, images: Images) -> Tensor:
-    """One sum per trial, in float64 where the device has it."""
-    device = images.inputs.device
-    return torch.zeros(
-        len(network.trials), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device
-    )
+def create_sums(network: Network, device: torch.device) -> Sums:
+    """One sum of losses and one of hits per trial, the losses' in float64 where the device has it."""
+    count, precise = len(network.trials), torch.float32 if device.type == "mps" else torch.float64
+    return Sums(torch.zeros(count, dtype=precise, device=device), torch.zeros(count, dtype=torch.int64, device=device))

@@ -14,9 +14,10 @@ from torch import nn
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.settings import TrialSettings
 from actbench.training.data import epoch_rows, resident, seed_split
-from actbench.training.loop import evaluate, train_epoch
+from actbench.training.loop import create_sums, evaluate, train_epoch
 from actbench.training.network import Network, create_network
 from actbench.training.optimizer import create_stepper, schedule_factor
+from actbench.training.steps import make_step
 from actbench.trials import make_trial
 
 CPU = torch.device("cpu")
@@ -80,11 +81,12 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
     network = create_network(trials, CPU)
     splits = [seed_split(images, chosen.data, "final", seed) for seed in network.seeds]
     plain = [plain_network(network, index, batch_norm) for index in range(len(trials))]
-    stepper = create_stepper(network)
+    sums = create_sums(network, CPU)
+    training_step = make_step(network, create_stepper(network), images, splits, sums)
     count = chosen.data.train_count()
     size = count if chosen.train.batch_size == "full" else int(chosen.train.batch_size)
     steps = math.ceil(count / size)
-    trained = [train_epoch(network, stepper, images, splits, epoch, steps) for epoch in range(1, EPOCHS + 1)]
+    trained = [train_epoch(network, training_step, sums, splits, epoch) for epoch in range(1, EPOCHS + 1)]
     test_losses, labels, predicted = evaluate(network, test_images, splits, torch.arange(50).expand(3, -1))
     for index, (split, model) in enumerate(zip(splits, plain, strict=True)):
         decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]

@@ -141,6 +141,35 @@ def test_a_single_input_and_a_single_output_unit_keep_a_trials_bits(tmp_path: An
     assert_same_alone_and_together(trials, arrays)
 
 
+BF16 = pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this processor cannot multiply in bf16"
+)
+
+
+@BF16
+@pytest.mark.parametrize("shape", [ALIGNED, RAGGED, {"hidden": (1,)}], ids=str)
+def test_products_in_bf16_have_the_same_bits_alone_and_in_a_stack(shape: dict[str, Any], digits: Arrays) -> None:
+    trials = [
+        trial(seed, model=shape | {"activation": activation}, precision="bf16")
+        for activation in ("relu", "gelu")
+        for seed in range(3)
+    ]
+    assert_same_alone_and_together(trials, digits)
+
+
+@BF16
+def test_precision_changes_the_numbers_a_little_and_nothing_after_the_stack(digits: Arrays) -> None:
+    before = torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[attr-defined]
+    exact, rounded, again = (
+        train([trial(model=ALIGNED, precision=precision)], digits)[0] for precision in ("float32", "bf16", "float32")
+    )
+    assert rounded.settings.train.precision == "bf16"
+    assert rounded.curves.train_loss != exact.curves.train_loss
+    assert rounded.curves.train_loss == pytest.approx(exact.curves.train_loss, rel=0.05)
+    assert numbers(again) == numbers(exact)
+    assert before == torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[attr-defined]
+
+
 def test_a_diverging_trial_is_recorded_and_leaves_its_stack_mates_alone(digits: Arrays) -> None:
     sound = [trial(0), trial(1, model={"activation": "tanh"})]
     wild = trial(

@@ -1,0 +1,86 @@
+"""One step of training, and its replay as a CUDA graph, which spares a GPU the waiting for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from actbench.training.data import Images, SeedSplit
+from actbench.training.network import Network, backward, forward, gather_batch, objective
+from actbench.training.optimizer import Stepper, take_step
+
+WARM_UP_STEPS = 3
+
+Step = Callable[[Tensor, int, int], None]
+"""Trains on the rows `[seeds, batch]`; the step's number and how many there will be decide the learning rate."""
+Record = Callable[[Callable[[], None]], Callable[[], None]]
+"""Takes down what a function does on the device; the result does it again, with whatever is then in its memory."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Loss and correct predictions of every trial so far in this epoch, both `[trials]`."""
+
+    losses: Tensor
+    hits: Tensor
+
+    def clear(self) -> None:
+        """Start a new epoch."""
+        self.losses.zero_()
+        self.hits.zero_()
+
+
+def make_step(network: Network, stepper: Stepper, images: Images, splits: Sequence[SeedSplit], sums: Sums) -> Step:
+    """What trains the network on one batch, recorded and replayed where the device is a GPU and nothing forbids it."""
+
+    def step(rows: Tensor, number: int, total: int) -> None:
+        inputs, labels = gather_batch(network, images, splits, rows)
+        layers = forward(network, inputs, training=True)
+        reached = objective(network, layers[-1].after, labels)
+        backward(network, layers, reached.mean_gradient())
+        take_step(stepper, number, total)
+        sums.losses.add_(reached.losses.sum(dim=1))
+        sums.hits.add_((reached.predicted == labels).sum(dim=1))
+
+    if images.inputs.device.type != "cuda" or not is_repeatable(network):
+        return step
+    return replayed(step, record_cuda_graph)
+
+
+def is_repeatable(network: Network) -> bool:
+    """Whether every step does the same on other data: no random draws, and one learning rate throughout."""
+    has_dropout = any(layer.dropout for layer in network.layers[0])
+    return not has_dropout and network.trials[0].settings.train.schedule == "constant"
+
+
+def replayed(step: Step, record: Record) -> Step:
+    """The step, recorded once it has been taken a few times, and then replayed for batches of the first one's size."""
+    batch: list[Tensor] = []
+    replays: list[Callable[[], None]] = []
+    taken = 0
+
+    def replay(rows: Tensor, number: int, total: int) -> None:
+        nonlocal taken
+        if not batch:
+            batch.append(rows.clone(memory_format=torch.contiguous_format))
+        if rows.shape != batch[0].shape or taken < WARM_UP_STEPS:
+            taken += rows.shape == batch[0].shape
+            step(rows, number, total)
+            return
+        batch[0].copy_(rows)
+        if not replays:
+            replays.append(record(lambda: step(batch[0], number, total)))
+        replays[0]()
+
+    return replay
+
+
+def record_cuda_graph(function: Callable[[], None]) -> Callable[[], None]:
+    """Capture what the function launches, without running it."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        function()
+    return graph.replay
