@@ -1,0 +1,178 @@
+"""A worker that is killed, crashes or hangs costs its own stack a second try; a poisonous trial fails alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from actbench.catalogue.datasets import DATASETS, Arrays, load
+from actbench.executors import Event, StackDone, TrialFailed, run_in_process, start_workers
+from actbench.plan import make_plan
+from actbench.records import TrialRecord
+from actbench.stacks import Stack, batched_tuple
+from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
+
+MARKERS = "ACTBENCH_TEST_MARKERS"
+SILENCE_SECONDS = 6.0
+OnEpoch = Callable[[int], None]
+
+
+def _end(how: str) -> None:
+    if how == "hang":
+        time.sleep(3600)
+    elif how == "out of memory":
+        raise MemoryError
+    elif how == "exception":
+        raise ValueError("poison")
+    else:
+        os.kill(os.getpid(), {"killed": signal.SIGKILL, "segfault": signal.SIGSEGV}[how])
+
+
+def lost_once(stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch) -> list[TrialRecord]:
+    """Ends badly at the first try of the stack with seed 1, and never again."""
+    marker = Path(os.environ[MARKERS], "tried")
+    if any(trial.seed == 1 for trial in stack) and not marker.exists():
+        marker.touch()
+        _end(os.environ["HOW"])
+    return fake_train(stack, arrays, device, on_epoch)
+
+
+def poisoned(stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch) -> list[TrialRecord]:
+    """Ends badly whenever seed 1 of the first arm is among the trials; every try leaves its mark."""
+    if any(trial.seed == 1 and trial.settings.model.activation.name == "relu" for trial in stack):
+        Path(os.environ[MARKERS], f"{len(stack)}-{time.monotonic_ns()}").touch()
+        _end(os.environ["HOW"])
+    return fake_train(stack, arrays, device, on_epoch)
+
+
+@pytest.fixture
+def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Stack]:
+    (tmp_path / "markers").mkdir()
+    monkeypatch.setenv(MARKERS, str(tmp_path / "markers"))
+    trials = list(make_plan(experiment_from(TWO_ACTIVATIONS, tmp_path)).trials().values())
+    return batched_tuple(trials, 2)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Arrays:
+    return load(DATASETS["digits"], Path())
+
+
+def records_of(events: list[Event]) -> list[TrialRecord]:
+    return [record for event in events if isinstance(event, StackDone) for record in event.records]
+
+
+def run(train: Callable[..., list[TrialRecord]], stacks: list[Stack], arrays: Arrays) -> list[Event]:
+    events: list[Event] = []
+    with start_workers(train, "cpu", 2, silence_seconds=SILENCE_SECONDS) as workers:
+        workers.run(stacks, arrays, events.append)
+    return events
+
+
+@pytest.mark.parametrize("how", ["killed", "segfault", "out of memory", "exception", "hang"])
+def test_a_worker_lost_once_costs_no_trial(
+    how: str, stacks: list[Stack], digits: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOW", how)
+    events = run(lost_once, stacks, digits)
+    assert not [event for event in events if isinstance(event, TrialFailed)]
+    undisturbed: list[Event] = []
+    run_in_process(stacks, fake_train, digits, "cpu", undisturbed.append)
+    assert without_times(records_of(events)) == without_times(records_of(undisturbed))
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("killed", "its worker process ended with code -9"),
+        ("segfault", "its worker process ended with code -11"),
+        ("exception", "ValueError: poison"),
+    ],
+)
+def test_a_poisonous_trial_fails_alone_after_its_stack_has_been_tried_twice(
+    how: str, cause: str, stacks: list[Stack], digits: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOW", how)
+    events = run(poisoned, stacks, digits)
+    (failed,) = [event for event in events if isinstance(event, TrialFailed)]
+    assert (failed.stack[0].seed, failed.stack[0].settings.model.activation.name) == (1, "relu")
+    assert failed.cause == cause
+    assert len(records_of(events)) == 5
+    tries = sorted(path.name.split("-")[0] for path in (tmp_path / "markers").iterdir())
+    assert tries == ["1", "2", "2"]
+
+
+def test_a_worker_that_says_nothing_is_taken_to_hang(
+    stacks: list[Stack], digits: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOW", "hang")
+    events: list[Event] = []
+    poison = next(trial for stack in stacks for trial in stack if trial.seed == 1)
+    with start_workers(poisoned, "cpu", 1, silence_seconds=2.0) as workers:
+        workers.run([(poison,)], digits, events.append)
+    (failed,) = events
+    assert isinstance(failed, TrialFailed)
+    assert failed.cause == "its worker said nothing for 2 s"
+
+
+def test_a_stack_that_fails_in_this_process_is_tried_again_too(
+    stacks: list[Stack], digits: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOW", "exception")
+    events: list[Event] = []
+    run_in_process(stacks, poisoned, digits, "cpu", events.append)
+    assert [event.cause for event in events if isinstance(event, TrialFailed)] == ["ValueError: poison"]
+    assert len(records_of(events)) == 5
+    assert len(list((tmp_path / "markers").iterdir())) == 3
+
+
+PARENT = """
+import sys, os, threading, time
+sys.path[:0] = {path!r}
+from actbench.executors import start_workers
+from test_lost_workers import busy_forever
+if __name__ == "__main__":
+    with start_workers(busy_forever, "cpu", 2) as workers:
+        workers.start(2)
+        print(*[worker.process.pid for worker in workers.processes], flush=True)
+        workers.run([(1,), (2,)], object(), print)
+"""
+
+
+def busy_forever(stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch) -> list[TrialRecord]:
+    """A worker that never comes back to its connection."""
+    on_epoch(0)
+    while True:
+        sum(range(10_000))
+
+
+def test_no_worker_outlives_a_killed_parent_by_two_seconds(tmp_path: Path) -> None:
+    program = tmp_path / "parent.py"
+    program.write_text(PARENT.format(path=[str(Path(__file__).parent)]), encoding="utf-8")
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        for _ in workers:
+            assert "EpochsDone" in parent.stdout.readline()
+        parent.kill()
+        parent.wait()
+        deadline = time.monotonic() + 2
+        while any(map(is_running, workers)) and time.monotonic() < deadline:
+            pass
+        assert not any(map(is_running, workers))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
