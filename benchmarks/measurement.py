@@ -1,0 +1,56 @@
+"""What a contestant reports, and how it says that it cannot take part."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from actbench import environment
+from actbench.errors import UnusableEnvironmentError
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One contestant in one round.
+
+    `seconds` is wall-clock time per model and epoch, for each row that the contestant has in the table; `timed_seconds`
+    is the time that was measured in all. `accuracy` is the lowest validation accuracy of its models after their last
+    epoch, None where nothing learns.
+    """
+
+    seconds: Mapping[str, float]
+    models: int
+    epochs: int
+    timed_seconds: float
+    accuracy: float | None
+    remark: str = ""
+
+
+def measurement_of(name: str, timed_seconds: float, models: int, epochs: int, accuracy: float) -> Measurement:
+    """The measurement of a contestant that has one row, named as itself."""
+    return Measurement({name: timed_seconds / (models * epochs)}, models, epochs, timed_seconds, accuracy)
+
+
+class LeftOutError(Exception):
+    """The contestant cannot take part here; the message says why."""
+
+
+def require_bf16() -> None:
+    """Raises `LeftOutError` where the processor cannot multiply in bf16."""
+    try:
+        environment.require_bf16("cpu")
+    except UnusableEnvironmentError as reason:
+        raise LeftOutError(str(reason)) from None
+
+
+def require(*names: str) -> Any:
+    """The first of these packages that is installed; raises `LeftOutError` where none is."""
+    for name in names:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+    raise LeftOutError(f"{' or '.join(names)} is not installed")

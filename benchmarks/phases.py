@@ -1,0 +1,151 @@
+"""`python -m benchmarks.phases`: where a step's time goes, and what each phase would take if it were only its floor.
+
+One stack of five trials (784-256-128-10, batches of 128, adam) on one thread. A phase's floor is the same bytes moved
+or the same products done by one torch call each, measured in turns with the phase itself.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+
+from actbench.catalogue.datasets import Arrays, data_folder, load
+from actbench.command_line import verb
+from actbench.report.sections import Section
+from actbench.report.terminal import print_sections
+from actbench.settings import TrialSettings
+from actbench.training.data import resident, seed_split
+from actbench.training.loop import validate
+from actbench.training.network import backward, create_network, forward, gather_batch, objective
+from actbench.training.optimizer import create_stepper, take_step
+from actbench.training.probes import probe
+from actbench.trials import make_trial
+from benchmarks.job import FULL
+from benchmarks.machine import describe, head
+
+CPU = torch.device("cpu")
+TRIALS, BATCH, STEPS, ROUNDS = 5, 128, 40, 12
+DIMENSIONS = (784, 256, 128, 10)
+
+
+@dataclass
+class Clock:
+    """Microseconds per trial and step of each phase, one value for each round."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def time(self, name: str, work: Callable[[], Any], per: int = 1) -> Any:
+        """Do the work, and add its time to this round's of the phase."""
+        started = time.perf_counter()
+        result = work()
+        self.seconds.setdefault(name, []).append((time.perf_counter() - started) / per)
+        return result
+
+
+def measure(activation: str, arrays: Arrays) -> dict[str, float]:
+    """Median microseconds per trial and step of every phase and floor; evaluation and probes per trial."""
+    torch.set_num_threads(1)
+    settings = TrialSettings.model_validate({"data": {"dataset": "mnist"}, "model": {"activation": activation}})
+    trials = [make_trial(settings, seed) for seed in range(TRIALS)]
+    images, _ = resident(arrays, CPU)
+    network = create_network(trials, CPU)
+    splits = [seed_split(images, settings.data, "final", seed) for seed in network.seeds]
+    stepper = create_stepper(network)
+    rows = torch.stack([split.train_rows[torch.randperm(len(split.train_rows))] for split in splits])
+    floors = make_floors(rows, images.inputs)
+    clock = Clock()
+    with torch.no_grad():
+        for _ in range(ROUNDS):
+            for number in range(STEPS):
+                batch = rows[:, number * BATCH : (number + 1) * BATCH]
+                inputs, labels = clock.time("gather", partial(gather_batch, network, images, splits, batch))
+                layers = clock.time("forward", partial(forward, network, inputs, training=True))
+                reached = clock.time("loss", partial(objective, network, layers[-1].after, labels))
+                outer = clock.time("loss, backward", reached.mean_gradient)
+                clock.time("backward", partial(backward, network, layers, outer))
+                clock.time("optimizer", partial(take_step, stepper, number, STEPS))
+            for name, floor in floors.items():
+                for _ in range(STEPS):
+                    clock.time(f"{name} floor", floor)
+            clock.time("evaluation", partial(validate, network, images, splits))
+            clock.time("probes", partial(probe, network, images, splits, 0))
+    return {name: statistics.median(values) / TRIALS * 1e6 for name, values in clock.seconds.items()}
+
+
+def make_floors(rows: Tensor, stored: Tensor) -> dict[str, Callable[[], None]]:
+    """For each phase, as little as has to happen: the products, or the bytes moved once."""
+    pairs = list(pairwise(DIMENSIONS))
+    inputs = [torch.randn(TRIALS, BATCH, size) for size in DIMENSIONS[:-1]]
+    weights = [torch.randn(TRIALS, *pair) for pair in pairs]
+    outputs = [torch.randn(TRIALS, BATCH, size) for size in DIMENSIONS[1:]]
+    moved = [torch.empty_like(weight) for weight in weights]
+    count = sum(weight[0].numel() for weight in weights)
+    state = torch.randn(7, TRIALS, count)
+
+    def gather() -> None:
+        for seed in range(TRIALS):
+            inputs[0][seed].copy_(stored.index_select(0, rows[seed, :BATCH]))
+
+    def forward_products() -> None:
+        for before, weight, after in zip(inputs, weights, outputs, strict=True):
+            torch.bmm(before, weight, out=after)
+
+    def backward_products() -> None:
+        for index in (2, 1, 0):
+            torch.bmm(inputs[index].mT, outputs[index], out=moved[index])
+            if index:
+                torch.bmm(outputs[index], weights[index].mT, out=inputs[index])
+
+    def optimizer() -> None:
+        """Four numbers read and three written for each parameter."""
+        state[1].copy_(state[0])
+        state[3].copy_(state[2])
+        torch.add(state[4], state[5], out=state[6])
+
+    return {"gather": gather, "forward": forward_products, "backward": backward_products, "optimizer": optimizer}
+
+
+def section(activation: str, found: dict[str, float]) -> Section:
+    """The phases as a table, with a sum over a whole step."""
+    phases = ["gather", "forward", "loss", "loss, backward", "backward", "optimizer"]
+    step = sum(found[name] for name in phases)
+    products = found["forward floor"] + found["backward floor"]
+    body = [(name, f"{found[name]:.0f}", f"{found[name] / step:.0%}", _ratio(found, name)) for name in phases]
+    return Section(
+        title=f"microseconds per trial and step, {activation}",
+        header=("phase", "us", "share", "times its floor"),
+        rows=(*body, ("a step", f"{step:.0f}", "100%", f"{step / products:.2f} (products alone)")),
+        notes=(
+            f"The products alone take {products:.0f} us. Validating 10,000 images takes "
+            f"{found['evaluation'] / 1e3:.1f} ms per trial, a probe of the layers {found['probes'] / 1e3:.1f} ms.",
+        ),
+    )
+
+
+def _ratio(found: dict[str, float], name: str) -> str:
+    floor = found.get(f"{name} floor")
+    return f"{found[name] / floor:.2f}" if floor else "-"
+
+
+@verb
+def main(
+    activation: Annotated[list[str] | None, typer.Argument(help="Activations; relu, gelu and mish.")] = None,
+) -> None:
+    """Profile the phases of a step against their floors. Keep the machine idle meanwhile."""
+    job = FULL
+    arrays = load(job.facts(), data_folder(None))
+    print(*head(describe(job)), sep="\n")
+    print_sections([section(name, measure(name, arrays)) for name in activation or ("relu", "gelu", "mish")])
+
+
+if __name__ == "__main__":
+    typer.run(main)

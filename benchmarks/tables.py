@@ -1,0 +1,113 @@
+"""The result as a table, and as files: raw figures of every round, and a page to read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from actbench.disk import write_atomically
+from actbench.report.markdown import section_to_markdown
+from actbench.report.sections import Section
+from benchmarks.contest import CONTESTANTS, FLOOR, FLOOR_WITH_EVALUATION, OURS
+from benchmarks.job import HIDDEN, LEARNING_RATE, Job
+from benchmarks.machine import head
+from benchmarks.ratios import Round, Spread, ratio_of, seconds_of
+from benchmarks.rounds import Course, Entry
+
+SCHEMA = 1
+HEADER = (
+    "contestant", "s per model and epoch", "x floor", "x floor with evaluation", "x actbench", "lowest accuracy",
+    "models x epochs", "start-up s",
+)  # fmt: skip
+NOTES = (
+    "Wall-clock seconds, median (lowest to highest) over the rounds. Ratios are taken within a round.",
+    "x floor: against the training products alone; with evaluation: against the training and evaluation products; "
+    "both in float32.",
+    "Start-up (imports, reading the images, compilation) is not counted, but for actbench, which is charged for its "
+    "whole command.",
+    "lowest accuracy: on the validation images, of the worst model of all rounds, after its last epoch.",
+)
+
+
+def rounds_of(entries: Sequence[Entry]) -> list[Round]:
+    """Seconds by row, for every round."""
+    numbers = sorted({entry.round for entry in entries})
+    return [
+        {row: value for entry in entries if entry.round == number for row, value in entry.measurement.seconds.items()}
+        for number in numbers
+    ]
+
+
+def table(course: Course, job: Job) -> Section:
+    """One row for each figure of each contestant, the fastest first."""
+    rounds = rounds_of(course.entries)
+    by_row = {row: entry for entry in course.entries for row in entry.measurement.seconds}
+    medians = {row: found.median for row in by_row if (found := seconds_of(rounds, row))}
+    return Section(
+        title=f"Seconds per model and epoch of {job_sentence(job)}",
+        header=HEADER,
+        rows=[cells(row, by_row[row], course.entries, rounds) for row in sorted(medians, key=medians.__getitem__)],
+        importance=(0, 1, 4, 2, 5, 3, 6, 7),
+        notes=(
+            *NOTES,
+            *(f"{name}: {CONTESTANTS[name].sentence}." for name in dict.fromkeys(e.contestant for e in course.entries)),
+            *(f"{name} is left out: {reason}." for name, reason in course.left_out.items()),
+        ),
+    )
+
+
+def job_sentence(job: Job) -> str:
+    """The job in words."""
+    network = "-".join(map(str, job.widths()))
+    return (
+        f"{job.dataset}: {network}, relu, adam with lr {LEARNING_RATE:g}, {job.train_count:,} images in batches of "
+        f"{job.batch_images}, float32, {job.validation_count:,} images validated after each epoch"
+    )
+
+
+def cells(row: str, entry: Entry, entries: Sequence[Entry], rounds: Sequence[Round]) -> list[str]:
+    """One line of the table; `entry` is the contestant's last one."""
+    own = [one for one in entries if one.contestant == entry.contestant]
+    accuracies = [one.measurement.accuracy for one in own if one.measurement.accuracy is not None]
+    is_charged = CONTESTANTS[entry.contestant].module == CONTESTANTS[OURS].module
+    startup = [one.total_seconds - one.measurement.timed_seconds for one in own]
+    return [
+        row,
+        spread_cell(seconds_of(rounds, row)),
+        *(spread_cell(ratio_of(rounds, row, other)) for other in (FLOOR, FLOOR_WITH_EVALUATION, OURS)),
+        f"{min(accuracies):.4f}" if accuracies else "-",
+        ", ".join(filter(None, (f"{entry.measurement.models} x {entry.measurement.epochs}", entry.measurement.remark))),
+        "counted" if is_charged else f"{min(startup):.1f}",
+    ]
+
+
+def spread_cell(found: Spread | None) -> str:
+    """`0.310 (0.305 to 0.322)`, or `0.310` where there is no spread."""
+    if found is None:
+        return "-"
+    median, lowest, highest = map(three_digits, (found.median, found.lowest, found.highest))
+    return median if lowest == highest else f"{median} ({lowest} to {highest})"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits of a positive number, without an exponent."""
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+
+
+def write_files(folder: Path, course: Course, job: Job, machine: Mapping[str, Any]) -> None:
+    """`results.json` with the raw figures and `results.md`, both replaced as a whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "schema": SCHEMA,
+        "machine": machine,
+        "job": asdict(job) | {"hidden": HIDDEN, "lr": LEARNING_RATE},
+        "left_out": course.left_out,
+        "measurements": [asdict(entry) for entry in course.entries],
+    }
+    write_atomically(folder / "results.json", json.dumps(content, indent=2) + "\n")
+    lines = ["# actbench beside its peers", "", *(f"- {line}" for line in head(dict(machine))), "", ""]
+    write_atomically(folder / "results.md", "\n".join(lines) + section_to_markdown(table(course, job), "##"))
