@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -20,6 +21,8 @@ from torch import Tensor
 
 from actbench.catalogue.datasets import Arrays, data_folder, load
 from actbench.command_line import verb
+from actbench.disk import write_atomically
+from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import Section
 from actbench.report.terminal import print_sections
 from actbench.settings import TrialSettings
@@ -139,12 +142,18 @@ def _ratio(found: dict[str, float], name: str) -> str:
 @verb
 def main(
     activation: Annotated[list[str] | None, typer.Argument(help="Activations; relu, gelu and mish.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write it to a Markdown file.")] = None,
 ) -> None:
     """Profile the phases of a step against their floors. Keep the machine idle meanwhile."""
-    job = FULL
-    arrays = load(job.facts(), data_folder(None))
-    print(*head(describe(job)), sep="\n")
-    print_sections([section(name, measure(name, arrays)) for name in activation or ("relu", "gelu", "mish")])
+    arrays = load(FULL.facts(), data_folder(None))
+    lines = head(describe(FULL))
+    print(*lines, sep="\n")
+    sections = [section(name, measure(name, arrays)) for name in activation or ("relu", "gelu", "mish")]
+    print_sections(sections)
+    if out is not None:
+        title = ["# Where a step's time goes", "", *(f"- {line}" for line in lines), "", ""]
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, "\n".join(title) + "\n".join(section_to_markdown(one, "##") for one in sections))
 
 
 if __name__ == "__main__":
