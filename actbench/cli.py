@@ -1,317 +1,187 @@
-"""The command line: one short function per verb, which reads, calls, prints and gives the exit code."""
+"""The command line, put together from its verbs."""
 
 from __future__ import annotations
 
+import inspect
 import os
-import shlex
-import signal
 import sys
+import textwrap
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from actbench import __version__, errors
-from actbench.cli_data import data_app
-from actbench.command_line import (
-    Baseline,
-    Config,
-    DataFolder,
-    FigureFormat,
-    FiguresFolder,
-    Folder,
-    HtmlFile,
-    Jobs,
-    MetricName,
-    OpenPage,
-    Overrides,
-    ReportFormat,
-    ResultsRoot,
-    SharedRate,
-    Smoke,
-    TableFormat,
-    parse_jobs,
-    raise_terminated,
-    say,
-    stop_interrupted,
-    verb,
+from actbench.cli_catalogue import list_catalogue, show
+from actbench.cli_data import data, fetch
+from actbench.cli_doctor import doctor
+from actbench.cli_experiment import init, plan, schema, summary, validate
+from actbench.cli_results import compare, report
+from actbench.cli_run import run
+from actbench.cli_verify import verify
+from actbench.command_line import EXIT_CODES, say
+from actbench.usage import unknown_words
+
+PURPOSE = "Settle which activation, initialiser, loss or output function is better on MNIST, by how much, how surely."
+WELCOME_WIDTH = 80
+COMPLETION_VARIABLE = "_ACTBENCH_COMPLETE"
+FIRST_STEPS = (
+    ("actbench init", "write starter.yaml, an experiment with comments"),
+    ("actbench run starter.yaml", "train it, compare its arms, judge its claims"),
 )
 
-if TYPE_CHECKING:
-    from actbench.config import Loaded
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb as it is called, with what it does in a few words, and commands to copy."""
+
+    name: str
+    function: Callable[..., None]
+    short: str
+    examples: tuple[str, ...]
+
+
+VERBS = (
+    Verb(
+        "doctor", doctor, "Check that everything to train with is here.",
+        ("actbench doctor", "actbench doctor --format json"),
+    ),
+    Verb(
+        "data", data, "Show where the datasets are, or fetch one.",
+        ("actbench data", "actbench data fetch mnist", "actbench data --data-dir datasets --format json"),
+    ),
+    Verb(
+        "list", list_catalogue, "List what an experiment can choose from.",
+        ("actbench list", "actbench list activation", "actbench list dataset --format json"),
+    ),
+    Verb(
+        "show", show, "Show facts, curves and costs of functions.",
+        ("actbench show relu swish gelu", "actbench show mish --save mish.svg", "actbench show softplus gelu --cost"),
+    ),
+    Verb(
+        "init", init, "Write an experiment file to start from.",
+        ("actbench init", "actbench init widths.yaml --no-schema"),
+    ),
+    Verb(
+        "schema", schema, "Print the JSON Schema of experiment files.",
+        ("actbench schema", "actbench schema > actbench.schema.json"),
+    ),
+    Verb(
+        "validate", validate, "Check an experiment file.",
+        ("actbench validate starter.yaml", "actbench validate starter.yaml --set train.epochs=3"),
+    ),
+    Verb(
+        "summary", summary, "Show an experiment's networks layer by layer.",
+        ("actbench summary starter.yaml", 'actbench summary starter.yaml --set "model.hidden=[100, 50, 20]"'),
+    ),
+    Verb(
+        "plan", plan, "Say how long it takes, and what its seeds can show.",
+        ("actbench plan starter.yaml", "actbench plan starter.yaml --set seeds=20 --jobs 4"),
+    ),
+    Verb(
+        "run", run, "Train what is missing; print the table and the claims.",
+        (
+            "actbench run starter.yaml", "actbench run starter.yaml --smoke",
+            "actbench run starter.yaml --set train.epochs=20 --set name=longer --dry-run",
+        ),
+    ),
+    Verb(
+        "compare", compare, "Compare arms, with a verdict in plain words.",
+        ("actbench compare", "actbench compare results/starter --baseline tanh --metric validation_loss"),
+    ),
+    Verb(
+        "report", report, "Report on everything, printed or as a page.",
+        ("actbench report", "actbench report results/starter --html report.html"),
+    ),
+    Verb(
+        "verify", verify, "Say what is damaged or missing in a result folder.",
+        ("actbench verify results/starter", "actbench verify results/starter --format json"),
+    ),
+)  # fmt: skip
+FETCH = Verb(
+    "fetch", fetch, "Download a dataset, unless it is there, and check it.",
+    ("actbench data fetch mnist", "actbench data fetch mnist --data-dir datasets"),
+)  # fmt: skip
+
 
 app = typer.Typer(
     name="actbench",
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Settle which activation, initialiser, loss or output function is better on MNIST, by how much, how surely.",
-    epilog="Exit codes: 0 done, 1 a gate is closed (--gate), 2 usage or configuration, 3 some trials "
-    "failed, 4 environment (data, disk, device, folder in use), 130/143 interrupted.",
 )
-app.add_typer(data_app, name="data")
+data_app = typer.Typer(rich_markup_mode=None)
+
+
+def _help(verb: Verb) -> str:
+    """What `--help` says of a verb: its sentence, then commands to copy, which are not broken into lines."""
+    return _with_examples(inspect.getdoc(verb.function) or verb.short, verb.examples)
+
+
+def _with_examples(sentence: str, examples: Iterable[str]) -> str:
+    return "\n".join([sentence, "", "\b", "Examples:", *(f"  {example}" for example in examples)])
+
+
+def _exit_codes() -> str:
+    return "\n".join(["\b", "Exit codes:", *(f"  {codes:<10}{meaning}" for codes, meaning in EXIT_CODES)])
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"actbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    invoke_without_command=True,
+    help=_with_examples(PURPOSE, [command for command, _ in FIRST_STEPS]),
+    epilog=_exit_codes(),
+)
+def _without_a_verb(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 (its callback has printed it)
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(welcome())
+
+
+for one in VERBS:
+    if one.name == "data":
+        app.add_typer(data_app, name=one.name, help=_help(one), short_help=one.short)
+    else:
+        app.command(one.name, help=_help(one), short_help=one.short)(one.function)
+data_app.callback(invoke_without_command=True)(data)
+data_app.command(FETCH.name, help=_help(FETCH), short_help=FETCH.short)(fetch)
+
+
+def welcome() -> str:
+    """What is printed without a verb: the purpose, two commands that run, and the verbs in the order of work."""
+    lines = [*textwrap.wrap(PURPOSE, WELCOME_WIDTH), ""]
+    lines += [*(f"  {command:<28}{what}" for command, what in FIRST_STEPS), ""]
+    lines += [f"  {verb.name:<10}{verb.short}" for verb in VERBS]
+    return "\n".join([*lines, "", "Examples of a verb: actbench run -h    Exit codes and completion: actbench -h"])
+
+
+def program() -> typer.core.TyperGroup:
+    """The whole command line, its verbs in the order of work."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    group.commands = {verb.name: group.commands[verb.name] for verb in VERBS} | dict(group.commands)
+    return group
 
 
 def main() -> None:
     """Run the command line, also where standard output or error has been closed."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
-        app()
-
-
-def _load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
-    from dataclasses import replace
-
-    from actbench.config import load_experiment
-    from actbench.experiment import smoke_version
-
-    loaded = load_experiment(config, overrides or ())
-    for warning in loaded.warnings:
-        say(f"warning: {warning}")
-    return replace(loaded, experiment=smoke_version(loaded.experiment)) if smoke else loaded
-
-
-@app.callback(invoke_without_command=True)
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
-        print(f"actbench {__version__}")
-        raise typer.Exit()
-
-
-@app.command()
-@verb
-def run(
-    config: Config,
-    overrides: Overrides = None,
-    results: ResultsRoot = Path("results"),
-    data_dir: DataFolder = None,
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to train.")] = "auto",
-    jobs: Jobs = "auto",
-    smoke: Smoke = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Set earlier results aside and train everything.")] = False,
-    gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 where a claim is contradicted.")] = False,
-) -> None:
-    """Train every trial that the result folder does not hold yet, then print the table and the claims' verdicts."""
-    from actbench.catalogue.datasets import data_folder
-    from actbench.runner import RunOptions
-
-    experiment = _load(config, overrides, smoke).experiment
-    options = RunOptions(results, data_folder(data_dir), device, parse_jobs(jobs), fresh)
-    if gate and not experiment.expectations:
-        why = "--smoke leaves the claims out" if smoke else f"{config} has no claims under `expect`"
-        raise errors.ConfigurationError(f"--gate: there is nothing to judge, since {why}")
-    if dry_run:
-        from actbench.report.dry_run import dry_run_section
-        from actbench.report.terminal import print_sections
-
-        print_sections([dry_run_section(experiment, results / experiment.name, options.data_folder, fresh=fresh)])
-        return
-    signal.signal(signal.SIGTERM, raise_terminated)
-    try:
-        from actbench.report.progress import progress
-        from actbench.runner import run_experiment
-
-        say(
-            f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds "
-            f"-> {results / experiment.name}"
-        )
-        with progress() as show:
-            outcome = run_experiment(experiment, options, show, say)
-    except KeyboardInterrupt as interruption:
-        stop_interrupted(interruption)
-    is_contradicted = _print_results(outcome.folder, results)
-    say(
-        f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
-        f"{outcome.failed} failed. Next: actbench report {shlex.quote(str(outcome.folder))}"
-    )
-    if outcome.failed:
-        say("The causes are in the column `cause` of trials.csv; the same command tries the failed trials again.")
-        raise typer.Exit(errors.EXIT_TRIALS_FAILED)
-    if gate and is_contradicted:
-        say("--gate: a claim is contradicted.")
-        raise typer.Exit(errors.EXIT_CHECK_FAILED)
-
-
-def _print_results(folder: Path, root: Path) -> bool:
-    """Print a finished run's table and claims; whether a claim is contradicted."""
-    from actbench.report.compare import Request, answer, print_claims, print_comparison
-    from actbench.results import load_results
-
-    found = load_results(folder, root)
-    print_comparison(answer([found], None, Request(), say), [found], "table")
-    return print_claims(found)
-
-
-@app.command()
-@verb
-def compare(
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Result folders; the latest when left out.", show_default=False),
-    ] = None,
-    results: ResultsRoot = Path("results"),
-    baseline: Baseline = None,
-    metric: MetricName = "test_accuracy",
-    by: Annotated[
-        str | None, typer.Option(metavar="FACTOR", help="Compare a factor's values, averaged over the others.")
-    ] = None,
-    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare every arm with every other.")] = False,
-    shared_lr: SharedRate = False,
-    gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 where an arm is worse than its baseline.")] = False,
-    gate_undecided: Annotated[
-        Literal["fail", "pass"], typer.Option(help="What --gate makes of an arm without a verdict.")
-    ] = "pass",
-    format: Annotated[TableFormat, typer.Option(help="How to print it.")] = "table",
-) -> None:
-    """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
-    from actbench.report.compare import Request, answer, load_folders, print_comparison
-
-    request = Request(baseline, metric, by, shared_lr, all_pairs)
-    found, reference = load_folders(folders or [], results, request)
-    comparison = answer(found, reference, request, say)
-    everything = [*found, reference] if reference else found
-    print_comparison(comparison, everything, format)
-    if gate:
-        from actbench.report.gate import close_gate
-
-        if close_gate(comparison, everything, fails_undecided=gate_undecided == "fail", say=say):
-            raise typer.Exit(errors.EXIT_CHECK_FAILED)
-
-
-@app.command()
-@verb
-def report(
-    folder: Folder = None,
-    results: ResultsRoot = Path("results"),
-    metric: MetricName = "test_accuracy",
-    shared_lr: SharedRate = False,
-    html: HtmlFile = None,
-    open_page: OpenPage = False,
-    figures: FiguresFolder = None,
-    figure_format: Annotated[FigureFormat, typer.Option(help="What --figures draws.")] = "svg",
-    format: Annotated[ReportFormat, typer.Option(help="How to print it.")] = "table",
-) -> None:
-    """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
-    from actbench.report.compare import Request, answer, print_report
-    from actbench.report.files import Files, write_files
-    from actbench.results import load_results
-
-    files = Files(html, open_page, figures, figure_format)
-    files.require_sense(format)
-    found = load_results(folder, results)
-    comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
-    if files.are_wanted():
-        print(*write_files(comparison, found, files, say), sep="\n")
-    else:
-        print_report(comparison, found, format)
-
-
-@app.command(name="list")
-@verb
-def list_catalogue(
-    kind: Annotated[
-        str | None, typer.Argument(help="activation, output, initialiser, loss, optimizer or dataset.")
-    ] = None,
-) -> None:
-    """List what an experiment can choose from."""
-    from actbench.report.summary import catalogue_sections
-    from actbench.report.terminal import print_sections
-
-    print_sections(catalogue_sections(kind))
-
-
-@app.command()
-@verb
-def show(
-    functions: Annotated[list[str], typer.Argument(metavar="NAME...", help="Activations or output functions.")],
-    save: Annotated[Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.")] = None,
-    cost: Annotated[bool, typer.Option("--cost", help="Measure time and memory relative to relu's.")] = False,
-    format: Annotated[Literal["table", "json"], typer.Option(help="How to print costs.")] = "table",
-) -> None:
-    """Show facts about functions: formula, bounds, saturation, gain, checked claims, the curve and its derivative."""
-    if cost:
-        _show_costs(functions, save, format)
-        return
-    if format == "json":
-        raise errors.ConfigurationError("--format json prints measured costs; add --cost")
-    from actbench.report.function_claims import function_claims_sections
-    from actbench.report.functions import find_functions, function_section, plot_lines, save_figure
-    from actbench.report.terminal import print_sections
-
-    choices = find_functions(functions)
-    if save is not None:
-        save_figure(choices, save)
-    print_sections([function_section(choices), *function_claims_sections(choices)])
-    for derivative in (False, True):
-        if lines := plot_lines(choices, derivative=derivative):
-            print("", *lines, sep="\n")
-
-
-def _show_costs(activations: list[str], save: Path | None, format: Literal["table", "json"]) -> None:
-    import json
-
-    from actbench.environment import describe_machine
-    from actbench.report.costs import cost_section, costs_to_json, find_activations
-    from actbench.report.function_claims import function_claims_sections
-    from actbench.report.functions import function_section, save_figure
-    from actbench.report.terminal import print_sections
-    from actbench.training.cost import measure_costs
-
-    choices = find_activations(activations)
-    if save is not None:
-        save_figure(choices, save)
-    costs, machine = measure_costs(choices), {"actbench": __version__} | describe_machine()
-    if format == "json":
-        print(json.dumps(costs_to_json(costs, machine), indent=2, allow_nan=False))
-    else:
-        print_sections([function_section(choices), *function_claims_sections(choices), cost_section(costs, machine)])
-
-
-@app.command()
-@verb
-def validate(config: Config, overrides: Overrides = None) -> None:
-    """Check an experiment file and report every mistake in it."""
-    experiment = _load(config, overrides).experiment
-    arms, seeds, tuning = experiment.arm_count(), len(experiment.seeds), experiment.tuning_trial_count()
-    tuned = f"{arms} arms x {tuning} tuning trials + " if tuning else ""
-    print(f"{config}: valid; {tuned}{arms} arms x {seeds} seeds = {arms * (tuning + seeds)} trials")
-
-
-@app.command()
-@verb
-def plan(
-    config: Config,
-    overrides: Overrides = None,
-    results: ResultsRoot = Path("results"),
-    pilot: Annotated[
-        Path | None,
-        typer.Option(help="A result folder to take time and spread from; the experiment's own when left out."),
-    ] = None,
-    jobs: Jobs = "auto",
-) -> None:
-    """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
-    from actbench.environment import available_cores
-    from actbench.report.planning import plan_sections
-    from actbench.report.terminal import print_sections
-    from actbench.results import is_result_folder, load_results
-
-    experiment = _load(config, overrides).experiment
-    own = results / experiment.name
-    folder = pilot or (own if is_result_folder(own) else None)
-    found = load_results(folder, results) if folder else None
-    print_sections(plan_sections(experiment, found, parse_jobs(jobs) or available_cores()))
-
-
-@app.command()
-@verb
-def summary(config: Config, overrides: Overrides = None) -> None:
-    """Show the network layer by layer: output shapes, initialisers, parameters."""
-    from actbench.report.summary import summary_sections
-    from actbench.report.terminal import print_sections
-
-    print_sections(summary_sections(_load(config, overrides).experiment))
+        if COMPLETION_VARIABLE in os.environ:
+            sys.modules["rich"] = None  # type: ignore[assignment]  # typer does without it, and is then in time
+        group = program()
+        if unknown := unknown_words(group, sys.argv[1:]):
+            say(f"actbench: {unknown[0]}", *unknown[1:])
+            sys.exit(errors.EXIT_USAGE)
+        group()

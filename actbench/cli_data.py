@@ -7,28 +7,28 @@ from typing import Annotated
 import typer
 
 from actbench import errors
-from actbench.command_line import DataFolder, verb
+from actbench.command_line import DataFolder, TableOrJson, verb
+from actbench.completion import dataset_names
 
-data_app = typer.Typer(help="Show where the datasets are, or fetch one.", rich_markup_mode=None)
 
-
-@data_app.callback(invoke_without_command=True)
 @verb
-def data(context: typer.Context, data_dir: DataFolder = None) -> None:
+def data(context: typer.Context, data_dir: DataFolder = None, output_format: TableOrJson = "table") -> None:
     """Show where the datasets are, or fetch one."""
     if context.invoked_subcommand is None:
         from actbench.catalogue.datasets import data_folder
-        from actbench.report.summary import data_section
-        from actbench.report.terminal import print_sections
+        from actbench.report.printing import print_answer
+        from actbench.report.summary import data_document, data_section
 
-        print_sections([data_section(data_folder(data_dir))])
+        folder = data_folder(data_dir)
+        print_answer(output_format, lambda: [data_section(folder)], lambda: data_document(folder))
 
 
-@data_app.command()
 @verb
 def fetch(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="mnist, fashion_mnist or kmnist.")] = "mnist",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="mnist, fashion_mnist or kmnist.", autocompletion=dataset_names)
+    ] = "mnist",
     data_dir: DataFolder = None,
 ) -> None:
     """Download a dataset, unless it is there, and check it."""

@@ -4,22 +4,57 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, ParamSpec
 
 import typer
 
 from actbench import errors
+from actbench.completion import experiment_files, result_folders
+from actbench.report.texts import visible
 
 P = ParamSpec("P")
 
-Config = Annotated[Path, typer.Argument(help="An experiment file (YAML).", show_default=False)]
+EXIT_CODES = (
+    ("0", "done"),
+    (f"{errors.EXIT_CHECK_FAILED}", "a check failed: under --gate, or what verify has found"),
+    (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
+    (f"{errors.EXIT_TRIALS_FAILED}", "finished, but some trials failed"),
+    (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device, or a folder in use"),
+    (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
+)
+
+Config = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG",
+        help="An experiment file (YAML).",
+        show_default=False,
+        autocompletion=experiment_files,
+    ),
+]
 Folder = Annotated[
-    Path | None, typer.Argument(help="A result folder; the latest under results/ when left out.", show_default=False)
+    Path | None,
+    typer.Argument(
+        metavar="FOLDER",
+        help="A result folder; the latest under results/ when left out.",
+        show_default=False,
+        autocompletion=result_folders,
+    ),
+]
+Folders = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="FOLDER",
+        help="Result folders; the latest when left out.",
+        show_default=False,
+        autocompletion=result_folders,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -44,9 +79,14 @@ MetricName = Annotated[str, typer.Option(help="A recorded metric, such as test_a
 SharedRate = Annotated[
     bool, typer.Option("--shared-lr", help="Give verdicts although no learning rate was tuned for each arm.")
 ]
-TableFormat = Literal["table", "markdown", "csv", "json", "latex"]
-ReportFormat = Literal["table", "markdown", "latex"]
-FigureFormat = Literal["svg", "png", "pdf"]
+TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it.")]
+ComparisonFormat = Annotated[
+    Literal["table", "markdown", "csv", "json", "latex"], typer.Option("--format", help="How to print it.")
+]
+ReportFormat = Annotated[
+    Literal["table", "markdown", "json", "latex"], typer.Option("--format", help="How to print it.")
+]
+FigureFormat = Annotated[Literal["svg", "png", "pdf"], typer.Option(help="What --figures draws.")]
 HtmlFile = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page instead of printing.")
 ]
@@ -65,11 +105,13 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def guarded(*arguments: P.args, **options: P.kwargs) -> None:
+        _write_what_the_encoding_lacks_as_escapes()
         try:
-            function(*arguments, **options)
+            with _new_processes_import_nothing_from_here():
+                function(*arguments, **options)
             sys.stdout.flush()
         except errors.ExpectedError as problem:
-            say(f"actbench: {problem}")
+            say(*f"actbench: {problem}".split("\n"))
             raise typer.Exit(problem.exit_code) from None
         except OSError as problem:
             if problem.filename is not None:
@@ -84,10 +126,29 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
     return guarded
 
 
-def say(line: str) -> None:
-    """Tell the user something beside the results; nobody listening is no error."""
+@contextlib.contextmanager
+def _new_processes_import_nothing_from_here() -> Iterator[None]:
+    """Keep Python's workers from looking for modules in the current folder, which may be a stranger's."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+def _write_what_the_encoding_lacks_as_escapes() -> None:
+    """Let standard output write what ASCII or a Windows code page cannot as `\\u2265`, instead of failing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def say(*lines: str) -> None:
+    """Tell the user something beside the results, which cannot steer the terminal; nobody listening is no error."""
     with contextlib.suppress(BrokenPipeError):
-        print(line, file=sys.stderr, flush=True)
+        print(*map(visible, lines), sep="\n", file=sys.stderr, flush=True)
 
 
 def parse_jobs(text: str) -> int | None:

@@ -27,13 +27,15 @@ from actbench.experiment import (
 from actbench.overrides import apply_override
 from actbench.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.validation import Mistake, SettingPath, sentences, validated_setting, varied_values
-from actbench.yaml_source import LARGEST_FILE_BYTES, Problem, Source, dotted_path, read_yaml
+from actbench.yaml_source import LARGEST_FILE_BYTES, Problem, Source, dotted_path, printable, read_yaml
 
 KNOWN_KEYS = ("name", *SECTIONS, "vary", "tune", "tuning_seeds", "seeds", "baseline", "margin", "expect")
 MOST_TUNING_SEEDS = 100
 MOST_SEEDS = 10_000
 MOST_ARMS = 10_000
 MOST_TRIALS = 100_000
+MOST_MISTAKES_SHOWN = 100
+WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 DEFAULT_SEEDS = 10
 SETTING_PATHS = tuple(f"{part}.{name}" for part, model in SECTIONS.items() for name in model.model_fields)
 SETTING_PARTS = ((), ("vary",), ("tune",), ("tuning_seeds",), *((section,) for section in SECTIONS))
@@ -57,20 +59,26 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Loaded:
 
 def _read_text(path: Path) -> str:
     try:
-        if path.is_dir():
-            raise ConfigurationError(f"{path}: expected an experiment file, found a folder")
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE_BYTES + 1)
-        if len(content) > LARGEST_FILE_BYTES:
-            raise ConfigurationError(f"{path}:1:1: expected at most {LARGEST_FILE_BYTES:,} bytes")
-        return content.decode("utf-8-sig")
-    except FileNotFoundError:
-        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else [])
-        raise ConfigurationError(f"{path}: no such file{near}") from None
+        return _decoded(path)
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+        problem = f"not UTF-8 text (byte {error.start}): save it as UTF-8"
+    except FileNotFoundError:
+        near = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        problem = f"no such file{did_you_mean(path.name, near)}"
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
+        problem = f"cannot be read ({error.strerror})"
+    raise ConfigurationError(printable(f"{path}: {problem}"))
+
+
+def _decoded(path: Path) -> str:
+    """The whole text of a file that is not too long for an experiment."""
+    if path.is_dir():
+        raise ConfigurationError(printable(f"{path}: expected an experiment file, found a folder"))
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE_BYTES + 1)
+    if len(content) > LARGEST_FILE_BYTES:
+        raise ConfigurationError(printable(f"{path}:1:1: expected at most {LARGEST_FILE_BYTES:,} bytes"))
+    return content.decode("utf-8-sig")
 
 
 @dataclass
@@ -105,7 +113,7 @@ class _Loader:
         elif not self.source.problems:
             self._problem((), f"expected settings such as `model:` and `train:`, found {shown(data)}")
         if self.source.problems or experiment is None:
-            raise ConfigurationError("\n".join(dict.fromkeys(map(str, sorted(self.source.problems, key=_by_place)))))
+            raise ConfigurationError("\n".join(_mistakes(self.source.problems)))
         return Loaded(experiment, tuple(self.warnings))
 
     def _problem(self, path: SettingPath, message: str) -> None:
@@ -121,9 +129,10 @@ class _Loader:
         sections = {section: data[section] for section in SECTIONS if section in data}
         sections = {section: {} if value is None else value for section, value in sections.items()}
         model = sections.setdefault("model", {})
-        chosen = {key for part in (model, data.get("vary"), data.get("tune")) if isinstance(part, dict) for key in part}
-        if isinstance(model, dict) and not chosen & {"hidden", "layers", "model.hidden", "model.layers"}:
-            sections["model"] = {"hidden": DEFAULT_HIDDEN} | model
+        parts = [part for part in (model, data.get("vary"), data.get("tune")) if isinstance(part, dict)]
+        given = {key for part in parts for key, value in part.items() if value is not None}
+        if isinstance(model, dict) and not given & {"hidden", "layers", "model.hidden", "model.layers"}:
+            sections["model"] = model | {"hidden": DEFAULT_HIDDEN}
         try:
             return TrialSettings.model_validate(sections)
         except ValidationError as invalid:
@@ -136,6 +145,10 @@ class _Loader:
         ok = isinstance(name, str) and name.isascii() and len(name) <= NAME_LENGTH and name[:1].isalnum()
         if not ok or not all(c.isalnum() or c in "._-" for c in name):
             self._problem(("name",), f"expected a name of {allowed} (at most {NAME_LENGTH}), found {shown(name)}")
+            return "unnamed"
+        if name.endswith(".") or name.split(".")[0].lower() in WINDOWS_DEVICES:
+            reason = "ends in a dot" if name.endswith(".") else "is a device there"
+            self._problem(("name",), f"expected a name that a folder can have on Windows too; {name!r} {reason}")
             return "unnamed"
         return str(name)
 
@@ -264,6 +277,13 @@ class _Loader:
                     self.warnings.append(str(Problem(self.source.place(path), path, conflict.message)))
         self.warnings = list(dict.fromkeys(self.warnings))
         return len(self.source.problems) == problems
+
+
+def _mistakes(problems: Iterable[Problem]) -> list[str]:
+    """Every problem once, one to a line; of very many the first."""
+    lines = list(dict.fromkeys(map(str, sorted(problems, key=_by_place))))
+    left_out = len(lines) - MOST_MISTAKES_SHOWN
+    return lines if left_out <= 0 else [*lines[:MOST_MISTAKES_SHOWN], f"... and {left_out:,} more mistakes"]
 
 
 def _by_place(problem: Problem) -> tuple[bool, list[int], str]:

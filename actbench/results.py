@@ -48,8 +48,12 @@ def is_result_folder(path: Path) -> bool:
 
 
 def load_results(folder: Path | None, root: Path) -> Results:
-    """Read a result folder, or the latest under `root`; raises `ConfigurationError` where there is none."""
+    """Read a result folder, or the latest under `root`.
+
+    Raises `ConfigurationError` where there is none, and `UnusableEnvironmentError` where it cannot be read.
+    """
     found = store.require_result_folder(folder) if folder else store.latest_folder(root)
+    store.require_readable(found / store.EXPERIMENT)
     experiment = load_experiment(found / store.EXPERIMENT).experiment
     journal = store.read_journal(found)
     return Results(

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import errno
+import gc
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from actbench import __version__
+from actbench.disk import append_lines, read_mapping, replace_file, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.journal import (
+    Damage,
+    NewerSchemaError,
+    ParsedSettings,
+    checksum_of,
+    journal_line,
+    parse_line,
+    parts,
+    raw_lines,
+)
 from actbench.records import SCHEMA, TrialRecord
 from actbench.yaml_source import write_yaml
 
 EXPERIMENT, ENVIRONMENT, JOURNAL, LOCK = "experiment.yaml", "environment.json", "trials.jsonl", ".lock"
 DAMAGED = "trials.damaged.jsonl"
 PLAN = "plan.json"
-CHECKSUM_LENGTH = 16
+TEMPORARY = re.compile(r"\.[\w.-]+\.(csv|json|jsonl|md|yaml)-[a-z0-9_]{8}")
+VERSION = re.compile(r"\d[\w.+]{0,30}")
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @dataclass(frozen=True)
 class Journal:
-    """The whole records of a journal, the last one of each trial.
+    """The whole records of a journal, one for each trial.
 
     `damaged_lines` were left out; `test_reads` counts the lines, replaced ones too, whose trial scored the test images.
     """
@@ -37,120 +48,149 @@ class Journal:
     test_reads: int
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Create the folder and keep other processes out; raises `UnusableEnvironmentError` where that cannot be."""
+    """Create the folder and keep other processes out; raises `UnusableEnvironmentError` where that cannot be.
+
+    Whatever goes wrong with the folder or its disk while it is locked is raised as `UnusableEnvironmentError` too.
+    """
     from filelock import FileLock, Timeout
 
+    was_there = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
-        with lock:
+        was_there = True
+        with FileLock(folder / LOCK, timeout=0):
+            for path in leftovers(folder):
+                path.unlink(missing_ok=True)
             yield
     except Timeout:
         raise UnusableEnvironmentError(
             f"{folder}: another actbench is running in this folder; wait for it or choose another --results"
         ) from None
-    except OSError as problem:
-        raise UnusableEnvironmentError(
-            f"{problem.filename or folder}: cannot be written ({problem.strerror})"
-        ) from None
+    except (OSError, ConfigurationError) as problem:
+        if was_there and not folder.is_dir():
+            raise UnusableEnvironmentError(
+                f"{folder}: removed or renamed while actbench was writing there; put it back, and the same command "
+                "goes on with what is in it"
+            ) from None
+        raise UnusableEnvironmentError(_what_stopped(folder, problem)) from None
 
 
-def journal_line(record: TrialRecord) -> str:
-    """One record as a line of JSON with its schema first and its checksum last."""
-    body = record.model_dump_json()
-    return f'{body[:-1]},"checksum":"{_checksum(body)}"}}\n'
-
-
-def _checksum(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()[:CHECKSUM_LENGTH]
-
-
-def parse_line(line: str) -> TrialRecord | None:
-    """The record of a whole, undamaged line, or None; raises `UnusableEnvironmentError` on a newer schema."""
-    tail = len(',"checksum":""}') + CHECKSUM_LENGTH
-    body = line[:-tail] + "}"
-    if line[-tail:] != f',"checksum":"{_checksum(body)}"}}':
-        return None
-    schema = re.match(r'\{"schema":(\d{1,9}),', body)
-    if schema and int(schema[1]) > SCHEMA:
-        raise UnusableEnvironmentError(f"written by a newer actbench (schema {schema[1]}): upgrade to read it")
-    try:
-        return TrialRecord.model_validate_json(body)
-    except ValidationError:
-        return None
-
-
-def read_journal(folder: Path) -> Journal:
-    """All whole records; damaged lines are counted and left out."""
-    lines = _parsed_lines(folder)
-    records = [record for _, record in lines if record]
-    return Journal(
-        records={record.trial: record for record in records},
-        damaged_lines=len(lines) - len(records),
-        test_reads=sum(record.test_correct_count is not None for record in records),
+def _what_stopped(folder: Path, problem: Exception) -> str:
+    if not isinstance(problem, OSError):
+        return str(problem)
+    reason = problem.strerror or type(problem).__name__
+    cure = "make room, or mend the disk: " if problem.errno in DISK_TROUBLE else ""
+    return (
+        f"{problem.filename or folder}: cannot be written ({reason}); {cure}what was finished is kept, and the same "
+        "command goes on from there"
     )
 
 
-def _parsed_lines(folder: Path) -> list[tuple[bytes, TrialRecord | None]]:
-    """Every line of the journal with its record, or None where it is damaged."""
-    path = folder / JOURNAL
+def leftovers(folder: Path) -> list[Path]:
+    """Temporary files that a killed run has left in the folder."""
+    return sorted(path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name))
+
+
+def read_journal(folder: Path) -> Journal:
+    """All whole records; damaged lines are counted and left out.
+
+    Of several records of one trial a finished one counts rather than a failed one, else the one with the smallest
+    checksum, so that journals may be put together in any order. A trial that failed several times has all its causes.
+    """
+    chosen: dict[str, tuple[tuple[bool, bytes], TrialRecord]] = {}
+    causes: dict[str, set[str]] = {}
+    damaged_lines = test_reads = 0
+    with _without_garbage_collection():
+        for _, line, record in read_lines(folder):
+            if isinstance(record, Damage):
+                damaged_lines += 1
+                continue
+            test_reads += record.test_correct_count is not None
+            precedence = (record.outcome == "failed", checksum_of(line))
+            if record.trial not in chosen or precedence < chosen[record.trial][0]:
+                chosen[record.trial] = precedence, record
+            if record.outcome == "failed":
+                causes.setdefault(record.trial, set()).add(record.cause or "")
+    return Journal(
+        records={trial: _with_causes(record, causes.get(trial, set())) for trial, (_, record) in chosen.items()},
+        damaged_lines=damaged_lines,
+        test_reads=test_reads,
+    )
+
+
+def _with_causes(record: TrialRecord, causes: set[str]) -> TrialRecord:
+    if record.outcome != "failed" or len(causes) < 2:
+        return record
+    return record.model_copy(update={"cause": " | ".join(sorted(causes - {""}))})
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Records are many objects without a cycle, which the collector would visit again and again as they grow more.
+
+    Afterwards they count as old, which spares them three visits more.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
-        lines = [stripped for line in path.read_bytes().split(b"\n") if (stripped := line.rstrip(b"\r"))]
-        return [(line, parse_line(line.decode(errors="replace"))) for line in lines]
+        yield
+    finally:
+        if was_enabled:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
+
+
+def read_lines(folder: Path) -> Iterator[tuple[int, bytes, TrialRecord | Damage]]:
+    """Every line of the journal that is not empty: its number, its bytes, and its record or what is wrong with it.
+
+    A line in which several have run together counts as these, one of more than 256 MiB as parts of this length. Raises
+    `UnusableEnvironmentError` where the journal cannot be read or was written by a newer version.
+    """
+    path, parsed = folder / JOURNAL, ParsedSettings()
+    try:
+        for number, line in raw_lines(path):
+            content = parse_line(line, parsed)
+            if isinstance(content, TrialRecord):
+                yield number, line, content
+            else:
+                yield from ((number, part, parse_line(part, parsed)) for part in parts(line))
     except FileNotFoundError:
-        return []
+        return
     except OSError as problem:
         raise UnusableEnvironmentError(f"{path}: cannot be read ({problem.strerror})") from None
-    except UnusableEnvironmentError as problem:
-        raise UnusableEnvironmentError(f"{path}: {problem}") from None
+    except NewerSchemaError as newer:
+        raise UnusableEnvironmentError(
+            f"{path}:{number}: written by a newer actbench (schema {newer.schema}, and {__version__} reads up to "
+            f"{SCHEMA}): upgrade to {_writer(folder)} with pip install --upgrade actbench"
+        ) from None
+
+
+def _writer(folder: Path) -> str:
+    """The version that last wrote to the folder, as far as it says so."""
+    version = str(read_environment(folder).get("actbench"))
+    return f"{version} or later" if VERSION.fullmatch(version) and version != __version__ else "the latest version"
 
 
 def set_damaged_lines_aside(folder: Path) -> int:
     """Move the damaged lines of a locked folder's journal to a file of their own; how many there were."""
-    lines = _parsed_lines(folder)
-    damaged = [line for line, record in lines if record is None]
+    damaged = sum(isinstance(content, Damage) for _, _, content in read_lines(folder))
     if damaged:
-        with (folder / DAMAGED).open("ab") as file:
-            file.write(b"".join(line + b"\n" for line in damaged))
-        write_atomically(folder / JOURNAL, "".join(journal_line(record) for _, record in lines if record))
-    return len(damaged)
+        append_lines(folder / DAMAGED, _lines(folder, are_damaged=True))
+        replace_file(folder / JOURNAL, _lines(folder, are_damaged=False))
+    return damaged
+
+
+def _lines(folder: Path, *, are_damaged: bool) -> Iterator[bytes]:
+    return (line + b"\n" for _, line, content in read_lines(folder) if isinstance(content, Damage) == are_damaged)
 
 
 def append(folder: Path, records: Iterable[TrialRecord]) -> None:
-    """Add records to the journal in one write, on disk when this returns; a torn last line is closed off first."""
-    path = folder / JOURNAL
-    payload = "".join(map(journal_line, records)).encode()
-    with path.open("ab", buffering=0) as file:
-        if file.tell() and not _ends_a_line(path):
-            payload = b"\n" + payload
-        if file.write(payload) != len(payload):
-            raise UnusableEnvironmentError(f"{path}: the disk took only part of a record; make room and run again")
-        os.fsync(file.fileno())
-
-
-def _ends_a_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file by new contents, all or nothing."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    """Add records to the journal in one write, on disk when this returns; all of them or none."""
+    append_lines(folder / JOURNAL, ["".join(map(journal_line, records)).encode()])
 
 
 def write_experiment(folder: Path, resolved: Mapping[str, Any]) -> None:
@@ -168,27 +208,18 @@ def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:
 
 
 def read_environment(folder: Path) -> dict[str, Any]:
-    """The environment record, empty where there is none that can be read."""
-    return _read_json(folder / ENVIRONMENT)
+    """The environment record, empty where there is none that can be made sense of."""
+    return read_mapping(folder / ENVIRONMENT, _is_environment)
+
+
+def _is_environment(content: dict[str, Any]) -> bool:
+    return all(isinstance(value, str | int | float | None) for value in content.values())
 
 
 def environments_by_id(folder: Path) -> dict[str, dict[str, Any]]:
     """All environments that trials of this folder were trained in, as far as they are known."""
     latest = read_environment(folder)
     return {str(one.get("id")): one for one in (latest, *latest.get("earlier", ())) if one}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """A mapping whose `earlier`, if it has one, is a list of mappings; empty where that is not what the file holds."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(content, dict):
-        return {}
-    earlier = content.pop("earlier", [])
-    kept = [one for one in earlier if isinstance(one, dict)] if isinstance(earlier, list) else []
-    return content | ({"earlier": kept} if kept else {})
 
 
 def freeze_plan(folder: Path, plan: Mapping[str, Any], *, has_begun: bool) -> None:
@@ -201,12 +232,16 @@ def freeze_plan(folder: Path, plan: Mapping[str, Any], *, has_begun: bool) -> No
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
-    """The frozen plan, empty where there is none that can be read."""
-    return _read_json(folder / PLAN)
+    """The frozen plan, empty where there is none that can be made sense of."""
+    return read_mapping(folder / PLAN, _is_plan)
+
+
+def _is_plan(content: dict[str, Any]) -> bool:
+    return isinstance(content.get("seeds"), list)
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Move the contents of a locked result folder to a new one beside it; its name, or None where there was nothing."""
+    """Move all contents of a locked result folder, or none, to a new one beside it; None where there were none."""
     contents = [path for path in folder.iterdir() if path.name != LOCK]
     if not contents:
         return None
@@ -214,8 +249,17 @@ def set_aside(folder: Path) -> Path | None:
     while (target := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
     target.mkdir()
-    for path in contents:
-        path.rename(target / path.name)
+    moved: list[Path] = []
+    try:
+        for path in contents:
+            path.rename(target / path.name)
+            moved.append(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            for path in moved:
+                (target / path.name).rename(path)
+            target.rmdir()
+        raise
     return target
 
 
@@ -225,6 +269,14 @@ def latest_folder(root: Path) -> Path:
     if not journals:
         raise ConfigurationError(f"{root}: no results here; run an experiment first, or name a result folder")
     return max(journals, key=lambda path: path.stat().st_mtime_ns).parent
+
+
+def require_readable(path: Path) -> None:
+    """Raise `UnusableEnvironmentError` where a file of a result folder cannot be opened."""
+    try:
+        path.open("rb").close()
+    except OSError as problem:
+        raise UnusableEnvironmentError(f"{path}: cannot be read ({problem.strerror})") from None
 
 
 def require_result_folder(folder: Path) -> Path:

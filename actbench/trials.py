@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any
 
 from actbench.choices import Choice
@@ -11,17 +12,19 @@ from actbench.layers import Layer, resolve_layers
 from actbench.records import TRAINING_CODE_VERSION, Phase, Trial
 from actbench.settings import DataSettings, TrialSettings
 
+MOST_REMEMBERED = 4096
+
 
 def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final") -> Trial:
     """A trial with the id that its settings, phase and seed, the data and the training code determine."""
-    identity = {
-        "training_code": TRAINING_CODE_VERSION,
-        "phase": phase,
-        "seed": seed,
-        "settings": determining_settings(settings),
-    }
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), default=_plain)
+    text = f'{{"phase":"{phase}","seed":{seed},"settings":{_text(settings)},"training_code":{TRAINING_CODE_VERSION}}}'
     return Trial(hashlib.sha256(text.encode()).hexdigest()[:16], phase, seed, settings)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _text(settings: TrialSettings) -> str:
+    """The determining settings as JSON; kept, since every arm has many seeds and plans are made again and again."""
+    return json.dumps(determining_settings(settings), sort_keys=True, separators=(",", ":"), default=_plain)
 
 
 def determining_settings(settings: TrialSettings) -> dict[str, Any]:
@@ -40,6 +43,7 @@ def determining_settings(settings: TrialSettings) -> dict[str, Any]:
             "weight_decay": train.resolved_weight_decay(),
             "schedule": train.schedule,
             "shuffle": train.shuffle,
+            **({} if train.precision == "float32" else {"precision": train.precision}),
         },
     }
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +13,8 @@ DEEPEST_NESTING = 20
 MOST_NODES = 20_000
 MOST_ALIASES = 100
 LONGEST_INTEGER = 100
+LONGEST_TEXT_READ_TWICE = 30_000
+LONGEST_PART = 1_000
 
 Path = tuple[str | int, ...]
 
@@ -41,8 +41,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        dotted = dotted_path(self.path)
-        return printable(f"{self.place}: {dotted + ': ' if dotted else ''}{self.message}")
+        parts = filter(None, (self.place, dotted_path(self.path), self.message))
+        return ": ".join(map(_shortened, map(printable, parts)))
 
 
 @dataclass
@@ -52,7 +52,6 @@ class Source:
     data: Any = None
     places: dict[Path, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    is_within_limits: bool = True
 
     def place(self, path: Path) -> str:
         """The place of a path, or of the nearest thing above it."""
@@ -66,6 +65,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_PART else f"{text[:LONGEST_PART]}..."
+
+
 def dotted_path(path: Path) -> str:
     """`vary.model.activation[2]` for `("vary", "model.activation", 2)`."""
     text = ""
@@ -77,34 +80,40 @@ def dotted_path(path: Path) -> str:
 def read_yaml(text: str, file: str) -> Source:
     """Read one YAML document; every mistake in it becomes a problem of the result, and nothing is raised."""
     source = Source(places={(): f"{file}:1:1"})
-    if len(text.encode(errors="replace")) > LARGEST_FILE_BYTES:
-        source.problems.append(Problem(f"{file}:1:1", (), f"expected at most {LARGEST_FILE_BYTES:,} bytes"))
-        return source
     try:
-        if _is_within_limits(text, file, source):
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            if node is None:
-                source.problems.append(Problem(f"{file}:1:1", (), "expected settings, found an empty file"))
-            else:
-                data = _Reader(file, source).value(node, ())
-                source.data = data if source.is_within_limits else None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        sentence = " ".join(filter(None, [error.context, error.problem]))
-        source.problems.append(Problem(_place(file, mark), (), f"not YAML: {sentence}"))
+        if len(text.encode()) > LARGEST_FILE_BYTES:
+            raise _RefusedError(Problem(f"{file}:1:1", (), f"expected at most {LARGEST_FILE_BYTES:,} bytes"))
+        _check_limits(text, file, _FASTEST_LOADER)
+        node = yaml.compose(text, Loader=_FASTEST_LOADER)
+        if node is None:
+            raise _RefusedError(Problem(f"{file}:1:1", (), "expected settings, found an empty file"))
+        source.data = _Reader(file, source).value(node, ())
+    except UnicodeEncodeError as error:
+        message = f"expected text in Unicode, found {error.object[error.start]!r} at character {error.start + 1}"
+        source.problems.append(Problem(f"{file}:1:1", (), message))
+    except _RefusedError as refused:
+        source.problems.append(refused.problem)
     except yaml.YAMLError as error:
-        source.problems.append(Problem(f"{file}:1:1", (), f"not YAML: {str(error).splitlines()[0]}"))
+        source.problems.append(_syntax_problem(text, file, error))
     return source
+
+
+class _RefusedError(Exception):
+    """The text is not read any further."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
 
 
 def _place(file: str, mark: Any) -> str:
     return f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else f"{file}:1:1"
 
 
-def _is_within_limits(text: str, file: str, source: Source) -> bool:
-    """Walk the events once, before anything is built, and stop at the first that passes a limit."""
+def _check_limits(text: str, file: str, loader: Any) -> None:
+    """Walk the events once, before anything is built, and raise `_RefusedError` at the first that passes a limit."""
     depth = nodes = aliases = documents = 0
-    for event in _events(text):
+    for event in yaml.parse(text, Loader=loader):
         documents += isinstance(event, yaml.DocumentStartEvent)
         aliases += isinstance(event, yaml.AliasEvent)
         nodes += isinstance(event, yaml.NodeEvent)
@@ -118,15 +127,27 @@ def _is_within_limits(text: str, file: str, source: Source) -> bool:
             (explicit_tag not in (None, "!"), f"tags such as {str(explicit_tag)[:60]} are not allowed here"),
         ):
             if broken:
-                source.problems.append(Problem(_place(file, event.start_mark), (), message))
-                return False
-    return True
+                raise _RefusedError(Problem(_place(file, event.start_mark), (), message))
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
-    """The events up to a syntax error, which the slower loader then reports in its clearer words."""
-    with contextlib.suppress(yaml.YAMLError):
-        yield from yaml.parse(text, Loader=_FASTEST_LOADER)
+def _syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
+    """The error in the clearer words of the slower loader, where the text is short enough to be read once more.
+
+    What the slower loader accepts stays refused: nothing is ever built from events that the faster one did not give.
+    """
+    if len(text) <= LONGEST_TEXT_READ_TWICE:
+        try:
+            _check_limits(text, file, yaml.SafeLoader)
+        except _RefusedError as refused:
+            return refused.problem
+        except yaml.YAMLError as clearer:
+            error = clearer
+        except ValueError:  # what it makes of an escape such as \U00110000
+            pass
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return Problem(f"{file}:1:1", (), f"not YAML: {str(error).splitlines()[0]}")
+    sentence = " ".join(filter(None, [error.context, error.problem]))
+    return Problem(_place(file, error.problem_mark or error.context_mark), (), f"not YAML: {sentence}")
 
 
 @dataclass
@@ -139,11 +160,8 @@ class _Reader:
         self.nodes_read += 1
         self.source.places[path] = _place(self.file, node.start_mark)
         if self.nodes_read > MOST_NODES or len(path) > DEEPEST_NESTING:
-            if self.nodes_read <= MOST_NODES + 1:
-                self._complain(node, path, f"more than {MOST_NODES:,} values or too deep once aliases are followed")
-                self.nodes_read = MOST_NODES + 2
-                self.source.is_within_limits = False
-            return None
+            message = f"more than {MOST_NODES:,} values or too deep once aliases are followed"
+            raise _RefusedError(Problem(_place(self.file, node.start_mark), path, message))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):

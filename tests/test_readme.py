@@ -19,7 +19,7 @@ from actbench.metrics import parse_metric
 from actbench.results import load_results
 from actbench.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings
 from builders import experiment_from
-from update_tables import with_tables
+from update_tables import PAGES, with_tables
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,9 +68,11 @@ def test_ci_runs_exactly_the_two_set_up_commands() -> None:
         assert block.startswith(("python3 -m venv .venv && .venv/bin/pip install", ".venv/bin/pip install"))
 
 
-def test_the_readmes_tables_are_what_the_committed_results_give() -> None:
-    assert README.count("<!-- table: ") >= 1
-    assert with_tables(README) == README
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_tables_in_the_docs_are_what_the_committed_results_give(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert re.search("<!-- (table|file): ", text)
+    assert with_tables(text) == text
 
 
 def test_the_readmes_experiment_loads(tmp_path: Path) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import math
 import os
 import tempfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from actbench.catalogue.idx_files import read_idx
 from actbench.errors import UnusableEnvironmentError
 from actbench.lazy import LazyModule
 
@@ -28,7 +28,6 @@ FILES = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
-LARGEST_FILE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -245,41 +244,25 @@ def arrays_checksum(arrays: Arrays) -> str:
 
 
 def _read_idx_files(dataset: Dataset, folder: Path) -> Arrays:
+    """The four files, each of which must have its digest, its sizes and, where it holds labels, labels of a class."""
+    paths = [raw_folder(dataset, folder) / name for name in FILES]
+    side = math.isqrt(dataset.features)
+    counts = (dataset.train_count, dataset.train_count, dataset.test_count, dataset.test_count)
+    shapes = [(count,) if "labels" in name else (count, side, side) for name, count in zip(FILES, counts, strict=True)]
     train_inputs, train_labels, test_inputs, test_labels = (
-        _read_idx(raw_folder(dataset, folder) / name, md5) for name, md5 in zip(FILES, dataset.file_md5, strict=True)
+        read_idx(path, md5, shape) for path, md5, shape in zip(paths, dataset.file_md5, shapes, strict=True)
     )
+    for path, labels in ((paths[1], train_labels), (paths[3], test_labels)):
+        if labels.max() >= dataset.classes:
+            raise UnusableEnvironmentError(
+                f"{path}: expected labels from 0 to {dataset.classes - 1}, found {labels.max()}"
+            )
     return Arrays(
         train_inputs.reshape(dataset.train_count, dataset.features),
         train_labels.astype(numpy.int64),
         test_inputs.reshape(dataset.test_count, dataset.features),
         test_labels.astype(numpy.int64),
     )
-
-
-def _read_idx(path: Path, md5: str) -> NDArray[numpy.uint8]:
-    """One IDX file (magic number, big-endian sizes, bytes) after its digest has been checked."""
-    try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise UnusableEnvironmentError(
-                f"{path}: far larger than the dataset's own file; replace it by the original"
-            )
-        packed = path.read_bytes()
-    except OSError as problem:
-        raise UnusableEnvironmentError(
-            f"{path}: cannot be read ({problem.strerror}); `actbench data fetch` downloads it"
-        ) from None
-    found = hashlib.md5(packed, usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise UnusableEnvironmentError(
-            f"{path}: truncated or changed ({len(packed):,} bytes, MD5 {found}, expected {md5}); "
-            "delete it and run `actbench data fetch`, or copy the original file there"
-        )
-    try:
-        raw = gzip.decompress(packed)
-    except (OSError, EOFError, zlib.error) as problem:
-        raise UnusableEnvironmentError(f"{path}: cannot be unpacked ({problem})") from None
-    dimensions = raw[3]
-    return numpy.frombuffer(raw, numpy.uint8, offset=4 + 4 * dimensions)
 
 
 def _digits() -> Arrays:

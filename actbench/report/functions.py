@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actbench.catalogue.facts import gain, saturation, values_and_derivatives
+from actbench.catalogue.function_claims import claims_about
 from actbench.catalogue.registry import Kind, did_you_mean, names
 from actbench.choices import Choice, parse_choice
 from actbench.errors import ConfigurationError
 from actbench.lazy import LazyModule
 from actbench.report.figures import style
 from actbench.report.sections import Section
-from actbench.report.summary import bounds_text
+from actbench.report.summary import bounds_text, entry_document
 
 if TYPE_CHECKING:
     import torch
@@ -87,6 +88,39 @@ def _facts_of_curve(choice: Choice) -> list[str]:
         f"{gain(entry, parameters):.4f}",
         *(_rounded(float(number)) for pair in zip(values, slopes, strict=True) for number in pair),
     ]
+
+
+def functions_document(choices: Sequence[Choice]) -> dict[str, Any]:
+    """All facts as plain data, with the curve of each function that has one, and the claims about these functions."""
+    claims = [(claim, claim.check()) for claim in claims_about(choice.name for choice in choices)]
+    return {
+        "functions": [_function_document(choice) for choice in choices],
+        "claims": [
+            {
+                "id": claim.id,
+                "sentence": claim.sentence,
+                "is_whole": claim.is_whole,
+                "verdict": finding.verdict,
+                "evidence": finding.evidence,
+            }
+            for claim, finding in claims
+        ],
+    }
+
+
+def _function_document(choice: Choice) -> dict[str, Any]:
+    document = entry_document(choice.entry) | {"parameters": dict(choice.parameters)}
+    if choice.entry.across_units:
+        return document | {"curve": None}
+    entry, parameters, x = choice.entry, dict(choice.parameters), plotted_inputs()
+    dead = saturation(entry, parameters)
+    values, slopes = values_and_derivatives(entry, parameters, x)
+    return document | {
+        "saturates_below": dead.left,
+        "saturates_above": dead.right,
+        "gain": gain(entry, parameters),
+        "curve": {"x": x.tolist(), "value": values.tolist(), "derivative": slopes.tolist()},
+    }
 
 
 def _rounded(number: float) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from actbench.analysis.comparison import Question, compare
 from actbench.analysis.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
@@ -24,24 +26,87 @@ OPERATIONS_PER_WEIGHT = 6
 GAPS = (0.0005, 0.001, 0.002, 0.005, 0.01)
 
 
-def plan_sections(experiment: Experiment, pilot: Results | None, workers: int) -> list[Section]:
+@dataclass(frozen=True)
+class Forecast:
+    """What an experiment takes, and what its seeds can show.
+
+    `tuning_trials` is for each arm, if no grid is extended. `sd` is that of paired differences in test accuracy.
+    `shown_difference` is None where the seeds can show none. The bases are sentences: where seconds and sd are from.
+    """
+
+    experiment: Experiment
+    arms: int
+    tuning_trials: int
+    workers: int
+    seconds: float
+    seconds_basis: str
+    sd: float
+    sd_basis: str
+    comparisons: int
+    shown_difference: float | None
+
+
+def forecast(experiment: Experiment, pilot: Results | None, workers: int) -> Forecast:
     """Trials and time, and what differences in test accuracy the seeds can show."""
-    return [_trials_section(experiment, pilot, workers), _power_section(experiment, pilot)]
+    arms, seeds = list(experiment.arms()), len(experiment.seeds)
+    work = [_tuning_work(experiment, arm) + seeds * _work(arm.settings) for arm in arms]
+    seconds_per_work, seconds_basis = _speed(pilot.records if pilot else {}, pilot)
+    sd, sd_basis = _spread(experiment, pilot)
+    comparisons = _comparisons(experiment)
+    return Forecast(
+        experiment=experiment,
+        arms=len(arms),
+        tuning_trials=experiment.tuning_trial_count(),
+        workers=workers,
+        seconds=sum(work) * seconds_per_work / workers,
+        seconds_basis=seconds_basis,
+        sd=sd,
+        sd_basis=sd_basis,
+        comparisons=comparisons,
+        shown_difference=shown_difference(seeds, sd, comparisons=comparisons),
+    )
 
 
-def _trials_section(experiment: Experiment, pilot: Results | None, workers: int) -> Section:
-    arms = list(experiment.arms())
-    tuning, final = experiment.tuning_trial_count(), len(experiment.seeds)
-    work = [_tuning_work(experiment, arm) + final * _work(arm.settings) for arm in arms]
-    seconds_per_work, basis = _speed(pilot.records if pilot else {}, pilot)
-    rows = [["arms", f"{len(arms)}"]]
+def plan_sections(experiment: Experiment, pilot: Results | None, workers: int) -> list[Section]:
+    """The forecast as two tables."""
+    found = forecast(experiment, pilot, workers)
+    return [_trials_section(found), _power_section(found)]
+
+
+def plan_document(experiment: Experiment, pilot: Results | None, workers: int) -> dict[str, Any]:
+    """The forecast as plain data; accuracies and their differences as fractions."""
+    found = forecast(experiment, pilot, workers)
+    return {
+        "name": experiment.name,
+        "arms": found.arms,
+        "tuning_trials": found.arms * found.tuning_trials,
+        "final_trials": found.arms * len(experiment.seeds),
+        "seeds": list(experiment.seeds),
+        "workers": workers,
+        "seconds": found.seconds,
+        "seconds_basis": found.seconds_basis,
+        "sd_of_differences": found.sd,
+        "sd_basis": found.sd_basis,
+        "comparisons": found.comparisons,
+        "shown_difference": found.shown_difference,
+        "fewest_seeds": fewest_seeds(found.comparisons),
+        "seeds_needed": [
+            {"difference": gap, "one_comparison": one, "all_comparisons": several}
+            for gap, one, several in _seeds_by_gap(found)
+        ],
+    }
+
+
+def _trials_section(found: Forecast) -> Section:
+    seeds, arms, tuning, workers = len(found.experiment.seeds), found.arms, found.tuning_trials, found.workers
+    rows = [["arms", f"{arms}"]]
     if tuning:
-        rows.append(["tuning trials", f"{len(arms) * tuning:,} ({tuning} for each arm, if no grid is extended)"])
+        rows.append(["tuning trials", f"{arms * tuning:,} ({tuning} for each arm, if no grid is extended)"])
     rows += [
-        ["final trials", f"{len(arms) * final:,} ({final} seeds)"],
-        ["time", f"about {clock(sum(work) * seconds_per_work / workers)} on {workers} worker{'s' * (workers > 1)}"],
+        ["final trials", f"{arms * seeds:,} ({seeds} seeds)"],
+        ["time", f"about {clock(found.seconds)} on {workers} worker{'s' * (workers > 1)}"],
     ]
-    return Section(f"{experiment.name}: plan", ["", ""], rows, [basis])
+    return Section(f"{found.experiment.name}: plan", ["", ""], rows, [found.seconds_basis])
 
 
 def _work(settings: TrialSettings) -> float:
@@ -71,30 +136,27 @@ def _speed(records: Mapping[str, TrialRecord], pilot: Results | None) -> tuple[f
     )
 
 
-def _power_section(experiment: Experiment, pilot: Results | None) -> Section:
-    comparisons = _comparisons(experiment)
-    sd, basis = _spread(experiment, pilot)
-    rows = [
-        [
-            f"{100 * gap:.2f}",
-            str(seeds_needed(gap, sd)),
-            str(seeds_needed(gap, sd, comparisons=comparisons)),
-        ]
-        for gap in GAPS
+def _power_section(found: Forecast) -> Section:
+    rows = [[f"{100 * gap:.2f}", str(one), str(several)] for gap, one, several in _seeds_by_gap(found)]
+    header = ["true difference (points)", "seeds, one comparison", f"seeds, {found.comparisons} comparisons"]
+    return Section("how many seeds?", header, rows, [*_reach(found), found.sd_basis])
+
+
+def _seeds_by_gap(found: Forecast) -> list[tuple[float, int, int]]:
+    """For each difference how many seeds show it, in one comparison and in all."""
+    return [
+        (gap, seeds_needed(gap, found.sd), seeds_needed(gap, found.sd, comparisons=found.comparisons)) for gap in GAPS
     ]
-    seeds = len(experiment.seeds)
-    header = ["true difference (points)", "seeds, one comparison", f"seeds, {comparisons} comparisons"]
-    return Section("how many seeds?", header, rows, [*_reach(seeds, sd, comparisons), basis])
 
 
-def _reach(seeds: int, sd: float, comparisons: int) -> Iterator[str]:
+def _reach(found: Forecast) -> Iterator[str]:
     yield "Seeds that show a true difference in test accuracy 8 times in 10 (paired, 5 %, Bonferroni over comparisons)."
+    seeds = len(found.experiment.seeds)
     planned = f"The {seeds} seeds" if seeds > 1 else "The one seed"
-    found = shown_difference(seeds, sd, comparisons=comparisons)
-    if found is None:
-        yield f"{planned} planned here can show nothing: it takes at least {fewest_seeds(comparisons)}."
+    if found.shown_difference is None:
+        yield f"{planned} planned here can show nothing: it takes at least {fewest_seeds(found.comparisons)}."
     else:
-        yield f"{planned} planned here show one of {100 * found:.2f} points."
+        yield f"{planned} planned here show one of {100 * found.shown_difference:.2f} points."
 
 
 def _comparisons(experiment: Experiment) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from actbench.catalogue.datasets import DATASETS, is_present, raw_folder
 from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, entries
@@ -28,6 +29,27 @@ def summary_sections(experiment: Experiment) -> list[Section]:
         _summary_section(experiment.name if len(shapes) == 1 else "; ".join(arm.label() for arm in arms), arms)
         for arms in shapes.values()
     ]
+
+
+def summary_document(experiment: Experiment) -> dict[str, Any]:
+    """Every arm's network layer by layer as plain data; the last layer has an `output` for an activation."""
+    return {"name": experiment.name, "networks": [_network_document(arm) for arm in experiment.arms()]}
+
+
+def _network_document(arm: Arm) -> dict[str, Any]:
+    *hidden, last = resolve_layers(arm.settings)
+    output = {"activation": None, "output": arm.settings.model.output.to_yaml()}
+    layers = [*map(_layer_document, hidden), _layer_document(last) | output]
+    return {
+        "arm": arm.to_yaml(),
+        "label": arm.label(),
+        "parameters": sum(layer["parameters"] for layer in layers),
+        "layers": layers,
+    }
+
+
+def _layer_document(layer: Layer) -> dict[str, Any]:
+    return layer.model_dump() | {"parameters": count_parameters(layer)}
 
 
 def _summary_section(title: str, arms: Sequence[Arm]) -> Section:
@@ -65,14 +87,47 @@ def _extras(layer: Layer) -> str:
 
 def catalogue_sections(kind: str | None) -> list[Section]:
     """The entries of one kind, or of all; raises `ConfigurationError` on an unknown kind."""
+    wanted = _wanted_kinds(kind)
+    sections = [_entries_section(name) for name in get_args(Kind) if name in wanted]
+    return sections + ([_datasets_section()] if "dataset" in wanted else [])
+
+
+def _wanted_kinds(kind: str | None) -> tuple[str, ...]:
+    """The kind of that name, in singular or plural, or all."""
     singular = {_plural(name): name for name in KINDS}
     wanted = singular.get(kind or "", kind)
     if wanted is not None and wanted not in KINDS:
         raise ConfigurationError(
             f"no kind of entry is called {kind!r}{did_you_mean(wanted, KINDS) or ': ' + ', '.join(KINDS)}"
         )
-    sections = [_entries_section(name) for name in get_args(Kind) if wanted in (None, name)]
-    return sections + ([_datasets_section()] if wanted in (None, "dataset") else [])
+    return KINDS if wanted is None else (wanted,)
+
+
+def catalogue_document(kind: str | None) -> dict[str, Any]:
+    """The same as plain data by kind; a bound that is None is infinite."""
+    wanted = _wanted_kinds(kind)
+    document: dict[str, Any] = {
+        name: [entry_document(entry) for entry in entries(name)] for name in get_args(Kind) if name in wanted
+    }
+    return document | ({"dataset": [*map(asdict, DATASETS.values())]} if "dataset" in wanted else {})
+
+
+def entry_document(entry: Entry) -> dict[str, Any]:
+    """What the catalogue says of an entry; what has no meaning for its kind is left out."""
+    facts: dict[str, Any] = {
+        "name": entry.name,
+        "kind": entry.kind,
+        "aliases": entry.aliases,
+        "parameters": default_parameters(entry),
+        "formula": entry.formula,
+        "summary": entry.summary,
+        "reference": entry.reference,
+    }
+    if entry.kind in ("activation", "output"):
+        facts["bounds"] = entry.bounds
+    if entry.kind == "output":
+        facts["yields"] = entry.yields
+    return facts | ({"accepts": entry.accepts, "tolerates": entry.tolerates} if entry.kind == "loss" else {})
 
 
 def _entries_section(kind: Kind) -> Section:
@@ -131,6 +186,45 @@ def data_section(folder: Path) -> Section:
         for dataset in DATASETS.values()
     ]
     return Section("datasets", ["name", "state", "where"], rows)
+
+
+def data_document(folder: Path) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "folder": str(folder),
+        "datasets": [
+            {
+                "name": dataset.name,
+                "present": is_present(dataset, folder),
+                "source": dataset.source,
+                "folder": str(raw_folder(dataset, folder)) if dataset.file_md5 else None,
+            }
+            for dataset in DATASETS.values()
+        ],
+    }
+
+
+def validity_line(config: Path, experiment: Experiment) -> str:
+    """That a file is valid, and how many trials it asks for."""
+    arms, seeds, tuning = experiment.arm_count(), len(experiment.seeds), experiment.tuning_trial_count()
+    tuned = f"{arms} arms x {tuning} tuning trials + " if tuning else ""
+    return f"{config}: valid; {tuned}{arms} arms x {seeds} seeds = {arms * (tuning + seeds)} trials"
+
+
+def validity_document(config: Path, experiment: Experiment | None, sentences: Sequence[str]) -> dict[str, Any]:
+    """The same as plain data, with its warnings; of a file without a valid experiment the mistakes."""
+    if experiment is None:
+        return {"file": str(config), "valid": False, "mistakes": list(sentences)}
+    return {
+        "file": str(config),
+        "valid": True,
+        "warnings": list(sentences),
+        "name": experiment.name,
+        "arms": experiment.arm_count(),
+        "seeds": list(experiment.seeds),
+        "tuning_trials": experiment.arm_count() * experiment.tuning_trial_count(),
+        "final_trials": experiment.arm_count() * len(experiment.seeds),
+    }
 
 
 def _datasets_section() -> Section:

@@ -10,6 +10,7 @@ from typing import Any
 
 from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import compare, question_of
+from actbench.disk import write_atomically
 from actbench.experiment import Arm, Values, value_to_text
 from actbench.metrics import CURVES, parse_metric
 from actbench.plan import PRIMARY_METRIC, Plan
@@ -21,7 +22,6 @@ from actbench.report.markdown import section_to_markdown
 from actbench.report.texts import visible
 from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
 from actbench.results import Results
-from actbench.store import write_atomically
 
 Row = dict[str, Any]
 
@@ -34,20 +34,30 @@ EPOCH_COLUMNS = (
     "trial", "arm", "phase", "seed", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
     "train_seconds",
 )  # fmt: skip
-FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the last four are full-width, which some spreadsheets accept
+# A semicolon begins a cell where the decimal sign is a comma. Some spreadsheets accept the full-width signs too.
+FORMULA_START = re.compile("(^|;)(?=\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 LAYER_COLUMNS = ("trial", "arm", "phase", "seed", *LayerProbe.model_fields)
 
 
 def write_tables(results: Results) -> None:
     """Derive the tables of trials, epochs, layers, arms and, where there are any, of tuning and claims."""
-    folder, experiment, plan, records = results.folder, results.experiment, results.plan, results.records
+    for name, text in table_texts(results).items():
+        if text is None:
+            (results.folder / name).unlink(missing_ok=True)
+        else:
+            write_atomically(results.folder / name, text)
+
+
+def table_texts(results: Results) -> dict[str, str | None]:
+    """Every derived file by its name; None for one that there are no data for."""
+    experiment, plan, records = results.experiment, results.plan, results.records
     comparison = compare(plan, records, question_of(experiment, parse_metric(PRIMARY_METRIC)))
     (section,) = comparison_sections(comparison, [results])
     varied = [factor.path for factor in (*experiment.factors, *experiment.tune)]
     columns = [*TRIAL_COLUMNS[:2], *varied, *TRIAL_COLUMNS[2:]]
     claims = judge_claims(experiment.expectations, plan, records)
-    texts = {
+    return {
         "trials.csv": to_csv(trial_rows(plan, records), columns),
         "epochs.csv": to_csv(epoch_rows(plan, records), EPOCH_COLUMNS),
         "layers.csv": to_csv(layer_rows(plan, records), LAYER_COLUMNS),
@@ -56,11 +66,6 @@ def write_tables(results: Results) -> None:
         "tuning.csv": to_csv(tuning_rows(plan, records), ["arm", *varied, *TUNING_COLUMNS]) if plan.tunings else None,
         "claims.csv": to_csv(claim_rows(claims), CLAIM_COLUMNS) if claims else None,
     }
-    for name, text in texts.items():
-        if text is None:
-            (folder / name).unlink(missing_ok=True)
-        else:
-            write_atomically(folder / name, text)
 
 
 def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
@@ -76,8 +81,7 @@ def _no_formula(cell: Any) -> Any:
     """Numbers, also as text, as they are; text in one line, behind an apostrophe where it begins as a formula does."""
     if not isinstance(cell, str) or NUMBER.fullmatch(cell):
         return cell
-    text = visible(cell)
-    return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
+    return FORMULA_START.sub(r"\1'", visible(cell))
 
 
 def all_trials(plan: Plan) -> Iterator[tuple[Arm, Values, Trial]]:

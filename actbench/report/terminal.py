@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TextIO
 
@@ -17,7 +17,8 @@ from actbench.report.sections import SPARKS, Section, numeric_columns
 from actbench.report.texts import visible
 
 UNLIMITED_WIDTH = 10_000
-PROSE_WIDTH = 24
+PROSE_WIDTH = 22
+COLUMN_GAP = 2
 PLAIN = str.maketrans(SPARKS + BAR, "_.-~=+*#" + PLAIN_BAR)
 
 
@@ -55,7 +56,8 @@ def _print_section(console: Console, section: Section) -> None:
     simple = console.encoding.lower().replace("-", "") not in ("utf8", "utf16")
     rows = [[_plain(cell) if simple else cell for cell in row] for row in section.rows]
     columns = fitting_columns(section, console.width)
-    if section.is_complete and len(columns) < len(section.header):
+    would_be_cut = _side_by_side(_widths(section), columns) > console.width
+    if would_be_cut or (section.is_complete and len(columns) < len(section.header)):
         _print_lists(console, section, rows)
         return
     table = Table(title=None, box=None, pad_edge=False, header_style="bold")
@@ -93,17 +95,23 @@ def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> N
 
 
 def fitting_columns(section: Section, width: int) -> list[int]:
-    """The most important columns that fit side by side, in their order; at least the first two of them."""
-    everything = list(range(len(section.header)))
-    order = section.importance or everything
-    widths = [max(len(section.header[i]), *(len(row[i]) for row in section.rows), 1) + 2 for i in everything]
-    for index in section.prose:
-        widths[index] = min(widths[index], PROSE_WIDTH)
+    """The most important columns that fit side by side, in their order; at least the first two, if they fit or not."""
+    widths = _widths(section)
     kept: list[int] = []
-    for index in order:
-        if len(kept) < 2 or sum(widths[i] for i in (*kept, index)) - 2 <= width:
+    for index in section.importance or range(len(section.header)):
+        if len(kept) < 2 or _side_by_side(widths, [*kept, index]) <= width:
             kept.append(index)
     return sorted(kept)
+
+
+def _widths(section: Section) -> list[int]:
+    """What every column takes; those of words take little, since they are broken into lines."""
+    widest = [max(len(name), *(len(row[i]) for row in section.rows), 1) for i, name in enumerate(section.header)]
+    return [min(width, PROSE_WIDTH) if index in section.prose else width for index, width in enumerate(widest)]
+
+
+def _side_by_side(widths: Sequence[int], columns: Sequence[int]) -> int:
+    return sum(widths[index] for index in columns) + COLUMN_GAP * (len(columns) - 1)
 
 
 def _plain(cell: str) -> str:

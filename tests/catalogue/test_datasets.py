@@ -15,13 +15,13 @@ import pytest
 from actbench.catalogue.datasets import (
     DATASETS,
     FILES,
-    LARGEST_FILE_BYTES,
     Arrays,
     Dataset,
     is_present,
     load,
     raw_folder,
 )
+from actbench.catalogue.idx_files import LARGEST_FILE_BYTES
 from actbench.errors import UnusableEnvironmentError
 
 MNIST = DATASETS["mnist"]

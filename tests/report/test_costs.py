@@ -76,7 +76,6 @@ def test_only_activations_have_a_cost() -> None:
         (["rlu", "--cost"], "no function is called 'rlu'; did you mean relu"),
         (["logits", "--cost"], "logits is an output function; --cost measures activations"),
         (["softmax", "--cost"], "softmax is an output function; --cost measures activations"),
-        (["relu", "--format", "json"], "--format json prints measured costs; add --cost"),
     ],
 )
 def test_what_cannot_be_measured_is_one_message(arguments: list[str], message: str, tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""The verbs that say what there is to choose from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from actbench import __version__
+from actbench.command_line import TableOrJson, verb
+from actbench.completion import function_names, kinds
+
+
+@verb
+def list_catalogue(
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="KIND",
+            help="activation, output, initialiser, loss, optimizer or dataset.",
+            show_default=False,
+            autocompletion=kinds,
+        ),
+    ] = None,
+    output_format: TableOrJson = "table",
+) -> None:
+    """List what an experiment can choose from."""
+    from actbench.report.printing import print_answer
+    from actbench.report.summary import catalogue_document, catalogue_sections
+
+    print_answer(output_format, lambda: catalogue_sections(kind), lambda: catalogue_document(kind))
+
+
+@verb
+def show(
+    functions: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME", help="Activations or output functions.", autocompletion=function_names),
+    ],
+    save: Annotated[Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.")] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="Measure time and memory relative to relu's.")] = False,
+    output_format: TableOrJson = "table",
+) -> None:
+    """Show facts about functions: formula, bounds, saturation, gain, checked claims, the curve and its derivative."""
+    if cost:
+        _show_costs(functions, save, output_format)
+        return
+    from actbench.report.function_claims import function_claims_sections
+    from actbench.report.functions import find_functions, function_section, functions_document, plot_lines, save_figure
+    from actbench.report.printing import print_answer
+
+    choices = find_functions(functions)
+    if save is not None:
+        save_figure(choices, save)
+    print_answer(
+        output_format,
+        lambda: [function_section(choices), *function_claims_sections(choices)],
+        lambda: functions_document(choices),
+    )
+    for derivative in (False, True):
+        if output_format == "table" and (lines := plot_lines(choices, derivative=derivative)):
+            print("", *lines, sep="\n")
+
+
+def _show_costs(activations: list[str], save: Path | None, output_format: Literal["table", "json"]) -> None:
+    from actbench.environment import describe_machine
+    from actbench.report.costs import cost_section, costs_to_json, find_activations
+    from actbench.report.function_claims import function_claims_sections
+    from actbench.report.functions import function_section, save_figure
+    from actbench.report.printing import print_answer
+
+    choices = find_activations(activations)
+    if save is not None:
+        save_figure(choices, save)
+    from actbench.training.cost import measure_costs
+
+    costs, machine = measure_costs(choices), {"actbench": __version__} | describe_machine()
+    print_answer(
+        output_format,
+        lambda: [function_section(choices), *function_claims_sections(choices), cost_section(costs, machine)],
+        lambda: costs_to_json(costs, machine),
+    )

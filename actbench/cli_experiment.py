@@ -1,0 +1,114 @@
+"""The verbs that write an experiment file and say what is in it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from actbench import errors
+from actbench.command_line import Config, Jobs, Overrides, ResultsRoot, TableOrJson, parse_jobs, say, verb
+from actbench.completion import result_folders
+
+if TYPE_CHECKING:
+    from actbench.config import Loaded
+
+
+def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
+    """Read an experiment file and say its warnings; raises `ConfigurationError` with every mistake in it."""
+    from dataclasses import replace
+
+    from actbench.config import load_experiment
+    from actbench.experiment import smoke_version
+
+    loaded = load_experiment(config, overrides or ())
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    return replace(loaded, experiment=smoke_version(loaded.experiment)) if smoke else loaded
+
+
+@verb
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("starter.yaml"),
+    schema: Annotated[
+        bool,
+        typer.Option("--schema/--no-schema", help="Write the schema beside it, for editors that check as you type."),
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Write a commented experiment to start from, and beside it the schema by which an editor checks and completes."""
+    from actbench.starter import write_starter
+
+    print(*write_starter(file, with_schema=schema, replaces=force), sep="\n")
+    say(f"Next: actbench run {shlex.quote(str(file))}")
+
+
+@verb
+def schema() -> None:
+    """Print the JSON Schema (draft-07) of experiment files, with every name that the catalogue knows."""
+    from actbench.schema import schema_text
+
+    print(schema_text(), end="")
+
+
+@verb
+def validate(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
+    """Check an experiment file and report every mistake in it."""
+    from actbench.report.printing import print_document
+    from actbench.report.summary import validity_document, validity_line
+
+    try:
+        loaded = load(config, overrides)
+    except errors.ConfigurationError as invalid:
+        if output_format == "json":
+            print_document(validity_document(config, None, str(invalid).splitlines()))
+            raise typer.Exit(invalid.exit_code) from None
+        raise
+    if output_format == "json":
+        print_document(validity_document(config, loaded.experiment, loaded.warnings))
+    else:
+        print(validity_line(config, loaded.experiment))
+
+
+@verb
+def plan(
+    config: Config,
+    overrides: Overrides = None,
+    results: ResultsRoot = Path("results"),
+    pilot: Annotated[
+        Path | None,
+        typer.Option(
+            help="A result folder to take time and spread from; the experiment's own when left out.",
+            autocompletion=result_folders,
+        ),
+    ] = None,
+    jobs: Jobs = "auto",
+    output_format: TableOrJson = "table",
+) -> None:
+    """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
+    from actbench.environment import available_cores
+    from actbench.report.planning import plan_document, plan_sections
+    from actbench.report.printing import print_answer
+    from actbench.results import is_result_folder, load_results
+
+    experiment = load(config, overrides).experiment
+    own = results / experiment.name
+    folder = pilot or (own if is_result_folder(own) else None)
+    found, workers = load_results(folder, results) if folder else None, parse_jobs(jobs) or available_cores()
+    print_answer(
+        output_format,
+        lambda: plan_sections(experiment, found, workers),
+        lambda: plan_document(experiment, found, workers),
+    )
+
+
+@verb
+def summary(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
+    """Show the network layer by layer: output shapes, initialisers, parameters."""
+    from actbench.report.printing import print_answer
+    from actbench.report.summary import summary_document, summary_sections
+
+    experiment = load(config, overrides).experiment
+    print_answer(output_format, lambda: summary_sections(experiment), lambda: summary_document(experiment))

@@ -1,0 +1,90 @@
+"""The verbs that say what results mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from actbench import errors
+from actbench.command_line import (
+    Baseline,
+    ComparisonFormat,
+    FigureFormat,
+    FiguresFolder,
+    Folder,
+    Folders,
+    HtmlFile,
+    MetricName,
+    OpenPage,
+    ReportFormat,
+    ResultsRoot,
+    SharedRate,
+    say,
+    verb,
+)
+
+
+@verb
+def compare(
+    folders: Folders = None,
+    results: ResultsRoot = Path("results"),
+    baseline: Baseline = None,
+    metric: MetricName = "test_accuracy",
+    by: Annotated[
+        str | None, typer.Option(metavar="FACTOR", help="Compare a factor's values, averaged over the others.")
+    ] = None,
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare every arm with every other.")] = False,
+    shared_lr: SharedRate = False,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 where an arm is worse than its baseline.")] = False,
+    gate_undecided: Annotated[
+        Literal["fail", "pass"], typer.Option(help="What --gate makes of an arm without a verdict.")
+    ] = "pass",
+    output_format: ComparisonFormat = "table",
+) -> None:
+    """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
+    from actbench.report.compare import Request, answer, load_folders, print_comparison
+
+    request = Request(baseline, metric, by, shared_lr, all_pairs)
+    found, reference = load_folders(folders or [], results, request)
+    comparison = answer(found, reference, request, say)
+    everything = [*found, reference] if reference else found
+    print_comparison(comparison, everything, output_format)
+    if gate:
+        from actbench.report.gate import close_gate
+
+        if close_gate(comparison, everything, fails_undecided=gate_undecided == "fail", say=say):
+            raise typer.Exit(errors.EXIT_CHECK_FAILED)
+
+
+@verb
+def report(
+    folder: Folder = None,
+    results: ResultsRoot = Path("results"),
+    metric: MetricName = "test_accuracy",
+    shared_lr: SharedRate = False,
+    html: HtmlFile = None,
+    open_page: OpenPage = False,
+    figures: FiguresFolder = None,
+    figure_format: FigureFormat = "svg",
+    output_format: ReportFormat = "table",
+) -> None:
+    """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
+    from actbench.report.compare import Request, answer, print_report
+    from actbench.report.files import Files, write_files
+    from actbench.results import load_results
+
+    files = Files(html, open_page, figures, figure_format)
+    files.require_sense(output_format)
+    found = load_results(folder, results)
+    comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
+    if files.are_wanted():
+        print(*write_files(comparison, found, files, say), sep="\n")
+    elif output_format == "json":
+        from actbench.report.document import report_document
+        from actbench.report.printing import print_document
+
+        print_document(report_document(comparison, found))
+    else:
+        print_report(comparison, found, output_format)

@@ -1,0 +1,30 @@
+"""The verb that looks for damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from actbench import errors
+from actbench.command_line import TableOrJson, verb
+from actbench.completion import result_folders
+
+
+@verb
+def verify(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="A result folder.", show_default=False, autocompletion=result_folders),
+    ],
+    output_format: TableOrJson = "table",
+) -> None:
+    """Say what is damaged or missing in a result folder, and change nothing; exit code 1 where anything is."""
+    from actbench.report.printing import print_answer
+    from actbench.report.verify import is_whole, verify_document, verify_folder, verify_section
+
+    findings = verify_folder(folder)
+    print_answer(output_format, lambda: [verify_section(folder, findings)], lambda: verify_document(folder, findings))
+    if not is_whole(findings):
+        raise typer.Exit(errors.EXIT_CHECK_FAILED)

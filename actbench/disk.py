@@ -1,0 +1,106 @@
+"""Files on a disk that may be full, read-only or gone: what is written is whole, or was never there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from actbench.errors import UnusableEnvironmentError
+
+LARGEST_JSON_BYTES = 16 * 1024 * 1024
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file by new contents, all or nothing."""
+    replace_file(path, [text.encode()])
+
+
+def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
+    """Replace a file by the chunks one after another, all or nothing."""
+    with tempfile.NamedTemporaryFile("wb", buffering=0, dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            for chunk in chunks:
+                _write(file.fileno(), chunk)
+            os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+    _sync_folder(path.parent)
+
+
+def append_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Add whole lines to the end of a file, on disk when this returns; all of them or none.
+
+    A last line that was cut short there is closed off first, so that it spoils none of these.
+    """
+    is_new = not path.exists()
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            if size and not _ends_a_line(path):
+                _write(file.fileno(), b"\n")
+            for line in lines:
+                _write(file.fileno(), line)
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(file.fileno(), size)
+            raise
+    if is_new:
+        _sync_folder(path.parent)
+
+
+def _write(descriptor: int, payload: bytes) -> None:
+    """Write all of it; a disk that takes only a part says why when it is given the rest."""
+    rest = memoryview(payload)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's own entries on disk, where the system knows how; the contents of files are by then."""
+    if os.name == "posix":
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def read_mapping(path: Path, makes_sense: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """A mapping from a JSON file, with a list `earlier` of others where there are such; empty where it makes no sense.
+
+    Raises `UnusableEnvironmentError` where the file is there and cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = from_json(file.read(LARGEST_JSON_BYTES), allow_inf_nan=False)
+    except (FileNotFoundError, ValueError):
+        return {}
+    except OSError as problem:
+        raise UnusableEnvironmentError(f"{path}: cannot be read ({problem.strerror})") from None
+    if not isinstance(content, dict):
+        return {}
+    earlier = content.pop("earlier", [])
+    if not makes_sense(content):
+        return {}
+    found = earlier if isinstance(earlier, list) else []
+    kept = [one for one in found if isinstance(one, dict) and "earlier" not in one and makes_sense(one)]
+    return content | ({"earlier": kept} if kept else {})

@@ -1,0 +1,178 @@
+"""A line of the journal: a record with its checksum, or what is wrong with a line that is none."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from actbench.records import SCHEMA, TrialRecord
+from actbench.settings import TrialSettings
+
+CHECKSUM_LENGTH = 16
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+TAIL_LENGTH = len(',"checksum":""}') + CHECKSUM_LENGTH
+TAIL = re.compile(rb',"checksum":"([0-9a-f]{16})"\}')
+BEGINNING = b'{"schema":'
+SCHEMA_FIRST = re.compile(rb'\{"schema":([0-9]{1,9}),')
+UP_TO_SETTINGS = re.compile(
+    rb'\{"schema":[0-9]{1,9},"trial":"\w{1,64}","phase":"\w{1,16}","seed":[0-9]{1,20},"settings":'
+)
+AFTER_SETTINGS = b',"outcome":'
+LONGEST_LINE_BYTES = 256 * 1024 * 1024
+LONGEST_REASON = 200
+MOST_IMAGES = 1_000_000_000
+MOST_LAYERS = 101
+
+ParsedSettings = dict[bytes, TrialSettings]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Why a line is no record."""
+
+    reason: str
+
+
+class NewerSchemaError(Exception):
+    """A whole line in a schema that this version of actbench does not know."""
+
+    def __init__(self, schema: int) -> None:
+        super().__init__(schema)
+        self.schema = schema
+
+
+def journal_line(record: TrialRecord) -> str:
+    """One record as a line of JSON with its schema first and its checksum last."""
+    body = record.model_dump_json()
+    return f'{body[:-1]},"checksum":"{_checksum(body.encode())}"}}\n'
+
+
+def _checksum(body: bytes) -> str:
+    """Of a line before its checksum was added; it has to stay as it is in every schema, for newer ones to be told."""
+    return hashlib.sha256(body).hexdigest()[:CHECKSUM_LENGTH]
+
+
+def checksum_of(line: bytes) -> bytes:
+    """The checksum that a whole line ends with."""
+    return line[-len('"}') - CHECKSUM_LENGTH : -len('"}')]
+
+
+def without_line_end(line: bytes) -> bytes:
+    """The line as it was written: without its end, which may have become Windows', and an editor's byte order mark."""
+    return line.rstrip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
+
+
+def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not empty, with their numbers; of a longer one than 256 MiB parts of this length."""
+    number, begins = 0, True
+    with path.open("rb") as file:
+        for piece in iter(partial(file.readline, LONGEST_LINE_BYTES), b""):
+            number += begins
+            begins = piece.endswith(b"\n")
+            if line := without_line_end(piece):
+                yield number, line
+
+
+def parts(line: bytes) -> list[bytes]:
+    """A damaged line cut before every place where a record begins: a whole one may have run into another's remains.
+
+    No text inside of a record can look like its beginning, since quotes are escaped there.
+    """
+    before, *records = line.split(BEGINNING)
+    return [part for cut in (before, *(BEGINNING + rest for rest in records)) if (part := without_line_end(cut))]
+
+
+def parse_line(line: bytes, parsed: ParsedSettings) -> TrialRecord | Damage:
+    """The record of a whole line; `parsed` keeps settings, of which few occur in many lines, from call to call.
+
+    Raises `NewerSchemaError` on a whole line in a newer schema.
+    """
+    found = TAIL.fullmatch(line[-TAIL_LENGTH:])
+    if not found:
+        return Damage("cut short or overwritten: there is no checksum at its end")
+    body = line[:-TAIL_LENGTH] + b"}"
+    if found[1].decode() != _checksum(body):
+        return Damage("changed: its checksum does not fit")
+    schema = SCHEMA_FIRST.match(body)
+    if schema and int(schema[1]) > SCHEMA:
+        raise NewerSchemaError(int(schema[1]))
+    try:
+        record = _record(body, parsed)
+    except ValidationError as invalid:
+        problem = invalid.errors(include_url=False)[0]
+        return _no_record(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
+    except ValueError as invalid:
+        return _no_record(str(invalid))
+    if not schema or record.schema_version != int(schema[1]) or record.schema_version < 1:
+        return _no_record("it does not begin with its schema")
+    contradiction = next(contradictions(record), None)
+    return _no_record(contradiction) if contradiction else record
+
+
+def _no_record(reason: str) -> Damage:
+    return Damage(f"not a record, although its checksum fits: {reason}"[:LONGEST_REASON])
+
+
+def _record(body: bytes, parsed: ParsedSettings) -> TrialRecord:
+    """Read JSON without NaN or infinities; settings that were read before are shared, which is most of the time."""
+    head = UP_TO_SETTINGS.match(body)
+    end = body.find(AFTER_SETTINGS, head.end()) if head else -1
+    if head is None or end < 0:
+        from_json(body, allow_inf_nan=False)
+        return TrialRecord.model_validate_json(body)
+    settings = body[head.end() : end]
+    rest = from_json(body[: head.end()] + b"null" + body[end:], allow_inf_nan=False)
+    if rest["settings"] is not None:
+        raise ValueError("settings: given twice")
+    if settings not in parsed:
+        parsed[settings] = TrialSettings.model_validate_json(settings)
+    return TrialRecord.model_validate({**rest, "settings": parsed[settings]})
+
+
+def contradictions(record: TrialRecord) -> Iterator[str]:
+    """What in a record cannot be, however it came to be written: everything that reads records relies on it."""
+    curves, epochs = record.curves, len(record.curves.train_loss)
+    validated = (len(curves.validation_loss), len(curves.validation_correct_count))
+    if epochs != len(curves.train_correct_count) or validated not in ((0, 0), (0, epochs), (epochs, epochs)):
+        yield "curves: of different lengths"
+    if epochs > record.settings.train.epochs or 0 < len(record.epoch_seconds) < epochs:
+        yield "epochs: other than were trained"
+    correct_counts = (*curves.train_correct_count, *curves.validation_correct_count, *record.test_prediction_counts)
+    whole = (record.train_count, record.test_count, record.stack_trials)
+    if min(whole) < 1 or record.validation_count < (validated[1] > 0) or min((0, *correct_counts)) < 0:
+        yield "counts: less than there has to be"
+    if max(*whole, record.validation_count, *correct_counts) > MOST_IMAGES:
+        yield "counts: beyond what is possible"
+    if not 0 <= (record.test_correct_count or 0) <= record.test_count:
+        yield "test_correct_count: not between 0 and the number of images"
+    last = record.settings.train.epochs
+    if not all(0 <= probe.epoch <= last and 1 <= probe.layer <= MOST_LAYERS for probe in record.probes):
+        yield "probes: of other epochs or layers than there are"
+    if _is_infinite(record):
+        yield "numbers: an infinite one"
+    try:
+        base64.b64decode(record.test_is_correct)
+    except ValueError:
+        yield "test_is_correct: not base64"
+
+
+def _is_infinite(record: TrialRecord) -> bool:
+    """Whether a number was too large for a float, as in 1e999; NaN and Infinity are no JSON in the first place."""
+    series = (
+        (record.test_loss, record.wall_seconds),
+        record.epoch_seconds,
+        record.curves.train_loss,
+        record.curves.validation_loss,
+        *record.parameters.values(),
+        *(probe.__dict__.values() for probe in record.probes),
+    )
+    return any(inf in numbers or -inf in numbers for numbers in series)

@@ -1,0 +1,66 @@
+"""The whole report as plain data, for programs: shares as fractions, what is absent None."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actbench.analysis.comparison import Comparison
+from actbench.analysis.curves import learning_curves, pair_tables
+from actbench.analysis.effects import Effects, effects
+from actbench.experiment import experiment_to_yaml, value_to_yaml
+from actbench.report.caveats import caveats
+from actbench.report.claims import claim_rows
+from actbench.report.compare import judge_results
+from actbench.report.comparison import comparison_to_json
+from actbench.report.tuning import tuning_rows
+from actbench.results import Results
+
+
+def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
+    """What the report prints; a part that there are no data for is empty."""
+    plan, records, metric = results.plan, results.records, comparison.metric
+    explained = effects(plan, records, metric)
+    notes = {"caveats": list(caveats(comparison, [results])), "test_reads": results.test_reads}
+    return {
+        "folder": str(results.folder),
+        "experiment": experiment_to_yaml(results.experiment),
+        "trials": {"planned": results.planned(), "missing": results.missing(), "outcomes": _outcomes(results)},
+        "comparison": comparison_to_json(comparison, notes),
+        "claims": list(claim_rows(judge_results(results))),
+        "tuning": list(tuning_rows(plan, records)),
+        "factors": [
+            {
+                "rows": table.rows,
+                "columns": table.columns,
+                "row_values": [*map(value_to_yaml, table.row_values)],
+                "column_values": [*map(value_to_yaml, table.column_values)],
+                "means": table.means,
+            }
+            for table in pair_tables(plan, records, metric)
+        ],
+        "effects": _effects_document(explained) if explained else None,
+        "curves": [
+            {"arm": curve.label, "part": curve.part, "mean_accuracy": curve.accuracy}
+            for curve in learning_curves(plan, records)
+        ],
+    }
+
+
+def is_contradicted(results: Results) -> bool:
+    """Whether a claim of the experiment is."""
+    return any(claim.verdict == "contradicted" for claim in judge_results(results))
+
+
+def _outcomes(results: Results) -> dict[str, int]:
+    """How many of the plan's trials ended in each way, as far as they are on record."""
+    found = [results.records[key].outcome for key in results.plan.trials() if key in results.records]
+    return {outcome: found.count(outcome) for outcome in dict.fromkeys(("done", "diverged", "failed", *found))}
+
+
+def _effects_document(found: Effects) -> dict[str, Any]:
+    return {
+        "seeds": found.seeds,
+        "shares": [{"factors": list(effect.factors), "share": effect.share} for effect in found.effects],
+        "higher_interactions": found.higher,
+        "seeds_share": found.noise,
+    }

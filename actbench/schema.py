@@ -1,0 +1,227 @@
+"""The JSON Schema (draft-07) of experiment files, derived from the settings' models and the catalogue."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, TypeAdapter
+from pydantic.fields import FieldInfo
+
+from actbench.catalogue.datasets import DATASETS
+from actbench.catalogue.registry import Entry, Kind, entries, names, parameters_model
+from actbench.choices import parse_choice
+from actbench.config import KNOWN_KEYS, MOST_SEEDS, MOST_TUNING_SEEDS, SETTING_PATHS
+from actbench.expectations import ARMS, BOUNDS, ExpectationEntry
+from actbench.experiment import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, value_to_yaml
+from actbench.metrics import CURVE, CURVES, EPOCHS_TO, FIRST, FORMS, OTHERS, PROBE
+
+Schema = dict[str, Any]
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+LARGEST_SEED = 2**63 - 1
+NOT_VARIED = ("data.dataset",)
+TUNED_DATA = ("data.scale",)
+
+# Settings that are read by a function of their own, which no type tells what it takes. A test compares the two.
+SPELT_FREELY: dict[str, Schema] = {
+    "data.dataset": {"enum": list(DATASETS)},
+    "data.scale": {"anyOf": [{"enum": ["unit", "standard", "none"]}, {"type": "number", "exclusiveMinimum": 0}]},
+    "train.batch_size": {"anyOf": [{"const": "full"}, {"type": "integer", "minimum": 1, "maximum": 10_000_000}]},
+}
+DESCRIPTIONS = {
+    "data.dataset": "which images; `actbench list dataset` describes them",
+    "model.layers": "the hidden layers one by one, instead of hidden; what a layer leaves out is the model's",
+    "model.activation": "of the hidden layers: a name, or {name: {parameter: value}}",
+    "model.init": "of the weights: a name, or {name: {parameter: value}}",
+    "model.output": "the function of the last layer's scores",
+    "model.dropout": "share of hidden values set to zero in training",
+    "model.batch_norm": "whether to normalise between linear layer and activation",
+    "layer.units": "width of this layer",
+    "layer.activation": "of this layer; the model's when left out",
+    "layer.init": "of this layer's weights; the model's when left out",
+    "layer.bias_init": "of this layer's biases; the model's when left out",
+    "layer.dropout": "share of this layer's values set to zero in training; the model's when left out",
+    "layer.batch_norm": "of this layer; the model's when left out",
+    "train.loss": "mean over the batch of the loss summed over the output units",
+    "train.optimizer": "a name, or {name: {setting: value}} with torch's settings",
+    "train.lr": "learning rate",
+    "train.batch_size": "images per step, or full; a smaller last batch is kept",
+    "train.epochs": "how often every image is seen",
+    "train.schedule": "of the learning rate, step by step: constant, or to zero along a cosine or a line",
+    "expect.claim": "the claim in words",
+    "expect.better": "the arm that is claimed to be better, by values of varied settings; goes with than",
+    "expect.than": "the arm that it is claimed to be better than",
+    "expect.arm": "the arm that the claim is about, by values of varied settings; all of them when left out",
+    "expect.minus": "the arm whose metric is subtracted",
+    "expect.metric": "what is judged, test_accuracy when left out; also A - B and A / B of two metrics",
+    "expect.above": "the metric, or the difference, lies above this",
+    "expect.below": "the metric, or the difference, lies below this",
+    "expect.between": "the metric, or the difference, lies between these two",
+    "name": "the result folder's name; the file's name when left out",
+    "vary": "what is compared: settings by dotted path, each with a list of values; every combination is an arm",
+    "tune": "what is chosen for each arm by itself on validation images, by dotted path, each with two values or more",
+    "tuning_seeds": f"with how many seeds of their own the values under tune are tried; {TUNING_SEEDS} when left out",
+    "seeds": "how many (0, 1, 2, ...), or a list of seeds; 10 when left out",
+    "baseline": "values of varied settings: every arm is compared with the arm that has them and otherwise its own",
+    "margin": f"the difference in accuracy, as a fraction, below which arms count as equivalent; {MARGIN} by default",
+    "expect": "claims, each given a verdict by its interval over the seeds",
+}
+
+
+def schema_text() -> str:
+    """The schema as it is printed and kept in files."""
+    return json.dumps(experiment_schema(), indent=1, allow_nan=False) + "\n"
+
+
+def experiment_schema() -> Schema:
+    """What an experiment file may say, as far as a draft-07 schema can tell."""
+    top = {
+        "name": {"type": "string", "maxLength": NAME_LENGTH, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+        **{section: _section(section, model) for section, model in SECTIONS.items()},
+        "vary": _values_by_path([path for path in SETTING_PATHS if path not in NOT_VARIED], fewest=1),
+        "tune": _values_by_path([path for path in SETTING_PATHS if _is_tuned(path)], fewest=2),
+        "tuning_seeds": {"type": "integer", "minimum": 1, "maximum": MOST_TUNING_SEEDS},
+        "seeds": _seeds(),
+        "baseline": _reference("arm"),
+        "margin": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "expect": {"type": "array", "minItems": 1, "items": _reference("claim")},
+    }
+    return {
+        "$schema": DRAFT,
+        "title": "actbench experiment",
+        "description": "An experiment of actbench: which networks are trained, and what is compared.",
+        **_object({key: _described(key, {"anyOf": [top[key], {"type": "null"}]}) for key in KNOWN_KEYS}),
+        "definitions": {
+            **{kind: _choice(kind) for kind in get_args(Kind)},
+            **{
+                f"{section}.{name}": _field(section, name, field)
+                for section, model in SECTIONS.items()
+                for name, field in model.model_fields.items()
+            },
+            "arm": _object({path: _reference(path) for path in SETTING_PATHS if path not in NOT_VARIED}),
+            "claim": _claim(),
+            "metric": _metric(),
+        },
+    }
+
+
+def _reference(definition: str) -> Schema:
+    return {"$ref": f"#/definitions/{definition}"}
+
+
+def _described(path: str, schema: Schema, own: str | None = None) -> Schema:
+    description = own or DESCRIPTIONS.get(path)
+    return {"description": description, **schema} if description else schema
+
+
+def _object(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> Schema:
+    closed: Schema = {"type": "object", "additionalProperties": False, "properties": dict(properties)}
+    return closed | ({"required": list(required)} if required else {})
+
+
+def _section(section: str, model: type[BaseModel]) -> Schema:
+    return _described(
+        section, _object({name: _reference(f"{section}.{name}") for name in model.model_fields}), _summary(model)
+    )
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return (inspect.getdoc(model) or "").splitlines()[0]
+
+
+def _is_tuned(path: str) -> bool:
+    return not path.startswith("data.") or path in TUNED_DATA
+
+
+def _values_by_path(paths: Sequence[str], *, fewest: int) -> Schema:
+    return _object(
+        {path: {"type": "array", "minItems": fewest, "uniqueItems": True, "items": _reference(path)} for path in paths}
+    )
+
+
+def _seeds() -> Schema:
+    one = {"type": "integer", "minimum": 0, "maximum": LARGEST_SEED}
+    several = {"type": "array", "minItems": 1, "maxItems": MOST_SEEDS, "uniqueItems": True, "items": one}
+    return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_SEEDS}, several]}
+
+
+def _field(section: str, name: str, field: FieldInfo) -> Schema:
+    """One setting of a model: its description, what it takes, and its default where it has one of its own."""
+    path = f"{section}.{name}"
+    schema = SPELT_FREELY.get(path) or _type(field.annotation, field.metadata)
+    schema = _described(path, schema if "$ref" not in schema else {"allOf": [schema]}, field.description)
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    return schema if default is None else schema | {"default": value_to_yaml(default)}
+
+
+def _type(annotation: Any, metadata: Sequence[Any] = ()) -> Schema:
+    """What a value of this type may be, as an experiment file spells it."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(inner[0], inner[1:])
+    for one in metadata:
+        if isinstance(one, BeforeValidator) and isinstance(one.func, partial) and one.func.func is parse_choice:
+            return _reference(one.func.args[0])
+    if origin in (Union, UnionType):
+        return {"anyOf": [_type(one) for one in inner]}
+    if origin is tuple and inner[-1] is Ellipsis:
+        return {"type": "array", "items": _type(inner[0])}
+    if origin is tuple:
+        return {"type": "array", "items": [_type(one) for one in inner], "minItems": len(inner), "maxItems": len(inner)}
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _model("layer", annotation)
+    constrained: Any = Annotated
+    return TypeAdapter(constrained[annotation, *metadata] if metadata else annotation).json_schema()
+
+
+def _model(prefix: str, model: type[BaseModel]) -> Schema:
+    fields = model.model_fields
+    required = [name for name, field in fields.items() if field.is_required()]
+    return _object({name: _field(prefix, name, field) for name, field in fields.items()}, required)
+
+
+def _choice(kind: Kind) -> Schema:
+    """A name of this kind, or `{name: {parameter: value}}`."""
+    by_name = {name: _parameters(entry) for entry in entries(kind) for name in (entry.name, *entry.aliases)}
+    with_parameters = _object(by_name) | {"minProperties": 1, "maxProperties": 1}
+    return {"anyOf": [{"enum": list(names(kind))}, with_parameters]}
+
+
+def _parameters(entry: Entry) -> Schema:
+    closed = _model("parameter", parameters_model(entry))
+    described = f"{entry.summary} {entry.formula}" if entry.formula else entry.summary
+    return {"description": described, **closed, "type": ["object", "null"]}
+
+
+def _claim() -> Schema:
+    """One entry under `expect`: one arm better than another, or a metric within a bound."""
+    models = ExpectationEntry.model_fields
+    types = {name: _type(field.annotation, field.metadata) for name, field in models.items()}
+    types |= {name: {"allOf": [_reference("arm")]} for name in ARMS} | {"metric": {"allOf": [_reference("metric")]}}
+    fields = {name: _described(f"expect.{name}", schema) for name, schema in types.items()}
+    compared = [name for name in ARMS if name in ("better", "than")]
+    bounded = [name for name in ARMS if name not in compared]
+    forms = [{"required": compared, **_without([*bounded, *BOUNDS])}]
+    forms += [
+        {"required": [bound], **_without([*compared, *(other for other in BOUNDS if other != bound)])}
+        for bound in BOUNDS
+    ]
+    return _object(fields, ["claim"]) | {"oneOf": forms}
+
+
+def _without(names: Sequence[str]) -> Schema:
+    return {"not": {"anyOf": [{"required": [name]} for name in names]}}
+
+
+def _metric() -> Schema:
+    """A metric by name, the difference of two, or their ratio."""
+    forms = [pattern.pattern for pattern in (CURVE, PROBE, FIRST, EPOCHS_TO)]
+    one = "|".join([*(re.sub(r"\?P<\w+>", "?:", form) for form in forms), *OTHERS])
+    expression = {"pattern": rf"^\s*({one})(\s+[-/]\s+({one}))?\s*$"}
+    return {"type": "string", "anyOf": [{"enum": [*CURVES, *OTHERS, *FORMS]}, expression]}

@@ -1,0 +1,1 @@
+"""Bad experiment files, data files and result folders, each with what is said of it."""

@@ -1,0 +1,98 @@
+"""Thousands of experiment files that nobody would write: each is an experiment or a mistake with its place."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fuzz_settings import EXAMPLES, IN_THE_SUITE
+from hypothesis import example, given
+from hypothesis import strategies as st
+from mutations import contents, experiments, texts, words
+
+from actbench.config import MOST_MISTAKES_SHOWN, load_experiment
+from actbench.errors import ConfigurationError
+from actbench.experiment import experiment_to_yaml
+from actbench.trials import make_trial
+from actbench.yaml_source import read_yaml, write_yaml
+from corpus.bad_experiments import BAD_EXPERIMENTS
+
+LONGEST_SECONDS = 5
+MISTAKE = re.compile(r"(?:f\.yaml(?::[1-9]\d*:[1-9]\d*)?|--set .*): \S.*|\.\.\. and [\d,]+ more mistakes")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+def assert_answered(folder: Path, written: bytes, overrides: Sequence[str] = ()) -> None:
+    """The file is an experiment that survives being written down, or it is refused in lines that say where."""
+    path = folder / "f.yaml"
+    path.write_bytes(written)
+    begin = time.process_time()
+    try:
+        experiment = load_experiment(path, overrides).experiment
+    except ConfigurationError as refused:
+        lines = str(refused).replace(f"{folder}/", "").split("\n")
+        assert len(lines) <= MOST_MISTAKES_SHOWN + 1
+        assert all(MISTAKE.fullmatch(line) and line.isprintable() for line in lines), lines
+    else:
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", experiment.name)
+        path.write_text(write_yaml(experiment_to_yaml(experiment)), encoding="utf-8")
+        assert load_experiment(path).experiment == experiment
+        arm = next(experiment.arms())
+        assert arm.label().isprintable()
+        assert re.fullmatch("[0-9a-f]{16}", make_trial(arm.settings, experiment.seeds[0], "final").id)
+    assert time.process_time() - begin < LONGEST_SECONDS
+
+
+@given(experiments())
+def test_an_experiment_with_anything_changed_is_read_or_refused(folder: Path, data: object) -> None:
+    assert_answered(folder, write_yaml(data).encode(errors="replace"))
+
+
+@given(texts())
+@example('name: "\\ud800"')
+@example('expect: [{claim: "\\U00110000", arm: {}, above: 0}]')
+@example("%YAML 1.3\n---\n" + "[" * 5_000)
+def test_a_text_with_anything_cut_or_put_in_is_read_or_refused(folder: Path, text: str) -> None:
+    assert_answered(folder, text.encode(errors="surrogatepass"))
+
+
+@given(contents())
+def test_any_bytes_are_read_or_refused(folder: Path, written: bytes) -> None:
+    assert_answered(folder, written)
+
+
+@given(st.lists(st.tuples(words | st.text(max_size=8), st.text(max_size=20) | texts()), min_size=1, max_size=3))
+@example([("name", "\udcff")])
+@example([("vary", ""), ("vary.model.activation", "[relu]")])
+def test_any_override_is_read_or_refused(folder: Path, overrides: list[tuple[str, str]]) -> None:
+    written = b"name: f\nvary: {train.lr: [0.1, 0.2]}\nbaseline: {train.lr: 0.1}\n"
+    assert_answered(folder, written, [f"{key}={text}" for key, text in overrides])
+
+
+@given(st.text() | texts())
+def test_reading_yaml_never_raises_and_every_problem_has_its_place(text: str) -> None:
+    source = read_yaml(text, "f.yaml")
+    assert source.problems or source.data is not None or text.strip()
+    for problem in source.problems:
+        assert re.fullmatch(r"f\.yaml:[1-9]\d*:[1-9]\d*", problem.place)
+        assert str(problem).isprintable()
+
+
+def test_what_was_found_once_stays_mended(folder: Path) -> None:
+    for case in BAD_EXPERIMENTS.values():
+        assert_answered(folder, case.contents)
+
+
+def test_the_soak_tries_other_cases_than_the_suite() -> None:
+    from hypothesis import settings
+
+    assert settings.default is not None
+    assert settings.default.derandomize == (EXAMPLES == 0)
+    assert settings.default.max_examples == (EXAMPLES or IN_THE_SUITE)

@@ -1,0 +1,125 @@
+"""A corpus of bad result folders: never a traceback, never a number that nobody measured, nothing followed out."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from actbench import store
+from actbench.experiment import experiment_to_yaml
+from actbench.plan import make_plan, plan_to_json
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from corpus.bad_result_folders import BAD_FOLDERS, DESCRIPTIONS, JOURNALS, BadFolder
+from in_process import invoke
+
+EXPERIMENT = TWO_ACTIVATIONS.replace("made-up", "f").replace("model:", "data: {dataset: mnist}\nmodel:")
+ENVIRONMENT = {"id": "abc", "torch": "2.6", "device": "cpu", "commit": None, "cores": 2}
+CASES = pytest.mark.parametrize("bad", BAD_FOLDERS.values(), ids=BAD_FOLDERS.keys())
+READERS = (
+    ["compare"],
+    ["compare", "--format", "json"],
+    ["report"],
+    ["report", "--format", "markdown"],
+    ["plan", "f.yaml"],
+)
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A good result folder `results/f`, below the folder in which the test runs."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results" / "f"
+    folder.mkdir(parents=True)
+    Path("f.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    experiment = experiment_from(EXPERIMENT, folder)
+    plan = make_plan(experiment)
+    store.write_experiment(folder, experiment_to_yaml(experiment))
+    store.write_environment(folder, ENVIRONMENT)
+    store.freeze_plan(folder, plan_to_json(experiment, plan), has_begun=False)
+    store.append(folder, [record_of(trial, environment="abc") for trial in plan.trials().values()])
+    return folder
+
+
+def test_the_corpus_is_as_large_as_it_should_be() -> None:
+    assert len(BAD_FOLDERS) >= 20
+
+
+def test_the_folder_that_is_damaged_is_good_before() -> None:
+    answer = invoke("compare", "results/f")
+    assert (answer.exit_code, answer.stderr) == (0, "")
+
+
+@CASES
+def test_a_bad_folder_is_answered_with_the_exit_code_and_the_message(bad: BadFolder, results: Path) -> None:
+    bad.damage(results)
+    answer = invoke("compare", "results/f")
+    assert answer.exit_code == bad.exit_code, answer.stderr
+    assert bad.message in answer.stderr
+    assert (answer.stdout == "") == bool(bad.exit_code)
+    assert len(answer.stderr.splitlines()) <= 3
+    assert all(line.isprintable() for line in answer.stderr.splitlines())
+
+
+@CASES
+def test_no_reader_of_a_bad_folder_raises_changes_it_or_prints_not_a_number(bad: BadFolder, results: Path) -> None:
+    bad.damage(results)
+    before = {path: path.lstat().st_mtime_ns for path in results.parent.rglob("*")}
+    for verb, *options in READERS:
+        answer = invoke(verb, *(["results/f"] if verb != "plan" else []), *options)
+        assert answer.exit_code in (0, bad.exit_code)
+        if options[-1:] == ["json"] and not answer.exit_code:
+            json.loads(answer.stdout, parse_constant=pytest.fail)
+    assert {path: path.lstat().st_mtime_ns for path in results.parent.rglob("*")} == before
+    assert not Path("pwned").exists()
+
+
+@pytest.mark.parametrize("bad", DESCRIPTIONS.values(), ids=DESCRIPTIONS.keys())
+def test_what_is_described_wrongly_changes_no_number(bad: BadFolder, results: Path) -> None:
+    before = json.loads(invoke("compare", "results/f", "--format", "json").stdout)
+    bad.damage(results)
+    assert json.loads(invoke("compare", "results/f", "--format", "json").stdout)["arms"] == before["arms"]
+    assert invoke("report", "results/f", "--html", "page.html").exit_code == 0
+
+
+@pytest.mark.parametrize("bad", JOURNALS.values(), ids=JOURNALS.keys())
+def test_no_line_that_was_not_written_here_counts(bad: BadFolder, results: Path) -> None:
+    bad.damage(results)
+    answer = invoke("compare", "results/f", "--format", "json")
+    if not answer.exit_code:
+        assert sum(arm["n"] for arm in json.loads(answer.stdout)["arms"]) <= 5
+        assert all(arm["mean"] in (None, 0.03) for arm in json.loads(answer.stdout)["arms"])
+
+
+def test_without_any_folder_it_is_said_what_to_do(tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "results")
+    for made in (lambda: None, (tmp_path / "results").mkdir, lambda: (tmp_path / "results" / "x").write_text("")):
+        made()
+        answer = invoke("compare")
+        assert answer.exit_code == 2
+        assert answer.stderr == "actbench: results: no results here; run an experiment first, or name a result folder\n"
+
+
+def test_a_results_folder_that_is_a_file_is_exit_4(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    Path("f.yaml").write_text(EXPERIMENT.replace("data: {dataset: mnist}", ""), encoding="utf-8")
+    answer = invoke("run", "f.yaml", "--results", "file", "--jobs", "1")
+    assert (answer.exit_code, answer.stdout) == (4, "")
+    assert re.search(r"^actbench: file/f.*: cannot be ", answer.stderr, re.MULTILINE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of folders have no control characters there")
+def test_the_name_of_a_result_folder_cannot_steer_the_terminal(results: Path) -> None:
+    name = "\x1b[2J\u202e\u200b"
+    hostile = results.rename(results.with_name(name))
+    (hostile / store.JOURNAL).write_bytes(b"damaged\n")
+    for arguments in (["compare"], ["compare", hostile], ["report", hostile, "--metric", "x"], ["compare", "results"]):
+        answer = invoke(*arguments)
+        assert answer.stderr
+        for text in (answer.stdout, answer.stderr):
+            assert all(line.isprintable() for line in text.splitlines())
+        assert "\\x1b[2J\\u202e\\u200b" in answer.stderr

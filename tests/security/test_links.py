@@ -1,0 +1,80 @@
+"""Links in a result folder lead no writing out of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from actbench import store
+from actbench.config import load_experiment
+from actbench.experiment import experiment_to_yaml
+from actbench.plan import make_plan, plan_to_json
+from builders import record_of
+from in_process import invoke
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+EXPERIMENT = "name: f\ndata: {train: 60, test: 30}\nmodel: {hidden: [2]}\ntrain: {epochs: 1}\nseeds: 2\n"
+PRECIOUS = "precious\n"
+WRITTEN = (
+    store.EXPERIMENT, store.PLAN, "trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md",
+)  # fmt: skip
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A result folder that lacks nothing, beside which there is a file of the user's."""
+    monkeypatch.chdir(tmp_path)
+    Path("f.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    Path("precious").write_text(PRECIOUS, encoding="utf-8")
+    folder = tmp_path / "results" / "f"
+    folder.mkdir(parents=True)
+    experiment = load_experiment(Path("f.yaml")).experiment
+    plan = make_plan(experiment)
+    store.write_experiment(folder, experiment_to_yaml(experiment))
+    store.freeze_plan(folder, plan_to_json(experiment, plan), has_begun=False)
+    store.append(folder, [record_of(trial, 20) for trial in plan.trials().values()])
+    return folder
+
+
+def link_out(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to("../../precious")
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_link_that_leads_out_is_replaced_and_not_followed(name: str, finished: Path) -> None:
+    link_out(finished / name)
+    answer = invoke("run", "f.yaml", "--jobs", "1")
+    assert Path("precious").read_text(encoding="utf-8") == PRECIOUS
+    assert answer.exit_code == 0, answer.stderr
+    assert not (finished / name).is_symlink()
+
+
+def test_a_lock_that_leads_out_is_refused(finished: Path) -> None:
+    link_out(finished / store.LOCK)
+    answer = invoke("run", "f.yaml", "--jobs", "1")
+    assert Path("precious").read_text(encoding="utf-8") == PRECIOUS
+    assert answer.exit_code == 4
+
+
+def test_damaged_lines_are_not_put_aside_into_another_file(finished: Path) -> None:
+    link_out(finished / store.DAMAGED)
+    with (finished / store.JOURNAL).open("a", encoding="utf-8") as journal:
+        journal.write("a line of the attacker's own\n")
+    invoke("run", "f.yaml", "--jobs", "1")
+    assert Path("precious").read_text(encoding="utf-8") == PRECIOUS
+
+
+def test_trials_are_not_appended_to_another_file(finished: Path) -> None:
+    Path("precious").write_text("", encoding="utf-8")
+    link_out(finished / store.JOURNAL)
+    invoke("run", "f.yaml", "--jobs", "1", "--set", "data.train=61")
+    assert Path("precious").read_text(encoding="utf-8") == ""
+
+
+def test_a_page_and_pictures_replace_a_link_of_their_name(finished: Path) -> None:
+    Path("page.html").symlink_to("precious")
+    assert invoke("report", "results/f", "--html", "page.html").exit_code == 0
+    assert Path("precious").read_text(encoding="utf-8") == PRECIOUS

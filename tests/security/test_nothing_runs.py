@@ -1,0 +1,148 @@
+"""Nothing in an experiment, a data file, a result folder or the current folder runs code or names one to import."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import actbench
+from program import TINY
+
+PACKAGE = Path(actbench.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+RUN_CODE = {"eval", "exec", "compile", "__import__", "execfile", "breakpoint"}
+BUILD_OBJECTS = {
+    "pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "runpy", "code", "codeop",
+    "ctypes", "imp", "xmlrpc", "pty",
+}  # fmt: skip
+BUILDING_CALLS = {
+    "torch.load", "torch.save", "torch.hub.load", "torch.jit.load", "torch.utils.cpp_extension.load",
+    "numpy.load", "np.load", "pandas.read_pickle", "pd.read_pickle", "yaml.load", "yaml.full_load",
+    "yaml.unsafe_load", "yaml.load_all", "os.system", "os.popen", "os.startfile", "shutil.unpack_archive",
+}  # fmt: skip
+BUILDING_NAMES = {"Loader", "FullLoader", "UnsafeLoader", "CLoader", "CFullLoader", "CUnsafeLoader", "allow_pickle"}
+
+# Where the program starts another one or imports by name, and why nothing foreign decides what.
+IMPORT_BY_NAME = {
+    "lazy.py": "the names stand in the modules that use it",
+    "import_probe.py": "a list in the file itself",
+}
+START_PROGRAMS = {
+    "environment.py": "git, asked for the commit of actbench's own source",
+    "doctor.py": "this Python with import_probe.py",
+    "executors.py": "this Python as workers, which are sent trials through pipes of their own",
+    "report/files.py": "the user's browser, with the page that was just written, under --open",
+}
+STARTERS = {"subprocess", "multiprocessing", "webbrowser", "concurrent", "asyncio"}
+
+
+def calls(tree: ast.AST) -> Iterator[str]:
+    """What is called, as `name` or `module.name`."""
+    yield from (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_file_of_the_program_runs_text_or_builds_objects_from_bytes(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    called, imported = set(calls(tree)), set(imports(tree))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
+    assert not called & (RUN_CODE | BUILDING_CALLS)
+    assert not {name.split(".")[0] for name in imported} & BUILD_OBJECTS
+    assert not names & BUILDING_NAMES - {"Loader"}
+    assert "shell" not in names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_only_known_files_import_by_name_or_start_programs(path: Path) -> None:
+    name, tree = path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+    if any(one.startswith("importlib.import_module") for one in calls(tree)):
+        assert name in IMPORT_BY_NAME
+    if {one.split(".")[0] for one in imports(tree)} & STARTERS:
+        assert name in START_PROGRAMS
+
+
+def test_yaml_is_only_taken_apart_and_never_built() -> None:
+    text = (PACKAGE / "yaml_source.py").read_text(encoding="utf-8")
+    used = {name.removeprefix("yaml.") for name in calls(ast.parse(text)) if name.startswith("yaml.")}
+    assert used == {"parse", "compose", "dump"}
+    others = [path.name for path in FILES if "yaml" in set(imports(ast.parse(path.read_text(encoding="utf-8"))))]
+    assert others == ["yaml_source.py"]
+
+
+@pytest.fixture(scope="module")
+def among_strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an experiment, and with modules and settings that write a file when they are used."""
+    folder = tmp_path_factory.mktemp("strangers")
+    (folder / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 2"), encoding="utf-8")
+    # Among the modules that are first imported in a worker there is multiprocessing itself.
+    for module in ("multiprocessing", "struct", "random", "torch", "numpy", "yaml", "pandas", "json", "sitecustomize"):
+        (folder / f"{module}.py").write_text(f"open('RAN-{module}', 'w').close()\n", encoding="utf-8")
+    (folder / "evilbackend.py").write_text("open('RAN-evilbackend', 'w').close()\n", encoding="utf-8")
+    (folder / "matplotlibrc").write_text(
+        "backend: module://evilbackend\ntext.usetex: True\nfont.family: serif\nlines.linewidth: 40\nsavefig.dpi: 10\n",
+        encoding="utf-8",
+    )
+    return folder
+
+
+def installed_program() -> str:
+    """The command that users type; unlike `python -m`, it does not begin by looking for modules where it stands."""
+    found = shutil.which("actbench", path=str(Path(sys.executable).parent))
+    if found is None:
+        pytest.skip("actbench is not installed as a command here")
+    return found
+
+
+def test_modules_in_the_current_folder_are_not_imported_even_by_workers(among_strangers: Path) -> None:
+    variables = {name: value for name, value in os.environ.items() if name not in ("ACTBENCH_DATA", "PYTHONSAFEPATH")}
+    for arguments in (["run", "tiny.yaml", "--jobs", "2"], ["report", "results/tiny", "--html", "page.html"]):
+        finished = subprocess.run(
+            [installed_program(), *arguments], cwd=among_strangers, env=variables, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert finished.returncode == 0, finished.stderr
+    assert list(among_strangers.glob("RAN-*")) == []
+
+
+def test_settings_of_matplotlib_in_the_current_folder_change_no_picture(among_strangers: Path) -> None:
+    command = [installed_program(), "show", "relu", "--save"]
+    for folder, name in ((among_strangers, "here.svg"), (among_strangers / "results", "there.svg")):
+        folder.mkdir(exist_ok=True)
+        subprocess.run([*command, name], cwd=folder, capture_output=True, check=True)
+    assert (among_strangers / "here.svg").read_bytes() == (among_strangers / "results" / "there.svg").read_bytes()
+    assert list(among_strangers.rglob("RAN-*")) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["__import__('os').system('touch RAN')", "os:system", "actbench.cli:main", "./evil.py"]
+)
+@pytest.mark.parametrize("setting", [
+    "model.activation", "model.output", "model.init", "train.loss", "train.optimizer", "data.dataset",
+    "train.schedule", "data.scale",
+])  # fmt: skip
+def test_no_setting_takes_code_or_a_path_to_import(setting: str, code: str, tmp_path: Path) -> None:
+    from actbench.config import load_experiment
+    from actbench.errors import ConfigurationError
+
+    path = tmp_path / "f.yaml"
+    path.write_text("seeds: 1\n", encoding="utf-8")
+    for value in (f'"{code}"', f'{{"{code}": {{}}}}', f'{{"relu": {{"{code}": 1}}}}'):
+        with pytest.raises(ConfigurationError):
+            load_experiment(path, [f"{setting}={value}"])

@@ -1,0 +1,154 @@
+"""How soon the program answers, and what it leaves unimported until then."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from program import TINY
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+HEAVY = {"torch", "torchvision", "pandas", "scipy", "numpy", "matplotlib", "sklearn"}
+MODULES_AFTER = """
+import sys
+from actbench.cli import main
+sys.argv = ["actbench", *{arguments}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print(*sys.modules)
+"""
+COMPLETING = {"_ACTBENCH_COMPLETE": "complete_zsh"}
+AT_ONCE: dict[str, tuple[list[str], dict[str, str]]] = {
+    "without a verb": ([], {}),
+    "--help": (["--help"], {}),
+    "--version": (["--version"], {}),
+    "run --help": (["run", "--help"], {}),
+    "completing a verb": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": "actbench su"}),
+    "completing a name": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": "actbench show re"}),
+    "completing a file": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": "actbench run "}),
+    "completing a folder": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": "actbench compare "}),
+}
+SOON = {
+    "list": ["list"],
+    "list --format json": ["list", "--format", "json"],
+    "validate": ["validate", str(CONFIGS / "mnist-tuned.yaml")],
+    "schema": ["schema"],
+    "run --dry-run": ["run", str(CONFIGS / "mnist.yaml"), "--dry-run"],
+    "summary": ["summary", str(CONFIGS / "mnist.yaml")],
+    "data": ["data"],
+}
+AT_ONCE_SECONDS, SOON_SECONDS, FIRST_LINE_SECONDS = 0.2, 0.4, 0.1
+PYTHONS_OWN_START_SECONDS = 0.02  # of the machine that the limits were set on; a slower one is given more
+ROUNDS = 8
+
+
+def modules_after(arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> set[str]:
+    """What is imported once a command line has been answered."""
+    code = MODULES_AFTER.format(arguments=list(arguments))
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=os.environ | dict(environment or {}), capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    return set(finished.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("case", AT_ONCE)
+def test_help_version_and_completion_import_no_heavy_library(case: str, tmp_path: Path) -> None:
+    arguments, environment = AT_ONCE[case]
+    assert not HEAVY & modules_after(arguments, tmp_path, environment)
+
+
+@pytest.mark.parametrize("case", SOON)
+def test_verbs_that_do_not_train_import_no_heavy_library_and_leave_nothing_behind(case: str, tmp_path: Path) -> None:
+    assert not HEAVY & modules_after(SOON[case], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_imports_no_heavy_library(tmp_path: Path) -> None:
+    assert not HEAVY & modules_after(["init"], tmp_path)
+
+
+def test_plan_imports_no_torch(tmp_path: Path) -> None:
+    assert not {"torch", "pandas", "matplotlib"} & modules_after(["plan", str(CONFIGS / "mnist.yaml")], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which Python keeps what it has compiled, as it does where the program is installed."""
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return variables | {"PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("compiled"))}
+
+
+def wall_seconds(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start
+
+
+@pytest.fixture(scope="module")
+def slowness(compiled: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> float:
+    """How many times as long as on the machine that the limits were set on Python takes to start; at least 1."""
+    folder = tmp_path_factory.mktemp("bare")
+    bare = min(wall_seconds([sys.executable, "-c", "pass"], folder, compiled) for _ in range(ROUNDS))
+    return max(1.0, bare / PYTHONS_OWN_START_SECONDS)
+
+
+@pytest.mark.parametrize("case", [*AT_ONCE, *SOON])
+def test_answers_are_in_time(case: str, tmp_path: Path, compiled: dict[str, str], slowness: float) -> None:
+    limit = slowness * (AT_ONCE_SECONDS if case in AT_ONCE else SOON_SECONDS)
+    arguments, environment = AT_ONCE.get(case) or (SOON[case], {})
+    code = f"import sys; sys.argv = ['actbench', *{arguments}]; from actbench.cli import main; main()"
+    command = [sys.executable, "-c", code]
+    best = min_until(limit, (wall_seconds(command, tmp_path, compiled | environment) for _ in range(ROUNDS)))
+    assert best < limit
+
+
+def min_until(limit: float, seconds: Iterable[float]) -> float:
+    """The smallest, or the first below the limit: whatever else this machine does only adds time."""
+    best = float("inf")
+    for one in seconds:
+        best = min(best, one)
+        if best < limit:
+            break
+    return best
+
+
+WATCHED = """
+import sys, time
+from actbench import cli_run, command_line
+
+class Watched:
+    def __init__(self, stream):
+        self.stream, self.first = stream, None
+    def write(self, text):
+        if self.first is None:
+            self.first = (time.perf_counter() - started, text, set(sys.modules))
+        return self.stream.write(text)
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+sys.stderr = watched = Watched(sys.stderr)
+started = time.perf_counter()
+cli_run.run(__import__("pathlib").Path("tiny.yaml"), jobs="1")
+seconds, text, modules = watched.first
+print(seconds, *sorted(modules & {"torch", "numpy", "pandas", "yaml", "actbench.config", "actbench.runner"}))
+print(text)
+"""
+
+
+def test_the_first_line_of_a_run_comes_at_once_before_anything_is_imported_for_it(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    finished = subprocess.run([sys.executable, "-c", WATCHED], cwd=tmp_path, capture_output=True, text=True, check=True)
+    *_, first, line = finished.stdout.strip().splitlines()
+    seconds, *modules = first.split()
+    assert line == "Reading tiny.yaml ..."
+    assert modules == []
+    assert float(seconds) < FIRST_LINE_SECONDS

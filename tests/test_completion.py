@@ -1,0 +1,126 @@
+"""What the shell is given to complete: verbs, options, names, experiment files and result folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actbench.catalogue.datasets import DATASETS
+from actbench.catalogue.registry import names
+from actbench.cli import VERBS
+from actbench.completion import MOST_ENTRIES, experiment_files, result_folders
+
+PROGRAM = "import sys; sys.argv[0] = 'actbench'; from actbench.cli import main; main()"
+
+
+def completed(line: str, folder: Path, shell: str = "bash") -> list[str]:
+    """What typer's script for the shell is told for the last word of a line."""
+    asked = {
+        "_ACTBENCH_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=folder, env=os.environ | asked, capture_output=True, text=True, check=True
+    )
+    assert finished.stderr == ""
+    return finished.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with experiments, results and things that are neither."""
+    root = tmp_path_factory.mktemp("tree")
+    for name in (
+        "a.yaml", "configs/b.yaml", "configs/more/c.yml", "results/x/experiment.yaml", "results/y/experiment.yaml",
+        "results/z/table.csv", ".venv/d.yaml", "configs/more/far/e.yaml", "notes.txt", "$(id).yaml", "b c.yaml",
+        "x'.yaml", "-h.yaml",
+    ):  # fmt: skip
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def test_verbs_and_options_are_completed(tree: Path) -> None:
+    assert completed("actbench ", tree) == [verb.name for verb in VERBS]
+    assert completed("actbench su", tree) == ["summary"]
+    assert completed("actbench run --dr", tree) == ["--dry-run"]
+    assert completed("actbench run --device c", tree) == ["cpu", "cuda"]
+    assert completed("actbench data f", tree) == ["fetch"]
+
+
+def test_names_of_the_catalogue_are_completed(tree: Path) -> None:
+    expected = [name for name in (*names("activation"), *names("output")) if name.startswith("re")]
+    assert completed("actbench show tanh re", tree) == expected
+    assert {"activation", "dataset"} <= set(completed("actbench list ", tree))
+    assert completed("actbench data fetch ", tree) == list(DATASETS)
+
+
+@pytest.mark.parametrize("verb", ["run", "validate", "summary", "plan"])
+def test_experiment_files_are_completed_whole_and_those_of_results_are_not(verb: str, tree: Path) -> None:
+    assert completed(f"actbench {verb} ", tree) == ["a.yaml", "configs/b.yaml", "configs/more/c.yml"]
+    assert completed(f"actbench {verb} configs/m", tree) == ["configs/more/c.yml", "configs/more/far/e.yaml"]
+    assert completed(f"actbench {verb} .v", tree) == [".venv/d.yaml"]
+
+
+@pytest.mark.parametrize("verb", ["compare", "report", "compare results/x", "plan a.yaml --pilot"])
+def test_result_folders_are_completed(verb: str, tree: Path) -> None:
+    assert completed(f"actbench {verb} ", tree) == ["results/x", "results/y"]
+    assert completed(f"actbench {verb} results/y", tree) == ["results/y"]
+
+
+def test_no_name_is_offered_that_means_something_to_a_shell(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    assert {path for path in experiment_files("") if "/" not in path} == {"a.yaml"}
+
+
+def test_a_huge_or_forbidden_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "many").mkdir()
+    for number in range(MOST_ENTRIES + 10):
+        (tmp_path / "many" / f"{number}.yaml").touch()
+    (tmp_path / "closed").mkdir(mode=0)
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert MOST_ENTRIES - 10 < len(experiment_files("many/")) <= MOST_ENTRIES
+    assert result_folders("missing/") == []
+
+
+def test_zsh_and_fish_are_given_what_a_verb_does(tree: Path) -> None:
+    assert '"summary":"Show an experiment' in completed("actbench su", tree, "zsh")[0]
+    assert completed("actbench su", tree, "fish") == [f"summary\t{VERBS[7].short}"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_script_that_is_shown_completes_in_a_real_bash(tree: Path) -> None:
+    script = f"""
+    actbench() {{ {sys.executable} -c "{PROGRAM}" "$@"; }}
+    export -f actbench
+    env() {{ command env "${{@:1:$#-1}}" bash -c "actbench"; }}
+    eval "$(_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION=1 actbench --show-completion bash)"
+    COMP_WORDS=(actbench run con); COMP_CWORD=2
+    _actbench_completion actbench
+    printf '%s\\n' "${{COMPREPLY[@]}}"
+    complete -p actbench
+    """
+    finished = subprocess.run(["bash", "-c", script], cwd=tree, capture_output=True, text=True, check=True)
+    assert finished.stdout.splitlines() == [
+        "configs/b.yaml", "configs/more/c.yml", "complete -o default -F _actbench_completion actbench",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_that_typer_knows_has_a_script(shell: str, tree: Path) -> None:
+    environment = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    command = [sys.executable, "-c", PROGRAM, "--show-completion", shell]
+    finished = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=True)
+    assert "_ACTBENCH_COMPLETE" in finished.stdout
+    helped = subprocess.run([*command[:3], "--help"], capture_output=True, text=True, check=True).stdout
+    assert "--install-completion" in helped

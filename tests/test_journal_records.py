@@ -1,0 +1,213 @@
+"""Lines of the journal: what is written is read back equal, and a checksum alone makes no record."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actbench import __version__, store
+from actbench.errors import UnusableEnvironmentError
+from actbench.experiment import Experiment
+from actbench.journal import Damage, NewerSchemaError, journal_line, parse_line
+from actbench.plan import make_plan
+from actbench.records import SCHEMA, Curves, LayerProbe, TrialRecord
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from journals import body_of, folder_with, line_of, records_of, sealed
+from program import actbench, assert_one_message
+
+PROBE = LayerProbe(epoch=0, layer=1, mean=1e-45, sd=3.4e38, zero_share=0.5, weight_gradient_norm=None,
+                   bias_gradient_norm=-0.0)  # fmt: skip
+KINDS: dict[str, dict[str, Any]] = {
+    "as trained": {},
+    "diverged": {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None, "epoch_seconds": (1e-9, 2.5, 3.0)},
+    "failed": {"outcome": "failed", "cause": 'a "cause", \\ \u202e\x1b[31m \U0001f600 über\n,"outcome":{"x":[1]}',
+               "curves": Curves(), "test_correct_count": None, "test_loss": None, "wall_seconds": 0.0},
+    "tuned": {"phase": "tune", "test_correct_count": None, "test_loss": None},
+    "everything": {"probes": (PROBE, PROBE), "parameters": {"layer1.weight": (0.1, None, -1e300)},
+                   "test_is_correct": "AQID", "test_prediction_counts": (0, 360), "environment": "abcdef",
+                   "seed": 2**63 - 1, "stack_trials": 40},
+}  # fmt: skip
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return experiment_from(TWO_ACTIVATIONS, tmp_path)
+
+
+@pytest.fixture
+def record(experiment: Experiment) -> TrialRecord:
+    return records_of(experiment)[0]
+
+
+@pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
+def test_a_line_is_read_back_equal_and_as_pydantic_alone_would(changes: dict[str, Any], record: TrialRecord) -> None:
+    written = record.model_copy(update=changes)
+    line = line_of(written)[:-1]
+    found = parse_line(line, {})
+    assert found == written == TrialRecord.model_validate_json(re.sub(rb',"checksum":"\w+"', b"", line))
+    assert journal_line(written).encode()[:-1] == line
+
+
+def test_lines_in_another_order_of_fields_are_records_too(record: TrialRecord) -> None:
+    content = record.model_dump(mode="json")
+    reordered = {"schema": content.pop("schema"), **dict(sorted(content.items(), reverse=True))}
+    assert parse_line(sealed(json.dumps(reordered, separators=(",", ":")))[:-1], {}) == record
+
+
+def test_records_of_equal_settings_share_them(tmp_path: Path, experiment: Experiment) -> None:
+    store.append(tmp_path, records_of(experiment))
+    found = list(store.read_journal(tmp_path).records.values())
+    assert len({id(one.settings) for one in found}) == experiment.arm_count() < len(found)
+
+
+def edited(**changes: Any) -> Callable[[TrialRecord], str]:
+    return lambda record: body_of(record, changes)
+
+
+def replaced(old: str, new: str) -> Callable[[TrialRecord], str]:
+    def body(record: TrialRecord) -> str:
+        text = body_of(record)
+        assert old in text
+        return text.replace(old, new, 1)
+
+    return body
+
+
+CURVES = {"train_loss": [1.0], "train_correct_count": [1], "validation_loss": [1.0], "validation_correct_count": [1]}
+NO_RECORDS: dict[str, tuple[Callable[[TrialRecord], str], str]] = {
+    "an unknown field": (edited(colour="red"), "colour"),
+    "a field that is missing": (replaced('"outcome":"done",', ""), "outcome"),
+    "settings that are missing": (lambda record: re.sub('"settings":.*?}},', "", body_of(record)), "settings"),
+    "another type": (edited(seed="many"), "seed"),
+    "half an image": (edited(test_correct_count=1.5), "test_correct_count"),
+    "an unknown outcome": (edited(outcome="won"), "outcome"),
+    "an unknown activation": (replaced('"activation":"relu"', '"activation":"reluu"'), "activation"),
+    "settings given twice": (lambda record: body_of(record)[:-1] + ',"settings":{}}', "settings: given twice"),
+    "settings that end early": (replaced('"model":{', '"model":,"outcome":{'), "characters"),
+    "no schema": (replaced('"schema":1,', ""), "schema"),
+    "a schema that is text": (replaced('"schema":1,', '"schema":"1",'), "schema"),
+    "schema 0": (edited(schema=0), "schema"),
+    "two schemas": (lambda record: body_of(record)[:-1] + ',"schema":0}', "schema"),
+    "a schema that is not first": (lambda record: body_of(record)[:-1].replace('"schema":1,', "", 1) + ',"schema":1}',
+                                   "schema"),
+    "NaN": (replaced('"test_loss":0.5', '"test_loss":NaN'), "expected value"),
+    "infinity": (replaced('"test_loss":0.5', '"test_loss":-Infinity'), ""),
+    "a number too large": (replaced('"test_loss":0.5', '"test_loss":1e999'), "infinite"),
+    "a time too large": (edited(epoch_seconds=[1.0, 2.0, 10**400]), ""),
+    "a probe too large": (
+        lambda record: body_of(record, {"probes": [PROBE.model_dump()]}).replace("3.4e+38", "-1e999"), "infinite"),
+    "a weight too large": (
+        lambda record: body_of(record, {"parameters": {"layer1.bias": [1]}}).replace("[1]}", "[1e999]}"), "infinite"),
+    "more right than there are": (edited(test_correct_count=361), "test_correct_count"),
+    "fewer right than none": (edited(test_correct_count=-1), "test_correct_count"),
+    "a class predicted less than never": (edited(test_prediction_counts=[361, -1]), "less than"),
+    "negative counts in a curve": (edited(curves=CURVES | {"train_correct_count": [-1]}), "less than"),
+    "no training images": (edited(train_count=0), "counts"),
+    "no test images": (edited(test_count=0, test_correct_count=None), "counts"),
+    "validation of no images": (edited(validation_count=0), "less than"),
+    "counts without end": (edited(train_count=10**400), "beyond"),
+    "correct counts without end": (edited(curves=CURVES | {"train_correct_count": [10**400]}), "beyond"),
+    "a probe of no epoch": (edited(probes=[PROBE.model_dump() | {"epoch": 4}]), "probes"),
+    "a probe of no layer": (edited(probes=[PROBE.model_dump() | {"layer": 0}]), "probes"),
+    "curves of different lengths": (edited(curves=CURVES | {"train_loss": [1.0, 2.0]}), "lengths"),
+    "validation of another length": (edited(curves=CURVES | {"validation_loss": [1.0, 2.0]}), "lengths"),
+    "losses without counts": (edited(curves=CURVES | {"validation_correct_count": []}), "lengths"),
+    "more epochs than the settings have": (edited(curves={name: [1] * 4 for name in CURVES}), "epochs"),
+    "fewer times than epochs": (edited(epoch_seconds=[1.0, 2.0]), "epochs"),
+    "bits that are none": (edited(test_is_correct="abc"), "base64"),
+    "half a character": (edited(cause="\ud800"), "escape"),
+    "nothing but brackets": (lambda record: '{"schema":1,"trial":' + "[" * 100_000 + "}", "recursion"),
+    "a number of many digits": (replaced('"seed":0', '"seed":' + "9" * 100_000), ""),
+    "a word": (lambda record: "null}", ""),
+    "nothing": (lambda record: "{}", ""),
+    "two objects": (lambda record: body_of(record) + body_of(record), "trailing characters"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "said"), NO_RECORDS.values(), ids=NO_RECORDS)
+def test_a_checksum_that_fits_makes_no_record_of_what_is_none(
+    body: Callable[[TrialRecord], str], said: str, record: TrialRecord, tmp_path: Path
+) -> None:
+    line = sealed(body(record))
+    damage = parse_line(line[:-1], {})
+    assert isinstance(damage, Damage)
+    assert damage.reason.startswith("not a record, although its checksum fits: ")
+    assert said in damage.reason
+    assert len(damage.reason) <= 200
+    (tmp_path / store.JOURNAL).write_bytes(line + line_of(record))
+    assert store.set_damaged_lines_aside(tmp_path) >= 1
+    assert (tmp_path / store.DAMAGED).read_bytes().replace(b"\n", b"") == line[:-1]
+    assert store.read_journal(tmp_path).records == {record.trial: record}
+
+
+def test_invalid_utf_8_with_a_checksum_that_fits_is_no_record(record: TrialRecord) -> None:
+    line = sealed(body_of(record).encode().replace(b'"cpu"', b'"c\xffu"'))
+    assert isinstance(parse_line(line[:-1], {}), Damage)
+
+
+def newer_line(record: TrialRecord, schema: int = SCHEMA + 1) -> bytes:
+    return sealed(body_of(record, {"schema": schema, "a_field_of_tomorrow": [1, 2]}))
+
+
+def test_a_newer_schema_is_no_damage(record: TrialRecord) -> None:
+    with pytest.raises(NewerSchemaError) as newer:
+        parse_line(newer_line(record, 12)[:-1], {})
+    assert newer.value.schema == 12
+
+
+def test_a_schema_that_only_a_flipped_bit_made_newer_is_damage(record: TrialRecord) -> None:
+    line = line_of(record).replace(b'"schema":1', b'"schema":3')
+    assert isinstance(parse_line(line[:-1], {}), Damage)
+
+
+@pytest.mark.parametrize(("written_by", "needed"), [
+    ("9.8.7", "9.8.7 or later"), (__version__, "the latest version"), (None, "the latest version"),
+    ("\x1b]0;x\x07", "the latest version"), (["9.8.7"], "the latest version"),
+])  # fmt: skip
+def test_a_newer_journal_is_refused_in_one_sentence_that_names_the_version_needed(
+    written_by: object, needed: str, record: TrialRecord, experiment: Experiment, tmp_path: Path
+) -> None:
+    folder = folder_with(tmp_path / "results" / "made-up", experiment, [line_of(record), newer_line(record)])
+    (folder / store.ENVIRONMENT).write_text(json.dumps({"id": "a", "actbench": written_by}))
+    message = (
+        f"{folder / store.JOURNAL}:2: written by a newer actbench (schema 2, and {__version__} reads up to 1): "
+        f"upgrade to {needed} with pip install --upgrade actbench"
+    )
+    with pytest.raises(UnusableEnvironmentError, match=f"^{re.escape(message)}$"):
+        store.read_journal(folder)
+
+
+def test_no_verb_touches_a_newer_journal(record: TrialRecord, experiment: Experiment, tmp_path: Path) -> None:
+    folder = folder_with(
+        tmp_path / "results" / "made-up", experiment, [line_of(record), newer_line(record), b"damage\n"]
+    )
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for verb in (["run", "experiment.yaml"], ["compare", folder], ["verify", folder]):
+        assert_one_message(actbench(*verb, folder=tmp_path), 4, "written by a newer actbench", "upgrade")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_trial_that_failed_and_then_finished_is_finished_whatever_the_order(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    trial = next(iter(make_plan(experiment).trials().values()))
+    done = record_of(trial)
+    failures = [record_of(trial, outcome="failed", cause=cause) for cause in ("first", "second", "third")]
+    for records in ([done, *failures], [*failures, done], [failures[0], done, *failures[1:]]):
+        (tmp_path / store.JOURNAL).unlink(missing_ok=True)
+        store.append(tmp_path, records)
+        assert store.read_journal(tmp_path).records == {trial.id: done}
+
+
+def test_a_trial_that_failed_again_has_every_cause(experiment: Experiment, tmp_path: Path) -> None:
+    trial = next(iter(make_plan(experiment).trials().values()))
+    for causes in (["second", "first"], ["first", "second", "first"]):
+        (tmp_path / store.JOURNAL).unlink(missing_ok=True)
+        store.append(tmp_path, [record_of(trial, outcome="failed", cause=cause) for cause in causes])
+        (found,) = store.read_journal(tmp_path).records.values()
+        assert found.cause == "first | second"

@@ -1,0 +1,62 @@
+"""Large journals are read fast."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actbench import store
+from actbench.choices import Choice
+from actbench.plan import make_plan
+from actbench.records import TRAINING_CODE_VERSION
+from actbench.results import load_results
+from actbench.trials import determining_settings, make_trial
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
+
+MANY = TWO_ACTIVATIONS.replace("[relu, tanh]", "[relu, tanh, elu, gelu, mish]").replace("seeds: 3", "seeds: 2000")
+MOST_SECONDS = 3.0
+
+
+def test_ten_thousand_trials_are_read_and_planned_within_three_seconds(tmp_path: Path) -> None:
+    plan = make_plan(experiment_from(MANY, tmp_path))
+    store.append(tmp_path, [record_of(trial) for trial in plan.trials().values()])
+    started = time.process_time()
+    results = load_results(tmp_path, tmp_path.parent)
+    seconds = time.process_time() - started
+    assert len(results.records) == 10_000
+    assert results.missing() == 0
+    assert seconds < MOST_SECONDS
+
+
+@pytest.mark.parametrize("is_collecting", [True, False])
+def test_reading_leaves_the_garbage_collector_as_it_was(is_collecting: bool, tmp_path: Path) -> None:
+    before = gc.isenabled(), gc.get_freeze_count()
+    try:
+        (gc.enable if is_collecting else gc.disable)()
+        store.read_journal(tmp_path)
+        assert gc.isenabled() == is_collecting
+        assert gc.get_freeze_count() == before[1]
+    finally:
+        (gc.enable if before[0] else gc.disable)()
+
+
+def test_a_trials_id_is_the_hash_of_all_that_determines_its_numbers(tmp_path: Path) -> None:
+    def plain(value: Any) -> Any:
+        return {value.name: dict(value.parameters)} if isinstance(value, Choice) else dict(value)
+
+    for arm in experiment_from(TWO_ACTIVATIONS, tmp_path).arms():
+        for seed in (0, 2**63 - 1):
+            identity = {
+                "training_code": TRAINING_CODE_VERSION,
+                "phase": "tune",
+                "seed": seed,
+                "settings": determining_settings(arm.settings),
+            }
+            text = json.dumps(identity, sort_keys=True, separators=(",", ":"), default=plain)
+            assert make_trial(arm.settings, seed, "tune").id == hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,241 @@
+"""Whatever the output goes to, nothing crashes and no number is lost: pipes, code pages, terminals, closed streams."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from actbench import store
+from planted import RELU, UNTUNED, planted
+from program import TINY
+
+pty = pytest.importorskip("pty", reason="terminals are made by a POSIX system")
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+EXPERIMENT = UNTUNED.replace("planted", "f").replace("[relu, tanh]", "[relu, tanh], model.init: [kaiming_normal]")
+ARMS = ("activation=relu, init=kaiming_normal", "activation=tanh, init=kaiming_normal")
+CLAIMS = "expect:\n  - {claim: 'Größe ≥ 漢字 → ½', arm: {model.activation: relu}, above: 0.9}\n"
+LINES = (
+    *(["compare", "results/f", "--format", name] for name in ("table", "markdown", "csv", "json", "latex")),
+    *(["report", "results/f", "--format", name] for name in ("table", "markdown", "latex")),
+    ["validate", "f.yaml"], ["summary", "f.yaml"], ["plan", "f.yaml"], ["run", "f.yaml", "--dry-run"],
+    ["list"], ["data"], ["--help"], ["run", "--help"],
+)  # fmt: skip
+ONE_AFTER_ANOTHER = """
+import json, sys
+from actbench.cli import app
+
+for line in json.loads(sys.argv[1]):
+    try:
+        app(line)
+    except SystemExit as end:
+        assert not end.code, line
+    print("-- end")
+"""
+ENCODINGS = {
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "cp1252": {"PYTHONIOENCODING": "cp1252"},
+    "cp437": {"PYTHONIOENCODING": "cp437"},
+    "the C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+UTF_8 = {"PYTHONIOENCODING": "utf-8"}
+ABOUT_TERMINALS = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "ACTBENCH_DATA", *ENCODINGS["the C locale"])
+
+
+def variables(changes: Mapping[str, str]) -> dict[str, str]:
+    """The tests' own environment, without what says anything about terminals."""
+    kept = {name: value for name, value in os.environ.items() if name not in ABOUT_TERMINALS}
+    return kept | {"OMP_NUM_THREADS": "1"} | dict(changes)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an experiment that has a claim beyond ASCII, and with its results."""
+    folder = tmp_path_factory.mktemp("terminals")
+    counts = dict(zip(ARMS, (RELU, [count + 21 for count in RELU]), strict=True))
+    planted(folder / "results" / "f", counts, EXPERIMENT + CLAIMS)
+    (folder / "f.yaml").write_text(EXPERIMENT + CLAIMS, encoding="utf-8")
+    return folder
+
+
+def printed(folder: Path, environment: Mapping[str, str]) -> list[str]:
+    """What each of the lines prints into a pipe, in one process."""
+    finished = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(LINES)],
+        cwd=folder, env=variables(environment), capture_output=True, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr.decode(errors="replace")
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    parts = finished.stdout.decode(encoding).replace("\r\n", "\n").split("-- end\n")
+    assert len(parts) == len(LINES) + 1
+    return parts[:-1]
+
+
+@pytest.fixture(scope="module")
+def as_utf_8(folder: Path) -> list[str]:
+    return printed(folder, UTF_8)
+
+
+@pytest.mark.parametrize("environment", ENCODINGS.values(), ids=ENCODINGS.keys())
+def test_an_encoding_that_lacks_signs_costs_no_number(
+    environment: dict[str, str], folder: Path, as_utf_8: list[str]
+) -> None:
+    for line, text, whole in zip(LINES, printed(folder, environment), as_utf_8, strict=True):
+        escaped = re.sub(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})", "?", text)
+        assert NUMBER.findall(escaped) == NUMBER.findall(whole), line
+
+
+def test_machines_read_the_same_whatever_the_encoding(folder: Path, as_utf_8: list[str]) -> None:
+    in_ascii = dict(zip(map(" ".join, LINES), printed(folder, ENCODINGS["ascii"]), strict=True))
+    in_utf_8 = dict(zip(map(" ".join, LINES), as_utf_8, strict=True))
+    name = "compare results/f --format json"
+    assert json.loads(in_ascii[name]) == json.loads(in_utf_8[name])
+    assert list(csv.DictReader(in_ascii[name.replace("json", "csv")].splitlines())) == list(
+        csv.DictReader(in_utf_8[name.replace("json", "csv")].splitlines())
+    )
+
+
+@pytest.mark.parametrize("environment", [
+    {"COLUMNS": "20"}, {"COLUMNS": "0"}, {"COLUMNS": "x"}, {"COLUMNS": "500", "LINES": "1"}, {"TERM": "dumb"},
+    {"TERM": ""}, {"NO_COLOR": "1"}, {"TERM": "xterm-256color", "COLUMNS": "40"},
+], ids=str)  # fmt: skip
+def test_a_pipe_gets_the_same_bytes_whatever_is_said_about_terminals(
+    environment: dict[str, str], folder: Path, as_utf_8: list[str]
+) -> None:
+    found = printed(folder, UTF_8 | environment)
+    for line, text, whole in zip(LINES, found, as_utf_8, strict=True):
+        if "--help" not in line:  # typer's own, which breaks its lines
+            assert text == whole, line
+            assert not re.search("[\x1b\r…]", text), line
+
+
+def in_a_terminal(line: Sequence[str], folder: Path, columns: int, environment: Mapping[str, str]) -> tuple[int, str]:
+    """The exit code of a command line that has a terminal of so many columns to itself, and what stands in it."""
+    import fcntl
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    running = subprocess.Popen(
+        [sys.executable, "-m", "actbench", *line], cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
+        env=variables({"TERM": "xterm-256color", **environment}),
+    )  # fmt: skip
+    os.close(theirs)
+    shown = bytearray()
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError:  # how Linux says that nobody has the other end any more
+        pass
+    os.close(ours)
+    return running.wait(timeout=60), shown.decode(errors="replace").replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("columns", [20, 60, 200])
+def test_in_a_terminal_no_number_and_no_name_is_cut(columns: int, folder: Path) -> None:
+    exit_code, text = in_a_terminal(["compare", "results/f"], folder, columns, UTF_8)
+    assert exit_code == 0
+    shown = COLOUR.sub("", text)
+    assert "…" not in shown
+    assert {"97.86", "98.07"} <= set(NUMBER.findall(shown))
+    assert all(arm in " ".join(shown.split()) for arm in ARMS)
+    assert max(map(len, shown.splitlines())) <= columns
+
+
+def test_at_twenty_columns_every_column_is_shown_below_its_arm(folder: Path) -> None:
+    text = COLOUR.sub("", in_a_terminal(["compare", "results/f"], folder, 20, UTF_8)[1])
+    words = " ".join(text.split())
+    for shown in ("n (failed): 10 (0)", "mean %: 97.86", "mean %: 98.07", "verdict: not judged", "p (Holm): 0.002"):
+        assert shown in words
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_no_colour_is_written_where_none_is_wanted(environment: dict[str, str], folder: Path) -> None:
+    for line in (["compare", "results/f"], ["report", "results/f"], ["list", "loss"]):
+        exit_code, text = in_a_terminal(line, folder, 100, UTF_8 | environment)
+        assert exit_code == 0
+        assert not re.search(r"\x1b\[[0-9;]*(3|4|9|10)[0-9](;[0-9;]*)?m", text)
+        assert environment.get("TERM") != "dumb" or "\x1b" not in text
+
+
+@pytest.mark.parametrize("environment", [UTF_8, ENCODINGS["ascii"] | {"TERM": "dumb"}], ids=str)
+def test_a_run_in_any_terminal_ends_with_its_table(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 2"), encoding="utf-8")
+    exit_code, text = in_a_terminal(["run", "tiny.yaml", "--jobs", "1"], tmp_path, 30, environment)
+    assert exit_code == 0, text
+    assert "test_accuracy by arm" in text
+    assert "8 trained now" in " ".join(text.split())
+
+
+CLOSED = ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", CLOSED)
+def test_a_run_without_some_of_its_streams_keeps_every_trial(closed: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
+    command = f"{sys.executable} -m actbench run tiny.yaml --jobs {1 + (closed == CLOSED[-1])} {closed}"
+    finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    folder = tmp_path / "results" / "tiny"
+    journal = store.read_journal(folder)
+    assert (len(journal.records), journal.damaged_lines) == (4, 0)
+    assert len(list(csv.DictReader((folder / "table.csv").read_text(encoding="utf-8").splitlines()))) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_a_run_under_nohup_survives_its_terminal(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
+    command = f"nohup {sys.executable} -m actbench run tiny.yaml --jobs 1 > log 2>&1 & wait"
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, stdin=subprocess.DEVNULL, check=True)
+    log = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "test_accuracy by arm" in log
+    assert "4 trained now" in log
+    assert not re.search("[\x1b\r]", log)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("line", ["compare results/f --format csv", "report results/f --format latex", "data"])
+def test_a_reader_who_leaves_at_once_is_no_error(line: str, folder: Path) -> None:
+    command = f"{sys.executable} -m actbench {line} | true; exit ${{PIPESTATUS[0]}}"
+    finished = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_a_run_whose_reader_leaves_keeps_its_results(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
+    command = f"{sys.executable} -m actbench run tiny.yaml --jobs 1 2>&1 | true; exit ${{PIPESTATUS[0]}}"
+    finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert len(store.read_journal(tmp_path / "results" / "tiny").records) == 4
+
+
+@pytest.mark.parametrize("environment", ENCODINGS.values(), ids=ENCODINGS.keys())
+def test_messages_for_people_survive_every_encoding(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "größe.yaml").write_text("name: größe\nmodel: {activation: 漢字}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "actbench", "validate", "größe.yaml"]
+    finished = subprocess.run(command, cwd=tmp_path, env=variables(environment), capture_output=True, check=False)
+    assert finished.returncode == 2
+    assert b"Traceback" not in finished.stderr
+    assert b":1:1: name: expected a name of letters" in finished.stderr
+    assert b":2:9: model.activation: no activation is called" in finished.stderr
+
+
+def test_curves_are_drawn_in_ascii_too(folder: Path) -> None:
+    environment = variables({"PYTHONIOENCODING": "ascii"})
+    for line in (["show", "relu", "softmax"], ["show", "gelu"]):
+        command = [sys.executable, "-m", "actbench", *line]
+        finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert finished.returncode == 0, finished.stderr
+        assert "function on -8 ... 8: *" in finished.stdout

@@ -1,0 +1,75 @@
+"""Every word of a command line that means nothing is named at once, with the nearest names, and nothing is started."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from actbench.cli import program
+from actbench.usage import unknown_words
+from program import actbench, assert_one_message
+
+PROGRAM = program()
+
+
+def said(line: str) -> list[str]:
+    return unknown_words(PROGRAM, shlex.split(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "-h", "--help", "--version", "run", "run a.yaml --set train.lr=1 --jobs 2 --smoke", "run --set=a=b a.yaml",
+        "run --results --smoke", "run -- --nonsense", "compare a b --metric test_loss --all-pairs", "data",
+        "data --data-dir x fetch mnist", "data fetch --data-dir=x", "show relu tanh", "init --no-schema", "run - -h",
+        "compare --baseline -3", "compare --baseline --nonsense",
+    ],
+)  # fmt: skip
+def test_words_that_mean_something_pass(line: str) -> None:
+    assert said(line) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "sentences"),
+    [
+        ("rnu", ["no verb is called 'rnu'; did you mean run?"]),
+        ("sumary a.yaml --foo", ["no verb is called 'sumary'; did you mean summary?"]),
+        ("--verion run --smok", [
+            "no option of actbench is called '--verion'; did you mean --version?",
+            "no option of actbench run is called '--smok'; did you mean --smoke?",
+        ]),
+        ("run a.yaml --sett x=1 --job 2 --freshh", [
+            "no option of actbench run is called '--sett'; did you mean --set or --smoke?",
+            "no option of actbench run is called '--job'; did you mean --jobs?",
+            "no option of actbench run is called '--freshh'; did you mean --fresh?",
+        ]),
+        ("compare --gate-undecide=fail", [
+            "no option of actbench compare is called '--gate-undecide'; did you mean --gate-undecided?",
+        ]),
+        ("data fech", ["no verb of actbench data is called 'fech'; did you mean fetch?"]),
+        ("data --dta-dir x fetch --dat-dir y", [
+            "no option of actbench data is called '--dta-dir'; did you mean --data-dir?",
+            "no option of actbench data fetch is called '--dat-dir'; did you mean --data-dir?",
+        ]),
+        ("schema -x", ["no option of actbench schema is called '-x'; known here: -h, --help"]),
+        ("schema -hx", ["no option of actbench schema is called '-x'; known here: -h, --help"]),
+        ("schema '--\x1b[31m'", ["no option of actbench schema is called '--\\x1b[31m'; known here: -h, --help"]),
+    ],
+)  # fmt: skip
+def test_all_that_mean_nothing_are_named_with_up_to_three_nearest_names(line: str, sentences: list[str]) -> None:
+    assert said(line) == sentences
+
+
+def test_where_no_name_is_near_all_verbs_are_named() -> None:
+    (sentence,) = said("zzz")
+    assert sentence == f"no verb is called 'zzz'; known here: {', '.join(PROGRAM.commands)}"
+
+
+def test_the_program_says_it_in_one_message_and_starts_nothing(tmp_path: Path) -> None:
+    finished = actbench("run", "missing.yaml", "--sett", "x=1", "--freshh", folder=tmp_path)
+    assert_one_message(finished, 2, "did you mean --set", "did you mean --fresh")
+    assert len(finished.stderr.splitlines()) == 2
+    assert_one_message(actbench("trian", folder=tmp_path), 2, "actbench: no verb is called 'trian'")
+    assert list(tmp_path.iterdir()) == []
