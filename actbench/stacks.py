@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from actbench.layers import count_parameters, resolve_layers
@@ -38,7 +39,21 @@ def make_stacks(
         alike = [tuple(sorted(by_id.values(), key=lambda trial: trial.seed)) for by_id in by_functions.values()]
         width = 1 if is_timed else min(cache_width(alike[0][0].settings, cache_bytes), fair_share)
         stacks += _stacks_of_one_shape(alike, width)
-    return tuple(stacks)
+    return tuple(_evened_out(stacks, workers))
+
+
+def _evened_out(stacks: Sequence[Stack], workers: int) -> list[Stack]:
+    """The stacks of the last round, in which there are too few for all workers, cut into one for each worker.
+
+    Stacks of different shapes cannot be mixed, so only those of the last one's shape are.
+    """
+    left = len(stacks) % workers
+    last = stacks[len(stacks) - left :]
+    trials = [trial for stack in last for trial in stack]
+    if left == 0 or len({stack_shape(trial.settings) for trial in trials}) > 1 or len(trials) < workers:
+        return list(stacks)
+    bounds = [round(number * len(trials) / workers) for number in range(workers + 1)]
+    return [*stacks[: len(stacks) - left], *(tuple(trials[a:b]) for a, b in pairwise(bounds))]
 
 
 def _stacks_of_one_shape(alike: Sequence[Stack], width: int) -> list[Stack]:

@@ -216,3 +216,13 @@ def test_trials_of_different_precision_share_no_stack_and_no_id(tmp_path: Path) 
     stacks = stacks_of(experiment)
     assert len(make_plan(experiment).trials()) == 6
     assert [{trial.settings.train.precision for trial in stack} for stack in stacks] == [{"float32"}, {"bf16"}]
+
+
+@pytest.mark.parametrize(("seeds", "workers"), [(40, 2), (40, 3), (9, 4), (23, 2), (100, 8)])
+def test_no_worker_is_left_without_a_stack_in_the_last_round(seeds: int, workers: int, tmp_path: Path) -> None:
+    experiment = experiment_from(f"data: {{dataset: mnist}}\nseeds: {seeds}\n", tmp_path)
+    trials = make_plan(experiment).trials()
+    stacks = make_stacks(trials.values(), workers=workers)
+    assert len(stacks) % workers == 0
+    assert sorted(trial.id for stack in stacks for trial in stack) == sorted(trials)
+    assert max(map(len, stacks)) <= 8
