@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-REFERENCES = ("results/mnist", "results/mnist-tuned", "results/documents/*")
+REFERENCES = ("results/mnist", "results/mnist-tuned", "results/precision", "results/documents/*")
 PICTURE, PICTURE_OF = ROOT / "docs" / "mnist-tuned.svg", "results/mnist-tuned"
 
 
