@@ -170,7 +170,7 @@ def program() -> typer.core.TyperGroup:
     """The whole command line, its verbs in the order of work."""
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
-    group.commands = {verb.name: group.commands[verb.name] for verb in VERBS} | dict(group.commands)
+    group.commands = {verb.name: group.commands[verb.name] for verb in VERBS}
     return group
 
 

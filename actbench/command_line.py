@@ -140,7 +140,7 @@ def _new_processes_import_nothing_from_here() -> Iterator[None]:
 
 
 def _write_what_the_encoding_lacks_as_escapes() -> None:
-    """Let standard output write what ASCII or a Windows code page cannot as `\\u2265`, instead of failing."""
+    r"""Let standard output write what ASCII or a Windows code page cannot as `\u2265`, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

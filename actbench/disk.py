@@ -41,10 +41,10 @@ def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
 def append_lines(path: Path, lines: Iterable[bytes]) -> None:
     """Add whole lines to the end of a file, on disk when this returns; all of them or none.
 
-    A last line that was cut short there is closed off first, so that it spoils none of these.
+    A last line that was cut short there is closed off first, so that it spoils none of these. A link is not followed.
     """
     is_new = not path.exists()
-    with path.open("ab", buffering=0) as file:
+    with open(path, "ab", buffering=0, opener=_open_no_link) as file:
         size = file.tell()
         try:
             if size and not _ends_a_line(path):
@@ -58,6 +58,10 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
             raise
     if is_new:
         _sync_folder(path.parent)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _write(descriptor: int, payload: bytes) -> None:

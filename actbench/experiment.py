@@ -230,20 +230,24 @@ def parse_arm(experiment: Experiment, text: str) -> Values:
     ]
     known = [value_to_text(value) for factor in experiment.factors for value in factor.values]
     chosen: dict[str, Any] = {}
+    mistakes: list[str] = []
     rest = re.sub(r"\s*,\s*", ", ", text).strip(", ")
-    while rest or not chosen:
+    while rest or not (chosen or mistakes):
         fitting = [name for name in names if rest == name[0] or rest.startswith(f"{name[0]},")]
         longest = max((name for name, _, _ in fitting), key=len, default="")
         matches = [(path, value) for name, path, value in fitting if name == longest]
-        if len(matches) != 1 or matches[0][0] in chosen:
-            part = longest or rest.split(",")[0]
+        part = longest or rest.split(",")[0]
+        if len(matches) == 1 and matches[0][0] not in chosen:
+            chosen.update(matches)
+        else:
             near = did_you_mean(part.rpartition("=")[2], known) or f": {', '.join(known) or 'nothing is varied'}"
             reason = f"is not in this experiment{near}" if not matches else "names one factor twice"
             if len(matches) > 1:
                 reason = f"fits several factors; write {' or '.join(f'{path}={part}' for path, _ in matches)}"
-            raise ConfigurationError(f"{part!r} {reason}")
-        chosen.update(matches)
-        rest = rest[len(longest) :].lstrip(", ")
+            mistakes.append(f"{part!r} {reason}")
+        rest = rest[len(part) :].lstrip(", ")
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
     return tuple((factor.path, chosen[factor.path]) for factor in experiment.factors if factor.path in chosen)
 
 

@@ -201,9 +201,9 @@ class _Dumper(yaml.SafeDumper):
     """Quotes every text that `read_yaml` would otherwise take for something else."""
 
     def represent_text(self, text: str) -> yaml.Node:
-        return self.represent_scalar(
-            "tag:yaml.org,2002:str", text, style=None if isinstance(scalar(text), str) else "'"
-        )
+        style = None if isinstance(scalar(text), str) else "'"
+        # Only double quotes have escapes for what YAML counts as a line break, such as U+0085.
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style if text.isprintable() else '"')
 
 
 _Dumper.add_representer(str, _Dumper.represent_text)

@@ -93,3 +93,15 @@ def test_names_on_the_command_line_are_never_silently_corrected(
     assert finished.returncode == 2
     assert finished.stdout == ""
     assert finished.stderr.splitlines() == lines
+
+
+def test_metric_baseline_and_factor_of_compare_are_named_at_once(tiny: Path) -> None:
+    finished = actbench(
+        "compare", "--metric", "tst_accuracy", "--baseline", "tnh, zzz", "--by", "acivation", folder=tiny
+    )
+    assert_one_message(
+        finished, 2,
+        "no metric is called 'tst_accuracy'; did you mean test_accuracy, train_accuracy or",
+        "'tnh' is not in this experiment; did you mean tanh?", "'zzz' is not in this experiment: ",
+        "--by acivation: expected a setting that is varied; did you mean activation or model.activation?",
+    )  # fmt: skip

@@ -138,6 +138,7 @@ CHANGES = [
     ("train.batch_size", "train.batch_size=64"), ("train.batch_size", "train.batch_size=full"),
     ("train.epochs", "train.epochs=11"), ("train.weight_decay", "train.weight_decay=0.1"),
     ("train.schedule", "train.schedule=cosine"), ("train.shuffle", "train.shuffle=false"),
+    ("train.precision", "train.precision=bf16"),
 ]  # fmt: skip
 
 

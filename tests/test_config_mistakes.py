@@ -48,7 +48,7 @@ UNKNOWN_KEYS = [
                        "output_init, dropout, batch_norm"),
     ("train: {epoch: 3}", "1:9: train.epoch: unknown key; did you mean epochs?"),
     ("train: {learning_rate: 1}", "1:9: train.learning_rate: unknown key; known here: loss, optimizer, lr, batch_size, "
-                                  "epochs, weight_decay, schedule, shuffle"),
+                                  "epochs, weight_decay, schedule, precision, shuffle"),
     ("model: {layers: [{units: 3, unit: 3}]}", "1:29: model.layers[0].unit: unknown key; did you mean units or init?"),
     ("model: {layers: [{units: 3}, {units: 3, hidden: 3}]}",
      "1:41: model.layers[1].hidden: unknown key; known here: units, activation, init, bias_init, dropout, batch_norm"),

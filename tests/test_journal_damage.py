@@ -117,15 +117,16 @@ def test_a_flipped_bit_never_gives_a_wrong_record_and_what_it_cost_is_done_again
 def test_any_bytes_written_over_any_place_never_give_a_wrong_record(tmp_path: Path, real_lines: list[bytes]) -> None:
     records = {record.trial: record for record in parsed(tmp_path, real_lines)}
     content, generator = b"".join(real_lines), random.Random(11)
-    for _ in range(OVERWRITTEN):
+    for number in range(OVERWRITTEN):
         start = generator.randrange(len(content))
         length = generator.choice((1, 2, 16, 512, 4096))
         foreign = generator.choice((bytes(length), generator.randbytes(length), b"\n" * length, content[:length], b""))
         journal_of(tmp_path, content[:start] + foreign + content[start + generator.choice((0, length)) :])
         assert store.read_journal(tmp_path).records.items() <= records.items()
-        store.set_damaged_lines_aside(tmp_path)
-        left = store.read_journal(tmp_path)
-        assert (left.damaged_lines, left.records.items() <= records.items()) == (0, True)
+        if number % 30 == 0:
+            store.set_damaged_lines_aside(tmp_path)
+            left = store.read_journal(tmp_path)
+            assert (left.damaged_lines, left.records.items() <= records.items()) == (0, True)
 
 
 Change = Callable[[list[bytes]], bytes]
@@ -180,6 +181,7 @@ def test_what_editors_and_copying_do_to_lines_is_no_damage(
     assert path.read_bytes() == change(lines)
 
 
+@pytest.mark.usefixtures("_unsynced")
 @pytest.mark.parametrize(("change", "lost", "damaged"), DAMAGING.values(), ids=DAMAGING)
 def test_damage_costs_the_lines_it_is_in_which_are_counted_set_aside_and_done_again(
     change: Change, lost: set[int], damaged: int, tmp_path: Path, records: list[TrialRecord], lines: list[bytes]

@@ -92,7 +92,7 @@ NO_RECORDS: dict[str, tuple[Callable[[TrialRecord], str], str]] = {
     "no schema": (replaced('"schema":1,', ""), "schema"),
     "a schema that is text": (replaced('"schema":1,', '"schema":"1",'), "schema"),
     "schema 0": (edited(schema=0), "schema"),
-    "two schemas": (lambda record: body_of(record)[:-1] + ',"schema":0}', "schema"),
+    "two schemas": (lambda record: body_of(record)[:-1] + ',"schema":2}', "schema"),
     "a schema that is not first": (lambda record: body_of(record)[:-1].replace('"schema":1,', "", 1) + ',"schema":1}',
                                    "schema"),
     "NaN": (replaced('"test_loss":0.5', '"test_loss":NaN'), "expected value"),

@@ -19,7 +19,7 @@ from builders import record_of
 
 TUNED = """
 name: made-up
-model: {hidden: [4000]}
+model: {hidden: [9000]}
 train: {epochs: 3}
 vary: {model.activation: [relu, tanh]}
 tune: {train.lr: [1e-3, 1e-2, 1e-1]}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from actbench.analysis.comparison import Comparison
-from actbench.analysis.statistics import Estimate
 from actbench.report.numbers import value
 from actbench.report.sections import SPARKS, Section
+
+if TYPE_CHECKING:
+    from actbench.analysis.comparison import Comparison
+    from actbench.analysis.statistics import Estimate
 
 BAR, PLAIN_BAR = "├─●┤", "|-o|"
 WIDTH = 25

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from actbench.analysis.claims import JudgedClaim, judge_claims
 from actbench.analysis.comparison import Comparison, Question, compare, compare_samples, find_references
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
+from actbench.catalogue.registry import did_you_mean
 from actbench.errors import ConfigurationError
-from actbench.experiment import Experiment, parse_arm
+from actbench.experiment import Experiment, Values, parse_arm
 from actbench.metrics import Metric, parse_metric
 from actbench.report.bars import with_interval_bars
 from actbench.report.caveats import caveats
@@ -22,6 +22,7 @@ from actbench.report.comparison import comparison_columns, comparison_rows, comp
 from actbench.report.contents import comparison_sections, report_sections
 from actbench.report.latex import sections_to_latex
 from actbench.report.markdown import section_to_markdown
+from actbench.report.printing import print_document
 from actbench.report.tables import to_csv
 from actbench.report.terminal import print_sections
 from actbench.results import Results, is_result_folder, load_results
@@ -59,14 +60,16 @@ def answer(
     for one in everything:
         _say_what_is_missing(one, say)
     first = results[0].experiment
-    baseline = () if reference else first.baseline
-    if request.baseline is not None and reference is None:
-        baseline = parse_arm(first, request.baseline)
+    metric, baseline, by = _all_found(
+        lambda: _metric_of(everything, request.metric),
+        lambda: _baseline_of(first, request.baseline) if reference is None else (),
+        lambda: _factor_of([one.experiment for one in everything], request.by),
+    )
     question = Question(
-        _metric_of(everything, request.metric),
+        metric,
         baseline,
         first.margin,
-        by=_factor_of([one.experiment for one in everything], request.by),
+        by=by,
         accepts_shared_rate=request.shared_lr,
         all_pairs=request.all_pairs,
         seeks_best=reference is None,
@@ -115,6 +118,23 @@ def _say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:
         say(f"{results.folder}: {missing} of {results.planned()} trials are not trained yet")
 
 
+def _all_found(*lookups: Callable[[], Any]) -> list[Any]:
+    """What each of them finds; raises one `ConfigurationError` with the mistakes of all."""
+    found, mistakes = [], []
+    for lookup in lookups:
+        try:
+            found.append(lookup())
+        except ConfigurationError as mistake:
+            mistakes.append(str(mistake))
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
+    return found
+
+
+def _baseline_of(experiment: Experiment, name: str | None) -> Values:
+    return experiment.baseline if name is None else parse_arm(experiment, name)
+
+
 def _metric_of(results: Sequence[Results], name: str) -> Metric:
     try:
         metric = parse_metric(name)
@@ -133,7 +153,10 @@ def _factor_of(experiments: Sequence[Experiment], name: str | None) -> str | Non
     found = [path for path in paths if name in (path, path.split(".")[-1])]
     if name is None or found:
         return found[0] if found else None
-    raise ConfigurationError(f"--by {name}: expected a setting that is varied: {', '.join(paths) or 'none is'}")
+    near = did_you_mean(name, [*paths, *(path.split(".")[-1] for path in paths)])
+    raise ConfigurationError(
+        f"--by {name}: expected a setting that is varied{near or ': ' + (', '.join(paths) or 'none is')}"
+    )
 
 
 def print_comparison(comparison: Comparison, results: Sequence[Results], format: Format) -> None:
@@ -142,7 +165,7 @@ def print_comparison(comparison: Comparison, results: Sequence[Results], format:
     if format == "json":
         reads = sum(one.test_reads for one in results)
         notes = {"caveats": list(caveats(comparison, results)), "test_reads": reads}
-        print(json.dumps(comparison_to_json(comparison, notes), indent=2, allow_nan=False))
+        print_document(comparison_to_json(comparison, notes))
     elif format == "csv":
         sys.stdout.write(to_csv(comparison_rows(comparison), comparison_columns(comparison)))
     elif format == "markdown":

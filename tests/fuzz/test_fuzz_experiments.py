@@ -11,7 +11,7 @@ import pytest
 from fuzz_settings import EXAMPLES, IN_THE_SUITE
 from hypothesis import example, given
 from hypothesis import strategies as st
-from mutations import contents, experiments, texts, words
+from mutations import SNIPPETS, contents, experiments, texts, with_lists, words
 
 from actbench.config import MOST_MISTAKES_SHOWN, load_experiment
 from actbench.errors import ConfigurationError
@@ -83,6 +83,16 @@ def test_reading_yaml_never_raises_and_every_problem_has_its_place(text: str) ->
     for problem in source.problems:
         assert re.fullmatch(r"f\.yaml:[1-9]\d*:[1-9]\d*", problem.place)
         assert str(problem).isprintable()
+
+
+@given(words | st.text() | st.lists(st.sampled_from(SNIPPETS), max_size=8).map("".join))
+@example("~\x85:")
+def test_whatever_text_is_written_is_read_back(text: str) -> None:
+    text = text.encode(errors="ignore").decode()
+    data = {"a": {"b": [text, {"claim": text}]}}
+    source = read_yaml(write_yaml(data), "f.yaml")
+    assert source.problems == []
+    assert with_lists(source.data) == data
 
 
 def test_what_was_found_once_stays_mended(folder: Path) -> None:

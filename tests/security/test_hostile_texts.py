@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas
 import pytest
@@ -46,7 +47,7 @@ def poisoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store.write_environment(folder, {"id": "evil"} | dict(zip(keys, HOSTILE, strict=False)))
     store.freeze_plan(folder, plan_to_json(experiment, plan) | {"metric": HOSTILE[0]}, has_begun=False)
     causes = iter([*HOSTILE, *HOSTILE])
-    failed = {"outcome": "failed", "test_correct_count": None, "test_loss": None, "environment": "evil"}
+    failed: dict[str, Any] = {"outcome": "failed", "test_correct_count": None, "test_loss": None, "environment": "evil"}
     store.append(
         folder,
         [record_of(trial, **failed, cause=next(causes), device=HOSTILE[0]) for trial in plan.trials().values()],

@@ -112,7 +112,7 @@ def installed_program() -> str:
 
 def test_modules_in_the_current_folder_are_not_imported_even_by_workers(among_strangers: Path) -> None:
     variables = {name: value for name, value in os.environ.items() if name not in ("ACTBENCH_DATA", "PYTHONSAFEPATH")}
-    for arguments in (["run", "tiny.yaml", "--jobs", "2"], ["report", "results/tiny", "--html", "page.html"]):
+    for arguments in (["run", "tiny.yaml", "--jobs", "2"], ["compare", "results/tiny"]):
         finished = subprocess.run(
             [installed_program(), *arguments], cwd=among_strangers, env=variables, capture_output=True, text=True,
             check=False,

@@ -24,7 +24,7 @@ seeds: 2
 baseline: {train.lr: 0.01}
 """
 PRIVATE = {
-    "HOME": "/home/pr1vate-home",
+    "HOME": "/pr1vate-home",
     "USER": "pr1vate-user",
     "LOGNAME": "pr1vate-login",
     "API_TOKEN": "s3cr3t-t0k3n",
