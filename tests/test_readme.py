@@ -104,7 +104,7 @@ def test_the_readme_says_of_the_tuned_activations_what_the_results_say() -> None
     assert all(verdict and verdict.startswith("no evidence of a difference") for verdict in verdicts)
     assert comparison.best == ("gelu", "sigmoid", "relu", "leaky_relu", "swish", "mish")
     assert "no evidence of a difference** to relu for any of\nthem" in README
-    assert "Gelu has the highest mean, but sigmoid, relu, swish\nand mish cannot be told from it." in README
+    assert "Gelu has the highest mean, but sigmoid, relu, leaky_relu, swish and mish cannot\nbe told from it." in README
 
 
 def test_the_changelog_counts_the_catalogue_right() -> None:

@@ -185,7 +185,7 @@ def test_a_failed_tuning_trial_ranks_last_and_is_tried_again_by_the_next_run_onl
     assert chosen(result.folder) == [1e-3, 1e-1]
     still = Fake(fails=is_best_of_relu)
     result = run(experiment, tmp_path, still)
-    assert (result.total, result.trained, result.failed, still.calls) == (22, 1, 1, 1)
+    assert (result.total, result.trained, result.failed, still.calls) == (22, 1, 1, 2)
     assert chosen(result.folder) == [1e-3, 1e-1]
     assert "earlier" not in store.read_plan(result.folder)
 
