@@ -67,11 +67,10 @@ def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_on
             said = running.communicate(timeout=moments.uniform(0.1, 1.0) * seconds)[1]
         except subprocess.TimeoutExpired:
             running.send_signal(signal.SIGKILL)
-            said = running.communicate()[1]
+            running.communicate()  # Python complains in a worker that was just being started
             kills += 1
         else:
-            assert running.returncode == 0, said
+            assert (running.returncode, "Traceback" in said) == (0, False), said
             assert {name: (folder / "results" / "long" / name).read_bytes() for name in TABLES} == undisturbed
             shutil.rmtree(folder / "results")
-        assert "Traceback" not in said
     assert finish(folder) == undisturbed

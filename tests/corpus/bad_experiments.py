@@ -116,6 +116,7 @@ BOMBS = {
 
 NAMES = {
     "a name that climbs": bad("name: ../../escaped\n", ":1:1: name: expected a name of letters, digits"),
+    "a name that climbs from a folder": bad("name: a/../../b\n", ":1:1: name: expected a name of letters, digits"),
     "an absolute name": bad("name: /etc/cron.d/x\n", ":1:1: name: expected a name of letters, digits"),
     "a name with a backslash": bad("name: '..\\escaped'\n", ":1:1: name: expected a name of letters, digits"),
     "a drive": bad("name: 'C:x'\n", ":1:1: name: expected a name of letters, digits"),

@@ -51,6 +51,8 @@ def assert_answered(folder: Path, written: bytes, overrides: Sequence[str] = ())
 
 
 @given(experiments())
+@example({"name": "f", "model": {"layers": None}})
+@example({"name": "f", "model": {"hidden": None}, "vary": {"model.activation": ["relu"]}})
 def test_an_experiment_with_anything_changed_is_read_or_refused(folder: Path, data: object) -> None:
     assert_answered(folder, write_yaml(data).encode(errors="replace"))
 
