@@ -30,7 +30,7 @@ main()
     [
         (["validate", "tiny.yaml"], 0),
         (["run", "tiny.yaml", "--gate", "--set", CONTRADICTED], errors.EXIT_CHECK_FAILED),
-        (["compare", "--baseline", "mish"], errors.EXIT_USAGE),
+        (["compare", "results/tiny", "--baseline", "sine"], errors.EXIT_USAGE),
         (["run", "tiny.yaml", "--no-such-option"], errors.EXIT_USAGE),
         (["run"], errors.EXIT_USAGE),
         (["run", "tiny.yaml", "--device", "gpu"], errors.EXIT_USAGE),
