@@ -133,8 +133,8 @@ def assert_no_file_holds_a_nan() -> None:
             assert answer.exit_code == 0
         if answer.exit_code == 0:
             json.loads(answer.stdout, parse_constant=pytest.fail)
-    for line in (["report", "results/f"], ["verify", "results/f"], ["plan", "f.yaml"], ["summary", "f.yaml"]):
-        answer = invoke(*line, "--format", "json")
+    for words in (["report", "results/f"], ["verify", "results/f"], ["plan", "f.yaml"], ["summary", "f.yaml"]):
+        answer = invoke(*words, "--format", "json")
         assert answer.exit_code == 0, answer.stderr
         json.loads(answer.stdout, parse_constant=pytest.fail)
     assert invoke("report", "results/f").exit_code == 0
