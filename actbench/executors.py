@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any
 
 from actbench.catalogue.datasets import Arrays
 from actbench.records import TrialRecord
 from actbench.stacks import Stack
-
-TrainStack = Callable[[Stack, Arrays, str, Callable[[int], None]], list[TrialRecord]]
+from actbench.worker import TrainStack, Worker, describe_cause, interrupts_held, start_worker
 
 
 @dataclass(frozen=True)
@@ -53,16 +46,6 @@ Event = EpochsDone | StackDone | TrialFailed
 Emit = Callable[[Event], None]
 
 
-def train_with_torch(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
-    """Train one stack on one thread, importing torch at the first call."""
-    import torch
-
-    from actbench.training.loop import train_stack
-
-    torch.set_num_threads(1)
-    return train_stack(stack, arrays, device, on_epoch)
-
-
 @dataclass(frozen=True)
 class _Task:
     """A stack to be trained, and how often it has failed as a whole."""
@@ -81,7 +64,7 @@ def run_in_process(stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, d
         except _EmitFailed as failure:
             raise failure.error from None
         except Exception as error:  # whatever a trial raises is that trial's result
-            _settle_failure(task, _cause(error), waiting, emit)
+            _settle_failure(task, describe_cause(error), waiting, emit)
         else:
             emit(StackDone(task.stack, tuple(records)))
 
@@ -102,35 +85,23 @@ def _emit_epochs(emit: Emit, stack: Stack, epochs: int) -> None:
 
 
 @dataclass
-class _Worker:
-    process: BaseProcess
-    connection: Connection
-    has_arrays: bool = False
-
-
-@dataclass
 class _Work:
     """What a worker is at, and when it has last been heard of."""
 
-    worker: _Worker
+    worker: Worker
     task: _Task
     heard: float
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Local worker processes, one thread each, which import torch while their parent still reads the data."""
+    """Local worker processes, one thread each, started when there is something to train."""
 
     train: TrainStack
     device: str
     most: int
     silence_seconds: float
-    processes: list[_Worker] = field(default_factory=list)
-
-    def start(self, count: int) -> None:
-        """See to it that there are so many processes, as far as they are allowed."""
-        while len(self.processes) < min(count, self.most):
-            self.processes.append(_start_worker(self.train, self.device))
+    processes: list[Worker] = field(default_factory=list)
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
         """Train the stacks; one that fails, dies or hangs is tried once more, and then trial by trial.
@@ -139,7 +110,8 @@ class Workers:
         """
         waiting = deque(map(_Task, stacks))
         busy: dict[Connection, _Work] = {}
-        self.start(len(waiting))
+        while len(self.processes) < min(len(waiting), self.most):
+            self.processes.append(start_worker(self.train, self.device))
         for worker in self.processes[: len(waiting)]:
             self._give(worker, arrays, waiting, busy)
         while busy:
@@ -181,7 +153,7 @@ class Workers:
         del busy[work.worker.connection]
         _settle_failure(work.task, cause, waiting, emit)
 
-    def _give(self, worker: _Worker, arrays: Arrays, waiting: deque[_Task], busy: dict[Connection, _Work]) -> None:
+    def _give(self, worker: Worker, arrays: Arrays, waiting: deque[_Task], busy: dict[Connection, _Work]) -> None:
         """Send the next stack to a worker; one that has died is noticed when its connection is read."""
         if waiting:
             task = waiting.popleft()
@@ -190,11 +162,11 @@ class Workers:
                 worker.connection.send((task.stack, None if worker.has_arrays else arrays))
             worker.has_arrays = True
 
-    def _replace(self, dead: _Worker) -> _Worker:
+    def _replace(self, dead: Worker) -> Worker:
         dead.process.join()
         dead.connection.close()
         self.processes.remove(dead)
-        self.processes.append(_start_worker(self.train, self.device))
+        self.processes.append(start_worker(self.train, self.device))
         return self.processes[-1]
 
 
@@ -207,7 +179,7 @@ def start_workers(
     try:
         yield workers
     finally:
-        with _interrupts_held():
+        with interrupts_held():
             for worker in workers.processes:
                 worker.process.kill()
             for worker in workers.processes:
@@ -222,58 +194,3 @@ def _settle_failure(task: _Task, cause: str, waiting: deque[_Task], emit: Emit) 
         waiting.extendleft(_Task((trial,), 1) for trial in reversed(task.stack))
     else:
         emit(TrialFailed(task.stack, cause))
-
-
-def _start_worker(train: TrainStack, device: str) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_worker_main, args=(theirs, train, device), daemon=True)
-    with _interrupts_held():
-        process.start()
-    theirs.close()
-    return _Worker(process, ours)
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment; processes started meanwhile never see it, for it is the parent's to handle."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _worker_main(connection: Connection, train: TrainStack, device: str) -> None:
-    """Train stacks from the connection until it closes; Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
-    if train is train_with_torch:
-        import actbench.training.loop  # noqa: F401  (now, while the parent reads the data)
-    arrays: Any = None
-    try:
-        while True:
-            stack, arrays_once = connection.recv()
-            arrays = arrays_once or arrays
-            try:
-                connection.send(train(stack, arrays, device, connection.send))
-            except Exception as error:  # whatever a trial raises is that trial's result
-                connection.send(_cause(error))
-    except (EOFError, OSError):
-        return
-
-
-def _end_with_parent() -> None:
-    """Leave as soon as the parent is gone, however it went, in the middle of whatever this process does."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _cause(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]

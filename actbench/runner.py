@@ -12,7 +12,7 @@ from pathlib import Path
 from actbench import executors, store
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
 from actbench.environment import DeviceOption, available_cores, describe_environment, require_bf16, resolve_device
-from actbench.executors import EpochsDone, Event, StackDone, TrainStack, TrialFailed
+from actbench.executors import EpochsDone, Event, StackDone, TrialFailed
 from actbench.experiment import Experiment, experiment_to_yaml
 from actbench.plan import Plan, count_trials, epochs_to_do, finished, make_plan, plan_to_json
 from actbench.records import RunState, Trial, TrialRecord
@@ -20,6 +20,7 @@ from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.results import load_results
 from actbench.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
+from actbench.worker import TrainStack, prepare_to_start, train_with_torch
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def run_experiment(
     options: RunOptions,
     show: Callable[[RunState], None],
     say: Callable[[str], None],
-    train: TrainStack = executors.train_with_torch,
+    train: TrainStack = train_with_torch,
 ) -> RunResult:
     """Train every trial that the result folder does not hold yet, tuning before final ones, then write the tables.
 
@@ -192,8 +193,9 @@ def _place_to_train(
     if workers == 1:
         yield lambda stacks, arrays, emit: executors.run_in_process(stacks, train, arrays, device, emit)
         return
+    if missing:
+        prepare_to_start(train)
     with executors.start_workers(train, device, workers) as pool:
-        pool.start(len(missing))
         yield pool.run
 
 

@@ -37,7 +37,8 @@ ALLOWED = {
     "tuning": {"compatibility", "experiment", "records", "trials", "validation"},
     "plan": {"experiment", "metrics", "records", "trials", "tuning"},
     "training": {"catalogue", "choices", "costs", "layers", "records", "settings"},
-    "executors": {"catalogue", "records", "stacks", "training"},
+    "worker": {"catalogue", "records", "stacks", "training"},
+    "executors": {"catalogue", "records", "stacks", "worker"},
     "environment": {"catalogue", "errors", "records"},
     "disk": {"errors"},
     "journal": {"records", "settings"},
@@ -51,7 +52,7 @@ ALLOWED = {
     },
     "runner": {
         "catalogue", "environment", "executors", "experiment", "plan", "records", "report", "results", "stacks",
-        "store",
+        "store", "worker",
     },
     "import_probe": set(),
     "doctor": {"catalogue", "environment", "errors", "import_probe", "report"},

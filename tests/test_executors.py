@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
-from actbench.executors import Event, StackDone, TrialFailed, run_in_process, start_workers, train_with_torch
+from actbench.executors import Event, StackDone, TrialFailed, run_in_process, start_workers
 from actbench.plan import make_plan
 from actbench.records import TrialRecord
 from actbench.stacks import Stack, make_stacks
+from actbench.worker import train_with_torch
 from builders import experiment_from, fake_train, without_times
 
 POISON_SEED = 1

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,6 @@ from actbench.records import TrialRecord
 from actbench.stacks import Stack, batched_tuple
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
 
-MARKERS = "ACTBENCH_TEST_MARKERS"
 SILENCE_SECONDS = 6.0
 OnEpoch = Callable[[int], None]
 
@@ -35,27 +35,35 @@ def _end(how: str) -> None:
         os.kill(os.getpid(), {"killed": signal.SIGKILL, "segfault": signal.SIGSEGV}[how])
 
 
-def lost_once(stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch) -> list[TrialRecord]:
+def lost_once(
+    how: str, markers: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch
+) -> list[TrialRecord]:
     """Ends badly at the first try of the stack with seed 1, and never again."""
-    marker = Path(os.environ[MARKERS], "tried")
+    marker = markers / "tried"
     if any(trial.seed == 1 for trial in stack) and not marker.exists():
         marker.touch()
-        _end(os.environ["HOW"])
+        _end(how)
     return fake_train(stack, arrays, device, on_epoch)
 
 
-def poisoned(stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch) -> list[TrialRecord]:
+def poisoned(
+    how: str, markers: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch
+) -> list[TrialRecord]:
     """Ends badly whenever seed 1 of the first arm is among the trials; every try leaves its mark."""
     if any(trial.seed == 1 and trial.settings.model.activation.name == "relu" for trial in stack):
-        Path(os.environ[MARKERS], f"{len(stack)}-{time.monotonic_ns()}").touch()
-        _end(os.environ["HOW"])
+        (markers / f"{len(stack)}-{time.monotonic_ns()}").touch()
+        _end(how)
     return fake_train(stack, arrays, device, on_epoch)
 
 
 @pytest.fixture
-def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Stack]:
+def markers(tmp_path: Path) -> Path:
     (tmp_path / "markers").mkdir()
-    monkeypatch.setenv(MARKERS, str(tmp_path / "markers"))
+    return tmp_path / "markers"
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> list[Stack]:
     trials = list(make_plan(experiment_from(TWO_ACTIVATIONS, tmp_path)).trials().values())
     return batched_tuple(trials, 2)
 
@@ -77,11 +85,8 @@ def run(train: Callable[..., list[TrialRecord]], stacks: list[Stack], arrays: Ar
 
 
 @pytest.mark.parametrize("how", ["killed", "segfault", "out of memory", "exception", "hang"])
-def test_a_worker_lost_once_costs_no_trial(
-    how: str, stacks: list[Stack], digits: Arrays, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOW", how)
-    events = run(lost_once, stacks, digits)
+def test_a_worker_lost_once_costs_no_trial(how: str, stacks: list[Stack], digits: Arrays, markers: Path) -> None:
+    events = run(partial(lost_once, how, markers), stacks, digits)
     assert not [event for event in events if isinstance(event, TrialFailed)]
     undisturbed: list[Event] = []
     run_in_process(stacks, fake_train, digits, "cpu", undisturbed.append)
@@ -97,25 +102,21 @@ def test_a_worker_lost_once_costs_no_trial(
     ],
 )
 def test_a_poisonous_trial_fails_alone_after_its_stack_has_been_tried_twice(
-    how: str, cause: str, stacks: list[Stack], digits: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: str, cause: str, stacks: list[Stack], digits: Arrays, markers: Path
 ) -> None:
-    monkeypatch.setenv("HOW", how)
-    events = run(poisoned, stacks, digits)
+    events = run(partial(poisoned, how, markers), stacks, digits)
     (failed,) = [event for event in events if isinstance(event, TrialFailed)]
     assert (failed.stack[0].seed, failed.stack[0].settings.model.activation.name) == (1, "relu")
     assert failed.cause == cause
     assert len(records_of(events)) == 5
-    tries = sorted(path.name.split("-")[0] for path in (tmp_path / "markers").iterdir())
+    tries = sorted(path.name.split("-")[0] for path in markers.iterdir())
     assert tries == ["1", "2", "2"]
 
 
-def test_a_worker_that_says_nothing_is_taken_to_hang(
-    stacks: list[Stack], digits: Arrays, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOW", "hang")
+def test_a_worker_that_says_nothing_is_taken_to_hang(stacks: list[Stack], digits: Arrays, markers: Path) -> None:
     events: list[Event] = []
     poison = next(trial for stack in stacks for trial in stack if trial.seed == 1)
-    with start_workers(poisoned, "cpu", 1, silence_seconds=2.0) as workers:
+    with start_workers(partial(poisoned, "hang", markers), "cpu", 1, silence_seconds=2.0) as workers:
         workers.run([(poison,)], digits, events.append)
     (failed,) = events
     assert isinstance(failed, TrialFailed)
@@ -123,14 +124,13 @@ def test_a_worker_that_says_nothing_is_taken_to_hang(
 
 
 def test_a_stack_that_fails_in_this_process_is_tried_again_too(
-    stacks: list[Stack], digits: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stacks: list[Stack], digits: Arrays, markers: Path
 ) -> None:
-    monkeypatch.setenv("HOW", "exception")
     events: list[Event] = []
-    run_in_process(stacks, poisoned, digits, "cpu", events.append)
+    run_in_process(stacks, partial(poisoned, "exception", markers), digits, "cpu", events.append)
     assert [event.cause for event in events if isinstance(event, TrialFailed)] == ["ValueError: poison"]
     assert len(records_of(events)) == 5
-    assert len(list((tmp_path / "markers").iterdir())) == 3
+    assert len(list(markers.iterdir())) == 3
 
 
 PARENT = """
@@ -140,9 +140,9 @@ from actbench.executors import start_workers
 from test_lost_workers import busy_forever
 if __name__ == "__main__":
     with start_workers(busy_forever, "cpu", 2) as workers:
-        workers.start(2)
-        print(*[worker.process.pid for worker in workers.processes], flush=True)
-        workers.run([(1,), (2,)], object(), print)
+        def show(event):
+            print(*[worker.process.pid for worker in workers.processes], flush=True)
+        workers.run([(1,), (2,)], object(), show)
 """
 
 
@@ -158,10 +158,10 @@ def test_no_worker_outlives_a_killed_parent_by_two_seconds(tmp_path: Path) -> No
     program.write_text(PARENT.format(path=[str(Path(__file__).parent)]), encoding="utf-8")
     with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        heard = [parent.stdout.readline() for _ in range(2)]
+        workers = [int(pid) for pid in heard[0].split()]
         assert len(workers) == 2
-        for _ in workers:
-            assert "EpochsDone" in parent.stdout.readline()
+        assert heard[0] == heard[1]
         parent.kill()
         parent.wait()
         deadline = time.monotonic() + 2

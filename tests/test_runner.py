@@ -11,12 +11,12 @@ import pytest
 from actbench import store
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
-from actbench.executors import TrainStack
 from actbench.experiment import Experiment
 from actbench.plan import make_plan
 from actbench.records import RunState, TrialRecord
 from actbench.runner import RunOptions, RunResult, run_experiment
 from actbench.stacks import Stack, make_stacks
+from actbench.worker import TrainStack
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 
 TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")

@@ -18,12 +18,13 @@ from actbench.metrics import Metric, parse_metric
 from actbench.report.bars import with_interval_bars
 from actbench.report.caveats import caveats
 from actbench.report.claims import claims_section
-from actbench.report.comparison import comparison_columns, comparison_rows, comparison_to_json
+from actbench.report.comparison import comparison_to_json
 from actbench.report.contents import comparison_sections, report_sections
 from actbench.report.latex import sections_to_latex
 from actbench.report.markdown import section_to_markdown
 from actbench.report.printing import print_document
-from actbench.report.tables import to_csv
+from actbench.report.sections import Section
+from actbench.report.tables import arms_table, to_csv
 from actbench.report.terminal import print_sections
 from actbench.results import Results, is_result_folder, load_results
 
@@ -163,18 +164,27 @@ def print_comparison(comparison: Comparison, results: Sequence[Results], format:
     """The comparison on standard output."""
     sections = comparison_sections(comparison, results)
     if format == "json":
-        reads = sum(one.test_reads for one in results)
-        notes = {"caveats": list(caveats(comparison, results)), "test_reads": reads}
-        print_document(comparison_to_json(comparison, notes))
+        print_document(comparison_document(comparison, results))
     elif format == "csv":
-        sys.stdout.write(to_csv(comparison_rows(comparison), comparison_columns(comparison)))
+        sys.stdout.write(to_csv(*arms_table(comparison)))
     elif format == "markdown":
         sys.stdout.write("\n".join(section_to_markdown(section, heading=None) for section in sections))
     elif format == "latex":
         sys.stdout.write(sections_to_latex(sections, comparison))
     else:
-        table, *others = sections
-        print_sections([with_interval_bars(table, comparison), *others])
+        print_sections(with_bars(sections, comparison))
+
+
+def with_bars(sections: Sequence[Section], comparison: Comparison) -> list[Section]:
+    """The sections of a comparison with a bar for each interval, as a terminal shows them."""
+    table, *others = sections
+    return [with_interval_bars(table, comparison), *others]
+
+
+def comparison_document(comparison: Comparison, results: Sequence[Results]) -> dict[str, Any]:
+    """The comparison as plain data, with what to bear in mind."""
+    reads = sum(one.test_reads for one in results)
+    return comparison_to_json(comparison, {"caveats": list(caveats(comparison, results)), "test_reads": reads})
 
 
 def print_report(comparison: Comparison, results: Results, format: ReportFormat) -> None:

@@ -28,7 +28,12 @@ def print_answer(
 
 def print_document(content: Mapping[str, Any]) -> None:
     """Print one JSON document, which begins with the number of its `schema`; what is no finite number is null."""
-    print(json.dumps({"schema": DOCUMENT_SCHEMA, **_finite(content)}, indent=2, allow_nan=False))
+    print(json.dumps(whole_document(content), indent=2, allow_nan=False))
+
+
+def whole_document(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content as it is printed: the number of its `schema` first, and what is no finite number None."""
+    return {"schema": DOCUMENT_SCHEMA, **_finite(content)}
 
 
 def _finite(value: Any) -> Any:

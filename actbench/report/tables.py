@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from actbench.analysis.claims import judge_claims
-from actbench.analysis.comparison import compare, question_of
+from actbench.analysis.comparison import Comparison, Question, compare, question_of
 from actbench.disk import write_atomically
 from actbench.experiment import Arm, Values, value_to_text
 from actbench.metrics import CURVES, parse_metric
@@ -24,6 +24,7 @@ from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
 from actbench.results import Results
 
 Row = dict[str, Any]
+Table = tuple[Iterable[Row], Sequence[str]]
 
 TRIAL_COLUMNS = (
     "trial", "arm", "phase", "seed", "outcome", "diverged_epoch", "cause", "train_count", "validation_count",
@@ -51,21 +52,55 @@ def write_tables(results: Results) -> None:
 
 def table_texts(results: Results) -> dict[str, str | None]:
     """Every derived file by its name; None for one that there are no data for."""
-    experiment, plan, records = results.experiment, results.plan, results.records
-    comparison = compare(plan, records, question_of(experiment, parse_metric(PRIMARY_METRIC)))
+    comparison = compare(results.plan, results.records, primary_question(results))
     (section,) = comparison_sections(comparison, [results])
-    varied = [factor.path for factor in (*experiment.factors, *experiment.tune)]
-    columns = [*TRIAL_COLUMNS[:2], *varied, *TRIAL_COLUMNS[2:]]
-    claims = judge_claims(experiment.expectations, plan, records)
-    return {
-        "trials.csv": to_csv(trial_rows(plan, records), columns),
-        "epochs.csv": to_csv(epoch_rows(plan, records), EPOCH_COLUMNS),
-        "layers.csv": to_csv(layer_rows(plan, records), LAYER_COLUMNS),
-        "table.csv": to_csv(comparison_rows(comparison), comparison_columns(comparison)),
-        "table.md": section_to_markdown(section, heading=None),
-        "tuning.csv": to_csv(tuning_rows(plan, records), ["arm", *varied, *TUNING_COLUMNS]) if plan.tunings else None,
-        "claims.csv": to_csv(claim_rows(claims), CLAIM_COLUMNS) if claims else None,
-    }
+    tables = {"trials": trials_table(results), "epochs": epochs_table(results), "layers": layers_table(results)}
+    tables |= {"table": arms_table(comparison), "tuning": tuning_table(results), "claims": claims_table(results)}
+    has_data = {"tuning": bool(results.plan.tunings), "claims": bool(results.experiment.expectations)}
+    texts = {f"{name}.csv": to_csv(*table) if has_data.get(name, True) else None for name, table in tables.items()}
+    return texts | {"table.md": section_to_markdown(section, heading=None)}
+
+
+def primary_question(results: Results) -> Question:
+    """What the experiment was planned to answer."""
+    return question_of(results.experiment, parse_metric(PRIMARY_METRIC))
+
+
+def trials_table(results: Results) -> Table:
+    """One row for each trial, with the settings that differ."""
+    columns = [*TRIAL_COLUMNS[:2], *varied_settings(results), *TRIAL_COLUMNS[2:]]
+    return trial_rows(results.plan, results.records), columns
+
+
+def epochs_table(results: Results) -> Table:
+    """One row for each trial and epoch."""
+    return epoch_rows(results.plan, results.records), EPOCH_COLUMNS
+
+
+def layers_table(results: Results) -> Table:
+    """One row for each trial, probed epoch and layer."""
+    return layer_rows(results.plan, results.records), LAYER_COLUMNS
+
+
+def arms_table(comparison: Comparison) -> Table:
+    """One row for each arm."""
+    return comparison_rows(comparison), comparison_columns(comparison)
+
+
+def tuning_table(results: Results) -> Table:
+    """One row for each arm and each value that tuning tried."""
+    return tuning_rows(results.plan, results.records), ["arm", *varied_settings(results), *TUNING_COLUMNS]
+
+
+def claims_table(results: Results) -> Table:
+    """One row for each claim."""
+    claims = judge_claims(results.experiment.expectations, results.plan, results.records)
+    return claim_rows(claims), CLAIM_COLUMNS
+
+
+def varied_settings(results: Results) -> list[str]:
+    """The settings in which trials differ: factors, then what is tuned."""
+    return [factor.path for factor in (*results.experiment.factors, *results.experiment.tune)]
 
 
 def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> str:

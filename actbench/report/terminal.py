@@ -31,15 +31,20 @@ def console_for(stream: TextIO) -> Console:
 
 def print_sections(sections: Iterable[Section]) -> None:
     """Print sections to standard output, with the columns that fit; names from files cannot steer the terminal."""
-    console = console_for(sys.stdout)
+    sys.stdout.writelines(f"{line}\n" for line in section_lines(sections, sys.stdout))
+
+
+def section_lines(sections: Iterable[Section], stream: TextIO) -> list[str]:
+    """What `print_sections` prints, for a stream as wide and with the characters that it has."""
+    console = console_for(stream)
     with console.capture() as captured:  # rich would end the program where a reader has left
         for number, section in enumerate(sections):
             if number:
                 console.print()
             _print_section(console, _visible(section))
-    encoding = sys.stdout.encoding or "utf-8"
+    encoding = stream.encoding or "utf-8"
     text = captured.get().encode(encoding, errors="replace").decode(encoding)
-    sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in text.splitlines())
+    return [line.rstrip(" ") for line in text.splitlines()]
 
 
 def _visible(section: Section) -> Section:

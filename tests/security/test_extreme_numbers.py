@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy
 import pytest
 
-from actbench import executors, store
+from actbench import store
 from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.registry import names
 from actbench.plan import make_plan
 from actbench.records import TrialRecord
+from actbench.worker import train_with_torch
 from builders import experiment_from
 from in_process import invoke
 
@@ -187,7 +188,7 @@ def made_of(inputs: Sequence[float], labels: Sequence[int]) -> Arrays:
 def train_on(arrays: Arrays, text: str, tmp_path: Path) -> list[TrialRecord]:
     """The records of an experiment on other images than it says."""
     stack = tuple(make_plan(experiment_from(experiment_text(text), tmp_path)).trials().values())
-    return executors.train_with_torch(stack, arrays, "cpu", lambda epochs: None)
+    return train_with_torch(stack, arrays, "cpu", lambda epochs: None)
 
 
 @pytest.mark.parametrize("scale", ["unit", "standard", "none", "16"])

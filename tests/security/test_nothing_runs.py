@@ -34,11 +34,13 @@ BUILDING_NAMES = {"Loader", "FullLoader", "UnsafeLoader", "CLoader", "CFullLoade
 IMPORT_BY_NAME = {
     "lazy.py": "the names stand in the modules that use it",
     "import_probe.py": "a list in the file itself",
+    "worker.py": "the module that trains, by a constant",
 }
 START_PROGRAMS = {
     "environment.py": "git, asked for the commit of actbench's own source",
     "doctor.py": "this Python with import_probe.py",
-    "executors.py": "this Python as workers, which are sent trials through pipes of their own",
+    "executors.py": "none itself; it waits for the workers' pipes",
+    "worker.py": "this Python as workers, which are sent trials through pipes of their own",
     "report/files.py": "the user's browser, with the page that was just written, under --open",
 }
 STARTERS = {"subprocess", "multiprocessing", "webbrowser", "concurrent", "asyncio"}

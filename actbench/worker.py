@@ -1,0 +1,112 @@
+"""One local worker process: how it starts, what it does, and how it ends with its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from actbench.catalogue.datasets import Arrays
+from actbench.records import TrialRecord
+from actbench.stacks import Stack
+
+TrainStack = Callable[[Stack, Arrays, str, Callable[[int], None]], list[TrialRecord]]
+
+TRAINING_MODULE = "actbench.training.loop"
+IS_FORKED = sys.platform == "linux"
+
+
+@dataclass
+class Worker:
+    """A process, the parent's end of its pipe, and whether it has been sent the images."""
+
+    process: BaseProcess
+    connection: Connection
+    has_arrays: bool = False
+
+
+def train_with_torch(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
+    """Train one stack on one thread, importing torch at the first call."""
+    import torch
+
+    from actbench.training.loop import train_stack
+
+    torch.set_num_threads(1)
+    return train_stack(stack, arrays, device, on_epoch)
+
+
+def prepare_to_start(train: TrainStack) -> None:
+    """On Linux, start the process from which workers are forked, so that torch is imported once; do not wait for it."""
+    if IS_FORKED:
+        if train is train_with_torch:
+            multiprocessing.set_forkserver_preload([TRAINING_MODULE])
+        with interrupts_held():
+            forkserver.ensure_running()
+
+
+def start_worker(train: TrainStack, device: str) -> Worker:
+    """A process that trains the stacks it is sent."""
+    prepare_to_start(train)
+    context: Any = multiprocessing.get_context("forkserver" if IS_FORKED else "spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_train_stacks, args=(theirs, train, device), daemon=True)
+    with contextlib.nullcontext() if IS_FORKED else interrupts_held():
+        process.start()
+    theirs.close()
+    return Worker(process, ours)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment; processes started meanwhile never see it, for it is the parent's to handle."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _train_stacks(connection: Connection, train: TrainStack, device: str) -> None:
+    """Train stacks from the connection until it closes; Ctrl-C is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+    if train is train_with_torch:
+        importlib.import_module(TRAINING_MODULE)  # now, while the parent reads the data
+    arrays: Any = None
+    try:
+        while True:
+            stack, arrays_once = connection.recv()
+            arrays = arrays_once or arrays
+            try:
+                connection.send(train(stack, arrays, device, connection.send))
+            except Exception as error:  # whatever a trial raises is that trial's result
+                connection.send(describe_cause(error))
+    except (EOFError, OSError):
+        return
+
+
+def _end_with_parent() -> None:
+    """Leave as soon as the parent is gone, however it went, in the middle of whatever this process does."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def describe_cause(error: Exception) -> str:
+    """One line on what a trial raised."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
