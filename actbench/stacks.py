@@ -39,21 +39,25 @@ def make_stacks(
         alike = [tuple(sorted(by_id.values(), key=lambda trial: trial.seed)) for by_id in by_functions.values()]
         width = 1 if is_timed else min(cache_width(alike[0][0].settings, cache_bytes), fair_share)
         stacks += _stacks_of_one_shape(alike, width)
-    return tuple(_evened_out(stacks, workers))
+    return tuple(_evened_out(stacks, workers, cache_bytes))
 
 
-def _evened_out(stacks: Sequence[Stack], workers: int) -> list[Stack]:
-    """The stacks of the last round, in which there are too few for all workers, cut into one for each worker.
+def _evened_out(stacks: Sequence[Stack], workers: int, cache_bytes: int) -> list[Stack]:
+    """The last round's stacks cut up, so that no worker waits long for the others.
 
-    Stacks of different shapes cannot be mixed, so only those of the last one's shape are.
+    Too few for all workers become one for each worker; enough of them are halved, unless they are so narrow that halves
+    would take as long. Stacks of different shapes cannot be mixed, so only those of one shape are cut.
     """
-    left = len(stacks) % workers
-    last = stacks[len(stacks) - left :]
+    rest = len(stacks) % workers
+    uncut, last = stacks[: len(stacks) - (rest or workers)], stacks[len(stacks) - (rest or workers) :]
     trials = [trial for stack in last for trial in stack]
-    if left == 0 or len({stack_shape(trial.settings) for trial in trials}) > 1 or len(trials) < workers:
+    pieces = workers if rest else 2 * workers
+    if workers == 1 or len(trials) < pieces or len({stack_shape(trial.settings) for trial in trials}) > 1:
         return list(stacks)
-    bounds = [round(number * len(trials) / workers) for number in range(workers + 1)]
-    return [*stacks[: len(stacks) - left], *(tuple(trials[a:b]) for a, b in pairwise(bounds))]
+    if not rest and 2 * min(map(len, last)) < cache_width(trials[0].settings, cache_bytes):
+        return list(stacks)
+    bounds = [round(number * len(trials) / pieces) for number in range(pieces + 1)]
+    return [*uncut, *(tuple(trials[a:b]) for a, b in pairwise(bounds))]
 
 
 def _stacks_of_one_shape(alike: Sequence[Stack], width: int) -> list[Stack]:
