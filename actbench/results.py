@@ -47,15 +47,15 @@ def is_result_folder(path: Path) -> bool:
     return (path / store.EXPERIMENT).is_file()
 
 
-def load_results(folder: Path | None, root: Path) -> Results:
-    """Read a result folder, or the latest under `root`.
+def load_results(folder: Path | None, root: Path, journal: store.Journal | None = None) -> Results:
+    """Read a result folder, or the latest under `root`; its journal only if it has changed since `journal` was read.
 
     Raises `ConfigurationError` where there is none, and `UnusableEnvironmentError` where it cannot be read.
     """
     found = store.require_result_folder(folder) if folder else store.latest_folder(root)
     store.require_readable(found / store.EXPERIMENT)
     experiment = load_experiment(found / store.EXPERIMENT).experiment
-    journal = store.read_journal(found)
+    journal = store.read_journal(found, journal)
     return Results(
         folder=found,
         experiment=experiment,

@@ -145,7 +145,8 @@ def run_experiment(
     device = resolve_device(options.device)
     workers = count_workers(device, options.jobs)
     dataset = experiment.settings.data.facts()
-    known = {} if options.fresh else finished(store.read_journal(folder).records)
+    journal = store.read_journal(folder)
+    known = {} if options.fresh else finished(journal.records)
     with _place_to_train(_missing(experiment, known), device, workers, train) as run_stacks:
         load_arrays = cache(partial(_load_data, dataset, options.data_folder, say))
         if _missing(experiment, known):
@@ -153,9 +154,8 @@ def run_experiment(
         with store.locked(folder):
             if options.fresh and (aside := store.set_aside(folder)):
                 say(f"The earlier results are now in {aside}.")
-            if damaged := store.set_damaged_lines_aside(folder):
-                say(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; they are redone.")
-            known = finished(store.read_journal(folder).records)
+            journal = _mended_journal(folder, journal, say)
+            known = finished(journal.records)
             store.write_experiment(folder, experiment_to_yaml(experiment))
             progress = _Progress(folder, "", device, _initial_state(experiment, known), time.monotonic(), show, known)
             try:
@@ -175,9 +175,16 @@ def run_experiment(
                     )
                 _freeze(experiment, make_plan(experiment, known), folder, known)
             finally:
-                write_tables(load_results(folder, options.results))
+                write_tables(load_results(folder, options.results, journal))
     state = progress.state
     return RunResult(folder, state.total, state.done - state.before, state.diverged, state.failed)
+
+
+def _mended_journal(folder: Path, earlier: store.Journal, say: Callable[[str], None]) -> store.Journal:
+    journal = store.read_journal(folder, earlier)
+    if journal.damaged_lines and (damaged := store.set_damaged_lines_aside(folder)):
+        say(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; they are redone.")
+    return store.read_journal(folder, journal)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import gc
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,13 @@ class Journal:
     """The whole records of a journal, one for each trial.
 
     `damaged_lines` were left out; `test_reads` counts the lines, replaced ones too, whose trial scored the test images.
+    `state` tells the file from what it is after a change.
     """
 
     records: dict[str, TrialRecord]
     damaged_lines: int
     test_reads: int
+    state: tuple[int, ...] = field(default=(), compare=False)
 
 
 @contextlib.contextmanager
@@ -93,12 +95,15 @@ def leftovers(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name))
 
 
-def read_journal(folder: Path) -> Journal:
-    """All whole records; damaged lines are counted and left out.
+def read_journal(folder: Path, earlier: Journal | None = None) -> Journal:
+    """All whole records; damaged lines are counted and left out. Nothing is read that is in `earlier` unchanged.
 
     Of several records of one trial a finished one counts rather than a failed one, else the one with the smallest
     checksum, so that journals may be put together in any order. A trial that failed several times has all its causes.
     """
+    state = _state_of(folder / JOURNAL)
+    if earlier is not None and earlier.state == state:
+        return earlier
     chosen: dict[str, tuple[tuple[bool, bytes], TrialRecord]] = {}
     causes: dict[str, set[str]] = {}
     damaged_lines = test_reads = 0
@@ -117,7 +122,17 @@ def read_journal(folder: Path) -> Journal:
         records={trial: _with_causes(record, causes.get(trial, set())) for trial, (_, record) in chosen.items()},
         damaged_lines=damaged_lines,
         test_reads=test_reads,
+        state=state,
     )
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """Which file this is, its length and when it was last written; nothing where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _with_causes(record: TrialRecord, causes: set[str]) -> TrialRecord:

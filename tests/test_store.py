@@ -123,3 +123,15 @@ def test_a_folder_without_results_is_refused_and_its_result_folders_named(tmp_pa
     (tmp_path / "mnist" / store.EXPERIMENT).write_text("")
     with pytest.raises(ConfigurationError, match="result folders mnist"):
         store.require_result_folder(tmp_path)
+
+
+def test_a_journal_is_read_again_only_after_it_has_changed(tmp_path: Path, records: list[TrialRecord]) -> None:
+    first, second = records[:2]
+    nothing = store.read_journal(tmp_path)
+    assert store.read_journal(tmp_path, nothing) is nothing
+    store.append(tmp_path, [first])
+    one = store.read_journal(tmp_path, nothing)
+    assert list(one.records) == [first.trial]
+    assert store.read_journal(tmp_path, one) is one
+    store.append(tmp_path, [second])
+    assert list(store.read_journal(tmp_path, one).records) == [first.trial, second.trial]

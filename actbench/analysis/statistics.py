@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from actbench.lazy import LazyModule
@@ -203,8 +204,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _t_interval(mean: float, standard_error: float, freedom: float, confidence: float) -> tuple[float, float]:
-    half_width = float(stats.t.ppf((1 + confidence) / 2, freedom)) * standard_error
+    half_width = _t_quantile((1 + confidence) / 2, freedom) * standard_error
     return mean - half_width, mean + half_width
+
+
+@cache
+def _t_quantile(probability: float, freedom: float) -> float:
+    return float(stats.t.ppf(probability, freedom))
 
 
 def _wins_ties_losses(first: Sequence[float], second: Sequence[float], larger_is_better: bool) -> tuple[int, int, int]:
