@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import combinations
 from statistics import median
 
 from actbench.analysis.power import detectable_difference
@@ -157,7 +158,7 @@ def compare_samples(
         )
         for index, sample in enumerate(samples)
     )
-    every_pair = [(first, second) for number, first in enumerate(samples) for second in samples[number + 1 :]]
+    every_pair = combinations(samples, 2) if question.all_pairs else ()
     return Comparison(
         metric=metric,
         baseline=question.baseline,
@@ -167,7 +168,7 @@ def compare_samples(
         is_judged=is_judged,
         best=best_set(samples, metric) if question.seeks_best and is_judged else (),
         detectable=_detectable(rows),
-        pairs=tuple(contrasts(every_pair, metric, margin, is_judged=is_judged)) if question.all_pairs else (),
+        pairs=tuple(contrasts(every_pair, metric, margin, is_judged=is_judged)),
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from actbench.analysis.claims import judge_claims
@@ -38,6 +39,7 @@ EPOCH_COLUMNS = (
 # A semicolon begins a cell where the decimal sign is a comma. Some spreadsheets accept the full-width signs too.
 FORMULA_START = re.compile("(^|;)(?=\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+MOST_REMEMBERED = 4096
 LAYER_COLUMNS = ("trial", "arm", "phase", "seed", *LayerProbe.model_fields)
 
 
@@ -108,15 +110,16 @@ def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({column: _no_formula(cell) for column, cell in row.items()} for row in rows)
+    writer.writerows(
+        {column: _no_formula(cell) if isinstance(cell, str) else cell for column, cell in row.items()} for row in rows
+    )
     return buffer.getvalue()
 
 
-def _no_formula(cell: Any) -> Any:
-    """Numbers, also as text, as they are; text in one line, behind an apostrophe where it begins as a formula does."""
-    if not isinstance(cell, str) or NUMBER.fullmatch(cell):
-        return cell
-    return FORMULA_START.sub(r"\1'", visible(cell))
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _no_formula(text: str) -> str:
+    """Numbers as they are; other text in one line, behind an apostrophe where it begins as a formula does."""
+    return text if NUMBER.fullmatch(text) else FORMULA_START.sub(r"\1'", visible(text))
 
 
 def all_trials(plan: Plan) -> Iterator[tuple[Arm, Values, Trial]]:
