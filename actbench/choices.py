@@ -118,6 +118,7 @@ _EXPECTED = {
     "less_than": "a number below {lt:g}",
     "less_than_equal": "a number of at most {le:g}",
     "literal_error": "one of {expected}",
+    "number_or_name": "a number of at least 0, {names}",
     "too_short": "at least {min_length} entries",
     "too_long": "at most {max_length} entries",
     "string_too_short": "text of at least {min_length} characters",
@@ -138,11 +139,9 @@ def explain(problem: ErrorDetails, *, known_keys: Iterable[str] = ()) -> str:
     expected = _EXPECTED.get(problem["type"])
     if expected is None:
         return str(problem["msg"])
-    nearest = ""
-    if problem["type"] == "literal_error":
-        nearest = did_you_mean(
-            str(problem["input"]), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-        )
+    names = str(context.get("expected", context.get("names", ""))).replace("'", "").replace(" or ", ", ").split(", ")
+    is_named = problem["type"] in ("literal_error", "number_or_name") and isinstance(problem["input"], str)
+    nearest = did_you_mean(problem["input"], names) if is_named else ""
     return f"expected {expected.format(**context)}, found {shown(problem['input'])}{nearest}"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actbench.layers import resolve_layers
+from actbench.catalogue.gains import PUBLISHED_GAINS
+from actbench.layers import feeding_activation, resolve_layers
 from actbench.settings import TrialSettings
 
 ORDERED_PARAMETERS = {"hardtanh": ("min_val", "max_val"), "trunc_normal": ("a", "b"), "uniform": ("a", "b")}
@@ -25,6 +26,7 @@ def conflicts(settings: TrialSettings) -> list[Conflict]:
         *_data_conflicts(settings),
         *_model_conflicts(settings),
         *_range_conflicts(settings),
+        *_gain_conflicts(settings),
         *_optimizer_conflicts(settings),
     ]
 
@@ -88,6 +90,22 @@ def _range_conflicts(settings: TrialSettings) -> list[Conflict]:
             )
             found.append(Conflict(path, message, True))
     return found
+
+
+def _gain_conflicts(settings: TrialSettings) -> list[Conflict]:
+    """Published gains of activations for which nobody has published one."""
+    layers = resolve_layers(settings)
+    without = dict.fromkeys(
+        feeding.name
+        for index, layer in enumerate(layers)
+        if (feeding := feeding_activation(layers, index)) and feeding.name not in PUBLISHED_GAINS
+        if any(dict(init.parameters).get("gain") == "published" for init in (layer.init, layer.bias_init))
+    )
+    known = ", ".join(PUBLISHED_GAINS)
+    return [
+        Conflict("model.init", f"no gain is published for {name} (only for {known}): use derived, or a number", True)
+        for name in without
+    ]
 
 
 def _optimizer_conflicts(settings: TrialSettings) -> list[Conflict]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel
 
 from actbench.choices import FROZEN, Activation, Choice, Initialiser, parse_choice
@@ -60,6 +62,11 @@ def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:
         )
     )
     return tuple(layers)
+
+
+def feeding_activation(layers: Sequence[Layer], index: int) -> Choice | None:
+    """The activation whose values layer `index` takes in; None for the first layer, which takes in the images."""
+    return layers[index - 1].activation if index else None
 
 
 def learnt_sizes(layer: Layer) -> dict[str, int]:

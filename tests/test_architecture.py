@@ -21,7 +21,7 @@ ALLOWED = {
     "yaml_source": set(),
     "settings": {"catalogue", "choices"},
     "layers": {"choices", "settings"},
-    "compatibility": {"layers", "settings"},
+    "compatibility": {"catalogue", "layers", "settings"},
     "experiment": {"catalogue", "choices", "errors", "settings"},
     "validation": {"catalogue", "choices", "experiment", "settings"},
     "records": {"settings"},

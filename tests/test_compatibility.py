@@ -119,3 +119,11 @@ def test_every_conflict_of_the_same_settings_is_found() -> None:
         ("train.loss", False),
         ("train.optimizer", True),
     ]
+
+
+def test_a_published_gain_needs_somebody_who_published_one_for_the_activation_before_the_layer() -> None:
+    published = {"fitted_normal": {"gain": "published"}}
+    assert found(model={"init": published, "activation": "tanh"}) == []
+    assert found(model={"init": published, "activation": "gelu"}) == [("model.init", True)]
+    assert found(model={"init": published, "activation": "gelu", "hidden": ()}) == []
+    assert found(model={"init": "fitted_normal", "activation": "gelu"}) == []

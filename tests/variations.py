@@ -17,7 +17,9 @@ def variations(entry: Entry) -> list[dict[str, Any]]:
     for name, field in parameters_model(entry).model_fields.items():
         if name in ("learn", "per_feature"):
             continue
-        if get_origin(field.annotation) is Literal:
+        if name == "gain":  # its names are numbers once it is known for which activation
+            numbers[name] = 1.0
+        elif get_origin(field.annotation) is Literal:
             options[name] = get_args(field.annotation)
         else:
             assert isinstance(field.default, float), f"{entry.name}: how is {name} varied?"

@@ -1,8 +1,7 @@
-"""What can be said of an activation or an output function without training: values, derivative, saturation, gain."""
+"""What can be said of an activation or an output function without training: values, derivative, saturation."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ else:
 
 SATURATED_SHARE = 0.05
 WIDEST_INPUT = 50.0
-NORMAL_REACH = 12.0
 GRID_STEPS = 20_001
 
 
@@ -59,15 +57,3 @@ def largest_slope(entry: Entry, parameters: Mapping[str, Any]) -> float:
 
 def _wide_grid() -> Tensor:
     return torch.linspace(-WIDEST_INPUT, WIDEST_INPUT, GRID_STEPS, dtype=torch.float64)
-
-
-def gain(entry: Entry, parameters: Mapping[str, Any]) -> float:
-    """1 / sqrt(E f(z)^2) for z ~ N(0, 1), by quadrature: what weights are scaled by to keep the second moment.
-
-    For relu it is sqrt(2) (He, Zhang, Ren & Sun 2015).
-    """
-    z = torch.linspace(-NORMAL_REACH, NORMAL_REACH, GRID_STEPS, dtype=torch.float64)
-    density = (-z.square() / 2).exp() / math.sqrt(2 * math.pi)
-    values, _ = values_and_derivatives(entry, parameters, z)
-    second_moment = float(torch.trapezoid(values.square() * density, z))
-    return 1 / math.sqrt(second_moment)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from actbench.catalogue.gains import Gain
 from actbench.catalogue.registry import initialiser
 from actbench.lazy import LazyModule
 
@@ -24,6 +25,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 GlorotReference = "Glorot & Bengio 2010"
 HeReference = "He, Zhang, Ren & Sun 2015"
 LeCunReference = "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp"
+FittedReference = "the argument of He, Zhang, Ren & Sun 2015 with E f(z)^2 by quadrature"
 
 
 def variance_scaling(
@@ -37,6 +39,12 @@ def variance_scaling(
 
 def _fan(mode: str, fan_in: int, fan_out: int) -> int:
     return fan_in if mode == "fan_in" else fan_out
+
+
+def _number(gain: Gain) -> float:
+    if isinstance(gain, str):
+        raise ValueError(f"gain {gain} depends on an activation: `gains.with_gain` puts its number there")
+    return gain
 
 
 @initialiser(formula="uniform(a, b)", reference="torch.nn.init.uniform_")
@@ -124,9 +132,9 @@ def kaiming_uniform(
 @initialiser(
     formula="normal(0, gain * sqrt(2 / (fan_in + fan_out)))", aliases=("glorot_normal",), reference=GlorotReference
 )
-def xavier_normal(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: NonNegative = 1.0) -> Tensor:
+def xavier_normal(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: Gain = 1.0) -> Tensor:
     """A balance of forward and backward variance: sd sqrt(2 / (fan_in + fan_out))."""
-    variance = gain**2 * 2 / (fan_in + fan_out)
+    variance = _number(gain) ** 2 * 2 / (fan_in + fan_out)
     return variance_scaling(shape, generator, variance=variance, distribution="normal")
 
 
@@ -135,9 +143,9 @@ def xavier_normal(shape: Shape, fan_in: int, fan_out: int, generator: Generator,
     aliases=("glorot_uniform",),
     reference=GlorotReference,
 )
-def xavier_uniform(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: NonNegative = 1.0) -> Tensor:
+def xavier_uniform(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: Gain = 1.0) -> Tensor:
     """A balance of forward and backward variance: within sqrt(6 / (fan_in + fan_out))."""
-    variance = gain**2 * 2 / (fan_in + fan_out)
+    variance = _number(gain) ** 2 * 2 / (fan_in + fan_out)
     return variance_scaling(shape, generator, variance=variance, distribution="uniform")
 
 
@@ -153,6 +161,36 @@ def lecun_uniform(shape: Shape, fan_in: int, fan_out: int, generator: Generator)
     return variance_scaling(shape, generator, variance=1 / fan_in, distribution="uniform")
 
 
+@initialiser(formula="normal(0, gain * sqrt(1 / fan))", reference=FittedReference)
+def fitted_normal(
+    shape: Shape,
+    fan_in: int,
+    fan_out: int,
+    generator: Generator,
+    *,
+    gain: Gain = "derived",
+    mode: Literal["fan_in", "fan_out"] = "fan_in",
+) -> Tensor:
+    """Keeps the second moment through any activation, whose gain it takes: sd gain / sqrt(fan_in)."""
+    variance = _number(gain) ** 2 / _fan(mode, fan_in, fan_out)
+    return variance_scaling(shape, generator, variance=variance, distribution="normal")
+
+
+@initialiser(formula="uniform(-gain * sqrt(3 / fan), gain * sqrt(3 / fan))", reference=FittedReference)
+def fitted_uniform(
+    shape: Shape,
+    fan_in: int,
+    fan_out: int,
+    generator: Generator,
+    *,
+    gain: Gain = "derived",
+    mode: Literal["fan_in", "fan_out"] = "fan_in",
+) -> Tensor:
+    """Keeps the second moment through any activation, whose gain it takes: within gain * sqrt(3 / fan_in)."""
+    variance = _number(gain) ** 2 / _fan(mode, fan_in, fan_out)
+    return variance_scaling(shape, generator, variance=variance, distribution="uniform")
+
+
 @initialiser(formula="uniform(-sqrt(1 / fan_in), sqrt(1 / fan_in))", aliases=("pytorch",), reference="torch.nn.Linear")
 def torch_default(shape: Shape, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
     """What torch.nn.Linear does to weights and biases: uniform within 1 / sqrt(fan_in)."""
@@ -160,7 +198,7 @@ def torch_default(shape: Shape, fan_in: int, fan_out: int, generator: Generator)
 
 
 @initialiser(formula="gain * Q, Q orthogonal", reference="Saxe, McClelland & Ganguli 2014")
-def orthogonal(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: NonNegative = 1.0) -> Tensor:
+def orthogonal(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: Gain = 1.0) -> Tensor:
     """A random matrix with orthonormal rows or columns, times the gain; a bias becomes a vector of that length."""
     matrix = torch.empty(shape if len(shape) > 1 else (1, *shape))
-    return torch.nn.init.orthogonal_(matrix, gain, generator=generator).reshape(shape)
+    return torch.nn.init.orthogonal_(matrix, _number(gain), generator=generator).reshape(shape)

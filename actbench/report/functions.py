@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actbench.catalogue.facts import gain, saturation, values_and_derivatives
+from actbench.catalogue.facts import saturation, values_and_derivatives
 from actbench.catalogue.function_claims import claims_about
+from actbench.catalogue.gains import PUBLISHED_GAINS, backward_gain, gain, published_gain
 from actbench.catalogue.registry import Kind, did_you_mean, names
 from actbench.choices import Choice, parse_choice
 from actbench.errors import ConfigurationError
@@ -25,7 +26,7 @@ else:
 PLOT_ROWS, PLOT_COLUMNS = 17, 65
 MARKS = "*o+x#@%&"
 FACTS_OF_ALL = ("name", "formula", "bounds")
-FACTS_OF_CURVES = ("saturates", "and", "gain", "f(0)", "f'(0)", "f(1)", "f'(1)")
+FACTS_OF_CURVES = ("saturates", "and", "gain", "backward gain", "published gain", "f(0)", "f'(0)", "f(1)", "f'(1)")
 
 
 def find_functions(wanted: Sequence[str]) -> list[Choice]:
@@ -58,7 +59,12 @@ def function_section(choices: Sequence[Choice]) -> Section:
     curves = with_curves(choices)
     notes = [
         "Saturated: the derivative stays under 5 % of its largest size on [-50, 50] from there on.",
-        "Gain: 1 / sqrt(E f(z)^2) for z ~ N(0, 1).",
+        "Gain: 1 / sqrt(E f(z)^2) for z ~ N(0, 1); backward gain: the same with f'(z).",
+    ]
+    published = [
+        f"Published gain of {choice.name}: {PUBLISHED_GAINS[choice.name].reference}."
+        for choice in curves
+        if choice.name in PUBLISHED_GAINS
     ]
     return Section(
         "functions",
@@ -69,10 +75,11 @@ def function_section(choices: Sequence[Choice]) -> Section:
         ],
         [
             *(notes if curves else ()),
+            *published,
             *(f"{choice.name}: {choice.entry.summary} ({choice.entry.reference})" for choice in choices),
             *([_without_curves(choices) + "."] if len(curves) < len(choices) else ()),
         ],
-        importance=(0, 2, 5, 3, 4, 6, 7, 8, 9, 1) if curves else (0, 2, 1),
+        importance=(0, 2, 5, 3, 4, 8, 9, 10, 11, 6, 7, 1) if curves else (0, 2, 1),
     )
 
 
@@ -82,10 +89,13 @@ def _facts_of_curve(choice: Choice) -> list[str]:
     entry, parameters = choice.entry, dict(choice.parameters)
     dead = saturation(entry, parameters)
     values, slopes = values_and_derivatives(entry, parameters, torch.tensor([0.0, 1.0], dtype=torch.float64))
+    published = published_gain(entry, parameters)
     return [
         "-" if dead.left is None else f"below {_rounded(dead.left)}",
         "-" if dead.right is None else f"above {_rounded(dead.right)}",
         f"{gain(entry, parameters):.4f}",
+        f"{backward_gain(entry, parameters):.4f}",
+        "-" if published is None else f"{published:.4f}",
         *(_rounded(float(number)) for pair in zip(values, slopes, strict=True) for number in pair),
     ]
 
@@ -119,6 +129,8 @@ def _function_document(choice: Choice) -> dict[str, Any]:
         "saturates_below": dead.left,
         "saturates_above": dead.right,
         "gain": gain(entry, parameters),
+        "backward_gain": backward_gain(entry, parameters),
+        "published_gain": published_gain(entry, parameters),
         "curve": {"x": x.tolist(), "value": values.tolist(), "derivative": slopes.tolist()},
     }
 

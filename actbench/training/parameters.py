@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from actbench.layers import Layer, learnt_sizes
+from actbench.catalogue.gains import with_gain
+from actbench.choices import Choice
+from actbench.layers import Layer, feeding_activation, learnt_sizes
 from actbench.records import Trial
 from actbench.training.products import VECTOR_ELEMENTS
 from actbench.training.streams import generator
@@ -77,7 +80,7 @@ def create_parameters(trials: Sequence[Trial], networks: Sequence[Sequence[Layer
     rows = torch.zeros(len(trials), end)
     for row, trial, network in zip(rows, trials, networks, strict=True):
         for (index, name), shape in shapes(network).items():
-            values = initial_values(trial, network[index], index, name, shape)
+            values = initial_values(trial, network, index, name, shape)
             offset = offsets[index, name]
             row[offset : offset + values.numel()] = values.flatten()
     rows = rows.to(device)
@@ -93,14 +96,22 @@ def _view(rows: Tensor, offset: int, shape: tuple[int, ...]) -> Tensor:
     return rows[:, offset : offset + math.prod(shape)].view(len(rows), *shape).detach()
 
 
-def initial_values(trial: Trial, layer: Layer, index: int, name: str, shape: tuple[int, ...]) -> Tensor:
+def initial_values(trial: Trial, network: Sequence[Layer], index: int, name: str, shape: tuple[int, ...]) -> Tensor:
     """What one parameter of one trial starts from."""
+    layer = network[index]
     if name in ("weight", "bias"):
         choice = layer.init if name == "weight" else layer.bias_init
         stream = generator(trial.phase, trial.seed, "init", index, int(name == "bias"))
-        values: Tensor = choice.entry.function(shape, layer.fan_in, layer.units, stream, **dict(choice.parameters))
+        given = resolved_parameters(choice, feeding_activation(network, index))
+        values: Tensor = choice.entry.function(shape, layer.fan_in, layer.units, stream, **given)
         return values
     if name in ("scale", "shift"):
         return torch.full(shape, 1.0 if name == "scale" else 0.0)
     assert layer.activation is not None
     return torch.full(shape, float(dict(layer.activation.parameters)[name]))
+
+
+def resolved_parameters(init: Choice, feeding: Choice | None) -> dict[str, Any]:
+    """An initialiser's parameters with the number in the place of a gain that is named."""
+    given = dict(init.parameters)
+    return with_gain(given, feeding.entry if feeding else None, dict(feeding.parameters) if feeding else {})

@@ -7,18 +7,13 @@ import math
 import pytest
 import torch
 
-from actbench.catalogue.facts import Saturation, gain, saturation, values_and_derivatives
-from actbench.catalogue.registry import default_parameters, entries, find
+from actbench.catalogue.facts import Saturation, saturation, values_and_derivatives
+from actbench.catalogue.registry import Entry, default_parameters, entries, find
 
 
 def facts(name: str) -> Saturation:
     entry = find("activation", name)
     return saturation(entry, default_parameters(entry))
-
-
-def gain_of(name: str, **changes: float) -> float:
-    entry = find("activation", name)
-    return gain(entry, default_parameters(entry) | changes)
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "tanh", "softsign", "hardtanh", "hardsigmoid", "arctan"])
@@ -43,21 +38,10 @@ def test_saturation_is_where_the_derivative_passes_five_percent() -> None:
     assert facts("identity") == Saturation(None, None)
 
 
-def test_the_gain_of_relu_is_the_square_root_of_two_and_of_leaky_relu_as_published() -> None:
-    assert gain_of("identity") == pytest.approx(1, abs=1e-6)
-    assert gain_of("relu") == pytest.approx(math.sqrt(2), abs=1e-6)
-    assert gain_of("leaky_relu", negative_slope=0.2) == pytest.approx(math.sqrt(2 / (1 + 0.2**2)), abs=1e-6)
-    assert gain_of("selu") == pytest.approx(1, abs=1e-6)
-
-
 @pytest.mark.parametrize("entry", entries("activation"), ids=lambda entry: entry.name)
-def test_every_activation_has_facts_and_its_gain_agrees_with_draws(entry: object) -> None:
-    found = next(one for one in entries("activation") if one is entry)
-    z = torch.randn(200_000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    values, _ = values_and_derivatives(found, default_parameters(found), z)
-    drawn = 1 / math.sqrt(float(values.square().mean()))
-    assert gain(found, default_parameters(found)) == pytest.approx(drawn, rel=0.02)
-    saturation(found, default_parameters(found))
+def test_every_activation_has_facts(entry: Entry) -> None:
+    found = saturation(entry, default_parameters(entry))
+    assert found.left is None or found.right is None or found.left < found.right
 
 
 def test_relus_derivative_is_0_below_and_1_above_zero() -> None:

@@ -13,7 +13,8 @@ from scipy import stats
 from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
-from actbench.catalogue.registry import Entry, entries, find, parameters_model
+from actbench.catalogue.gains import with_gain
+from actbench.catalogue.registry import Entry, default_parameters, entries, find, parameters_model
 from variations import cases
 
 INITIALISERS = entries("initialiser")
@@ -28,6 +29,7 @@ def seeded(seed: int = 0) -> Generator:
 def draw(name: str, shape: tuple[int, ...] = (IN, OUT), seed: int = 0, **parameters: Any) -> Tensor:
     """The entry's values for a layer with that weight or bias."""
     fan_in, fan_out = shape if len(shape) == 2 else (IN, shape[0])
+    parameters = with_gain(default_parameters(find("initialiser", name)) | parameters, None, {})
     values: Tensor = find("initialiser", name).function(shape, fan_in, fan_out, seeded(seed), **parameters)
     return values
 
@@ -141,7 +143,9 @@ def test_weights_and_biases_of_any_shape_are_finite_float32(
 def test_the_smallest_setting_that_is_allowed_works(entry: Entry) -> None:
     fields = parameters_model(entry).model_fields
     smallest: dict[str, Any] = {
-        name: 0.0 for name, field in fields.items() if any(hasattr(one, "ge") for one in field.metadata)
+        name: 0.0
+        for name, field in fields.items()
+        if name == "gain" or any(hasattr(one, "ge") for one in field.metadata)
     }
     assert parameters_model(entry)(**smallest)
     assert draw(entry.name, **smallest).isfinite().all()

@@ -39,7 +39,7 @@ def test_what_mixes_the_units_has_formula_and_bounds_but_no_facts_of_a_curve() -
     assert alone.notes[0].startswith("softmax: Probabilities that sum to 1")
     assert alone.notes[-1] == "softmax, log_softmax: no curve, because the output units are mixed."
     beside_relu = function_section(find_functions(["softmax", "relu"]))
-    assert beside_relu.rows[0][3:] == ["-"] * 7
+    assert beside_relu.rows[0][3:] == ["-"] * 9
     assert beside_relu.rows[1] == function_section(find_functions(["relu"])).rows[0]
     assert beside_relu.notes[-1] == "softmax: no curve, because the output units are mixed."
 

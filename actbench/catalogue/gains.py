@@ -1,0 +1,141 @@
+"""Gains: what weights of variance 1 / fan are multiplied by, so that an activation keeps the size of what passes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from actbench.catalogue.facts import values_and_derivatives
+from actbench.catalogue.registry import Entry
+from actbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import numpy
+    import torch
+    from scipy import integrate
+else:
+    numpy, torch, integrate = LazyModule("numpy"), LazyModule("torch"), LazyModule("scipy.integrate")
+
+NORMAL_REACH = 12.0
+MOST_SUBDIVISIONS = 4000
+SIGNIFICANT_DIGITS = 6
+
+GainName = Literal["derived", "derived_backward", "published"]
+
+
+def _read_gain(value: object) -> object:
+    if value in get_args(GainName) or (not isinstance(value, bool) and _is_gain(value)):
+        return value
+    raise PydanticCustomError("number_or_name", "no gain", {"names": "'derived', 'derived_backward' or 'published'"})
+
+
+def _is_gain(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < math.inf
+
+
+Gain = Annotated[Annotated[float, Field(ge=0)] | GainName, BeforeValidator(_read_gain)]
+"""A number, or a name that becomes one for the activation at hand before an initialiser is called."""
+
+
+@dataclass(frozen=True)
+class PublishedGain:
+    """A gain from the literature, as a function of the activation's parameters."""
+
+    value: Callable[..., float]
+    reference: str
+
+
+def _he(*, negative_slope: float = 0.0, **_: object) -> float:
+    return math.sqrt(2 / (1 + negative_slope**2))
+
+
+def _siren(*, omega: float) -> float:
+    return math.sqrt(2) / abs(omega) if omega else math.inf
+
+
+_HE_REFERENCE = "He, Zhang, Ren & Sun 2015"
+_TORCH_REFERENCE = "torch.nn.init.calculate_gain"
+PUBLISHED_GAINS = {
+    "identity": PublishedGain(lambda: 1.0, "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp"),
+    "sigmoid": PublishedGain(lambda: 1.0, _TORCH_REFERENCE),
+    "tanh": PublishedGain(lambda: 5 / 3, _TORCH_REFERENCE),
+    "relu": PublishedGain(_he, _HE_REFERENCE),
+    "leaky_relu": PublishedGain(_he, _HE_REFERENCE),
+    "prelu": PublishedGain(_he, _HE_REFERENCE),
+    "selu": PublishedGain(lambda: 1.0, "Klambauer et al. 2017"),
+    "sine": PublishedGain(_siren, "Sitzmann et al. 2020, SIREN"),
+}
+
+
+def published_gain(entry: Entry, parameters: Mapping[str, Any]) -> float | None:
+    """What the literature gives this activation; None where it gives nothing."""
+    found = PUBLISHED_GAINS.get(entry.name)
+    return None if found is None else found.value(**parameters)
+
+
+def second_moments(
+    entry: Entry, parameters: Mapping[str, Any], sd: float = 1.0, tolerance: float = 1e-10
+) -> tuple[float, float]:
+    """E f(sd * z)^2 and E f'(sd * z)^2 for z ~ N(0, 1), by adaptive Gauss-Kronrod quadrature.
+
+    Gauss-Hermite quadrature would be off by percents at the kinks of relu and its kin, wherever they are.
+    """
+
+    def integrand(z: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any]:
+        x = torch.from_numpy(sd * z[:, 0])
+        squares = torch.stack([one.square() for one in values_and_derivatives(entry, parameters, x)], dim=1)
+        density = numpy.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        return squares.numpy() * density
+
+    found = integrate.cubature(
+        integrand, [-NORMAL_REACH], [NORMAL_REACH], rtol=tolerance, atol=1e-12, max_subdivisions=MOST_SUBDIVISIONS
+    ).estimate
+    return float(found[0]), float(found[1])
+
+
+@cache
+def _gains(entry: Entry, parameters: tuple[tuple[str, Any], ...]) -> tuple[float, float]:
+    forward, backward = (
+        1 / math.sqrt(moment) if moment > 0 else math.inf for moment in second_moments(entry, dict(parameters))
+    )
+    return forward, backward
+
+
+def gain(entry: Entry, parameters: Mapping[str, Any]) -> float:
+    """1 / sqrt(E f(z)^2) for z ~ N(0, 1): what weights are scaled by to keep the second moment of the values.
+
+    For relu it is sqrt(2) (He, Zhang, Ren & Sun 2015).
+    """
+    return _gains(entry, tuple(parameters.items()))[0]
+
+
+def backward_gain(entry: Entry, parameters: Mapping[str, Any]) -> float:
+    """1 / sqrt(E f'(z)^2) for z ~ N(0, 1): what keeps the second moment of the gradients on their way back."""
+    return _gains(entry, tuple(parameters.items()))[1]
+
+
+def with_gain(given: Mapping[str, Any], feeding: Entry | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """An initialiser's parameters with the number in the place of a named gain.
+
+    It is that of the activation whose values the weights take in; without one, where they take in images, it is 1. Six
+    digits are kept, so that the last bits of the quadrature, which machines may differ in, change no weight. Raises
+    `ValueError` where there is no such gain.
+    """
+    name = given.get("gain")
+    if not isinstance(name, str):
+        return dict(given)
+    return {**given, "gain": 1.0 if feeding is None else _named_gain(name, feeding, parameters)}
+
+
+def _named_gain(name: str, entry: Entry, parameters: Mapping[str, Any]) -> float:
+    find = {"derived": gain, "derived_backward": backward_gain, "published": published_gain}[name]
+    found = find(entry, parameters)
+    if found is None or not 0 < found < math.inf:
+        raise ValueError(f"{entry.name} has no {name} gain: give a number")
+    return float(f"{found:.{SIGNIFICANT_DIGITS}g}")
