@@ -74,7 +74,10 @@ VERBS = (
     ),
     Verb(
         "summary", summary, "Show an experiment's networks layer by layer.",
-        ("actbench summary starter.yaml", 'actbench summary starter.yaml --set "model.hidden=[100, 50, 20]"'),
+        (
+            "actbench summary starter.yaml", 'actbench summary starter.yaml --set "model.hidden=[100, 50, 20]"',
+            "actbench summary starter.yaml --preflight",
+        ),
     ),
     Verb(
         "plan", plan, "Say how long it takes, and what its seeds can show.",

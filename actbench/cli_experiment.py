@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from actbench import errors
-from actbench.command_line import Config, Jobs, Overrides, ResultsRoot, TableOrJson, parse_jobs, say, verb
+from actbench.command_line import Config, DataFolder, Jobs, Overrides, ResultsRoot, TableOrJson, parse_jobs, say, verb
 from actbench.completion import result_folders
 
 if TYPE_CHECKING:
     from actbench.config import Loaded
+    from actbench.experiment import Experiment
 
 
 def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
@@ -105,10 +106,43 @@ def plan(
 
 
 @verb
-def summary(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
-    """Show the network layer by layer: output shapes, initialisers, parameters."""
+def summary(
+    config: Config,
+    overrides: Overrides = None,
+    preflight: Annotated[
+        bool,
+        typer.Option(
+            "--preflight",
+            help="Pass images through the untrained networks; name arms that will explode or vanish.",
+        ),
+    ] = False,
+    data_dir: DataFolder = None,
+    output_format: TableOrJson = "table",
+) -> None:
+    """Show the networks layer by layer: shapes, initialisers, parameters, or what goes through them untrained."""
     from actbench.report.printing import print_answer
     from actbench.report.summary import summary_document, summary_sections
 
     experiment = load(config, overrides).experiment
+    if preflight:
+        _show_preflight(experiment, data_dir, output_format)
+        return
     print_answer(output_format, lambda: summary_sections(experiment), lambda: summary_document(experiment))
+
+
+def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format: Literal["table", "json"]) -> None:
+    from actbench.catalogue.datasets import data_folder
+    from actbench.preflight import fly
+    from actbench.report.preflight import preflight_document, preflight_sections, preflight_warnings
+    from actbench.report.printing import print_answer
+    from actbench.report.summary import summary_document
+
+    say("Passing images forward and backward ...")
+    found = fly(experiment, data_folder(data_dir))
+    print_answer(
+        output_format,
+        lambda: preflight_sections(found),
+        lambda: summary_document(experiment) | {"preflight": preflight_document(found)},
+    )
+    for warning in preflight_warnings(found):
+        say(f"warning: {warning}")

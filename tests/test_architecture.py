@@ -36,8 +36,10 @@ ALLOWED = {
     "stacks": {"layers", "records", "settings", "trials"},
     "tuning": {"compatibility", "experiment", "records", "trials", "validation"},
     "plan": {"experiment", "metrics", "records", "trials", "tuning"},
-    "training": {"catalogue", "choices", "costs", "layers", "records", "settings"},
+    "flows": set(),
+    "training": {"catalogue", "choices", "costs", "flows", "layers", "records", "settings"},
     "worker": {"catalogue", "records", "stacks", "training"},
+    "preflight": {"catalogue", "experiment", "flows", "layers", "lazy", "settings", "training", "trials"},
     "executors": {"catalogue", "records", "stacks", "worker"},
     "environment": {"catalogue", "errors", "records"},
     "disk": {"errors"},
@@ -46,8 +48,8 @@ ALLOWED = {
     "results": {"config", "experiment", "plan", "records", "store"},
     "analysis": {"experiment", "lazy", "metrics", "plan", "records", "trials", "verdict"},
     "report": {
-        "analysis", "catalogue", "choices", "costs", "disk", "errors", "experiment", "journal", "layers", "lazy",
-        "metrics", "plan", "records", "results", "settings", "store", "trials", "tuning",
+        "analysis", "catalogue", "choices", "costs", "disk", "errors", "experiment", "flows", "journal", "layers",
+        "lazy", "metrics", "plan", "records", "results", "settings", "store", "trials", "tuning",
         "verdict",
     },
     "runner": {
@@ -65,8 +67,8 @@ ALLOWED = {
     "cli_data": {"catalogue", "command_line", "completion", "errors", "report"},
     "cli_doctor": {"catalogue", "command_line", "doctor", "errors", "report"},
     "cli_experiment": {
-        "command_line", "completion", "config", "environment", "errors", "experiment", "report", "results", "schema",
-        "starter",
+        "catalogue", "command_line", "completion", "config", "environment", "errors", "experiment", "preflight",
+        "report", "results", "schema", "starter",
     },
     "cli_results": {"command_line", "errors", "report", "results"},
     "cli_run": {"catalogue", "cli_experiment", "command_line", "errors", "report", "results", "runner"},

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from actbench.catalogue.facts import values_and_derivatives
 from actbench.catalogue.registry import Entry
+from actbench.errors import ConfigurationError
 from actbench.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def with_gain(given: Mapping[str, Any], feeding: Entry | None, parameters: Mappi
 
     It is that of the activation whose values the weights take in; without one, where they take in images, it is 1. Six
     digits are kept, so that the last bits of the quadrature, which machines may differ in, change no weight. Raises
-    `ValueError` where there is no such gain.
+    `ConfigurationError` where there is no such gain.
     """
     name = given.get("gain")
     if not isinstance(name, str):
@@ -137,5 +138,5 @@ def _named_gain(name: str, entry: Entry, parameters: Mapping[str, Any]) -> float
     find = {"derived": gain, "derived_backward": backward_gain, "published": published_gain}[name]
     found = find(entry, parameters)
     if found is None or not 0 < found < math.inf:
-        raise ValueError(f"{entry.name} has no {name} gain: give a number")
+        raise ConfigurationError(f"{entry.name} has no {name} gain: give a number")
     return float(f"{found:.{SIGNIFICANT_DIGITS}g}")

@@ -31,7 +31,7 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
     by_layer = []
     for index, layer in enumerate(values):
         figures = {
-            **_activation_figures(network, index, layer.before, layer.after),
+            **activation_figures(network, index, layer.before, layer.after),
             "weight_gradient_norm": _norms(network.parameters.named[index, "weight"].gradient),
             "bias_gradient_norm": _norms(network.parameters.named[index, "bias"].gradient),
         }
@@ -46,7 +46,7 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
     ]
 
 
-def _activation_figures(network: Network, index: int, before: Tensor, after: Tensor) -> dict[str, list[float]]:
+def activation_figures(network: Network, index: int, before: Tensor, after: Tensor) -> dict[str, list[float]]:
     """Mean, sd, share of exact zeros; dead units and saturated inputs where the layer has an activation."""
     figures = {
         "mean": [float(values.mean()) for values in after.cpu().double()],

@@ -19,6 +19,7 @@ from actbench.catalogue.gains import (
     with_gain,
 )
 from actbench.catalogue.registry import Entry, default_parameters, entries, find
+from actbench.errors import ConfigurationError
 
 by_activation = pytest.mark.parametrize("entry", entries("activation"), ids=lambda entry: entry.name)
 
@@ -122,5 +123,5 @@ def test_where_there_is_no_such_gain_the_sentence_says_what_to_do() -> None:
         return 0 * x
 
     for name, entry in (("derived", made(nothing)), ("published", find("activation", "gelu"))):
-        with pytest.raises(ValueError, match=f"{entry.name} has no {name} gain: give a number"):
+        with pytest.raises(ConfigurationError, match=f"{entry.name} has no {name} gain: give a number"):
             with_gain({"gain": name}, entry, {})

@@ -1,0 +1,83 @@
+"""What goes through networks before their training, and whether it explodes or vanishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+Fate = Literal["ok", "will explode", "will vanish"]
+
+FACTOR = 100.0
+"""By how much root mean squares may grow or shrink from end to end, and how alike images may become."""
+
+
+@dataclass(frozen=True)
+class LayerFlow:
+    """One layer of untrained networks, over the same images and all their seeds.
+
+    `value` is the root mean square of what the layer gives on, `difference` the share of it that differs between
+    images, `gradient` the root mean square of the derivative of the loss by the linear part's result.
+    `expected_value` and `expected_gradient` are what the recursion of second moments expects; None where it does not
+    apply. What is too large for its format is inf.
+    """
+
+    value: float
+    difference: float
+    gradient: float
+    expected_value: float | None
+    expected_gradient: float | None
+    dead_share: float | None
+    saturated_share: float | None
+
+
+@dataclass(frozen=True)
+class Flow:
+    """All layers, and the root mean square of the images that went in."""
+
+    images: float
+    layers: tuple[LayerFlow, ...]
+
+    def value_growth(self) -> float:
+        """Largest value of a layer, relative to the images."""
+        return _ratio(max(layer.value for layer in self.layers), self.images)
+
+    def gradient_growth(self) -> float:
+        """Gradient at the first layer, relative to that at the last."""
+        return _ratio(self.layers[0].gradient, self.layers[-1].gradient)
+
+    def difference(self) -> float:
+        """The least share of a layer's values that differs between images."""
+        return min(layer.difference for layer in self.layers)
+
+    def problems(self) -> list[tuple[Fate, str]]:
+        """Everything that stands in the way of training, what explodes first."""
+        return list(self._problems())
+
+    def fate(self) -> Fate:
+        """What will become of it."""
+        return next((fate for fate, _ in self.problems()), "ok")
+
+    def _problems(self) -> Iterator[tuple[Fate, str]]:
+        values, gradients, difference = self.value_growth(), self.gradient_growth(), self.difference()
+        if values > FACTOR:
+            yield "will explode", f"values grow {_times(values)} from the images on"
+        if gradients > FACTOR:
+            yield "will explode", f"gradients grow {_times(gradients)} on their way back to the first layer"
+        if gradients < 1 / FACTOR:
+            shrunk = "to nothing" if gradients == 0 else _times(1 / gradients)
+            yield "will vanish", f"gradients shrink {shrunk} on their way back to the first layer"
+        if difference < 1 / FACTOR:
+            yield "will vanish", f"only {difference:.2g} of a layer's values differs between images"
+
+
+def _times(factor: float) -> str:
+    return "beyond all numbers" if factor == inf else f"{factor:.2g} times"
+
+
+def _ratio(size: float, reference: float) -> float:
+    """Of two sizes, inf where the first is; of nothing to nothing 0."""
+    if size == inf or (size > 0 and reference == 0):
+        return inf
+    return 0.0 if size == 0 else size / reference
