@@ -137,7 +137,8 @@ def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format
     from actbench.report.printing import print_answer
     from actbench.report.summary import summary_document
 
-    say("Passing images forward and backward ...")
+    arms = experiment.arm_count()
+    say(f"Passing images forward and backward through the networks of {arms} arm{'s' * (arms > 1)} ...")
     found = fly(experiment, data_folder(data_dir))
     print_answer(
         output_format,
