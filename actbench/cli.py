@@ -18,6 +18,7 @@ from actbench.cli_catalogue import list_catalogue, show
 from actbench.cli_data import data, fetch
 from actbench.cli_doctor import doctor
 from actbench.cli_experiment import init, plan, schema, summary, validate
+from actbench.cli_merge import merge
 from actbench.cli_results import compare, report
 from actbench.cli_run import run
 from actbench.cli_verify import verify
@@ -89,6 +90,10 @@ VERBS = (
             "actbench run starter.yaml", "actbench run starter.yaml --smoke",
             "actbench run starter.yaml --set train.epochs=20 --set name=longer --dry-run",
         ),
+    ),
+    Verb(
+        "merge", merge, "Put the shards of an experiment together.",
+        ("actbench merge results/starter", "actbench merge results/starter --results merged --format json"),
     ),
     Verb(
         "compare", compare, "Compare arms, with a verdict in plain words.",

@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from actbench import errors
-from actbench.command_line import Config, DataFolder, Jobs, Overrides, ResultsRoot, TableOrJson, parse_jobs, say, verb
+from actbench.command_line import (
+    Config,
+    DataFolder,
+    Jobs,
+    Overrides,
+    ResultsRoot,
+    ShardOption,
+    TableOrJson,
+    parse_jobs,
+    say,
+    verb,
+)
 from actbench.completion import result_folders
+from actbench.shards import parse_shard
 
 if TYPE_CHECKING:
     from actbench.config import Loaded
@@ -86,6 +98,7 @@ def plan(
         ),
     ] = None,
     jobs: Jobs = "auto",
+    shard: ShardOption = None,
     output_format: TableOrJson = "table",
 ) -> None:
     """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
@@ -94,14 +107,15 @@ def plan(
     from actbench.report.printing import print_answer
     from actbench.results import is_result_folder, load_results
 
+    part = parse_shard(shard)
     experiment = load(config, overrides).experiment
     own = results / experiment.name
     folder = pilot or (own if is_result_folder(own) else None)
     found, workers = load_results(folder, results) if folder else None, parse_jobs(jobs) or available_cores()
     print_answer(
         output_format,
-        lambda: plan_sections(experiment, found, workers),
-        lambda: plan_document(experiment, found, workers),
+        lambda: plan_sections(experiment, found, workers, part),
+        lambda: plan_document(experiment, found, workers, part),
     )
 
 

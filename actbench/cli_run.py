@@ -11,12 +11,14 @@ import typer
 
 from actbench import errors
 from actbench.cli_experiment import load
+from actbench.cli_shard import end_shard, refuse_beside_shard
 from actbench.command_line import (
     Config,
     DataFolder,
     Jobs,
     Overrides,
     ResultsRoot,
+    ShardOption,
     Smoke,
     TableOrJson,
     parse_jobs,
@@ -25,6 +27,7 @@ from actbench.command_line import (
     stop_interrupted,
     verb,
 )
+from actbench.shards import parse_shard
 
 
 @verb
@@ -38,6 +41,7 @@ def run(
     smoke: Smoke = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set earlier results aside and train everything.")] = False,
+    shard: ShardOption = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 where a claim is contradicted.")] = False,
     output_format: TableOrJson = "table",
 ) -> None:
@@ -45,33 +49,40 @@ def run(
     if not dry_run:
         say(f"Reading {config} ...")
     experiment = load(config, overrides, smoke).experiment
-    workers = parse_jobs(jobs)
+    workers, part = parse_jobs(jobs), parse_shard(shard)
+    if part:
+        refuse_beside_shard(fresh=fresh, gate=gate)
     if gate and not experiment.expectations:
         why = "--smoke leaves the claims out" if smoke else f"{config} has no claims under `expect`"
         raise errors.ConfigurationError(f"--gate: there is nothing to judge, since {why}")
     from actbench.catalogue.datasets import data_folder
 
-    data, folder = data_folder(data_dir), results / experiment.name
+    data = data_folder(data_dir)
     if dry_run:
         from actbench.report.dry_run import dry_run_document, dry_run_section
         from actbench.report.printing import print_answer
 
         print_answer(
             output_format,
-            lambda: [dry_run_section(experiment, folder, data, fresh=fresh)],
-            lambda: dry_run_document(experiment, folder, data, fresh=fresh),
+            lambda: [dry_run_section(experiment, results, data, fresh=fresh, shard=part)],
+            lambda: dry_run_document(experiment, results, data, fresh=fresh, shard=part),
         )
         return
     signal.signal(signal.SIGTERM, raise_terminated)
     try:
         from actbench.report.progress import progress
+        from actbench.results import result_folder
         from actbench.runner import RunOptions, run_experiment
 
+        folder = result_folder(results, experiment, part)
         say(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds -> {folder}")
         with progress() as show:
-            outcome = run_experiment(experiment, RunOptions(results, data, device, workers, fresh), show, say)
+            outcome = run_experiment(experiment, RunOptions(results, data, device, workers, fresh, part), show, say)
     except KeyboardInterrupt as interruption:
         stop_interrupted(interruption)
+    if part:
+        end_shard(experiment, part, outcome, results, output_format)
+        return
     is_contradicted = _print_results(outcome.folder, results, output_format)
     say(
         f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "

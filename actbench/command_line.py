@@ -26,6 +26,7 @@ EXIT_CODES = (
     (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
     (f"{errors.EXIT_TRIALS_FAILED}", "finished, but some trials failed"),
     (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device, or a folder in use"),
+    (f"{errors.EXIT_WAITS_FOR_SHARDS}", "a shard is done with its tuning: merge the shards, and run it again"),
     (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
 )
 
@@ -71,6 +72,12 @@ Smoke = Annotated[
     ),
 ]
 Jobs = Annotated[str, typer.Option(metavar="auto|N", help="Worker processes on the CPU; auto: one for each core.")]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", help="Train only the I-th of N shares, in a folder of its own; then `actbench merge`."
+    ),
+]
 Baseline = Annotated[
     str | None,
     typer.Option(metavar="ARM|FOLDER", help="The arm to compare with (relu, or model.activation=relu), or a folder."),

@@ -9,6 +9,7 @@ from typing import Any
 from actbench.experiment import Arm, Experiment, values_to_yaml, with_values
 from actbench.metrics import parse_metric
 from actbench.records import SCHEMA, Trial, TrialRecord
+from actbench.shards import Shard
 from actbench.trials import make_trial
 from actbench.tuning import ArmTuning, tune_arm
 
@@ -19,12 +20,15 @@ PRIMARY_METRIC = "test_accuracy"
 class Plan:
     """The final trials of every arm, in the order of the seeds, and the tuning that comes before them.
 
-    While any arm is being tuned, no arm has final trials: the whole plan is frozen before the first of them.
+    While any arm is being tuned, no arm has final trials: the whole plan is frozen before the first of them. Of these,
+    the trials of a `shard` are its share; of the tuning, they are that of its share of the arms, since whether an arm's
+    grid grows depends on all of its trials, and the whole tuning once every arm is settled.
     """
 
     arms: tuple[tuple[Arm, tuple[Trial, ...]], ...]
     tunings: tuple[ArmTuning, ...] = ()
     is_timed: bool = False
+    shard: Shard | None = None
 
     def is_tuned(self) -> bool:
         """Whether every arm has its values, so that the final trials are known."""
@@ -32,24 +36,28 @@ class Plan:
 
     def trials(self) -> dict[str, Trial]:
         """Distinct trials by id, as far as they are known: those of the tuning first."""
-        tuned = (trial for tuning in self.tunings for trial in tuning.trials())
-        return {trial.id: trial for trial in (*tuned, *(trial for _, trials in self.arms for trial in trials))}
+        tunings = self.shard.share(self.tunings) if self.shard and not self.is_tuned() else self.tunings
+        tuned = (trial for tuning in tunings for trial in tuning.trials())
+        final = list({trial.id: trial for _, trials in self.arms for trial in trials}.values())
+        return {trial.id: trial for trial in (*tuned, *(self.shard.share(final) if self.shard else final))}
 
 
-def make_plan(experiment: Experiment, records: Mapping[str, TrialRecord] | None = None) -> Plan:
+def make_plan(
+    experiment: Experiment, records: Mapping[str, TrialRecord] | None = None, shard: Shard | None = None
+) -> Plan:
     """All trials of the experiment that are known, given the records of those that tuning has finished."""
     arms = tuple(experiment.arms())
     is_timed = any(parse_metric(expectation.metric).is_timed for expectation in experiment.expectations)
     tunings = tuple(tune_arm(experiment, arm, records or {}) for arm in arms) if experiment.tune else ()
     if not all(tuning.is_settled() for tuning in tunings):
-        return Plan(tuple((arm, ()) for arm in arms), tunings, is_timed)
+        return Plan(tuple((arm, ()) for arm in arms), tunings, is_timed, shard)
     if tunings:
         arms = tuple(
             replace(arm, settings=with_values(arm.settings, tuning.chosen or ()), tuned=tuning.chosen or ())
             for arm, tuning in zip(arms, tunings, strict=True)
         )
     final = tuple((arm, tuple(make_trial(arm.settings, seed) for seed in experiment.seeds)) for arm in arms)
-    return Plan(final, tunings, is_timed)
+    return Plan(final, tunings, is_timed, shard)
 
 
 def finished(records: Mapping[str, TrialRecord]) -> dict[str, TrialRecord]:
@@ -57,15 +65,25 @@ def finished(records: Mapping[str, TrialRecord]) -> dict[str, TrialRecord]:
     return {key: record for key, record in records.items() if record.outcome != "failed"}
 
 
+def finished_for_shard(own: Mapping[str, TrialRecord], merged: Mapping[str, TrialRecord]) -> dict[str, TrialRecord]:
+    """The trials that a shard need not train: what it or the merged shards have finished.
+
+    A tuning trial that failed counts as tried once it is merged; else shards would wait for each other for ever.
+    """
+    tried = {key: record for key, record in merged.items() if record.phase == "tune"}
+    return tried | finished(merged) | finished(own)
+
+
 def count_trials(experiment: Experiment, plan: Plan) -> int:
-    """Distinct trials, final ones that still depend on tuning included."""
-    return len(plan.trials()) + (0 if plan.is_tuned() else experiment.arm_count() * len(experiment.seeds))
+    """Distinct trials, final ones that still depend on tuning included, unless they also wait for other shards."""
+    is_all_known = plan.is_tuned() or plan.shard is not None
+    return len(plan.trials()) + (0 if is_all_known else experiment.arm_count() * len(experiment.seeds))
 
 
 def epochs_to_do(experiment: Experiment, plan: Plan, records: Mapping[str, TrialRecord]) -> int:
-    """Epochs of all trials without a record, final ones that still depend on tuning included."""
+    """Epochs of all trials without a record, among them the final ones that `count_trials` counts."""
     known = sum(trial.settings.train.epochs for key, trial in plan.trials().items() if key not in records)
-    if plan.is_tuned():
+    if plan.is_tuned() or plan.shard is not None:
         return known
     return known + len(experiment.seeds) * sum(arm.settings.train.epochs for arm, _ in plan.arms)
 

@@ -9,8 +9,9 @@ from typing import Any
 from actbench import store
 from actbench.config import load_experiment
 from actbench.experiment import Experiment
-from actbench.plan import Plan, count_trials, make_plan
+from actbench.plan import Plan, count_trials, finished, finished_for_shard, make_plan
 from actbench.records import TrialRecord
+from actbench.shards import Shard
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,25 @@ class Results:
         """Trials of the experiment that have not been trained."""
         known = sum(trial in self.records for trial in self.plan.trials())
         return self.planned() - known
+
+
+def result_folder(root: Path, experiment: Experiment, shard: Shard | None = None) -> Path:
+    """Where an experiment's results go; those of a shard have a folder of their own beside it."""
+    return root / (shard.folder_name(experiment.name) if shard else experiment.name)
+
+
+def known_trials(
+    root: Path, experiment: Experiment, shard: Shard | None = None, journal: store.Journal | None = None
+) -> dict[str, TrialRecord]:
+    """The trials that a run need not train, since its folder has them, or for a shard the folder of the merged ones.
+
+    Its own is read again only if it has changed since `journal` was read. Raises `UnusableEnvironmentError` where a
+    journal cannot be read.
+    """
+    own = store.read_journal(result_folder(root, experiment, shard), journal).records
+    if shard is None:
+        return finished(own)
+    return finished_for_shard(own, store.read_journal(result_folder(root, experiment)).records)
 
 
 def is_result_folder(path: Path) -> bool:

@@ -11,14 +11,17 @@ from pathlib import Path
 
 from actbench import executors, store
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
+from actbench.disk import append_lines
 from actbench.environment import DeviceOption, available_cores, describe_environment, require_bf16, resolve_device
 from actbench.executors import EpochsDone, Event, StackDone, TrialFailed
 from actbench.experiment import Experiment, experiment_to_yaml
-from actbench.plan import Plan, count_trials, epochs_to_do, finished, make_plan, plan_to_json
+from actbench.merging import new_lines
+from actbench.plan import Plan, count_trials, epochs_to_do, make_plan, plan_to_json
 from actbench.records import RunState, Trial, TrialRecord
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
-from actbench.results import load_results
+from actbench.results import known_trials, load_results, result_folder
+from actbench.shards import Shard
 from actbench.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.worker import TrainStack, prepare_to_start, train_with_torch
 
@@ -32,17 +35,22 @@ class RunOptions:
     device: DeviceOption = "auto"
     jobs: int | None = None
     fresh: bool = False
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run: its folder, and how many trials there are, were trained now, diverged and failed."""
+    """A finished run: its folder, and how many trials there are, were trained now, diverged and failed.
+
+    `waits` says that a shard has trained its share of the tuning, and that final trials need that of the others.
+    """
 
     folder: Path
     total: int
     trained: int
     diverged: int
     failed: int
+    waits: bool = False
 
 
 @dataclass
@@ -141,25 +149,29 @@ def run_experiment(
     Raises `UnusableEnvironmentError` where data, disk, device or a locked folder stand in the way; whatever was
     finished by then, or when Ctrl-C comes, stays in the folder.
     """
-    folder = options.results / experiment.name
+    shard, folder = options.shard, result_folder(options.results, experiment, options.shard)
     device = resolve_device(options.device)
     workers = count_workers(device, options.jobs)
     dataset = experiment.settings.data.facts()
     journal = store.read_journal(folder)
-    known = {} if options.fresh else finished(journal.records)
-    with _place_to_train(_missing(experiment, known), device, workers, train) as run_stacks:
+    known = {} if options.fresh else known_trials(options.results, experiment, shard, journal)
+    with _place_to_train(_missing(experiment, known, shard), device, workers, train) as run_stacks:
         load_arrays = cache(partial(_load_data, dataset, options.data_folder, say))
-        if _missing(experiment, known):
+        if _missing(experiment, known, shard):
             load_arrays()
         with store.locked(folder):
             if options.fresh and (aside := store.set_aside(folder)):
                 say(f"The earlier results are now in {aside}.")
             journal = _mended_journal(folder, journal, say)
-            known = finished(journal.records)
+            known = known_trials(options.results, experiment, shard, journal)
             store.write_experiment(folder, experiment_to_yaml(experiment))
-            progress = _Progress(folder, "", device, _initial_state(experiment, known), time.monotonic(), show, known)
+            if shard:
+                _take_tuning_over(result_folder(options.results, experiment), folder, make_plan(experiment, known))
+            progress = _Progress(
+                folder, "", device, _initial_state(experiment, known, shard), time.monotonic(), show, known
+            )
             try:
-                if _missing(experiment, known):
+                if _missing(experiment, known, shard):
                     environment = describe_environment(dataset, device, workers)
                     store.write_environment(folder, environment)
                     progress.environment = environment["id"]
@@ -172,12 +184,14 @@ def run_experiment(
                         workers,
                         lambda stacks: run_stacks(stacks, arrays, progress.handle),
                         say,
+                        shard,
                     )
-                _freeze(experiment, make_plan(experiment, known), folder, known)
+                plan = make_plan(experiment, known)
+                _freeze(experiment, plan, folder, known)
             finally:
                 write_tables(load_results(folder, options.results, journal))
     state = progress.state
-    return RunResult(folder, state.total, state.done - state.before, state.diverged, state.failed)
+    return RunResult(folder, state.total, state.done - state.before, state.diverged, state.failed, not plan.is_tuned())
 
 
 def _mended_journal(folder: Path, earlier: store.Journal, say: Callable[[str], None]) -> store.Journal:
@@ -213,10 +227,11 @@ def _train_all(
     workers: int,
     run_stacks: Callable[[Sequence[Stack]], None],
     say: Callable[[str], None],
+    shard: Shard | None,
 ) -> None:
     """Train what the plan lacks until it lacks nothing: tuning may ask for more, and final trials follow from it."""
-    while missing := _missing(experiment, progress.known):
-        plan = make_plan(experiment, progress.known)
+    while missing := _missing(experiment, progress.known, shard):
+        plan = make_plan(experiment, progress.known, shard)
         if plan.is_tuned():
             _freeze(experiment, plan, progress.folder, progress.known)
             for line in chosen_lines(plan):
@@ -225,12 +240,19 @@ def _train_all(
         cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
         stacks = make_stacks(missing, workers=workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
         run_stacks(stacks)
-    progress.expect(experiment, make_plan(experiment, progress.known))
+    progress.expect(experiment, make_plan(experiment, progress.known, shard))
 
 
-def _missing(experiment: Experiment, known: Mapping[str, TrialRecord]) -> list[Trial]:
+def _missing(experiment: Experiment, known: Mapping[str, TrialRecord], shard: Shard | None) -> list[Trial]:
     """The trials that the plan asks for and nobody has trained."""
-    return [trial for key, trial in make_plan(experiment, known).trials().items() if key not in known]
+    return [trial for key, trial in make_plan(experiment, known, shard).trials().items() if key not in known]
+
+
+def _take_tuning_over(merged: Path, folder: Path, plan: Plan) -> None:
+    """Copy the tuning, once complete, into a shard's folder, which then says by itself what follows from it."""
+    if plan.is_tuned():
+        tuned = {trial.id for tuning in plan.tunings for trial in tuning.trials()}
+        append_lines(folder / store.JOURNAL, new_lines(folder, merged, lambda record: record.trial in tuned))
 
 
 def _freeze(experiment: Experiment, plan: Plan, folder: Path, known: Mapping[str, TrialRecord]) -> None:
@@ -247,8 +269,8 @@ def _load_data(dataset: Dataset, folder: Path, say: Callable[[str], None]) -> Ar
     return load(dataset, folder)
 
 
-def _initial_state(experiment: Experiment, known: Mapping[str, TrialRecord]) -> RunState:
-    plan = make_plan(experiment, known)
+def _initial_state(experiment: Experiment, known: Mapping[str, TrialRecord], shard: Shard | None) -> RunState:
+    plan = make_plan(experiment, known, shard)
     done = [known[key] for key in plan.trials() if key in known]
     return RunState(
         total=count_trials(experiment, plan),

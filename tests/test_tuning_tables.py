@@ -45,7 +45,7 @@ def experiment(tmp_path: Path) -> Experiment:
 def dry_run(experiment: Experiment, root: Path, *, fresh: bool = False) -> Section:
     """A dry run, which changes nothing on disk."""
     before = files_of(root)
-    section = dry_run_section(experiment, root / "results" / experiment.name, root / "data", fresh=fresh)
+    section = dry_run_section(experiment, root / "results", root / "data", fresh=fresh)
     assert files_of(root) == before
     return section
 

@@ -19,6 +19,7 @@ from actbench.report.progress import clock
 from actbench.report.sections import Section
 from actbench.results import Results
 from actbench.settings import TrialSettings
+from actbench.shards import Shard
 
 ASSUMED_ACCURACY = 0.98
 ASSUMED_OPERATIONS_PER_SECOND = 30e9
@@ -30,13 +31,16 @@ GAPS = (0.0005, 0.001, 0.002, 0.005, 0.01)
 class Forecast:
     """What an experiment takes, and what its seeds can show.
 
-    `tuning_trials` is for each arm, if no grid is extended. `sd` is that of paired differences in test accuracy.
-    `shown_difference` is None where the seeds can show none. The bases are sentences: where seconds and sd are from.
+    Trials (if no grid is extended) and seconds are those of a `shard` where there is one. `sd` is that of paired
+    differences in test accuracy. `shown_difference` is None where the seeds can show none. The bases are sentences:
+    where seconds and sd are from.
     """
 
     experiment: Experiment
     arms: int
     tuning_trials: int
+    final_trials: int
+    shard: Shard | None
     workers: int
     seconds: float
     seconds_basis: str
@@ -46,17 +50,21 @@ class Forecast:
     shown_difference: float | None
 
 
-def forecast(experiment: Experiment, pilot: Results | None, workers: int) -> Forecast:
-    """Trials and time, and what differences in test accuracy the seeds can show."""
+def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard: Shard | None = None) -> Forecast:
+    """Trials and time, of one shard where it is named, and what differences in test accuracy the seeds can show."""
     arms, seeds = list(experiment.arms()), len(experiment.seeds)
-    work = [_tuning_work(experiment, arm) + seeds * _work(arm.settings) for arm in arms]
+    final = [work for arm in arms for work in [_work(arm.settings)] * seeds]
+    own_final, tuned = (shard.share(final), shard.share(arms)) if shard else (final, arms)
+    work = [*own_final, *(_tuning_work(experiment, arm) for arm in tuned)]
     seconds_per_work, seconds_basis = _speed(pilot.records if pilot else {}, pilot)
     sd, sd_basis = _spread(experiment, pilot)
     comparisons = _comparisons(experiment)
     return Forecast(
         experiment=experiment,
         arms=len(arms),
-        tuning_trials=experiment.tuning_trial_count(),
+        tuning_trials=len(tuned) * experiment.tuning_trial_count(),
+        final_trials=len(own_final),
+        shard=shard,
         workers=workers,
         seconds=sum(work) * seconds_per_work / workers,
         seconds_basis=seconds_basis,
@@ -67,20 +75,25 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int) -> For
     )
 
 
-def plan_sections(experiment: Experiment, pilot: Results | None, workers: int) -> list[Section]:
+def plan_sections(
+    experiment: Experiment, pilot: Results | None, workers: int, shard: Shard | None = None
+) -> list[Section]:
     """The forecast as two tables."""
-    found = forecast(experiment, pilot, workers)
+    found = forecast(experiment, pilot, workers, shard)
     return [_trials_section(found), _power_section(found)]
 
 
-def plan_document(experiment: Experiment, pilot: Results | None, workers: int) -> dict[str, Any]:
+def plan_document(
+    experiment: Experiment, pilot: Results | None, workers: int, shard: Shard | None = None
+) -> dict[str, Any]:
     """The forecast as plain data; accuracies and their differences as fractions."""
-    found = forecast(experiment, pilot, workers)
+    found = forecast(experiment, pilot, workers, shard)
     return {
         "name": experiment.name,
         "arms": found.arms,
-        "tuning_trials": found.arms * found.tuning_trials,
-        "final_trials": found.arms * len(experiment.seeds),
+        "shard": str(shard) if shard else None,
+        "tuning_trials": found.tuning_trials,
+        "final_trials": found.final_trials,
         "seeds": list(experiment.seeds),
         "workers": workers,
         "seconds": found.seconds,
@@ -98,15 +111,21 @@ def plan_document(experiment: Experiment, pilot: Results | None, workers: int) -
 
 
 def _trials_section(found: Forecast) -> Section:
-    seeds, arms, tuning, workers = len(found.experiment.seeds), found.arms, found.tuning_trials, found.workers
+    seeds, arms, workers = len(found.experiment.seeds), found.arms, found.workers
+    each = found.experiment.tuning_trial_count()
     rows = [["arms", f"{arms}"]]
-    if tuning:
-        rows.append(["tuning trials", f"{arms * tuning:,} ({tuning} for each arm, if no grid is extended)"])
+    if each:
+        rows.append(["tuning trials", f"{found.tuning_trials:,} ({each} for each arm, if no grid is extended)"])
     rows += [
-        ["final trials", f"{arms * seeds:,} ({seeds} seeds)"],
+        ["final trials", f"{found.final_trials:,} ({seeds} seeds)"],
         ["time", f"about {clock(found.seconds)} on {workers} worker{'s' * (workers > 1)}"],
     ]
-    return Section(f"{found.experiment.name}: plan", ["", ""], rows, [found.seconds_basis])
+    return Section(
+        f"{found.experiment.name}: plan{f' of shard {found.shard}' if found.shard else ''}",
+        ["", ""],
+        rows,
+        [found.seconds_basis],
+    )
 
 
 def _work(settings: TrialSettings) -> float:

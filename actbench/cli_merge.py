@@ -1,0 +1,34 @@
+"""The verb that puts result folders together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from actbench.command_line import ResultsRoot, TableOrJson, say, verb
+from actbench.completion import result_folders
+
+
+@verb
+def merge(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FOLDER...",
+            help="Result folders of one experiment, as its shards leave them.",
+            show_default=False,
+            autocompletion=result_folders,
+        ),
+    ],
+    results: ResultsRoot = Path("results"),
+    output_format: TableOrJson = "table",
+) -> None:
+    """Put the trials of several result folders of one experiment into one, and derive its tables."""
+    from actbench.merging import merge_document, merge_folders, merge_section, next_step
+    from actbench.report.printing import print_answer
+
+    merged = merge_folders(folders, results)
+    print_answer(output_format, lambda: [merge_section(merged)], lambda: merge_document(merged))
+    say(next_step(merged))

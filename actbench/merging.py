@@ -1,0 +1,199 @@
+"""Result folders of one experiment put together: whole lines of their journals, each once, and what they were told."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actbench import store
+from actbench.disk import append_lines, write_atomically
+from actbench.errors import ConfigurationError
+from actbench.experiment import experiment_to_yaml
+from actbench.journal import Damage, checksum_of
+from actbench.plan import plan_to_json
+from actbench.records import TrialRecord
+from actbench.report.sections import Section
+from actbench.report.tables import write_tables
+from actbench.results import Results, is_result_folder, load_results
+
+MOST_DIFFERENCES_SHOWN = 5
+LONGEST_VALUE = 60
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a merged folder gave: its finished and failed trials, lines that were new, and lines that are damaged."""
+
+    folder: Path
+    trials: int
+    new_lines: int
+    damaged_lines: int
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The folder that holds them all, with what each source gave."""
+
+    results: Results
+    sources: tuple[Source, ...]
+    set_aside: int
+
+
+def new_lines(folder: Path, source: Path, wanted: Callable[[TrialRecord], bool] | None = None) -> list[bytes]:
+    """The whole lines of a source's journal that are wanted and that the folder's does not hold, each once."""
+    present = {_identity(line, record) for line, record in _whole_lines(folder)}
+    found = {_identity(line, record): line for line, record in _whole_lines(source) if not wanted or wanted(record)}
+    return [line + b"\n" for identity, line in found.items() if identity not in present]
+
+
+def _whole_lines(folder: Path) -> Iterator[tuple[bytes, TrialRecord]]:
+    for _, line, content in store.read_lines(folder):
+        if not isinstance(content, Damage):
+            yield line, content
+
+
+def _identity(line: bytes, record: TrialRecord) -> tuple[str, bytes]:
+    return record.trial, checksum_of(line)
+
+
+def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
+    """Bring the journals of result folders into the experiment's own folder under `root`, and derive its tables.
+
+    What that folder holds already stays; the sources are only read. Damaged lines are counted and left behind. Raises
+    `ConfigurationError` where a folder holds no results or those of another experiment, naming what differs.
+    """
+    found = [load_results(folder, root) for folder in folders]
+    experiment = found[0].experiment
+    target = root / experiment.name
+    everything = [load_results(target, root), *found] if is_result_folder(target) else found
+    _require_one_experiment(everything)
+    with store.locked(target):
+        set_aside = store.set_damaged_lines_aside(target)
+        store.write_experiment(target, experiment_to_yaml(experiment))
+        sources = [_take(target, one) for one in found]
+        _write_environments(target, everything)
+        merged = load_results(target, root)
+        _write_plan(merged, everything)
+        write_tables(load_results(target, root))
+    return Merged(load_results(target, root), tuple(sources), set_aside)
+
+
+def _take(target: Path, source: Results) -> Source:
+    is_target = source.folder.resolve() == target.resolve()
+    lines = [] if is_target else new_lines(target, source.folder)
+    append_lines(target / store.JOURNAL, lines)
+    return Source(source.folder, len(source.records), len(lines), 0 if is_target else source.damaged_lines)
+
+
+def _require_one_experiment(everything: Sequence[Results]) -> None:
+    """Every folder's resolved experiment is the first one's; else what differs is named, folder by folder."""
+    first = everything[0]
+    expected = _flat(experiment_to_yaml(first.experiment))
+    mistakes = []
+    for other in everything[1:]:
+        given = _flat(experiment_to_yaml(other.experiment))
+        paths = [path for path in dict.fromkeys((*expected, *given)) if expected.get(path) != given.get(path)]
+        named = [f"{path} is {_shown(expected, path)} in one, {_shown(given, path)} in the other" for path in paths]
+        if len(named) > MOST_DIFFERENCES_SHOWN:
+            named[MOST_DIFFERENCES_SHOWN:] = [f"and {len(paths) - MOST_DIFFERENCES_SHOWN} more"]
+        if paths:
+            mistakes.append(f"{first.folder} and {other.folder} hold different experiments: {'; '.join(named)}")
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"train": {"lr": 1}}` as `{"train.lr": 1}`; what is varied or tuned keeps its path below `vary` and `tune`."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _shown(values: dict[str, Any], path: str) -> str:
+    if path not in values:
+        return "absent"
+    text = json.dumps(values[path])
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
+def _write_environments(target: Path, everything: Sequence[Results]) -> None:
+    """Every environment of the folders once, in an order of their own, so that merging in another gives the same."""
+    by_id = {key: one for results in everything for key, one in results.environments.items()}
+    for _, environment in sorted(by_id.items()):
+        store.write_environment(target, environment)
+
+
+def _write_plan(merged: Results, everything: Sequence[Results]) -> None:
+    """The plan that follows from all tuning; those under which a folder's final trials had begun stay as `earlier`."""
+    if not merged.plan.is_tuned():
+        return
+    plan = json.loads(json.dumps(plan_to_json(merged.experiment, merged.plan)))
+    earlier = [one for results in everything for one in _frozen_plans(results) if one != plan]
+    distinct = {json.dumps(one, sort_keys=True): one for one in earlier}
+    content = {**plan, **({"earlier": [distinct[key] for key in sorted(distinct)]} if distinct else {})}
+    write_atomically(merged.folder / store.PLAN, json.dumps(content, indent=2) + "\n")
+
+
+def _frozen_plans(results: Results) -> Iterator[dict[str, Any]]:
+    frozen = dict(results.frozen)
+    yield from frozen.pop("earlier", [])
+    if frozen and any(record.phase == "final" for record in results.records.values()):
+        yield frozen
+
+
+def merge_section(merged: Merged) -> Section:
+    """What each folder gave, and what the merged one still lacks."""
+    rows = [
+        [str(source.folder), *map(str, (source.trials, source.new_lines, source.damaged_lines))]
+        for source in merged.sources
+    ]
+    header = ["folder", "trials", "new lines", "damaged lines"]
+    return Section(f"merged into {merged.results.folder}", header, rows, list(_notes(merged)), is_complete=True)
+
+
+def _notes(merged: Merged) -> Iterator[str]:
+    folder, results = merged.results.folder, merged.results
+    yield f"{results.planned() - results.missing()} of {results.planned()} trials are in {folder}."
+    if any(source.damaged_lines for source in merged.sources):
+        yield "Damaged lines were left behind; `actbench verify FOLDER` says what is wrong with them."
+    if merged.set_aside:
+        yield f"{folder / store.JOURNAL}: {merged.set_aside} damaged lines moved to {store.DAMAGED}."
+
+
+def next_step(merged: Merged) -> str:
+    """What to type after a merge."""
+    results = merged.results
+    if not results.missing():
+        return f"Next: actbench compare {shlex.quote(str(results.folder))}"
+    again = "the same `actbench run CONFIG --shard I/N` commands, or one without --shard, train them; then merge again"
+    if not results.plan.is_tuned():
+        return f"Tuning is not complete: {again}."
+    has_begun = any(record.phase == "final" for record in results.records.values())
+    if results.experiment.tune and not has_begun:
+        return f"Tuning is complete, and the final trials follow: {again}."
+    return f"{results.missing()} trials are missing: {again}."
+
+
+def merge_document(merged: Merged) -> dict[str, Any]:
+    """The same as plain data."""
+    results = merged.results
+    return {
+        "folder": str(results.folder),
+        "trials": {"planned": results.planned(), "missing": results.missing()},
+        "tuning_is_complete": results.plan.is_tuned(),
+        "damaged_lines_set_aside": merged.set_aside,
+        "sources": [
+            {
+                "folder": str(source.folder),
+                "trials": source.trials,
+                "new_lines": source.new_lines,
+                "damaged_lines": source.damaged_lines,
+            }
+            for source in merged.sources
+        ],
+    }

@@ -1,0 +1,57 @@
+"""What one shard of an experiment has done, and what comes next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from actbench.experiment import Experiment
+from actbench.plan import make_plan
+from actbench.records import Phase
+from actbench.report.sections import Section
+from actbench.results import known_trials, result_folder
+from actbench.shards import Shard
+
+PHASES: dict[Phase, str] = {"tune": "tuning", "final": "final"}
+
+
+def _counts(experiment: Experiment, root: Path, shard: Shard) -> dict[str, dict[str, int]]:
+    """Trials of the shard's share by phase: how many there are, and how many are done here or in the merged folder."""
+    known = known_trials(root, experiment, shard)
+    trials = make_plan(experiment, known, shard).trials()
+    return {
+        name: {"planned": len(ids), "done": sum(key in known for key in ids)}
+        for phase, name in PHASES.items()
+        if (ids := [key for key, trial in trials.items() if trial.phase == phase])
+    }
+
+
+def shard_section(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) -> Section:
+    """The shard's share by phase, and what it waits for."""
+    rows = [[name, *map(str, counts.values())] for name, counts in _counts(experiment, root, shard).items()]
+    notes = ["A shard's table would show a part of every arm: tables and claims follow after `actbench merge`."]
+    if waits:
+        notes.append("Whole arms are tuned by one shard; final trials follow once the tuning of all shards is merged.")
+    return Section(f"{experiment.name}: shard {shard}", ["trials", "planned", "done"], rows, notes)
+
+
+def shard_document(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "name": experiment.name,
+        "shard": str(shard),
+        "folder": str(result_folder(root, experiment, shard)),
+        "trials": _counts(experiment, root, shard),
+        "waits_for_other_shards": waits,
+    }
+
+
+def next_step(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) -> str:
+    """What to type when all shards have come as far as this one."""
+    place = "" if root == Path("results") else f" --results {shlex.quote(str(root))}"
+    pattern = shlex.quote(str(result_folder(root, experiment))) + f".shard-*-of-{shard.of}"
+    merge = f"actbench merge {pattern}{place}"
+    if waits:
+        return f"When all {shard.of} shards are done with their tuning: {merge}, then the same command again."
+    return f"When all {shard.of} shards are done: {merge}"
