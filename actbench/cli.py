@@ -18,6 +18,7 @@ from actbench.cli_catalogue import list_catalogue, show
 from actbench.cli_data import data, fetch
 from actbench.cli_doctor import doctor
 from actbench.cli_experiment import init, plan, schema, summary, validate
+from actbench.cli_export import export
 from actbench.cli_merge import merge
 from actbench.cli_results import compare, report
 from actbench.cli_run import run
@@ -102,6 +103,13 @@ VERBS = (
     Verb(
         "report", report, "Report on everything, printed or as a page.",
         ("actbench report", "actbench report results/starter --html report.html"),
+    ),
+    Verb(
+        "export", export, "Write every trial as a run of TensorBoard or MLflow.",
+        (
+            "actbench export results/starter --to tensorboard",
+            "actbench export results/starter --to tensorboard --out logs --format json",
+        ),
     ),
     Verb(
         "verify", verify, "Say what is damaged or missing in a result folder.",

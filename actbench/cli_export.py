@@ -1,0 +1,35 @@
+"""The verb that hands results to other tools."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from actbench.command_line import TableOrJson, say, verb
+from actbench.completion import result_folders
+
+
+@verb
+def export(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="A result folder.", show_default=False, autocompletion=result_folders),
+    ],
+    tool: Annotated[Literal["tensorboard", "mlflow"], typer.Option("--to", help="For which tool.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to: runs/ for TensorBoard, mlflow/ for MLflow when left out."),
+    ] = None,
+    output_format: TableOrJson = "table",
+) -> None:
+    """Write every trial as a run of TensorBoard or MLflow: parameters, curves, final numbers."""
+    from actbench.exporting.export import export_document, export_results, export_section
+    from actbench.report.printing import print_answer
+    from actbench.results import load_results
+
+    exported = export_results(load_results(folder, folder.parent), tool, out)
+    print_answer(output_format, lambda: [export_section(exported)], lambda: export_document(exported))
+    say(f"Next: {shlex.join(exported.opens_with)}")

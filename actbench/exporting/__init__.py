@@ -1,0 +1,1 @@
+"""Results in the formats of other tools; each of their libraries is an extra of its own."""

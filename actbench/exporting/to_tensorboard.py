@@ -1,0 +1,94 @@
+"""TensorBoard: an event file for every trial, in the places where its scalars and its HPARAMS tab look.
+
+Times in the files are seconds of training, so that the same results always give the same bytes. The files are put
+together from TensorBoard's own messages: its writer would add this machine's name, and a new file at every export.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from actbench.disk import replace_file
+from actbench.exporting.runs import Point, Run, final_points
+
+FILE = "events.out.tfevents.0.actbench"
+FILE_VERSION = "brain.Event:2"
+FINAL_METRICS = ("accuracy/test", "accuracy/validation", "accuracy/train", "loss/test", "loss/validation", "loss/train")
+STATUS = {"done": api_pb2.STATUS_SUCCESS, "diverged": api_pb2.STATUS_SUCCESS, "failed": api_pb2.STATUS_FAILURE}
+
+
+def write_runs(runs: Sequence[Run], folder: Path) -> None:
+    """Write, or replace, the event file of every run below the folder, and the one that describes them all."""
+    _write(folder, [_hparams(metadata.EXPERIMENT_TAG, plugin_data_pb2.HParamsPluginData(experiment=_experiment(runs)))])
+    for run in runs:
+        _write(folder / run.name, _events(run))
+
+
+def tag(metric: str) -> str:
+    """`train_loss` as `loss/train` and `layer1.mean` as `layer1/mean`: what stands before the stroke groups charts."""
+    if metric.startswith("layer"):
+        return metric.replace(".", "/")
+    part, _, quantity = metric.partition("_")
+    return f"{quantity}/{part}"
+
+
+def _write(folder: Path, events: Iterable[Event]) -> None:
+    content = io.BytesIO()
+    writer = RecordWriter(content)
+    for event in (Event(wall_time=0, file_version=FILE_VERSION), *events):
+        writer.write(event.SerializeToString())
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / FILE, [content.getvalue()])
+
+
+def _experiment(runs: Sequence[Run]) -> api_pb2.Experiment:
+    """The columns of the HPARAMS tab: what was varied and tuned, and the final metrics that there are."""
+    columns = {name: value for run in runs for name, value in run.varied.items()}
+    metrics = {tag(name) for run in runs for name in final_points(run)}
+    return api_pb2.Experiment(
+        hparam_infos=[api_pb2.HParamInfo(name=name, type=_type(value)) for name, value in columns.items()],
+        metric_infos=[
+            api_pb2.MetricInfo(name=api_pb2.MetricName(tag=name)) for name in FINAL_METRICS if name in metrics
+        ],
+    )
+
+
+def _type(value: float | bool | str) -> int:
+    if isinstance(value, bool):
+        return int(api_pb2.DATA_TYPE_BOOL)
+    return int(api_pb2.DATA_TYPE_STRING if isinstance(value, str) else api_pb2.DATA_TYPE_FLOAT64)
+
+
+def _events(run: Run) -> list[Event]:
+    started = plugin_data_pb2.SessionStartInfo(group_name=run.name, start_time_secs=0)
+    for name, value in run.varied.items():
+        if isinstance(value, bool):
+            started.hparams[name].bool_value = value
+        elif isinstance(value, str):
+            started.hparams[name].string_value = value
+        else:
+            started.hparams[name].number_value = value
+    ended = plugin_data_pb2.SessionEndInfo(status=STATUS[run.outcome], end_time_secs=run.wall_seconds)
+    return [
+        _hparams(metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=started)),
+        *(_scalar(run, point) for point in run.points),
+        _hparams(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=ended)),
+    ]
+
+
+def _scalar(run: Run, point: Point) -> Event:
+    seconds = run.seconds[point.epoch - 1] if 1 <= point.epoch <= len(run.seconds) else 0.0
+    value = Summary.Value(tag=tag(point.metric), simple_value=point.value)
+    return Event(wall_time=seconds, step=point.epoch, summary=Summary(value=[value]))
+
+
+def _hparams(name: str, data: plugin_data_pb2.HParamsPluginData) -> Event:
+    value = Summary.Value(tag=name, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR)
+    return Event(wall_time=0, summary=Summary(value=[value]))
