@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "scaling.md")
 TABLE = re.compile(r"(?P<start><!-- table: (?P<folder>[^>]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL)
 FILE = re.compile(r"(?P<start><!-- file: (?P<file>\S+) -->\n).*?(?P<end><!-- end of file -->)", re.DOTALL)
 

@@ -1,0 +1,171 @@
+"""`python -m benchmarks.overhead`: what a stack costs beside its training, wherever stacks can train.
+
+The training does nothing and gives back records as long as those of a real one (five trials of MNIST, ten epochs), so
+that what is left is sending the stack, sending its records back and writing them to the journal.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from actbench import store
+from actbench.catalogue.datasets import Arrays, data_folder, load
+from actbench.command_line import verb
+from actbench.disk import write_atomically
+from actbench.executors import Emit, Event, StackDone, run_in_process, start_workers
+from actbench.records import Curves, LayerProbe, TrialRecord
+from actbench.report.markdown import section_to_markdown
+from actbench.report.sections import Section
+from actbench.report.terminal import print_sections
+from actbench.settings import TrialSettings
+from actbench.stacks import Stack
+from actbench.trials import make_trial
+from benchmarks.job import FULL
+from benchmarks.machine import describe, head
+
+TRIALS, EPOCHS, STACKS, ROUNDS = 5, 10, 100, 5
+
+
+@dataclass(frozen=True)
+class Round:
+    """Seconds until the first stack is back (processes started, images sent), and per stack of those after it."""
+
+    first: float
+    each: float
+
+
+def train_nothing(stack: Stack, _arrays: Arrays, _device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
+    """Records of the usual length, at once; each epoch is reported as in a real training."""
+    for epoch in range(1, EPOCHS + 1):
+        on_epoch(epoch)
+    return [_record(trial.id, trial.seed, trial.settings) for trial in stack]
+
+
+def _record(trial: str, seed: int, settings: TrialSettings) -> TrialRecord:
+    data = settings.data
+    curve, counts = (1 / 3,) * EPOCHS, (40_000,) * EPOCHS
+    share = 1 / 3
+    probes = tuple(
+        LayerProbe(
+            epoch=epoch, layer=layer, mean=share, sd=share, zero_share=share, dead_share=share, saturated_share=share,
+            weight_gradient_norm=share, bias_gradient_norm=share,
+        )
+        for epoch in range(EPOCHS + 1)
+        for layer in (1, 2, 3)
+    )  # fmt: skip
+    return TrialRecord(
+        trial=trial, phase="final", seed=seed, settings=settings, outcome="done", train_count=data.train_count(),
+        validation_count=data.validation_count(), test_count=data.test_count(), probes=probes,
+        curves=Curves(
+            train_loss=curve, train_correct_count=counts, validation_loss=curve, validation_correct_count=counts
+        ),
+        test_correct_count=9_000, test_loss=share, test_is_correct="A" * (data.test_count() // 6), wall_seconds=0.0,
+        epoch_seconds=curve, stack_trials=TRIALS, device="cpu",
+    )  # fmt: skip
+
+
+def in_this_process(stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
+    """Stacks one after another, as with `--jobs 1`."""
+    run_in_process(stacks, train_nothing, arrays, "cpu", emit)
+
+
+def in_workers(workers: int, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
+    """Stacks in local worker processes, as with `--jobs N`."""
+    with start_workers(train_nothing, "cpu", workers) as pool:
+        pool.run(stacks, arrays, emit)
+
+
+PLACES: dict[str, Callable[[Sequence[Stack], Arrays, Emit], None]] = {
+    "this process": in_this_process,
+    "1 local worker": partial(in_workers, 1),
+    "2 local workers": partial(in_workers, 2),
+}
+
+
+def make_stacks_of_nothing(count: int) -> list[Stack]:
+    """Stacks of five trials of the usual network."""
+    train = {"epochs": EPOCHS}
+    settings = TrialSettings.model_validate({"data": {"dataset": "mnist"}, "train": train})
+    return [tuple(make_trial(settings, TRIALS * number + one) for one in range(TRIALS)) for number in range(count)]
+
+
+def measure(place: str, stacks: Sequence[Stack], arrays: Arrays) -> Round:
+    """One round in one place, each stack written to a journal as a run does."""
+    times: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+
+        def handle(event: Event) -> None:
+            if isinstance(event, StackDone):
+                store.append(Path(folder), event.records)
+                times.append(time.perf_counter())
+
+        started = time.perf_counter()
+        PLACES[place](stacks, arrays, handle)
+    return Round(times[0] - started, (times[-1] - times[0]) / (len(times) - 1))
+
+
+def measure_journal(stacks: Sequence[Stack], arrays: Arrays) -> float:
+    """Seconds per stack of writing alone."""
+    records = [train_nothing(stack, arrays, "cpu", lambda _epoch: None) for stack in stacks]
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        for one in records:
+            store.append(Path(folder), one)
+        return (time.perf_counter() - started) / len(records)
+
+
+def section(found: dict[str, list[Round]], journal: Sequence[float]) -> Section:
+    """Medians with the lowest and highest round."""
+    rows = [
+        (place, _spread([one.first for one in rounds], 1, 2), _spread([one.each for one in rounds], 1e3, 2))
+        for place, rounds in found.items()
+    ]
+    return Section(
+        title="what a stack costs beside its training",
+        header=("where", "first stack back, s", "each further stack, ms"),
+        rows=rows,
+        notes=(
+            f"Median (lowest to highest) of {len(journal)} rounds of {STACKS} stacks of {TRIALS} trials with {EPOCHS} "
+            "epochs, whose training does nothing.",
+            "First stack back: processes started and MNIST's images sent; a real run imports torch besides.",
+            f"Of each stack, {_spread(journal, 1e3, 2)} ms are its lines in the journal, written and synced.",
+        ),
+    )
+
+
+def _spread(values: Sequence[float], scale: float, digits: int) -> str:
+    low, middle, high = (scale * one for one in (min(values), statistics.median(values), max(values)))
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+@verb
+def main(out: Annotated[Path | None, typer.Option(help="Also write it to a Markdown file.")] = None) -> None:
+    """Measure every place in turns. Keep the machine idle meanwhile."""
+    arrays, stacks = load(FULL.facts(), data_folder(None)), make_stacks_of_nothing(STACKS)
+    lines = head(describe(FULL))
+    print(*lines, sep="\n")
+    found: dict[str, list[Round]] = {place: [] for place in PLACES}
+    journal: list[float] = []
+    for _ in range(ROUNDS):
+        for place, rounds in found.items():
+            rounds.append(measure(place, stacks, arrays))
+        journal.append(measure_journal(stacks, arrays))
+    one = section(found, journal)
+    print_sections([one])
+    if out is not None:
+        title = ["# What a stack costs beside its training", "", *(f"- {line}" for line in lines), "", ""]
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, "\n".join(title) + section_to_markdown(one, "##"))
+
+
+if __name__ == "__main__":
+    typer.run(main)

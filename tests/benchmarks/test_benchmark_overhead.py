@@ -1,0 +1,23 @@
+"""What a stack costs beside its training: every place is measured, and the table says how."""
+
+from __future__ import annotations
+
+import numpy
+import pytest
+
+from actbench.catalogue.datasets import Arrays
+from actbench.report.markdown import section_to_markdown
+from benchmarks import overhead
+
+
+@pytest.mark.parametrize("place", ["this process", "1 local worker"])
+def test_every_stack_comes_back_and_has_its_time(place: str) -> None:
+    pixels, labels = numpy.zeros((1, 784), numpy.uint8), numpy.zeros(1, numpy.int64)
+    arrays = Arrays(pixels, labels, pixels, labels)
+    stacks = overhead.make_stacks_of_nothing(3)
+    assert [len(stack) for stack in stacks] == [overhead.TRIALS] * 3
+    found = overhead.measure(place, stacks, arrays)
+    assert found.first > 0
+    assert found.each > 0
+    table = section_to_markdown(overhead.section({place: [found]}, [overhead.measure_journal(stacks, arrays)]), "##")
+    assert f"| {place} | " in table
