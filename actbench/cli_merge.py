@@ -16,7 +16,7 @@ def merge(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FOLDER...",
+            metavar="FOLDER",
             help="Result folders of one experiment, as its shards leave them.",
             show_default=False,
             autocompletion=result_folders,
