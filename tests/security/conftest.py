@@ -8,7 +8,7 @@ from watched import EXPERIMENT, PRIVATE, VERBS, Walk, watch
 
 from actbench.cli import app
 
-ABSOLUTE = {"tiny.yaml", "results/tiny", "page.html", "pictures", "merged", "new.yaml"}
+ABSOLUTE = {"tiny.yaml", "results/tiny", "page.html", "pictures", "merged", "logs", "new.yaml"}
 
 
 @pytest.fixture(scope="session")

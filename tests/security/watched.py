@@ -46,6 +46,7 @@ VERBS = {
     "status": ["status", "results/tiny"],
     "verify": ["verify", "results/tiny"],
     "merge": ["merge", "results/tiny", "--results", "merged"],
+    "export": ["export", "results/tiny", "--to", "tensorboard", "--out", "logs"],
 }
 
 # Python reads this file at the start of every process, workers included, that finds it on PYTHONPATH.
