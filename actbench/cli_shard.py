@@ -31,7 +31,7 @@ def refuse_beside_shard(*, fresh: bool, gate: bool) -> None:
 def end_shard(
     experiment: Experiment, shard: Shard, outcome: RunResult, root: Path, output_format: Literal["table", "json"]
 ) -> None:
-    """Print what the shard has done and say what to type next; raises `typer.Exit` unless its whole share is done."""
+    """Print what the shard has done and say what to type next; raises `typer.Exit` where trials failed."""
     from actbench.report.printing import print_answer
     from actbench.report.shards import next_step, shard_document, shard_section
 
@@ -47,5 +47,3 @@ def end_shard(
     if outcome.failed:
         say("The causes are in the column `cause` of trials.csv; the same command tries the failed trials again.")
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
-    if outcome.waits:
-        raise typer.Exit(errors.EXIT_WAITS_FOR_SHARDS)

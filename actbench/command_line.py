@@ -26,7 +26,6 @@ EXIT_CODES = (
     (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
     (f"{errors.EXIT_TRIALS_FAILED}", "finished, but some trials failed"),
     (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device, or a folder in use"),
-    (f"{errors.EXIT_WAITS_FOR_SHARDS}", "a shard is done with its tuning: merge the shards, and run it again"),
     (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
 )
 
