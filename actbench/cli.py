@@ -24,6 +24,7 @@ from actbench.cli_results import compare, report
 from actbench.cli_run import run
 from actbench.cli_verify import verify
 from actbench.command_line import EXIT_CODES, say
+from actbench.interruption import end_at_once
 from actbench.usage import unknown_words
 
 PURPOSE = "Settle which activation, initialiser, loss or output function is better on MNIST, by how much, how surely."
@@ -191,6 +192,18 @@ def program() -> typer.core.TyperGroup:
 
 
 def main() -> None:
+    """Run the command line; whoever interrupts it waits neither for Python's tidying up nor for a traceback."""
+    try:
+        _run_program()
+    except KeyboardInterrupt:
+        end_at_once(errors.EXIT_INTERRUPTED)
+    except SystemExit as ending:
+        if ending.code in (errors.EXIT_INTERRUPTED, errors.EXIT_TERMINATED):
+            end_at_once(int(ending.code))
+        raise
+
+
+def _run_program() -> None:
     """Run the command line, also where standard output or error has been closed."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere

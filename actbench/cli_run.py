@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,12 +20,12 @@ from actbench.command_line import (
     ShardOption,
     Smoke,
     TableOrJson,
+    farewell,
     parse_jobs,
-    raise_terminated,
     say,
-    stop_interrupted,
     verb,
 )
+from actbench.interruption import interruptible
 from actbench.shards import parse_shard
 
 
@@ -68,22 +67,22 @@ def run(
             lambda: dry_run_document(experiment, results, data, fresh=fresh, shard=part),
         )
         return
-    signal.signal(signal.SIGTERM, raise_terminated)
-    try:
+    with interruptible(farewell()) as interruption:
         from actbench.report.progress import progress
         from actbench.results import result_folder
         from actbench.runner import RunOptions, run_experiment
 
         folder = result_folder(results, experiment, part)
         say(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds -> {folder}")
+        options = RunOptions(results, data, device, workers, fresh, part)
         with progress() as show:
-            outcome = run_experiment(experiment, RunOptions(results, data, device, workers, fresh, part), show, say)
-    except KeyboardInterrupt as interruption:
-        stop_interrupted(interruption)
-    if part:
-        end_shard(experiment, part, outcome, results, output_format)
-        return
-    is_contradicted = _print_results(outcome.folder, results, output_format)
+            outcome = run_experiment(
+                experiment, options, interruption.checked_before(show), say, uninterrupted=interruption.held
+            )
+        if part:
+            end_shard(experiment, part, outcome, results, output_format)
+            return
+        is_contradicted = _print_results(outcome.folder, results, output_format)
     say(
         f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
         f"{outcome.failed} failed. Next: actbench report {shlex.quote(str(outcome.folder))}"

@@ -10,12 +10,13 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn, ParamSpec
+from typing import Annotated, Literal, ParamSpec
 
 import typer
 
 from actbench import errors
 from actbench.completion import experiment_files, result_folders
+from actbench.interruption import Interrupted
 from actbench.report.texts import visible
 
 P = ParamSpec("P")
@@ -102,10 +103,6 @@ FiguresFolder = Annotated[
 ]
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, unwound as Ctrl-C is."""
-
-
 def verb(function: Callable[P, None]) -> Callable[P, None]:
     """Turn expected errors into one message and their exit code; a reader who has left (`| head`) is no error."""
 
@@ -116,6 +113,10 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
             with _new_processes_import_nothing_from_here():
                 function(*arguments, **options)
             sys.stdout.flush()
+        except KeyboardInterrupt as interruption:
+            say(str(interruption) or "Interrupted.")
+            code = interruption.exit_code if isinstance(interruption, Interrupted) else errors.EXIT_INTERRUPTED
+            raise typer.Exit(code) from None
         except errors.ExpectedError as problem:
             say(*f"actbench: {problem}".split("\n"))
             raise typer.Exit(problem.exit_code) from None
@@ -166,13 +167,7 @@ def parse_jobs(text: str) -> int | None:
     raise errors.ConfigurationError(f"--jobs {text}: expected auto or a whole number from 1 to 1024")
 
 
-def raise_terminated(_signal_number: int, _frame: object) -> NoReturn:
-    """Unwind on SIGTERM as on Ctrl-C."""
-    raise Terminated
-
-
-def stop_interrupted(interruption: KeyboardInterrupt) -> NoReturn:
-    """End with the command that continues and the exit code of the signal."""
+def farewell() -> str:
+    """What an interrupted run says: the command that continues it."""
     again = shlex.join(["actbench", *(argument for argument in sys.argv[1:] if argument != "--fresh")])
-    say(f"Interrupted; every finished stack is kept. Continue with: {again}")
-    raise typer.Exit(errors.EXIT_TERMINATED if isinstance(interruption, Terminated) else errors.EXIT_INTERRUPTED)
+    return visible(f"Interrupted; every finished stack is kept. Continue with: {again}")

@@ -34,7 +34,7 @@ class Curves(BaseModel):
     after the epoch's last step (dropout off). Without a validation part its lists are empty.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     train_loss: tuple[float | None, ...] = ()
     train_correct_count: tuple[int, ...] = ()
@@ -51,7 +51,7 @@ class LayerProbe(BaseModel):
     None where there is no activation or the figure is not finite.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epoch: int
     layer: int
@@ -74,7 +74,7 @@ class TrialRecord(BaseModel):
     `wall_seconds` is the stack's time divided by its trials, `epoch_seconds` the part that each epoch's steps took.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
 
     schema_version: int = Field(SCHEMA, alias="schema")
     trial: str

@@ -25,6 +25,8 @@ from actbench.shards import Shard
 from actbench.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.worker import TrainStack, prepare_to_start, train_with_torch
 
+Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -64,6 +66,7 @@ class _Progress:
     started: float
     show: Callable[[RunState], None]
     known: dict[str, TrialRecord]
+    uninterrupted: Uninterrupted = contextlib.nullcontext
     epochs: int = 0
     epochs_by_trial: dict[str, int] = field(default_factory=dict)
 
@@ -73,7 +76,8 @@ class _Progress:
         else:
             records = event.records if isinstance(event, StackDone) else (self._failure(event),)
             kept = [record.model_copy(update={"environment": self.environment}) for record in records]
-            store.append(self.folder, kept)
+            with self.uninterrupted():
+                store.append(self.folder, kept)
             self.known |= {record.trial: record for record in kept}
             self._count(event.stack, records)
         self._refresh()
@@ -143,8 +147,13 @@ def run_experiment(
     show: Callable[[RunState], None],
     say: Callable[[str], None],
     train: TrainStack = train_with_torch,
+    *,
+    uninterrupted: Uninterrupted = contextlib.nullcontext,
 ) -> RunResult:
     """Train every trial that the result folder does not hold yet, tuning before final ones, then write the tables.
+
+    Finished trials are stored within `uninterrupted()`, where Ctrl-C has to wait. It waits for no tables: they follow
+    from the journal, and whoever has stopped a run is not to wait.
 
     Raises `UnusableEnvironmentError` where data, disk, device or a locked folder stand in the way; whatever was
     finished by then, or when Ctrl-C comes, stays in the folder.
@@ -167,9 +176,8 @@ def run_experiment(
             store.write_experiment(folder, experiment_to_yaml(experiment))
             if shard:
                 _take_tuning_over(result_folder(options.results, experiment), folder, make_plan(experiment, known))
-            progress = _Progress(
-                folder, "", device, _initial_state(experiment, known, shard), time.monotonic(), show, known
-            )
+            state = _initial_state(experiment, known, shard)
+            progress = _Progress(folder, "", device, state, time.monotonic(), show, known, uninterrupted)
             try:
                 if _missing(experiment, known, shard):
                     environment = describe_environment(dataset, device, workers)
@@ -188,8 +196,10 @@ def run_experiment(
                     )
                 plan = make_plan(experiment, known)
                 _freeze(experiment, plan, folder, known)
-            finally:
+            except Exception:
                 write_tables(load_results(folder, options.results, journal))
+                raise
+            write_tables(load_results(folder, options.results, journal))
     state = progress.state
     return RunResult(folder, state.total, state.done - state.before, state.diverged, state.failed, not plan.is_tuned())
 

@@ -1,4 +1,4 @@
-"""Every exit code of the table; 130 and 143 are in test_cli_streams."""
+"""Every exit code of the table; 130 and 143 are in test_interruption."""
 
 from __future__ import annotations
 

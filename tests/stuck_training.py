@@ -1,0 +1,50 @@
+"""Training that never ends after its first stack, in a program of its own: what stops it was no patience."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import actbench.runner
+from actbench.catalogue.datasets import Arrays
+from actbench.cli import main
+from actbench.records import TrialRecord
+from actbench.results import Results
+from actbench.stacks import Stack
+from builders import fake_train
+
+
+def train(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
+    """Finish the first stack, and no other."""
+    on_epoch(1)
+    try:
+        Path("first").touch(exist_ok=False)
+    except FileExistsError:
+        while True:
+            sum(range(10_000))
+    return fake_train(stack, arrays, device, on_epoch)
+
+
+def write_tables_for_ever(results: Results) -> None:
+    """Take no notice of Ctrl-C, as a library may while it is imported."""
+    print("writing", flush=True)
+    while True:
+        try:
+            time.sleep(3600)
+        except KeyboardInterrupt:
+            print("not yet", flush=True)
+
+
+if __name__ == "__main__":
+    from stuck_training import train as train_stuck  # workers are to find it by name
+
+    what = sys.argv.pop(1)
+    if what == "stuck":
+        actbench.runner.run_experiment = functools.partial(actbench.runner.run_experiment, train=train_stuck)
+    elif what == "tables":
+        actbench.runner.run_experiment = functools.partial(actbench.runner.run_experiment, train=fake_train)
+        actbench.runner.write_tables = write_tables_for_ever
+    main()
