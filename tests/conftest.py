@@ -17,7 +17,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tiny experiment has been run."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
-    finished = actbench("run", "tiny.yaml", "--jobs", "2", folder=folder)
+    finished = actbench("run", "tiny.yaml", folder=folder)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.startswith("test_accuracy by arm")
     assert "12/12 trials" in finished.stderr

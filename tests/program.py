@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
+
+from actbench.cli import main
 
 TINY = """
 name: tiny
@@ -20,8 +25,33 @@ baseline: {model.activation: relu}
 Finished = subprocess.CompletedProcess[str]
 
 
-def actbench(*arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None) -> Finished:
-    """Run a command line in a folder, without the data folder that the tests themselves were told."""
+def actbench(
+    *arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None, has_data: bool = False
+) -> Finished:
+    """Run a command line in a folder, in the tests' own process and on one core, which is as if it had its own.
+
+    The data folder that the tests themselves were told is told to it only where `has_data`.
+    """
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        if not has_data:
+            patch.delenv("ACTBENCH_DATA", raising=False)
+        for key, value in (environment or {}).items():
+            patch.setenv(key, value)
+        if hasattr(os, "sched_getaffinity"):
+            patch.setattr(os, "sched_getaffinity", lambda process: {0})
+        patch.setattr(sys, "argv", ["actbench", *map(str, arguments)])
+        patch.setattr(sys, "stdout", streams[0])
+        patch.setattr(sys, "stderr", streams[1])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    out, said = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+    return Finished(sys.argv, ended.value.code or 0, out, said)  # type: ignore[arg-type]
+
+
+def actbench_alone(*arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None) -> Finished:
+    """Run a command line in a process of its own: where imports, streams, cores or encodings matter."""
     command = [sys.executable, "-m", "actbench", *map(str, arguments)]
     variables = {key: value for key, value in os.environ.items() if key != "ACTBENCH_DATA"} | dict(environment or {})
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actbench import errors
+from actbench import runner as actbench_runner
 from program import actbench
 
 CONTRADICTED = "expect=[{claim: the loss is huge, metric: test_loss, above: 100}]"
-FAILING = """
-import sys
-from dataclasses import replace
-import actbench.runner
-from actbench.cli import main
-
-run = actbench.runner.run_experiment
-actbench.runner.run_experiment = lambda *arguments: replace(run(*arguments), failed=2)
-sys.argv = ["actbench", "run", "tiny.yaml"]
-main()
-"""
 
 
 @pytest.mark.parametrize(
@@ -43,8 +33,14 @@ def test_what_becomes_of_a_command_is_its_exit_code(arguments: list[str], code: 
     assert "Traceback" not in finished.stderr
 
 
-def test_failed_trials_are_exit_3_after_the_table(tiny: Path) -> None:
-    finished = subprocess.run([sys.executable, "-c", FAILING], cwd=tiny, capture_output=True, text=True, check=False)
+def test_failed_trials_are_exit_3_after_the_table(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = actbench_runner.run_experiment
+
+    def run_with_two_failures(*arguments: Any, **options: Any) -> actbench_runner.RunResult:
+        return replace(real(*arguments, **options), failed=2)
+
+    monkeypatch.setattr(actbench_runner, "run_experiment", run_with_two_failures)
+    finished = actbench("run", "tiny.yaml", folder=tiny)
     assert finished.returncode == errors.EXIT_TRIALS_FAILED, finished.stderr
     assert finished.stdout.startswith("test_accuracy by arm")
     assert "2 failed" in finished.stderr

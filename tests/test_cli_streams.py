@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from program import actbench
+from program import actbench_alone
 
 
 def test_piped_output_is_plain_and_never_cut(tiny: Path) -> None:
-    narrow = actbench("report", "results/tiny", folder=tiny, environment={"COLUMNS": "20", "PYTHONIOENCODING": "ascii"})
+    narrow = actbench_alone(
+        "report", "results/tiny", folder=tiny, environment={"COLUMNS": "20", "PYTHONIOENCODING": "ascii"}
+    )
     assert narrow.returncode == 0, narrow.stderr
     assert "\x1b" not in narrow.stdout
     assert "\r" not in narrow.stdout

@@ -22,7 +22,7 @@ from actbench.report.verify import is_whole, verify_folder
 from actbench.stacks import Stack
 from builders import experiment_from, fake_train
 from in_process import invoke
-from program import TINY, actbench
+from program import TINY, actbench_alone
 from test_runner import Counting, run
 
 TWO_STACKS = "name: made-up\nvary: {model.hidden: [[4], [5]]}\nseeds: 3\n"
@@ -117,7 +117,7 @@ def test_a_second_process_stays_out_of_the_folder_until_the_first_is_gone_or_dea
 def test_a_second_run_beside_another_is_exit_code_4(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     with another_process_in(tmp_path / "results" / "tiny"):
-        refused = actbench("run", "tiny.yaml", folder=tmp_path)
+        refused = actbench_alone("run", "tiny.yaml", folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (EXIT_ENVIRONMENT, "")
     assert "another actbench is running in this folder; wait for it or choose another --results" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -165,7 +165,7 @@ def test_a_real_limit_on_the_size_of_files_stops_a_real_run_which_goes_on_withou
     assert "Traceback" not in stopped.stderr
     folder = tmp_path / "results" / "tiny"
     assert store.read_journal(folder).damaged_lines == 0
-    assert actbench("run", "tiny.yaml", "--jobs", "1", folder=tmp_path).returncode == 0
+    assert actbench_alone("run", "tiny.yaml", "--jobs", "1", folder=tmp_path).returncode == 0
     assert is_whole(verify_folder(folder))
     assert (folder / "table.csv").read_bytes() == (tiny / "results" / "tiny" / "table.csv").read_bytes()
 
