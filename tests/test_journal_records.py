@@ -97,12 +97,12 @@ NO_RECORDS: dict[str, tuple[Callable[[TrialRecord], str], str]] = {
                                    "schema"),
     "NaN": (replaced('"test_loss":0.5', '"test_loss":NaN'), "expected value"),
     "infinity": (replaced('"test_loss":0.5', '"test_loss":-Infinity'), ""),
-    "a number too large": (replaced('"test_loss":0.5', '"test_loss":1e999'), "infinite"),
+    "a number too large": (replaced('"test_loss":0.5', '"test_loss":1e999'), "finite number"),
     "a time too large": (edited(epoch_seconds=[1.0, 2.0, 10**400]), ""),
     "a probe too large": (
-        lambda record: body_of(record, {"probes": [PROBE.model_dump()]}).replace("3.4e+38", "-1e999"), "infinite"),
+        lambda record: body_of(record, {"probes": [PROBE.model_dump()]}).replace("3.4e+38", "-1e999"), "finite number"),
     "a weight too large": (
-        lambda record: body_of(record, {"parameters": {"layer1.bias": [1]}}).replace("[1]}", "[1e999]}"), "infinite"),
+        lambda record: body_of(record, {"parameters": {"layer1.bias": [1]}}).replace("[1]}", "[1e999]}"), "finite"),
     "more right than there are": (edited(test_correct_count=361), "test_correct_count"),
     "fewer right than none": (edited(test_correct_count=-1), "test_correct_count"),
     "a class predicted less than never": (edited(test_prediction_counts=[361, -1]), "less than"),

@@ -7,5 +7,5 @@ from __future__ import annotations
 
 import os
 
-IN_THE_SUITE = 1_000
+IN_THE_SUITE = 500
 EXAMPLES = int(os.environ.get("ACTBENCH_FUZZ_EXAMPLES", "0"))
