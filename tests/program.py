@@ -46,7 +46,7 @@ def actbench(
         patch.setattr(sys, "stderr", streams[1])
         with pytest.raises(SystemExit) as ended:
             main()
-    out, said = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+    out, said = (stream.buffer.getvalue().decode() for stream in streams)
     return Finished(sys.argv, ended.value.code or 0, out, said)  # type: ignore[arg-type]
 
 

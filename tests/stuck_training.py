@@ -46,5 +46,5 @@ if __name__ == "__main__":
         actbench.runner.run_experiment = functools.partial(actbench.runner.run_experiment, train=train_stuck)
     elif what == "tables":
         actbench.runner.run_experiment = functools.partial(actbench.runner.run_experiment, train=fake_train)
-        actbench.runner.write_tables = write_tables_for_ever
+        setattr(actbench.runner, "write_tables", write_tables_for_ever)  # noqa: B010 (a name of the runner's own)
     main()

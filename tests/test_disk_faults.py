@@ -14,7 +14,7 @@ import pytest
 from actbench import store
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment import Experiment
-from actbench.report.tables import table_texts
+from actbench.report.tables import table_texts, write_tables
 from actbench.results import load_results
 from builders import experiment_from
 from faults import Disk, Fault, Kind, Mode, failing
@@ -120,6 +120,7 @@ def begun(experiment: Experiment, tmp_path: Path) -> Path:
     with failing(tmp_path, None), pytest.raises(KeyboardInterrupt):
         run(experiment, tmp_path / "begun", Counting(stop_after=7))
     folder = tmp_path / "begun" / "results" / "faulty"
+    write_tables(load_results(folder, folder.parent))
     with (folder / store.JOURNAL).open("ab") as journal:
         journal.write(PART)
     environment = store.read_environment(folder)
