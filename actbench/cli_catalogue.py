@@ -18,14 +18,14 @@ def list_catalogue(
         str | None,
         typer.Argument(
             metavar="KIND",
-            help="activation, output, initialiser, loss, optimizer or dataset.",
+            help="activation, output, initialiser, loss, optimizer, dataset or experiment.",
             show_default=False,
             autocompletion=kinds,
         ),
     ] = None,
     output_format: TableOrJson = "table",
 ) -> None:
-    """List what an experiment can choose from."""
+    """List what an experiment can choose from, and the experiments that come along."""
     from actbench.report.printing import print_answer
     from actbench.report.summary import catalogue_document, catalogue_sections
 

@@ -30,16 +30,10 @@ if TYPE_CHECKING:
 
 
 def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
-    """Read an experiment file and say its warnings; raises `ConfigurationError` with every mistake in it."""
-    from dataclasses import replace
+    """Read an experiment and say its warnings; raises `ConfigurationError` with every mistake in it."""
+    from actbench.opening import open_experiment
 
-    from actbench.config import load_experiment
-    from actbench.experiment import smoke_version
-
-    loaded = load_experiment(config, overrides or ())
-    for warning in loaded.warnings:
-        say(f"warning: {warning}")
-    return replace(loaded, experiment=smoke_version(loaded.experiment)) if smoke else loaded
+    return open_experiment(config, overrides or (), say, smoke=smoke)
 
 
 @verb

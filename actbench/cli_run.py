@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from actbench import errors
+from actbench.bundled import find_experiment
 from actbench.cli_experiment import load
 from actbench.cli_shard import end_shard, refuse_beside_shard
 from actbench.command_line import (
@@ -46,7 +47,7 @@ def run(
 ) -> None:
     """Train every trial that the result folder does not hold yet, then print the table and the claims' verdicts."""
     if not dry_run:
-        say(f"Reading {config} ...")
+        say(f"Reading {find_experiment(config)} ...")
     experiment = load(config, overrides, smoke).experiment
     workers, part = parse_jobs(jobs), parse_shard(shard)
     if part:

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, ParamSpec
 import typer
 
 from actbench import errors
-from actbench.completion import experiment_files, result_folders
+from actbench.completion import experiments, result_folders
 from actbench.interruption import Interrupted
 from actbench.report.texts import visible
 
@@ -34,9 +34,9 @@ Config = Annotated[
     Path,
     typer.Argument(
         metavar="CONFIG",
-        help="An experiment file (YAML).",
+        help="An experiment file (YAML), or the name of one that comes along, such as quickstart.",
         show_default=False,
-        autocompletion=experiment_files,
+        autocompletion=experiments,
     ),
 ]
 Folder = Annotated[
@@ -122,7 +122,7 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(problem.exit_code) from None
         except OSError as problem:
             if problem.filename is not None:
-                say(f"actbench: {problem.filename}: cannot be used ({problem.strerror})")
+                say(f"actbench: {errors.unusable_file(problem)}")
                 raise typer.Exit(errors.EXIT_ENVIRONMENT) from None
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if isinstance(problem, BrokenPipeError):

@@ -17,6 +17,13 @@ PLAIN_NAME = re.compile(r"[\w.,+@%][\w.,+@%-]*")  # shells evaluate what they ar
 EXPERIMENT_OF_A_RESULT = "experiment.yaml"
 
 
+def experiments(incomplete: str) -> list[str]:
+    """Experiment files, and the names of those that come along with actbench."""
+    from actbench.bundled import bundled_experiments
+
+    return [*_beginning_with(incomplete, *bundled_experiments()), *experiment_files(incomplete)]
+
+
 def experiment_files(incomplete: str) -> list[str]:
     """YAML files here or a few folders below, whole, so that the shell fills in what their names share."""
     return sorted(entry for entry, is_folder in _entries_below(incomplete) if _is_experiment_file(entry, is_folder))
@@ -74,7 +81,7 @@ def kinds(incomplete: str) -> list[str]:
     """Kinds of entries of the catalogue."""
     from actbench.catalogue.registry import Kind
 
-    return _beginning_with(incomplete, *get_args(Kind), "dataset")
+    return _beginning_with(incomplete, *get_args(Kind), "dataset", "experiment")
 
 
 def dataset_names(incomplete: str) -> list[str]:

@@ -26,3 +26,8 @@ class UnusableEnvironmentError(ExpectedError):
     """Data, disk, device or a folder that is in use stands in the way."""
 
     exit_code = EXIT_ENVIRONMENT
+
+
+def unusable_file(problem: OSError) -> UnusableEnvironmentError:
+    """What to say of a file or folder that cannot be read or written."""
+    return UnusableEnvironmentError(f"{problem.filename}: cannot be used ({problem.strerror})")

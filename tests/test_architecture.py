@@ -32,6 +32,8 @@ ALLOWED = {
         "catalogue", "choices", "compatibility", "errors", "expectations", "experiment", "overrides", "settings",
         "validation", "yaml_source",
     },
+    "bundled": {"catalogue", "errors"},
+    "opening": {"bundled", "config", "experiment"},
     "overrides": {"validation", "yaml_source"},
     "trials": {"choices", "layers", "records", "settings"},
     "stacks": {"layers", "records", "settings", "trials"},
@@ -49,8 +51,9 @@ ALLOWED = {
     "results": {"config", "experiment", "plan", "records", "shards", "store"},
     "analysis": {"experiment", "lazy", "metrics", "plan", "records", "trials", "verdict"},
     "report": {
-        "analysis", "catalogue", "choices", "costs", "disk", "errors", "experiment", "flows", "journal", "layers",
-        "lazy", "metrics", "plan", "records", "results", "settings", "shards", "store", "trials", "tuning", "verdict",
+        "analysis", "bundled", "catalogue", "choices", "costs", "disk", "errors", "experiment", "flows", "journal",
+        "layers", "lazy", "metrics", "plan", "records", "results", "settings", "shards", "store", "trials", "tuning",
+        "verdict",
     },
     "merging": {"disk", "errors", "experiment", "journal", "plan", "records", "report", "results", "store"},
     "runner": {
@@ -61,7 +64,7 @@ ALLOWED = {
     "doctor": {"catalogue", "environment", "errors", "import_probe", "report"},
     "schema": {"catalogue", "choices", "config", "expectations", "experiment", "metrics"},
     "starter": {"config", "errors", "experiment", "schema"},
-    "completion": {"catalogue"},
+    "completion": {"bundled", "catalogue"},
     "interruption": {"errors"},
     "command_line": {"completion", "errors", "interruption", "report"},
     "usage": {"catalogue"},
@@ -69,8 +72,8 @@ ALLOWED = {
     "cli_data": {"catalogue", "command_line", "completion", "errors", "report"},
     "cli_doctor": {"catalogue", "command_line", "doctor", "errors", "report"},
     "cli_experiment": {
-        "catalogue", "command_line", "completion", "config", "environment", "errors", "experiment", "preflight",
-        "report", "results", "schema", "shards", "starter",
+        "catalogue", "command_line", "completion", "config", "environment", "errors", "opening", "preflight", "report",
+        "results", "schema", "shards", "starter",
     },
     "exporting": {"disk", "errors", "experiment", "metrics", "records", "report", "results"},
     "cli_export": {"command_line", "completion", "exporting", "report", "results"},
@@ -78,8 +81,8 @@ ALLOWED = {
     "cli_results": {"command_line", "errors", "report", "results"},
     "cli_shard": {"command_line", "errors", "report", "shards"},
     "cli_run": {
-        "catalogue", "cli_experiment", "cli_shard", "command_line", "errors", "interruption", "report", "results",
-        "runner", "shards",
+        "bundled", "catalogue", "cli_experiment", "cli_shard", "command_line", "errors", "interruption", "report",
+        "results", "runner", "shards",
     },
     "cli_verify": {"command_line", "completion", "errors", "report"},
     "cli": {
@@ -87,7 +90,9 @@ ALLOWED = {
         "cli_run", "cli_verify", "command_line", "errors", "interruption", "usage",
     },
     "__main__": {"cli"},
-    "__init__": set(),
+    "views": {"analysis", "command_line", "report", "results"},
+    "api": {"catalogue", "command_line", "environment", "errors", "opening", "report", "results", "runner", "views"},
+    "__init__": {"api", "errors", "views"},
 }  # fmt: skip
 HEAVY = {"torch", "torchvision", "pandas", "scipy", "matplotlib", "sklearn", "numpy"}
 MAY_IMPORT_AT_THE_TOP = {"training": {"numpy", "torch"}}

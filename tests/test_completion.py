@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from actbench.bundled import bundled_experiments
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import names
 from actbench.cli import VERBS
@@ -60,13 +61,18 @@ def test_verbs_and_options_are_completed(tree: Path) -> None:
 def test_names_of_the_catalogue_are_completed(tree: Path) -> None:
     expected = [name for name in (*names("activation"), *names("output")) if name.startswith("re")]
     assert completed("actbench show tanh re", tree) == expected
-    assert {"activation", "dataset"} <= set(completed("actbench list ", tree))
+    assert {"activation", "dataset", "experiment"} <= set(completed("actbench list ", tree))
     assert completed("actbench data fetch ", tree) == list(DATASETS)
 
 
 @pytest.mark.parametrize("verb", ["run", "validate", "summary", "plan"])
 def test_experiment_files_are_completed_whole_and_those_of_results_are_not(verb: str, tree: Path) -> None:
-    assert completed(f"actbench {verb} ", tree) == ["a.yaml", "configs/b.yaml", "configs/more/c.yml"]
+    assert completed(f"actbench {verb} ", tree) == [
+        *bundled_experiments(),
+        "a.yaml",
+        "configs/b.yaml",
+        "configs/more/c.yml",
+    ]
     assert completed(f"actbench {verb} configs/m", tree) == ["configs/more/c.yml", "configs/more/far/e.yaml"]
     assert completed(f"actbench {verb} .v", tree) == [".venv/d.yaml"]
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from actbench.bundled import bundled_experiments, what_it_asks
 from actbench.catalogue.datasets import DATASETS, is_present, raw_folder
 from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, entries
 from actbench.errors import ConfigurationError
@@ -16,7 +17,7 @@ from actbench.layers import Layer, count_parameters, resolve_layers
 from actbench.report.sections import Section
 from actbench.settings import TrialSettings
 
-KINDS = (*get_args(Kind), "dataset")
+KINDS = (*get_args(Kind), "dataset", "experiment")
 
 
 def summary_sections(experiment: Experiment) -> list[Section]:
@@ -89,7 +90,8 @@ def catalogue_sections(kind: str | None) -> list[Section]:
     """The entries of one kind, or of all; raises `ConfigurationError` on an unknown kind."""
     wanted = _wanted_kinds(kind)
     sections = [_entries_section(name) for name in get_args(Kind) if name in wanted]
-    return sections + ([_datasets_section()] if "dataset" in wanted else [])
+    sections += [_datasets_section()] if "dataset" in wanted else []
+    return sections + ([_experiments_section()] if "experiment" in wanted else [])
 
 
 def _wanted_kinds(kind: str | None) -> tuple[str, ...]:
@@ -109,7 +111,14 @@ def catalogue_document(kind: str | None) -> dict[str, Any]:
     document: dict[str, Any] = {
         name: [entry_document(entry) for entry in entries(name)] for name in get_args(Kind) if name in wanted
     }
-    return document | ({"dataset": [*map(asdict, DATASETS.values())]} if "dataset" in wanted else {})
+    document |= {"dataset": [*map(asdict, DATASETS.values())]} if "dataset" in wanted else {}
+    return document | ({"experiment": _bundled_documents()} if "experiment" in wanted else {})
+
+
+def _bundled_documents() -> list[dict[str, str]]:
+    return [
+        {"name": name, "file": str(file), "summary": what_it_asks(file)} for name, file in bundled_experiments().items()
+    ]
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
@@ -242,3 +251,8 @@ def _datasets_section() -> Section:
     ]
     header = ["name", "train / test", "features", "classes", "from", "what it is", "reference"]
     return Section("datasets", header, rows, is_complete=True)
+
+
+def _experiments_section() -> Section:
+    rows = [[name, what_it_asks(file)] for name, file in bundled_experiments().items()]
+    return Section("experiments", ["name", "what it asks"], rows, ["To train one: actbench run NAME."], prose=(1,))

@@ -128,7 +128,7 @@ def test_a_log_gets_a_line_now_and_then_and_one_at_the_end() -> None:
 
 def test_the_catalogue_lists_every_kind_or_the_one_asked_for() -> None:
     assert [section.title for section in catalogue_sections(None)] == [
-        "activations", "outputs", "initialisers", "losses", "optimizers", "datasets",
+        "activations", "outputs", "initialisers", "losses", "optimizers", "datasets", "experiments",
     ]  # fmt: skip
     assert [section.title for section in catalogue_sections("losses")] == ["losses"]
     with pytest.raises(ConfigurationError, match="did you mean optimizer"):

@@ -1,0 +1,71 @@
+"""Experiments that come along with actbench, each reachable by its name."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from actbench.errors import ConfigurationError
+
+FIRST = "quickstart"
+ENDINGS = (".yaml", ".yml")
+
+
+@cache
+def bundled_experiments() -> dict[str, Path]:
+    """The files by name: the one to begin with first, those of the documents last."""
+    files = sorted(_folder().rglob("*.yaml"), key=lambda file: (len(file.parts), file.stem != FIRST, file.name))
+    return {file.stem: file for file in files}
+
+
+def _folder() -> Path:
+    """`configs`: within an installed package, beside the package in a source tree."""
+    package = Path(__file__).parent
+    within = package / "configs"
+    return within if within.is_dir() else package.parent / "configs"
+
+
+def what_it_asks(file: Path) -> str:
+    """The sentence that a bundled experiment begins with, below the line for editors."""
+    with file.open(encoding="utf-8") as lines:
+        next(lines)
+        return next(lines).removeprefix("#").strip()
+
+
+def find_experiment(given: Path) -> Path:
+    """The file that a path or a name means; a file in the current folder comes before a bundled one of that name.
+
+    Raises `ConfigurationError` where there is no such file and no experiment of this name comes along.
+    """
+    bundled, name = bundled_experiments(), str(given)
+    if _is_there(given):
+        return given
+    if given.name == name and given.suffix not in ENDINGS:
+        beside = [file for ending in ENDINGS if _is_there(file := Path(f"{name}{ending}"))]
+        if beside or name in bundled:
+            return beside[0] if beside else bundled[name]
+        if not given.is_dir():
+            raise ConfigurationError(_unknown(name, list(bundled)))
+    elif given.stem in bundled:
+        raise ConfigurationError(
+            f"{given}: no such file; {given.stem}, without folder and ending, comes along with actbench"
+        )
+    return given
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists() and not file.is_dir()
+    except OSError:  # whoever opens it says why it cannot be
+        return True
+
+
+def _unknown(name: str, bundled: list[str]) -> str:
+    from actbench.catalogue.registry import did_you_mean
+
+    here = [file.name for ending in ENDINGS for file in sorted(Path().glob(f"*{ending}"))]
+    near = did_you_mean(name, [*bundled, *here])
+    return (
+        f"{name!r}: no such file, and no experiment of this name comes along with actbench{near}\n"
+        f"these come along: {', '.join(bundled)}"
+    )
