@@ -160,14 +160,24 @@ NUMBERS = (
 )  # fmt: skip
 
 
+PAIR_NUMBERS = (
+    "first", "second", "n", "difference", "difference_ci_low", "difference_ci_high", "p", "p_holm",
+    "probability_better", "verdict",
+)  # fmt: skip
+
+
+def flat_pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """One row for every pair that was compared, each end of its interval by itself."""
+    yield from (row | _ends("difference_ci", row["difference_ci"]) for row in pair_rows(comparison))
+
+
 def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """One row per arm; accuracies and their differences as fractions."""
     for row in comparison.rows:
         numbers = _numbers(row)
         flat = {key: numbers[key] for key in NUMBERS if key in numbers}
         for key in ("ci", "difference_ci", "probability_better_ci"):
-            low, high = numbers[key] or (None, None)
-            flat |= {f"{key}_low": low, f"{key}_high": high}
+            flat |= _ends(key, numbers[key])
         factors = {path: value_to_text(one) for path, one in row.sample.values}
         tuned = tuned_text(row.sample.tuned) if row.sample.tuned else None
         yield {"arm": row.sample.label, **factors, **flat, "tuned": tuned}
@@ -193,6 +203,11 @@ def _numbers(row: Row) -> dict[str, Any]:
     }
 
 
+def _ends(key: str, bounds: Sequence[float] | None) -> dict[str, float | None]:
+    low, high = bounds or (None, None)
+    return {f"{key}_low": low, f"{key}_high": high}
+
+
 def _listed(bounds: tuple[float, float] | None) -> list[float] | None:
     return list(bounds) if bounds else None
 
@@ -215,10 +230,21 @@ def comparison_to_json(comparison: Comparison, notes: Mapping[str, Any]) -> dict
         **notes,
     }
     if comparison.pairs:
-        document["pairs"] = [
-            {"first": one.first.label, "second": one.second.label, "n": one.difference.n}
-            | {"difference": one.difference.mean, "difference_ci": _listed(one.difference.interval), "p": one.p}
-            | {"p_holm": one.p_holm, "probability_better": one.probability_better, "verdict": one.verdict}
-            for one in comparison.pairs
-        ]
+        document["pairs"] = list(pair_rows(comparison))
     return document
+
+
+def pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """One row for every pair that was compared."""
+    for one in comparison.pairs:
+        yield {
+            "first": one.first.label,
+            "second": one.second.label,
+            "n": one.difference.n,
+            "difference": one.difference.mean,
+            "difference_ci": _listed(one.difference.interval),
+            "p": one.p,
+            "p_holm": one.p_holm,
+            "probability_better": one.probability_better,
+            "verdict": one.verdict,
+        }

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from actbench import __version__
@@ -19,8 +17,8 @@ from actbench.report.layers import layers_section
 from actbench.report.method import method_sections, repeat_commands, settings_text
 from actbench.report.numbers import ABSENT
 from actbench.report.plain_words import metric_in_words, plain_words
+from actbench.report.rendering import render
 from actbench.report.sections import NUMBER, Section
-from actbench.report.texts import visible
 from actbench.results import Results
 
 MOST_OPEN_ROWS, MOST_ROWS = 15, 500
@@ -81,36 +79,17 @@ PLACES = {"arms": "comparison", "seeds": "curves", "sensitivity": "tuning", "ins
 def page(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) -> str:
     """The whole page; the same text for the same results."""
     claims = judge_claims(results.experiment.expectations, results.plan, results.records)
-    return str(
-        _environment()
-        .get_template("page.html")
-        .render(
-            name=results.experiment.name,
-            metric=metric_in_words(comparison.metric),
-            lead=plain_words(comparison, results, claims),
-            chapters=_chapters(results, comparison, drawings),
-            folded_drawings=FOLDED_DRAWINGS,
-            settings=settings_text(results).splitlines(),
-            commands=repeat_commands(results),
-            version=__version__,
-        )
+    return render(
+        "page.html",
+        name=results.experiment.name,
+        metric=metric_in_words(comparison.metric),
+        lead=plain_words(comparison, results, claims),
+        chapters=_chapters(results, comparison, drawings),
+        folded_drawings=FOLDED_DRAWINGS,
+        settings=settings_text(results).splitlines(),
+        commands=repeat_commands(results),
+        version=__version__,
     )
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("actbench.report"),
-        autoescape=True,
-        finalize=_visible_text,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _visible_text(shown: Any) -> Any:
-    return visible(shown) if isinstance(shown, str) and not isinstance(shown, Markup) else shown
 
 
 def _chapters(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) -> list[Chapter]:

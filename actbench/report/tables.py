@@ -17,7 +17,7 @@ from actbench.metrics import CURVES, parse_metric
 from actbench.plan import PRIMARY_METRIC, Plan
 from actbench.records import LayerProbe, Trial, TrialRecord
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows
-from actbench.report.comparison import comparison_columns, comparison_rows
+from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, flat_pair_rows
 from actbench.report.contents import comparison_sections
 from actbench.report.markdown import section_to_markdown
 from actbench.report.texts import visible
@@ -87,6 +87,11 @@ def layers_table(results: Results) -> Table:
 def arms_table(comparison: Comparison) -> Table:
     """One row for each arm."""
     return comparison_rows(comparison), comparison_columns(comparison)
+
+
+def pairs_table(comparison: Comparison) -> Table:
+    """One row for each pair of arms, where these were asked for."""
+    return ({name: row[name] for name in PAIR_NUMBERS} for row in flat_pair_rows(comparison)), PAIR_NUMBERS
 
 
 def tuning_table(results: Results) -> Table:

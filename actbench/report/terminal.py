@@ -22,11 +22,18 @@ COLUMN_GAP = 2
 PLAIN = str.maketrans(SPARKS + BAR, "_.-~=+*#" + PLAIN_BAR)
 
 
-def console_for(stream: TextIO) -> Console:
+def console_for(stream: TextIO, *, is_styled: bool = True) -> Console:
     """A console that never cuts a line short where the stream is no terminal, and draws what its encoding can."""
     is_terminal = stream.isatty()
-    width = None if is_terminal else UNLIMITED_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=not is_terminal, emoji=False, markup=False)
+    return Console(
+        file=stream,
+        width=None if is_terminal else UNLIMITED_WIDTH,
+        highlight=False,
+        soft_wrap=not is_terminal,
+        emoji=False,
+        markup=False,
+        color_system="auto" if is_styled else None,
+    )
 
 
 def print_sections(sections: Iterable[Section]) -> None:
@@ -34,9 +41,9 @@ def print_sections(sections: Iterable[Section]) -> None:
     sys.stdout.writelines(f"{line}\n" for line in section_lines(sections, sys.stdout))
 
 
-def section_lines(sections: Iterable[Section], stream: TextIO) -> list[str]:
-    """What `print_sections` prints, for a stream as wide and with the characters that it has."""
-    console = console_for(stream)
+def section_lines(sections: Iterable[Section], stream: TextIO, *, is_styled: bool = True) -> list[str]:
+    """What `print_sections` prints, as wide and with the characters that suit the stream."""
+    console = console_for(stream, is_styled=is_styled)
     with console.capture() as captured:  # rich would end the program where a reader has left
         for number, section in enumerate(sections):
             if number:

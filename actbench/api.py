@@ -1,0 +1,182 @@
+"""actbench from Python: the verbs `run` and `compare`, and result folders as pandas frames.
+
+Options are called as on the command line, and mistakes raise `ConfigurationError` or `UnusableEnvironmentError` with
+the message that the command line prints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from actbench.environment import available_cores
+from actbench.errors import ConfigurationError, ExpectedError, UnusableEnvironmentError, unusable_file
+from actbench.report.compare import Request, load_reference
+from actbench.results import Results, load_results
+from actbench.views import ComparisonView, ResultFolder, compared
+
+__all__ = [
+    "ComparisonView",
+    "ConfigurationError",
+    "ExpectedError",
+    "ResultFolder",
+    "UnusableEnvironmentError",
+    "compare",
+    "load",
+    "run",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _explaining_files(function: Callable[P, T]) -> Callable[P, T]:
+    """Raise `UnusableEnvironmentError` for a file that cannot be read or written."""
+
+    @functools.wraps(function)
+    def explained(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return function(*arguments, **options)
+        except OSError as problem:
+            if problem.filename is None:
+                raise
+            raise unusable_file(problem) from problem
+
+    return explained
+
+
+@_explaining_files
+def run(
+    config: str | Path,
+    *,
+    set: Mapping[str, object] | Iterable[str] = (),
+    results: str | Path = "results",
+    data_dir: str | Path | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    jobs: int | Literal["auto"] = "auto",
+    smoke: bool = False,
+    fresh: bool = False,
+    quiet: bool = False,
+) -> ResultFolder:
+    """Train every trial that the result folder does not hold yet; the folder with its tables.
+
+    `config` is an experiment file or the name of one that comes along; `set` changes settings of it, as
+    `{"train.epochs": 3, "seeds": 5}` or `["train.epochs=3"]`. Progress goes to standard error unless `quiet`. Ctrl-C
+    (in a notebook: interrupt) keeps every finished trial, and the same call goes on from there. Trials that failed
+    are counted in the result and raise nothing.
+    """
+    from actbench.catalogue.datasets import data_folder
+    from actbench.command_line import parse_jobs, say
+    from actbench.opening import open_experiment
+    from actbench.report.progress import progress
+    from actbench.runner import RunOptions, run_experiment
+
+    experiment = open_experiment(Path(config), _overrides(set), say, smoke=smoke).experiment
+    data = data_folder(Path(data_dir) if data_dir is not None else None)
+    options = RunOptions(Path(results), data, device, parse_jobs(str(jobs)), fresh)
+    tell = _tell_nothing if quiet else say
+    tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds")
+    try:
+        with _caller_left_alone(), _silence() if quiet else progress() as show:
+            outcome = run_experiment(experiment, options, show, tell)
+    except KeyboardInterrupt:
+        tell("Interrupted; every finished stack is kept. The same call goes on from there.")
+        raise
+    tell(
+        f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
+        f"{outcome.failed} failed"
+    )
+    return load(outcome.folder)
+
+
+@_explaining_files
+def load(folder: str | Path | None = None, *, results: str | Path = "results") -> ResultFolder:
+    """Read a result folder, or the latest under `results`."""
+    return ResultFolder(_read(folder, results))
+
+
+@_explaining_files
+def compare(
+    *folders: str | Path | ResultFolder,
+    results: str | Path = "results",
+    baseline: str | Path | ResultFolder | None = None,
+    metric: str = "test_accuracy",
+    by: str | None = None,
+    all_pairs: bool = False,
+    shared_lr: bool = False,
+) -> ComparisonView:
+    """Compare the arms of one or several result folders, or of the latest under `results`.
+
+    `baseline` is an arm (`"relu"`, `"model.activation=relu"`) or another result folder. Raises `ConfigurationError`
+    on a metric, baseline or factor that the experiment does not have.
+    """
+    name = str(baseline) if isinstance(baseline, str | Path) else None
+    request = Request(name, metric, by, shared_lr, all_pairs)
+    found = [_read(folder, results) for folder in folders] or [_read(None, results)]
+    reference = baseline.results if isinstance(baseline, ResultFolder) else load_reference(Path(results), request)
+    return compared(found, reference, request)
+
+
+def _read(folder: str | Path | ResultFolder | None, root: str | Path) -> Results:
+    if isinstance(folder, ResultFolder):
+        return folder.results
+    return load_results(Path(folder) if folder is not None else None, Path(root))
+
+
+def _overrides(given: Mapping[str, object] | Iterable[str]) -> list[str]:
+    """Settings as `--set` takes them."""
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, Mapping):
+        return list(given)
+    return [f"{key}={_as_yaml(key, value)}" for key, value in given.items()]
+
+
+def _as_yaml(key: str, value: object) -> str:
+    """A value as JSON, which YAML is a superset of; what numpy and pandas make of numbers and lists counts as these."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    except (AttributeError, TypeError, ValueError):
+        raise ConfigurationError(
+            f"--set {key}: expected a number, text, list or mapping, found {type(value).__name__}"
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[Callable[..., None]]:
+    yield _tell_nothing
+
+
+def _tell_nothing(*_: object) -> None:
+    """Say nothing, and show nothing."""
+
+
+@contextlib.contextmanager
+def _caller_left_alone() -> Iterator[None]:
+    """Keep workers from running the caller's script once more, and torch here at the threads that it has.
+
+    A new process runs the main module again to find what is defined there, and training takes one thread.
+    """
+    main, threads = sys.modules["__main__"], _torch_threads()
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(threads or available_cores())
+
+
+def _torch_threads() -> int | None:
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch else None

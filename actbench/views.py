@@ -1,0 +1,160 @@
+"""Result folders and comparisons as a notebook holds them: pandas frames, and tables to look at."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actbench.analysis.comparison import Comparison, compare
+from actbench.report import tables
+from actbench.report.claims import claims_section
+from actbench.report.compare import Request, answer, comparison_document, judge_results, with_bars
+from actbench.report.contents import comparison_sections
+from actbench.report.frames import to_frame
+from actbench.report.notebook import sections_to_html
+from actbench.report.printing import whole_document
+from actbench.report.sections import Section
+from actbench.report.terminal import section_lines
+from actbench.report.texts import visible
+from actbench.results import Results
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class ComparisonView:
+    """A comparison as `actbench compare` makes it: `table` and `pairs` are frames, a notebook shows it with its notes.
+
+    Accuracies and their differences are fractions in frames and in `document`, percent in what is shown.
+    """
+
+    def __init__(self, comparison: Comparison, results: Sequence[Results]) -> None:
+        self._comparison = comparison
+        self._results = tuple(results)
+
+    @cached_property
+    def table(self) -> pandas.DataFrame:
+        """One row for each arm: mean, interval, paired difference, exact p and verdict."""
+        paths = [path for row in self._comparison.rows for path, _ in row.sample.values]
+        return to_frame(tables.arms_table(self._comparison), settings=list(dict.fromkeys(paths)))
+
+    @cached_property
+    def pairs(self) -> pandas.DataFrame:
+        """One row for each pair of arms; empty unless `all_pairs` was asked for."""
+        return to_frame(tables.pairs_table(self._comparison))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the numbers are, and what stands between them and a conclusion."""
+        return list(self.sections()[0].notes)
+
+    def document(self) -> dict[str, Any]:
+        """The same as `actbench compare --format json` prints."""
+        return whole_document(comparison_document(self._comparison, self._results))
+
+    def sections(self) -> list[Section]:
+        """What `actbench compare` prints, as plain data."""
+        return comparison_sections(self._comparison, self._results)
+
+    def _repr_html_(self) -> str:
+        return sections_to_html(self.sections())
+
+    def __repr__(self) -> str:
+        return "\n".join(section_lines(with_bars(self.sections(), self._comparison), sys.stdout, is_styled=False))
+
+
+class ResultFolder:
+    """A result folder as it was when it was read; accuracies in its frames are fractions."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self.results.folder
+
+    @cached_property
+    def trials(self) -> pandas.DataFrame:
+        """One row for each trial: `trials.csv`."""
+        return to_frame(tables.trials_table(self.results), settings=tables.varied_settings(self.results))
+
+    @cached_property
+    def epochs(self) -> pandas.DataFrame:
+        """One row for each trial and epoch: `epochs.csv`."""
+        return to_frame(tables.epochs_table(self.results))
+
+    @cached_property
+    def layers(self) -> pandas.DataFrame:
+        """One row for each trial, probed epoch and layer: `layers.csv`."""
+        return to_frame(tables.layers_table(self.results))
+
+    @cached_property
+    def tuning(self) -> pandas.DataFrame:
+        """One row for each arm and each value that tuning tried: `tuning.csv`; empty where nothing is tuned."""
+        return to_frame(tables.tuning_table(self.results), settings=tables.varied_settings(self.results))
+
+    @cached_property
+    def claims(self) -> pandas.DataFrame:
+        """One row for each claim with its verdict: `claims.csv`; empty where the experiment makes none."""
+        return to_frame(tables.claims_table(self.results))
+
+    @property
+    def table(self) -> pandas.DataFrame:
+        """One row for each arm: `table.csv`."""
+        return self._comparison.table
+
+    @cached_property
+    def _comparison(self) -> ComparisonView:
+        results = self.results
+        found = compare(results.plan, results.records, tables.primary_question(results))
+        return ComparisonView(found, [results])
+
+    def compare(
+        self,
+        *,
+        baseline: str | None = None,
+        metric: str = "test_accuracy",
+        by: str | None = None,
+        all_pairs: bool = False,
+        shared_lr: bool = False,
+    ) -> ComparisonView:
+        """Compare its arms by a metric, against a baseline (an arm of it), or over all pairs.
+
+        Raises `ConfigurationError` on a metric, baseline or factor that the experiment does not have.
+        """
+        return compared([self.results], None, Request(baseline, metric, by, shared_lr, all_pairs))
+
+    def _counted(self) -> str:
+        experiment = self.results.experiment
+        trained = self.results.planned() - self.results.missing()
+        outcomes = [record.outcome for record in self.results.records.values()]
+        return (
+            f"{self.results.folder}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds, {trained} of "
+            f"{self.results.planned()} trials, {outcomes.count('diverged')} diverged, {outcomes.count('failed')} failed"
+        )
+
+    def _claims_sections(self) -> list[Section]:
+        claims = judge_results(self.results)
+        return [claims_section(claims)] if claims else []
+
+    def _repr_html_(self) -> str:
+        heading = Section(self._counted(), [], [])
+        return sections_to_html([heading, *self._comparison.sections(), *self._claims_sections()])
+
+    def __repr__(self) -> str:
+        return f"<ResultFolder {visible(self._counted())}>"
+
+    def __str__(self) -> str:
+        claims = section_lines(self._claims_sections(), sys.stdout, is_styled=False)
+        return "\n".join([str(self._comparison), *(["", *claims] if claims else [])])
+
+
+def compared(results: Sequence[Results], reference: Results | None, request: Request) -> ComparisonView:
+    """The comparison that is asked for; what is missing or damaged is said on standard error."""
+    from actbench.command_line import say
+
+    return ComparisonView(answer(results, reference, request, say), [*results, *([reference] if reference else [])])
