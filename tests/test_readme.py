@@ -59,6 +59,18 @@ def test_every_command_of_the_readme_runs(command: str, copy_of_the_tree: Path) 
         assert "0 trained now" in finished.stderr
 
 
+def test_the_python_of_the_readme_runs(copy_of_the_tree: Path) -> None:
+    (text,) = blocks("python")
+    *lines, last = text.splitlines()
+    code = "\n".join([*lines, f"print({last})"])
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=copy_of_the_tree, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "40 trials, 0 trained now" in finished.stderr
+    assert finished.stdout.startswith("test_accuracy by arm")
+
+
 def test_ci_runs_exactly_the_two_set_up_commands() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert 'for heading in "Quick start" "Tests"' in ci
