@@ -12,7 +12,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from actbench.environment import available_cores
@@ -83,7 +82,7 @@ def run(
     tell = _tell_nothing if quiet else say
     tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds")
     try:
-        with _caller_left_alone(), _silence() if quiet else progress() as show:
+        with _threads_kept(), _silence() if quiet else progress() as show:
             outcome = run_experiment(experiment, options, show, tell)
     except KeyboardInterrupt:
         tell("Interrupted; every finished stack is kept. The same call goes on from there.")
@@ -162,17 +161,12 @@ def _tell_nothing(*_: object) -> None:
 
 
 @contextlib.contextmanager
-def _caller_left_alone() -> Iterator[None]:
-    """Keep workers from running the caller's script once more, and torch here at the threads that it has.
-
-    A new process runs the main module again to find what is defined there, and training takes one thread.
-    """
-    main, threads = sys.modules["__main__"], _torch_threads()
-    sys.modules["__main__"] = ModuleType("__main__")
+def _threads_kept() -> Iterator[None]:
+    """Leave torch at the threads that it has; training in this process takes one."""
+    threads = _torch_threads()
     try:
         yield
     finally:
-        sys.modules["__main__"] = main
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(threads or available_cores())
 

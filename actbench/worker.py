@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from actbench.catalogue.datasets import Arrays
@@ -48,8 +49,7 @@ def train_with_torch(stack: Stack, arrays: Arrays, device: str, on_epoch: Callab
 def prepare_to_start(train: TrainStack) -> None:
     """On Linux, start the process from which workers are forked, so that torch is imported once; do not wait for it."""
     if IS_FORKED:
-        if train is train_with_torch:
-            multiprocessing.set_forkserver_preload([TRAINING_MODULE])
+        multiprocessing.set_forkserver_preload([TRAINING_MODULE if train is train_with_torch else __name__])
         with interrupts_held():
             forkserver.ensure_running()
 
@@ -60,7 +60,7 @@ def start_worker(train: TrainStack, device: str) -> Worker:
     context: Any = multiprocessing.get_context("forkserver" if IS_FORKED else "spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_train_stacks, args=(theirs, train, device), daemon=True)
-    with contextlib.nullcontext() if IS_FORKED else interrupts_held():
+    with contextlib.nullcontext() if IS_FORKED else interrupts_held(), _main_module_hidden():
         process.start()
     theirs.close()
     return Worker(process, ours)
@@ -77,6 +77,17 @@ def interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """A new process would run the main module again to find what is defined there: a user's whole script, say."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _train_stacks(connection: Connection, train: TrainStack, device: str) -> None:

@@ -20,7 +20,6 @@ from actbench.records import TrialRecord
 from actbench.stacks import Stack, batched_tuple
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
 
-SILENCE_SECONDS = 6.0
 OnEpoch = Callable[[int], None]
 
 
@@ -77,16 +76,18 @@ def records_of(events: list[Event]) -> list[TrialRecord]:
     return [record for event in events if isinstance(event, StackDone) for record in event.records]
 
 
-def run(train: Callable[..., list[TrialRecord]], stacks: list[Stack], arrays: Arrays) -> list[Event]:
+def run(
+    train: Callable[..., list[TrialRecord]], stacks: list[Stack], arrays: Arrays, silence_seconds: float = 60.0
+) -> list[Event]:
     events: list[Event] = []
-    with start_workers(train, "cpu", 2, silence_seconds=SILENCE_SECONDS) as workers:
+    with start_workers(train, "cpu", 2, silence_seconds=silence_seconds) as workers:
         workers.run(stacks, arrays, events.append)
     return events
 
 
 @pytest.mark.parametrize("how", ["killed", "segfault", "out of memory", "exception", "hang"])
 def test_a_worker_lost_once_costs_no_trial(how: str, stacks: list[Stack], digits: Arrays, markers: Path) -> None:
-    events = run(partial(lost_once, how, markers), stacks, digits)
+    events = run(partial(lost_once, how, markers), stacks, digits, silence_seconds=6.0 if how == "hang" else 60.0)
     assert not [event for event in events if isinstance(event, TrialFailed)]
     undisturbed: list[Event] = []
     run_in_process(stacks, fake_train, digits, "cpu", undisturbed.append)
