@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ from actbench.cli_export import export
 from actbench.cli_merge import merge
 from actbench.cli_results import compare, report
 from actbench.cli_run import run
+from actbench.cli_status import status
 from actbench.cli_verify import verify
 from actbench.command_line import EXIT_CODES, say
 from actbench.interruption import end_at_once
@@ -29,6 +31,7 @@ from actbench.usage import unknown_words
 
 PURPOSE = "Settle which activation, initialiser, loss or output function is better on MNIST, by how much, how surely."
 WELCOME_WIDTH = 80
+SILENT_OPTIONS = {"-h", "--help", "--dry-run", "-q", "--quiet"}
 COMPLETION_VARIABLE = "_ACTBENCH_COMPLETE"
 FIRST_STEPS = (
     ("actbench init", "write starter.yaml, an experiment with comments"),
@@ -90,12 +93,17 @@ VERBS = (
         "run", run, "Train what is missing; print the table and the claims.",
         (
             "actbench run starter.yaml", "actbench run starter.yaml --smoke",
+            "actbench run starter.yaml --max-time 2h --timeout-per-trial 10m",
             "actbench run starter.yaml --set train.epochs=20 --set name=longer --dry-run",
         ),
     ),
     Verb(
         "merge", merge, "Put the shards of an experiment together.",
         ("actbench merge results/starter", "actbench merge results/starter --results merged --format json"),
+    ),
+    Verb(
+        "status", status, "Say how far a run is, from another shell.",
+        ("actbench status", "actbench status results/starter", "actbench status results/starter --format json"),
     ),
     Verb(
         "compare", compare, "Compare arms, with a verdict in plain words.",
@@ -213,4 +221,11 @@ def _run_program() -> None:
         if unknown := unknown_words(group, sys.argv[1:]):
             say(f"actbench: {unknown[0]}", *unknown[1:])
             sys.exit(errors.EXIT_USAGE)
+        if COMPLETION_VARIABLE not in os.environ and is_training(sys.argv[1:]):
+            say(f"actbench {__version__}: {shlex.join(sys.argv[1:])}")
         group()
+
+
+def is_training(words: Sequence[str]) -> bool:
+    """Whether a command line is going to train, which is worth a line before the libraries for it are imported."""
+    return words[:1] == ["run"] and not SILENT_OPTIONS & set(words)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from actbench import errors
-from actbench.bundled import find_experiment
 from actbench.cli_experiment import load
 from actbench.cli_shard import end_shard, refuse_beside_shard
 from actbench.command_line import (
@@ -21,7 +21,9 @@ from actbench.command_line import (
     ShardOption,
     Smoke,
     TableOrJson,
+    command_that_continues,
     farewell,
+    parse_duration,
     parse_jobs,
     say,
     verb,
@@ -43,15 +45,31 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Set earlier results aside and train everything.")] = False,
     shard: ShardOption = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 where a claim is contradicted.")] = False,
+    max_time: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Start nothing new after so long (90s, 10m, 2h); exit code 3 then."),
+    ] = None,
+    timeout_per_trial: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Give up on a trial that takes longer; the others go on."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Say what has been trained; -vv: what begins, too.")
+    ] = 0,
     output_format: TableOrJson = "table",
 ) -> None:
     """Train every trial that the result folder does not hold yet, then print the table and the claims' verdicts."""
-    if not dry_run:
-        say(f"Reading {find_experiment(config)} ...")
+    if quiet and verbose:
+        raise errors.ConfigurationError("--quiet and --verbose: give one of them")
+    if (file := find_experiment(config)) != config and not dry_run and not quiet:
+        say(f"Reading {file} ...")
     experiment = load(config, overrides, smoke).experiment
     workers, part = parse_jobs(jobs), parse_shard(shard)
     if part:
         refuse_beside_shard(fresh=fresh, gate=gate)
+    most_seconds = parse_duration("--max-time", max_time)
+    trial_seconds = parse_duration("--timeout-per-trial", timeout_per_trial)
     if gate and not experiment.expectations:
         why = "--smoke leaves the claims out" if smoke else f"{config} has no claims under `expect`"
         raise errors.ConfigurationError(f"--gate: there is nothing to judge, since {why}")
@@ -59,41 +77,74 @@ def run(
 
     data = data_folder(data_dir)
     if dry_run:
-        from actbench.report.dry_run import dry_run_document, dry_run_section
+        from actbench.environment import count_workers, likely_device
+        from actbench.report.dry_run import count_to_do, dry_run_document, dry_run_sections, estimate_costs
         from actbench.report.printing import print_answer
 
-        print_answer(
-            output_format,
-            lambda: [dry_run_section(experiment, results, data, fresh=fresh, shard=part)],
-            lambda: dry_run_document(experiment, results, data, fresh=fresh, shard=part),
-        )
+        to_do, kind = count_to_do(experiment, results, data, fresh=fresh, shard=part), likely_device(device)
+        costs = estimate_costs(to_do, count_workers(kind, workers), kind)
+        print_answer(output_format, lambda: dry_run_sections(to_do, costs), lambda: dry_run_document(to_do, costs))
         return
+    tell = _say_nothing if quiet else say
     with interruptible(farewell()) as interruption:
         from actbench.report.progress import progress
         from actbench.results import result_folder
         from actbench.runner import RunOptions, run_experiment
 
         folder = result_folder(results, experiment, part)
-        say(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds -> {folder}")
-        options = RunOptions(results, data, device, workers, fresh, part)
-        with progress() as show:
+        limits = {"--max-time": max_time, "--timeout-per-trial": timeout_per_trial}
+        given = {"--device": device, "--jobs": jobs, "--shard": shard, **limits}
+        options = RunOptions(
+            results, data, device, workers, fresh, part,
+            most_seconds=most_seconds,
+            trial_seconds=trial_seconds,
+            asked=_asked(overrides, given, smoke=smoke, fresh=fresh),
+            verbosity=-1 if quiet else verbose,
+        )  # fmt: skip
+        tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds -> {folder}")
+        with progress(is_quiet=quiet) as show:
             outcome = run_experiment(
-                experiment, options, interruption.checked_before(show), say, uninterrupted=interruption.held
+                experiment, options, interruption.checked_before(show), tell, uninterrupted=interruption.held
             )
         if part:
             end_shard(experiment, part, outcome, results, output_format)
+            _end_early(outcome.left)
             return
         is_contradicted = _print_results(outcome.folder, results, output_format)
-    say(
-        f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
-        f"{outcome.failed} failed. Next: actbench report {shlex.quote(str(outcome.folder))}"
+    tell(
+        f"Results are in {outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, "
+        f"{outcome.diverged} diverged, {outcome.failed} failed.",
     )
     if outcome.failed:
-        say("The causes are in the column `cause` of trials.csv; the same command tries the failed trials again.")
+        say(
+            f"{outcome.failed} trials failed: their causes are in the column `cause` of trials.csv; "
+            "the same command tries the failed trials again."
+        )
+    _end_early(outcome.left)
+    if outcome.failed:
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
+    tell(f"Next: actbench report {shlex.quote(str(outcome.folder))}")
     if gate and is_contradicted:
         say("--gate: a claim is contradicted.")
         raise typer.Exit(errors.EXIT_CHECK_FAILED)
+
+
+def _end_early(left: int) -> None:
+    """Say how to go on where trials are left since the time was over."""
+    if left:
+        say(f"--max-time: {left} trials are left. Continue with: {command_that_continues()}")
+        raise typer.Exit(errors.EXIT_TRIALS_FAILED)
+
+
+def _say_nothing(*_lines: str) -> None:
+    """Quiet."""
+
+
+def _asked(overrides: list[str] | None, given: Mapping[str, str | None], *, smoke: bool, fresh: bool) -> str:
+    """The command line's settings as they are typed, those that hold paths left out."""
+    words = [word for setting in overrides or () for word in ("--set", setting)]
+    words += [word for option, value in given.items() if value is not None for word in (option, value)]
+    return shlex.join([*words, *["--smoke"] * smoke, *["--fresh"] * fresh])
 
 
 def _print_results(folder: Path, root: Path, output_format: Literal["table", "json"]) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -21,11 +22,15 @@ from actbench.report.texts import visible
 
 P = ParamSpec("P")
 
+NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
+DURATION = re.compile(rf"(?:{NUMBER}h)?(?:{NUMBER}m)?(?:{NUMBER}s?)?", re.ASCII)
+LONGEST_DURATION_SECONDS = 365 * 24 * 3600.0
+
 EXIT_CODES = (
     ("0", "done"),
     (f"{errors.EXIT_CHECK_FAILED}", "a check failed: under --gate, or what verify has found"),
     (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
-    (f"{errors.EXIT_TRIALS_FAILED}", "finished, but some trials failed"),
+    (f"{errors.EXIT_TRIALS_FAILED}", "finished, but some trials failed; or not finished: --max-time was over"),
     (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device, or a folder in use"),
     (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
 )
@@ -167,7 +172,23 @@ def parse_jobs(text: str) -> int | None:
     raise errors.ConfigurationError(f"--jobs {text}: expected auto or a whole number from 1 to 1024")
 
 
+def parse_duration(option: str, text: str | None) -> float | None:
+    """The seconds that `90s`, `10m`, `1h30m` or a bare number of seconds stand for; None where nothing is given."""
+    if text is None:
+        return None
+    found = DURATION.fullmatch(text)
+    parts = found.groups() if found else (None, None, None)
+    seconds = sum(float(part or 0) * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+    if not 0 < seconds <= LONGEST_DURATION_SECONDS:
+        raise errors.ConfigurationError(f"{option} {text}: expected a duration such as 90s, 10m, 2h or 1h30m")
+    return seconds
+
+
 def farewell() -> str:
     """What an interrupted run says: the command that continues it."""
-    again = shlex.join(["actbench", *(argument for argument in sys.argv[1:] if argument != "--fresh")])
-    return visible(f"Interrupted; every finished stack is kept. Continue with: {again}")
+    return visible(f"Interrupted; every finished stack is kept. Continue with: {command_that_continues()}")
+
+
+def command_that_continues() -> str:
+    """What to type to go on with what has been begun."""
+    return shlex.join(["actbench", *(argument for argument in sys.argv[1:] if argument != "--fresh")])

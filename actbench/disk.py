@@ -38,8 +38,8 @@ def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
     _sync_folder(path.parent)
 
 
-def append_lines(path: Path, lines: Iterable[bytes]) -> None:
-    """Add whole lines to the end of a file, on disk when this returns; all of them or none.
+def append_lines(path: Path, lines: Iterable[bytes], *, waits_for_disk: bool = True) -> None:
+    """Add whole lines to the end of a file, all of them or none; on disk when this returns, if it is to wait for that.
 
     A last line that was cut short there is closed off first, so that it spoils none of these. A link is not followed.
     """
@@ -51,12 +51,13 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
                 _write(file.fileno(), b"\n")
             for line in lines:
                 _write(file.fileno(), line)
-            os.fsync(file.fileno())
+            if waits_for_disk:
+                os.fsync(file.fileno())
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(file.fileno(), size)
             raise
-    if is_new:
+    if is_new and waits_for_disk:
         _sync_folder(path.parent)
 
 

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,11 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def count_workers(device: str, jobs: int | None) -> int:
+    """Worker processes: as many as asked for, else one for each core, and one on a GPU."""
+    return (jobs or available_cores()) if device == "cpu" else 1
+
+
 def resolve_device(wanted: DeviceOption) -> str:
     """For `auto` cuda where there is one, else cpu; raises `UnusableEnvironmentError` on a device that is not there."""
     if wanted == "cpu" or (wanted == "auto" and not _may_have_cuda()):
@@ -42,6 +48,11 @@ def resolve_device(wanted: DeviceOption) -> str:
     raise UnusableEnvironmentError(
         f"--device {wanted}: torch {torch.__version__} finds no such device here; use --device cpu"
     )
+
+
+def likely_device(wanted: DeviceOption) -> str:
+    """The device that a run would train on, as far as that can be told without torch."""
+    return wanted if wanted != "auto" else "cuda" if _may_have_cuda() else "cpu"
 
 
 def require_bf16(device: str) -> None:
@@ -86,7 +97,7 @@ def describe_machine() -> dict[str, Any]:
         **{package: _version(package) for package in PACKAGES},
         "system": platform.system(),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": available_cores(),
     }
 
@@ -106,7 +117,9 @@ def _device_name(device: str) -> str | None:
     return str(torch.cuda.get_device_name())
 
 
-def _processor() -> str:
+@cache
+def processor_name() -> str:
+    """The processor's name as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

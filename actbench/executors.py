@@ -6,14 +6,30 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from multiprocessing.connection import Connection, wait
 
 from actbench.catalogue.datasets import Arrays
 from actbench.records import TrialRecord
 from actbench.stacks import Stack
 from actbench.worker import TrainStack, Worker, describe_cause, interrupts_held, start_worker
+
+
+@dataclass(frozen=True)
+class StackStarted:
+    """A stack has begun to train."""
+
+    stack: Stack
+
+
+@dataclass(frozen=True)
+class StackRetried:
+    """A stack did not get to its end, and is tried again, whole or trial by trial."""
+
+    stack: Stack
+    cause: str
 
 
 @dataclass(frozen=True)
@@ -42,8 +58,23 @@ class TrialFailed:
 
 SILENCE_SECONDS = 600.0
 
-Event = EpochsDone | StackDone | TrialFailed
+Event = StackStarted | StackRetried | EpochsDone | StackDone | TrialFailed
 Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to start no more stacks, and how many seconds a stack may take for each of its trials (None: any)."""
+
+    is_over: Callable[[], bool] = lambda: False
+    trial_seconds: float | None = None
+
+    def seconds_of(self, stack: Stack) -> float:
+        """How long this stack may take."""
+        return inf if self.trial_seconds is None else self.trial_seconds * len(stack)
+
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -54,11 +85,17 @@ class _Task:
     failures: int = 0
 
 
-def run_in_process(stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, device: str, emit: Emit) -> None:
-    """Train the stacks one after another here; one that fails is tried once more, and then trial by trial."""
+def run_in_process(
+    stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, device: str, emit: Emit, limits: Limits = NO_LIMITS
+) -> None:
+    """Train the stacks one after another here; one that fails is tried once more, and then trial by trial.
+
+    Nobody could stop a stack here that takes too long: it takes a worker to limit a trial's time.
+    """
     waiting = deque(map(_Task, stacks))
-    while waiting:
+    while waiting and not limits.is_over():
         task = waiting.popleft()
+        emit(StackStarted(task.stack))
         try:
             records = train(task.stack, arrays, device, partial(_emit_epochs, emit, task.stack))
         except _EmitFailed as failure:
@@ -86,11 +123,12 @@ def _emit_epochs(emit: Emit, stack: Stack, epochs: int) -> None:
 
 @dataclass
 class _Work:
-    """What a worker is at, and when it has last been heard of."""
+    """What a worker is at, when it has last been heard of, and when it has begun; before that it imports torch."""
 
     worker: Worker
     task: _Task
     heard: float
+    begun: float = inf
 
 
 @dataclass(frozen=True)
@@ -101,12 +139,14 @@ class Workers:
     device: str
     most: int
     silence_seconds: float
+    limits: Limits = NO_LIMITS
     processes: list[Worker] = field(default_factory=list)
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
         """Train the stacks; one that fails, dies or hangs is tried once more, and then trial by trial.
 
-        A worker is taken to hang when it has not been heard of for `silence_seconds`.
+        A worker is taken to hang when it has not been heard of for `silence_seconds`. The trials of a stack that takes
+        too long are tried one by one at once.
         """
         waiting = deque(map(_Task, stacks))
         busy: dict[Connection, _Work] = {}
@@ -119,13 +159,28 @@ class Workers:
             for connection in heard:
                 assert isinstance(connection, Connection)
                 self._hear(busy[connection], arrays, waiting, busy, emit)
-            for work in [work for work in busy.values() if time.monotonic() - work.heard > self.silence_seconds]:
-                work.worker.process.kill()
-                self._bury(work, f"its worker said nothing for {self.silence_seconds:.0f} s", waiting, busy, emit)
-                self._give(self._replace(work.worker), arrays, waiting, busy)
+            for work in list(busy.values()):
+                if cause := self._why_to_stop(work):
+                    work.worker.process.kill()
+                    self._bury(work, cause, waiting, busy, emit)
+                    self._give(self._replace(work.worker), arrays, waiting, busy)
 
     def _patience(self, busy: dict[Connection, _Work]) -> float:
-        return max(0.0, min(work.heard for work in busy.values()) + self.silence_seconds - time.monotonic())
+        """Seconds until the first of the workers has to be stopped, if it is not heard of before."""
+        ends = (
+            min(work.heard + self.silence_seconds, work.begun + self.limits.seconds_of(work.task.stack))
+            for work in busy.values()
+        )
+        return max(0.0, min(ends) - time.monotonic())
+
+    def _why_to_stop(self, work: _Work) -> str | None:
+        now = time.monotonic()
+        if now - work.begun > self.limits.seconds_of(work.task.stack):
+            work.task = replace(work.task, failures=1)  # it would take as long again
+            return f"took longer than {self.limits.trial_seconds:g} s for each trial"
+        if now - work.heard > self.silence_seconds:
+            return f"its worker said nothing for {self.silence_seconds:.0f} s"
+        return None
 
     def _hear(
         self, work: _Work, arrays: Arrays, waiting: deque[_Task], busy: dict[Connection, _Work], emit: Emit
@@ -139,6 +194,10 @@ class Workers:
             self._give(self._replace(worker), arrays, waiting, busy)
             return
         work.heard = time.monotonic()
+        if event is None:
+            work.begun = work.heard
+            emit(StackStarted(task.stack))
+            return
         if isinstance(event, int):
             emit(EpochsDone(task.stack, event))
             return
@@ -155,7 +214,7 @@ class Workers:
 
     def _give(self, worker: Worker, arrays: Arrays, waiting: deque[_Task], busy: dict[Connection, _Work]) -> None:
         """Send the next stack to a worker; one that has died is noticed when its connection is read."""
-        if waiting:
+        if waiting and not self.limits.is_over():
             task = waiting.popleft()
             busy[worker.connection] = _Work(worker, task, time.monotonic())
             with contextlib.suppress(OSError):
@@ -172,10 +231,15 @@ class Workers:
 
 @contextlib.contextmanager
 def start_workers(
-    train: TrainStack, device: str, most: int, *, silence_seconds: float = SILENCE_SECONDS
+    train: TrainStack,
+    device: str,
+    most: int,
+    *,
+    limits: Limits = NO_LIMITS,
+    silence_seconds: float = SILENCE_SECONDS,
 ) -> Iterator[Workers]:
     """Worker processes, which end with this context, and by themselves as soon as their parent is gone."""
-    workers = Workers(train, device, most, silence_seconds)
+    workers = Workers(train, device, most, silence_seconds, limits)
     try:
         yield workers
     finally:
@@ -189,8 +253,10 @@ def start_workers(
 def _settle_failure(task: _Task, cause: str, waiting: deque[_Task], emit: Emit) -> None:
     """Try a stack that failed once more as it is, then its trials one by one; a trial that fails twice has failed."""
     if task.failures == 0:
+        emit(StackRetried(task.stack, cause))
         waiting.appendleft(_Task(task.stack, 1))
     elif len(task.stack) > 1:
+        emit(StackRetried(task.stack, cause))
         waiting.extendleft(_Task((trial,), 1) for trial in reversed(task.stack))
     else:
         emit(TrialFailed(task.stack, cause))

@@ -99,23 +99,3 @@ class TrialRecord(BaseModel):
     stack_trials: int
     device: str
     environment: str = ""
-
-
-@dataclass(frozen=True)
-class RunState:
-    """How far a run is: trials finished (`before` of them by earlier runs), and the share of this run's epochs."""
-
-    total: int
-    before: int
-    done: int
-    diverged: int
-    failed: int
-    epochs: int
-    epochs_to_do: int
-    seconds: float
-
-    def seconds_left(self) -> float | None:
-        """Extrapolated from this run's epochs; None before two percent of them, which start-up distorts."""
-        if self.epochs == 0 or 50 * self.epochs < self.epochs_to_do:
-            return None
-        return self.seconds * (self.epochs_to_do - self.epochs) / self.epochs

@@ -98,12 +98,23 @@ def batched_tuple(items: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
 
 def cache_width(settings: TrialSettings, cache_bytes: int) -> int:
     """How many trials' weights, gradients and two moments fit into the cache, as far as memory holds their batches."""
+    width = min(max(cache_bytes // _weight_bytes(settings), NARROWEST_STACK), WIDEST_STACK)
+    return max(1, min(width, MOST_BATCH_BYTES // _batch_bytes(settings)))
+
+
+def stack_bytes(settings: TrialSettings) -> int:
+    """Bytes that each trial of a stack takes: weights, gradients, two moments, and one batch in all layers."""
+    return _weight_bytes(settings) + _batch_bytes(settings)
+
+
+def _weight_bytes(settings: TrialSettings) -> int:
+    return BYTES_PER_PARAMETER * sum(map(count_parameters, resolve_layers(settings)))
+
+
+def _batch_bytes(settings: TrialSettings) -> int:
     layers = resolve_layers(settings)
-    parameters = sum(map(count_parameters, layers))
     images = max(settings.train.batch_images(settings.data.train_count()), EVALUATION_IMAGES)
-    batch_bytes = 4 * images * (layers[0].fan_in + 4 * sum(layer.units for layer in layers))
-    width = min(max(cache_bytes // (BYTES_PER_PARAMETER * parameters), NARROWEST_STACK), WIDEST_STACK)
-    return max(1, min(width, MOST_BATCH_BYTES // batch_bytes))
+    return 4 * images * (layers[0].fan_in + 4 * sum(layer.units for layer in layers))
 
 
 def stack_shape(settings: TrialSettings) -> tuple[Any, ...]:

@@ -33,6 +33,7 @@ DAMAGED = "trials.damaged.jsonl"
 PLAN = "plan.json"
 TEMPORARY = re.compile(r"\.[\w.-]+\.(csv|json|jsonl|md|yaml)-[a-z0-9_]{8}")
 VERSION = re.compile(r"\d[\w.+]{0,30}")
+LOOK_SECONDS = 0.2  # for which somebody who only looks may seem to hold a lock
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
@@ -62,7 +63,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         was_there = True
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(folder / LOCK, timeout=LOOK_SECONDS, poll_interval=LOOK_SECONDS / 10):
             for path in leftovers(folder):
                 path.unlink(missing_ok=True)
             yield

@@ -102,6 +102,7 @@ def _train_stacks(connection: Connection, train: TrainStack, device: str) -> Non
         while True:
             stack, arrays_once = connection.recv()
             arrays = arrays_once or arrays
+            connection.send(None)  # it begins now
             try:
                 connection.send(train(stack, arrays, device, connection.send))
             except Exception as error:  # whatever a trial raises is that trial's result

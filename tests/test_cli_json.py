@@ -103,9 +103,11 @@ def test_plan_has_trials_time_and_what_the_seeds_can_show(tiny: Path) -> None:
 
 
 def test_a_dry_run_has_what_is_planned_done_and_to_do(tiny: Path) -> None:
-    found = document("run", "tiny.yaml", "--dry-run", "--set", "seeds=4", folder=tiny)
+    found = document("run", "tiny.yaml", "--dry-run", "--set", "seeds=4", "--jobs", "1", folder=tiny)
     assert found["trials"] == {"planned": 16, "done": 12, "to_do": 4}
     assert (found["epochs_to_do"], found["download"], found["folder"]) == (8, None, "results/tiny")
+    assert (found["workers"], found["seconds"] > 0, found["worker_bytes"] > 0) == (1, True, True)
+    assert "from 12 trials in results/tiny" in found["seconds_basis"]
     assert [(arm["planned"], arm["done"], arm["to_do"]) for arm in found["arms"]] == [(4, 3, 1)] * 4
     assert found["arms"][0]["arm"] == {"model.activation": "relu", "model.init": "kaiming_normal"}
     absent = document("run", "tiny.yaml", "--dry-run", "--set", "data={dataset: mnist}", "--data-dir", "x", folder=tiny)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from actbench import __version__
+from actbench.cli import is_training
 from program import TINY
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -124,32 +126,59 @@ def min_until(limit: float, seconds: Iterable[float]) -> float:
 
 WATCHED = """
 import sys, time
-from actbench import cli_run, command_line
 
 class Watched:
     def __init__(self, stream):
         self.stream, self.first = stream, None
     def write(self, text):
         if self.first is None:
-            self.first = (time.perf_counter() - started, text, set(sys.modules))
+            self.first = (time.process_time(), text, set(sys.modules))
         return self.stream.write(text)
     def __getattr__(self, name):
         return getattr(self.stream, name)
 
 sys.stderr = watched = Watched(sys.stderr)
-started = time.perf_counter()
-cli_run.run(__import__("pathlib").Path("tiny.yaml"), jobs="1")
-seconds, text, modules = watched.first
-print(seconds, *sorted(modules & {"torch", "numpy", "pandas", "yaml", "actbench.config", "actbench.runner"}))
+sys.argv = ["actbench", "run", "tiny.yaml", "--jobs", "1", *sys.argv[1:]]
+from actbench.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+seconds, text, modules = watched.first or (0.0, "", set())
+late = {"torch", "numpy", "pandas", "yaml", "pydantic", "actbench.config", "actbench.runner"}
+print(seconds, *sorted(modules & late))
 print(text)
 """
 
 
-def test_the_first_line_of_a_run_comes_at_once_before_anything_is_imported_for_it(tmp_path: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
-    finished = subprocess.run([sys.executable, "-c", WATCHED], cwd=tmp_path, capture_output=True, text=True, check=True)
-    *_, first, line = finished.stdout.strip().splitlines()
+def first_line(folder: Path, environment: Mapping[str, str], *options: str) -> tuple[float, list[str], str]:
+    """The processor time until a run says its first line, what is imported by then, and the line."""
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    command = [sys.executable, "-c", WATCHED, *options]
+    finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    *_, first, line, _ = finished.stdout.split("\n")
     seconds, *modules = first.split()
-    assert line == "Reading tiny.yaml ..."
-    assert modules == []
-    assert float(seconds) < FIRST_LINE_SECONDS
+    return float(seconds), modules, line
+
+
+def test_the_first_line_of_a_run_comes_at_once_before_anything_is_imported_for_it(
+    tmp_path: Path, compiled: dict[str, str], slowness: float
+) -> None:
+    limit, seconds = slowness * FIRST_LINE_SECONDS, []
+    for _ in range(ROUNDS):  # the first trains, and the others find all done
+        own, modules, line = first_line(tmp_path, compiled)
+        assert line == f"actbench {__version__}: run tiny.yaml --jobs 1"
+        assert modules == []
+        seconds.append(own)
+        if own < limit:
+            break
+    assert min(seconds) < limit
+
+
+def test_nothing_is_said_first_where_nothing_is_trained_or_nothing_asked_for(
+    tmp_path: Path, compiled: dict[str, str]
+) -> None:
+    assert first_line(tmp_path, compiled, "--dry-run")[2] == ""
+    assert is_training(["run", "a.yaml", "--set", "x=y"])
+    for words in (["run", "a.yaml", "-q"], ["run", "--quiet", "a.yaml"], ["run", "-h"], ["plan", "a.yaml"], []):
+        assert not is_training(words)

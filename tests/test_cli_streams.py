@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from program import actbench_alone
+from program import TINY, actbench, actbench_alone
 
 
 def test_piped_output_is_plain_and_never_cut(tiny: Path) -> None:
@@ -38,3 +38,26 @@ def test_output_that_cannot_be_written_is_exit_4_and_a_closed_one_is_ignored(tin
         assert finished.returncode == exit_code, finished.stderr
         assert said in finished.stderr
         assert "Traceback" not in finished.stderr
+
+
+def test_a_quiet_run_prints_its_table_and_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
+    finished = actbench("run", "tiny.yaml", "--jobs", "1", "-q", folder=tmp_path)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout.startswith("test_accuracy by arm")
+    refused = actbench("run", "tiny.yaml", "-q", "-v", folder=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "actbench: --quiet and --verbose: give one of them\n"
+
+
+def test_a_run_ends_with_where_the_results_are_the_counts_and_what_to_type_next(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
+    finished = actbench("run", "tiny.yaml", "--jobs", "1", "-vv", folder=tmp_path)
+    assert finished.returncode == 0
+    said = finished.stderr.splitlines()
+    assert said[-2:] == [
+        "Results are in results/tiny: 4 trials, 4 trained now, 0 diverged, 0 failed.",
+        "Next: actbench report results/tiny",
+    ]
+    begun = [line.split()[0] for line in said[2:-2]]
+    assert begun == ["run", "started", "trained", "4/4", "run"]

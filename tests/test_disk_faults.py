@@ -16,6 +16,7 @@ from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment import Experiment
 from actbench.report.tables import table_texts, write_tables
 from actbench.results import load_results
+from actbench.run_log import LOG
 from builders import experiment_from
 from faults import Disk, Fault, Kind, Mode, failing
 from test_runner import Counting, run
@@ -50,8 +51,8 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 
 
 def state_of(folder: Path) -> State:
-    """Every file of the folder, apart from the lock; the lines of the journal in an order of their own."""
-    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != store.LOCK}
+    """Every file of the folder, apart from the lock and the log; the journal's lines in an order of their own."""
+    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in (store.LOCK, LOG)}
     return found | {store.JOURNAL: b"\n".join(sorted(found.get(store.JOURNAL, b"").splitlines()))}
 
 
@@ -161,7 +162,7 @@ def test_whatever_call_fails_starting_afresh_keeps_the_old_results_together(
         shutil.copytree(begun, tmp_path / "undisturbed" / "results" / "faulty")
         expected = state_of(run(experiment, tmp_path / "undisturbed", fresh=True).folder)
     moves = disk.calls["rename"]
-    assert moves == len(before)
+    assert moves == len([*before, LOG])
     for number in range(1, moves + 1):
         root = tmp_path / str(number)
         folder = shutil.copytree(begun, root / "results" / "faulty")

@@ -119,7 +119,7 @@ def test_a_worker_that_says_nothing_is_taken_to_hang(stacks: list[Stack], digits
     poison = next(trial for stack in stacks for trial in stack if trial.seed == 1)
     with start_workers(partial(poisoned, "hang", markers), "cpu", 1, silence_seconds=2.0) as workers:
         workers.run([(poison,)], digits, events.append)
-    (failed,) = events
+    *_, failed = events
     assert isinstance(failed, TrialFailed)
     assert failed.cause == "its worker said nothing for 2 s"
 

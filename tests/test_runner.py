@@ -13,7 +13,8 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import Experiment
 from actbench.plan import make_plan
-from actbench.records import RunState, TrialRecord
+from actbench.records import TrialRecord
+from actbench.run_state import RunState
 from actbench.runner import RunOptions, RunResult, run_experiment
 from actbench.stacks import Stack, make_stacks
 from actbench.worker import TrainStack

@@ -9,7 +9,8 @@ import pytest
 
 from actbench import store
 from actbench.experiment import Experiment
-from actbench.records import RunState, Trial
+from actbench.records import Trial
+from actbench.run_state import RunState
 from actbench.runner import RunResult
 from builders import experiment_from
 from tuned_runs import FROZEN, ONE_ARM, TUNED, Fake, chosen, interrupt, is_best_of_relu, is_worst_of_relu, phases, run

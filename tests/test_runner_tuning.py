@@ -13,7 +13,8 @@ import pytest
 from actbench import store
 from actbench.experiment import Experiment
 from actbench.plan import make_plan
-from actbench.records import CLOCK_FIELDS, RunState, Trial
+from actbench.records import CLOCK_FIELDS, Trial
+from actbench.run_state import RunState
 from actbench.stacks import Stack
 from builders import TWO_ACTIVATIONS, experiment_from
 from tuned_runs import (

@@ -13,7 +13,7 @@ from actbench.config import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment import Experiment, experiment_to_yaml, smoke_version
 from actbench.plan import make_plan
-from actbench.report.dry_run import dry_run_section
+from actbench.report.dry_run import count_to_do, dry_run_sections, estimate_costs
 from actbench.report.sections import Section
 from actbench.results import load_results
 from builders import experiment_from
@@ -45,7 +45,8 @@ def experiment(tmp_path: Path) -> Experiment:
 def dry_run(experiment: Experiment, root: Path, *, fresh: bool = False) -> Section:
     """A dry run, which changes nothing on disk."""
     before = files_of(root)
-    section = dry_run_section(experiment, root / "results", root / "data", fresh=fresh)
+    to_do = count_to_do(experiment, root / "results", root / "data", fresh=fresh)
+    section = dry_run_sections(to_do, estimate_costs(to_do, workers=2, device="cpu"))[0]
     assert files_of(root) == before
     return section
 

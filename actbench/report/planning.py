@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -11,19 +11,15 @@ from actbench.analysis.comparison import Question, compare
 from actbench.analysis.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
 from actbench.analysis.statistics import predicted_sd
 from actbench.experiment import Arm, Experiment
-from actbench.layers import count_parameters, resolve_layers
 from actbench.metrics import parse_metric
 from actbench.plan import PRIMARY_METRIC
-from actbench.records import TrialRecord
+from actbench.report.estimates import ASSUMED_SPEED, measured_speed, operations
 from actbench.report.progress import clock
 from actbench.report.sections import Section
 from actbench.results import Results
-from actbench.settings import TrialSettings
 from actbench.shards import Shard
 
 ASSUMED_ACCURACY = 0.98
-ASSUMED_OPERATIONS_PER_SECOND = 30e9
-OPERATIONS_PER_WEIGHT = 6
 GAPS = (0.0005, 0.001, 0.002, 0.005, 0.01)
 
 
@@ -53,10 +49,11 @@ class Forecast:
 def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard: Shard | None = None) -> Forecast:
     """Trials and time, of one shard where it is named, and what differences in test accuracy the seeds can show."""
     arms, seeds = list(experiment.arms()), len(experiment.seeds)
-    final = [work for arm in arms for work in [_work(arm.settings)] * seeds]
+    final = [work for arm in arms for work in [operations(arm.settings)] * seeds]
     own_final, tuned = (shard.share(final), shard.share(arms)) if shard else (final, arms)
     work = [*own_final, *(_tuning_work(experiment, arm) for arm in tuned)]
-    seconds_per_work, seconds_basis = _speed(pilot.records if pilot else {}, pilot)
+    measured = measured_speed(pilot.records.values(), f"in {pilot.folder}") if pilot else None
+    speed = measured or ASSUMED_SPEED
     sd, sd_basis = _spread(experiment, pilot)
     comparisons = _comparisons(experiment)
     return Forecast(
@@ -66,8 +63,8 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
         final_trials=len(own_final),
         shard=shard,
         workers=workers,
-        seconds=sum(work) * seconds_per_work / workers,
-        seconds_basis=seconds_basis,
+        seconds=sum(work) * speed.seconds_per_operation / workers,
+        seconds_basis=speed.basis,
         sd=sd,
         sd_basis=sd_basis,
         comparisons=comparisons,
@@ -128,31 +125,10 @@ def _trials_section(found: Forecast) -> Section:
     )
 
 
-def _work(settings: TrialSettings) -> float:
-    """Multiplications and additions of one training: 6 per weight, image and epoch (forward and backward)."""
-    parameters = sum(map(count_parameters, resolve_layers(settings)))
-    return float(OPERATIONS_PER_WEIGHT * parameters * settings.data.train_count() * settings.train.epochs)
-
-
 def _tuning_work(experiment: Experiment, arm: Arm) -> float:
     if not experiment.tune:
         return 0.0
-    return experiment.tuning_seeds * sum(map(_work, experiment.candidate_settings(arm)))
-
-
-def _speed(records: Mapping[str, TrialRecord], pilot: Results | None) -> tuple[float, str]:
-    """Seconds per operation of one worker, and where that is known from."""
-    done = [record for record in records.values() if record.outcome == "done" and record.wall_seconds > 0]
-    if pilot is None or not done:
-        rate = ASSUMED_OPERATIONS_PER_SECOND
-        return 1 / rate, (
-            f"Time: a guess from {rate / 1e9:.0f} billion operations a second for each worker; no trial has been timed."
-        )
-    seconds = sum(record.wall_seconds for record in done) / sum(_work(record.settings) for record in done)
-    return (
-        seconds,
-        f"Time: from {len(done)} trials in {pilot.folder}; another machine, or a busy one, takes another time.",
-    )
+    return experiment.tuning_seeds * sum(map(operations, experiment.candidate_settings(arm)))
 
 
 def _power_section(found: Forecast) -> Section:

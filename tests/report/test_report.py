@@ -1,4 +1,4 @@
-"""Tables as people read them: numbers, columns that fit, escapes, progress lines."""
+"""Tables as people read them: numbers, columns that fit, escapes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from rich.console import Console
 
 from actbench.errors import ConfigurationError
 from actbench.metrics import parse_metric
-from actbench.records import RunState
 from actbench.report import numbers
 from actbench.report.contents import report_sections, shown_epochs, spark
 from actbench.report.markdown import section_to_markdown
-from actbench.report.progress import clock, describe, log_progress
 from actbench.report.sections import Section, numeric_columns
 from actbench.report.summary import catalogue_sections
 from actbench.report.terminal import _print_section, console_for, fitting_columns
@@ -105,25 +103,6 @@ def test_a_spark_line_spans_the_blocks_and_stays_short() -> None:
     assert spark([0.0, 0.5, 1.0], 0.0, 1.0) == "▁▅█"
     assert spark([0.5], 0.5, 0.5) == "▁"
     assert len(spark([index / 999 for index in range(1000)], 0.0, 1.0)) == 20
-
-
-def state(done: int, epochs: int, seconds: float) -> RunState:
-    return RunState(total=4, before=0, done=done, diverged=0, failed=0, epochs=epochs, epochs_to_do=40, seconds=seconds)
-
-
-def test_progress_says_how_much_time_is_left() -> None:
-    assert describe(state(1, 10, 60)) == "1/4 trials, 25% of all epochs, 3:00 left, 0 diverged, 0 failed"
-    assert describe(state(0, 0, 1)) == "0/4 trials, 0% of all epochs, 0 diverged, 0 failed"
-    assert clock(3725) == "1:02:05"
-
-
-def test_a_log_gets_a_line_now_and_then_and_one_at_the_end() -> None:
-    now = iter([0.0, 1.0, 5.0, 11.0, 11.0, 12.0, 13.0, 13.0])
-    lines: list[str] = []
-    show = log_progress(lines.append, lambda: next(now))
-    for done, epochs in ((0, 1), (0, 2), (1, 10), (2, 20), (4, 40)):
-        show(state(done, epochs, 10))
-    assert [line.split(" ")[0] for line in lines] == ["1/4", "4/4"]
 
 
 def test_the_catalogue_lists_every_kind_or_the_one_asked_for() -> None:

@@ -1,0 +1,93 @@
+"""Looking at a result folder while a run is at work in it, or after: nothing is locked, created or changed."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from actbench import store
+from actbench.plan import finished
+from actbench.report.dry_run import count_by_arm, settings_to_do
+from actbench.report.estimates import measured_speed, speed_here, training_seconds
+from actbench.report.status import Status
+from actbench.results import Results, load_results
+from actbench.run_log import LOG, last_run, read_log
+
+
+def look_at(folder: Path | None, root: Path, now: datetime) -> Status:
+    """The status of a result folder, or of the latest under `root`.
+
+    Raises `ConfigurationError` where there is none, and `UnusableEnvironmentError` where it cannot be read.
+    """
+    results = load_results(folder, root)
+    is_running = is_locked(results.folder)
+    log = read_log(results.folder)
+    latest = last_run(log)
+    active = _latest_change(results.folder)
+    seconds, basis = _time_left(results, now) if is_running else (None, "")
+    return Status(
+        results=results,
+        arms=count_by_arm(results.experiment, results.plan, finished(results.records)),
+        is_running=is_running,
+        now=now,
+        started=latest[0].time if latest else None,
+        active=active,
+        last_word=log[-1].text if log else "",
+        seconds_left=seconds,
+        basis=basis,
+    )
+
+
+def _latest_change(folder: Path) -> datetime | None:
+    """When the journal or the log was last written."""
+    times = [path.stat().st_mtime for name in (store.JOURNAL, LOG) if (path := folder / name).is_file()]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+def _time_left(results: Results, now: datetime) -> tuple[float | None, str]:
+    """Seconds until all trials are trained, less those since the last was stored, and what that is from."""
+    wanted = [settings for settings, _ in settings_to_do(results.experiment, results.plan, finished(results.records))]
+    environment = store.read_environment(results.folder)
+    device, workers = str(environment.get("device", "cpu")), environment.get("workers")
+    speed = measured_speed(results.records.values(), f"in {results.folder}")
+    speed = speed or (speed_here(results.folder, wanted[0], device) if wanted else None)
+    if speed is None:
+        return None, ""
+    seconds = training_seconds(wanted, speed, workers if isinstance(workers, int) else 1)
+    journal = results.folder / store.JOURNAL
+    since = now.timestamp() - journal.stat().st_mtime if journal.is_file() else 0.0
+    return max(0.0, seconds - max(0.0, since)), speed.basis
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process is at work in the folder; nothing is created or changed by looking, where there is flock."""
+    if os.name != "posix":
+        return _is_locked_by_trying(folder)
+    try:
+        descriptor = os.open(
+            folder / store.LOCK, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        )
+    except OSError:
+        return False
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _is_locked_by_trying(folder: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    if not (folder / store.LOCK).exists():
+        return False
+    try:
+        FileLock(folder / store.LOCK, timeout=0).acquire().lock.release()
+    except Timeout:
+        return True
+    return False

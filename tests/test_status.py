@@ -1,0 +1,146 @@
+"""`actbench status`: how far a run is, seen from outside while it runs, after it stopped, and when it is finished."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actbench import store
+from actbench.experiment import Experiment, experiment_to_yaml
+from actbench.plan import make_plan
+from actbench.report.status import status_sections
+from actbench.run_log import LOG, write_log
+from actbench.status import is_locked, look_at
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from in_process import invoke
+from test_runner import Counting, run
+from tuned_runs import TUNED
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return experiment_from(TWO_ACTIVATIONS, tmp_path)
+
+
+@pytest.fixture
+def folder(experiment: Experiment, tmp_path: Path) -> Path:
+    """A run in progress, or one that was stopped: 3 of 6 trials, one of which failed and one of which diverged."""
+    folder = tmp_path / "results" / "made-up"
+    folder.mkdir(parents=True)
+    store.write_experiment(folder, experiment_to_yaml(experiment))
+    store.write_environment(folder, {"id": "e", "device": "cpu", "workers": 2})
+    first, second, third, *_ = make_plan(experiment).trials().values()
+    changes: list[dict[str, Any]] = [
+        {"wall_seconds": 30.0}, {"outcome": "failed", "cause": "ValueError: poison"},
+        {"outcome": "diverged", "diverged_epoch": 2},
+    ]  # fmt: skip
+    records = [record_of(trial, **change) for trial, change in zip((first, second, third), changes, strict=True)]
+    write_log(folder, "run started: actbench")
+    store.append(folder, records)
+    write_log(folder, "trained 3 trials")
+    return folder
+
+
+def seen(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file with its contents and its time."""
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def document(folder: Path) -> dict[str, Any]:
+    answer = invoke("status", folder, "--format", "json")
+    assert (answer.exit_code, answer.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+def test_a_run_in_progress_is_seen_while_it_holds_the_lock_and_nothing_is_changed(folder: Path) -> None:
+    with store.locked(folder):
+        before = seen(folder)
+        found = document(folder)
+        answer = invoke("status", folder)
+        assert seen(folder) == before
+    assert (found["state"], found["running"]) == ("running", True)
+    assert found["trials"] == {"planned": 6, "done": 2, "diverged": 1, "failed": 1}
+    assert [(arm["label"], arm["planned"], arm["done"]) for arm in found["arms"]] == [("relu", 3, 2), ("tanh", 3, 0)]
+    assert found["last_in_the_log"] == "trained 3 trials"
+    assert found["started"].startswith("20")
+    assert 0 < found["seconds_left"] <= 60  # four trials of 30 s on two workers
+    assert "from 1 trials" in found["seconds_basis"]
+    (failed, diverged) = sorted(found["failures"], key=lambda one: str(one["what"]), reverse=True)
+    assert (failed["arm"], failed["seed"], failed["cause"]) == ("relu", "1", "ValueError: poison")
+    assert (diverged["what"], diverged["epoch"]) == ("diverged", "2")
+    assert answer.exit_code == 0
+    for part in ("running", "2 of 6 done, 1 diverged, 1 failed", "ValueError: poison", "time left"):
+        assert part in answer.stdout
+
+
+def test_a_run_that_stopped_is_told_from_one_at_work_and_how_it_goes_on(folder: Path) -> None:
+    before = seen(folder)
+    found = document(folder)
+    assert (found["state"], found["running"], found["seconds_left"]) == ("stopped", False, None)
+    answer = invoke("status", folder)
+    assert f"This goes on: actbench run {folder / store.EXPERIMENT} --results {folder.parent} --set name=made-up" in (
+        answer.stdout
+    )
+    assert seen(folder) == before
+    assert store.LOCK not in before
+
+
+def test_a_finished_experiment_is_finished_and_has_no_time_left(experiment: Experiment, tmp_path: Path) -> None:
+    folder = run(experiment, tmp_path).folder
+    found = document(folder)
+    assert (found["state"], found["trials"]["done"], found["failures"]) == ("finished", 6, [])
+    assert "Next: actbench report" in invoke("status", folder).stdout
+
+
+def test_the_latest_folder_is_meant_where_none_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert invoke("status").stdout.startswith("results/made-up\n")
+    assert invoke("status", "--results", "elsewhere").exit_code == 2
+
+
+def test_before_the_first_trial_has_ended_the_time_left_is_a_guess(folder: Path) -> None:
+    (folder / store.JOURNAL).unlink()
+    with store.locked(folder):
+        found = document(folder)
+    assert found["trials"] == {"planned": 6, "done": 0, "diverged": 0, "failed": 0}
+    assert "a guess" in found["seconds_basis"]
+
+
+def test_tuning_trials_are_counted_for_their_arm(tmp_path: Path) -> None:
+    experiment = experiment_from(TUNED, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment, tmp_path, Counting(stop_after=1))
+    found = document(tmp_path / "results" / "made-up")
+    assert all(arm["tuning"] >= 6 and arm["planned"] == arm["tuning"] + 3 for arm in found["arms"])
+
+
+def test_times_are_told_as_so_long_ago(folder: Path) -> None:
+    later = datetime.now(UTC) + timedelta(minutes=65)
+    rows = {row[0]: row[1] for row in status_sections(look_at(folder, folder.parent, later))[0].rows}
+    assert rows["started"].endswith((", 1:05:00 ago", ", 1:05:01 ago", ", 1:05:02 ago"))
+    (folder / LOG).unlink()
+    rows = {row[0]: row[1] for row in status_sections(look_at(folder, folder.parent, later))[0].rows}
+    assert (rows["started"], rows["last in the log"]) == ("-", "-")
+    assert "ago" in rows["last activity"]
+
+
+def test_whether_a_folder_is_locked_is_seen_without_a_trace(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with store.locked(tmp_path):
+        assert is_locked(tmp_path)
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
+
+
+def test_a_folder_that_is_none_is_exit_2(tmp_path: Path) -> None:
+    answer = invoke("status", tmp_path)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "not a result folder" in answer.stderr
