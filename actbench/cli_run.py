@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from actbench import errors
+from actbench.bundled import find_experiment
 from actbench.cli_experiment import load
 from actbench.cli_shard import end_shard, refuse_beside_shard
 from actbench.command_line import (
