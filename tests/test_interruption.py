@@ -63,7 +63,7 @@ def started(folder: Path, what: str, jobs: int) -> Iterator[subprocess.Popen[str
 def journal_lines(folder: Path, running: subprocess.Popen[str]) -> list[bytes]:
     """The lines of the journal, as soon as there are any."""
     journal = folder / "results" / "long" / store.JOURNAL
-    while not journal.exists():
+    while not journal.exists() or not journal.stat().st_size:
         assert running.poll() is None, running.communicate()
         time.sleep(0.01)
     return journal.read_bytes().splitlines()
