@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from actbench.catalogue.pieces import FROM, Piece, piece_of
 from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, find, parameters_model
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -18,28 +20,40 @@ Yaml = Any
 
 
 class Choice(BaseModel):
-    """One catalogue entry with all its parameters, as in `{leaky_relu: {negative_slope: 0.1}}`."""
+    """One catalogue entry with all its parameters, as in `{leaky_relu: {negative_slope: 0.1}}`.
+
+    `piece` is None for what is built in; otherwise it says which version of which source is meant, and is all that is
+    known of it where that source is not loaded.
+    """
 
     model_config = FROZEN
 
     kind: Kind
     name: str
     parameters: tuple[tuple[str, Any], ...]
+    piece: Piece | None = None
 
     @property
     def entry(self) -> Entry:
-        """What the catalogue knows under this name."""
-        return find(self.kind, self.name)
+        """What the catalogue knows under this name, or what is recorded of a piece that is not loaded."""
+        return self.piece.entry(self.kind, self.name) if self.piece else find(self.kind, self.name)
 
     def own_parameters(self) -> dict[str, Any]:
         """The parameters that differ from the entry's defaults."""
-        defaults = default_parameters(self.entry)
+        defaults = dict(self.piece.defaults) if self.piece else default_parameters(self.entry)
         return {name: value for name, value in self.parameters if value != defaults[name]}
 
     def to_yaml(self) -> Yaml:
         """The shortest spelling in an experiment file."""
         own = self.own_parameters()
         return {self.name: {key: _listed(value) for key, value in own.items()}} if own else self.name
+
+    def to_record(self) -> Yaml:
+        """As `to_yaml`, and of a piece that is not built in besides what it takes to read results without it."""
+        if self.piece is None:
+            return self.to_yaml()
+        own = {key: _listed(value) for key, value in self.own_parameters().items()}
+        return {self.name: {**own, FROM: self.piece.to_yaml()}}
 
     def __str__(self) -> str:
         own = ", ".join(f"{name}={_text(value)}" for name, value in self.own_parameters().items())
@@ -67,13 +81,19 @@ def parse_choice(kind: Kind, value: Yaml) -> Choice:
         name, given = value, dict[str, Yaml]()
     elif isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict | None):
         name, given = next(iter(value.items()))
-        given = given or {}
+        given = dict(given or {})
     else:
         raise nested_problem([((), f"expected a name or {{name: {{setting: value}}}} of {kind}, found {shown(value)}")])
+    if FROM in given:
+        return _recorded_choice(kind, str(name), given)
     try:
         entry = find(kind, str(name))
     except KeyError as unknown:
         raise nested_problem([((), str(unknown.args[0]))]) from None
+    return _choice(entry, name, given)
+
+
+def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:
     try:
         parameters = parameters_model(entry)(
             **{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
@@ -83,7 +103,51 @@ def parse_choice(kind: Kind, value: Yaml) -> Choice:
         raise nested_problem(
             ((name, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
         ) from None
-    return Choice(kind=kind, name=entry.name, parameters=tuple(parameters.model_dump().items()))
+    return Choice(
+        kind=entry.kind,
+        name=entry.name,
+        parameters=tuple(parameters.model_dump().items()),
+        piece=piece_of(entry, default_parameters(entry)) if entry.origin else None,
+    )
+
+
+def _recorded_choice(kind: Kind, name: str, given: dict[str, Yaml]) -> Choice:
+    """A choice as a result folder keeps it: of the version that it names, whether that is loaded or not."""
+    try:
+        piece = Piece.model_validate(given.pop(FROM))
+    except ValidationError as invalid:
+        known = tuple(Piece.model_fields)
+        raise nested_problem(
+            ((name, FROM, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
+        ) from None
+    if piece.is_loaded(kind, name):
+        return _choice(piece.entry(kind, name), name, given)
+    if not name.isidentifier():
+        raise nested_problem([((), f"no {kind} can be called {name!r}")])
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    defaults = dict(piece.defaults)
+    if wrong := [key for key, value in given.items() if key not in defaults or not _is_alike(value, defaults[key])]:
+        raise nested_problem(((name, key), f"no value of a parameter of {name}") for key in wrong)
+    return Choice(kind=kind, name=name, parameters=tuple({**defaults, **given}.items()), piece=piece)
+
+
+def _is_alike(value: Any, default: Any) -> bool:
+    """Whether a recorded parameter is of the kind that its default is of."""
+    return type(value) is type(default) and (not isinstance(value, float) or isfinite(value))
+
+
+def choices_in(value: Any) -> Iterator[Choice]:
+    """All choices in a setting, a list of settings or whole settings."""
+    if isinstance(value, Choice):
+        yield value
+    elif isinstance(value, tuple | BaseModel):
+        for part in value if isinstance(value, tuple) else (inner for _, inner in value):
+            yield from choices_in(part)
+
+
+def own_pieces(value: Any) -> dict[Choice, Piece]:
+    """The choices in a setting, or in whole settings, that are not built in, with their versions."""
+    return {choice: choice.piece for choice in choices_in(value) if choice.piece is not None}
 
 
 def shown(value: Any) -> str:
@@ -146,7 +210,7 @@ def explain(problem: ErrorDetails, *, known_keys: Iterable[str] = ()) -> str:
 
 
 def _choice_of(kind: Kind) -> Any:
-    return Annotated[Choice, BeforeValidator(partial(parse_choice, kind)), PlainSerializer(Choice.to_yaml)]
+    return Annotated[Choice, BeforeValidator(partial(parse_choice, kind)), PlainSerializer(Choice.to_record)]
 
 
 Activation = _choice_of("activation")

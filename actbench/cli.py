@@ -16,6 +16,7 @@ import typer
 
 from actbench import __version__, errors
 from actbench.cli_catalogue import list_catalogue, show
+from actbench.cli_check import check
 from actbench.cli_data import data, fetch
 from actbench.cli_doctor import doctor
 from actbench.cli_experiment import init, plan, schema, summary, validate
@@ -65,6 +66,10 @@ VERBS = (
     Verb(
         "show", show, "Show facts, curves and costs of functions.",
         ("actbench show relu swish gelu", "actbench show mish --save mish.svg", "actbench show softplus gelu --cost"),
+    ),
+    Verb(
+        "check", check, "Check a piece of your own before it is trained.",
+        ("actbench check tent.py", "actbench check tent.py --format json"),
     ),
     Verb(
         "init", init, "Write an experiment file to start from.",

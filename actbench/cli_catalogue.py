@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 import typer
 
 from actbench import __version__
-from actbench.command_line import TableOrJson, verb
+from actbench.command_line import TableOrJson, verb, with_own_files
 from actbench.completion import function_names, kinds
 
 
 @verb
+@with_own_files
 def list_catalogue(
     kind: Annotated[
         str | None,
@@ -33,6 +34,7 @@ def list_catalogue(
 
 
 @verb
+@with_own_files
 def show(
     functions: Annotated[
         list[str],

@@ -20,6 +20,7 @@ from actbench.command_line import (
     parse_jobs,
     say,
     verb,
+    with_own_files,
 )
 from actbench.completion import result_folders
 from actbench.shards import parse_shard
@@ -53,6 +54,7 @@ def init(
 
 
 @verb
+@with_own_files
 def schema() -> None:
     """Print the JSON Schema (draft-07) of experiment files, with every name that the catalogue knows."""
     from actbench.schema import schema_text
@@ -61,6 +63,7 @@ def schema() -> None:
 
 
 @verb
+@with_own_files
 def validate(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
     """Check an experiment file and report every mistake in it."""
     from actbench.report.printing import print_document
@@ -80,6 +83,7 @@ def validate(config: Config, overrides: Overrides = None, output_format: TableOr
 
 
 @verb
+@with_own_files
 def plan(
     config: Config,
     overrides: Overrides = None,
@@ -114,6 +118,7 @@ def plan(
 
 
 @verb
+@with_own_files
 def summary(
     config: Config,
     overrides: Overrides = None,

@@ -23,10 +23,12 @@ from actbench.command_line import (
     SharedRate,
     say,
     verb,
+    with_own_files,
 )
 
 
 @verb
+@with_own_files
 def compare(
     folders: Folders = None,
     results: ResultsRoot = Path("results"),
@@ -59,6 +61,7 @@ def compare(
 
 
 @verb
+@with_own_files
 def report(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),

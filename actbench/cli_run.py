@@ -28,12 +28,14 @@ from actbench.command_line import (
     parse_jobs,
     say,
     verb,
+    with_own_files,
 )
 from actbench.interruption import interruptible
 from actbench.shards import parse_shard
 
 
 @verb
+@with_own_files
 def run(
     config: Config,
     overrides: Overrides = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import io
 import os
 import re
@@ -16,7 +17,7 @@ from typing import Annotated, Literal, ParamSpec
 import typer
 
 from actbench import errors
-from actbench.completion import experiments, result_folders
+from actbench.completion import experiments, python_files, result_folders
 from actbench.interruption import Interrupted
 from actbench.report.texts import visible
 
@@ -66,6 +67,15 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, as in train.epochs=3; repeatable."),
 ]
+OwnFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--use",
+        metavar="FILE",
+        help="Run a Python file that adds pieces of your own to the catalogue; repeatable.",
+        autocompletion=python_files,
+    ),
+]
 DataFolder = Annotated[
     Path | None, typer.Option("--data-dir", help="Where datasets are kept (else ACTBENCH_DATA, else the user's cache).")
 ]
@@ -106,6 +116,27 @@ OpenPage = Annotated[bool, typer.Option("--open", help="Open the page of --html 
 FiguresFolder = Annotated[
     Path | None, typer.Option("--figures", metavar="DIR", help="Save every picture as a file of its own.")
 ]
+
+
+def with_own_files(function: Callable[P, None]) -> Callable[P, None]:
+    """Give a verb the option `--use`; what its files add is in the catalogue while the verb works."""
+
+    @functools.wraps(function)
+    def loading(*arguments: P.args, **options: P.kwargs) -> None:
+        paths = options.pop("use", None)
+        if not isinstance(paths, list) or not paths:
+            function(*arguments, **options)
+            return
+        from actbench.extensions import own_files_in_use
+
+        with own_files_in_use(paths):
+            function(*arguments, **options)
+
+    signature = inspect.signature(function, eval_str=True)
+    use = inspect.Parameter("use", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=OwnFiles)
+    loading.__signature__ = signature.replace(parameters=[*signature.parameters.values(), use])  # type: ignore[attr-defined]
+    loading.__annotations__ = {**function.__annotations__, "use": OwnFiles}
+    return loading
 
 
 def verb(function: Callable[P, None]) -> Callable[P, None]:

@@ -33,6 +33,11 @@ def _is_experiment_file(entry: str, is_folder: bool) -> bool:
     return not is_folder and entry.endswith(YAML_ENDINGS) and PurePath(entry).name != EXPERIMENT_OF_A_RESULT
 
 
+def python_files(incomplete: str) -> list[str]:
+    """Python files here or a few folders below."""
+    return sorted(entry for entry, is_folder in _entries_below(incomplete) if not is_folder and entry.endswith(".py"))
+
+
 def result_folders(incomplete: str) -> list[str]:
     """Folders that hold an experiment's results, here or a few folders below."""
     return sorted(

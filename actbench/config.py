@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from actbench.catalogue.pieces import not_loaded
 from actbench.catalogue.registry import did_you_mean
-from actbench.choices import shown
+from actbench.choices import own_pieces, shown
 from actbench.compatibility import conflicts
 from actbench.errors import ConfigurationError
 from actbench.expectations import read_expectations
@@ -49,12 +50,22 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Loaded:
-    """Read an experiment file; raises `ConfigurationError` with every mistake as `file:line:column: path: sentence`."""
-    source = read_yaml(_read_text(path), str(path))
+def load_experiment(path: Path, overrides: Sequence[str] = (), *, is_record: bool = False) -> Loaded:
+    """Read an experiment file; raises `ConfigurationError` with every mistake as `file:line:column: path: sentence`.
+
+    The record of what has been trained may name pieces from files that are not loaded, which no training could.
+    """
+    return read_experiment(_read_text(path), str(path), path.stem, overrides, is_record=is_record)
+
+
+def read_experiment(
+    text: str, place: str, default_name: str, overrides: Sequence[str] = (), *, is_record: bool = False
+) -> Loaded:
+    """As `load_experiment`, from the text of such a file."""
+    source = read_yaml(text, place)
     for override in overrides:
         apply_override(source, override)
-    return _Loader(source).load(default_name=path.stem)
+    return _Loader(source, is_record).load(default_name)
 
 
 def _read_text(path: Path) -> str:
@@ -86,6 +97,7 @@ class _Loader:
     """The steps from data to experiment; they share the source's list of problems."""
 
     source: Source
+    is_record: bool
     warnings: list[str] = field(default_factory=list)
 
     def load(self, default_name: str) -> Loaded:
@@ -95,6 +107,8 @@ class _Loader:
             self._check_keys(data)
             settings = self._settings(data)
             factors = tuple(self._factors("vary", data.get("vary")))
+            if not self.is_record:
+                self._require_loaded(settings, factors)
             experiment = Experiment(
                 name=self._name(data.get("name"), default_name),
                 settings=settings,
@@ -138,6 +152,15 @@ class _Loader:
         except ValidationError as invalid:
             self._add((), sentences(invalid))
             return TrialSettings()
+
+    def _require_loaded(self, settings: TrialSettings, factors: Sequence[Factor]) -> None:
+        """Only pieces that are loaded can be trained with, in the version that the file names."""
+        fixed = [((section, name), value) for section, part in settings for name, value in part]
+        varied = [(("vary", one.path, index), value) for one in factors for index, value in enumerate(one.values)]
+        for path, value in (*fixed, *varied):
+            for one, piece in own_pieces(value).items():
+                if not piece.is_loaded(one.kind, one.name):
+                    self._problem(path, not_loaded(one.kind, one.name, piece.checksum))
 
     def _name(self, given: Any, default: str) -> str:
         name = default if given is None else given

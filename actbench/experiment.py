@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf, isfinite
 from typing import Any
 
@@ -78,14 +79,14 @@ class Expectation:
     lower: float = -inf
     upper: float = inf
 
-    def to_yaml(self) -> dict[str, Any]:
-        """As an experiment file spells it."""
-        arm, reference = self.arm, self.reference
+    def to_record(self) -> dict[str, Any]:
+        """As a result folder records it."""
+        arm, reference = (values_to_yaml(values or (), is_record=True) for values in (self.arm, self.reference))
         spelt: dict[str, Any] = {"claim": self.claim}
         if self.is_better:
-            spelt |= {"better": values_to_yaml(arm), "than": values_to_yaml(reference or ())}
+            spelt |= {"better": arm, "than": reference}
         else:
-            spelt |= {"arm": values_to_yaml(arm)} | ({} if reference is None else {"minus": values_to_yaml(reference)})
+            spelt |= {"arm": arm} | ({} if self.reference is None else {"minus": reference})
         spelt["metric"] = self.metric
         if self.is_better:
             return spelt
@@ -148,18 +149,20 @@ def with_values(settings: TrialSettings, values: Values) -> TrialSettings:
     return settings
 
 
-def value_to_yaml(value: Any) -> Any:
-    """A setting's value as an experiment file spells it."""
+def value_to_yaml(value: Any, *, is_record: bool = False) -> Any:
+    """A setting's value as an experiment file spells it, or as a result folder records it."""
     if isinstance(value, Choice):
-        return value.to_yaml()
+        return value.to_record() if is_record else value.to_yaml()
     if isinstance(value, tuple):
-        return [value_to_yaml(item) for item in value]
-    return value.model_dump(exclude_none=True) if isinstance(value, LayerSettings) else value
+        return [value_to_yaml(item, is_record=is_record) for item in value]
+    if isinstance(value, LayerSettings):
+        return {name: value_to_yaml(given, is_record=is_record) for name, given in value if given is not None}
+    return value
 
 
-def values_to_yaml(values: Values) -> dict[str, Any]:
+def values_to_yaml(values: Values, *, is_record: bool = False) -> dict[str, Any]:
     """`{"model.activation": "relu"}`."""
-    return {path: value_to_yaml(value) for path, value in values}
+    return {path: value_to_yaml(value, is_record=is_record) for path, value in values}
 
 
 def value_to_text(value: Any) -> str:
@@ -176,23 +179,24 @@ def value_to_text(value: Any) -> str:
 
 def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
     """The experiment as plain data with every default filled in; reading it again gives the same experiment."""
+    spelt = partial(value_to_yaml, is_record=True)
     seeds = experiment.seeds
     resolved: dict[str, Any] = {"name": experiment.name}
     for section in SECTIONS:
         fields = getattr(experiment.settings, section)
-        resolved[section] = {name: value_to_yaml(value) for name, value in fields if value is not None}
+        resolved[section] = {name: spelt(value) for name, value in fields if value is not None}
     if experiment.factors:
-        resolved["vary"] = {f.path: [value_to_yaml(value) for value in f.values] for f in experiment.factors}
+        resolved["vary"] = {f.path: [spelt(value) for value in f.values] for f in experiment.factors}
     if experiment.tune:
-        resolved["tune"] = {f.path: [value_to_yaml(value) for value in f.values] for f in experiment.tune}
+        resolved["tune"] = {f.path: [spelt(value) for value in f.values] for f in experiment.tune}
         resolved["tuning_seeds"] = experiment.tuning_seeds
     resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
     if experiment.baseline:
-        resolved["baseline"] = values_to_yaml(experiment.baseline)
+        resolved["baseline"] = values_to_yaml(experiment.baseline, is_record=True)
     if experiment.margin != MARGIN:
         resolved["margin"] = experiment.margin
     if experiment.expectations:
-        resolved["expect"] = [expectation.to_yaml() for expectation in experiment.expectations]
+        resolved["expect"] = [expectation.to_record() for expectation in experiment.expectations]
     return resolved
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from actbench.choices import own_pieces
 from actbench.experiment import Arm, Experiment, values_to_yaml, with_values
 from actbench.metrics import parse_metric
 from actbench.records import SCHEMA, Trial, TrialRecord
@@ -91,6 +92,7 @@ def epochs_to_do(experiment: Experiment, plan: Plan, records: Mapping[str, Trial
 def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
     """What is going to be compared, and how: nothing in it depends on a final trial."""
     edges = {tuning.arm.values: list(tuning.edges) for tuning in plan.tunings}
+    own = {f"{one.kind} {one.name}": piece.checksum for arm, _ in plan.arms for one, piece in own_pieces(arm.settings).items()}
     return {
         "schema": SCHEMA,
         "metric": PRIMARY_METRIC,
@@ -102,4 +104,5 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
             {"arm": arm.to_yaml(), "tuned": values_to_yaml(arm.tuned), "at_edge": edges.get(arm.values, [])}
             for arm, _ in plan.arms
         ],
+        **({"own": own} if own else {}),
     }

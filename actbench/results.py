@@ -74,7 +74,7 @@ def load_results(folder: Path | None, root: Path, journal: store.Journal | None 
     """
     found = store.require_result_folder(folder) if folder else store.latest_folder(root)
     store.require_readable(found / store.EXPERIMENT)
-    experiment = load_experiment(found / store.EXPERIMENT).experiment
+    experiment = load_experiment(found / store.EXPERIMENT, is_record=True).experiment
     journal = store.read_journal(found, journal)
     return Results(
         folder=found,

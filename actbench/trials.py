@@ -7,6 +7,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from actbench.catalogue.pieces import FROM
 from actbench.choices import Choice
 from actbench.layers import Layer, resolve_layers
 from actbench.records import TRAINING_CODE_VERSION, Phase, Trial
@@ -62,7 +63,8 @@ def data_identity(data: DataSettings) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Choice):
-        return {value.name: dict(value.parameters)}
+        source = {FROM: value.piece.checksum} if value.piece else {}
+        return {value.name: {**dict(value.parameters), **source}}
     if isinstance(value, Layer):
         return dict(value)
     raise TypeError(f"{type(value).__name__} has no place in a trial's identity")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from math import inf
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -18,8 +21,27 @@ from actbench.catalogue.kernels import Kernel
 Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
 Yields = Literal["scores", "bounded scores", "probabilities", "log-probabilities"]
 
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "activation": ("x",),
+    "output": ("x",),
+    "initialiser": ("shape", "fan_in", "fan_out", "generator"),
+    "loss": ("prediction", "label"),
+}
+
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an entry that is not built in comes from: a file or a package, and the checksum of its source."""
+
+    place: str
+    checksum: str
+
+
+class RegistrationError(ValueError):
+    """A function that the catalogue cannot take, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +55,7 @@ class Entry:
     for and which it computes without meaning. `across_units` says that an output or a loss needs several units.
     `gradient(outer, value, x, **parameters)`, of outputs and losses, is `outer` times the derivative at `x`, where the
     function has the given value; `kernel` is an activation's two passes. Without these autograd does it, more slowly.
+    `origin` is None for what is built in.
     """
 
     kind: Kind
@@ -51,26 +74,108 @@ class Entry:
     gradient: Function | None = None
     accepts: tuple[Yields, ...] = ()
     tolerates: tuple[Yields, ...] = ()
+    origin: Origin | None = None
+
+    def place(self) -> str:
+        """Where it is written."""
+        code = inspect.unwrap(self.function).__code__
+        return f"{self.origin.place if self.origin else Path(code.co_filename).name}:{code.co_firstlineno}"
 
 
 _ENTRIES: dict[tuple[str, str], Entry] = {}
+_BUILT_IN = __name__.partition(".")[0]
+_LOADING: ContextVar[tuple[Origin, str] | None] = ContextVar("_LOADING", default=None)
+_WAITING: dict[tuple[str, Kind, str], tuple[Function, dict[str, Any]]] = {}
+"""What modules have decorated while nobody was loading them, until somebody does."""
 
 
 def _register(kind: Kind, function: F, **metadata: Any) -> F:
-    """Add `function` to the catalogue under its own name and its aliases."""
+    """Add `function` to the catalogue under its own name and its aliases.
+
+    A module that is merely imported adds nothing: its functions wait until it is loaded as a source of pieces.
+    """
+    loading = _LOADING.get()
+    if loading and _belongs_to(function.__module__, loading[1]):
+        _add(kind, function, loading[0], metadata)
+    elif _belongs_to(function.__module__, _BUILT_IN):
+        _add(kind, function, None, metadata)
+    else:
+        _WAITING[function.__module__, kind, function.__name__] = function, metadata
+    return function
+
+
+def _belongs_to(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
+
+
+def _add(kind: Kind, function: Function, origin: Origin | None, metadata: dict[str, Any]) -> None:
     name = function.__name__
     summary = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
     if not summary:
-        raise ValueError(f"{kind} {name!r} needs a docstring that says in a sentence what it is")
+        raise RegistrationError(f"{kind} {name!r} needs a docstring that says in a sentence what it is")
     for parameter in _keyword_parameters(function):
         if parameter.default is parameter.empty:
-            raise ValueError(f"parameter {parameter.name!r} of {kind} {name!r} needs a default")
-    entry = Entry(kind=kind, name=name, function=function, summary=summary, **metadata)
+            raise RegistrationError(f"parameter {parameter.name!r} of {kind} {name!r} needs a default")
+    entry = Entry(kind=kind, name=name, function=function, summary=summary, origin=origin, **metadata)
+    if origin:
+        _require_use(entry)
     keys = [(kind, key) for key in (name, *entry.aliases)]
-    if taken := [key for _, key in keys if (kind, key) in _ENTRIES]:
-        raise ValueError(f"the catalogue already has {kind} {taken[0]!r}")
+    if taken := [key for key in keys if key in _ENTRIES]:
+        there = _ENTRIES[taken[0]]
+        where = there.place() if there.origin else f"built in, catalogue/{there.place()}"
+        raise RegistrationError(f"the catalogue already has {kind} {taken[0][1]!r} ({where}): choose another name")
     _ENTRIES.update(dict.fromkeys(keys, entry))
-    return function
+
+
+def _require_use(entry: Entry) -> None:
+    """Raise `RegistrationError` where an entry from a file or a package could not be trained with."""
+    if entry.kind == "optimizer":
+        raise RegistrationError("an optimizer of one's own is not supported: activation, output, initialiser and loss are")
+    if wrong := [alias for alias in entry.aliases if not alias.isidentifier()]:
+        raise RegistrationError(f"alias {wrong[0]!r} of {entry.kind} {entry.name!r} is no name")
+    positional = [p.name for p in inspect.signature(entry.function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    wanted = ARGUMENTS[entry.kind]
+    if len(positional) != len(wanted):
+        found = ", ".join(positional) or "nothing"
+        raise RegistrationError(
+            f"{entry.kind} {entry.name!r} is called with {len(wanted)} values ({', '.join(wanted)}) and settings by name "
+            f"(behind a *, with defaults), and takes {found}"
+        )
+
+
+@contextmanager
+def adding_from(origin: Origin, module: str) -> Iterator[None]:
+    """What the module, or modules below it, decorate meanwhile comes from there, and what of it has been waiting.
+
+    Nothing of it stays where an exception ends this, and nothing at all is no source: `RegistrationError`.
+    """
+    token = _LOADING.set((origin, module))
+    try:
+        yield
+        for key in [key for key in _WAITING if _belongs_to(key[0], module)]:
+            function, metadata = _WAITING.pop(key)
+            _add(key[1], function, origin, metadata)
+        if not added_from(origin):
+            raise RegistrationError(
+                "adds nothing to the catalogue: decorate a function with @activation(...), @output(...), "
+                "@initialiser(...) or @loss(...), from actbench.catalogue"
+            )
+    except BaseException:
+        forget(origin)
+        raise
+    finally:
+        _LOADING.reset(token)
+
+
+def added_from(origin: Origin) -> tuple[Entry, ...]:
+    """The entries of a file or a package, each once."""
+    return tuple(dict.fromkeys(entry for entry in _ENTRIES.values() if entry.origin == origin))
+
+
+def forget(origin: Origin) -> None:
+    """Take the entries of a file or a package out again."""
+    for key in [key for key, entry in _ENTRIES.items() if entry.origin == origin]:
+        del _ENTRIES[key]
 
 
 def _keyword_parameters(function: Function) -> list[inspect.Parameter]:
@@ -160,20 +265,40 @@ def optimizer(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) ->
 
 
 def entries(kind: Kind) -> tuple[Entry, ...]:
-    """All entries of one kind in the order in which they were added, each once."""
+    """All entries of one kind in the order in which they were added, each once; those of installed packages too."""
+    _load_installed()
     return tuple(entry for (k, name), entry in _ENTRIES.items() if k == kind and name == entry.name)
 
 
 def names(kind: Kind) -> tuple[str, ...]:
-    """All names and aliases of one kind."""
+    """All names and aliases of one kind, those of installed packages included."""
+    _load_installed()
     return tuple(name for k, name in _ENTRIES if k == kind)
 
 
 def find(kind: Kind, name: str) -> Entry:
     """The entry of that name or alias; raises `KeyError` with the nearest names in a sentence."""
     if (kind, name) not in _ENTRIES:
-        raise KeyError(f"no {kind} is called {name!r}{did_you_mean(name, names(kind))}")
+        broken = _load_installed()
+        if (kind, name) not in _ENTRIES:
+            missed = "".join(f"; {one}" for one in broken)
+            raise KeyError(f"no {kind} is called {name!r}{did_you_mean(name, names(kind))}{missed}")
     return _ENTRIES[kind, name]
+
+
+def find_version(kind: Kind, name: str, checksum: str) -> Entry | None:
+    """The entry that was added under that name from a source with that checksum, if it is loaded."""
+    if (kind, name) not in _ENTRIES:
+        _load_installed()
+    entry = _ENTRIES.get((kind, name))
+    return entry if entry and entry.origin and entry.origin.checksum == checksum else None
+
+
+def _load_installed() -> tuple[str, ...]:
+    """See to it that the pieces of installed packages are there; why some of them could not be loaded."""
+    from actbench.catalogue.packages import load_installed
+
+    return load_installed()
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

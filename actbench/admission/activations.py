@@ -1,0 +1,216 @@
+"""What an activation has to be: what it says of itself, elementwise, differentiable, and harmless in a stack."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from functools import partial
+from math import isinf
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from actbench.admission.checks import (
+    BATCH,
+    DTYPES,
+    EXTREMES,
+    TRIALS,
+    UNITS,
+    Check,
+    Examine,
+    Function,
+    Skipped,
+    answers,
+    both,
+    draws,
+    is_repeatable,
+    keeps_its_input,
+    named,
+    refuse,
+    require_finite,
+    runs_on_cuda,
+    span,
+    stays_within_its_trial,
+)
+from actbench.admission.formulas import require_formula
+from actbench.catalogue.facts import gain, saturation, values_and_derivatives
+from actbench.catalogue.registry import Entry
+from actbench.choices import Choice
+from actbench.training.cost import measure_costs
+
+CENTRE = torch.linspace(-25.03, 25.11, 1501, dtype=torch.float64)
+STEP = 1e-5
+CLOSE, NEAR_A_KINK = 1e-6, 1e-3
+COST_ROUNDS = 15
+
+
+def examine_activation(choice: Choice, *, measures_cost: bool) -> list[Check]:
+    """Every check of an activation at the chosen parameters."""
+    entry, given = choice.entry, dict(choice.parameters)
+    parameters = {name: value for name, value in given.items() if name not in ("learn", "per_feature")}
+    function: Function = partial(entry.function, **parameters)
+    stack = draws(TRIALS, BATCH, UNITS)
+    questions: dict[str, Examine] = {
+        "shape and dtype": lambda: _keeps_shape_and_dtype(function),
+        "input": lambda: keeps_its_input(function, CENTRE.clone()),
+        "repeatable": lambda: is_repeatable(function, stack, draws(TRIALS, BATCH, UNITS, seed=1)),
+        "formula": lambda: require_formula(entry.formula, {"x": CENTRE, **parameters}, function(CENTRE), CENTRE),
+        "bounds": lambda: _stays_in_bounds(entry, function, is_default=not choice.own_parameters()),
+        "finite": lambda: _is_finite(function),
+        "derivative": lambda: _has_its_derivative(function),
+        "elementwise": lambda: _is_elementwise(function, stack),
+        "stack": lambda: stays_within_its_trial(function, stack),
+        "float32": lambda: _is_accurate(function),
+        "cuda": lambda: runs_on_cuda(function, stack),
+    }
+    if entry.learnable:
+        questions["learnt parameters"] = lambda: _can_learn(entry, parameters)
+    if entry.kernel:
+        questions["kernel"] = lambda: _kernel_agrees(entry, parameters, stack)
+    notes: dict[str, Examine] = {"curve": lambda: _curve(entry, given)}
+    if measures_cost:
+        notes["cost"] = lambda: _cost(choice)
+    return answers(questions, notes)
+
+
+def _keeps_shape_and_dtype(function: Function) -> str:
+    for dtype, shape in itertools.product(DTYPES, ((), (3,), (2, 0), (2, 3, 5))):
+        values = function(torch.full(shape, 0.3, dtype=dtype))
+        if values.shape != shape or values.dtype != dtype:
+            refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
+    return "kept for float32, float64 and bfloat16, of any shape"
+
+
+def _wide_grid() -> Tensor:
+    far = torch.tensor([-1e4, 1e4], dtype=torch.float64)
+    return torch.cat([torch.linspace(-200, 200, 40_001).double(), torch.linspace(-7, 7, 14_001).double(), far])
+
+
+def _stays_in_bounds(entry: Entry, function: Function, *, is_default: bool) -> str:
+    """Whether no value lies outside, and each end is approached, or the values grow without end."""
+    if not is_default:
+        raise Skipped("they are said of the default parameters")
+    x = _wide_grid()
+    values = function(x)
+    low, high = entry.bounds
+    for bound, worst, sign in ((low, values.argmin(), -1), (high, values.argmax(), 1)):
+        reached = float(values[worst])
+        if sign * (reached - bound) > 1e-12:
+            refuse(f"f({float(x[worst]):g}) = {reached:g} lies outside of {span(entry.bounds)}")
+        if not isinf(bound) and abs(reached - bound) > 1e-3:
+            refuse(f"no value comes near {bound:g}: the farthest is f({float(x[worst]):g}) = {reached:g}")
+        ends = [float((sign * function(torch.tensor([-x, x], dtype=torch.float64))).max()) for x in (1e2, 1e4, 1e8)]
+        if isinf(bound) and not all(later > earlier + 1 for earlier, later in itertools.pairwise(ends)):
+            refuse(f"{bound:g} is said to be a bound, but the values stop at {reached:g}: say bounds=(low, high)")
+    return f"every value is in {span(entry.bounds)}, and its ends are approached"
+
+
+def _is_finite(function: Function) -> str:
+    for dtype in DTYPES:
+        x = torch.tensor(EXTREMES, dtype=dtype)
+        values, slopes = both(function, x)
+        require_finite(values, x, "value")
+        require_finite(slopes, x, "derivative")
+    return "values and derivatives, from -10,000 to 10,000 and at 0, in float32, float64 and bfloat16"
+
+
+def _slopes(function: Function, x: Tensor) -> Tensor:
+    leaf = x.clone().requires_grad_()
+    (slopes,) = torch.autograd.grad(function(leaf).sum(), leaf)
+    return slopes
+
+
+def _has_its_derivative(function: Function) -> str:
+    """Whether autograd agrees with central differences in float64, or lies between both sides' at a kink."""
+    both(function, CENTRE)
+    slopes = _slopes(function, CENTRE)
+    here, above, below = function(CENTRE), function(CENTRE + STEP), function(CENTRE - STEP)
+    central, right, left = (above - below) / (2 * STEP), (above - here) / STEP, (here - below) / STEP
+    agrees = (slopes - central).abs() <= CLOSE * (1 + central.abs())
+    low, high = torch.minimum(left, right) - CLOSE, torch.maximum(left, right) + CLOSE
+    is_kink = ((right - left).abs() > NEAR_A_KINK) & (slopes >= low) & (slopes <= high)
+    wrong = ~(agrees | is_kink)
+    if wrong.any():
+        worst = int((wrong * (slopes - central).abs().nan_to_num(posinf=1e300)).argmax())
+        refuse(
+            f"autograd gives {float(slopes[worst]):.4g} at x = {float(CENTRE[worst]):.4g}, differences "
+            f"{float(central[worst]):.4g}: a part of it is detached, or its backward pass is wrong"
+        )
+    return f"autograd agrees with differences at {len(CENTRE):,} points"
+
+
+def _is_elementwise(function: Function, stack: Tensor) -> str:
+    values = function(stack)
+    changed = stack.clone()
+    changed[1, 3, 2] += 1.5
+    differs = function(changed) != values
+    differs[1, 3, 2] = False
+    if differs[1].any():
+        refuse("one input changes other values of its trial: an activation is elementwise")
+    alone = torch.stack([function(one) for one in CENTRE[::50]])
+    if float((alone - function(CENTRE)[::50]).abs().max()) > 1e-9 * (1 + float(alone.abs().max())):
+        refuse("an input alone has another value than among others: an activation is elementwise")
+    return "each value depends on its own input alone"
+
+
+def _is_accurate(function: Function) -> str:
+    x = CENTRE.float()
+    exact = function(x.double())
+    gap = float(((function(x).double() - exact).abs() / (1 + exact.abs())).max())
+    if not gap <= 1e-3:
+        refuse(f"float32 is off by {gap:.2g} of the value: something in it cancels or is cut")
+    return f"within {max(gap, 1e-9):.1g} of float64"
+
+
+def _can_learn(entry: Entry, parameters: Mapping[str, Any]) -> str:
+    """Whether a tensor with one value a trial gives the number's values, and a gradient."""
+    x = draws(TRIALS, BATCH, UNITS, dtype=torch.float64)
+    for name, size in itertools.product(entry.learnable, (1, UNITS)):
+        leaf = torch.full((TRIALS, 1, size), float(parameters[name]), dtype=torch.float64, requires_grad=True)
+        values = entry.function(x, **{**parameters, name: leaf})
+        if not torch.allclose(values, entry.function(x, **parameters), rtol=1e-9, atol=1e-12):
+            refuse(f"{name} as a tensor {tuple(leaf.shape)} gives other values than as a number")
+        if not values.requires_grad:
+            refuse(f"no gradient reaches {name}")
+        (found,) = torch.autograd.grad(values.sum(), leaf, allow_unused=True)
+        if found is None or not bool((found != 0).any()) or not bool(found.isfinite().all()):
+            refuse(f"no finite gradient reaches {name}")
+    return f"{', '.join(entry.learnable)}: one a trial or one a feature, with gradients"
+
+
+def _kernel_agrees(entry: Entry, parameters: Mapping[str, Any], stack: Tensor) -> str:
+    assert entry.kernel is not None
+    function: Function = partial(entry.function, **parameters)
+    value, outer = torch.empty_like(stack), torch.ones_like(stack)
+    entry.kernel.forward(stack, value, **parameters)
+    entry.kernel.backward(outer, value, stack, **parameters)
+    pairs = (value, function(stack), "values"), (outer, _slopes(function, stack), "derivative")
+    for found, wanted, what in pairs:
+        if not torch.allclose(found, wanted, rtol=1e-4, atol=1e-5):
+            refuse(f"the kernel's {what} are not the function's")
+    return "both passes agree with the function and autograd"
+
+
+def _curve(entry: Entry, parameters: Mapping[str, Any]) -> str:
+    """What the function looks like, which is no question of passing."""
+    x = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
+    _, slopes = values_and_derivatives(entry, parameters, x)
+    rises, falls = bool((slopes > 1e-9).any()), bool((slopes < -1e-9).any())
+    way = {(True, False): "never falls", (False, True): "never rises", (True, True): "rises and falls"}
+    jumps = x[1:][slopes.diff().abs() > 0.02].tolist()
+    kinks = [at for number, at in enumerate(jumps) if number == 0 or at - jumps[number - 1] > 0.01]
+    flat = saturation(entry, parameters)
+    sides = [f"below {flat.left:g}" if flat.left is not None else "", f"above {flat.right:g}" if flat.right is not None else ""]
+    return (
+        f"{way.get((rises, falls), 'constant')}; "
+        + (f"kinks near {named([round(at, 2) for at in kinks])}; " if kinks else "no kink; ")
+        + f"saturated {' and '.join(filter(None, sides)) or 'nowhere'}; gain {gain(entry, parameters):.3g}"
+    )
+
+
+def _cost(choice: Choice) -> str:
+    *_, cost = measure_costs([choice], rounds=COST_ROUNDS)
+    return f"{median(cost.ratios):.2g} times relu's time, forward and backward"
+

@@ -1,0 +1,162 @@
+"""A check of one entry: a question with an answer in words, and the values that most of them are asked on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, nan
+from typing import Literal, NoReturn
+
+import torch
+from torch import Tensor
+
+Outcome = Literal["pass", "refused", "note", "skipped"]
+Function = Callable[[Tensor], Tensor]
+Examine = Callable[[], str]
+
+TRIALS, BATCH, UNITS = 3, 32, 8
+DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+EXTREMES = (-1e4, -200.0, -20.0, -6.0, -3.0, -1.0, -0.5, -1e-30, 0.0, 1e-30, 0.5, 1.0, 3.0, 6.0, 20.0, 200.0, 1e4)
+LONGEST_CAUSE = 200
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was asked of an entry, and the answer; only a refusal keeps the entry out."""
+
+    name: str
+    outcome: Outcome
+    reason: str
+
+
+class Refused(Exception):  # noqa: N818 (an answer, not an error)
+    """The entry does not pass, with the reason."""
+
+
+class Skipped(Exception):  # noqa: N818
+    """The question cannot be asked here, with the reason."""
+
+
+def refuse(reason: str) -> NoReturn:
+    """End a check with a refusal."""
+    raise Refused(reason)
+
+
+def answers(questions: Mapping[str, Examine], notes: Mapping[str, Examine]) -> list[Check]:
+    """Every question with its answer; what raises anything else has thereby been refused."""
+    found = []
+    for name, examine in (*questions.items(), *notes.items()):
+        is_note = name in notes
+        try:
+            found.append(Check(name, "note" if is_note else "pass", examine()))
+        except Refused as refused:
+            found.append(Check(name, "note" if is_note else "refused", str(refused)))
+        except Skipped as skipped:
+            found.append(Check(name, "skipped", str(skipped)))
+        except Exception as error:  # whatever a stranger's function raises
+            cause = f"raises {type(error).__name__}: {error}".splitlines()[0][:LONGEST_CAUSE]
+            found.append(Check(name, "skipped" if is_note else "refused", cause))
+    return found
+
+
+def draws(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
+    """Values ~ N(0, 4), the same each time."""
+    return (torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2).to(dtype)
+
+
+def both(function: Function, at: Tensor) -> tuple[Tensor, Tensor]:
+    """The function's value and the derivative of its weighted sum; refused where no gradient comes back."""
+    x = at.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        value = function(x)
+        if not isinstance(value, Tensor):
+            refuse(f"gives {type(value).__name__} instead of a tensor")
+        if not value.requires_grad:
+            refuse(
+                "its gradient is detached: nothing leads from the value back to the input (.detach(), .item(), .data, "
+                "no_grad or numpy does that)"
+            )
+        weights = torch.linspace(0.5, 1.5, max(value.numel(), 1), dtype=value.dtype, device=value.device)
+        (gradient,) = torch.autograd.grad((value * weights[: value.numel()].reshape(value.shape)).sum(), x, allow_unused=True)
+    if gradient is None:
+        refuse("its gradient is detached: the value does not depend on the input")
+    return value.detach(), gradient
+
+
+def same_bits(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same, NaN where NaN is."""
+    return one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all())
+
+
+def keeps_its_input(function: Function, x: Tensor) -> str:
+    """Whether the function leaves what it is given as it was."""
+    before = x.clone()
+    function(x)
+    if not same_bits(x, before):
+        refuse("changes its input in place")
+    return "the input is as it was"
+
+
+def is_repeatable(function: Function, x: Tensor, other: Tensor) -> str:
+    """Whether the same input always gives the same value: no random draws, no state from call to call."""
+    state = torch.get_rng_state()
+    first = function(x)
+    function(other)
+    again = function(x)
+    is_random = not torch.equal(state, torch.get_rng_state())
+    torch.set_rng_state(state)
+    if not same_bits(first, again):
+        refuse("two calls on the same input differ: it " + ("draws random numbers" if is_random else "keeps a state"))
+    if is_random:
+        refuse("draws from torch's global generator, which every trial shares")
+    return "same input, same bits; no random draws"
+
+
+def stays_within_its_trial(function: Function, x: Tensor) -> str:
+    """Whether no trial of a stack `[trials, ...]` changes a bit of another's value or gradient."""
+    values, gradients = both(function, x)
+    for what, filler in (("other values", draws(*x.shape[1:], seed=7)), ("1e4", torch.tensor(1e4)), ("NaN", torch.tensor(nan))):
+        changed = x.clone()
+        changed[1] = filler
+        found, found_gradients = both(function, changed)
+        for trial in (0, 2):
+            if not same_bits(found[trial], values[trial]):
+                refuse(f"mixes trials: {what} in one trial of a stack change the values of another")
+            if not same_bits(found_gradients[trial], gradients[trial]):
+                refuse(f"mixes trials: {what} in one trial of a stack change the gradients of another")
+    if not same_bits(function(x[:1])[0], values[0]):
+        refuse("mixes trials: a trial alone has other values than in a stack")
+    return f"{len(x)} trials, one of them changed, also to NaN: the others keep every bit"
+
+
+def runs_on_cuda(function: Function, x: Tensor) -> str:
+    """Whether a GPU gives nearly the same value and gradient, and they stay there."""
+    if not torch.cuda.is_available():
+        raise Skipped("there is no CUDA device here")
+    there = both(function, x.cuda())
+    for here, found, what in zip(both(function, x), there, ("value", "gradient"), strict=True):
+        if found.device.type != "cuda":
+            refuse(f"its {what} leaves the device")
+        gap = float((found.cpu() - here).abs().max())
+        if not gap <= 1e-4:
+            refuse(f"its {what} differs by {gap:.2g} from the processor's")
+    return "value and gradient as on the processor"
+
+
+def named(numbers: Sequence[float]) -> str:
+    """A few numbers for a sentence."""
+    return ", ".join(f"{number:g}" for number in numbers[:3]) + (", ..." if len(numbers) > 3 else "")
+
+
+def require_finite(values: Tensor, at: Tensor, what: str) -> None:
+    """Refuse with the inputs at which a value or a derivative is NaN or infinite."""
+    bad = ~values.isfinite()
+    if bad.any():
+        kind = "NaN" if values[bad].isnan().any() else "infinite"
+        refuse(f"its {what} is {kind} at {named(at[bad].unique().tolist())} in {str(values.dtype).partition('.')[2]}")
+
+
+def span(bounds: tuple[float, float]) -> str:
+    """`[0, inf)`."""
+    low, high = bounds
+    return f"{'(' if low == -inf else '['}{low:g}, {high:g}{')' if high == inf else ']'}"

@@ -1,0 +1,161 @@
+"""What a loss has to be: one number per example, differentiable, finite on what it accepts, each trial by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from actbench.admission.checks import (
+    BATCH,
+    TRIALS,
+    Check,
+    Examine,
+    Function,
+    answers,
+    both,
+    draws,
+    is_repeatable,
+    keeps_its_input,
+    refuse,
+    require_finite,
+    runs_on_cuda,
+    stays_within_its_trial,
+)
+from actbench.admission.formulas import require_formula
+from actbench.admission.outputs import has_its_derivative
+from actbench.catalogue.registry import Entry, Yields
+from actbench.choices import Choice
+
+CLASSES = 10
+
+
+def examine_loss(choice: Choice) -> list[Check]:
+    """Every check of a loss at the chosen parameters, on predictions of the first kind that it accepts or of each."""
+    entry, parameters = choice.entry, dict(choice.parameters)
+    kind = entry.accepts[0] if entry.accepts else "scores"
+    stack, other = (predictions(kind, TRIALS, BATCH, CLASSES, seed=seed) for seed in (0, 1))
+
+    def function(prediction: Tensor) -> Tensor:
+        return _call(entry, prediction, parameters)
+
+    flat = predictions(kind, BATCH, CLASSES, dtype=torch.float64)
+    questions: dict[str, Examine] = {
+        "accepts": lambda: _says_what_it_takes(entry),
+        "shape and dtype": lambda: _gives_one_number_per_example(entry, parameters),
+        "input": lambda: keeps_its_input(function, stack.clone()),
+        "repeatable": lambda: is_repeatable(function, stack, other),
+        "formula": lambda: require_formula(
+            entry.formula,
+            {"prediction": flat, "label": labels(flat), "target": one_hot(flat), **parameters},
+            function(flat),
+            flat,
+        ),
+        "finite": lambda: _is_finite(entry, parameters),
+        "derivative": lambda: has_its_derivative(function, predictions(kind, 4, CLASSES, dtype=torch.float64)),
+        "images": lambda: _keeps_examples_apart(function, stack),
+        "label": lambda: _heeds_the_label(entry, flat, parameters),
+        "stack": lambda: stays_within_its_trial(function, stack),
+        "cuda": lambda: runs_on_cuda(function, stack),
+    }
+    if entry.gradient:
+        questions["gradient"] = lambda: _gradient_agrees(entry, parameters, stack)
+    return answers(questions, {})
+
+
+def predictions(kind: Yields, *shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
+    """What an output function of that kind could give."""
+    scores = draws(*shape, dtype=dtype, seed=seed)
+    one_unit = shape[-1] == 1
+    return {
+        "scores": lambda: scores,
+        "bounded scores": scores.tanh,
+        "probabilities": lambda: scores.sigmoid() if one_unit else scores.softmax(-1),
+        "log-probabilities": lambda: functional.logsigmoid(scores) if one_unit else scores.log_softmax(-1),
+    }[kind]()
+
+
+def labels(prediction: Tensor) -> Tensor:
+    """A label for every example, the same each time."""
+    classes = max(prediction.shape[-1], 2)
+    count = prediction.shape[-2]
+    drawn = torch.randint(classes, (count,), generator=torch.Generator().manual_seed(3)).to(prediction.device)
+    return drawn.expand(prediction.shape[:-1])
+
+
+def one_hot(prediction: Tensor) -> Tensor:
+    """The labels as targets in the prediction's shape."""
+    return functional.one_hot(labels(prediction), prediction.shape[-1]).to(prediction.dtype)
+
+
+def _call(entry: Entry, prediction: Tensor, parameters: dict[str, Any]) -> Tensor:
+    values: Tensor = entry.function(prediction, labels(prediction).contiguous(), **parameters)
+    return values
+
+
+def _says_what_it_takes(entry: Entry) -> str:
+    if not entry.accepts:
+        refuse("accepts is empty: say for which outputs it is meant")
+    if both_kinds := set(entry.accepts) & set(entry.tolerates):
+        refuse(f"{', '.join(sorted(both_kinds))} cannot be accepted and only tolerated")
+    return ", ".join(entry.accepts)
+
+
+def _gives_one_number_per_example(entry: Entry, parameters: dict[str, Any]) -> str:
+    units = (CLASSES,) if entry.across_units else (CLASSES, 1)
+    for dtype in (torch.float32, torch.float64):
+        for kind in entry.accepts:
+            for count in units:
+                prediction = predictions(kind, TRIALS, BATCH, count, dtype=dtype)
+                values = _call(entry, prediction, parameters)
+                if values.shape != (TRIALS, BATCH) or values.dtype != dtype:
+                    refuse(
+                        f"predictions of shape {tuple(prediction.shape)} give {values.dtype} of shape "
+                        f"{tuple(values.shape)}: one number per example is wanted, {(TRIALS, BATCH)}, never a mean"
+                    )
+    return "one number per example" + ("" if entry.across_units else ", also for a single unit")
+
+
+def _is_finite(entry: Entry, parameters: dict[str, Any]) -> str:
+    """On every kind of output that it accepts, its ends included."""
+    for kind in entry.accepts:
+        ordinary = predictions(kind, BATCH, CLASSES)
+        ends = {"probabilities": (0.0, 1.0), "bounded scores": (-1.0, 1.0), "scores": (-1e4, 1e4)}
+        extreme = [torch.full((BATCH, CLASSES), end) for end in ends.get(kind, (-1e4, 0.0))]
+        for prediction in (ordinary, *extreme):
+            values, slopes = both(lambda one: _call(entry, one, parameters), prediction)
+            require_finite(values, prediction[:, 0], f"value for {kind}")
+            require_finite(slopes, prediction, f"derivative for {kind}")
+    return f"values and derivatives on {', '.join(entry.accepts)}, their ends included"
+
+
+def _keeps_examples_apart(function: Function, stack: Tensor) -> str:
+    changed = stack.clone()
+    changed[:, 3] = stack[:, 4]
+    differs = function(changed) != function(stack)
+    differs[:, 3] = False
+    if differs.any():
+        refuse("one image's prediction changes another image's loss")
+    return "each image by itself"
+
+
+def _heeds_the_label(entry: Entry, prediction: Tensor, parameters: dict[str, Any]) -> str:
+    label = labels(prediction)
+    given, other = (entry.function(prediction, one, **parameters) for one in (label, (label + 1) % CLASSES))
+    if bool((given == other).all()):
+        refuse("it is the same whatever the label is")
+    return "another label gives another loss"
+
+
+def _gradient_agrees(entry: Entry, parameters: dict[str, Any], stack: Tensor) -> str:
+    assert entry.gradient is not None
+    label = labels(stack).contiguous()
+    outer = draws(*stack.shape[:-1], seed=2)
+    leaf = stack.clone().requires_grad_()
+    value = entry.function(leaf, label, **parameters)
+    (wanted,) = torch.autograd.grad(value, leaf, outer)
+    if not torch.allclose(entry.gradient(outer, value.detach(), stack, label, **parameters), wanted, rtol=1e-4, atol=1e-5):
+        refuse("the gradient that is given is not the function's")
+    return "the gradient that is given is autograd's"

@@ -1,0 +1,159 @@
+"""What an output function has to be: what it says it yields, differentiable, each image and trial by itself."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import inf, isinf
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from actbench.admission.checks import (
+    BATCH,
+    DTYPES,
+    TRIALS,
+    Check,
+    Examine,
+    Function,
+    answers,
+    both,
+    draws,
+    is_repeatable,
+    keeps_its_input,
+    refuse,
+    require_finite,
+    runs_on_cuda,
+    span,
+    stays_within_its_trial,
+)
+from actbench.admission.formulas import require_formula
+from actbench.catalogue.registry import Entry
+from actbench.choices import Choice
+
+CLASSES = 10
+FAR = ((1e4, -1e4, 0.0), (-1e4, -1e4, -1e4), (1e4, 1e4, 1e4), (0.0, 0.0, 0.0), (89.0, 0.0, 0.0))
+RANGES = {"probabilities": (0.0, 1.0), "log-probabilities": (-inf, 0.0)}
+
+
+def examine_output(choice: Choice) -> list[Check]:
+    """Every check of an output function at the chosen parameters."""
+    entry = choice.entry
+    parameters = dict(choice.parameters)
+    function: Function = partial(entry.function, **parameters)
+    stack, scores = draws(TRIALS, BATCH, CLASSES), _scores()
+    questions: dict[str, Examine] = {
+        "shape and dtype": lambda: _keeps_shape_and_dtype(function),
+        "input": lambda: keeps_its_input(function, stack.clone()),
+        "repeatable": lambda: is_repeatable(function, stack, draws(TRIALS, BATCH, CLASSES, seed=1)),
+        "formula": lambda: require_formula(entry.formula, {"x": scores, **parameters}, function(scores), scores),
+        "bounds": lambda: _stays_in_bounds(entry, function),
+        "yields": lambda: _yields_what_it_says(entry, function),
+        "finite": lambda: _is_finite(function),
+        "derivative": lambda: has_its_derivative(function, draws(4, CLASSES, dtype=torch.float64)),
+        "units": lambda: _mixes_units_as_said(entry, function),
+        "images": lambda: _keeps_images_apart(function, stack),
+        "stack": lambda: stays_within_its_trial(function, stack),
+        "cuda": lambda: runs_on_cuda(function, stack),
+    }
+    if entry.gradient:
+        questions["gradient"] = lambda: _gradient_agrees(entry, parameters, stack)
+    return answers(questions, {})
+
+
+def _scores() -> Tensor:
+    """Moderate scores `[examples, units]`, and rows in which one unit is far above or below the others."""
+    lone = torch.zeros(201, 5, dtype=torch.float64)
+    lone[:, 1] = torch.linspace(-40, 40, 201)
+    return torch.cat([draws(60, 5, dtype=torch.float64) * 2, lone])
+
+
+def _keeps_shape_and_dtype(function: Function) -> str:
+    for dtype in DTYPES:
+        for shape in ((5,), (3, 5), (2, 3, 5)):
+            values = function(torch.full(shape, 0.3, dtype=dtype))
+            if values.shape != shape or values.dtype != dtype:
+                refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
+    return "kept for float32, float64 and bfloat16, units last"
+
+
+def _stays_in_bounds(entry: Entry, function: Function) -> str:
+    """Whether no value lies outside, and each end is approached, or passed by nothing finite."""
+    values = function(_scores())
+    far = torch.cat([function(torch.diag(torch.full((5,), x, dtype=torch.float64))).ravel() for x in (-1e4, 1e4)])
+    for bound, reached, farthest in (
+        (entry.bounds[0], float(values.min()), float(far.min())),
+        (entry.bounds[1], float(values.max()), float(far.max())),
+    ):
+        if not entry.bounds[0] - 1e-12 <= reached <= entry.bounds[1] + 1e-12:
+            refuse(f"the value {reached:g} lies outside of {span(entry.bounds)}")
+        if isinf(bound) and abs(farthest) < 1e3:
+            refuse(f"{bound:g} is said to be a bound, but the values stop at {farthest:g}: say bounds=(low, high)")
+        if not isinf(bound) and abs(reached - bound) > 1e-3:
+            refuse(f"no value comes near {bound:g}: the farthest is {reached:g}")
+    return f"every value is in {span(entry.bounds)}, and its ends are approached"
+
+
+def _yields_what_it_says(entry: Entry, function: Function) -> str:
+    values = function(_scores().float())
+    low, high = RANGES.get(entry.yields, (-inf, inf))
+    outside = values[(values < low) | (values > high)]
+    if len(outside):
+        refuse(f"it says {entry.yields}, and gives {float(outside[0]):g}")
+    if entry.yields == "bounded scores" and any(map(isinf, entry.bounds)):
+        refuse("it says bounded scores, and its bounds are infinite")
+    if entry.yields in RANGES and entry.across_units:
+        sums = (values.double().exp() if entry.yields == "log-probabilities" else values.double()).sum(dim=-1)
+        if float((sums - 1).abs().max()) > 1e-4:
+            refuse(f"it says {entry.yields} across the units, and they sum to {float(sums[(sums - 1).abs().argmax()]):g}")
+    return entry.yields
+
+
+def _is_finite(function: Function) -> str:
+    for dtype in (torch.float32, torch.float64):
+        x = torch.tensor(FAR, dtype=dtype)
+        values, slopes = both(function, x)
+        require_finite(values, x, "value")
+        require_finite(slopes, x, "derivative")
+    return "values and derivatives for scores from -10,000 to 10,000"
+
+
+def has_its_derivative(function: Function, x: Tensor) -> str:
+    """Whether autograd agrees with finite differences in float64, unit by unit."""
+    both(function, x)
+    try:
+        torch.autograd.gradcheck(function, (x.requires_grad_(),), eps=1e-6, atol=1e-5, rtol=1e-4)
+    except torch.autograd.gradcheck.GradcheckError as error:  # type: ignore[attr-defined]
+        refuse(f"autograd does not agree with differences: {str(error).splitlines()[0][:120]}")
+    return "autograd agrees with differences"
+
+
+def _mixes_units_as_said(entry: Entry, function: Function) -> str:
+    before = torch.tensor([0.3, -0.7, 1.1, 0.2], dtype=torch.float64)
+    after = before.clone()
+    after[1] += 1.5
+    mixes = bool((function(after) != function(before))[[0, 2, 3]].any())
+    if mixes != entry.across_units:
+        refuse(f"one unit's score {'changes' if mixes else 'changes no'} other units: say across_units={mixes}")
+    return "mixes units" if mixes else "each unit by itself"
+
+
+def _keeps_images_apart(function: Function, stack: Tensor) -> str:
+    changed = stack.clone()
+    changed[:, 3] += 1.5
+    differs = (function(changed) != function(stack)).any(dim=-1)
+    differs[:, 3] = False
+    if differs.any():
+        refuse("one image's scores change another image's values")
+    return "each image by itself"
+
+
+def _gradient_agrees(entry: Entry, parameters: dict[str, Any], stack: Tensor) -> str:
+    assert entry.gradient is not None
+    outer = draws(*stack.shape, seed=2)
+    leaf = stack.clone().requires_grad_()
+    value = entry.function(leaf, **parameters)
+    (wanted,) = torch.autograd.grad(value, leaf, outer)
+    if not torch.allclose(entry.gradient(outer, value.detach(), stack, **parameters), wanted, rtol=1e-4, atol=1e-5):
+        refuse("the gradient that is given is not the function's")
+    return "the gradient that is given is autograd's"

@@ -1,0 +1,56 @@
+"""Pieces that installed packages offer through the entry point group `actbench.catalogue`, loaded when first needed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from actbench.catalogue.registry import Origin, RegistrationError, adding_from
+
+GROUP = "actbench.catalogue"
+LONGEST_CAUSE = 300
+
+
+@cache
+def load_installed() -> tuple[str, ...]:
+    """Add what installed packages offer; a sentence for each that cannot be loaded, with package and cause."""
+    points = sorted(entry_points(group=GROUP), key=lambda point: (point.value, point.name))
+    return tuple(problem for point in points if (problem := _load(point)))
+
+
+def _load(point: EntryPoint) -> str | None:
+    package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+    origin = Origin(f"package {package}, {point.module}", checksum_of_package(point.module))
+    try:
+        with adding_from(origin, point.module):
+            point.load()
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises
+        cause = str(error) if isinstance(error, RegistrationError) else f"{type(error).__name__}: {error}"
+        return (
+            f"the installed package {package} cannot be used (entry point {point.name!r}: {cause[:LONGEST_CAUSE]}): "
+            "update it, or take it out with pip uninstall"
+        )
+    return None
+
+
+def checksum_of_package(module: str) -> str:
+    """SHA-256 over the Python files of the package that the module belongs to, by name and content."""
+    digest = hashlib.sha256()
+    for name, path in _python_files(module.partition(".")[0]):
+        content = path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _python_files(package: str) -> Iterator[tuple[str, Path]]:
+    found = PathFinder.find_spec(package)
+    folders = [Path(folder) for folder in (found.submodule_search_locations or ())] if found else []
+    if found and not folders and found.origin:
+        yield package, Path(found.origin)
+    for folder in folders:
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
+        yield from sorted(files.items())

@@ -1,0 +1,101 @@
+"""What records keep of an entry that is not built in: which version it was, and enough to read results without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Annotated, Any, NoReturn
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from actbench.catalogue.registry import Entry, Kind, Origin, Yields, find_version
+from actbench.errors import ConfigurationError
+
+FROM = "from"
+"""The key beside the parameters under which a result folder keeps a piece; no parameter can be called so."""
+LONGEST_TEXT = 2000
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _plain_values(value: Any) -> Any:
+    """A mapping of names to plain values as pairs, which can be hashed."""
+    pairs = tuple(value.items()) if isinstance(value, Mapping) else _tuple(value)
+    if not isinstance(pairs, tuple) or not all(isinstance(name, str) and _is_plain(one) for name, one in pairs):
+        raise PydanticCustomError("plain", "expected names with numbers, texts or lists of them")
+    return tuple((name, _tuple(one)) for name, one in pairs)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, int | str) or (isinstance(value, float) and isfinite(value))
+
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_tuple)]
+Kinds = Annotated[tuple[Yields, ...], BeforeValidator(_tuple)]
+
+
+class Piece(BaseModel):
+    """One version of an entry from a file or a package, by the checksum of its source.
+
+    What stands here is what results are read by: names, labels, pairs of output and loss, counts of parameters.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    checksum: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    formula: Text = ""
+    defaults: Annotated[tuple[tuple[str, Any], ...], BeforeValidator(_plain_values)] = ()
+    aliases: Texts = ()
+    learnable: Texts = ()
+    yields: Yields = "scores"
+    across_units: bool = False
+    accepts: Kinds = ()
+    tolerates: Kinds = ()
+
+    def is_loaded(self, kind: Kind, name: str) -> bool:
+        """Whether the very source that this was is loaded."""
+        return find_version(kind, name, self.checksum) is not None
+
+    def entry(self, kind: Kind, name: str) -> Entry:
+        """The entry itself where it is loaded, else one that says the same of itself and cannot be called."""
+        return find_version(kind, name, self.checksum) or self._absent(kind, name)
+
+    def _absent(self, kind: Kind, name: str) -> Entry:
+        def absent(*_values: Any, **_settings: Any) -> NoReturn:
+            """Say that there is no such function here."""
+            raise ConfigurationError(not_loaded(kind, name, self.checksum))
+
+        known = {key: value for key, value in self if key not in ("checksum", "defaults")}
+        origin = Origin("a source that is not loaded", self.checksum)
+        return Entry(kind=kind, name=name, function=absent, reference="", summary="", origin=origin, **known)
+
+    def to_yaml(self) -> dict[str, Any]:
+        """As a result folder keeps it, without what is as usual."""
+        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in self if key in self._unusual()}
+        return kept | ({"defaults": {key: _listed(value) for key, value in self.defaults}} if self.defaults else {})
+
+    def _unusual(self) -> set[str]:
+        return {key for key, field in Piece.model_fields.items() if getattr(self, key) != field.default}
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def piece_of(entry: Entry, defaults: Mapping[str, Any]) -> Piece:
+    """What records keep of an entry that came from a file or a package."""
+    assert entry.origin is not None
+    known = {name: getattr(entry, name) for name in Piece.model_fields if name not in ("checksum", "defaults")}
+    known["formula"] = entry.formula[:LONGEST_TEXT]
+    return Piece(checksum=entry.origin.checksum, defaults=tuple(defaults.items()), **known)
+
+
+def not_loaded(kind: Kind, name: str, checksum: str) -> str:
+    """What to do about a piece of which there is only a record."""
+    return f"{kind} {name} was somebody's own ({checksum}), and is not loaded: name its file by --use FILE"

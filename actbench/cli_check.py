@@ -1,0 +1,41 @@
+"""The verb that asks of a user's own pieces whether they are what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from actbench import errors
+from actbench.command_line import TableOrJson, say, verb
+from actbench.completion import python_files
+
+OwnFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A Python file that adds pieces to the catalogue; it is run.",
+        show_default=False,
+        autocompletion=python_files,
+    ),
+]
+
+
+@verb
+def check(file: OwnFile, output_format: TableOrJson = "table") -> None:
+    """Check pieces of your own: metadata, derivative, extremes, types, safety in a stack; exit code 1 if refused."""
+    from actbench.extensions import choices_from, own_files_in_use
+
+    say(f"Loading {file} ...")
+    with own_files_in_use([file]) as (loaded,):
+        from actbench.admission.verdict import examine
+        from actbench.report.admission import admission_document, admission_sections
+        from actbench.report.printing import print_answer
+
+        examinations = [examine(choice) for choice in choices_from(loaded)]
+        print_answer(
+            output_format, lambda: admission_sections(examinations), lambda: admission_document(examinations)
+        )
+    if any(one.refusals() for one in examinations):
+        raise typer.Exit(errors.EXIT_CHECK_FAILED)

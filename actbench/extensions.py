@@ -1,0 +1,113 @@
+"""Files with a user's own pieces, which only the command line, a caller or an installed package can name."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from actbench.catalogue.registry import Entry, Origin, RegistrationError, added_from, adding_from, did_you_mean, forget
+from actbench.choices import Choice, parse_choice
+from actbench.errors import ConfigurationError
+
+LARGEST_FILE_BYTES = 1_000_000
+MODULE_PREFIX = "_own_pieces_"
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """A file with pieces as it was read, so that every process runs the very same text."""
+
+    path: str
+    content: bytes
+    checksum: str
+
+    def origin(self) -> Origin:
+        """What its entries are said to come from."""
+        return Origin(self.path, self.checksum)
+
+
+def read_own_file(path: Path) -> OwnFile:
+    """The file's content with its checksum; raises `ConfigurationError` where it is none that could be loaded."""
+    if path.is_dir():
+        raise ConfigurationError(f"{path}: expected a Python file, found a folder")
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
+    except FileNotFoundError:
+        near = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise ConfigurationError(f"{path}: no such file{did_you_mean(path.name, near)}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(content) > LARGEST_FILE_BYTES:
+        raise ConfigurationError(f"{path}: expected at most {LARGEST_FILE_BYTES:,} bytes of Python")
+    return OwnFile(str(path), content, checksum_of(content))
+
+
+def checksum_of(content: bytes) -> str:
+    """SHA-256 of a source, whichever line ends its copy has."""
+    lines = content.replace(b"\r\n", b"\n")
+    return f"sha256:{hashlib.sha256(lines).hexdigest()}"
+
+
+def load_own_file(file: OwnFile) -> tuple[Entry, ...]:
+    """Run the file and give the entries that it adds; one that is loaded already is not run again.
+
+    Raises `ConfigurationError` with file, line and cause where it cannot be run or adds nothing.
+    """
+    if file.checksum != checksum_of(file.content):
+        raise ConfigurationError(f"{file.path}: its content does not have the checksum {file.checksum}")
+    if found := added_from(file.origin()):
+        return found
+    module = ModuleType(_module_name(file))
+    module.__file__ = file.path
+    sys.modules[module.__name__] = module
+    try:
+        with adding_from(file.origin(), module.__name__), redirect_stdout(sys.stderr):
+            exec(compile(file.content, file.path, "exec", dont_inherit=True), module.__dict__)
+    except (Exception, SystemExit) as error:  # whatever the file raises is a mistake in it
+        del sys.modules[module.__name__]
+        raise ConfigurationError(_mistake(file, error)) from None
+    return added_from(file.origin())
+
+
+def choices_from(file: OwnFile) -> tuple[Choice, ...]:
+    """What a loaded file adds, at its default parameters."""
+    return tuple(parse_choice(entry.kind, entry.name) for entry in added_from(file.origin()))
+
+
+def _module_name(file: OwnFile) -> str:
+    """A name of its own for every file and version, under which dataclasses and type hints find the module."""
+    return f"{MODULE_PREFIX}{hashlib.sha256(f'{file.path}{file.checksum}'.encode()).hexdigest()[:16]}"
+
+
+def _mistake(file: OwnFile, error: BaseException) -> str:
+    """The exception as `file:line: what`, with the last line of the file itself that led to it."""
+    if isinstance(error, SyntaxError) and error.filename == file.path:
+        text = (error.text or "").strip()
+        return f"{file.path}:{error.lineno}: {error.msg}" + (f": {text}" if text else "")
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file.path]
+    what = str(error) if isinstance(error, RegistrationError) else f"{type(error).__name__}: {error}"
+    return f"{file.path}:{lines[-1]}: {what}" if lines else f"{file.path}: {what}"
+
+
+@contextmanager
+def own_files_in_use(paths: Sequence[Path]) -> Iterator[tuple[OwnFile, ...]]:
+    """Load the files, each once, and take their entries out of the catalogue at the end."""
+    files = tuple({path.resolve(): read_own_file(path) for path in paths}.values())
+    loaded: list[OwnFile] = []
+    try:
+        for file in files:
+            if not added_from(file.origin()):
+                load_own_file(file)
+                loaded.append(file)
+        yield files
+    finally:
+        for file in loaded:
+            forget(file.origin())
+            sys.modules.pop(_module_name(file), None)
