@@ -38,6 +38,10 @@ class Choice(BaseModel):
         """What the catalogue knows under this name, or what is recorded of a piece that is not loaded."""
         return self.piece.entry(self.kind, self.name) if self.piece else find(self.kind, self.name)
 
+    def is_loaded(self) -> bool:
+        """Whether the function itself is here, and not only a record of it."""
+        return self.piece is None or self.piece.is_loaded(self.kind, self.name)
+
     def own_parameters(self) -> dict[str, Any]:
         """The parameters that differ from the entry's defaults."""
         defaults = dict(self.piece.defaults) if self.piece else default_parameters(self.entry)

@@ -16,6 +16,7 @@ import typer
 
 from actbench import __version__, errors
 from actbench.cli_catalogue import list_catalogue, show
+from actbench.cli_challenge import challenge
 from actbench.cli_check import check
 from actbench.cli_data import data, fetch
 from actbench.cli_doctor import doctor
@@ -100,6 +101,13 @@ VERBS = (
             "actbench run starter.yaml", "actbench run starter.yaml --smoke",
             "actbench run starter.yaml --max-time 2h --timeout-per-trial 10m",
             "actbench run starter.yaml --set train.epochs=20 --set name=longer --dry-run",
+        ),
+    ),
+    Verb(
+        "challenge", challenge, "Put a piece of your own against what people use.",
+        (
+            "actbench challenge tent.py --dry-run",
+            "actbench challenge tent.py --dataset digits --smoke",
         ),
     ),
     Verb(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from actbench import __version__
-from actbench.command_line import TableOrJson, verb, with_own_files
+from actbench.command_line import TableOrJson, say, verb, with_own_files
 from actbench.completion import function_names, kinds
 
 
@@ -27,10 +27,13 @@ def list_catalogue(
     output_format: TableOrJson = "table",
 ) -> None:
     """List what an experiment can choose from, and the experiments that come along."""
+    from actbench.catalogue.packages import load_installed
     from actbench.report.printing import print_answer
     from actbench.report.summary import catalogue_document, catalogue_sections
 
     print_answer(output_format, lambda: catalogue_sections(kind), lambda: catalogue_document(kind))
+    for problem in load_installed():
+        say(f"warning: {problem}")
 
 
 @verb

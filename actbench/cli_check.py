@@ -34,8 +34,6 @@ def check(file: OwnFile, output_format: TableOrJson = "table") -> None:
         from actbench.report.printing import print_answer
 
         examinations = [examine(choice) for choice in choices_from(loaded)]
-        print_answer(
-            output_format, lambda: admission_sections(examinations), lambda: admission_document(examinations)
-        )
+        print_answer(output_format, lambda: admission_sections(examinations), lambda: admission_document(examinations))
     if any(one.refusals() for one in examinations):
         raise typer.Exit(errors.EXIT_CHECK_FAILED)

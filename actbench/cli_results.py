@@ -28,7 +28,6 @@ from actbench.command_line import (
 
 
 @verb
-@with_own_files
 def compare(
     folders: Folders = None,
     results: ResultsRoot = Path("results"),

@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import get_args
 
+from typer import Context
+
 DEEPEST_FOLDER = 3
 MOST_ENTRIES = 5_000
 YAML_ENDINGS = (".yaml", ".yml")
@@ -75,11 +77,28 @@ def _walk(start: str, *, shows_hidden: bool) -> Iterator[tuple[str, bool]]:
                 folders.append((f"{folder}{entry.name}/", depth + 1))
 
 
-def function_names(incomplete: str) -> list[str]:
-    """Activations and output functions."""
+def function_names(context: Context, incomplete: str) -> list[str]:
+    """Activations and output functions, those in files behind `--use` included."""
     from actbench.catalogue.registry import names
 
-    return _beginning_with(incomplete, *names("activation"), *names("output"))
+    own = [name for path in context.params.get("use") or () for name in decorated_names(Path(path))]
+    return _beginning_with(incomplete, *names("activation"), *names("output"), *own)
+
+
+def decorated_names(path: Path) -> list[str]:
+    """The functions that a file adds as activations or outputs; it is read for that, and not run."""
+    import ast
+
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [one.name for one in functions if any(_adds_a_function(ast.unparse(d)) for d in one.decorator_list)]
+
+
+def _adds_a_function(decorator: str) -> bool:
+    return decorator.partition("(")[0].rpartition(".")[2] in ("activation", "output")
 
 
 def kinds(incomplete: str) -> list[str]:

@@ -159,7 +159,7 @@ class _Loader:
         varied = [(("vary", one.path, index), value) for one in factors for index, value in enumerate(one.values)]
         for path, value in (*fixed, *varied):
             for one, piece in own_pieces(value).items():
-                if not piece.is_loaded(one.kind, one.name):
+                if not one.is_loaded():
                     self._problem(path, not_loaded(one.kind, one.name, piece.checksum))
 
     def _name(self, given: Any, default: str) -> str:

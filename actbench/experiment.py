@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from actbench.catalogue.pieces import Piece
 from actbench.catalogue.registry import did_you_mean
-from actbench.choices import Choice
+from actbench.choices import Choice, own_pieces
 from actbench.errors import ConfigurationError
 from actbench.settings import (
     DataSettings,
@@ -127,6 +128,10 @@ class Experiment:
         """The arm's settings with every combination of the values that are tuned."""
         for chosen in itertools.product(*([(factor.path, value) for value in factor.values] for factor in self.tune)):
             yield with_values(arm.settings, chosen)
+
+    def own_pieces(self) -> dict[Choice, Piece]:
+        """What of its settings is not built in."""
+        return own_pieces((self.settings, *(factor.values for factor in (*self.factors, *self.tune))))
 
     def tuning_trial_count(self) -> int:
         """Trials that tuning takes for each arm, if no grid is extended."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from actbench.catalogue.registry import Entry, Origin, RegistrationError, added_from, adding_from, did_you_mean, forget
+from actbench.catalogue.origins import Origin, RegistrationError
+from actbench.catalogue.registry import Entry, added_from, adding_from, did_you_mean, forget
 from actbench.choices import Choice, parse_choice
 from actbench.errors import ConfigurationError
 
@@ -30,6 +31,9 @@ class OwnFile:
     def origin(self) -> Origin:
         """What its entries are said to come from."""
         return Origin(self.path, self.checksum)
+
+
+_IN_USE: list[OwnFile] = []
 
 
 def read_own_file(path: Path) -> OwnFile:
@@ -100,14 +104,20 @@ def _mistake(file: OwnFile, error: BaseException) -> str:
 def own_files_in_use(paths: Sequence[Path]) -> Iterator[tuple[OwnFile, ...]]:
     """Load the files, each once, and take their entries out of the catalogue at the end."""
     files = tuple({path.resolve(): read_own_file(path) for path in paths}.values())
-    loaded: list[OwnFile] = []
+    before = list(_IN_USE)
     try:
         for file in files:
-            if not added_from(file.origin()):
+            if file not in _IN_USE:
                 load_own_file(file)
-                loaded.append(file)
+                _IN_USE.append(file)
         yield files
     finally:
-        for file in loaded:
+        for file in _IN_USE[len(before) :]:
             forget(file.origin())
             sys.modules.pop(_module_name(file), None)
+        _IN_USE[:] = before
+
+
+def files_in_use() -> tuple[OwnFile, ...]:
+    """The files that are loaded now, as a worker process has to load them too."""
+    return tuple(_IN_USE)

@@ -92,7 +92,11 @@ def epochs_to_do(experiment: Experiment, plan: Plan, records: Mapping[str, Trial
 def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
     """What is going to be compared, and how: nothing in it depends on a final trial."""
     edges = {tuning.arm.values: list(tuning.edges) for tuning in plan.tunings}
-    own = {f"{one.kind} {one.name}": piece.checksum for arm, _ in plan.arms for one, piece in own_pieces(arm.settings).items()}
+    own = {
+        f"{one.kind} {one.name}": piece.checksum
+        for arm, _ in plan.arms
+        for one, piece in own_pieces(arm.settings).items()
+    }
     return {
         "schema": SCHEMA,
         "metric": PRIMARY_METRIC,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from math import inf
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from actbench import __version__, executors, store
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
+from actbench.choices import Choice
 from actbench.disk import append_lines
 from actbench.environment import DeviceOption, count_workers, describe_environment, require_bf16, resolve_device
 from actbench.executors import Limits
@@ -81,7 +82,8 @@ def run_experiment(
     Finished trials are stored within `uninterrupted()`, where Ctrl-C has to wait. It waits for no tables: they follow
     from the journal, and whoever has stopped a run is not to wait.
 
-    Raises `UnusableEnvironmentError` where data, disk, device or a locked folder stand in the way; whatever was
+    Raises `ConfigurationError` where a piece that is not built in is refused, and
+    `UnusableEnvironmentError` where data, disk, device or a locked folder stand in the way; whatever was
     finished by then, or when Ctrl-C comes, stays in the folder.
     """
     limits = Limits(_alarm(options.most_seconds), options.trial_seconds)
@@ -91,6 +93,8 @@ def run_experiment(
     dataset = experiment.settings.data.facts()
     journal = store.read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, shard, journal)
+    if own := _missing(experiment, known, shard) and experiment.own_pieces():
+        _admit(own)
     with _place_to_train(_missing(experiment, known, shard), device, workers, train, limits) as run_stacks:
         load_arrays = cache(partial(_load_data, dataset, options.data_folder, say))
         if _missing(experiment, known, shard):
@@ -157,6 +161,13 @@ def _mended_journal(folder: Path, earlier: store.Journal, say: Callable[[str], N
     if journal.damaged_lines and (damaged := store.set_damaged_lines_aside(folder)):
         say(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; they are redone.")
     return store.read_journal(folder, journal)
+
+
+def _admit(own: Iterable[Choice]) -> None:
+    """Raise `ConfigurationError` where a piece that is not built in does not pass its checks."""
+    from actbench.admission.verdict import require_admitted
+
+    require_admitted(own)
 
 
 @contextlib.contextmanager

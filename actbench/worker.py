@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from actbench.catalogue.datasets import Arrays
+from actbench.extensions import OwnFile, files_in_use, load_own_file
 from actbench.records import TrialRecord
 from actbench.stacks import Stack
 
@@ -59,7 +60,7 @@ def start_worker(train: TrainStack, device: str) -> Worker:
     prepare_to_start(train)
     context: Any = multiprocessing.get_context("forkserver" if IS_FORKED else "spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_train_stacks, args=(theirs, train, device), daemon=True)
+    process = context.Process(target=_train_stacks, args=(theirs, train, device, files_in_use()), daemon=True)
     with contextlib.nullcontext() if IS_FORKED else interrupts_held(), _main_module_hidden():
         process.start()
     theirs.close()
@@ -90,8 +91,8 @@ def _main_module_hidden() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _train_stacks(connection: Connection, train: TrainStack, device: str) -> None:
-    """Train stacks from the connection until it closes; Ctrl-C is the parent's to handle."""
+def _train_stacks(connection: Connection, train: TrainStack, device: str, own_files: tuple[OwnFile, ...]) -> None:
+    """Train stacks from the connection until it closes, with the parent's own pieces; Ctrl-C is the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
@@ -104,6 +105,8 @@ def _train_stacks(connection: Connection, train: TrainStack, device: str) -> Non
             arrays = arrays_once or arrays
             connection.send(None)  # it begins now
             try:
+                for file in own_files:
+                    load_own_file(file)
                 connection.send(train(stack, arrays, device, connection.send))
             except Exception as error:  # whatever a trial raises is that trial's result
                 connection.send(describe_cause(error))

@@ -94,7 +94,7 @@ def test_an_arm_may_use_another_name_of_a_varied_value_and_is_written_under_the_
     entry = "{claim: a, arm: {model.activation: silu}, above: 0}"
     text = f"vary: {{model.activation: [swish, tanh]}}\nexpect: [{entry}]"
     (expectation,) = load(text).expectations
-    assert expectation.to_yaml()["arm"] == {"model.activation": "swish"}
+    assert expectation.to_record()["arm"] == {"model.activation": "swish"}
 
 
 def test_of_a_partial_arm_only_the_arms_with_its_values_need_to_have_the_metric() -> None:

@@ -28,6 +28,7 @@ from actbench.admission.checks import (
     is_repeatable,
     keeps_its_input,
     named,
+    on_copies,
     refuse,
     require_finite,
     runs_on_cuda,
@@ -50,11 +51,12 @@ def examine_activation(choice: Choice, *, measures_cost: bool) -> list[Check]:
     """Every check of an activation at the chosen parameters."""
     entry, given = choice.entry, dict(choice.parameters)
     parameters = {name: value for name, value in given.items() if name not in ("learn", "per_feature")}
-    function: Function = partial(entry.function, **parameters)
+    given_itself: Function = partial(entry.function, **parameters)
+    function = on_copies(given_itself)
     stack = draws(TRIALS, BATCH, UNITS)
     questions: dict[str, Examine] = {
         "shape and dtype": lambda: _keeps_shape_and_dtype(function),
-        "input": lambda: keeps_its_input(function, CENTRE.clone()),
+        "input": lambda: keeps_its_input(given_itself, CENTRE.clone()),
         "repeatable": lambda: is_repeatable(function, stack, draws(TRIALS, BATCH, UNITS, seed=1)),
         "formula": lambda: require_formula(entry.formula, {"x": CENTRE, **parameters}, function(CENTRE), CENTRE),
         "bounds": lambda: _stays_in_bounds(entry, function, is_default=not choice.own_parameters()),
@@ -202,7 +204,10 @@ def _curve(entry: Entry, parameters: Mapping[str, Any]) -> str:
     jumps = x[1:][slopes.diff().abs() > 0.02].tolist()
     kinks = [at for number, at in enumerate(jumps) if number == 0 or at - jumps[number - 1] > 0.01]
     flat = saturation(entry, parameters)
-    sides = [f"below {flat.left:g}" if flat.left is not None else "", f"above {flat.right:g}" if flat.right is not None else ""]
+    sides = [
+        f"below {flat.left:g}" if flat.left is not None else "",
+        f"above {flat.right:g}" if flat.right is not None else "",
+    ]
     return (
         f"{way.get((rises, falls), 'constant')}; "
         + (f"kinks near {named([round(at, 2) for at in kinks])}; " if kinks else "no kink; ")
@@ -213,4 +218,3 @@ def _curve(entry: Entry, parameters: Mapping[str, Any]) -> str:
 def _cost(choice: Choice) -> str:
     *_, cost = measure_costs([choice], rounds=COST_ROUNDS)
     return f"{median(cost.ratios):.2g} times relu's time, forward and backward"
-

@@ -44,19 +44,20 @@ def refuse(reason: str) -> NoReturn:
 
 def answers(questions: Mapping[str, Examine], notes: Mapping[str, Examine]) -> list[Check]:
     """Every question with its answer; what raises anything else has thereby been refused."""
-    found = []
-    for name, examine in (*questions.items(), *notes.items()):
-        is_note = name in notes
-        try:
-            found.append(Check(name, "note" if is_note else "pass", examine()))
-        except Refused as refused:
-            found.append(Check(name, "note" if is_note else "refused", str(refused)))
-        except Skipped as skipped:
-            found.append(Check(name, "skipped", str(skipped)))
-        except Exception as error:  # whatever a stranger's function raises
-            cause = f"raises {type(error).__name__}: {error}".splitlines()[0][:LONGEST_CAUSE]
-            found.append(Check(name, "skipped" if is_note else "refused", cause))
-    return found
+    with torch.random.fork_rng(devices=[]):
+        return [_answer(name, examine, is_note=name in notes) for name, examine in (*questions.items(), *notes.items())]
+
+
+def _answer(name: str, examine: Examine, *, is_note: bool) -> Check:
+    try:
+        return Check(name, "note" if is_note else "pass", examine())
+    except Refused as refused:
+        return Check(name, "note" if is_note else "refused", str(refused))
+    except Skipped as skipped:
+        return Check(name, "skipped", str(skipped))
+    except Exception as error:  # whatever a stranger's function raises
+        cause = f"raises {type(error).__name__}: {error}".splitlines()[0][:LONGEST_CAUSE]
+        return Check(name, "skipped" if is_note else "refused", cause)
 
 
 def draws(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
@@ -77,7 +78,9 @@ def both(function: Function, at: Tensor) -> tuple[Tensor, Tensor]:
                 "no_grad or numpy does that)"
             )
         weights = torch.linspace(0.5, 1.5, max(value.numel(), 1), dtype=value.dtype, device=value.device)
-        (gradient,) = torch.autograd.grad((value * weights[: value.numel()].reshape(value.shape)).sum(), x, allow_unused=True)
+        (gradient,) = torch.autograd.grad(
+            (value * weights[: value.numel()].reshape(value.shape)).sum(), x, allow_unused=True
+        )
     if gradient is None:
         refuse("its gradient is detached: the value does not depend on the input")
     return value.detach(), gradient
@@ -86,6 +89,23 @@ def both(function: Function, at: Tensor) -> tuple[Tensor, Tensor]:
 def same_bits(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors are the same, NaN where NaN is."""
     return one.shape == other.shape and bool(((one == other) | (one.isnan() & other.isnan())).all())
+
+
+def on_copies(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function, which cannot change what it is given."""
+    return lambda *values: function(*(value.clone() for value in values))
+
+
+def keeps_images_apart(function: Function, stack: Tensor, other: Tensor) -> str:
+    """Whether the values of half of the images `[trials, images, units]` do not depend on the other half."""
+    half = stack.shape[1] // 2
+    values = function(stack)
+    for kept, replaced in ((slice(None, half), slice(half, None)), (slice(half, None), slice(None, half))):
+        changed = stack.clone()
+        changed[:, replaced] = other[:, replaced]
+        if not same_bits(function(changed)[:, kept], values[:, kept]):
+            refuse("one image's values depend on other images")
+    return "each image by itself"
 
 
 def keeps_its_input(function: Function, x: Tensor) -> str:
@@ -115,7 +135,11 @@ def is_repeatable(function: Function, x: Tensor, other: Tensor) -> str:
 def stays_within_its_trial(function: Function, x: Tensor) -> str:
     """Whether no trial of a stack `[trials, ...]` changes a bit of another's value or gradient."""
     values, gradients = both(function, x)
-    for what, filler in (("other values", draws(*x.shape[1:], seed=7)), ("1e4", torch.tensor(1e4)), ("NaN", torch.tensor(nan))):
+    for what, filler in (
+        ("other values", draws(*x.shape[1:], seed=7)),
+        ("1e4", torch.tensor(1e4)),
+        ("NaN", torch.tensor(nan)),
+    ):
         changed = x.clone()
         changed[1] = filler
         found, found_gradients = both(function, changed)
@@ -153,7 +177,9 @@ def require_finite(values: Tensor, at: Tensor, what: str) -> None:
     bad = ~values.isfinite()
     if bad.any():
         kind = "NaN" if values[bad].isnan().any() else "infinite"
-        refuse(f"its {what} is {kind} at {named(at[bad].unique().tolist())} in {str(values.dtype).partition('.')[2]}")
+        refuse(
+            f"its {what} is {kind} at {named(sorted(set(at[bad].tolist())))} in {str(values.dtype).partition('.')[2]}"
+        )
 
 
 def span(bounds: tuple[float, float]) -> str:

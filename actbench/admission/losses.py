@@ -18,7 +18,9 @@ from actbench.admission.checks import (
     both,
     draws,
     is_repeatable,
+    keeps_images_apart,
     keeps_its_input,
+    on_copies,
     refuse,
     require_finite,
     runs_on_cuda,
@@ -38,14 +40,15 @@ def examine_loss(choice: Choice) -> list[Check]:
     kind = entry.accepts[0] if entry.accepts else "scores"
     stack, other = (predictions(kind, TRIALS, BATCH, CLASSES, seed=seed) for seed in (0, 1))
 
-    def function(prediction: Tensor) -> Tensor:
+    def given_itself(prediction: Tensor) -> Tensor:
         return _call(entry, prediction, parameters)
 
+    function: Function = on_copies(given_itself)
     flat = predictions(kind, BATCH, CLASSES, dtype=torch.float64)
     questions: dict[str, Examine] = {
         "accepts": lambda: _says_what_it_takes(entry),
         "shape and dtype": lambda: _gives_one_number_per_example(entry, parameters),
-        "input": lambda: keeps_its_input(function, stack.clone()),
+        "input": lambda: keeps_its_input(given_itself, stack.clone()),
         "repeatable": lambda: is_repeatable(function, stack, other),
         "formula": lambda: require_formula(
             entry.formula,
@@ -55,7 +58,7 @@ def examine_loss(choice: Choice) -> list[Check]:
         ),
         "finite": lambda: _is_finite(entry, parameters),
         "derivative": lambda: has_its_derivative(function, predictions(kind, 4, CLASSES, dtype=torch.float64)),
-        "images": lambda: _keeps_examples_apart(function, stack),
+        "images": lambda: keeps_images_apart(function, stack, other),
         "label": lambda: _heeds_the_label(entry, flat, parameters),
         "stack": lambda: stays_within_its_trial(function, stack),
         "cuda": lambda: runs_on_cuda(function, stack),
@@ -68,13 +71,16 @@ def examine_loss(choice: Choice) -> list[Check]:
 def predictions(kind: Yields, *shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
     """What an output function of that kind could give."""
     scores = draws(*shape, dtype=dtype, seed=seed)
-    one_unit = shape[-1] == 1
-    return {
-        "scores": lambda: scores,
-        "bounded scores": scores.tanh,
-        "probabilities": lambda: scores.sigmoid() if one_unit else scores.softmax(-1),
-        "log-probabilities": lambda: functional.logsigmoid(scores) if one_unit else scores.log_softmax(-1),
-    }[kind]()
+    has_one_unit = shape[-1] == 1
+    match kind:
+        case "scores":
+            return scores
+        case "bounded scores":
+            return scores.tanh()
+        case "probabilities":
+            return scores.sigmoid() if has_one_unit else scores.softmax(-1)
+        case "log-probabilities":
+            return functional.logsigmoid(scores) if has_one_unit else scores.log_softmax(-1)
 
 
 def labels(prediction: Tensor) -> Tensor:
@@ -131,16 +137,6 @@ def _is_finite(entry: Entry, parameters: dict[str, Any]) -> str:
     return f"values and derivatives on {', '.join(entry.accepts)}, their ends included"
 
 
-def _keeps_examples_apart(function: Function, stack: Tensor) -> str:
-    changed = stack.clone()
-    changed[:, 3] = stack[:, 4]
-    differs = function(changed) != function(stack)
-    differs[:, 3] = False
-    if differs.any():
-        refuse("one image's prediction changes another image's loss")
-    return "each image by itself"
-
-
 def _heeds_the_label(entry: Entry, prediction: Tensor, parameters: dict[str, Any]) -> str:
     label = labels(prediction)
     given, other = (entry.function(prediction, one, **parameters) for one in (label, (label + 1) % CLASSES))
@@ -156,6 +152,8 @@ def _gradient_agrees(entry: Entry, parameters: dict[str, Any], stack: Tensor) ->
     leaf = stack.clone().requires_grad_()
     value = entry.function(leaf, label, **parameters)
     (wanted,) = torch.autograd.grad(value, leaf, outer)
-    if not torch.allclose(entry.gradient(outer, value.detach(), stack, label, **parameters), wanted, rtol=1e-4, atol=1e-5):
+    if not torch.allclose(
+        entry.gradient(outer, value.detach(), stack, label, **parameters), wanted, rtol=1e-4, atol=1e-5
+    ):
         refuse("the gradient that is given is not the function's")
     return "the gradient that is given is autograd's"

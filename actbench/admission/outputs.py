@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.gradcheck import GradcheckError, gradcheck
 
 from actbench.admission.checks import (
     BATCH,
@@ -20,7 +21,9 @@ from actbench.admission.checks import (
     both,
     draws,
     is_repeatable,
+    keeps_images_apart,
     keeps_its_input,
+    on_copies,
     refuse,
     require_finite,
     runs_on_cuda,
@@ -40,19 +43,20 @@ def examine_output(choice: Choice) -> list[Check]:
     """Every check of an output function at the chosen parameters."""
     entry = choice.entry
     parameters = dict(choice.parameters)
-    function: Function = partial(entry.function, **parameters)
-    stack, scores = draws(TRIALS, BATCH, CLASSES), _scores()
+    given_itself: Function = partial(entry.function, **parameters)
+    function = on_copies(given_itself)
+    stack, other, scores = draws(TRIALS, BATCH, CLASSES), draws(TRIALS, BATCH, CLASSES, seed=1), _scores()
     questions: dict[str, Examine] = {
         "shape and dtype": lambda: _keeps_shape_and_dtype(function),
-        "input": lambda: keeps_its_input(function, stack.clone()),
-        "repeatable": lambda: is_repeatable(function, stack, draws(TRIALS, BATCH, CLASSES, seed=1)),
+        "input": lambda: keeps_its_input(given_itself, stack.clone()),
+        "repeatable": lambda: is_repeatable(function, stack, other),
         "formula": lambda: require_formula(entry.formula, {"x": scores, **parameters}, function(scores), scores),
         "bounds": lambda: _stays_in_bounds(entry, function),
         "yields": lambda: _yields_what_it_says(entry, function),
         "finite": lambda: _is_finite(function),
         "derivative": lambda: has_its_derivative(function, draws(4, CLASSES, dtype=torch.float64)),
         "units": lambda: _mixes_units_as_said(entry, function),
-        "images": lambda: _keeps_images_apart(function, stack),
+        "images": lambda: keeps_images_apart(function, stack, other),
         "stack": lambda: stays_within_its_trial(function, stack),
         "cuda": lambda: runs_on_cuda(function, stack),
     }
@@ -105,7 +109,9 @@ def _yields_what_it_says(entry: Entry, function: Function) -> str:
     if entry.yields in RANGES and entry.across_units:
         sums = (values.double().exp() if entry.yields == "log-probabilities" else values.double()).sum(dim=-1)
         if float((sums - 1).abs().max()) > 1e-4:
-            refuse(f"it says {entry.yields} across the units, and they sum to {float(sums[(sums - 1).abs().argmax()]):g}")
+            refuse(
+                f"it says {entry.yields} across the units, and they sum to {float(sums[(sums - 1).abs().argmax()]):g}"
+            )
     return entry.yields
 
 
@@ -122,8 +128,8 @@ def has_its_derivative(function: Function, x: Tensor) -> str:
     """Whether autograd agrees with finite differences in float64, unit by unit."""
     both(function, x)
     try:
-        torch.autograd.gradcheck(function, (x.requires_grad_(),), eps=1e-6, atol=1e-5, rtol=1e-4)
-    except torch.autograd.gradcheck.GradcheckError as error:  # type: ignore[attr-defined]
+        gradcheck(function, (x.requires_grad_(),), eps=1e-6, atol=1e-5, rtol=1e-4)
+    except GradcheckError as error:
         refuse(f"autograd does not agree with differences: {str(error).splitlines()[0][:120]}")
     return "autograd agrees with differences"
 
@@ -136,16 +142,6 @@ def _mixes_units_as_said(entry: Entry, function: Function) -> str:
     if mixes != entry.across_units:
         refuse(f"one unit's score {'changes' if mixes else 'changes no'} other units: say across_units={mixes}")
     return "mixes units" if mixes else "each unit by itself"
-
-
-def _keeps_images_apart(function: Function, stack: Tensor) -> str:
-    changed = stack.clone()
-    changed[:, 3] += 1.5
-    differs = (function(changed) != function(stack)).any(dim=-1)
-    differs[:, 3] = False
-    if differs.any():
-        refuse("one image's scores change another image's values")
-    return "each image by itself"
 
 
 def _gradient_agrees(entry: Entry, parameters: dict[str, Any], stack: Tensor) -> str:

@@ -9,7 +9,8 @@ from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from actbench.catalogue.registry import Origin, RegistrationError, adding_from
+from actbench.catalogue.origins import Origin, RegistrationError
+from actbench.catalogue.registry import adding_from
 
 GROUP = "actbench.catalogue"
 LONGEST_CAUSE = 300

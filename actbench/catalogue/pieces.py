@@ -9,7 +9,8 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from actbench.catalogue.registry import Entry, Kind, Origin, Yields, find_version
+from actbench.catalogue.origins import Origin
+from actbench.catalogue.registry import Entry, Kind, Yields, find_version
 from actbench.errors import ConfigurationError
 
 FROM = "from"
@@ -77,7 +78,9 @@ class Piece(BaseModel):
 
     def to_yaml(self) -> dict[str, Any]:
         """As a result folder keeps it, without what is as usual."""
-        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in self if key in self._unusual()}
+        kept = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in self if key in self._unusual()
+        }
         return kept | ({"defaults": {key: _listed(value) for key, value in self.defaults}} if self.defaults else {})
 
     def _unusual(self) -> set[str]:

@@ -17,31 +17,13 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from actbench.catalogue.kernels import Kernel
+from actbench.catalogue.origins import Origin, RegistrationError, require_own
 
 Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
 Yields = Literal["scores", "bounded scores", "probabilities", "log-probabilities"]
 
-ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "activation": ("x",),
-    "output": ("x",),
-    "initialiser": ("shape", "fan_in", "fan_out", "generator"),
-    "loss": ("prediction", "label"),
-}
-
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where an entry that is not built in comes from: a file or a package, and the checksum of its source."""
-
-    place: str
-    checksum: str
-
-
-class RegistrationError(ValueError):
-    """A function that the catalogue cannot take, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +100,7 @@ def _add(kind: Kind, function: Function, origin: Origin | None, metadata: dict[s
             raise RegistrationError(f"parameter {parameter.name!r} of {kind} {name!r} needs a default")
     entry = Entry(kind=kind, name=name, function=function, summary=summary, origin=origin, **metadata)
     if origin:
-        _require_use(entry)
+        require_own(kind, function, entry.aliases)
     keys = [(kind, key) for key in (name, *entry.aliases)]
     if taken := [key for key in keys if key in _ENTRIES]:
         there = _ENTRIES[taken[0]]
@@ -127,41 +109,27 @@ def _add(kind: Kind, function: Function, origin: Origin | None, metadata: dict[s
     _ENTRIES.update(dict.fromkeys(keys, entry))
 
 
-def _require_use(entry: Entry) -> None:
-    """Raise `RegistrationError` where an entry from a file or a package could not be trained with."""
-    if entry.kind == "optimizer":
-        raise RegistrationError("an optimizer of one's own is not supported: activation, output, initialiser and loss are")
-    if wrong := [alias for alias in entry.aliases if not alias.isidentifier()]:
-        raise RegistrationError(f"alias {wrong[0]!r} of {entry.kind} {entry.name!r} is no name")
-    positional = [p.name for p in inspect.signature(entry.function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
-    wanted = ARGUMENTS[entry.kind]
-    if len(positional) != len(wanted):
-        found = ", ".join(positional) or "nothing"
-        raise RegistrationError(
-            f"{entry.kind} {entry.name!r} is called with {len(wanted)} values ({', '.join(wanted)}) and settings by name "
-            f"(behind a *, with defaults), and takes {found}"
-        )
-
-
 @contextmanager
 def adding_from(origin: Origin, module: str) -> Iterator[None]:
     """What the module, or modules below it, decorate meanwhile comes from there, and what of it has been waiting.
 
     Nothing of it stays where an exception ends this, and nothing at all is no source: `RegistrationError`.
     """
+    before = set(_ENTRIES)
     token = _LOADING.set((origin, module))
     try:
         yield
-        for key in [key for key in _WAITING if _belongs_to(key[0], module)]:
-            function, metadata = _WAITING.pop(key)
-            _add(key[1], function, origin, metadata)
+        for waiting in [key for key in _WAITING if _belongs_to(key[0], module)]:
+            function, metadata = _WAITING.pop(waiting)
+            _add(waiting[1], function, origin, metadata)
         if not added_from(origin):
             raise RegistrationError(
                 "adds nothing to the catalogue: decorate a function with @activation(...), @output(...), "
                 "@initialiser(...) or @loss(...), from actbench.catalogue"
             )
     except BaseException:
-        forget(origin)
+        for key in _ENTRIES.keys() - before:
+            del _ENTRIES[key]
         raise
     finally:
         _LOADING.reset(token)

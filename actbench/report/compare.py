@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from actbench.analysis.comparison import Comparison, Question, compare, compare_
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.catalogue.registry import did_you_mean
 from actbench.errors import ConfigurationError
-from actbench.experiment import Experiment, Values, parse_arm
+from actbench.experiment import Experiment, Values, parse_arm, values_to_yaml
 from actbench.metrics import Metric, parse_metric
 from actbench.report.bars import with_interval_bars
 from actbench.report.caveats import caveats
@@ -100,13 +101,18 @@ def _compare_folders(results: Sequence[Results], reference: Results | None, ques
         references = find_references(samples, by_folder[0], question.baseline)
     else:
         earlier = _samples_in(reference, question, f"baseline {names[id(reference)]}")
-        same_arm = {sample.values: sample for sample in earlier}
-        references = [*(same_arm.get(sample.values) for sample in samples), *earlier]
+        same_arm = {_spelt(sample): sample for sample in earlier}
+        references = [*(same_arm.get(_spelt(sample)) for sample in samples), *earlier]
         samples = [*samples, *earlier]
     plans = [one.plan for one in results]
     seeds = sorted({trial.seed for plan in plans for trial in plan.arms[0][1]})
     is_judged = question.accepts_shared_rate or reference is not None or all(plan.tunings for plan in plans)
     return compare_samples(samples, references, question, seeds=tuple(seeds), is_judged=is_judged)
+
+
+def _spelt(sample: Sample) -> str:
+    """The arm as an experiment file spells it, whichever version of somebody's own piece it had."""
+    return json.dumps(values_to_yaml(sample.values), sort_keys=True)
 
 
 def _samples_in(results: Results, question: Question, name: str) -> list[Sample]:

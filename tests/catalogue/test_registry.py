@@ -13,9 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from actbench.catalogue import activation, registry
+from actbench.catalogue.origins import Origin
 from actbench.catalogue.registry import (
     Entry,
     Kind,
+    adding_from,
     default_parameters,
     did_you_mean,
     entries,
@@ -110,7 +112,8 @@ def register(name: str, aliases: tuple[str, ...] = ()) -> Any:
         return slope * x
 
     function.__name__ = name
-    return activation(formula="slope * x", reference="nobody", aliases=aliases)(function)
+    with adding_from(Origin(f"{name}.py", f"sha256:{'0' * 64}"), __name__):
+        return activation(formula="slope * x", reference="nobody", aliases=aliases)(function)
 
 
 @pytest.mark.usefixtures("scratch_catalogue")

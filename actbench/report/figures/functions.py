@@ -40,7 +40,9 @@ class Curve:
 
 def functions_picture(results: Results) -> Picture | None:
     """What the arms' hidden layers apply; None where there are no hidden layers."""
-    choices = _activations(results)
+    found = _activations(results)
+    choices = [choice for choice in found if choice.is_loaded()][:MOST_PANELS]
+    absent = [str(choice) for choice in found if not choice.is_loaded()]
     if not choices:
         return None
     curves = [_curve(choice) for choice in choices]
@@ -49,7 +51,9 @@ def functions_picture(results: Results) -> Picture | None:
     return Picture(
         name="functions",
         title="The activations and their derivatives",
-        caption=caption + (", before any are learnt." if learnt else "."),
+        caption=caption
+        + (", before any are learnt." if learnt else ".")
+        + (f" Not drawn, since its file is not loaded (--use FILE): {', '.join(absent)}." if absent else ""),
         description=_description(curves),
         draw=lambda: _draw(curves),
     )
@@ -62,7 +66,7 @@ def _activations(results: Results) -> list[Choice]:
         for layer in resolve_layers(arm.settings)
         if layer.activation is not None
     ]
-    return with_curves(list(dict.fromkeys(found)))[:MOST_PANELS]
+    return with_curves(list(dict.fromkeys(found)))
 
 
 def _curve(choice: Choice) -> Curve:

@@ -1,0 +1,126 @@
+"""The standard experiment that puts somebody's own piece against what people use: tuned, with fresh seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from actbench.catalogue.registry import Entry, Kind, Yields, entries, find
+from actbench.errors import ConfigurationError
+from actbench.experiment import NAME_LENGTH
+
+STANDING: dict[Kind, tuple[str, ...]] = {
+    "activation": ("relu", "gelu", "swish", "mish"),
+    "initialiser": ("kaiming_normal", "xavier_normal", "lecun_normal", "orthogonal"),
+}
+PAIRS: dict[Yields, tuple[str, str]] = {
+    "log-probabilities": ("log_softmax", "nll"),
+    "scores": ("identity", "cross_entropy"),
+    "probabilities": ("softmax", "bce"),
+    "bounded scores": ("tanh", "mse"),
+}
+"""The output function that gives a kind of output most often, and the loss for it."""
+SETTINGS: dict[Kind, str] = {
+    "activation": "model.activation",
+    "output": "model.output",
+    "initialiser": "model.init",
+    "loss": "train.loss",
+}
+TEXT = """\
+# {title}
+# Every arm gets the learning rate that suits it best on validation images, with seeds of its own; then fresh seeds,
+# shared by all arms, read the test images once. Run it with: actbench run {file} --use {source}
+name: "{name}"
+data: {{dataset: {dataset}}}
+model: {{hidden: [256, 128], activation: relu, init: kaiming_normal, output: {output}}}
+train: {{loss: {loss}, optimizer: adam, batch_size: 128, epochs: 10}}
+vary:
+  {setting}: [{arms}]
+tune:
+  train.lr: [1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
+tuning_seeds: 3
+seeds: 10
+baseline: {{{setting}: {baseline}}}
+"""
+
+
+def challenge_name(challengers: Sequence[Entry], dataset: str) -> str:
+    """What the experiment is called, and its result folder: after the piece, and the dataset unless it is mnist."""
+    plain = "-".join(re.sub(r"\W", "-", one.name, flags=re.ASCII) for one in challengers)
+    ending = "" if dataset == "mnist" else f"-{dataset}"
+    return f"challenge-{plain}"[: NAME_LENGTH - len(ending)] + ending
+
+
+def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, against: Sequence[str]) -> str:
+    """The experiment as a file.
+
+    Raises `ConfigurationError` where the pieces are of several kinds, or an opponent is not in the catalogue.
+    """
+    kinds = {one.kind for one in challengers}
+    if len(kinds) > 1:
+        raise ConfigurationError(
+            f"{source}: has pieces of several kinds ({', '.join(sorted(kinds))}); challenge one kind at a time, from a "
+            "file of its own"
+        )
+    (kind,) = kinds
+    output, loss = _frame(challengers[0])
+    opponents = _opponents(kind, against or _standing(challengers[0]), challengers)
+    name = challenge_name(challengers, dataset)
+    return TEXT.format(
+        title=f"{', '.join(one.name for one in challengers)} against what people use",
+        file=f"{name}.yaml",
+        source=re.sub(r"\s", "?", source),
+        name=name,
+        dataset=dataset,
+        output=output,
+        loss=loss,
+        setting=SETTINGS[kind],
+        arms=", ".join((*opponents, *(one.name for one in challengers))),
+        baseline=opponents[0],
+    )
+
+
+def _frame(challenger: Entry) -> tuple[str, str]:
+    """Output and loss of the networks, such that the piece fits between them."""
+    if challenger.kind == "output":
+        return PAIRS[challenger.yields]
+    return PAIRS[challenger.accepts[0] if challenger.kind == "loss" and challenger.accepts else "log-probabilities"]
+
+
+def _standing(challenger: Entry) -> tuple[str, ...]:
+    """Whom a piece has to beat: the usual ones of its kind that can take its place."""
+    if challenger.kind in STANDING:
+        return STANDING[challenger.kind]
+    output, loss = _frame(challenger)
+    built_in = [one for one in entries(challenger.kind) if one.origin is None]
+    if challenger.kind == "output":
+        first, fitting = output, [one.name for one in built_in if one.yields == challenger.yields]
+    else:
+        first, fitting = loss, [one.name for one in built_in if challenger.accepts[0] in one.accepts]
+    return (first, *(name for name in fitting if name != first))
+
+
+def _opponents(kind: Kind, names: Sequence[str], challengers: Sequence[Entry]) -> list[str]:
+    found, mistakes = [], []
+    for name in names:
+        try:
+            entry = find(kind, name)
+        except KeyError as unknown:
+            mistakes.append(f"--against {name}: {unknown.args[0]}")
+        else:
+            if entry in challengers or entry.name in found:
+                mistakes.append(f"--against {name}: is there already")
+            found.append(entry.name)
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
+    return found
+
+
+def write_challenge(file: Path, text: str, *, replaces: bool) -> None:
+    """Write the experiment; raises `ConfigurationError` where another one is there, unless it may be replaced."""
+    if file.exists() and not replaces and file.read_bytes() != text.encode():
+        raise ConfigurationError(
+            f"{file}: is there already and says something else; run it with actbench run, or replace it by --force"
+        )
+    file.write_text(text, encoding="utf-8")

@@ -1,0 +1,39 @@
+"""Everything that is built in passes the checks that somebody's own pieces have to pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actbench.admission.verdict import examine
+from actbench.catalogue.registry import Kind, entries
+from actbench.choices import parse_choice
+
+KINDS: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss")
+ALL = [pytest.param(kind, entry.name, id=f"{kind}-{entry.name}") for kind in KINDS for entry in entries(kind)]
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_what_is_built_in_passes_every_check(kind: Kind, name: str) -> None:
+    found = examine(parse_choice(kind, name), measures_cost=False)
+    assert found.refusals() == []
+    assert {check.outcome for check in found.checks} >= {"pass"}
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [{"leaky_relu": {"negative_slope": 0.3}}, {"gelu": {"approximate": "tanh", "mean": 0.5, "learn": True}}],
+    ids=str,
+)
+def test_other_parameters_are_checked_as_they_are_chosen(spelt: Any) -> None:
+    found = examine(parse_choice("activation", spelt), measures_cost=False)
+    assert found.refusals() == []
+    assert {check.name: check.outcome for check in found.checks}["bounds"] == "skipped"
+
+
+def test_the_cost_is_told_and_refuses_nobody() -> None:
+    checks = {check.name: check for check in examine(parse_choice("activation", "tanh")).checks}
+    assert checks["cost"].outcome == "note"
+    assert "times relu's time" in checks["cost"].reason
+    assert checks["curve"].reason.startswith("never falls; no kink; saturated below -2.18 and above 2.18; gain 1.59")

@@ -1,0 +1,138 @@
+"""A piece of one's own goes from a file to a verdict by one command, against what people use, and goes on like run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from actbench import errors
+from actbench.catalogue.registry import Entry, Kind, entries
+from actbench.challenges import PAIRS, STANDING, challenge_text
+from actbench.config import read_experiment
+from actbench.experiment import Experiment
+from in_process import invoke
+from own_files import TENT, entries_of, function_text, own_file
+
+SMALL = ["--dataset", "digits", "--smoke", "--jobs", "1"]
+QUICK = ["--set", "tune={train.lr: [1e-3, 1e-2]}", "--set", "data.train=60", "--set", "data.test=40"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    own_file(tmp_path)
+    return tmp_path
+
+
+def experiment_of(challenger: Entry, against: tuple[str, ...] = ()) -> Experiment:
+    """The challenge as an experiment."""
+    return read_experiment(challenge_text([challenger], "own.py", "digits", against), "challenge", "c").experiment
+
+
+@pytest.mark.parametrize(
+    "entry", [one for kind in ("activation", "output", "initialiser", "loss") for one in entries(kind)],  # type: ignore[arg-type]
+    ids=lambda one: f"{one.kind}-{one.name}",
+)  # fmt: skip
+def test_every_kind_of_piece_has_a_standard_experiment_without_warnings(entry: Entry) -> None:
+    others = [one for one in entries(entry.kind) if one is not entry and one.yields == entry.yields]
+    opponents = [one.name for one in others if entry.kind != "loss" or entry.accepts[0] in one.accepts][:1]
+    if not opponents:
+        pytest.skip("there is no other of its sort")
+    text = challenge_text([entry], "own.py", "digits", opponents)
+    loaded = read_experiment(text, "challenge", "c")
+    assert loaded.warnings == ()
+    assert loaded.experiment.arm_count() == 2
+    assert len(loaded.experiment.seeds) == 10
+    assert loaded.experiment.tuning_seeds == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("activation", TENT),
+        (
+            "initialiser",
+            function_text(
+                "initialiser(formula='0', reference='y')",
+                "own(shape, fan_in, fan_out, generator)",
+                "return torch.zeros(shape)",
+            ),
+        ),
+        ("output", function_text("output(formula='x', yields='scores', reference='y')", "own(x)", "return x")),
+        (
+            "loss",
+            function_text(
+                "loss(formula='-prediction[label]', accepts=('probabilities',), reference='y')",
+                "own(prediction, label)",
+                "return 0",
+            ),
+        ),
+    ],
+)
+def test_the_opponents_are_the_usual_ones_that_can_take_its_place(kind: Kind, text: str, tmp_path: Path) -> None:
+    with entries_of(own_file(tmp_path, text)) as (entry,):
+        experiment = experiment_of(entry)
+        names = [arm.values[0][1].name for arm in experiment.arms()]
+    assert names[-1] == entry.name
+    assert names[0] == dict(experiment.baseline)[experiment.factors[0].path].name
+    if kind in STANDING:
+        assert tuple(names[:-1]) == STANDING[kind]
+    else:
+        assert names[0] in {name for pair in PAIRS.values() for name in pair}
+
+
+def test_one_command_goes_from_the_file_to_a_verdict_and_goes_on_where_it_was(here: Path) -> None:
+    command = ["challenge", "tent.py", "--against", "relu", *SMALL, *QUICK, "--format", "json"]
+    command.remove("--smoke")
+    command += ["--set", "train.epochs=1", "--set", "seeds=2", "--set", "tuning_seeds=1"]
+    first = invoke(*command)
+    assert first.exit_code == 0, first.stderr
+    table = json.loads(first.stdout)
+    assert "verdict" in first.stdout
+    assert "tent" in json.dumps(table)
+    assert (here / "challenge-tent-digits.yaml").is_file()
+    again = invoke(*command)
+    assert ", 0 trained now" in again.stderr
+    assert again.stdout == first.stdout
+    by_hand = ["run", "challenge-tent-digits.yaml", "--use", "tent.py", *command[6:]]
+    assert ", 0 trained now" in invoke(*by_hand).stderr
+
+
+def test_a_dry_run_leaves_nothing_behind(here: Path) -> None:
+    planned = invoke("challenge", "tent.py", "--dry-run")
+    assert planned.exit_code == 0
+    assert "tent" in planned.stdout
+    assert [path.name for path in here.iterdir()] == ["tent.py"]
+
+
+def test_opponents_that_are_not_there_are_named_all_at_once(here: Path) -> None:
+    refused = invoke("challenge", "tent.py", "--against", "rellu", "--against", "gelo", "--against", "tent")
+    assert refused.exit_code == errors.EXIT_USAGE
+    assert "--against rellu: no activation is called 'rellu'; did you mean relu" in refused.stderr
+    assert "--against gelo: no activation is called 'gelo'; did you mean gelu" in refused.stderr
+    assert "--against tent: is there already" in refused.stderr
+
+
+def test_a_piece_that_is_refused_is_not_challenged(here: Path) -> None:
+    own_file(here, TENT.replace("bounds=(0, 1)", "bounds=(0, 2)"))
+    refused = invoke("challenge", "tent.py", *SMALL)
+    assert refused.exit_code == errors.EXIT_USAGE
+    assert "activation tent is refused: bounds: no value comes near 2" in refused.stderr
+
+
+def test_pieces_of_two_kinds_are_challenged_one_kind_at_a_time(here: Path) -> None:
+    second = function_text("output(formula='x', yields='scores', reference='y')", "own(x)", "return x")
+    own_file(here, second + "\n\n" + TENT)
+    refused = invoke("challenge", "tent.py", *SMALL)
+    assert refused.exit_code == errors.EXIT_USAGE
+    assert "pieces of several kinds (activation, output)" in refused.stderr
+
+
+def test_an_experiment_that_has_been_changed_by_hand_is_not_replaced_unasked(here: Path) -> None:
+    file = own_file(here, "seeds: 2\n", "challenge-tent-digits.yaml")
+    refused = invoke("challenge", "tent.py", *SMALL)
+    assert refused.exit_code == errors.EXIT_USAGE
+    assert "challenge-tent-digits.yaml: is there already" in refused.stderr
+    assert file.read_text(encoding="utf-8") == "seeds: 2\n"

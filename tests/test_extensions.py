@@ -1,0 +1,212 @@
+"""A user's own file is run once, adds to the catalogue while in use, and is answered in a sentence if it fails."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actbench.catalogue import packages, registry
+from actbench.catalogue.registry import find, names
+from actbench.choices import parse_choice
+from actbench.errors import ConfigurationError
+from actbench.extensions import (
+    LARGEST_FILE_BYTES,
+    OwnFile,
+    checksum_of,
+    files_in_use,
+    load_own_file,
+    own_files_in_use,
+    read_own_file,
+)
+from own_files import HEADER, TENT, entries_of, function_text, own_file
+
+
+def test_what_a_file_adds_is_in_the_catalogue_while_it_is_in_use(tmp_path: Path) -> None:
+    before = names("activation")
+    with own_files_in_use([own_file(tmp_path)]):
+        entry = find("activation", "tent")
+        assert (entry.bounds, entry.summary) == ((0, 1), "Triangle of height 1 over [-1, 1].")
+        assert entry.place() == f"{tmp_path / 'tent.py'}:6"
+        assert names("activation") == (*before, "tent")
+    assert names("activation") == before
+    assert files_in_use() == ()
+
+
+def test_a_file_is_run_once_however_often_it_is_named(tmp_path: Path) -> None:
+    path = own_file(tmp_path, f"print('run')\n{TENT}")
+    with own_files_in_use([path, path.parent / "." / path.name]) as outer, own_files_in_use([path]):
+        assert len(outer) == 1
+    assert find_or_none("tent") is None
+
+
+def find_or_none(name: str) -> registry.Entry | None:
+    return registry.find("activation", name) if name in names("activation") else None
+
+
+def test_what_a_file_prints_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with own_files_in_use([own_file(tmp_path, f"print('hello')\n{TENT}")]):
+        pass
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_another_file_is_another_version_and_other_line_ends_are_not(tmp_path: Path) -> None:
+    one = read_own_file(own_file(tmp_path))
+    assert one.checksum == checksum_of(TENT.replace("\n", "\r\n").encode())
+    assert one.checksum != checksum_of(f"{TENT}# changed\n".encode())
+    with own_files_in_use([own_file(tmp_path)]):
+        first = parse_choice("activation", "tent")
+    with own_files_in_use([own_file(tmp_path, f"{TENT}# changed\n")]):
+        assert parse_choice("activation", "tent") != first
+        assert not first.piece or not first.piece.is_loaded("activation", "tent")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def f(:\n    pass\n", r":1: invalid syntax: def f\(:"),
+        ("x = 1\n\ny = 1 / 0\n", r":3: ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit(3)\n", r":2: SystemExit: 3"),
+        ("from nowhere_to_be_found import f\n", r":1: ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("x = 1\n", r": adds nothing to the catalogue: decorate a function with @activation"),
+        (TENT.replace("tent(", "relu("), r":6: .* already has activation 'relu' \(built in, .*activations\.py:\d+\)"),
+        (TENT.replace('    """Triangle of height 1 over [-1, 1]."""\n', ""), r":6: .*'tent' needs a docstring"),
+        (TENT.replace(', reference="this file"', ""), r":6: TypeError: .*'reference'"),
+        (TENT.replace("tent(x)", "tent(x, *, height)"), r":6: parameter 'height' of activation 'tent' needs a default"),
+        (TENT.replace("tent(x)", "tent(x, y)"), r":6: activation 'tent' is called with 1 values \(x\).*takes x, y"),
+        (TENT.replace("bounds=(0, 1)", 'aliases=("a b",)'), r":6: alias 'a b' of activation 'tent' is no name"),
+        (
+            function_text('optimizer(formula="x", reference="y")', "own(groups)", "return groups").replace(
+                "import activation,", "import optimizer,"
+            ),
+            "no optimizer of one's own",
+        ),
+        ("\0", "source code"),
+        ("größe = 'ß'\n".encode("latin-1").decode("utf-8", "surrogateescape"), "utf-8|UTF-8"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_line_and_leaves_nothing_behind(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    before, modules = names("activation"), set(sys.modules)
+    path = tmp_path / "tent.py"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigurationError, match=re.escape(str(path)) + f".*({message})"), own_files_in_use([path]):
+        pass
+    assert names("activation") == before
+    assert not {name for name in set(sys.modules) - modules if "own_pieces" in name}
+
+
+def test_a_file_that_is_none_is_named_with_the_nearest_one(tmp_path: Path) -> None:
+    own_file(tmp_path)
+    (tmp_path / "big.py").write_bytes(b"#" * (LARGEST_FILE_BYTES + 1))
+    for name, message in (
+        ("tentt.py", "no such file; did you mean tent.py?"),
+        (".", "found a folder"),
+        ("big.py", "at most"),
+    ):
+        with pytest.raises(ConfigurationError, match=re.escape(message)):
+            read_own_file(tmp_path / name)
+
+
+def test_two_files_that_add_one_name_are_both_named(tmp_path: Path) -> None:
+    one, other = own_file(tmp_path), own_file(tmp_path, name="other.py")
+    with (
+        pytest.raises(ConfigurationError, match="already has activation 'tent'") as clash,
+        own_files_in_use([one, other]),
+    ):
+        pass
+    assert str(clash.value).startswith(f"{other}:6: ")
+    assert f"({one}:6)" in str(clash.value)
+    assert find_or_none("tent") is None
+
+
+def test_a_worker_runs_only_the_text_that_its_parent_has_read(tmp_path: Path) -> None:
+    file = read_own_file(own_file(tmp_path))
+    with pytest.raises(ConfigurationError, match="does not have the checksum"):
+        load_own_file(OwnFile(file.path, file.content + b"#", file.checksum))
+
+
+def test_parameters_with_types_and_dataclasses_work_as_in_the_built_in_entries(tmp_path: Path) -> None:
+    text = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom typing import Literal\n"
+        + HEADER
+        + "\n@dataclass\nclass Shape:\n    height: float\n\n"
+        + '@activation(formula="x", reference="y", aliases=("other",))\n'
+        + "def own(x, *, side: Literal['left', 'right'] = 'left', slope: float = 0.5):\n"
+        + '    """Made for a test."""\n    return x\n'
+    )
+    with entries_of(own_file(tmp_path, text)) as (entry,):
+        assert registry.default_parameters(entry) == {"side": "left", "slope": 0.5}
+        choice = parse_choice("activation", {"other": {"slope": 1, "side": "right"}})
+        assert str(choice) == "own(side=right, slope=1.0)"
+
+
+def package(folder: Path, name: str, text: str, entry_point: str) -> None:
+    """An installed package with an entry point, as pip leaves it."""
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").write_text(text, encoding="utf-8")
+    metadata = folder / f"{name}-1.2.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text(f"[{packages.GROUP}]\n{entry_point}\n", encoding="utf-8")
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for packages; whatever they add is gone after the test."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    packages.load_installed.cache_clear()
+    yield tmp_path
+    packages.load_installed.cache_clear()
+    for name in ("good_pieces", "bad_pieces"):
+        sys.modules.pop(name, None)
+
+
+def test_an_installed_package_offers_its_pieces_by_an_entry_point(installed: Path) -> None:
+    package(installed, "good_pieces", TENT, "tents = good_pieces")
+    assert find("activation", "tent").place() == "package good_pieces 1.2, good_pieces:6"
+    piece = parse_choice("activation", "tent").piece
+    assert piece is not None
+    assert piece.checksum == packages.checksum_of_package("good_pieces")
+    (installed / "good_pieces" / "more.py").write_text("x = 1\n", encoding="utf-8")
+    assert piece.checksum != packages.checksum_of_package("good_pieces")
+
+
+def test_a_package_that_was_imported_before_is_found_all_the_same(installed: Path) -> None:
+    package(installed, "good_pieces", TENT, "tents = good_pieces")
+    __import__("good_pieces")
+    assert ("activation", "tent") not in registry._ENTRIES
+    assert find("activation", "tent").origin is not None
+
+
+def test_a_package_is_not_loaded_while_only_built_in_names_are_asked_for(installed: Path) -> None:
+    package(installed, "good_pieces", TENT, "tents = good_pieces")
+    find("activation", "relu")
+    assert "good_pieces" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("import nowhere_to_be_found\n", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("x = 1\n", "adds nothing to the catalogue"),
+        (TENT.replace("tent(", "relu("), "already has activation 'relu'"),
+        ("raise SystemExit('no')\n", "SystemExit: no"),
+    ],
+)
+def test_a_broken_package_is_named_with_its_cause_and_breaks_nothing_else(
+    text: str, cause: str, installed: Path
+) -> None:
+    package(installed, "bad_pieces", text, "bad = bad_pieces")
+    package(installed, "good_pieces", TENT, "tents = good_pieces")
+    assert "tent" in names("activation")
+    (problem,) = packages.load_installed()
+    assert problem.startswith("the installed package bad_pieces 1.2 cannot be used (entry point 'bad': ")
+    assert cause in problem
+    with pytest.raises(KeyError, match=r"no activation is called 'tant'; did you mean .*tent.*bad_pieces"):
+        find("activation", "tant")
