@@ -29,7 +29,7 @@ LONGEST_DURATION_SECONDS = 365 * 24 * 3600.0
 
 EXIT_CODES = (
     ("0", "done"),
-    (f"{errors.EXIT_CHECK_FAILED}", "a check failed: under --gate, or what verify has found"),
+    (f"{errors.EXIT_CHECK_FAILED}", "a check failed: under --gate, of verify, or of check"),
     (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
     (f"{errors.EXIT_TRIALS_FAILED}", "finished, but some trials failed; or not finished: --max-time was over"),
     (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device, or a folder in use"),

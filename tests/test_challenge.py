@@ -32,7 +32,7 @@ def experiment_of(challenger: Entry, against: tuple[str, ...] = ()) -> Experimen
 
 
 @pytest.mark.parametrize(
-    "entry", [one for kind in ("activation", "output", "initialiser", "loss") for one in entries(kind)],  # type: ignore[arg-type]
+    "entry", [one for kind in ("activation", "output", "initialiser", "loss") for one in entries(kind)],
     ids=lambda one: f"{one.kind}-{one.name}",
 )  # fmt: skip
 def test_every_kind_of_piece_has_a_standard_experiment_without_warnings(entry: Entry) -> None:

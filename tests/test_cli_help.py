@@ -14,6 +14,7 @@ import pytest
 
 from actbench import errors
 from actbench.cli import FETCH, FIRST_STEPS, PURPOSE, VERBS, program
+from own_files import own_file
 from program import Finished, actbench
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -34,6 +35,7 @@ def typed(command: str, folder: Path) -> Finished:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the two first commands have been typed as they stand on the first screen."""
     folder = tmp_path_factory.mktemp("started")
+    own_file(folder)
     for command in examples(actbench(folder=folder).stdout):
         finished = typed(command, folder)
         assert finished.returncode == 0, finished.stderr

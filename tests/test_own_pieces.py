@@ -271,3 +271,25 @@ def test_modules_beside_the_file_are_not_imported(here: Path) -> None:
     refused = invoke("validate", "own.yaml", "--use", os.fspath(here / "tent.py"))
     assert "No module named 'helper_of_tent'" in refused.stderr
     assert not (here / "RAN").exists()
+
+
+def test_the_documented_pieces_pass_every_check(here: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "own-pieces.md").read_text(encoding="utf-8")
+    own_file(here, re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0], "documented.py")
+    checked = invoke("check", "documented.py", "--format", "json")
+    assert checked.exit_code == 0, checked.stdout
+    assert [piece["kind"] for piece in json.loads(checked.stdout)["pieces"]] == [
+        "activation",
+        "output",
+        "initialiser",
+        "loss",
+    ]
+
+
+def test_every_question_that_the_docs_name_is_asked(here: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "own-pieces.md").read_text(encoding="utf-8")
+    named = {name for row in re.findall(r"^\| ([a-z0-9, ]+) \| [^-]", text, re.MULTILINE) for name in row.split(", ")}
+    own_file(here, re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0], "documented.py")
+    pieces = json.loads(invoke("check", "documented.py", "--format", "json").stdout)["pieces"]
+    asked = {check["check"] for piece in pieces for check in piece["checks"] if check["result"] != "note"}
+    assert named - {"question"} == asked | {"kernel"} | ({"gradient"} & named)

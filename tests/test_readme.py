@@ -41,6 +41,8 @@ def copy_of_the_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     for name in ("configs", "results/mnist", "results/mnist-tuned"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".lock"))
+    (own,) = (block for block in blocks("python") if "@activation" in block)
+    (folder / "tent.py").write_text(own, encoding="utf-8")
     return folder
 
 
@@ -60,7 +62,7 @@ def test_every_command_of_the_readme_runs(command: str, copy_of_the_tree: Path) 
 
 
 def test_the_python_of_the_readme_runs(copy_of_the_tree: Path) -> None:
-    (text,) = blocks("python")
+    (text,) = (block for block in blocks("python") if "@activation" not in block)
     *lines, last = text.splitlines()
     code = "\n".join([*lines, f"print({last})"])
     finished = subprocess.run(
@@ -69,6 +71,14 @@ def test_the_python_of_the_readme_runs(copy_of_the_tree: Path) -> None:
     assert finished.returncode == 0, finished.stderr
     assert "40 trials, 0 trained now" in finished.stderr
     assert finished.stdout.startswith("test_accuracy by arm")
+
+
+def test_the_readmes_own_activation_takes_less_than_ten_lines() -> None:
+    (own,) = (block for block in blocks("python") if "@activation" in block)
+    assert len(own.splitlines()) < 10
+    assert {f"actbench {verb} tent.py" for verb in ("check", "challenge")} <= {
+        " ".join(command.split()[:3]) for command in commands()
+    }
 
 
 def test_ci_runs_exactly_the_two_set_up_commands() -> None:
