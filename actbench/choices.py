@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from functools import partial
-from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from actbench.catalogue.pieces import FROM, Piece, piece_of
+from actbench.catalogue.pieces import FROM, Piece, is_plain, piece_of
 from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, find, parameters_model
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -130,14 +129,9 @@ def _recorded_choice(kind: Kind, name: str, given: dict[str, Yaml]) -> Choice:
         raise nested_problem([((), f"no {kind} can be called {name!r}")])
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     defaults = dict(piece.defaults)
-    if wrong := [key for key, value in given.items() if key not in defaults or not _is_alike(value, defaults[key])]:
+    if wrong := [key for key, value in given.items() if key not in defaults or not is_plain(value)]:
         raise nested_problem(((name, key), f"no value of a parameter of {name}") for key in wrong)
     return Choice(kind=kind, name=name, parameters=tuple({**defaults, **given}.items()), piece=piece)
-
-
-def _is_alike(value: Any, default: Any) -> bool:
-    """Whether a recorded parameter is of the kind that its default is of."""
-    return type(value) is type(default) and (not isinstance(value, float) or isfinite(value))
 
 
 def choices_in(value: Any) -> Iterator[Choice]:

@@ -201,7 +201,7 @@ def welcome() -> str:
     lines = [*textwrap.wrap(PURPOSE, WELCOME_WIDTH), ""]
     lines += [*(f"  {command:<28}{what}" for command, what in FIRST_STEPS), ""]
     lines += [f"  {verb.name:<10}{verb.short}" for verb in VERBS]
-    return "\n".join([*lines, "", "Examples of a verb: actbench run -h    Exit codes and completion: actbench -h"])
+    return "\n".join([*lines, "Examples of a verb: actbench run -h    Exit codes and completion: actbench -h"])
 
 
 def program() -> typer.core.TyperGroup:

@@ -93,7 +93,7 @@ def run_experiment(
     dataset = experiment.settings.data.facts()
     journal = store.read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, shard, journal)
-    if own := _missing(experiment, known, shard) and experiment.own_pieces():
+    if _missing(experiment, known, shard) and (own := experiment.own_pieces()):
         _admit(own)
     with _place_to_train(_missing(experiment, known, shard), device, workers, train, limits) as run_stacks:
         load_arrays = cache(partial(_load_data, dataset, options.data_folder, say))

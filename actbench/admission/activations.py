@@ -36,7 +36,8 @@ from actbench.admission.checks import (
     stays_within_its_trial,
 )
 from actbench.admission.formulas import require_formula
-from actbench.catalogue.facts import gain, saturation, values_and_derivatives
+from actbench.catalogue.facts import saturation, values_and_derivatives
+from actbench.catalogue.gains import gain
 from actbench.catalogue.registry import Entry
 from actbench.choices import Choice
 from actbench.training.cost import measure_costs

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from actbench.admission.checks import Check, Examine, answers, refuse
+from actbench.catalogue.gains import with_gain
+from actbench.catalogue.registry import find
 from actbench.choices import Choice
 
 LAYERS = ((784, 256), (256, 10), (3, 5), (1, 1))
@@ -16,7 +18,8 @@ LAYERS = ((784, 256), (256, 10), (3, 5), (1, 1))
 
 def examine_initialiser(choice: Choice) -> list[Check]:
     """Every check of an initialiser at the chosen parameters."""
-    draw = partial(_draw, partial(choice.entry.function, **dict(choice.parameters)))
+    parameters = with_gain(dict(choice.parameters), find("activation", "relu"), {})
+    draw = partial(_draw, partial(choice.entry.function, **parameters))
     questions: dict[str, Examine] = {
         "shape and dtype": lambda: _gives_the_wanted_shape(draw),
         "finite": lambda: _is_finite(draw),

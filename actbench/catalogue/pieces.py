@@ -25,14 +25,15 @@ def _tuple(value: Any) -> Any:
 def _plain_values(value: Any) -> Any:
     """A mapping of names to plain values as pairs, which can be hashed."""
     pairs = tuple(value.items()) if isinstance(value, Mapping) else _tuple(value)
-    if not isinstance(pairs, tuple) or not all(isinstance(name, str) and _is_plain(one) for name, one in pairs):
+    if not isinstance(pairs, tuple) or not all(isinstance(name, str) and is_plain(one) for name, one in pairs):
         raise PydanticCustomError("plain", "expected names with numbers, texts or lists of them")
     return tuple((name, _tuple(one)) for name, one in pairs)
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Whether a value is a number, a text, nothing, or a list of such."""
     if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
+        return all(map(is_plain, value))
     return value is None or isinstance(value, int | str) or (isinstance(value, float) and isfinite(value))
 
 

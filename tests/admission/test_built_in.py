@@ -37,3 +37,7 @@ def test_the_cost_is_told_and_refuses_nobody() -> None:
     assert checks["cost"].outcome == "note"
     assert "times relu's time" in checks["cost"].reason
     assert checks["curve"].reason.startswith("never falls; no kink; saturated below -2.18 and above 2.18; gain 1.59")
+
+
+def test_an_initialiser_is_checked_with_the_number_that_a_named_gain_becomes() -> None:
+    assert examine(parse_choice("initialiser", {"xavier_normal": {"gain": "derived"}})).refusals() == []
