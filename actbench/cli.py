@@ -6,7 +6,6 @@ import inspect
 import os
 import shlex
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +30,7 @@ from actbench.command_line import EXIT_CODES, say
 from actbench.interruption import end_at_once
 from actbench.usage import unknown_words
 
-PURPOSE = "Settle which activation, initialiser, loss or output function is better on MNIST, by how much, how surely."
-WELCOME_WIDTH = 80
+PURPOSE = "Settle which activation, initialiser, loss or output is better, and how surely."
 SILENT_OPTIONS = {"-h", "--help", "--dry-run", "-q", "--quiet"}
 COMPLETION_VARIABLE = "_ACTBENCH_COMPLETE"
 FIRST_STEPS = (
@@ -198,7 +196,7 @@ data_app.command(FETCH.name, help=_help(FETCH), short_help=FETCH.short)(fetch)
 
 def welcome() -> str:
     """What is printed without a verb: the purpose, two commands that run, and the verbs in the order of work."""
-    lines = [*textwrap.wrap(PURPOSE, WELCOME_WIDTH), ""]
+    lines = [PURPOSE, ""]
     lines += [*(f"  {command:<28}{what}" for command, what in FIRST_STEPS), ""]
     lines += [f"  {verb.name:<10}{verb.short}" for verb in VERBS]
     return "\n".join([*lines, "Examples of a verb: actbench run -h    Exit codes and completion: actbench -h"])
