@@ -14,11 +14,11 @@ ENDINGS = (".yaml", ".yml")
 @cache
 def bundled_experiments() -> dict[str, Path]:
     """The files by name: the one to begin with first, those of the documents last."""
-    files = sorted(_folder().rglob("*.yaml"), key=lambda file: (len(file.parts), file.stem != FIRST, file.name))
+    files = sorted(bundled_folder().rglob("*.yaml"), key=lambda file: (len(file.parts), file.stem != FIRST, file.name))
     return {file.stem: file for file in files}
 
 
-def _folder() -> Path:
+def bundled_folder() -> Path:
     """`configs`: within an installed package, beside the package in a source tree."""
     package = Path(__file__).parent
     within = package / "configs"

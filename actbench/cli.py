@@ -27,6 +27,7 @@ from actbench.cli_run import run
 from actbench.cli_status import status
 from actbench.cli_verify import verify
 from actbench.command_line import EXIT_CODES, say
+from actbench.completion_values import put_split_words_together
 from actbench.interruption import end_at_once
 from actbench.usage import unknown_words
 
@@ -228,6 +229,7 @@ def _run_program() -> None:
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
         if COMPLETION_VARIABLE in os.environ:
             sys.modules["rich"] = None  # type: ignore[assignment]  # typer does without it, and is then in time
+            put_split_words_together(os.environ)
         group = program()
         if unknown := unknown_words(group, sys.argv[1:]):
             say(f"actbench: {unknown[0]}", *unknown[1:])

@@ -25,6 +25,7 @@ from actbench.command_line import (
     verb,
     with_own_files,
 )
+from actbench.completion_values import factors
 
 
 @verb
@@ -34,7 +35,10 @@ def compare(
     baseline: Baseline = None,
     metric: MetricName = "test_accuracy",
     by: Annotated[
-        str | None, typer.Option(metavar="FACTOR", help="Compare a factor's values, averaged over the others.")
+        str | None,
+        typer.Option(
+            metavar="FACTOR", help="Compare a factor's values, averaged over the others.", autocompletion=factors
+        ),
     ] = None,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare every arm with every other.")] = False,
     shared_lr: SharedRate = False,

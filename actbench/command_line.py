@@ -18,6 +18,7 @@ import typer
 
 from actbench import errors
 from actbench.completion import experiments, python_files, result_folders
+from actbench.completion_values import arms, metrics, settings
 from actbench.interruption import Interrupted
 from actbench.report.texts import visible
 
@@ -65,7 +66,12 @@ Folders = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, as in train.epochs=3; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting, as in train.epochs=3; repeatable.",
+        autocompletion=settings,
+    ),
 ]
 OwnFiles = Annotated[
     list[Path] | None,
@@ -95,9 +101,16 @@ ShardOption = Annotated[
 ]
 Baseline = Annotated[
     str | None,
-    typer.Option(metavar="ARM|FOLDER", help="The arm to compare with (relu, or model.activation=relu), or a folder."),
+    typer.Option(
+        metavar="ARM|FOLDER",
+        help="The arm to compare with (relu, or model.activation=relu), or a folder.",
+        autocompletion=arms,
+    ),
 ]
-MetricName = Annotated[str, typer.Option(help="A recorded metric, such as test_accuracy or layer1.dead_share.")]
+MetricName = Annotated[
+    str,
+    typer.Option(help="A recorded metric, such as test_accuracy or layer1.dead_share.", autocompletion=metrics),
+]
 SharedRate = Annotated[
     bool, typer.Option("--shared-lr", help="Give verdicts although no learning rate was tuned for each arm.")
 ]

@@ -15,6 +15,7 @@ from actbench.cli import is_training
 from program import TINY
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+RESULTS = CONFIGS.parent / "results" / "mnist-tuned"
 HEAVY = {"torch", "torchvision", "pandas", "scipy", "numpy", "matplotlib", "sklearn"}
 MODULES_AFTER = """
 import sys
@@ -34,6 +35,8 @@ AT_ONCE: dict[str, tuple[list[str], dict[str, str]]] = {
     "run --help": (["run", "--help"], {}),
     "completing a verb": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": "actbench su"}),
     "completing a name": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": "actbench show re"}),
+    "completing a setting": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": "actbench run a.yaml --set train.loss=n"}),
+    "completing an arm": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": f"actbench compare {RESULTS} --baseline t"}),
     "completing a file": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": "actbench run "}),
     "completing a folder": ([], COMPLETING | {"_TYPER_COMPLETE_ARGS": "actbench compare "}),
 }

@@ -15,8 +15,15 @@ from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import names
 from actbench.cli import VERBS
 from actbench.completion import MOST_ENTRIES, experiment_files, result_folders
+from actbench.config import SETTING_PATHS
 
 PROGRAM = "import sys; sys.argv[0] = 'actbench'; from actbench.cli import main; main()"
+
+VARYING = """\
+vary:
+  model.activation: [relu, tanh, {leaky_relu: {negative_slope: 0.1}}, $(id)]
+  model.init: [he_normal]
+"""
 
 
 def completed(line: str, folder: Path, shell: str = "bash") -> list[str]:
@@ -32,7 +39,7 @@ def completed(line: str, folder: Path, shell: str = "bash") -> list[str]:
         [sys.executable, "-c", PROGRAM], cwd=folder, env=os.environ | asked, capture_output=True, text=True, check=True
     )
     assert finished.stderr == ""
-    return finished.stdout.splitlines()
+    return finished.stdout.strip("\n").splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +54,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+    (root / "results/x/experiment.yaml").write_text(VARYING, encoding="utf-8")
+    (root / "results/x/trials.jsonl").touch()
     return root
 
 
@@ -83,6 +92,45 @@ def test_result_folders_are_completed(verb: str, tree: Path) -> None:
     assert completed(f"actbench {verb} results/y", tree) == ["results/y"]
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("run a.yaml --set train.e", ["train.epochs=10"]),
+        ("run a.yaml --set model.batch_norm=", ["true", "false"]),
+        ("run a.yaml --set=train.schedule=", ["constant", "cosine", "linear"]),
+        ("plan a.yaml --set name=x --set data.dataset=k", ["kmnist"]),
+        ("run a.yaml --set baseline.model.init=he_n", ["he_normal"]),
+        ("run a.yaml --set vary.model.act", ["vary.model.activation="]),
+        ("run a.yaml --set train.lss=", []),
+        ("run a.yaml --set name=x --dr", ["--dry-run"]),
+        ("compare --metric=test_l", ["test_loss"]),
+        ("report results/x --metric val", ["validation_accuracy", "validation_loss", "validation_loss@3"]),
+    ],
+)  # fmt: skip
+def test_settings_their_values_and_metrics_are_completed_as_bash_and_as_zsh_split_words(
+    words: str, offered: list[str], tree: Path
+) -> None:
+    assert completed(f"actbench {words}".replace("=", " = "), tree) == offered
+    shown = " ".join(completed(f"actbench {words}", tree, "zsh"))
+    assert all(name in shown for name in offered)
+
+
+def test_every_setting_is_completed_and_every_registered_name_is_a_value(tree: Path) -> None:
+    keys = completed("actbench run a.yaml --set ", tree)
+    assert keys == [*(f"{path}=" for path in SETTING_PATHS), "name=", "tuning_seeds=", "seeds=", "margin="]
+    assert completed("actbench run a.yaml --set model.activation = ", tree) == list(names("activation"))
+    assert completed("actbench run a.yaml --set train.optimizer = ", tree) == list(names("optimizer"))
+
+
+def test_arms_and_factors_of_the_named_results_are_completed_else_of_the_latest(tree: Path) -> None:
+    assert completed("actbench compare results/x --baseline ", tree) == ["relu", "tanh", "he_normal"]
+    assert completed("actbench compare results/x --baseline activation = t", tree) == ["tanh"]
+    assert completed("actbench compare --by ", tree) == ["activation", "model.activation", "init", "model.init"]
+    assert '"model.activation=tanh"' in completed("actbench compare --baseline model.activation=t", tree, "zsh")[0]
+    for unreadable in ("results/y", "results/none"):
+        assert completed(f"actbench compare {unreadable} --results nowhere --baseline ", tree) == []
+
+
 def test_no_name_is_offered_that_means_something_to_a_shell(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     assert {path for path in experiment_files("") if "/" not in path} == {"a.yaml"}
@@ -114,11 +162,14 @@ def test_the_script_that_is_shown_completes_in_a_real_bash(tree: Path) -> None:
     COMP_WORDS=(actbench run con); COMP_CWORD=2
     _actbench_completion actbench
     printf '%s\\n' "${{COMPREPLY[@]}}"
+    COMP_WORDS=(actbench run a.yaml --set train.loss = c); COMP_CWORD=6
+    _actbench_completion actbench
+    printf '%s\\n' "${{COMPREPLY[@]}}"
     complete -p actbench
     """
     finished = subprocess.run(["bash", "-c", script], cwd=tree, capture_output=True, text=True, check=True)
     assert finished.stdout.splitlines() == [
-        "configs/b.yaml", "configs/more/c.yml", "complete -o default -F _actbench_completion actbench",
+        "configs/b.yaml", "configs/more/c.yml", "cross_entropy", "complete -o default -F _actbench_completion actbench",
     ]  # fmt: skip
 
 
