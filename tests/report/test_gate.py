@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actbench.errors import EXIT_ENVIRONMENT, ConfigurationError, UnusableEnvironmentError
+from actbench.errors import ConfigurationError
 from actbench.report.gate import SUMMARY_VARIABLE, close_gate
 from actbench.results import Results
 from planted import LITTLE, MUCH, NOISE, NOTHING, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, Change, above, asked, planted
@@ -170,10 +170,13 @@ def test_without_the_variable_nothing_is_written(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_a_summary_that_cannot_be_written_is_an_unusable_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_summary_that_cannot_be_written_is_said_and_changes_no_verdict(
+    sign: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SUMMARY_VARIABLE, str(tmp_path / "absent" / "summary.md"))
-    with pytest.raises(UnusableEnvironmentError, match=r"summary\.md: cannot be written \(No such file") as caught:
-        gate(with_gains(tmp_path, MUCH))
-    assert caught.value.exit_code == EXIT_ENVIRONMENT
+    closed, said = gate(with_gains(tmp_path, [sign * gain for gain in MUCH]))
+    assert closed == (sign < 0)
+    warning = said.splitlines()[-1]
+    assert warning.startswith("warning: GITHUB_STEP_SUMMARY=")
+    assert warning.endswith("summary.md: cannot be written (No such file or directory); there is no summary")

@@ -1,0 +1,144 @@
+"""The workflow for GitHub Actions that users copy: its steps are run as they stand, against good and bad baselines."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from actbench import store
+from actbench.config import load_experiment
+from program import Finished
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGE = (DOCS / "ci.md").read_text(encoding="utf-8")
+COMMAND = f'actbench() {{ "{sys.executable}" -m actbench "$@"; }}\n'
+
+
+def workflow_steps() -> list[dict[str, Any]]:
+    text = (DOCS / "examples" / "actbench.yml").read_text(encoding="utf-8")
+    (job,) = yaml.load(text, Loader=yaml.BaseLoader)["jobs"].values()
+    steps: list[dict[str, Any]] = job["steps"]
+    return steps
+
+
+COMMANDS = [step["run"] for step in workflow_steps() if step.get("run", "").startswith("actbench ")]
+(TRAIN,) = [command for command in COMMANDS if " run " in command and "--smoke" not in command]
+(COMPARE,) = [command for command in COMMANDS if " compare " in command]
+
+
+def typed(command: str, folder: Path, summary: Path) -> Finished:
+    """A step as the runner's shell runs it; without the images of MNIST, on the digits that come along."""
+    if "ACTBENCH_DATA" not in os.environ:
+        command = command.replace("mnist", "digits")
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", COMMAND + command],
+        cwd=folder, env=os.environ | {"GITHUB_STEP_SUMMARY": str(summary)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that follows the page: the file is in its place, and its first results are committed."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(DOCS / "examples", folder / "ci")
+    if "ACTBENCH_DATA" not in os.environ:
+        file = folder / "ci" / "activations.yaml"
+        file.write_text(file.read_text("utf-8").replace("mnist, train: 2000, test: 1000", "digits"), "utf-8")
+    (accept, commit) = re.findall(r"^```sh\n(.*)\n(.*)\n```$", PAGE, re.MULTILINE)[0]
+    finished = typed(accept, folder, folder / "none")
+    assert finished.returncode == 0, finished.stderr
+    for command in ("git init -q", commit):
+        subprocess.run(command.split(), cwd=folder, check=True)
+    kept = subprocess.run(["git", "ls-files"], cwd=folder, capture_output=True, text=True, check=True).stdout.split()
+    assert [Path(name).name for name in kept] == [store.EXPERIMENT, store.JOURNAL]
+    for path in (folder / "ci" / "baseline" / "activations").iterdir():
+        if path.name not in (store.EXPERIMENT, store.JOURNAL):
+            path.unlink()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(project: Path) -> Path:
+    """The project after all steps, each of which has passed."""
+    for command in COMMANDS:
+        finished = typed(command, project, project / "summary.md")
+        assert finished.returncode == 0, (command, finished.stderr)
+    return project
+
+
+def test_the_steps_are_check_fetch_smoke_train_compare_and_report() -> None:
+    assert [command.split()[1] for command in COMMANDS] == ["validate", "data", "run", "run", "compare", "report"]
+    assert "--smoke" in COMMANDS[2]
+    assert "${{" not in "".join(COMMANDS)
+
+
+def test_the_steps_pass_in_order_and_leave_a_summary_and_what_is_to_be_kept(trained: Path) -> None:
+    summary = (trained / "summary.md").read_text(encoding="utf-8")
+    assert summary.count("\n## ") + summary.startswith("## ") == 1
+    rows = [line.split("|")[1].strip() for line in summary.splitlines() if line.startswith("| ")]
+    now, before = "results/activations: ", "baseline ci/baseline/activations: "
+    arms = ("relu", "gelu", "mish")
+    assert {row.replace("\\", "") for row in rows} >= {f"{when}{arm}" for when in (now, before) for arm in arms}
+    assert summary.endswith("\n**gate: passed; 0 worse; 0 undecided**\n")
+    (upload,) = [step["with"]["path"] for step in workflow_steps() if "upload-artifact" in step.get("uses", "")]
+    assert all((trained / kept).exists() for kept in upload.split())
+
+
+def test_the_gate_fails_against_better_results_than_now_and_the_summary_says_which_arm(
+    trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained / "ci", tmp_path / "ci")
+    shutil.copytree(trained / "results", tmp_path / "results")
+    _raise_accuracy(tmp_path / "ci" / "baseline" / "activations", arm="mish", images=60)
+    finished = typed(COMPARE, tmp_path, tmp_path / "summary.md")
+    assert finished.returncode == 1, finished.stderr
+    said = "gate: failed; 1 worse (results/activations: mish); 0 undecided"
+    assert said in finished.stderr
+    assert (tmp_path / "summary.md").read_text(encoding="utf-8").endswith(f"\n**{said}**\n")
+
+
+def _raise_accuracy(folder: Path, *, arm: str, images: int) -> None:
+    records = store.read_journal(folder).records.values()
+    (folder / store.JOURNAL).unlink()
+    store.append(
+        folder,
+        [
+            record.model_copy(update={"test_correct_count": (record.test_correct_count or 0) + images})
+            if record.settings.model.activation.name == arm
+            else record
+            for record in records
+        ],
+    )
+
+
+def test_a_contradicted_claim_and_a_baseline_that_is_not_there_fail_their_steps(trained: Path, tmp_path: Path) -> None:
+    claim = "expect=[{claim: it is perfect, arm: {model.activation: relu}, above: 0.9999}]"
+    finished = typed(f"{TRAIN} --set '{claim}'", trained, tmp_path / "none")
+    assert finished.returncode == 1, finished.stderr
+    assert ", 0 trained now" in finished.stderr
+    shutil.copytree(trained / "results", tmp_path / "results")
+    refused = typed(COMPARE, tmp_path, tmp_path / "none")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("actbench: 'ci/baseline/activations' is ")
+
+
+def test_the_example_is_sound_and_its_gate_can_fail() -> None:
+    loaded = load_experiment(DOCS / "examples" / "activations.yaml")
+    assert loaded.warnings == ()
+    assert len(loaded.experiment.seeds) >= 8
+
+
+def test_the_page_names_every_command_and_only_files_that_are_there() -> None:
+    table = re.findall(r"^\| `actbench (\w+)", PAGE, re.MULTILINE)
+    assert table == [command.split()[1] for command in COMMANDS if " report " not in command]
+    for target in re.findall(r"\]\(([^)#]+)", PAGE):
+        assert (DOCS / target).is_file()
