@@ -41,7 +41,11 @@ def list_catalogue(
 def show(
     functions: Annotated[
         list[str],
-        typer.Argument(metavar="NAME", help="Activations or output functions.", autocompletion=function_names),
+        typer.Argument(
+            metavar="NAME",
+            help="Activations or output functions; with parameters as 'leaky_relu: {negative_slope: 0.2}'.",
+            autocompletion=function_names,
+        ),
     ],
     save: Annotated[Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.")] = None,
     cost: Annotated[bool, typer.Option("--cost", help="Measure time and memory relative to relu's.")] = False,

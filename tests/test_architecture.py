@@ -57,7 +57,7 @@ ALLOWED = {
     "report": {
         "analysis", "bundled", "catalogue", "choices", "costs", "disk", "environment", "errors", "experiment", "flows",
         "journal", "layers", "lazy", "metrics", "plan", "records", "results", "run_state", "settings", "shards",
-        "stacks", "store", "trials", "tuning", "verdict",
+        "stacks", "store", "trials", "tuning", "verdict", "yaml_source",
     },
     "merging": {"disk", "errors", "experiment", "journal", "plan", "records", "report", "results", "store"},
     "run_log": {"disk", "report"},

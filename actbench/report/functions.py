@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import PydanticCustomError
 
 from actbench.catalogue.facts import saturation, values_and_derivatives
 from actbench.catalogue.function_claims import claims_about
@@ -16,6 +18,7 @@ from actbench.lazy import LazyModule
 from actbench.report.figures import style
 from actbench.report.sections import Section
 from actbench.report.summary import bounds_text, entry_document
+from actbench.yaml_source import read_yaml
 
 if TYPE_CHECKING:
     import torch
@@ -30,13 +33,32 @@ FACTS_OF_CURVES = ("saturates", "and", "gain", "backward gain", "published gain"
 
 
 def find_functions(wanted: Sequence[str]) -> list[Choice]:
-    """The activations, else outputs, of these names; raises `ConfigurationError` on all unknown ones."""
+    """The activations, else outputs, that are meant: a name, or as in an experiment file a name with parameters.
+
+    Raises `ConfigurationError` on all that mean nothing.
+    """
     known: dict[str, Kind] = dict.fromkeys(names("output"), "output")
     known |= dict.fromkeys(names("activation"), "activation")
-    unknown = [f"no function is called {name!r}{did_you_mean(name, known)}" for name in wanted if name not in known]
-    if unknown:
-        raise ConfigurationError("\n".join(unknown))
-    return [parse_choice(known[name], name) for name in wanted]
+    found = [_find_function(text, known) for text in wanted]
+    if mistakes := [one for one in found if isinstance(one, str)]:
+        raise ConfigurationError("\n".join(mistakes))
+    return [one for one in found if isinstance(one, Choice)]
+
+
+def _find_function(text: str, known: Mapping[str, Kind]) -> Choice | str:
+    """A function, or a sentence for each mistake in how it is called."""
+    source = read_yaml(text, text) if ":" in text else None
+    value = source.data if source else text
+    name = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else value
+    if source and (source.problems or not isinstance(value, dict)):
+        return f"{text}: expected a name, or a name with parameters such as 'leaky_relu: {{negative_slope: 0.2}}'"
+    if name not in known:
+        return f"no function is called {name!r}{did_you_mean(str(name), known)}"
+    try:
+        return parse_choice(known[str(name)], value)
+    except PydanticCustomError as invalid:
+        problems = (invalid.context or {})["problems"]
+        return "\n".join(f"{'.'.join(map(str, where)) or text}: {sentence}" for where, sentence in problems)
 
 
 def with_curves(choices: Sequence[Choice]) -> list[Choice]:

@@ -19,6 +19,27 @@ def test_every_unknown_function_is_named_with_its_nearest() -> None:
     assert "did you mean relu" in str(caught.value)
 
 
+def test_a_function_is_found_with_parameters_as_an_experiment_file_spells_them() -> None:
+    found = find_functions(["leaky_relu: {negative_slope: 0.2}", "{elu: {alpha: 2.0}}", "log_softmax: {shift: false}"])
+    assert [str(choice) for choice in found] == [
+        "leaky_relu(negative_slope=0.2)", "elu(alpha=2.0)", "log_softmax(shift=false)",
+    ]  # fmt: skip
+    rows = function_section(find_functions(["leaky_relu: {negative_slope: 0.2}", "leaky_relu"])).rows
+    assert rows[0] != rows[1]
+
+
+def test_every_mistake_in_how_functions_are_called_is_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        find_functions(["leaky_relu: {negativ_slope: 1, x: 2}", "rlu: {a: 1}", "gelu: 3", "x: [", "tanh", "mish:"])
+    assert str(refused.value).splitlines() == [
+        "leaky_relu.negativ_slope: unknown key; did you mean negative_slope?",
+        "leaky_relu.x: unknown key; known here: negative_slope",
+        "no function is called 'rlu'; did you mean relu, relu6 or prelu?",
+        'gelu: 3: expected a name or {name: {setting: value}} of activation, found {"gelu": 3} (a mapping)',
+        "x: [: expected a name, or a name with parameters such as 'leaky_relu: {negative_slope: 0.2}'",
+    ]
+
+
 def test_aliases_and_outputs_are_functions_and_a_name_of_both_is_the_activation() -> None:
     found = find_functions(["silu", "logits", "softmax", "sigmoid"])
     assert [str(choice) for choice in found] == ["swish", "identity", "softmax", "sigmoid"]
