@@ -29,7 +29,7 @@ from actbench.cli_verify import verify
 from actbench.command_line import EXIT_CODES, say
 from actbench.completion_values import put_split_words_together
 from actbench.interruption import end_at_once
-from actbench.usage import unknown_words
+from actbench.usage import help_wanted, unknown_words
 
 PURPOSE = "Settle which activation, initialiser, loss or output is better, and how surely."
 SILENT_OPTIONS = {"-h", "--help", "--dry-run", "-q", "--quiet"}
@@ -179,7 +179,8 @@ def _print_version(is_wanted: bool) -> None:
 def _without_a_verb(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001 (its callback has printed it)
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+        bool,
+        typer.Option("--version", "-V", help="Print the version and exit.", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
@@ -231,12 +232,13 @@ def _run_program() -> None:
             sys.modules["rich"] = None  # type: ignore[assignment]  # typer does without it, and is then in time
             put_split_words_together(os.environ)
         group = program()
-        if unknown := unknown_words(group, sys.argv[1:]):
+        arguments = help_wanted(group, sys.argv[1:]) or sys.argv[1:]
+        if unknown := unknown_words(group, arguments):
             say(f"actbench: {unknown[0]}", *unknown[1:])
             sys.exit(errors.EXIT_USAGE)
-        if COMPLETION_VARIABLE not in os.environ and is_training(sys.argv[1:]):
-            say(f"actbench {__version__}: {shlex.join(sys.argv[1:])}")
-        group()
+        if COMPLETION_VARIABLE not in os.environ and is_training(arguments):
+            say(f"actbench {__version__}: {shlex.join(arguments)}")
+        group(arguments)
 
 
 def is_training(words: Sequence[str]) -> bool:

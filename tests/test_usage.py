@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actbench.cli import program
-from actbench.usage import unknown_words
+from actbench.usage import help_wanted, unknown_words
 from program import actbench, assert_one_message
 
 PROGRAM = program()
@@ -53,6 +53,12 @@ def test_words_that_mean_something_pass(line: str) -> None:
             "no option of actbench data is called '--dta-dir'; did you mean --data-dir?",
             "no option of actbench data fetch is called '--dat-dir'; did you mean --data-dir?",
         ]),
+        ("run a.yaml --device gpu --format=jsn --smok", [
+            "--device takes auto, cpu, cuda or mps, not 'gpu'; did you mean cpu?",
+            "--format takes table or json, not 'jsn'; did you mean json?",
+            "no option of actbench run is called '--smok'; did you mean --smoke?",
+        ]),
+        ("report --figure-format zzz", ["--figure-format takes svg, png or pdf, not 'zzz'"]),
         ("schema -x", ["no option of actbench schema is called '-x'; known here: -h, --help"]),
         ("schema -hx", ["no option of actbench schema is called '-x'; known here: -h, --help"]),
         ("schema '--\x1b[31m'", ["no option of actbench schema is called '--\\x1b[31m'; known here: -h, --help"]),
@@ -60,6 +66,30 @@ def test_words_that_mean_something_pass(line: str) -> None:
 )  # fmt: skip
 def test_all_that_mean_nothing_are_named_with_up_to_three_nearest_names(line: str, sentences: list[str]) -> None:
     assert said(line) == sentences
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("help", "--help"), ("help run", "run --help"), ("help data fetch", "data fetch --help"),
+        ("run a.yaml --nonsense -h --set", "run --help"), ("data --data-dir x fetch --help", "data fetch --help"),
+        ("--version --help", "--help"), ("show -h relu", "show --help"),
+    ],
+)  # fmt: skip
+def test_help_is_given_wherever_it_is_asked_for_whatever_else_is_said(line: str, meant: str) -> None:
+    assert help_wanted(PROGRAM, shlex.split(line)) == meant.split()
+
+
+@pytest.mark.parametrize("line", ["", "run a.yaml", "run -- --help", "rnu --help", "show help"])
+def test_no_other_line_asks_for_help(line: str) -> None:
+    assert help_wanted(PROGRAM, shlex.split(line)) is None
+
+
+def test_the_program_helps_in_the_middle_of_a_line_and_with_the_verb_help(tmp_path: Path) -> None:
+    whole = actbench("data", "fetch", "--help", folder=tmp_path)
+    for line in (["help", "data", "fetch"], ["data", "fetch", "--nonsense", "mnist", "-h", "x"]):
+        assert actbench(*line, folder=tmp_path).stdout == whole.stdout
+    assert_one_message(actbench("help", "rnu", folder=tmp_path), 2, "no verb is called 'rnu'; did you mean run?")
 
 
 def test_where_no_name_is_near_all_verbs_are_named() -> None:
