@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from in_process import invoke
 from program import TINY, actbench_alone
 from test_runner import Counting, run
 
+NOBODY = 65534
 TWO_STACKS = "name: made-up\nvary: {model.hidden: [[4], [5]]}\nseeds: 3\n"
 HOLDER = """
 import sys
@@ -123,25 +125,50 @@ def test_a_second_run_beside_another_is_exit_code_4(tmp_path: Path) -> None:
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user whom permissions keep out")
+@contextmanager
+def as_somebody_whom_permissions_keep_out(folder: Path) -> Iterator[None]:
+    """Root, whom no permission keeps out, is nobody meanwhile, who owns the folder."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, -1)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that any user can get to, as pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions of a POSIX system")
 @pytest.mark.parametrize("is_begun", [False, True])
 def test_a_folder_that_may_not_be_written_ends_the_run_before_it_trains(
-    is_begun: bool, experiment: Experiment, folder: Path, tmp_path: Path
+    is_begun: bool, experiment: Experiment, reachable: Path, tmp_path: Path
 ) -> None:
+    run(experiment, tmp_path)  # whatever is imported on the way is imported by a user who may read it
+    closed = reachable / "results"
     if is_begun:
         with pytest.raises(KeyboardInterrupt):
-            run(experiment, tmp_path, Counting(stop_after=1))
-    closed = folder if is_begun else folder.parent
+            run(experiment, reachable, Counting(stop_after=1))
+        closed /= experiment.name
     closed.mkdir(exist_ok=True, parents=True)
     closed.chmod(0o555)
-    try:
-        trained = Counting()
-        with pytest.raises(UnusableEnvironmentError, match="cannot be written"):
-            run(experiment, tmp_path, trained)
-        assert trained.trained == []
-    finally:
-        closed.chmod(0o755)
-    assert run(experiment, tmp_path).trained == (3 if is_begun else 6)
+    trained = Counting()
+    with (
+        as_somebody_whom_permissions_keep_out(reachable),
+        pytest.raises(UnusableEnvironmentError, match="cannot be written"),
+    ):
+        run(experiment, reachable, trained)
+    assert trained.trained == []
+    closed.chmod(0o755)
+    assert run(experiment, reachable).trained == (3 if is_begun else 6)
 
 
 LIMITED = """
