@@ -117,21 +117,30 @@ def _factors(context: typer.Context) -> dict[str, list[str]]:
 
     Read without the models that check it, which take too long to import.
     """
-    from actbench.yaml_source import read_yaml
-
     folders = [*_result_folders_on_the_line(), *_latest(context.params.get("results") or Path("results"))]
-    if not folders:
-        return {}
-    try:
-        data = read_yaml((folders[0] / EXPERIMENT).read_text(encoding="utf-8"), "").data
-    except (OSError, UnicodeDecodeError):
-        return {}
-    varied = data.get("vary") if isinstance(data, dict) else None
+    varied = _mapping(_mapping(_read(folders[0] / EXPERIMENT)).get("vary")) if folders else {}
     return {
-        str(path): [text for value in values if PLAIN_VALUE.fullmatch(text := _text(value))]
-        for path, values in (varied.items() if isinstance(varied, dict) else ())
-        if isinstance(values, tuple)
+        path: [text for value in values if PLAIN_VALUE.fullmatch(text := _text(value))]
+        for path, values in varied.items()
+        if isinstance(values, tuple) and PLAIN_VALUE.fullmatch(path)
     }
+
+
+def _read(file: Path) -> Any:
+    """What an experiment file says, as far as it can be read."""
+    from actbench.yaml_source import LARGEST_FILE_BYTES, read_yaml
+
+    try:
+        if not file.is_file():
+            return None
+        with file.open("rb") as stream:
+            return read_yaml(stream.read(LARGEST_FILE_BYTES + 1).decode("utf-8-sig"), "").data
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _mapping(data: Any) -> Data:
+    return data if isinstance(data, dict) else {}
 
 
 def _result_folders_on_the_line() -> list[Path]:

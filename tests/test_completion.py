@@ -23,6 +23,7 @@ VARYING = """\
 vary:
   model.activation: [relu, tanh, {leaky_relu: {negative_slope: 0.1}}, $(id)]
   model.init: [he_normal]
+  $(id): [1]
 """
 
 
