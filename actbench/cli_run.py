@@ -26,6 +26,7 @@ from actbench.command_line import (
     farewell,
     parse_duration,
     parse_jobs,
+    parse_ray_address,
     say,
     verb,
     with_own_files,
@@ -43,6 +44,12 @@ def run(
     data_dir: DataFolder = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to train.")] = "auto",
     jobs: Jobs = "auto",
+    executor: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where workers run: on this machine, or as tasks of Ray.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="auto|HOST:PORT", help="The Ray cluster; left out: a Ray of this run's own.")
+    ] = None,
     smoke: Smoke = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set earlier results aside and train everything.")] = False,
@@ -73,6 +80,7 @@ def run(
         refuse_beside_shard(fresh=fresh, gate=gate)
     most_seconds = parse_duration("--max-time", max_time)
     trial_seconds = parse_duration("--timeout-per-trial", timeout_per_trial)
+    cluster = parse_ray_address(executor, ray_address)
     if gate and not experiment.expectations:
         why = "--smoke leaves the claims out" if smoke else f"{config} has no claims under `expect`"
         raise errors.ConfigurationError(f"--gate: there is nothing to judge, since {why}")
@@ -96,9 +104,11 @@ def run(
 
         folder = result_folder(results, experiment, part)
         limits = {"--max-time": max_time, "--timeout-per-trial": timeout_per_trial}
-        given = {"--device": device, "--jobs": jobs, "--shard": shard, **limits}
+        given = {"--device": device, "--jobs": jobs, "--shard": shard, "--executor": executor, **limits}
         options = RunOptions(
             results, data, device, workers, fresh, part,
+            executor=executor,
+            ray_address=cluster,
             most_seconds=most_seconds,
             trial_seconds=trial_seconds,
             asked=_asked(overrides, given, smoke=smoke, fresh=fresh),

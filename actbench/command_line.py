@@ -27,6 +27,8 @@ P = ParamSpec("P")
 NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
 DURATION = re.compile(rf"(?:{NUMBER}h)?(?:{NUMBER}m)?(?:{NUMBER}s?)?", re.ASCII)
 LONGEST_DURATION_SECONDS = 365 * 24 * 3600.0
+LAST_PORT = 65535
+RAY_ADDRESS = re.compile(r"auto|[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}")
 
 EXIT_CODES = (
     ("0", "done"),
@@ -226,6 +228,20 @@ def parse_duration(option: str, text: str | None) -> float | None:
     if not 0 < seconds <= LONGEST_DURATION_SECONDS:
         raise errors.ConfigurationError(f"{option} {text}: expected a duration such as 90s, 10m, 2h or 1h30m")
     return seconds
+
+
+def parse_ray_address(executor: str, text: str | None) -> str | None:
+    """The address of a Ray cluster, as far as it can be one and is asked for; None for a Ray of one's own."""
+    if text is None:
+        return None
+    if executor != "ray":
+        raise errors.ConfigurationError(f"--ray-address {text}: needs --executor ray")
+    if not RAY_ADDRESS.fullmatch(text) or (text != "auto" and int(text.rpartition(":")[2]) > LAST_PORT):
+        raise errors.ConfigurationError(
+            f"--ray-address {text}: expected auto or HOST:PORT, typed on a machine of the cluster (a client's ray:// "
+            "cannot tell progress)"
+        )
+    return text
 
 
 def farewell() -> str:

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -72,13 +73,15 @@ def _may_have_cuda() -> bool:
     return sys.platform == "win32" or any(map(os.path.exists, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")))
 
 
-def describe_environment(dataset: Dataset, device: str, workers: int) -> dict[str, Any]:
-    """The record that is kept beside the results; its `id` is in every trial's line."""
+def describe_environment(
+    dataset: Dataset, device: str, workers: int, machine: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The record that is kept beside the results, of this machine or another; its `id` is in every trial's line."""
     described: dict[str, Any] = {
         "actbench": actbench.__version__,
         "training_code": TRAINING_CODE_VERSION,
         "commit": _commit(),
-        **describe_machine(),
+        **(machine or describe_machine()),
         "device": device,
         "device_name": _device_name(device),
         "workers": workers,

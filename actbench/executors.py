@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from actbench.catalogue.datasets import Arrays
 from actbench.records import TrialRecord
@@ -42,10 +43,11 @@ class EpochsDone:
 
 @dataclass(frozen=True)
 class StackDone:
-    """A stack is finished, with one record per trial."""
+    """A stack is finished, with one record per trial, and on what machine where that is not this one."""
 
     stack: Stack
     records: tuple[TrialRecord, ...]
+    machine: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """A stack to be trained, and how often it has failed as a whole."""
 
     stack: Stack
@@ -92,7 +94,7 @@ def run_in_process(
 
     Nobody could stop a stack here that takes too long: it takes a worker to limit a trial's time.
     """
-    waiting = deque(map(_Task, stacks))
+    waiting = deque(map(Task, stacks))
     while waiting and not limits.is_over():
         task = waiting.popleft()
         emit(StackStarted(task.stack))
@@ -101,7 +103,7 @@ def run_in_process(
         except _EmitFailed as failure:
             raise failure.error from None
         except Exception as error:  # whatever a trial raises is that trial's result
-            _settle_failure(task, describe_cause(error), waiting, emit)
+            settle_failure(task, describe_cause(error), waiting, emit)
         else:
             emit(StackDone(task.stack, tuple(records)))
 
@@ -126,7 +128,7 @@ class _Work:
     """What a worker is at, when it has last been heard of, and when it has begun; before that it imports torch."""
 
     worker: Worker
-    task: _Task
+    task: Task
     heard: float
     begun: float = inf
 
@@ -148,7 +150,7 @@ class Workers:
         A worker is taken to hang when it has not been heard of for `silence_seconds`. The trials of a stack that takes
         too long are tried one by one at once.
         """
-        waiting = deque(map(_Task, stacks))
+        waiting = deque(map(Task, stacks))
         busy: dict[Connection, _Work] = {}
         while len(self.processes) < min(len(waiting), self.most):
             self.processes.append(start_worker(self.train, self.device))
@@ -159,9 +161,13 @@ class Workers:
             for connection in heard:
                 assert isinstance(connection, Connection)
                 self._hear(busy[connection], arrays, waiting, busy, emit)
+            now = time.monotonic()
             for work in list(busy.values()):
-                if cause := self._why_to_stop(work):
+                if failure := why_to_stop(
+                    work.task, now - work.begun, now - work.heard, self.limits, self.silence_seconds
+                ):
                     work.worker.process.kill()
+                    work.task, cause = failure
                     self._bury(work, cause, waiting, busy, emit)
                     self._give(self._replace(work.worker), arrays, waiting, busy)
 
@@ -173,17 +179,8 @@ class Workers:
         )
         return max(0.0, min(ends) - time.monotonic())
 
-    def _why_to_stop(self, work: _Work) -> str | None:
-        now = time.monotonic()
-        if now - work.begun > self.limits.seconds_of(work.task.stack):
-            work.task = replace(work.task, failures=1)  # it would take as long again
-            return f"took longer than {self.limits.trial_seconds:g} s for each trial"
-        if now - work.heard > self.silence_seconds:
-            return f"its worker said nothing for {self.silence_seconds:.0f} s"
-        return None
-
     def _hear(
-        self, work: _Work, arrays: Arrays, waiting: deque[_Task], busy: dict[Connection, _Work], emit: Emit
+        self, work: _Work, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit
     ) -> None:
         worker, task = work.worker, work.task
         try:
@@ -208,11 +205,11 @@ class Workers:
             emit(StackDone(task.stack, tuple(event)))
         self._give(worker, arrays, waiting, busy)
 
-    def _bury(self, work: _Work, cause: str, waiting: deque[_Task], busy: dict[Connection, _Work], emit: Emit) -> None:
+    def _bury(self, work: _Work, cause: str, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit) -> None:
         del busy[work.worker.connection]
-        _settle_failure(work.task, cause, waiting, emit)
+        settle_failure(work.task, cause, waiting, emit)
 
-    def _give(self, worker: Worker, arrays: Arrays, waiting: deque[_Task], busy: dict[Connection, _Work]) -> None:
+    def _give(self, worker: Worker, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work]) -> None:
         """Send the next stack to a worker; one that has died is noticed when its connection is read."""
         if waiting and not self.limits.is_over():
             task = waiting.popleft()
@@ -250,13 +247,24 @@ def start_workers(
                 worker.process.join()
 
 
-def _settle_failure(task: _Task, cause: str, waiting: deque[_Task], emit: Emit) -> None:
+def settle_failure(task: Task, cause: str, waiting: deque[Task], emit: Emit) -> None:
     """Try a stack that failed once more as it is, then its trials one by one; a trial that fails twice has failed."""
     if task.failures == 0:
         emit(StackRetried(task.stack, cause))
-        waiting.appendleft(_Task(task.stack, 1))
+        waiting.appendleft(Task(task.stack, 1))
     elif len(task.stack) > 1:
         emit(StackRetried(task.stack, cause))
-        waiting.extendleft(_Task((trial,), 1) for trial in reversed(task.stack))
+        waiting.extendleft(Task((trial,), 1) for trial in reversed(task.stack))
     else:
         emit(TrialFailed(task.stack, cause))
+
+
+def why_to_stop(
+    task: Task, seconds: float, silent_seconds: float, limits: Limits, silence_seconds: float
+) -> tuple[Task, str] | None:
+    """What becomes of a task that has run and been silent for so long, and why; None where it may go on."""
+    if seconds > limits.seconds_of(task.stack):  # the stack would take as long again
+        return Task(task.stack, 1), f"took longer than {limits.trial_seconds:g} s for each trial"
+    if silent_seconds > silence_seconds:
+        return task, f"its worker said nothing for {silence_seconds:.0f} s"
+    return None

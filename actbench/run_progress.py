@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from actbench import store
 from actbench.executors import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
@@ -27,7 +28,8 @@ Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 class RunProgress:
     """The counters of a run, and where each finished stack is stored.
 
-    `names` are those of the trials' arms, `logged` is when the log was last told how far the run is.
+    `keep_environment` keeps what another machine is and gives the id of that; `names` are those of the trials' arms,
+    `logged` is when the log was last told how far the run is.
     """
 
     folder: Path
@@ -38,6 +40,7 @@ class RunProgress:
     show: Callable[[RunState], None]
     known: dict[str, TrialRecord]
     log: RunLog
+    keep_environment: Callable[[Mapping[str, Any]], str]
     uninterrupted: Uninterrupted = contextlib.nullcontext
     names: dict[str, str] = field(default_factory=dict)
     logged: float = 0.0
@@ -54,7 +57,10 @@ class RunProgress:
             self._count_epochs(event.stack, event.epochs)
         else:
             records = event.records if isinstance(event, StackDone) else (self._failure(event),)
-            kept = [record.model_copy(update={"environment": self.environment}) for record in records]
+            environment = self.environment
+            if isinstance(event, StackDone) and event.machine:
+                environment = self.keep_environment(event.machine)
+            kept = [record.model_copy(update={"environment": environment}) for record in records]
             with self.uninterrupted():
                 store.append(self.folder, kept)
             self.known |= {record.trial: record for record in kept}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from math import inf
 from pathlib import Path
+from typing import Any, Literal
 
 from actbench import __version__, executors, store
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
@@ -19,6 +20,7 @@ from actbench.executors import Limits
 from actbench.experiment import Experiment, experiment_to_yaml
 from actbench.merging import new_lines
 from actbench.plan import Plan, make_plan, plan_to_json
+from actbench.ray_executor import connect_to_ray
 from actbench.records import TRAINING_CODE_VERSION, Trial, TrialRecord
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
@@ -29,6 +31,8 @@ from actbench.run_state import RunState
 from actbench.shards import Shard
 from actbench.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.worker import TrainStack, prepare_to_start, train_with_torch
+
+Executor = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class RunOptions:
     jobs: int | None = None
     fresh: bool = False
     shard: Shard | None = None
+    executor: Executor = "local"
+    ray_address: str | None = None
     most_seconds: float | None = None
     trial_seconds: float | None = None
     asked: str = ""
@@ -93,11 +99,12 @@ def run_experiment(
     dataset = experiment.settings.data.facts()
     journal = store.read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, shard, journal)
-    if _missing(experiment, known, shard) and (own := experiment.own_pieces()):
+    missing = _missing(experiment, known, shard)
+    if missing and (own := experiment.own_pieces()):
         _admit(own)
-    with _place_to_train(_missing(experiment, known, shard), device, workers, train, limits) as run_stacks:
+    with _place_to_train(missing, device, workers, train, options, limits) as (run_stacks, workers):
         load_arrays = cache(partial(_load_data, dataset, options.data_folder, say))
-        if _missing(experiment, known, shard):
+        if missing:
             load_arrays()
         with store.locked(folder):
             if options.fresh and (aside := store.set_aside(folder)):
@@ -108,13 +115,12 @@ def run_experiment(
             if shard:
                 _take_tuning_over(result_folder(options.results, experiment), folder, make_plan(experiment, known))
             log = RunLog(folder, lambda text, detail: say(text) if detail <= options.verbosity else None)
+            keep = partial(_keep_environment, folder, dataset, device, workers)
             state = initial_state(experiment, known, shard)
-            progress = RunProgress(folder, "", device, state, time.monotonic(), show, known, log, uninterrupted)
+            progress = RunProgress(folder, "", device, state, time.monotonic(), show, known, log, keep, uninterrupted)
             try:
                 if _missing(experiment, known, shard):
-                    environment = describe_environment(dataset, device, workers)
-                    store.write_environment(folder, environment)
-                    progress.environment = environment["id"]
+                    progress.environment = keep(None)
                     show(progress.state)
                     arrays = load_arrays()
                     with log.run(_settings_text(progress, workers, options), progress.outcome):
@@ -156,6 +162,16 @@ def _settings_text(progress: RunProgress, workers: int, options: RunOptions) -> 
     )
 
 
+def _keep_environment(
+    folder: Path, dataset: Dataset, device: str, workers: int, machine: Mapping[str, Any] | None
+) -> str:
+    """Keep what this machine or another is, and give the id of the record."""
+    environment = describe_environment(dataset, device, workers, machine)
+    if machine is None or environment["id"] not in store.environments_by_id(folder):
+        store.write_environment(folder, environment)
+    return str(environment["id"])
+
+
 def _mended_journal(folder: Path, earlier: store.Journal, say: Callable[[str], None]) -> store.Journal:
     journal = store.read_journal(folder, earlier)
     if journal.damaged_lines and (damaged := store.set_damaged_lines_aside(folder)):
@@ -172,21 +188,31 @@ def _admit(own: Iterable[Choice]) -> None:
 
 @contextlib.contextmanager
 def _place_to_train(
-    missing: Sequence[Trial], device: str, workers: int, train: TrainStack, limits: Limits
-) -> Iterator[Callable[[Sequence[Stack], Arrays, executors.Emit], None]]:
-    """Where stacks train: workers that are already importing torch, as far as there is anything to do, or here.
+    missing: Sequence[Trial], device: str, workers: int, train: TrainStack, options: RunOptions, limits: Limits
+) -> Iterator[tuple[Callable[[Sequence[Stack], Arrays, executors.Emit], None], int]]:
+    """Where stacks train, and how many at once: here, in workers that are already importing torch, or in Ray.
 
-    Raises `UnusableEnvironmentError` where the trials need what the processor has not.
+    Raises `UnusableEnvironmentError` where the trials need what the processor has not, and where Ray cannot be used.
     """
     if any(trial.settings.train.precision == "bf16" for trial in missing):
         require_bf16(device)
+    if options.executor == "ray" and missing:
+        with connect_to_ray(train, device, options.jobs, options.ray_address, limits=limits) as ray:
+            yield ray.run, ray.most
+        return
     if workers == 1 and limits.trial_seconds is None:
-        yield lambda stacks, arrays, emit: executors.run_in_process(stacks, train, arrays, device, emit, limits)
+        yield partial(_run_in_process, train, device, limits), workers
         return
     if missing:
         prepare_to_start(train)
     with executors.start_workers(train, device, workers, limits=limits) as pool:
-        yield pool.run
+        yield pool.run, workers
+
+
+def _run_in_process(
+    train: TrainStack, device: str, limits: Limits, stacks: Sequence[Stack], arrays: Arrays, emit: executors.Emit
+) -> None:
+    executors.run_in_process(stacks, train, arrays, device, emit, limits)
 
 
 def _train_all(

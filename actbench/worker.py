@@ -122,6 +122,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def describe_cause(error: Exception) -> str:
+def describe_cause(error: BaseException) -> str:
     """One line on what a trial raised."""
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]

@@ -22,6 +22,7 @@ from actbench.catalogue.datasets import Arrays, data_folder, load
 from actbench.command_line import verb
 from actbench.disk import write_atomically
 from actbench.executors import Emit, Event, StackDone, run_in_process, start_workers
+from actbench.ray_executor import connect_to_ray
 from actbench.records import Curves, LayerProbe, TrialRecord
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import Section
@@ -84,10 +85,17 @@ def in_workers(workers: int, stacks: Sequence[Stack], arrays: Arrays, emit: Emit
         pool.run(stacks, arrays, emit)
 
 
+def in_ray(workers: int, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
+    """Stacks as tasks of a Ray that starts here, as with `--executor ray`."""
+    with connect_to_ray(train_nothing, "cpu", workers, None) as ray:
+        ray.run(stacks, arrays, emit)
+
+
 PLACES: dict[str, Callable[[Sequence[Stack], Arrays, Emit], None]] = {
     "this process": in_this_process,
     "1 local worker": partial(in_workers, 1),
     "2 local workers": partial(in_workers, 2),
+    "Ray on this machine, 2 workers": partial(in_ray, 2),
 }
 
 
@@ -136,7 +144,7 @@ def section(found: dict[str, list[Round]], journal: Sequence[float]) -> Section:
         notes=(
             f"Median (lowest to highest) of {len(journal)} rounds of {STACKS} stacks of {TRIALS} trials with {EPOCHS} "
             "epochs, whose training does nothing.",
-            "First stack back: processes started and MNIST's images sent; a real run imports torch besides.",
+            "First stack back: processes (and Ray) started and MNIST's images sent; a real run imports torch besides.",
             f"Of each stack, {_spread(journal, 1e3, 2)} ms are its lines in the journal, written and synced.",
         ),
     )

@@ -49,6 +49,11 @@ ALLOWED = {
     "executors": {"catalogue", "records", "stacks", "worker"},
     "run_state": {"plan", "records"},
     "environment": {"catalogue", "errors", "records"},
+    "ray_connection": {"errors", "worker"},
+    "ray_executor": {
+        "catalogue", "environment", "errors", "executors", "extensions", "ray_connection", "records", "stacks",
+        "worker",
+    },
     "disk": {"errors"},
     "journal": {"records", "settings"},
     "store": {"disk", "errors", "journal", "records", "yaml_source"},
@@ -67,7 +72,8 @@ ALLOWED = {
     },
     "runner": {
         "admission", "catalogue", "choices", "disk", "environment", "executors", "experiment", "merging", "plan",
-        "records", "report", "results", "run_log", "run_progress", "run_state", "shards", "stacks", "store", "worker",
+        "ray_executor", "records", "report", "results", "run_log", "run_progress", "run_state", "shards", "stacks",
+        "store", "worker",
     },
     "import_probe": set(),
     "doctor": {"catalogue", "environment", "errors", "import_probe", "report"},
@@ -108,7 +114,7 @@ ALLOWED = {
     "api": {"catalogue", "command_line", "environment", "errors", "opening", "report", "results", "runner", "views"},
     "__init__": {"api", "errors", "views"},
 }  # fmt: skip
-HEAVY = {"torch", "torchvision", "pandas", "scipy", "matplotlib", "sklearn", "numpy"}
+HEAVY = {"torch", "torchvision", "pandas", "scipy", "matplotlib", "sklearn", "numpy", "ray"}
 MAY_IMPORT_AT_THE_TOP = {"admission": {"torch"}, "training": {"numpy", "torch"}}
 LONGEST_FILE_LINES = 320
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -42,11 +43,12 @@ IMPORT_BY_NAME = {
 START_PROGRAMS = {
     "environment.py": "git, asked for the commit of actbench's own source",
     "doctor.py": "this Python with import_probe.py",
+    "ray_connection.py": "Ray, where the command line asks for it",
     "executors.py": "none itself; it waits for the workers' pipes",
     "worker.py": "this Python as workers, which are sent trials through pipes of their own",
     "report/files.py": "the user's browser, with the page that was just written, under --open",
 }
-STARTERS = {"subprocess", "multiprocessing", "webbrowser", "concurrent", "asyncio"}
+STARTERS = {"subprocess", "multiprocessing", "webbrowser", "concurrent", "asyncio", "ray"}
 
 
 def calls(tree: ast.AST) -> Iterator[str]:
@@ -124,6 +126,18 @@ def test_modules_in_the_current_folder_are_not_imported_even_by_workers(among_st
             check=False,
         )  # fmt: skip
         assert finished.returncode == 0, finished.stderr
+    assert list(among_strangers.glob("RAN-*")) == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install ray")
+def test_modules_in_the_current_folder_are_not_imported_by_ray_either(among_strangers: Path) -> None:
+    variables = {name: value for name, value in os.environ.items() if name not in ("ACTBENCH_DATA", "PYTHONSAFEPATH")}
+    command = [installed_program(), "run", "tiny.yaml", "--results", "by-ray", "--executor", "ray", "--jobs", "2"]
+    finished = subprocess.run(
+        command, cwd=among_strangers, env=variables, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("test_accuracy by arm")
     assert list(among_strangers.glob("RAN-*")) == []
 
 
