@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,11 +36,13 @@ def challenge(
 
     The experiment is written to challenge-NAME.yaml, where it can be changed and run again.
     """
+    from tempfile import TemporaryDirectory
+
     from actbench.challenges import challenge_name, challenge_text, write_challenge
     from actbench.extensions import choices_from, own_files_in_use
 
     say(f"Loading {file} ...")
-    with own_files_in_use([file]) as (loaded,), tempfile.TemporaryDirectory() as elsewhere:
+    with own_files_in_use([file]) as (loaded,), TemporaryDirectory() as elsewhere:
         challengers = [choice.entry for choice in choices_from(loaded)]
         text = challenge_text(challengers, str(file), dataset, against or ())
         config = Path(elsewhere if dry_run else "", f"{challenge_name(challengers, dataset)}.yaml")

@@ -29,7 +29,7 @@ def experiment_from(text: str, folder: Path) -> Experiment:
     return load_experiment(path).experiment
 
 
-def record_of(trial: Trial, test_correct_count: int = 300, **changes: Any) -> TrialRecord:
+def record_of(trial: Trial, test_correct_count: int | None = 300, **changes: Any) -> TrialRecord:
     """A record as training could have left it."""
     data, epochs = trial.settings.data, trial.settings.train.epochs
     fields: dict[str, Any] = {
@@ -47,7 +47,7 @@ def record_of(trial: Trial, test_correct_count: int = 300, **changes: Any) -> Tr
             validation_loss=tuple(1.5 / (epoch + 1) for epoch in range(epochs)),
             validation_correct_count=tuple(min(50 * (epoch + 1), data.validation_count()) for epoch in range(epochs)),
         ),
-        "test_correct_count": min(test_correct_count, data.test_count()),
+        "test_correct_count": None if test_correct_count is None else min(test_correct_count, data.test_count()),
         "test_loss": 0.5,
         "wall_seconds": 0.25,
         "stack_trials": 1,

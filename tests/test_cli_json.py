@@ -40,7 +40,7 @@ def test_what_is_no_finite_number_is_null(capsys: pytest.CaptureFixture[str]) ->
 
 def test_list_has_every_entry_by_kind_or_those_of_one(tmp_path: Path) -> None:
     found = document("list", folder=tmp_path)
-    assert set(found) == {*KINDS, "dataset"}
+    assert set(found) == {*KINDS, "dataset", "experiment"}
     for kind in KINDS:
         assert [entry["name"] for entry in found[kind]] == [entry.name for entry in entries(kind)]
     assert [dataset["name"] for dataset in found["dataset"]] == list(DATASETS)

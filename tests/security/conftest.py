@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import typer
-from watched import EXPERIMENT, PRIVATE, VERBS, Walk, watch
+from watched import EXPERIMENT, OWN, PRIVATE, VERBS, Walk, watch
 
 from actbench.cli import app
 
-ABSOLUTE = {"tiny.yaml", "results/tiny", "page.html", "pictures", "merged", "logs", "new.yaml"}
+ABSOLUTE = {"tiny.yaml", "own.py", "results/tiny", "page.html", "pictures", "merged", "logs", "new.yaml"}
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +16,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     """Every verb run with absolute paths, in a folder whose name and environment nobody else should learn."""
     folder = tmp_path_factory.mktemp("pr1vate-folder")
     (folder / "tiny.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    (folder / "own.py").write_text(OWN, encoding="utf-8")
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert set(known) <= set(VERBS), "a new verb needs a command line in watched.py"
     verbs = [verb for verb in VERBS if verb in known]

@@ -23,6 +23,15 @@ vary: {train.lr: [0.01, 1e30]}
 seeds: 2
 baseline: {train.lr: 0.01}
 """
+OWN = """
+import torch
+from actbench.catalogue import activation
+
+@activation(formula="max(0, 1 - abs(x))", bounds=(0, 1), reference="this file")
+def tent(x):
+    \"\"\"Triangle.\"\"\"
+    return torch.relu(1 - x.abs())
+"""
 PRIVATE = {
     "HOME": "/pr1vate-home",
     "USER": "pr1vate-user",
@@ -40,7 +49,9 @@ VERBS = {
     "validate": ["validate", "tiny.yaml"],
     "summary": ["summary", "tiny.yaml"],
     "plan": ["plan", "tiny.yaml"],
+    "check": ["check", "own.py"],
     "run": ["run", "tiny.yaml", "--jobs", "2"],
+    "challenge": ["challenge", "own.py", "--dataset", "digits", "--dry-run"],
     "compare": ["compare", "results/tiny", "--format", "json"],
     "report": ["report", "results/tiny", "--html", "page.html", *PICTURES],
     "status": ["status", "results/tiny"],
