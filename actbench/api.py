@@ -55,38 +55,48 @@ def run(
     config: str | Path,
     *,
     set: Mapping[str, object] | Iterable[str] = (),
+    use: str | Path | Iterable[str | Path] = (),
     results: str | Path = "results",
     data_dir: str | Path | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     jobs: int | Literal["auto"] = "auto",
     smoke: bool = False,
     fresh: bool = False,
+    max_time: str | float | None = None,
+    timeout_per_trial: str | float | None = None,
     quiet: bool = False,
 ) -> ResultFolder:
     """Train every trial that the result folder does not hold yet; the folder with its tables.
 
     `config` is an experiment file or the name of one that comes along; `set` changes settings of it, as
-    `{"train.epochs": 3, "seeds": 5}` or `["train.epochs=3"]`. Progress goes to standard error unless `quiet`. Ctrl-C
-    (in a notebook: interrupt) keeps every finished trial, and the same call goes on from there. Trials that failed
-    are counted in the result and raise nothing.
+    `{"train.epochs": 3, "seeds": 5}` or `["train.epochs=3"]`; `use` names Python files with pieces of one's own.
+    `max_time` and `timeout_per_trial` are seconds or a duration such as `"10m"`. Progress goes to standard error unless
+    `quiet`. Ctrl-C (in a notebook: interrupt) keeps every finished trial, and the same call goes on from there. Trials
+    that failed are counted in the result and raise nothing.
     """
     from actbench.catalogue.datasets import data_folder
     from actbench.command_line import parse_jobs, say
+    from actbench.extensions import own_files_in_use
     from actbench.opening import open_experiment
     from actbench.report.progress import progress
     from actbench.runner import RunOptions, run_experiment
 
-    experiment = open_experiment(Path(config), _overrides(set), say, smoke=smoke).experiment
     data = data_folder(Path(data_dir) if data_dir is not None else None)
-    options = RunOptions(Path(results), data, device, parse_jobs(str(jobs)), fresh)
+    options = RunOptions(
+        Path(results), data, device, parse_jobs(str(jobs)), fresh,
+        most_seconds=_seconds("max_time", max_time),
+        trial_seconds=_seconds("timeout_per_trial", timeout_per_trial),
+    )  # fmt: skip
     tell = _tell_nothing if quiet else say
-    tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds")
-    try:
-        with _threads_kept(), _silence() if quiet else progress() as show:
-            outcome = run_experiment(experiment, options, show, tell)
-    except KeyboardInterrupt:
-        tell("Interrupted; every finished stack is kept. The same call goes on from there.")
-        raise
+    with own_files_in_use([Path(use)] if isinstance(use, str | Path) else list(map(Path, use))):
+        experiment = open_experiment(Path(config), _overrides(set), say, smoke=smoke).experiment
+        tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds")
+        try:
+            with _threads_kept(), progress(is_quiet=quiet) as show:
+                outcome = run_experiment(experiment, options, show, tell)
+        except KeyboardInterrupt:
+            tell("Interrupted; every finished stack is kept. The same call goes on from there.")
+            raise
     tell(
         f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
         f"{outcome.failed} failed"
@@ -128,6 +138,12 @@ def _read(folder: str | Path | ResultFolder | None, root: str | Path) -> Results
     return load_results(Path(folder) if folder is not None else None, Path(root))
 
 
+def _seconds(name: str, given: str | float | None) -> float | None:
+    from actbench.command_line import parse_duration
+
+    return parse_duration(name, f"{given:f}" if isinstance(given, int | float) else given)
+
+
 def _overrides(given: Mapping[str, object] | Iterable[str]) -> list[str]:
     """Settings as `--set` takes them."""
     if isinstance(given, str):
@@ -151,13 +167,8 @@ def _plain(value: Any) -> Any:
     return value.tolist()
 
 
-@contextlib.contextmanager
-def _silence() -> Iterator[Callable[..., None]]:
-    yield _tell_nothing
-
-
 def _tell_nothing(*_: object) -> None:
-    """Say nothing, and show nothing."""
+    """Say nothing."""
 
 
 @contextlib.contextmanager

@@ -31,6 +31,16 @@ results = actbench.run("tiny.yaml", jobs=2, set={"seeds": 2, "train.epochs": 1})
 print(sorted(results.trials["outcome"].unique()), __name__)
 """
 
+OWN = """
+import torch
+from actbench.catalogue import activation
+
+@activation(formula="max(0, 1 - abs(x))", bounds=(0, 1), reference="this file")
+def tent(x):
+    \"\"\"Triangle.\"\"\"
+    return torch.relu(1 - x.abs())
+"""
+
 
 @pytest.fixture
 def copied(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -248,3 +258,20 @@ def test_interrupting_keeps_what_is_finished_and_says_how_to_go_on(
     with pytest.raises(KeyboardInterrupt):
         actbench.run("tiny.yaml")
     assert "every finished stack is kept. The same call goes on from there." in capsys.readouterr().err
+
+
+def test_pieces_of_ones_own_are_used_for_one_run_and_read_back_without_them(copied: Path) -> None:
+    Path("tent.py").write_text(OWN, encoding="utf-8")
+    options = {"seeds": 2, "vary": {"model.activation": ["relu", "tent"]}, "name": "own"}
+    found = trained("tiny.yaml", use="tent.py", set=options)
+    assert set(found.trials["arm"]) == {"relu", "tent"}
+    assert set(actbench.load("results/own").table["arm"]) == {"relu", "tent"}
+    with pytest.raises(actbench.ConfigurationError, match="tent"):
+        trained("tiny.yaml", set=options)
+
+
+def test_a_run_whose_time_is_over_keeps_what_it_has_and_starts_no_more(copied: Path) -> None:
+    found = trained("tiny.yaml", max_time=1e-6, fresh=True)
+    assert found.trials["outcome"].dropna().empty
+    with pytest.raises(actbench.ConfigurationError, match="max_time soon: expected a duration such as 90s"):
+        trained("tiny.yaml", max_time="soon")

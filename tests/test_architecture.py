@@ -111,7 +111,10 @@ ALLOWED = {
     },
     "__main__": {"cli"},
     "views": {"analysis", "command_line", "report", "results"},
-    "api": {"catalogue", "command_line", "environment", "errors", "opening", "report", "results", "runner", "views"},
+    "api": {
+        "catalogue", "command_line", "environment", "errors", "extensions", "opening", "report", "results", "runner",
+        "views",
+    },
     "__init__": {"api", "errors", "views"},
 }  # fmt: skip
 HEAVY = {"torch", "torchvision", "pandas", "scipy", "matplotlib", "sklearn", "numpy", "ray"}
