@@ -30,12 +30,13 @@ def train(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], N
 
 def write_tables_for_ever(results: Results) -> None:
     """Take no notice of Ctrl-C, as a library may while it is imported."""
-    print("writing", flush=True)
+    said = "writing"
     while True:
         try:
+            print(said, flush=True)
             time.sleep(3600)
         except KeyboardInterrupt:
-            print("not yet", flush=True)
+            said = "not yet"
 
 
 if __name__ == "__main__":

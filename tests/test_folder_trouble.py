@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+import actbench.runner
 from actbench import store
-from actbench.catalogue.datasets import Arrays
+from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.disk import append_lines, replace_file
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment import Experiment
@@ -31,6 +32,7 @@ TWO_STACKS = "name: made-up\nvary: {model.hidden: [[4], [5]]}\nseeds: 3\n"
 HOLDER = """
 import sys
 from pathlib import Path
+import actbench.runner
 from actbench import store
 with store.locked(Path(sys.argv[1])):
     print("inside", flush=True)
@@ -150,9 +152,11 @@ def reachable() -> Iterator[Path]:
 @pytest.mark.skipif(os.name != "posix", reason="needs permissions of a POSIX system")
 @pytest.mark.parametrize("is_begun", [False, True])
 def test_a_folder_that_may_not_be_written_ends_the_run_before_it_trains(
-    is_begun: bool, experiment: Experiment, reachable: Path, tmp_path: Path
+    is_begun: bool, experiment: Experiment, reachable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(experiment, tmp_path)  # whatever is imported on the way is imported by a user who may read it
+    images = load(DATASETS["digits"], tmp_path)  # and so is what scikit-learn keeps beside its modules
+    monkeypatch.setattr(actbench.runner, "load", lambda dataset, folder: images)
     closed = reachable / "results"
     if is_begun:
         with pytest.raises(KeyboardInterrupt):

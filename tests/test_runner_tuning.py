@@ -125,7 +125,7 @@ def test_a_run_interrupted_in_any_stage_goes_on_with_what_is_missing_and_ends_th
     undisturbed = run(experiment, tmp_path / "other").folder
     first = interrupt(experiment, tmp_path, before=before)
     folder = tmp_path / "results" / "made-up"
-    assert len(pd.read_csv(folder / "trials.csv")) == len(store.read_journal(folder).records) == len(first.trained)
+    assert len(store.read_journal(folder).records) == len(first.trained)
     assert (folder / store.PLAN).exists() == (len(first.trained) >= TUNING_TRIALS)
     second = Fake()
     result = run(experiment, tmp_path, second)

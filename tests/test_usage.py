@@ -41,7 +41,7 @@ def test_words_that_mean_something_pass(line: str) -> None:
             "no option of actbench run is called '--smok'; did you mean --smoke?",
         ]),
         ("run a.yaml --sett x=1 --job 2 --freshh", [
-            "no option of actbench run is called '--sett'; did you mean --set or --smoke?",
+            "no option of actbench run is called '--sett'; did you mean --set, --use or --smoke?",
             "no option of actbench run is called '--job'; did you mean --jobs?",
             "no option of actbench run is called '--freshh'; did you mean --fresh?",
         ]),
@@ -59,9 +59,11 @@ def test_words_that_mean_something_pass(line: str) -> None:
             "no option of actbench run is called '--smok'; did you mean --smoke?",
         ]),
         ("report --figure-format zzz", ["--figure-format takes svg, png or pdf, not 'zzz'"]),
-        ("schema -x", ["no option of actbench schema is called '-x'; known here: -h, --help"]),
-        ("schema -hx", ["no option of actbench schema is called '-x'; known here: -h, --help"]),
-        ("schema '--\x1b[31m'", ["no option of actbench schema is called '--\\x1b[31m'; known here: -h, --help"]),
+        ("schema -x", ["no option of actbench schema is called '-x'; known here: --use, -h, --help"]),
+        ("schema -hx", ["no option of actbench schema is called '-x'; known here: --use, -h, --help"]),
+        ("schema '--\x1b[31m'", [
+            "no option of actbench schema is called '--\\x1b[31m'; known here: --use, -h, --help",
+        ]),
     ],
 )  # fmt: skip
 def test_all_that_mean_nothing_are_named_with_up_to_three_nearest_names(line: str, sentences: list[str]) -> None:

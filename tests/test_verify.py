@@ -202,11 +202,12 @@ def test_missing_trials_are_counted_and_their_arms_named(folder: Path) -> None:
     assert bad(folder)[0] == ("trials", None, "5 of 6 are there; not all of tanh")
 
 
-def test_an_interrupted_run_leaves_a_folder_that_lacks_nothing_but_trials(tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_a_folder_that_lacks_nothing_but_trials_and_tables(tmp_path: Path) -> None:
     text = "name: made-up\nvary: {model.hidden: [[4], [5]]}\nseeds: 3\n"
     with pytest.raises(KeyboardInterrupt):
         run(experiment_from(text, tmp_path), tmp_path, Counting(stop_after=1))
-    assert [where for where, _, _ in bad(tmp_path / "results" / "made-up")] == ["trials"]
+    lacking = [where for where, _, _ in bad(tmp_path / "results" / "made-up")]
+    assert lacking == ["trials", "trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md"]
 
 
 def test_a_folder_whose_journal_is_gone_lacks_everything(folder: Path) -> None:
