@@ -33,6 +33,7 @@ DAMAGED = "trials.damaged.jsonl"
 PLAN = "plan.json"
 TEMPORARY = re.compile(r"\.[\w.-]+\.(csv|json|jsonl|md|yaml)-[a-z0-9_]{8}")
 VERSION = re.compile(r"\d[\w.+]{0,30}")
+MANY_OBJECTS = 100_000
 LOOK_SECONDS = 0.2  # for which somebody who only looks may seem to hold a lock
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
@@ -146,7 +147,7 @@ def _with_causes(record: TrialRecord, causes: set[str]) -> TrialRecord:
 def _without_garbage_collection() -> Iterator[None]:
     """Records are many objects without a cycle, which the collector would visit again and again as they grow more.
 
-    Afterwards they count as old, which spares them three visits more.
+    Afterwards many of them count as old, which spares them three visits more.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -154,7 +155,7 @@ def _without_garbage_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            if not gc.get_freeze_count():
+            if gc.get_count()[0] > MANY_OBJECTS and not gc.get_freeze_count():
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
