@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from actbench import doctor
 from program import TINY, actbench
 
 torch.set_num_threads(1)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of hundreds of processes would compile the program anew
 
 
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from visiting thousands of tests again and again: a second each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _libraries_probed_once() -> Iterator[None]:
+    """Commands that look whether the libraries can be imported need not import all of them again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor, "probe_imports", functools.cache(doctor.probe_imports))
+        yield
 
 
 @pytest.fixture(scope="session")

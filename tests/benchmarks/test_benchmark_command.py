@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.contest import CONTESTANTS
 from benchmarks.rounds import ROOT
 
@@ -16,6 +18,7 @@ def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_quick_round_leaves_a_table_and_the_same_table_in_a_file(tmp_path: Path) -> None:
     finished = benchmarks(
         "--quick", "--rounds", "1", "--only", "floor,actbench,careful-loop", "--out", str(tmp_path / "out")

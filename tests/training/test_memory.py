@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import resource
 from pathlib import Path
@@ -24,6 +26,7 @@ print(peaks[9], peaks[-1])
 """
 
 
+@pytest.mark.slow
 def test_forty_stacks_take_no_more_memory_than_ten() -> None:
     finished = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     after_ten, after_forty = map(int, finished.stdout.split())

@@ -30,6 +30,7 @@ def reference_seconds() -> float:
     return time.process_time() - started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arms", [FEW_ARMS, MANY_ARMS], ids=["20 arms", "100 arms"])
 def test_all_pictures_take_seconds_and_few_bytes(arms: str, tmp_path: Path) -> None:
     results = results_from(TEXT + arms, tmp_path)
