@@ -19,6 +19,7 @@ from actbench.metrics import parse_metric
 from actbench.results import load_results
 from actbench.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings
 from builders import experiment_from
+from program import actbench
 from update_tables import PAGES, with_tables
 
 ROOT = Path(__file__).parent.parent
@@ -53,8 +54,9 @@ REFERENCES = {"results/mnist": "configs/mnist.yaml", "results/mnist-tuned": "con
 def test_every_command_of_the_readme_runs(command: str, copy_of_the_tree: Path) -> None:
     if "ACTBENCH_DATA" not in os.environ:
         pytest.skip("ACTBENCH_DATA does not name a folder with MNIST")
-    words = [sys.executable, "-m", *command.split()]
-    finished = subprocess.run(words, cwd=copy_of_the_tree, capture_output=True, text=True, check=False)
+    program, *words = command.split()
+    assert program == "actbench"
+    finished = actbench(*words, folder=copy_of_the_tree, has_data=True)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout
     if command.startswith("actbench run configs/mnist") and "--dry-run" not in command:

@@ -67,16 +67,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def printed(folder: Path, environment: Mapping[str, str]) -> list[str]:
+def printed(folder: Path, environment: Mapping[str, str], lines: Sequence[Sequence[str]] = LINES) -> list[str]:
     """What each of the lines prints into a pipe, in one process."""
     finished = subprocess.run(
-        [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(LINES)],
+        [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(lines)],
         cwd=folder, env=variables(environment), capture_output=True, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr.decode(errors="replace")
     encoding = environment.get("PYTHONIOENCODING", "utf-8")
     parts = finished.stdout.decode(encoding).replace("\r\n", "\n").split("-- end\n")
-    assert len(parts) == len(LINES) + 1
+    assert len(parts) == len(lines) + 1
     return parts[:-1]
 
 
@@ -233,9 +233,5 @@ def test_messages_for_people_survive_every_encoding(environment: dict[str, str],
 
 
 def test_curves_are_drawn_in_ascii_too(folder: Path) -> None:
-    environment = variables({"PYTHONIOENCODING": "ascii"})
-    for line in (["show", "relu", "softmax"], ["show", "gelu"]):
-        command = [sys.executable, "-m", "actbench", *line]
-        finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        assert finished.returncode == 0, finished.stderr
-        assert "function on -8 ... 8: *" in finished.stdout
+    for text in printed(folder, ENCODINGS["ascii"], [["show", "relu", "softmax"], ["show", "gelu"]]):
+        assert "function on -8 ... 8: *" in text
