@@ -101,7 +101,7 @@ def run(
         f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
         f"{outcome.failed} failed"
     )
-    return load(outcome.folder)
+    return ResultFolder(outcome.results)
 
 
 @_explaining_files

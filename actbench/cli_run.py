@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,6 +33,9 @@ from actbench.command_line import (
 )
 from actbench.interruption import interruptible
 from actbench.shards import parse_shard
+
+if TYPE_CHECKING:
+    from actbench.runner import RunResult
 
 
 @verb
@@ -123,9 +126,9 @@ def run(
             end_shard(experiment, part, outcome, results, output_format)
             _end_early(outcome.left)
             return
-        is_contradicted = _print_results(outcome.folder, results, output_format)
+        is_contradicted = _print_results(outcome, output_format)
     tell(
-        f"Results are in {outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, "
+        f"Results are in {folder}: {outcome.total} trials, {outcome.trained} trained now, "
         f"{outcome.diverged} diverged, {outcome.failed} failed.",
     )
     if outcome.failed:
@@ -136,7 +139,7 @@ def run(
     _end_early(outcome.left)
     if outcome.failed:
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
-    tell(f"Next: actbench report {shlex.quote(str(outcome.folder))}")
+    tell(f"Next: actbench report {shlex.quote(str(folder))}")
     if gate and is_contradicted:
         say("--gate: a claim is contradicted.")
         raise typer.Exit(errors.EXIT_CHECK_FAILED)
@@ -160,13 +163,12 @@ def _asked(overrides: list[str] | None, given: Mapping[str, str | None], *, smok
     return shlex.join([*words, *["--smoke"] * smoke, *["--fresh"] * fresh])
 
 
-def _print_results(folder: Path, root: Path, output_format: Literal["table", "json"]) -> bool:
+def _print_results(outcome: RunResult, output_format: Literal["table", "json"]) -> bool:
     """Print a finished run's table and claims; whether a claim is contradicted."""
-    from actbench.report.compare import Request, answer, print_claims, print_comparison
-    from actbench.results import load_results
+    from actbench.report.compare import print_claims, print_comparison, say_what_is_missing
 
-    found = load_results(folder, root)
-    comparison = answer([found], None, Request(), say)
+    found, comparison = outcome.results, outcome.comparison
+    say_what_is_missing(found, say)
     if output_format == "json":
         from actbench.report.document import is_contradicted, report_document
         from actbench.report.printing import print_document

@@ -11,8 +11,11 @@ class LazyModule(ModuleType):
     """A stand-in for a module that imports it when an attribute is first asked for.
 
     `importlib.util.LazyLoader` does the same but puts the unloaded module into `sys.modules`, which torch's own
-    start-up and every "is torch loaded?" check stumble over; this stand-in stays out of it.
+    start-up and every "is torch loaded?" check stumble over; this stand-in stays out of it. What has been asked for
+    once is kept.
     """
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), name)
+        found = getattr(importlib.import_module(self.__name__), name)
+        setattr(self, name, found)
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +41,10 @@ class Plan:
         tuned = (trial for tuning in tunings for trial in tuning.trials())
         final = list({trial.id: trial for _, trials in self.arms for trial in trials}.values())
         return {trial.id: trial for trial in (*tuned, *(self.shard.share(final) if self.shard else final))}
+
+    def missing(self, known: Container[str]) -> list[Trial]:
+        """The trials that nobody has trained, given the ids of those that somebody has."""
+        return [trial for key, trial in self.trials().items() if key not in known]
 
 
 def make_plan(

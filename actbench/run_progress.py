@@ -12,13 +12,12 @@ from typing import Any
 from actbench import store
 from actbench.executors import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
 from actbench.experiment import Experiment
-from actbench.plan import Plan, count_trials, epochs_to_do, make_plan
+from actbench.plan import Plan, count_trials, epochs_to_do
 from actbench.records import TrialRecord
 from actbench.report.progress import LOG_INTERVAL_SECONDS, clock, describe
 from actbench.report.run_events import arm_names, finished_texts, stack_text
 from actbench.run_log import RunLog
 from actbench.run_state import RunState
-from actbench.shards import Shard
 from actbench.stacks import Stack
 
 Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
@@ -133,9 +132,8 @@ class RunProgress:
         return f"run {what} after {clock(time.monotonic() - self.started)}: {describe(self.state)}"
 
 
-def initial_state(experiment: Experiment, known: Mapping[str, TrialRecord], shard: Shard | None) -> RunState:
-    """Where a run stands that begins with these records."""
-    plan = make_plan(experiment, known, shard)
+def initial_state(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]) -> RunState:
+    """Where a run stands that begins with these records and this plan."""
     done = [known[key] for key in plan.trials() if key in known]
     return RunState(
         total=count_trials(experiment, plan),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from actbench import __version__, executors, store
+from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
 from actbench.choices import Choice
 from actbench.disk import append_lines
@@ -24,7 +25,7 @@ from actbench.ray_executor import connect_to_ray
 from actbench.records import TRAINING_CODE_VERSION, Trial, TrialRecord
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
-from actbench.results import known_trials, load_results, result_folder
+from actbench.results import Results, known_trials, load_results, result_folder
 from actbench.run_log import RunLog
 from actbench.run_progress import RunProgress, Uninterrupted, initial_state
 from actbench.run_state import RunState
@@ -59,19 +60,25 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run: its folder, and how many trials there are, were trained now, diverged and failed.
+    """A finished run: what its folder says now, and how many trials there are, were trained now, diverged and failed.
 
-    `left` of them are not trained, since the time was over. `waits` says that a shard has trained its share of the
-    tuning, and that final trials need that of the others.
+    `comparison` is what the table of arms says. `left` trials are not trained, since the time was over. `waits` says
+    that a shard has trained its share of the tuning, and that final trials need that of the others.
     """
 
-    folder: Path
+    results: Results
+    comparison: Comparison
     total: int
     left: int
     trained: int
     diverged: int
     failed: int
     waits: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The result folder."""
+        return self.results.folder
 
 
 def run_experiment(
@@ -99,7 +106,7 @@ def run_experiment(
     dataset = experiment.settings.data.facts()
     journal = store.read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, shard, journal)
-    missing = _missing(experiment, known, shard)
+    missing = make_plan(experiment, known, shard).missing(known)
     if missing and (own := experiment.own_pieces()):
         _admit(own)
     with _place_to_train(missing, device, workers, train, options, limits) as (run_stacks, workers):
@@ -112,14 +119,15 @@ def run_experiment(
             journal = _mended_journal(folder, journal, say)
             known = known_trials(options.results, experiment, shard, journal)
             store.write_experiment(folder, experiment_to_yaml(experiment))
+            plan = make_plan(experiment, known, shard)
             if shard:
-                _take_tuning_over(result_folder(options.results, experiment), folder, make_plan(experiment, known))
+                _take_tuning_over(result_folder(options.results, experiment), folder, plan)
             log = RunLog(folder, lambda text, detail: say(text) if detail <= options.verbosity else None)
             keep = partial(_keep_environment, folder, dataset, device, workers)
-            state = initial_state(experiment, known, shard)
+            state = initial_state(experiment, plan, known)
             progress = RunProgress(folder, "", device, state, time.monotonic(), show, known, log, keep, uninterrupted)
             try:
-                if _missing(experiment, known, shard):
+                if plan.missing(known):
                     progress.environment = keep(None)
                     show(progress.state)
                     arrays = load_arrays()
@@ -134,16 +142,17 @@ def run_experiment(
                             limits,
                             shard,
                         )
-                plan = make_plan(experiment, known)
-                _freeze(experiment, plan, folder, known)
+                state = progress.state
+                _freeze(experiment, state.plan, folder, known)
             except Exception:
                 write_tables(load_results(folder, options.results, journal))
                 raise
-            write_tables(load_results(folder, options.results, journal))
-    state = progress.state
+            results = load_results(folder, options.results, journal)
+            comparison = write_tables(results)
     left = state.total - state.done
-    waits = left == 0 and not plan.is_tuned()
-    return RunResult(folder, state.total, left, state.done - state.before, state.diverged, state.failed, waits)
+    waits = left == 0 and not state.plan.is_tuned()
+    trained = state.done - state.before
+    return RunResult(results, comparison, state.total, left, trained, state.diverged, state.failed, waits)
 
 
 def _alarm(seconds: float | None) -> Callable[[], bool]:
@@ -226,8 +235,9 @@ def _train_all(
     shard: Shard | None,
 ) -> None:
     """Train what the plan lacks until it lacks nothing: tuning may ask for more, and final trials follow from it."""
-    while (missing := _missing(experiment, progress.known, shard)) and not limits.is_over():
-        plan = make_plan(experiment, progress.known, shard)
+    while missing := (plan := make_plan(experiment, progress.known, shard)).missing(progress.known):
+        if limits.is_over():
+            break
         if plan.is_tuned():
             _freeze(experiment, plan, progress.folder, progress.known)
             for line in chosen_lines(plan):
@@ -236,12 +246,7 @@ def _train_all(
         cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
         stacks = make_stacks(missing, workers=workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
         run_stacks(stacks)
-    progress.expect(experiment, make_plan(experiment, progress.known, shard))
-
-
-def _missing(experiment: Experiment, known: Mapping[str, TrialRecord], shard: Shard | None) -> list[Trial]:
-    """The trials that the plan asks for and nobody has trained."""
-    return [trial for key, trial in make_plan(experiment, known, shard).trials().items() if key not in known]
+    progress.expect(experiment, plan)
 
 
 def _take_tuning_over(merged: Path, folder: Path, plan: Plan) -> None:

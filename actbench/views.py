@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actbench.analysis.comparison import Comparison, compare
+from actbench.analysis.comparison import Comparison
 from actbench.report import tables
 from actbench.report.claims import claims_section
 from actbench.report.compare import Request, answer, comparison_document, judge_results, with_bars
@@ -109,9 +109,7 @@ class ResultFolder:
 
     @cached_property
     def _comparison(self) -> ComparisonView:
-        results = self.results
-        found = compare(results.plan, results.records, tables.primary_question(results))
-        return ComparisonView(found, [results])
+        return ComparisonView(tables.primary_comparison(self.results), [self.results])
 
     def compare(
         self,

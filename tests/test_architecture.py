@@ -71,9 +71,9 @@ ALLOWED = {
         "executors", "experiment", "plan", "records", "report", "run_log", "run_state", "shards", "stacks", "store",
     },
     "runner": {
-        "admission", "catalogue", "choices", "disk", "environment", "executors", "experiment", "merging", "plan",
-        "ray_executor", "records", "report", "results", "run_log", "run_progress", "run_state", "shards", "stacks",
-        "store", "worker",
+        "admission", "analysis", "catalogue", "choices", "disk", "environment", "executors", "experiment", "merging",
+        "plan", "ray_executor", "records", "report", "results", "run_log", "run_progress", "run_state", "shards",
+        "stacks", "store", "worker",
     },
     "import_probe": set(),
     "doctor": {"catalogue", "environment", "errors", "import_probe", "report"},

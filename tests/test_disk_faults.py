@@ -14,7 +14,7 @@ import pytest
 from actbench import store
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment import Experiment
-from actbench.report.tables import table_texts, write_tables
+from actbench.report.tables import primary_comparison, table_texts, write_tables
 from actbench.results import load_results
 from actbench.run_log import LOG
 from builders import experiment_from
@@ -86,7 +86,8 @@ def require_nothing_torn(folder: Path, before: State) -> None:
     if not (folder / store.EXPERIMENT).exists():
         return
     results, state = load_results(folder, folder.parent), state_of(folder)
-    now = {name: text.encode() for name, text in table_texts(results).items() if text is not None}
+    derived = table_texts(results, primary_comparison(results))
+    now = {name: text.encode() for name, text in derived.items() if text is not None}
     for name in TABLES:
         assert state.get(name) in (before.get(name), now.get(name)), name
     records = set(before.get(store.JOURNAL, b"").splitlines()) - {PART}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations
 from statistics import median
 
@@ -13,6 +14,7 @@ from actbench.analysis.power import detectable_difference
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.analysis.statistics import (
     ALPHA,
+    MOST_REMEMBERED,
     Estimate,
     estimate,
     holm,
@@ -228,12 +230,17 @@ def _whole(first: Sequence[float], second: Sequence[float]) -> tuple[Sequence[fl
 
     Shares that do not come from counts stay as they are.
     """
-    found = [Fraction(value).limit_denominator(LARGEST_DENOMINATOR) for value in (*first, *second)]
-    unit = math.lcm(*(one.denominator for one in found))
+    found = [_ratio(value) for value in (*first, *second)]
+    unit = math.lcm(*(denominator for _, denominator in found))
     if unit > LARGEST_UNIT:
         return first, second
-    whole = [int(one * unit) for one in found]
+    whole = [numerator * (unit // denominator) for numerator, denominator in found]
     return whole[: len(first)], whole[len(first) :]
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _ratio(share: float) -> tuple[int, int]:
+    return Fraction(share).limit_denominator(LARGEST_DENOMINATOR).as_integer_ratio()
 
 
 def _verdict(

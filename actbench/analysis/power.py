@@ -14,9 +14,9 @@ from actbench.analysis.statistics import ALPHA, smallest_p
 from actbench.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from scipy import optimize, stats
+    from scipy import optimize, special
 else:
-    optimize, stats = LazyModule("scipy.optimize"), LazyModule("scipy.stats")
+    optimize, special = LazyModule("scipy.optimize"), LazyModule("scipy.special")
 
 POWER = 0.8
 SMALLEST_EFFECT = 1e-6
@@ -80,9 +80,9 @@ def fewest_seeds(comparisons: int) -> int:
 def _power(seeds: int, effect: float, comparisons: int) -> float:
     """P(reject) when the true mean difference is `effect` standard deviations of the differences."""
     freedom = seeds - 1
-    critical = stats.t.isf(ALPHA / comparisons / 2, freedom)
+    critical = -special.stdtrit(freedom, ALPHA / comparisons / 2)
     noncentrality = seeds * effect**2
     if critical > LARGEST_CRITICAL_T:
         # Two seeds and very many comparisons: scipy's series fails here, and only the t's denominator still matters.
-        return float(stats.chi2.cdf(freedom * noncentrality / critical**2, freedom))
-    return float(stats.ncf.sf(critical**2, 1, freedom, noncentrality))
+        return float(special.chdtr(freedom, freedom * noncentrality / critical**2))
+    return 1 - float(special.ncfdtr(1, freedom, noncentrality, critical**2))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from actbench.lazy import LazyModule
 
 if TYPE_CHECKING:
     import numpy as np
-    from scipy import stats
+    from scipy import special, stats
 else:
-    np, stats = LazyModule("numpy"), LazyModule("scipy.stats")
+    np, special, stats = LazyModule("numpy"), LazyModule("scipy.special"), LazyModule("scipy.stats")
 
 ALPHA = 0.05
 CONFIDENCE = 0.95
@@ -24,6 +24,7 @@ MONTE_CARLO_RESAMPLES = 99_999
 BOOTSTRAP_RESAMPLES = 9_999
 RESAMPLES_AT_ONCE = 10_000
 ROUNDING = 1e-14
+MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,13 @@ def probability_better_interval(
     Pairs drawn with replacement have multinomial counts of wins, ties and losses, so the counts are drawn. Where one
     arm wins every pair, so does every resample: the interval then has no width, however few the pairs.
     """
-    n = len(first)
-    if n < 2:
-        return None
-    shares = np.asarray(_wins_ties_losses(first, second, larger_is_better)) / n
-    drawn = np.random.default_rng(0).multinomial(n, shares, size=BOOTSTRAP_RESAMPLES)
+    return None if len(first) < 2 else _bootstrap(*_wins_ties_losses(first, second, larger_is_better))
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _bootstrap(wins: int, ties: int, losses: int) -> tuple[float, float]:
+    n = wins + ties + losses
+    drawn = np.random.default_rng(0).multinomial(n, np.asarray((wins, ties, losses)) / n, size=BOOTSTRAP_RESAMPLES)
     low, high = np.quantile((drawn[:, 0] + drawn[:, 1] / 2) / n, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
@@ -204,13 +207,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _t_interval(mean: float, standard_error: float, freedom: float, confidence: float) -> tuple[float, float]:
-    half_width = _t_quantile((1 + confidence) / 2, freedom) * standard_error
+    half_width = t_quantile((1 + confidence) / 2, freedom) * standard_error
     return mean - half_width, mean + half_width
 
 
-@cache
-def _t_quantile(probability: float, freedom: float) -> float:
-    return float(stats.t.ppf(probability, freedom))
+@lru_cache(maxsize=MOST_REMEMBERED)
+def t_quantile(probability: float, freedom: float) -> float:
+    """The value that Student's t with these degrees of freedom stays below with this probability."""
+    return float(special.stdtrit(freedom, probability))  # scipy.stats, which calls it, takes half a second to import
 
 
 def _wins_ties_losses(first: Sequence[float], second: Sequence[float], larger_is_better: bool) -> tuple[int, int, int]:

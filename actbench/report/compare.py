@@ -65,7 +65,7 @@ def answer(
     """
     everything = [*results, reference] if reference else list(results)
     for one in everything:
-        _say_what_is_missing(one, say)
+        say_what_is_missing(one, say)
     first = results[0].experiment
     metric, baseline, by = _all_found(
         lambda: _metric_of(everything, request.metric),
@@ -123,7 +123,8 @@ def _samples_in(results: Results, question: Question, name: str) -> list[Sample]
     return [replace(sample, label=f"{name}: {sample.label}", folder=str(results.folder)) for sample in samples]
 
 
-def _say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:
+def say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:
+    """What a reader of these results has to know before any number."""
     if results.damaged_lines:
         say(f"{results.folder}: {results.damaged_lines} damaged lines of the journal are left out")
     if missing := results.missing():

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from actbench.analysis.claims import judge_claims
-from actbench.analysis.comparison import Comparison, Question, compare, question_of
+from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.disk import write_atomically
 from actbench.experiment import Arm, Values, value_to_text
 from actbench.metrics import CURVES, parse_metric
@@ -43,18 +43,22 @@ MOST_REMEMBERED = 4096
 LAYER_COLUMNS = ("trial", "arm", "phase", "seed", *LayerProbe.model_fields)
 
 
-def write_tables(results: Results) -> None:
-    """Derive the tables of trials, epochs, layers, arms and, where there are any, of tuning and claims."""
-    for name, text in table_texts(results).items():
+def write_tables(results: Results) -> Comparison:
+    """Derive the tables of trials, epochs, layers, arms and, where there are any, of tuning and claims.
+
+    Gives the comparison that stands in the table of arms.
+    """
+    comparison = primary_comparison(results)
+    for name, text in table_texts(results, comparison).items():
         if text is None:
             (results.folder / name).unlink(missing_ok=True)
         else:
             write_atomically(results.folder / name, text)
+    return comparison
 
 
-def table_texts(results: Results) -> dict[str, str | None]:
-    """Every derived file by its name; None for one that there are no data for."""
-    comparison = compare(results.plan, results.records, primary_question(results))
+def table_texts(results: Results, comparison: Comparison) -> dict[str, str | None]:
+    """Every derived file by its name, given the primary comparison; None for one that there are no data for."""
     (section,) = comparison_sections(comparison, [results])
     tables = {"trials": trials_table(results), "epochs": epochs_table(results), "layers": layers_table(results)}
     tables |= {"table": arms_table(comparison), "tuning": tuning_table(results), "claims": claims_table(results)}
@@ -63,9 +67,10 @@ def table_texts(results: Results) -> dict[str, str | None]:
     return texts | {"table.md": section_to_markdown(section, heading=None)}
 
 
-def primary_question(results: Results) -> Question:
-    """What the experiment was planned to answer."""
-    return question_of(results.experiment, parse_metric(PRIMARY_METRIC))
+def primary_comparison(results: Results) -> Comparison:
+    """What the experiment was planned to answer, and its answer."""
+    question = question_of(results.experiment, parse_metric(PRIMARY_METRIC))
+    return compare(results.plan, results.records, question)
 
 
 def trials_table(results: Results) -> Table:
@@ -113,11 +118,11 @@ def varied_settings(results: Results) -> list[str]:
 def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
     """Comma-separated text with a header; absent values are empty, and no text is a formula to a spreadsheet."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {column: _no_formula(cell) if isinstance(cell, str) else cell for column, cell in row.items()} for row in rows
-    )
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        cells = [row.get(column) for column in columns]
+        writer.writerow([_no_formula(cell) if isinstance(cell, str) else cell for cell in cells])
     return buffer.getvalue()
 
 
@@ -170,4 +175,4 @@ def epoch_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
 def layer_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[Row]:
     """One row per trial, probed epoch and layer, epochs counted from 0 (before any step), layers from 1."""
     for named, _, record in _recorded(plan, records):
-        yield from ({**named, **layer.model_dump()} for layer in record.probes)
+        yield from ({**named, **vars(layer)} for layer in record.probes)

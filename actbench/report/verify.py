@@ -15,7 +15,7 @@ from actbench.journal import Damage
 from actbench.plan import plan_to_json
 from actbench.records import TRAINING_CODE_VERSION, TrialRecord
 from actbench.report.sections import Section
-from actbench.report.tables import table_texts
+from actbench.report.tables import primary_comparison, table_texts
 from actbench.results import Results, load_results
 from actbench.trials import make_trial
 
@@ -189,7 +189,7 @@ def _arms_without(results: Results) -> str:
 
 def _tables(results: Results) -> Iterator[Finding]:
     """Whether every derived file has the bytes that the journal gives now."""
-    for name, text in table_texts(results).items():
+    for name, text in table_texts(results, primary_comparison(results)).items():
         path = results.folder / name
         try:
             content = path.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
@@ -42,7 +43,9 @@ def test_the_protocols_smallest_differences_come_out(seeds: int, alone: float, o
 def test_the_power_is_that_of_statsmodels(seeds: int, comparisons: int) -> None:
     found = detectable_difference(seeds, 1.0, comparisons=comparisons)
     assert found is not None
-    assert TTestPower().power(found, seeds, 0.05 / comparisons) == pytest.approx(0.8, abs=1e-6)
+    near = found * (1 + 1e-7 * np.linspace(-1, 1, 21))  # some are gaps of statsmodels: not a number
+    theirs = [TTestPower().power(effect, seeds, 0.05 / comparisons) for effect in near]
+    assert np.nanmedian(theirs) == pytest.approx(0.8, abs=1e-6)
 
 
 @pytest.mark.parametrize("comparisons", [1, 8, 1000, 1_000_000])

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.analysis.statistics import CONFIDENCE
+from actbench.analysis.statistics import CONFIDENCE, t_quantile
 from actbench.experiment import Values
 from actbench.lazy import LazyModule
 from actbench.results import Results
 
 if TYPE_CHECKING:
     import numpy as np
-    from scipy import stats
 
     Numbers = np.ndarray[Any, np.dtype[np.float64]]
 else:
-    np, stats = LazyModule("numpy"), LazyModule("scipy.stats")
+    np = LazyModule("numpy")
 
 LONG_TRAINING_EPOCHS = 200
 
@@ -58,17 +56,13 @@ class ArmSeries:
         squares = np.nansum((self.seeds - self.mean()) ** 2, axis=0)
         known = np.maximum(count, 2)
         error = np.sqrt(squares / (known - 1) / known)
-        reach = np.where(count > 1, error * np.array([_quantile(int(n)) for n in known]), np.nan)
+        quantiles = np.array([t_quantile((1 + CONFIDENCE) / 2, int(n) - 1) for n in known])
+        reach = np.where(count > 1, error * quantiles, np.nan)
         return np.clip(self.mean() - reach, 0, 1), np.clip(self.mean() + reach, 0, 1)
 
     def last_mean(self) -> float:
         """Where the curve ends."""
         return float(self.mean()[-1])
-
-
-@cache
-def _quantile(count: int) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1))
 
 
 def arm_series(results: Results, comparison: Comparison) -> list[ArmSeries]:
