@@ -120,9 +120,9 @@ def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
-    for row in rows:
-        cells = [row.get(column) for column in columns]
-        writer.writerow([_no_formula(cell) if isinstance(cell, str) else cell for cell in cells])
+    writer.writerows(
+        [_no_formula(cell) if isinstance(cell, str) else cell for cell in map(row.get, columns)] for row in rows
+    )
     return buffer.getvalue()
 
 
