@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import pytest
@@ -175,6 +179,44 @@ def test_an_installed_package_offers_its_pieces_by_an_entry_point(installed: Pat
     assert piece.checksum == packages.checksum_of_package("good_pieces")
     (installed / "good_pieces" / "more.py").write_text("x = 1\n", encoding="utf-8")
     assert piece.checksum != packages.checksum_of_package("good_pieces")
+
+
+class Editable(MetaPathFinder):
+    """Where an editable installation of a package leads: to a folder that is on no path."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(fullname, [str(self.folder)]) if fullname == self.name else None
+
+
+def test_every_version_of_an_editable_installation_has_a_checksum_of_its_own(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package(installed, "good_pieces", TENT, "tents = good_pieces")
+    elsewhere = installed / "source"
+    elsewhere.mkdir()
+    (installed / "good_pieces").rename(elsewhere / "good_pieces")
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable("good_pieces", elsewhere)])
+    piece = parse_choice("activation", "tent").piece
+    assert piece is not None
+    (elsewhere / "good_pieces" / "__init__.py").write_text(TENT.replace("1 -", "2 -"), encoding="utf-8")
+    assert piece.checksum != packages.checksum_of_package("good_pieces")
+
+
+def test_a_package_whose_versions_cannot_be_told_apart_is_not_loaded(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package(installed, "good_pieces", TENT, "tents = good_pieces")
+    archive = installed / "pieces.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("good_pieces/__init__.py", TENT)
+    shutil.rmtree(installed / "good_pieces")
+    monkeypatch.syspath_prepend(archive)
+    (problem,) = packages.load_installed()
+    assert "no Python file of good_pieces is found" in problem
+    assert "good_pieces" not in sys.modules
 
 
 def test_a_package_that_was_imported_before_is_found_all_the_same(installed: Path) -> None:
