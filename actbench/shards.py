@@ -10,6 +10,7 @@ from typing import TypeVar
 from actbench.errors import ConfigurationError
 
 MOST_SHARDS = 9999
+FOLDER_ENDING = re.compile(r"\.shard-([0-9]{1,4})-of-([0-9]{1,4})$")
 WRITTEN = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 
 Item = TypeVar("Item")
@@ -32,6 +33,13 @@ class Shard:
     def share(self, items: Sequence[Item]) -> Sequence[Item]:
         """Every `of`-th item, as cards are dealt: shares differ by one item at most, and so do those of any run."""
         return items[self.number - 1 :: self.of]
+
+
+def shard_of(folder: str, experiment: str) -> Shard | None:
+    """The shard of an experiment whose result folder has this name; None for another folder."""
+    found = FOLDER_ENDING.search(folder)
+    shard = Shard(*map(int, found.groups())) if found else None
+    return shard if shard and shard.folder_name(experiment) == folder else None
 
 
 def parse_shard(text: str | None) -> Shard | None:

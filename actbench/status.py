@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from actbench import store
-from actbench.plan import finished
+from actbench.plan import Plan, finished, finished_for_shard, make_plan
+from actbench.records import TrialRecord
 from actbench.report.dry_run import count_by_arm, settings_to_do
 from actbench.report.estimates import measured_speed, speed_here, training_seconds
 from actbench.report.status import Status
-from actbench.results import Results, load_results
+from actbench.results import Results, load_results, result_folder
 from actbench.run_log import LOG, last_run, read_log
+from actbench.shards import shard_of
 
 
 def look_at(folder: Path | None, root: Path, now: datetime) -> Status:
     """The status of a result folder, or of the latest under `root`.
 
-    Raises `ConfigurationError` where there is none, and `UnusableEnvironmentError` where it cannot be read.
+    That of a shard's folder is of the shard's own share. Raises `ConfigurationError` where there is none, and
+    `UnusableEnvironmentError` where it cannot be read.
     """
-    results = load_results(folder, root)
-    is_running = is_locked(results.folder)
+    found = store.require_result_folder(folder) if folder else store.latest_folder(root)
+    is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
+    results = load_results(found, root)
+    plan, known = _share(results)
     log = read_log(results.folder)
     latest = last_run(log)
     active = _latest_change(results.folder)
-    seconds, basis = _time_left(results, now) if is_running else (None, "")
+    seconds, basis = _time_left(results, plan, known, now) if is_running else (None, "")
     return Status(
         results=results,
-        arms=count_by_arm(results.experiment, results.plan, finished(results.records)),
+        plan=plan,
+        known=known,
+        arms=count_by_arm(results.experiment, plan, known),
         is_running=is_running,
         now=now,
         started=latest[0].time if latest else None,
@@ -39,15 +47,27 @@ def look_at(folder: Path | None, root: Path, now: datetime) -> Status:
     )
 
 
+def _share(results: Results) -> tuple[Plan, Mapping[str, TrialRecord]]:
+    """The plan that the folder's runs follow, and the trials that they need not train any more."""
+    experiment, folder = results.experiment, results.folder.resolve()
+    shard = shard_of(folder.name, experiment.name)
+    if shard is None:
+        return results.plan, finished(results.records)
+    known = finished_for_shard(results.records, store.read_journal(result_folder(folder.parent, experiment)).records)
+    return make_plan(experiment, known, shard), known
+
+
 def _latest_change(folder: Path) -> datetime | None:
     """When the journal or the log was last written."""
     times = [path.stat().st_mtime for name in (store.JOURNAL, LOG) if (path := folder / name).is_file()]
     return datetime.fromtimestamp(max(times), UTC) if times else None
 
 
-def _time_left(results: Results, now: datetime) -> tuple[float | None, str]:
+def _time_left(
+    results: Results, plan: Plan, known: Mapping[str, TrialRecord], now: datetime
+) -> tuple[float | None, str]:
     """Seconds until all trials are trained, less those since the last was stored, and what that is from."""
-    wanted = [settings for settings, _ in settings_to_do(results.experiment, results.plan, finished(results.records))]
+    wanted = [settings for settings, _ in settings_to_do(results.experiment, plan, known)]
     environment = store.read_environment(results.folder)
     device, workers = str(environment.get("device", "cpu")), environment.get("workers")
     speed = measured_speed(results.records.values(), f"in {results.folder}")

@@ -66,7 +66,7 @@ ALLOWED = {
     },
     "merging": {"disk", "errors", "experiment", "journal", "plan", "records", "report", "results", "store"},
     "run_log": {"disk", "report"},
-    "status": {"plan", "report", "results", "run_log", "store"},
+    "status": {"plan", "records", "report", "results", "run_log", "shards", "store"},
     "run_progress": {
         "executors", "experiment", "plan", "records", "report", "run_log", "run_state", "shards", "stacks", "store",
     },

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actbench import store
+from actbench import errors, store
 from actbench.experiment import Experiment, experiment_to_yaml
 from actbench.plan import make_plan
 from actbench.report.status import status_sections
+from actbench.results import result_folder
 from actbench.run_log import LOG, write_log
+from actbench.shards import Shard
 from actbench.status import is_locked, look_at
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
-from in_process import invoke
+from in_process import Answer, invoke
+from own_files import EXPERIMENT as OWN_EXPERIMENT
+from own_files import own_file
+from program import TINY
 from test_runner import Counting, run
+from test_shards import merge_shards, run_shards
 from tuned_runs import TUNED
 
 
@@ -95,6 +102,86 @@ def test_a_finished_experiment_is_finished_and_has_no_time_left(experiment: Expe
     found = document(folder)
     assert (found["state"], found["trials"]["done"], found["failures"]) == ("finished", 6, [])
     assert "Next: actbench report" in invoke("status", folder).stdout
+
+
+# ----- a shard's folder
+
+
+def command_in(answer: Answer) -> list[str]:
+    """The words behind `This goes on: actbench`, which are wrapped in a table's notes like any others."""
+    (line,) = (line for line in answer.stdout.splitlines() if "This goes on: " in line)
+    return shlex.split(line.partition("This goes on: actbench ")[2])
+
+
+def test_a_shard_is_told_by_its_own_share_and_how_it_goes_on_and_then_is_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TINY, encoding="utf-8")
+    stopped = invoke("run", "tiny.yaml", "--jobs", "1", "--shard", "1/5", "--max-time", "0.000001")
+    assert stopped.exit_code == errors.EXIT_TRIALS_FAILED
+    assert "--max-time: 3 trials are left." in stopped.stderr
+    folder = Path("results", "tiny.shard-1-of-5")
+    found = document(folder)
+    assert (found["state"], found["trials"]["planned"], found["trials"]["done"]) == ("stopped", 3, 0)
+    assert sum(arm["planned"] for arm in found["arms"]) == 3
+    assert invoke(*command_in(invoke("status", folder)), "--jobs", "1").exit_code == 0
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    found = document(folder)
+    assert (found["state"], found["trials"]["planned"], found["trials"]["done"]) == ("finished", 3, 3)
+    assert "done: actbench merge results/tiny.shard-*-of-5" in invoke("status", folder).stdout
+
+
+def test_a_shard_that_waits_for_the_tuning_of_others_has_stopped_and_says_what_it_waits_for(tmp_path: Path) -> None:
+    experiment = experiment_from(TUNED, tmp_path)
+    run_shards(experiment, tmp_path, 2)
+    folder = result_folder(tmp_path, experiment, Shard(1, 2))
+    found = document(folder)
+    assert (found["state"], found["trials"]["planned"], found["trials"]["done"]) == ("stopped", 6, 6)
+    assert "then the same command again" in invoke("status", folder).stdout
+    merge_shards(experiment, tmp_path, 2)
+    found = document(folder)
+    assert (found["state"], found["trials"]["planned"] - found["trials"]["done"]) == ("stopped", 3)
+    assert "This goes on: " in invoke("status", folder).stdout
+
+
+def test_a_folder_that_is_only_called_like_a_shard_of_another_experiment_is_a_whole_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    renamed = folder.rename(folder.with_name("other.shard-1-of-2"))
+    assert document(renamed)["trials"]["planned"] == 6
+
+
+# ----- whatever it is of
+
+
+def test_how_it_goes_on_is_right_wherever_it_is_typed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    command = command_in(invoke("status", "."))
+    assert command[command.index("--results") + 1] == str(folder.parent)
+
+
+def test_whose_pieces_it_takes_to_go_on_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own_file(tmp_path)
+    own_file(tmp_path, OWN_EXPERIMENT, "own.yaml")
+    stopped = invoke("run", "own.yaml", "--use", "tent.py", "--jobs", "1", "--max-time", "0.000001")
+    assert stopped.exit_code == errors.EXIT_TRIALS_FAILED
+    answer = invoke("status", "results/own")
+    assert "It takes what adds tent besides: --use FILE." in answer.stdout
+    assert invoke(*command_in(answer), "--jobs", "1").exit_code == errors.EXIT_USAGE
+    assert "4 trained now" in invoke(*command_in(answer), "--jobs", "1", "--use", "tent.py").stderr
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_not_taken_for_a_stopped_one(
+    folder: Path, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends_when_looked_at(found: Path) -> bool:
+        assert run(experiment, tmp_path).folder == found
+        return False
+
+    monkeypatch.setattr("actbench.status.is_locked", ends_when_looked_at)
+    assert document(folder)["state"] == "finished"
 
 
 def test_the_latest_folder_is_meant_where_none_is_named(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from actbench.plan import finished
+from actbench.plan import Plan, count_trials
+from actbench.records import TrialRecord
 from actbench.report.dry_run import ArmToDo
 from actbench.report.failures import failures_section
 from actbench.report.numbers import ABSENT
 from actbench.report.progress import clock
 from actbench.report.sections import Section
+from actbench.report.shards import next_step
+from actbench.report.texts import listed
 from actbench.results import Results
 
 
@@ -21,12 +25,15 @@ from actbench.results import Results
 class Status:
     """What can be told of a result folder without touching it.
 
-    `started` is when the latest run began, as far as its log says so; `active` is when anything was last written.
-    `seconds_left` is estimated by `basis`; None where nothing tells, or nobody is at work. `last_word` is the last line
-    of the log.
+    `plan` is what its runs follow (that of a shard is its share), and `known` are the trials that they need not train
+    any more. `started` is when the latest run began, as far as its log says so; `active` is when anything was last
+    written. `seconds_left` is estimated by `basis`; None where nothing tells, or nobody is at work. `last_word` is the
+    last line of the log.
     """
 
     results: Results
+    plan: Plan
+    known: Mapping[str, TrialRecord]
     arms: tuple[ArmToDo, ...]
     is_running: bool
     now: datetime
@@ -38,14 +45,23 @@ class Status:
 
     def counts(self) -> dict[str, int]:
         """Trials by what has become of them."""
-        records = [self.results.records[key] for key in self.results.plan.trials() if key in self.results.records]
-        done = finished(self.results.records)
+        trials = self.plan.trials()
+        records = [self.results.records[key] for key in trials if key in self.results.records]
         return {
-            "planned": self.results.planned(),
-            "done": sum(key in done for key in self.results.plan.trials()),
+            "planned": count_trials(self.results.experiment, self.plan),
+            "done": sum(key in self.known for key in trials),
             "diverged": sum(record.outcome == "diverged" for record in records),
             "failed": sum(record.outcome == "failed" for record in records),
         }
+
+    def is_unfinished(self) -> bool:
+        """Whether trials are to do now."""
+        counts = self.counts()
+        return counts["done"] < counts["planned"]
+
+    def waits(self) -> bool:
+        """Whether final trials follow once the tuning of other shards is merged."""
+        return self.plan.shard is not None and not self.plan.is_tuned() and not self.is_unfinished()
 
 
 def status_sections(status: Status) -> list[Section]:
@@ -64,19 +80,14 @@ def status_sections(status: Status) -> list[Section]:
         Section(str(status.results.folder), ["", ""], rows, list(_notes(status)), prose=(1,), is_complete=True),
         _arms_section(status),
     ]
-    wrong = failures_section(status.results.plan, status.results.records)
+    wrong = failures_section(status.plan, status.results.records)
     return [*sections, wrong] if wrong else sections
 
 
 def _state(status: Status) -> str:
     if status.is_running:
         return "running"
-    return "stopped" if _is_unfinished(status) else "finished"
-
-
-def _is_unfinished(status: Status) -> bool:
-    counts = status.counts()
-    return counts["done"] < counts["planned"]
+    return "stopped" if status.is_unfinished() or status.waits() else "finished"
 
 
 def _when(moment: datetime | None, now: datetime) -> str:
@@ -88,13 +99,29 @@ def _when(moment: datetime | None, now: datetime) -> str:
 def _notes(status: Status) -> Iterator[str]:
     if status.seconds_left is not None:
         yield status.basis
-    folder = status.results.folder
-    if not status.is_running and _is_unfinished(status):
-        where = folder.resolve()
-        again = ["actbench", "run", str(folder / "experiment.yaml"), "--results", str(folder.parent)]
-        yield "This goes on: " + shlex.join([*again, "--set", f"name={where.name}"])
-    elif not status.is_running:
-        yield f"Next: actbench report {shlex.quote(str(folder))}"
+    if status.is_running:
+        return
+    results, shard = status.results, status.plan.shard
+    if status.is_unfinished():
+        yield f"This goes on: {shlex.join(_command_that_continues(status))}"
+        if own := {one.name: None for one in results.experiment.own_pieces() if not one.is_loaded()}:
+            yield f"It takes what adds {listed(list(own))} besides: --use FILE."
+    elif shard:
+        yield next_step(results.experiment, _root(results.folder), shard, waits=status.waits())
+    else:
+        yield f"Next: actbench report {shlex.quote(str(results.folder))}"
+
+
+def _command_that_continues(status: Status) -> list[str]:
+    folder, shard = status.results.folder, status.plan.shard
+    which = ["--shard", str(shard)] if shard else ["--set", f"name={folder.resolve().name}"]
+    return ["actbench", "run", str(folder / "experiment.yaml"), "--results", str(_root(folder)), *which]
+
+
+def _root(folder: Path) -> Path:
+    """The folder that holds a result folder, as it was typed where that says it: `.` and links do not."""
+    there = folder.resolve().parent
+    return folder.parent if folder.parent.resolve() == there else there
 
 
 def _arms_section(status: Status) -> Section:
@@ -108,7 +135,7 @@ def _arms_section(status: Status) -> Section:
 
 def status_document(status: Status) -> dict[str, Any]:
     """The same as plain data; times in UTC."""
-    wrong = failures_section(status.results.plan, status.results.records)
+    wrong = failures_section(status.plan, status.results.records)
     return {
         "folder": str(status.results.folder),
         "name": status.results.experiment.name,
