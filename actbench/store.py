@@ -31,7 +31,7 @@ from actbench.yaml_source import write_yaml
 EXPERIMENT, ENVIRONMENT, JOURNAL, LOCK = "experiment.yaml", "environment.json", "trials.jsonl", ".lock"
 DAMAGED = "trials.damaged.jsonl"
 PLAN = "plan.json"
-TEMPORARY = re.compile(r"\.[\w.-]+\.(csv|json|jsonl|md|yaml)-[a-z0-9_]{8}")
+TEMPORARY = re.compile(r"\.[\w.-]+\.(csv|json|jsonl|log|md|yaml)-[a-z0-9_]{8}")
 VERSION = re.compile(r"\d[\w.+]{0,30}")
 MANY_OBJECTS = 100_000
 LOOK_SECONDS = 0.2  # for which somebody who only looks may seem to hold a lock

@@ -259,7 +259,13 @@ def test_temporary_files_of_a_killed_run_are_removed_by_the_next_and_nothing_els
     experiment: Experiment, folder: Path, tmp_path: Path
 ) -> None:
     folder.mkdir(parents=True)
-    ours = [".trials.csv-abcd1234", ".plan.json-a_b_c_d_", ".trials.jsonl-00000000", ".experiment.yaml-zzzzzzzz"]
+    ours = [
+        ".trials.csv-abcd1234",
+        ".plan.json-a_b_c_d_",
+        ".trials.jsonl-00000000",
+        ".experiment.yaml-zzzzzzzz",
+        ".run.log-abcd1234",
+    ]
     others = [".notes", "trials.csv-abcd1234", ".trials.csv-abc", ".report.html-abcd1234", ".trials.csv-ABCD1234"]
     for name in (*ours, *others):
         (folder / name).touch()
