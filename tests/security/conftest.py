@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import typer
-from watched import EXPERIMENT, OWN, PRIVATE, VERBS, Walk, watch
+from watched import EXPERIMENT, PRIVATE, VERBS, Walk, watch
 
 from actbench.cli import app
+from own_files import own_file
 
 ABSOLUTE = {"tiny.yaml", "own.py", "results/tiny", "page.html", "pictures", "merged", "logs", "new.yaml"}
 
@@ -16,7 +17,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     """Every verb run with absolute paths, in a folder whose name and environment nobody else should learn."""
     folder = tmp_path_factory.mktemp("pr1vate-folder")
     (folder / "tiny.yaml").write_text(EXPERIMENT, encoding="utf-8")
-    (folder / "own.py").write_text(OWN, encoding="utf-8")
+    own_file(folder, name="own.py")
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert set(known) <= set(VERBS), "a new verb needs a command line in watched.py"
     verbs = [verb for verb in VERBS if verb in known]

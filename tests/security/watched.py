@@ -23,15 +23,6 @@ vary: {train.lr: [0.01, 1e30]}
 seeds: 2
 baseline: {train.lr: 0.01}
 """
-OWN = """
-import torch
-from actbench.catalogue import activation
-
-@activation(formula="max(0, 1 - abs(x))", bounds=(0, 1), reference="this file")
-def tent(x):
-    \"\"\"Triangle.\"\"\"
-    return torch.relu(1 - x.abs())
-"""
 PRIVATE = {
     "HOME": "/pr1vate-home",
     "USER": "pr1vate-user",
