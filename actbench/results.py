@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from actbench import store
 from actbench.config import load_experiment
 from actbench.experiment import Experiment
 from actbench.plan import Plan, count_trials, finished, finished_for_shard, make_plan
-from actbench.records import TrialRecord
+from actbench.records import Outcome, TrialRecord
 from actbench.shards import Shard
 
 
@@ -33,14 +34,17 @@ class Results:
 
     environments: dict[str, dict[str, Any]]
 
+    def outcomes(self) -> Counter[Outcome]:
+        """How many trials of the experiment have which outcome; the folder may hold those of earlier versions too."""
+        return Counter(self.records[trial].outcome for trial in self.plan.trials() if trial in self.records)
+
     def planned(self) -> int:
         """Distinct trials of the experiment, as far as tuning has said which."""
         return count_trials(self.experiment, self.plan)
 
     def missing(self) -> int:
         """Trials of the experiment that have not been trained."""
-        known = sum(trial in self.records for trial in self.plan.trials())
-        return self.planned() - known
+        return self.planned() - self.outcomes().total()
 
 
 def result_folder(root: Path, experiment: Experiment, shard: Shard | None = None) -> Path:

@@ -128,11 +128,11 @@ class ResultFolder:
 
     def _counted(self) -> str:
         experiment = self.results.experiment
-        trained = self.results.planned() - self.results.missing()
-        outcomes = [record.outcome for record in self.results.records.values()]
+        outcomes = self.results.outcomes()
         return (
-            f"{self.results.folder}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds, {trained} of "
-            f"{self.results.planned()} trials, {outcomes.count('diverged')} diverged, {outcomes.count('failed')} failed"
+            f"{self.results.folder}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds, "
+            f"{outcomes.total()} of {self.results.planned()} trials, {outcomes['diverged']} diverged, "
+            f"{outcomes['failed']} failed"
         )
 
     def _claims_sections(self) -> list[Section]:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,14 @@ import pytest
 import torch
 
 import actbench
+from actbench import store
 from actbench.api import _overrides
+from actbench.experiment import experiment_to_yaml
+from actbench.plan import make_plan
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from hostile import HOSTILE
 from in_process import invoke
+from own_files import own_file
 from program import TINY
 
 FRAMES = ("trials", "epochs", "layers", "table")
@@ -29,16 +35,6 @@ import actbench
 print("the script runs")
 results = actbench.run("tiny.yaml", jobs=2, set={"seeds": 2, "train.epochs": 1})
 print(sorted(results.trials["outcome"].unique()), __name__)
-"""
-
-OWN = """
-import torch
-from actbench.catalogue import activation
-
-@activation(formula="max(0, 1 - abs(x))", bounds=(0, 1), reference="this file")
-def tent(x):
-    \"\"\"Triangle.\"\"\"
-    return torch.relu(1 - x.abs())
 """
 
 
@@ -176,6 +172,15 @@ def test_a_console_shows_a_line_or_the_table(copied: Path) -> None:
     assert str(results).startswith("test_accuracy by arm\narm")
 
 
+def test_trials_of_an_earlier_version_of_the_experiment_are_not_counted(tmp_path: Path) -> None:
+    earlier = experiment_from(TWO_ACTIVATIONS, tmp_path)
+    folder = tmp_path / "made-up"
+    folder.mkdir()
+    store.write_experiment(folder, experiment_to_yaml(replace(earlier, seeds=(0,))))
+    store.append(folder, [record_of(trial, outcome="diverged") for trial in make_plan(earlier).trials().values()])
+    assert repr(actbench.load(folder)).endswith("2 arms x 1 seeds, 2 of 2 trials, 2 diverged, 0 failed>")
+
+
 def test_a_notebook_shows_the_table_with_its_notes(copied: Path) -> None:
     results = actbench.load("results/tiny")
     shown = results._repr_html_()
@@ -261,7 +266,7 @@ def test_interrupting_keeps_what_is_finished_and_says_how_to_go_on(
 
 
 def test_pieces_of_ones_own_are_used_for_one_run_and_read_back_without_them(copied: Path) -> None:
-    Path("tent.py").write_text(OWN, encoding="utf-8")
+    own_file(Path())
     options = {"seeds": 2, "vary": {"model.activation": ["relu", "tent"]}, "name": "own"}
     found = trained("tiny.yaml", use="tent.py", set=options)
     assert set(found.trials["arm"]) == {"relu", "tent"}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import learning_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment import experiment_to_yaml, value_to_yaml
+from actbench.records import Outcome
 from actbench.report.caveats import caveats
 from actbench.report.claims import claim_rows
 from actbench.report.compare import judge_results
@@ -52,9 +53,8 @@ def is_contradicted(results: Results) -> bool:
 
 
 def _outcomes(results: Results) -> dict[str, int]:
-    """How many of the plan's trials ended in each way, as far as they are on record."""
-    found = [results.records[key].outcome for key in results.plan.trials() if key in results.records]
-    return {outcome: found.count(outcome) for outcome in dict.fromkeys(("done", "diverged", "failed", *found))}
+    found = results.outcomes()
+    return {outcome: found[outcome] for outcome in get_args(Outcome)}
 
 
 def _effects_document(found: Effects) -> dict[str, Any]:
