@@ -13,7 +13,9 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"  # 
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
+from actbench.errors import UnusableEnvironmentError
 from actbench.exporting.runs import Point, Run
 
 DATABASE = "mlflow.db"
@@ -25,24 +27,42 @@ PAGE = 1000
 def write_runs(runs: Sequence[Run], folder: Path, experiment: str) -> int:
     """Add the runs to the folder's database unless they are there; a trial that has changed replaces its run.
 
-    Returns how many were written.
+    Returns how many were written. Raises `UnusableEnvironmentError` where MLflow cannot write there.
     """
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
-    client = MlflowClient(tracking_uri(folder))
+    try:
+        client = MlflowClient(tracking_uri(folder))
+        return _write_missing(client, _experiment_id(client, folder, experiment), runs)
+    except MlflowException as problem:
+        reason = str(problem).partition("\n")[0]
+        raise UnusableEnvironmentError(
+            f"{folder / DATABASE}: MLflow cannot write there ({reason}); mend that, or choose another --out"
+        ) from None
+
+
+def _experiment_id(client: MlflowClient, folder: Path, experiment: str) -> str:
     found = client.get_experiment_by_name(experiment)
     place = (folder / "artifacts").resolve().as_uri()
-    experiment_id = found.experiment_id if found else client.create_experiment(experiment, artifact_location=place)
-    present = {tags[TRIAL]: (tags.get(CHECKSUM), run_id) for run_id, tags in _present(client, experiment_id)}
+    return str(found.experiment_id if found else client.create_experiment(experiment, artifact_location=place))
+
+
+def _write_missing(client: MlflowClient, experiment_id: str, runs: Sequence[Run]) -> int:
+    """Write the runs that are not there as they are, and delete what they replace; how many were written."""
+    present: dict[str, dict[str, str | None]] = {}
+    for run_id, tags in _present(client, experiment_id):
+        present.setdefault(tags[TRIAL], {})[run_id] = tags.get(CHECKSUM)
     written = 0
     for run in runs:
         checksum = _checksum(run)
-        before, run_id = present.get(run.trial, (None, None))
-        if before != checksum:
+        found = present.get(run.trial, {})
+        kept = next((run_id for run_id, before in found.items() if before == checksum), None)
+        if kept is None:
             _write(client, experiment_id, run, checksum)
             written += 1
-            if run_id is not None:
+        for run_id in found:
+            if run_id != kept:  # of an earlier version of the trial, or of an export that was interrupted
                 client.delete_run(run_id)
     return written
 
