@@ -7,7 +7,7 @@ together from TensorBoard's own messages: its writer would add this machine's na
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
@@ -16,19 +16,23 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from actbench.disk import replace_file
+from actbench.experiment import value_to_text
 from actbench.exporting.runs import Point, Run, final_points
 
 FILE = "events.out.tfevents.0.actbench"
 FILE_VERSION = "brain.Event:2"
 FINAL_METRICS = ("accuracy/test", "accuracy/validation", "accuracy/train", "loss/test", "loss/validation", "loss/train")
+TRUTH, TEXT, NUMBER = map(int, (api_pb2.DATA_TYPE_BOOL, api_pb2.DATA_TYPE_STRING, api_pb2.DATA_TYPE_FLOAT64))
 STATUS = {"done": api_pb2.STATUS_SUCCESS, "diverged": api_pb2.STATUS_SUCCESS, "failed": api_pb2.STATUS_FAILURE}
 
 
 def write_runs(runs: Sequence[Run], folder: Path) -> None:
     """Write, or replace, the event file of every run below the folder, and the one that describes them all."""
-    _write(folder, [_hparams(metadata.EXPERIMENT_TAG, plugin_data_pb2.HParamsPluginData(experiment=_experiment(runs)))])
+    columns = _columns(runs)
+    described = plugin_data_pb2.HParamsPluginData(experiment=_experiment(runs, columns))
+    _write(folder, [_hparams(metadata.EXPERIMENT_TAG, described)])
     for run in runs:
-        _write(folder / run.name, _events(run))
+        _write(folder / run.name, _events(run, columns))
 
 
 def tag(metric: str) -> str:
@@ -48,12 +52,20 @@ def _write(folder: Path, events: Iterable[Event]) -> None:
     replace_file(folder / FILE, [content.getvalue()])
 
 
-def _experiment(runs: Sequence[Run]) -> api_pb2.Experiment:
+def _columns(runs: Sequence[Run]) -> dict[str, int]:
+    """What was varied and tuned, each with its type; texts where a column has values of several (32 and `full`)."""
+    types: dict[str, set[int]] = {}
+    for run in runs:
+        for name, value in run.varied.items():
+            types.setdefault(name, set()).add(_type(value))
+    return {name: found.pop() if len(found) == 1 else TEXT for name, found in types.items()}
+
+
+def _experiment(runs: Sequence[Run], columns: Mapping[str, int]) -> api_pb2.Experiment:
     """The columns of the HPARAMS tab: what was varied and tuned, and the final metrics that there are."""
-    columns = {name: value for run in runs for name, value in run.varied.items()}
     metrics = {tag(name) for run in runs for name in final_points(run)}
     return api_pb2.Experiment(
-        hparam_infos=[api_pb2.HParamInfo(name=name, type=_type(value)) for name, value in columns.items()],
+        hparam_infos=[api_pb2.HParamInfo(name=name, type=kind) for name, kind in columns.items()],
         metric_infos=[
             api_pb2.MetricInfo(name=api_pb2.MetricName(tag=name)) for name in FINAL_METRICS if name in metrics
         ],
@@ -62,17 +74,17 @@ def _experiment(runs: Sequence[Run]) -> api_pb2.Experiment:
 
 def _type(value: float | bool | str) -> int:
     if isinstance(value, bool):
-        return int(api_pb2.DATA_TYPE_BOOL)
-    return int(api_pb2.DATA_TYPE_STRING if isinstance(value, str) else api_pb2.DATA_TYPE_FLOAT64)
+        return TRUTH
+    return TEXT if isinstance(value, str) else NUMBER
 
 
-def _events(run: Run) -> list[Event]:
+def _events(run: Run, columns: Mapping[str, int]) -> list[Event]:
     started = plugin_data_pb2.SessionStartInfo(group_name=run.name, start_time_secs=0)
     for name, value in run.varied.items():
-        if isinstance(value, bool):
+        if columns[name] == TRUTH:
             started.hparams[name].bool_value = value
-        elif isinstance(value, str):
-            started.hparams[name].string_value = value
+        elif columns[name] == TEXT:
+            started.hparams[name].string_value = value_to_text(value)
         else:
             started.hparams[name].number_value = value
     ended = plugin_data_pb2.SessionEndInfo(status=STATUS[run.outcome], end_time_secs=run.wall_seconds)

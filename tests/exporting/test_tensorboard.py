@@ -6,13 +6,14 @@ import json
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actbench import errors
 from actbench.exporting.runs import runs_of
 from actbench.results import Results, load_results
-from builders import experiment_from
+from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
 from tuned_runs import TUNED, files_of, run
 
@@ -51,9 +52,8 @@ def test_the_event_accumulator_finds_every_curve_and_the_final_numbers(exported:
     assert test.step == 3
 
 
-def test_the_hparams_tab_has_a_row_for_every_trial_with_what_was_varied_and_its_metrics(
-    exported: Path, results: Results
-) -> None:
+def hparams_tab(exported: Path) -> tuple[Any, dict[str, Any]]:
+    """What the HPARAMS tab shows: its columns, and its rows by the names of the runs."""
     from tensorboard import context
     from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
     from tensorboard.plugins import base_plugin
@@ -65,19 +65,39 @@ def test_the_hparams_tab_has_a_row_for_every_trial_with_what_was_varied_and_its_
     backend = backend_context.Context(base_plugin.TBContext(data_provider=provider))
     request = context.RequestContext()
     experiment = get_experiment.Handler(request, backend, "", api_pb2.GetExperimentRequest()).run()
-    assert {info.name for info in experiment.hparam_infos} == {"model.activation", "train.lr", "phase", "seed"}
-    assert experiment.metric_infos[0].name.tag == "accuracy/test"
     asked = api_pb2.ListSessionGroupsRequest(
         start_index=0, slice_size=100, allowed_statuses=[api_pb2.STATUS_SUCCESS, api_pb2.STATUS_FAILURE]
     )
     groups = list_session_groups.Handler(request, backend, "", asked).run().session_groups
-    by_name = {group.name: group for group in groups}
+    return experiment, {group.name: group for group in groups}
+
+
+def test_the_hparams_tab_has_a_row_for_every_trial_with_what_was_varied_and_its_metrics(
+    exported: Path, results: Results
+) -> None:
+    experiment, by_name = hparams_tab(exported)
+    assert {info.name for info in experiment.hparam_infos} == {"model.activation", "train.lr", "phase", "seed"}
+    assert experiment.metric_infos[0].name.tag == "accuracy/test"
     assert set(by_name) == {run.name for run in runs_of(results)}
     row = by_name["final/relu/seed-0"]
     assert (row.hparams["model.activation"].string_value, row.hparams["train.lr"].number_value) == ("relu", 0.01)
     metrics = {value.name.tag: value.value for value in row.metric_values}
     one = next(run for run in runs_of(results) if run.name == row.name)
     assert metrics["accuracy/test"] == pytest.approx(next(p.value for p in one.points if p.metric == "test_accuracy"))
+
+
+def test_a_column_of_numbers_and_names_holds_texts_alone(tmp_path: Path) -> None:
+    from tensorboard.plugins.hparams import api_pb2
+
+    from actbench.exporting.to_tensorboard import write_runs
+
+    text = TWO_ACTIVATIONS.replace("model.activation: [relu, tanh]", "train.batch_size: [32, full]")
+    folder = run(experiment_from(text.replace("model.activation: relu", "train.batch_size: 32"), tmp_path), tmp_path)
+    write_runs(runs_of(load_results(folder.folder, tmp_path)), tmp_path / "logs")
+    experiment, rows = hparams_tab(tmp_path / "logs")
+    (info,) = (info for info in experiment.hparam_infos if info.name == "train.batch_size")
+    assert info.type == api_pb2.DATA_TYPE_STRING
+    assert {row.hparams[info.name].string_value for row in rows.values()} == {"32", "full"}
 
 
 def test_exporting_again_changes_no_byte_and_nothing_names_this_machine(exported: Path, results: Results) -> None:
