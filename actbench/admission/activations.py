@@ -45,6 +45,7 @@ from actbench.training.cost import measure_costs
 CENTRE = torch.linspace(-25.03, 25.11, 1501, dtype=torch.float64)
 STEP = 1e-5
 CLOSE, NEAR_A_KINK = 1e-6, 1e-3
+FAR = (1e2, 1e4, 1e8)
 COST_ROUNDS = 15
 
 
@@ -97,6 +98,7 @@ def _stays_in_bounds(entry: Entry, function: Function, *, is_default: bool) -> s
         raise Skipped("they are said of the default parameters")
     x = _wide_grid()
     values = function(x)
+    require_finite(values, x, "value")
     low, high = entry.bounds
     for bound, worst, sign in ((low, values.argmin(), -1), (high, values.argmax(), 1)):
         reached = float(values[worst])
@@ -104,7 +106,7 @@ def _stays_in_bounds(entry: Entry, function: Function, *, is_default: bool) -> s
             refuse(f"f({float(x[worst]):g}) = {reached:g} lies outside of {span(entry.bounds)}")
         if not isinf(bound) and abs(reached - bound) > 1e-3:
             refuse(f"no value comes near {bound:g}: the farthest is f({float(x[worst]):g}) = {reached:g}")
-        ends = [float((sign * function(torch.tensor([-x, x], dtype=torch.float64))).max()) for x in (1e2, 1e4, 1e8)]
+        ends = [float((sign * function(torch.linspace(-far, far, 1001, dtype=torch.float64))).max()) for far in FAR]
         if isinf(bound) and not all(later > earlier + 1 for earlier, later in itertools.pairwise(ends)):
             refuse(f"{bound:g} is said to be a bound, but the values stop at {reached:g}: say bounds=(low, high)")
     return f"every value is in {span(entry.bounds)}, and its ends are approached"

@@ -125,12 +125,13 @@ def _gives_one_number_per_example(entry: Entry, parameters: dict[str, Any]) -> s
 
 
 def _is_finite(entry: Entry, parameters: dict[str, Any]) -> str:
-    """On every kind of output that it accepts, its ends included."""
+    """On every kind of output that it accepts, its ends included, and where one class is at one of them alone."""
     for kind in entry.accepts:
         ordinary = predictions(kind, BATCH, CLASSES)
         ends = {"probabilities": (0.0, 1.0), "bounded scores": (-1.0, 1.0), "scores": (-1e4, 1e4)}
-        extreme = [torch.full((BATCH, CLASSES), end) for end in ends.get(kind, (-1e4, 0.0))]
-        for prediction in (ordinary, *extreme):
+        low, high = (torch.full((BATCH, CLASSES), end) for end in ends.get(kind, (-1e4, 0.0)))
+        certain = torch.cat([high[:, :1], low[:, 1:]], dim=1)
+        for prediction in (ordinary, low, high, certain):
             values, slopes = both(lambda one: _call(entry, one, parameters), prediction)
             require_finite(values, prediction[:, 0], f"value for {kind}")
             require_finite(slopes, prediction, f"derivative for {kind}")

@@ -42,6 +42,12 @@ ACTIVATIONS = {
         "bounds",
         "-inf is said to be a bound, but the values stop at -1",
     ),
+    "NaN between": (
+        "activation(formula='max(0, x)', bounds=(0, inf), reference='y')",
+        "torch.where((x - 77).abs() < 0.5, x * float('nan'), torch.relu(x))",
+        "bounds",
+        "its value is NaN at 76.51, 76.52, 76.53, ... in float64",
+    ),
     "NaN at 0": (
         "activation(formula='sin(x) / x', bounds=(-0.21723, 1), reference='y')",
         "torch.sin(x) / x",
@@ -251,6 +257,13 @@ LOSSES = {
         "finite",
         "its value for probabilities is NaN",
     ),
+    "infinite where it is certain": (
+        "loss(formula='log(sum(exp(prediction))) - prediction[label]', accepts=('scores',), across_units=True, "
+        "reference='y')",
+        "-(prediction.softmax(-1) * target).sum(-1).log()",
+        "finite",
+        "its value for scores is infinite",
+    ),
     "detached": (SQUARE, "((prediction.detach() - target) ** 2).sum(-1)", "derivative", "its gradient is detached"),
     "no label": (
         "loss(formula='sum(prediction ** 2)', accepts=('scores',), reference='y')",
@@ -337,6 +350,11 @@ def test_good_pieces_of_every_kind_pass(tmp_path: Path) -> None:
     for kind, (decorator, signature, body) in good.items():
         found = checks_of(kind, function_text(decorator, signature, body), tmp_path)
         assert {name: check.reason for name, check in found.items() if check.outcome == "refused"} == {}
+
+
+def test_values_that_grow_without_end_in_waves_have_no_bounds(tmp_path: Path) -> None:
+    text = function_text("activation(formula='x * sin(x)', reference='y')", "own(x)", "return x * x.sin()")
+    assert checks_of("activation", text, tmp_path)["bounds"].outcome == "pass"
 
 
 def test_checking_leaves_the_global_random_numbers_as_they_were(tmp_path: Path) -> None:
