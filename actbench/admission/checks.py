@@ -9,12 +9,13 @@ from typing import Literal, NoReturn
 
 import torch
 from torch import Tensor
+from torch.autograd.gradcheck import GradcheckError, gradcheck
 
 Outcome = Literal["pass", "refused", "note", "skipped"]
 Function = Callable[[Tensor], Tensor]
 Examine = Callable[[], str]
 
-TRIALS, BATCH, UNITS = 3, 32, 8
+TRIALS, BATCH, UNITS, CLASSES = 3, 32, 8, 10
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 EXTREMES = (-1e4, -200.0, -20.0, -6.0, -3.0, -1.0, -0.5, -1e-30, 0.0, 1e-30, 0.5, 1.0, 3.0, 6.0, 20.0, 200.0, 1e4)
 LONGEST_CAUSE = 200
@@ -151,6 +152,26 @@ def stays_within_its_trial(function: Function, x: Tensor) -> str:
     if not same_bits(function(x[:1])[0], values[0]):
         refuse("mixes trials: a trial alone has other values than in a stack")
     return f"{len(x)} trials, one of them changed, also to NaN: the others keep every bit"
+
+
+def has_its_derivative(function: Function, x: Tensor) -> str:
+    """Whether autograd agrees with finite differences in float64, unit by unit."""
+    both(function, x)
+    try:
+        gradcheck(function, (x.requires_grad_(),), eps=1e-6, atol=1e-5, rtol=1e-4)
+    except GradcheckError as error:
+        refuse(f"autograd does not agree with differences: {str(error).splitlines()[0][:120]}")
+    return "autograd agrees with differences"
+
+
+def gradient_agrees(function: Function, gradient: Callable[..., Tensor], x: Tensor, shape: Sequence[int]) -> str:
+    """Whether `gradient(outer, value, x)` is what autograd gives, for values of that shape."""
+    leaf, outer = x.clone().requires_grad_(), draws(*shape, seed=2)
+    value = function(leaf)
+    (wanted,) = torch.autograd.grad(value, leaf, outer)
+    if not torch.allclose(gradient(outer, value.detach(), x), wanted, rtol=1e-4, atol=1e-5):
+        refuse("the gradient that is given is not the function's")
+    return "the gradient that is given is autograd's"
 
 
 def runs_on_cuda(function: Function, x: Tensor) -> str:

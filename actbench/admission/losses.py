@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from actbench.admission.checks import (
     BATCH,
+    CLASSES,
     TRIALS,
     Check,
     Examine,
@@ -17,6 +18,8 @@ from actbench.admission.checks import (
     answers,
     both,
     draws,
+    gradient_agrees,
+    has_its_derivative,
     is_repeatable,
     keeps_images_apart,
     keeps_its_input,
@@ -27,11 +30,8 @@ from actbench.admission.checks import (
     stays_within_its_trial,
 )
 from actbench.admission.formulas import require_formula
-from actbench.admission.outputs import has_its_derivative
 from actbench.catalogue.registry import Entry, Yields
 from actbench.choices import Choice
-
-CLASSES = 10
 
 
 def examine_loss(choice: Choice) -> list[Check]:
@@ -63,8 +63,11 @@ def examine_loss(choice: Choice) -> list[Check]:
         "stack": lambda: stays_within_its_trial(function, stack),
         "cuda": lambda: runs_on_cuda(function, stack),
     }
-    if entry.gradient:
-        questions["gradient"] = lambda: _gradient_agrees(entry, parameters, stack)
+    if gradient := entry.gradient:
+        label = labels(stack).contiguous()
+        questions["gradient"] = lambda: gradient_agrees(
+            given_itself, lambda outer, value, x: gradient(outer, value, x, label, **parameters), stack, label.shape
+        )
     return answers(questions, {})
 
 
@@ -144,17 +147,3 @@ def _heeds_the_label(entry: Entry, prediction: Tensor, parameters: dict[str, Any
     if bool((given == other).all()):
         refuse("it is the same whatever the label is")
     return "another label gives another loss"
-
-
-def _gradient_agrees(entry: Entry, parameters: dict[str, Any], stack: Tensor) -> str:
-    assert entry.gradient is not None
-    label = labels(stack).contiguous()
-    outer = draws(*stack.shape[:-1], seed=2)
-    leaf = stack.clone().requires_grad_()
-    value = entry.function(leaf, label, **parameters)
-    (wanted,) = torch.autograd.grad(value, leaf, outer)
-    if not torch.allclose(
-        entry.gradient(outer, value.detach(), stack, label, **parameters), wanted, rtol=1e-4, atol=1e-5
-    ):
-        refuse("the gradient that is given is not the function's")
-    return "the gradient that is given is autograd's"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from math import inf, isinf
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.gradcheck import GradcheckError, gradcheck
 
 from actbench.admission.checks import (
     BATCH,
+    CLASSES,
     DTYPES,
     TRIALS,
     Check,
@@ -20,6 +19,8 @@ from actbench.admission.checks import (
     answers,
     both,
     draws,
+    gradient_agrees,
+    has_its_derivative,
     is_repeatable,
     keeps_images_apart,
     keeps_its_input,
@@ -34,7 +35,6 @@ from actbench.admission.formulas import require_formula
 from actbench.catalogue.registry import Entry
 from actbench.choices import Choice
 
-CLASSES = 10
 FAR = ((1e4, -1e4, 0.0), (-1e4, -1e4, -1e4), (1e4, 1e4, 1e4), (0.0, 0.0, 0.0), (89.0, 0.0, 0.0))
 RANGES = {"probabilities": (0.0, 1.0), "log-probabilities": (-inf, 0.0)}
 
@@ -60,8 +60,10 @@ def examine_output(choice: Choice) -> list[Check]:
         "stack": lambda: stays_within_its_trial(function, stack),
         "cuda": lambda: runs_on_cuda(function, stack),
     }
-    if entry.gradient:
-        questions["gradient"] = lambda: _gradient_agrees(entry, parameters, stack)
+    if gradient := entry.gradient:
+        questions["gradient"] = lambda: gradient_agrees(
+            given_itself, partial(gradient, **parameters), stack, stack.shape
+        )
     return answers(questions, {})
 
 
@@ -124,16 +126,6 @@ def _is_finite(function: Function) -> str:
     return "values and derivatives for scores from -10,000 to 10,000"
 
 
-def has_its_derivative(function: Function, x: Tensor) -> str:
-    """Whether autograd agrees with finite differences in float64, unit by unit."""
-    both(function, x)
-    try:
-        gradcheck(function, (x.requires_grad_(),), eps=1e-6, atol=1e-5, rtol=1e-4)
-    except GradcheckError as error:
-        refuse(f"autograd does not agree with differences: {str(error).splitlines()[0][:120]}")
-    return "autograd agrees with differences"
-
-
 def _mixes_units_as_said(entry: Entry, function: Function) -> str:
     before = torch.tensor([0.3, -0.7, 1.1, 0.2], dtype=torch.float64)
     after = before.clone()
@@ -142,14 +134,3 @@ def _mixes_units_as_said(entry: Entry, function: Function) -> str:
     if mixes != entry.across_units:
         refuse(f"one unit's score {'changes' if mixes else 'changes no'} other units: say across_units={mixes}")
     return "mixes units" if mixes else "each unit by itself"
-
-
-def _gradient_agrees(entry: Entry, parameters: dict[str, Any], stack: Tensor) -> str:
-    assert entry.gradient is not None
-    outer = draws(*stack.shape, seed=2)
-    leaf = stack.clone().requires_grad_()
-    value = entry.function(leaf, **parameters)
-    (wanted,) = torch.autograd.grad(value, leaf, outer)
-    if not torch.allclose(entry.gradient(outer, value.detach(), stack, **parameters), wanted, rtol=1e-4, atol=1e-5):
-        refuse("the gradient that is given is not the function's")
-    return "the gradient that is given is autograd's"
