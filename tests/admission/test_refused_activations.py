@@ -1,0 +1,147 @@
+"""An activation that is not what it says, or that could harm other trials, is refused with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from examined import ROOT, checks_of, refused_because
+from own_files import function_text
+
+LINE = "activation(formula='x', reference='a test')"
+
+ACTIVATIONS = {
+    "wrong bounds": (
+        "activation(formula='tanh(x)', bounds=(0, 1), reference='y')",
+        "torch.tanh(x)",
+        "bounds",
+        "f(-200) = -1 lies outside of [0, 1]",
+    ),
+    "wide bounds": (
+        "activation(formula='tanh(x)', bounds=(-2, 1), reference='y')",
+        "torch.tanh(x)",
+        "bounds",
+        "no value comes near -2",
+    ),
+    "no bounds": (
+        "activation(formula='tanh(x)', reference='y')",
+        "torch.tanh(x)",
+        "bounds",
+        "-inf is said to be a bound, but the values stop at -1",
+    ),
+    "NaN between": (
+        "activation(formula='max(0, x)', bounds=(0, inf), reference='y')",
+        "torch.where((x - 77).abs() < 0.5, x * float('nan'), torch.relu(x))",
+        "bounds",
+        "its value is NaN at 76.51, 76.52, 76.53, ... in float64",
+    ),
+    "NaN at 0": (
+        "activation(formula='sin(x) / x', bounds=(-0.21723, 1), reference='y')",
+        "torch.sin(x) / x",
+        "finite",
+        "its value is NaN at 0 in float32",
+    ),
+    "infinite": (
+        "activation(formula='exp(x)', bounds=(0, inf), reference='y')",
+        "torch.exp(x)",
+        "finite",
+        "its value is infinite at 200, 10000 in float32",
+    ),
+    "gradient NaN at 0": (
+        LINE,
+        "x.abs().sqrt() * x.abs().sqrt() * torch.sign(x)",
+        "finite",
+        "its derivative is NaN at",
+    ),
+    "detached": (LINE, "x.detach()", "derivative", "its gradient is detached"),
+    "partly detached": (
+        "activation(formula='x * x', bounds=(0, inf), reference='y')",
+        "x * x.detach()",
+        "derivative",
+        "a part of it is detached",
+    ),
+    "no tensor": (LINE, "x.tolist()", "derivative", "gives list instead of a tensor"),
+    "mixes trials": (
+        LINE,
+        "x - x.mean(dim=0, keepdim=True) if x.dim() == 3 else x",
+        "stack",
+        "mixes trials: other values in one trial of a stack change the values of another",
+    ),
+    "gradient mixes trials": (
+        LINE,
+        "x + 0 * x.sum() if x.dim() == 3 else x",
+        "stack",
+        "mixes trials: NaN in one trial",
+    ),
+    "mixes units": (
+        LINE,
+        "x - x.mean(dim=-1, keepdim=True) if x.dim() == 3 else x",
+        "elementwise",
+        "one input changes other values of its trial",
+    ),
+    "random": (ROOT, "torch.nn.functional.dropout(torch.relu(x), 0.5)", "repeatable", "it draws random numbers"),
+    "state": (ROOT, "(calls.append(1), torch.relu(x) * len(calls))[1]", "repeatable", "it keeps a state"),
+    "in place": (ROOT, "x.clamp_(min=0)", "input", "changes its input in place"),
+    "dtype": (ROOT, "torch.relu(x).float()", "shape and dtype", "turns torch.float64"),
+    "shape": (ROOT, "torch.relu(x).flatten()", "shape and dtype", "of shape ()"),
+    "other formula": (
+        "activation(formula='2 * x', reference='y')",
+        "x",
+        "formula",
+        "the formula gives -50.06 at -25.03, and the function -25.03",
+    ),
+    "prose for a formula": (
+        "activation(formula='the identity', reference='y')",
+        "x",
+        "formula",
+        "is no Python expression",
+    ),
+    "unknown name in the formula": (
+        "activation(formula='x + y', reference='y')",
+        "x",
+        "formula",
+        "'y' is nothing that a formula can say",
+    ),
+    "code in the formula": (
+        "activation(formula='open(1)', reference='y')",
+        "x",
+        "formula",
+        "'open(1)' is nothing that a formula can say",
+    ),
+    "raises": (LINE, "x.no_such_method()", "shape and dtype", "raises AttributeError"),
+}
+
+
+@pytest.mark.parametrize("case", ACTIVATIONS)
+def test_an_activation_is_refused_with_the_reason(case: str, tmp_path: Path) -> None:
+    decorator, expression, check, reason = ACTIVATIONS[case]
+    text = function_text(decorator, "own(x)", f"return {expression}")
+    assert reason in refused_because("activation", text, check, tmp_path)
+
+
+def test_a_function_that_is_right_in_float64_alone_is_refused(tmp_path: Path) -> None:
+    text = function_text(LINE, "own(x)", "return x if x.dtype == torch.float64 else x + (1e8 + x * 0 - 1e8 + 0.5)")
+    assert "float32 is off by" in refused_because("activation", text, "float32", tmp_path)
+
+
+def test_a_learnt_parameter_that_no_gradient_reaches_is_refused(tmp_path: Path) -> None:
+    decorator = "activation(formula='slope * x', learnable=('slope',), reference='y')"
+    text = function_text(
+        decorator, "own(x, *, slope=1.0)", "return x * (slope.detach() if hasattr(slope, 'detach') else slope)"
+    )
+    assert "no gradient reaches slope" in refused_because("activation", text, "learnt parameters", tmp_path)
+
+
+def test_a_kernel_that_is_not_the_function_is_refused(tmp_path: Path) -> None:
+    decorator = (
+        "activation(formula='2 * x', reference='y', kernel=__import__('actbench.catalogue.kernels', "
+        "fromlist=['Kernel']).Kernel(lambda x, out: torch.mul(x, 2, out=out), lambda outer, value, x: outer.mul_(3)))"
+    )
+    text = function_text(decorator, "own(x)", "return 2 * x")
+    assert refused_because("activation", text, "kernel", tmp_path) == "the kernel's derivative are not the function's"
+
+
+def test_values_that_grow_without_end_in_waves_have_no_bounds(tmp_path: Path) -> None:
+    text = function_text("activation(formula='x * sin(x)', reference='y')", "own(x)", "return x * x.sin()")
+    assert checks_of("activation", text, tmp_path)["bounds"].outcome == "pass"

@@ -1,0 +1,30 @@
+"""What the checks answer about the only piece in a file, and beginnings of such files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from actbench.admission.checks import Check
+from actbench.admission.verdict import examine
+from actbench.choices import parse_choice
+from own_files import entries_of, own_file
+
+ROOT = "activation(formula='x if x > 0 else 0', bounds=(0, inf), reference='a test')"
+DRAWN = "initialiser(formula='normal(0, 1)', reference='a test')"
+ARGUMENTS = "own(shape, fan_in, fan_out, generator)"
+LOSS = "own(prediction, label)"
+
+
+def checks_of(kind: str, text: str, folder: Path) -> dict[str, Check]:
+    """What was answered to every question about the only entry of a file."""
+    with entries_of(own_file(folder, text)) as (entry,):
+        assert entry.kind == kind
+        return {
+            check.name: check for check in examine(parse_choice(entry.kind, entry.name), measures_cost=False).checks
+        }
+
+
+def refused_because(kind: str, text: str, check: str, folder: Path) -> str:
+    found = checks_of(kind, text, folder)[check]
+    assert found.outcome == "refused"
+    return found.reason
