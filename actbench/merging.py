@@ -13,6 +13,7 @@ from actbench import store
 from actbench.disk import append_lines, write_atomically
 from actbench.errors import ConfigurationError
 from actbench.experiment import experiment_to_yaml
+from actbench.folder_lock import locked
 from actbench.journal import Damage, checksum_of
 from actbench.plan import plan_to_json
 from actbench.records import TrialRecord
@@ -71,7 +72,7 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
     target = root / experiment.name
     everything = [load_results(target, root), *found] if is_result_folder(target) else found
     _require_one_experiment(everything)
-    with store.locked(target):
+    with locked(target):
         set_aside = store.set_damaged_lines_aside(target)
         store.write_experiment(target, experiment_to_yaml(experiment))
         sources = [_take(target, one) for one in found]

@@ -19,6 +19,7 @@ from actbench.disk import append_lines
 from actbench.environment import DeviceOption, count_workers, describe_environment, require_bf16, resolve_device
 from actbench.executors import Limits
 from actbench.experiment import Experiment, experiment_to_yaml
+from actbench.folder_lock import locked
 from actbench.merging import new_lines
 from actbench.plan import Plan, make_plan, plan_to_json
 from actbench.ray_executor import connect_to_ray
@@ -113,7 +114,7 @@ def run_experiment(
         load_arrays = cache(partial(_load_data, dataset, options.data_folder, say))
         if missing:
             load_arrays()
-        with store.locked(folder):
+        with locked(folder):
             if options.fresh and (aside := store.set_aside(folder)):
                 say(f"The earlier results are now in {aside}.")
             journal = _mended_journal(folder, journal, say)

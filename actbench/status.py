@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from actbench import store
+from actbench.folder_lock import is_locked
 from actbench.plan import Plan, finished, finished_for_shard, make_plan
 from actbench.records import TrialRecord
 from actbench.report.dry_run import count_by_arm, settings_to_do
@@ -78,36 +78,3 @@ def _time_left(
     journal = results.folder / store.JOURNAL
     since = now.timestamp() - journal.stat().st_mtime if journal.is_file() else 0.0
     return max(0.0, seconds - max(0.0, since)), speed.basis
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a process is at work in the folder; nothing is created or changed by looking, where there is flock."""
-    if os.name != "posix":
-        return _is_locked_by_trying(folder)
-    try:
-        descriptor = os.open(
-            folder / store.LOCK, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        )
-    except OSError:
-        return False
-    try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _is_locked_by_trying(folder: Path) -> bool:
-    from filelock import FileLock, Timeout
-
-    if not (folder / store.LOCK).exists():
-        return False
-    try:
-        FileLock(folder / store.LOCK, timeout=0).acquire().lock.release()
-    except Timeout:
-        return True
-    return False

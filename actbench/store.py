@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import json
 import re
@@ -15,6 +14,7 @@ from typing import Any
 from actbench import __version__
 from actbench.disk import append_lines, read_mapping, replace_file, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.folder_lock import LOCK
 from actbench.journal import (
     Damage,
     NewerSchemaError,
@@ -28,14 +28,11 @@ from actbench.journal import (
 from actbench.records import SCHEMA, TrialRecord
 from actbench.yaml_source import write_yaml
 
-EXPERIMENT, ENVIRONMENT, JOURNAL, LOCK = "experiment.yaml", "environment.json", "trials.jsonl", ".lock"
+EXPERIMENT, ENVIRONMENT, JOURNAL = "experiment.yaml", "environment.json", "trials.jsonl"
 DAMAGED = "trials.damaged.jsonl"
 PLAN = "plan.json"
-TEMPORARY = re.compile(r"\.[\w.-]+\.(csv|json|jsonl|log|md|yaml)-[a-z0-9_]{8}")
 VERSION = re.compile(r"\d[\w.+]{0,30}")
 MANY_OBJECTS = 100_000
-LOOK_SECONDS = 0.2  # for which somebody who only looks may seem to hold a lock
-DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -50,51 +47,6 @@ class Journal:
     damaged_lines: int
     test_reads: int
     state: tuple[int, ...] = field(default=(), compare=False)
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Create the folder and keep other processes out; raises `UnusableEnvironmentError` where that cannot be.
-
-    Whatever goes wrong with the folder or its disk while it is locked is raised as `UnusableEnvironmentError` too.
-    """
-    from filelock import FileLock, Timeout
-
-    was_there = False
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        was_there = True
-        with FileLock(folder / LOCK, timeout=LOOK_SECONDS, poll_interval=LOOK_SECONDS / 10):
-            for path in leftovers(folder):
-                path.unlink(missing_ok=True)
-            yield
-    except Timeout:
-        raise UnusableEnvironmentError(
-            f"{folder}: another actbench is running in this folder; wait for it or choose another --results"
-        ) from None
-    except (OSError, ConfigurationError) as problem:
-        if was_there and not folder.is_dir():
-            raise UnusableEnvironmentError(
-                f"{folder}: removed or renamed while actbench was writing there; put it back, and the same command "
-                "goes on with what is in it"
-            ) from None
-        raise UnusableEnvironmentError(_what_stopped(folder, problem)) from None
-
-
-def _what_stopped(folder: Path, problem: Exception) -> str:
-    if not isinstance(problem, OSError):
-        return str(problem)
-    reason = problem.strerror or type(problem).__name__
-    cure = "make room, or mend the disk: " if problem.errno in DISK_TROUBLE else ""
-    return (
-        f"{problem.filename or folder}: cannot be written ({reason}); {cure}what was finished is kept, and the same "
-        "command goes on from there"
-    )
-
-
-def leftovers(folder: Path) -> list[Path]:
-    """Temporary files that a killed run has left in the folder."""
-    return sorted(path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name))
 
 
 def read_journal(folder: Path, earlier: Journal | None = None) -> Journal:

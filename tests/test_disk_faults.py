@@ -14,6 +14,7 @@ import pytest
 from actbench import store
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment import Experiment
+from actbench.folder_lock import LOCK
 from actbench.report.tables import primary_comparison, table_texts, write_tables
 from actbench.results import load_results
 from actbench.run_log import LOG
@@ -52,7 +53,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 
 def state_of(folder: Path) -> State:
     """Every file of the folder, apart from the lock and the log; the journal's lines in an order of their own."""
-    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in (store.LOCK, LOG)}
+    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in (LOCK, LOG)}
     return found | {store.JOURNAL: b"\n".join(sorted(found.get(store.JOURNAL, b"").splitlines()))}
 
 

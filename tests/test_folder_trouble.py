@@ -33,8 +33,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 import actbench.runner
-from actbench import store
-with store.locked(Path(sys.argv[1])):
+from actbench.folder_lock import locked
+with locked(Path(sys.argv[1])):
     print("inside", flush=True)
     sys.stdin.read()
 """

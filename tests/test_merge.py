@@ -11,6 +11,7 @@ import pytest
 from actbench import errors, store
 from actbench.errors import ConfigurationError
 from actbench.experiment import Experiment
+from actbench.folder_lock import locked
 from actbench.merging import merge_document, merge_folders
 from actbench.report.tables import write_tables
 from actbench.results import load_results
@@ -107,7 +108,7 @@ def test_the_results_of_another_experiment_under_this_name_are_not_mixed_in(shar
 
 def test_a_folder_in_use_is_not_merged_into(shards: list[Path], tmp_path: Path) -> None:
     with (
-        store.locked(tmp_path / "results" / "made-up"),
+        locked(tmp_path / "results" / "made-up"),
         pytest.raises(errors.UnusableEnvironmentError, match="another actbench"),
     ):
         merge_folders(shards, tmp_path / "results")

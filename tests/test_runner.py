@@ -12,6 +12,7 @@ from actbench import store
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import Experiment
+from actbench.folder_lock import locked
 from actbench.plan import make_plan
 from actbench.records import TrialRecord
 from actbench.run_state import RunState
@@ -177,7 +178,7 @@ def test_fresh_waits_for_no_one_and_takes_nothing_from_a_run_in_progress(
     experiment: Experiment, tmp_path: Path
 ) -> None:
     folder = run(experiment, tmp_path).folder
-    with store.locked(folder), pytest.raises(UnusableEnvironmentError, match="another actbench"):
+    with locked(folder), pytest.raises(UnusableEnvironmentError, match="another actbench"):
         run(experiment, tmp_path, fresh=True)
     assert len(store.read_journal(folder).records) == 6
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,13 @@ import pytest
 
 from actbench import errors, store
 from actbench.experiment import Experiment, experiment_to_yaml
+from actbench.folder_lock import LOCK, is_locked, locked
 from actbench.plan import make_plan
 from actbench.report.status import status_sections
 from actbench.results import result_folder
 from actbench.run_log import LOG, write_log
 from actbench.shards import Shard
-from actbench.status import is_locked, look_at
+from actbench.status import look_at
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from in_process import Answer, invoke
 from own_files import EXPERIMENT as OWN_EXPERIMENT
@@ -65,7 +67,7 @@ def document(folder: Path) -> dict[str, Any]:
 
 
 def test_a_run_in_progress_is_seen_while_it_holds_the_lock_and_nothing_is_changed(folder: Path) -> None:
-    with store.locked(folder):
+    with locked(folder):
         before = seen(folder)
         found = document(folder)
         answer = invoke("status", folder)
@@ -94,7 +96,7 @@ def test_a_run_that_stopped_is_told_from_one_at_work_and_how_it_goes_on(folder: 
         answer.stdout
     )
     assert seen(folder) == before
-    assert store.LOCK not in before
+    assert LOCK not in before
 
 
 def test_a_finished_experiment_is_finished_and_has_no_time_left(experiment: Experiment, tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_the_latest_folder_is_meant_where_none_is_named(
 
 def test_before_the_first_trial_has_ended_the_time_left_is_a_guess(folder: Path) -> None:
     (folder / store.JOURNAL).unlink()
-    with store.locked(folder):
+    with locked(folder):
         found = document(folder)
     assert found["trials"] == {"planned": 6, "done": 0, "diverged": 0, "failed": 0}
     assert "a guess" in found["seconds_basis"]
@@ -221,9 +223,18 @@ def test_times_are_told_as_so_long_ago(folder: Path) -> None:
 def test_whether_a_folder_is_locked_is_seen_without_a_trace(tmp_path: Path) -> None:
     assert not is_locked(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    with store.locked(tmp_path):
+    with locked(tmp_path):
         assert is_locked(tmp_path)
         assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
+
+
+def test_where_there_are_no_locks_nobody_is_said_to_hold_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    (tmp_path / LOCK).touch()
+    monkeypatch.setattr("fcntl.flock", refuse)
     assert not is_locked(tmp_path)
 
 

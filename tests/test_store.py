@@ -11,6 +11,7 @@ from filelock import FileLock
 from actbench import store
 from actbench.disk import write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.folder_lock import LOCK, locked
 from actbench.journal import journal_line
 from actbench.plan import make_plan
 from actbench.records import TrialRecord
@@ -47,9 +48,9 @@ def test_a_finished_trial_counts_rather_than_a_failed_one(tmp_path: Path, record
 
 def test_a_locked_folder_says_that_another_run_is_in_it(tmp_path: Path) -> None:
     with (
-        FileLock(tmp_path / store.LOCK),
+        FileLock(tmp_path / LOCK),
         pytest.raises(UnusableEnvironmentError, match="another actbench"),
-        store.locked(tmp_path),
+        locked(tmp_path),
     ):
         pass
 
@@ -58,7 +59,7 @@ def test_a_folder_that_cannot_be_made_is_an_environment_problem(tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(UnusableEnvironmentError, match="cannot be written"),
-        store.locked(tmp_path / "file" / "results"),
+        locked(tmp_path / "file" / "results"),
     ):
         pass
 
@@ -86,12 +87,12 @@ def test_environments_of_earlier_runs_are_kept(tmp_path: Path) -> None:
 def test_setting_aside_never_overwrites(tmp_path: Path) -> None:
     folder = tmp_path / "mnist"
     folder.mkdir()
-    (folder / store.LOCK).touch()
+    (folder / LOCK).touch()
     assert store.set_aside(folder) is None
     for number in (1, 2):
         (folder / store.JOURNAL).write_text(f"{number}")
         assert store.set_aside(folder) == tmp_path / f"mnist.{number}"
-        assert [path.name for path in folder.iterdir()] == [store.LOCK]
+        assert [path.name for path in folder.iterdir()] == [LOCK]
     assert [(tmp_path / f"mnist.{number}" / store.JOURNAL).read_text() for number in (1, 2)] == ["1", "2"]
 
 

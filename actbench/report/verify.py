@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from actbench import store
 from actbench.errors import ExpectedError
+from actbench.folder_lock import leftovers
 from actbench.journal import Damage
 from actbench.plan import plan_to_json
 from actbench.records import TRAINING_CODE_VERSION, TrialRecord
@@ -216,7 +217,7 @@ def _first_difference(found: bytes, expected: bytes) -> int:
 
 def _traces(folder: Path) -> Iterator[Finding]:
     """What earlier runs have left."""
-    for path in store.leftovers(folder):
+    for path in leftovers(folder):
         yield Finding(path.name, "note", "a temporary file of a run that was killed; the next run removes it")
     if (folder / store.DAMAGED).is_file():
         yield Finding(store.DAMAGED, "note", "lines of the journal that earlier runs have set aside; nothing reads it")

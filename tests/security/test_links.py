@@ -10,6 +10,7 @@ import pytest
 from actbench import store
 from actbench.config import load_experiment
 from actbench.experiment import experiment_to_yaml
+from actbench.folder_lock import LOCK
 from actbench.plan import make_plan, plan_to_json
 from builders import record_of
 from in_process import invoke
@@ -53,7 +54,7 @@ def test_a_link_that_leads_out_is_replaced_and_not_followed(name: str, finished:
 
 
 def test_a_lock_that_leads_out_is_refused(finished: Path) -> None:
-    link_out(finished / store.LOCK)
+    link_out(finished / LOCK)
     answer = invoke("run", "f.yaml", "--jobs", "1")
     assert Path("precious").read_text(encoding="utf-8") == PRECIOUS
     assert answer.exit_code == 4
