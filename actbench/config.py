@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,28 +16,24 @@ from actbench.compatibility import conflicts
 from actbench.errors import ConfigurationError
 from actbench.expectations import read_expectations
 from actbench.experiment import (
-    MARGIN,
-    NAME_LENGTH,
     SECTIONS,
-    TUNING_SEEDS,
     Expectation,
     Experiment,
     Factor,
     Values,
 )
 from actbench.overrides import apply_override
+from actbench.plain_keys import read_margin, read_name, read_seeds, read_tuning_seeds
 from actbench.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.validation import Mistake, SettingPath, sentences, validated_setting, varied_values
 from actbench.yaml_source import LARGEST_FILE_BYTES, Problem, Source, dotted_path, printable, read_yaml
 
 KNOWN_KEYS = ("name", *SECTIONS, "vary", "tune", "tuning_seeds", "seeds", "baseline", "margin", "expect")
-MOST_TUNING_SEEDS = 100
-MOST_SEEDS = 10_000
 MOST_ARMS = 10_000
 MOST_TRIALS = 100_000
 MOST_MISTAKES_SHOWN = 100
-WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
-DEFAULT_SEEDS = 10
+T = TypeVar("T")
+
 SETTING_PATHS = tuple(f"{part}.{name}" for part, model in SECTIONS.items() for name in model.model_fields)
 SETTING_PARTS = ((), ("vary",), ("tune",), ("tuning_seeds",), *((section,) for section in SECTIONS))
 
@@ -110,14 +106,14 @@ class _Loader:
             if not self.is_record:
                 self._require_loaded(settings, factors)
             experiment = Experiment(
-                name=self._name(data.get("name"), default_name),
+                name=self._plain("name", lambda given: read_name(given, default_name)),
                 settings=settings,
                 factors=factors,
-                seeds=self._seeds(data.get("seeds")),
+                seeds=self._plain("seeds", read_seeds),
                 baseline=self._baseline(data.get("baseline"), factors),
                 tune=tuple(self._nuisances(data.get("tune"), factors)),
-                tuning_seeds=self._tuning_seeds(data.get("tuning_seeds")),
-                margin=self._margin(data.get("margin")),
+                tuning_seeds=self._plain("tuning_seeds", read_tuning_seeds),
+                margin=self._plain("margin", read_margin),
             )
             is_sound = not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems)
             if is_sound:
@@ -162,31 +158,12 @@ class _Loader:
                 if not one.is_loaded():
                     self._problem(path, not_loaded(one.kind, one.name, piece.checksum))
 
-    def _name(self, given: Any, default: str) -> str:
-        name = default if given is None else given
-        allowed = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
-        ok = isinstance(name, str) and name.isascii() and len(name) <= NAME_LENGTH and name[:1].isalnum()
-        if not ok or not all(c.isalnum() or c in "._-" for c in name):
-            self._problem(("name",), f"expected a name of {allowed} (at most {NAME_LENGTH}), found {shown(name)}")
-            return "unnamed"
-        if name.endswith(".") or name.split(".")[0].lower() in WINDOWS_DEVICES:
-            reason = "ends in a dot" if name.endswith(".") else "is a device there"
-            self._problem(("name",), f"expected a name that a folder can have on Windows too; {name!r} {reason}")
-            return "unnamed"
-        return str(name)
-
-    def _seeds(self, given: Any) -> tuple[int, ...]:
-        given = DEFAULT_SEEDS if given is None else given
-        numbers = given if isinstance(given, tuple) else (given,)
-        whole = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**63 for n in numbers)
-        if isinstance(given, tuple):
-            if whole and numbers and len(set(numbers)) == len(numbers) <= MOST_SEEDS:
-                return tuple(numbers)
-        elif whole and 1 <= given <= MOST_SEEDS:
-            return tuple(range(given))
-        wanted = f"how many seeds (1 to {MOST_SEEDS:,}) or a list of different whole numbers of at least 0"
-        self._problem(("seeds",), f"expected {wanted}, found {shown(given)}")
-        return (0,)
+    def _plain(self, key: str, read: Callable[[Any], tuple[T, str]]) -> T:
+        """What stands under a key that holds a plain value, or what is taken for it where nothing or a mistake does."""
+        value, mistake = read(self.source.data.get(key))
+        if mistake:
+            self._problem((key,), mistake)
+        return value
 
     def _factors(self, section: str, given: Any) -> Iterator[Factor]:
         if given is None:
@@ -217,24 +194,6 @@ class _Loader:
             elif len(given[nuisance.path]) < 2:
                 self._problem(path, "expected at least two values to choose from")
             yield nuisance
-
-    def _tuning_seeds(self, given: Any) -> int:
-        if given is None:
-            return TUNING_SEEDS
-        if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MOST_TUNING_SEEDS:
-            return given
-        self._problem(("tuning_seeds",), f"expected how many seeds (1 to {MOST_TUNING_SEEDS}), found {shown(given)}")
-        return TUNING_SEEDS
-
-    def _margin(self, given: Any) -> float:
-        if given is None:
-            return MARGIN
-        if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < 1:
-            return float(given)
-        self._problem(
-            ("margin",), f"expected a difference in accuracy as a fraction, such as 0.001, found {shown(given)}"
-        )
-        return MARGIN
 
     def _factor_values(self, section: str, path: str, given: tuple[Any, ...]) -> Iterator[Any]:
         seen: dict[Any, int] = {}

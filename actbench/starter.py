@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from actbench.config import WINDOWS_DEVICES
 from actbench.errors import ConfigurationError
 from actbench.experiment import NAME_LENGTH
+from actbench.plain_keys import WINDOWS_DEVICES
 from actbench.schema import schema_text
 
 SCHEMA_FILE = "actbench.schema.json"
