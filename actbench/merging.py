@@ -44,6 +44,15 @@ class Merged:
     set_aside: int
 
 
+def take_over(folder: Path, source: Path, wanted: Callable[[TrialRecord], bool]) -> None:
+    """Copy what is wanted of a source's journal into a locked folder's, with the environments that it names."""
+    here = store.environments_by_id(folder)
+    others = [one for key, one in store.environments_by_id(source).items() if key not in here]
+    for environment in (*others, *list(here.values())[:1]):  # the folder's latest stays the latest
+        store.write_environment(folder, environment)
+    append_lines(folder / store.JOURNAL, new_lines(folder, source, wanted))
+
+
 def new_lines(folder: Path, source: Path, wanted: Callable[[TrialRecord], bool] | None = None) -> list[bytes]:
     """The whole lines of a source's journal that are wanted and that the folder's does not hold, each once."""
     present = {_identity(line, record) for line, record in _whole_lines(folder)}

@@ -12,7 +12,7 @@ from actbench.config import load_experiment
 from actbench.experiment import Experiment
 from actbench.plan import Plan, count_trials, finished, finished_for_shard, make_plan
 from actbench.records import Outcome, TrialRecord
-from actbench.shards import Shard
+from actbench.shards import Shard, shard_of
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,16 @@ def known_trials(
     if shard is None:
         return finished(own)
     return finished_for_shard(own, store.read_journal(result_folder(root, experiment)).records)
+
+
+def share_of(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
+    """The plan that runs in the folder follow, a shard's if it is one's, and the trials that they need not train."""
+    experiment, folder = results.experiment, results.folder.resolve()
+    shard = shard_of(folder.name, experiment.name)
+    if shard is None:
+        return results.plan, finished(results.records)
+    known = finished_for_shard(results.records, store.read_journal(result_folder(folder.parent, experiment)).records)
+    return make_plan(experiment, known, shard), known
 
 
 def is_result_folder(path: Path) -> bool:

@@ -15,12 +15,11 @@ from actbench import __version__, executors, store
 from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
 from actbench.choices import Choice
-from actbench.disk import append_lines
 from actbench.environment import DeviceOption, count_workers, describe_environment, require_bf16, resolve_device
 from actbench.executors import Limits
 from actbench.experiment import Experiment, experiment_to_yaml
 from actbench.folder_lock import locked
-from actbench.merging import new_lines
+from actbench.merging import take_over
 from actbench.plan import Plan, make_plan, plan_to_json
 from actbench.ray_executor import connect_to_ray
 from actbench.records import TRAINING_CODE_VERSION, Trial, TrialRecord
@@ -254,7 +253,7 @@ def _take_tuning_over(merged: Path, folder: Path, plan: Plan) -> None:
     """Copy the tuning, once complete, into a shard's folder, which then says by itself what follows from it."""
     if plan.is_tuned():
         tuned = {trial.id for tuning in plan.tunings for trial in tuning.trials()}
-        append_lines(folder / store.JOURNAL, new_lines(folder, merged, lambda record: record.trial in tuned))
+        take_over(folder, merged, lambda record: record.trial in tuned)
 
 
 def _freeze(experiment: Experiment, plan: Plan, folder: Path, known: Mapping[str, TrialRecord]) -> None:

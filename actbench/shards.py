@@ -10,7 +10,7 @@ from typing import TypeVar
 from actbench.errors import ConfigurationError
 
 MOST_SHARDS = 9999
-FOLDER_ENDING = re.compile(r"\.shard-([0-9]{1,4})-of-([0-9]{1,4})$")
+FOLDER_NAME = re.compile(r"(.+)\.shard-([0-9]{1,4})-of-([0-9]{1,4})")
 WRITTEN = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 
 Item = TypeVar("Item")
@@ -35,11 +35,13 @@ class Shard:
         return items[self.number - 1 :: self.of]
 
 
-def shard_of(folder: str, experiment: str) -> Shard | None:
-    """The shard of an experiment whose result folder has this name; None for another folder."""
-    found = FOLDER_ENDING.search(folder)
-    shard = Shard(*map(int, found.groups())) if found else None
-    return shard if shard and shard.folder_name(experiment) == folder else None
+def shard_of(folder: str, experiment: str | None = None) -> Shard | None:
+    """The shard of an experiment, or of some, whose result folder has this name; None for another folder."""
+    found = FOLDER_NAME.fullmatch(folder)
+    if not found or experiment not in (None, found[1]):
+        return None
+    shard = Shard(int(found[2]), int(found[3]))
+    return shard if shard.folder_name(found[1]) == folder else None
 
 
 def parse_shard(text: str | None) -> Shard | None:

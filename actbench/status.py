@@ -8,14 +8,13 @@ from pathlib import Path
 
 from actbench import store
 from actbench.folder_lock import is_locked
-from actbench.plan import Plan, finished, finished_for_shard, make_plan
+from actbench.plan import Plan
 from actbench.records import TrialRecord
 from actbench.report.dry_run import count_by_arm, settings_to_do
 from actbench.report.estimates import measured_speed, speed_here, training_seconds
 from actbench.report.status import Status
-from actbench.results import Results, load_results, result_folder
+from actbench.results import Results, load_results, share_of
 from actbench.run_log import LOG, last_run, read_log
-from actbench.shards import shard_of
 
 
 def look_at(folder: Path | None, root: Path, now: datetime) -> Status:
@@ -27,7 +26,7 @@ def look_at(folder: Path | None, root: Path, now: datetime) -> Status:
     found = store.require_result_folder(folder) if folder else store.latest_folder(root)
     is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
     results = load_results(found, root)
-    plan, known = _share(results)
+    plan, known = share_of(results)
     log = read_log(results.folder)
     latest = last_run(log)
     active = _latest_change(results.folder)
@@ -45,16 +44,6 @@ def look_at(folder: Path | None, root: Path, now: datetime) -> Status:
         seconds_left=seconds,
         basis=basis,
     )
-
-
-def _share(results: Results) -> tuple[Plan, Mapping[str, TrialRecord]]:
-    """The plan that the folder's runs follow, and the trials that they need not train any more."""
-    experiment, folder = results.experiment, results.folder.resolve()
-    shard = shard_of(folder.name, experiment.name)
-    if shard is None:
-        return results.plan, finished(results.records)
-    known = finished_for_shard(results.records, store.read_journal(result_folder(folder.parent, experiment)).records)
-    return make_plan(experiment, known, shard), known
 
 
 def _latest_change(folder: Path) -> datetime | None:

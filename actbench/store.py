@@ -188,7 +188,8 @@ def _is_environment(content: dict[str, Any]) -> bool:
 def environments_by_id(folder: Path) -> dict[str, dict[str, Any]]:
     """All environments that trials of this folder were trained in, as far as they are known."""
     latest = read_environment(folder)
-    return {str(one.get("id")): one for one in (latest, *latest.get("earlier", ())) if one}
+    earlier = latest.pop("earlier", [])
+    return {str(one.get("id")): one for one in (latest, *earlier) if one}
 
 
 def freeze_plan(folder: Path, plan: Mapping[str, Any], *, has_begun: bool) -> None:

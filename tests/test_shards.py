@@ -148,6 +148,41 @@ def test_a_tuning_trial_that_always_fails_does_not_make_shards_wait_for_ever(tun
     assert derived(merged) == derived(undivided.folder)
 
 
+def test_a_shard_that_takes_tuning_over_takes_along_where_it_was_trained_and_is_whole(
+    tuned: Experiment, tmp_path: Path
+) -> None:
+    run_shards(tuned, tmp_path, 2)
+    mine, other = (result_folder(tmp_path, tuned, Shard(number, 2)) for number in (1, 2))
+    own = store.read_environment(mine)
+    elsewhere = {**own, "id": "feedfeedfeed", "processor": "another"}
+    records = [
+        one.model_copy(update={"environment": "feedfeedfeed"}) for one in store.read_journal(other).records.values()
+    ]
+    (other / store.JOURNAL).unlink()
+    store.append(other, records)
+    (other / store.ENVIRONMENT).write_text(json.dumps(elsewhere), encoding="utf-8")
+    merge_shards(tuned, tmp_path, 2)
+    run_shards(tuned, tmp_path, 2)
+    assert {key: one["processor"] for key, one in store.environments_by_id(mine).items()} == {
+        own["id"]: own["processor"], "feedfeedfeed": "another",
+    }  # fmt: skip
+    assert store.read_environment(mine)["id"] == own["id"]
+    answer = invoke("verify", mine)
+    assert (answer.exit_code, "(shard 1/2)" in answer.stdout) == (0, True)
+
+
+def test_a_shard_that_lacks_trials_is_told_the_command_that_trains_its_share_alone(
+    tuned: Experiment, tmp_path: Path
+) -> None:
+    run_shards(tuned, tmp_path, 2)
+    folder = result_folder(tmp_path, tuned, Shard(2, 2))
+    (folder / store.JOURNAL).unlink()
+    answer = invoke("verify", folder)
+    assert answer.exit_code == errors.EXIT_CHECK_FAILED
+    assert "0 of 6 are there (shard 2/2); tuning has not finished" in answer.stdout
+    assert f"actbench run {folder}/experiment.yaml --results {tmp_path} --shard 2/2" in answer.stdout
+
+
 def test_real_training_in_three_shards_gives_the_table_of_one_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from actbench.records import Phase
 from actbench.report.sections import Section
 from actbench.results import known_trials, result_folder
 from actbench.shards import Shard
+from actbench.store import EXPERIMENT
 
 PHASES: dict[Phase, str] = {"tune": "tuning", "final": "final"}
 
@@ -45,6 +46,18 @@ def shard_document(experiment: Experiment, root: Path, shard: Shard, *, waits: b
         "trials": _counts(experiment, root, shard),
         "waits_for_other_shards": waits,
     }
+
+
+def command_that_continues(folder: Path, shard: Shard | None) -> str:
+    """The run that goes on in a result folder, whatever that is called now."""
+    which = ["--shard", str(shard)] if shard else ["--set", f"name={folder.resolve().name}"]
+    return shlex.join(["actbench", "run", str(folder / EXPERIMENT), "--results", str(root_of(folder)), *which])
+
+
+def root_of(folder: Path) -> Path:
+    """The folder that holds a result folder, as it was typed where that says it: `.` and links do not."""
+    there = folder.resolve().parent
+    return folder.parent if folder.parent.resolve() == there else there
 
 
 def next_step(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) -> str:

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from actbench.plan import Plan, count_trials
@@ -16,7 +15,7 @@ from actbench.report.failures import failures_section
 from actbench.report.numbers import ABSENT
 from actbench.report.progress import clock
 from actbench.report.sections import Section
-from actbench.report.shards import next_step
+from actbench.report.shards import command_that_continues, next_step, root_of
 from actbench.report.texts import listed
 from actbench.results import Results
 
@@ -103,25 +102,13 @@ def _notes(status: Status) -> Iterator[str]:
         return
     results, shard = status.results, status.plan.shard
     if status.is_unfinished():
-        yield f"This goes on: {shlex.join(_command_that_continues(status))}"
+        yield f"This goes on: {command_that_continues(results.folder, shard)}"
         if own := {one.name: None for one in results.experiment.own_pieces() if not one.is_loaded()}:
             yield f"It takes what adds {listed(list(own))} besides: --use FILE."
     elif shard:
-        yield next_step(results.experiment, _root(results.folder), shard, waits=status.waits())
+        yield next_step(results.experiment, root_of(results.folder), shard, waits=status.waits())
     else:
         yield f"Next: actbench report {shlex.quote(str(results.folder))}"
-
-
-def _command_that_continues(status: Status) -> list[str]:
-    folder, shard = status.results.folder, status.plan.shard
-    which = ["--shard", str(shard)] if shard else ["--set", f"name={folder.resolve().name}"]
-    return ["actbench", "run", str(folder / "experiment.yaml"), "--results", str(_root(folder)), *which]
-
-
-def _root(folder: Path) -> Path:
-    """The folder that holds a result folder, as it was typed where that says it: `.` and links do not."""
-    there = folder.resolve().parent
-    return folder.parent if folder.parent.resolve() == there else there
 
 
 def _arms_section(status: Status) -> Section:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,11 +12,13 @@ from actbench import store
 from actbench.errors import ExpectedError
 from actbench.folder_lock import leftovers
 from actbench.journal import Damage
-from actbench.plan import plan_to_json
+from actbench.plan import count_trials, plan_to_json
 from actbench.records import TRAINING_CODE_VERSION, TrialRecord
 from actbench.report.sections import Section
+from actbench.report.shards import command_that_continues
 from actbench.report.tables import primary_comparison, table_texts
-from actbench.results import Results, load_results
+from actbench.results import Results, load_results, share_of
+from actbench.shards import shard_of
 from actbench.trials import make_trial
 
 State = Literal["ok", "note", "missing", "damaged"]
@@ -148,9 +149,8 @@ def _journal(folder: Path, lines: _Lines) -> Iterator[Finding]:
 
 
 def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
-    planned, missing = results.plan.trials(), results.missing()
-    there = f"{results.planned() - missing} of {results.planned()} are there"
-    yield Finding("trials", "missing" if missing else "ok", f"{there}{_arms_without(results)}")
+    yield _those_that_are_there(results)
+    planned = results.plan.trials()
     for number, trial in lines.foreign:  # a trial that an earlier version has named is no trial of the plan
         if trial in planned:
             what = f"its settings or its seed are not those of the trial {trial} that it names"
@@ -168,24 +168,27 @@ def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
         yield Finding("trials", "note", what)
 
 
+def _those_that_are_there(results: Results) -> Finding:
+    """How many of the experiment's trials, or of a shard's share, are there; the first few arms that lack some."""
+    plan, known = share_of(results)
+    own, count = plan.trials(), count_trials(results.experiment, plan)
+    lacking = {key for key in own if key not in results.records and key not in known}
+    missing = count - (len(own) - len(lacking))
+    there = f"{count - missing} of {count} are there" + (f" (shard {plan.shard})" if plan.shard else "")
+    if not missing:
+        return Finding("trials", "ok", there)
+    arms = [arm.label() for arm, trials in plan.arms if any(trial.id in lacking for trial in trials)]
+    if not plan.is_tuned() or not arms:
+        return Finding("trials", "missing", f"{there}; tuning has not finished")
+    more = f" and {len(arms) - MOST_NAMES_SHOWN} arms more" if len(arms) > MOST_NAMES_SHOWN else ""
+    return Finding("trials", "missing", f"{there}; not all of {'; '.join(arms[:MOST_NAMES_SHOWN])}{more}")
+
+
 def _other_versions(records: Sequence[TrialRecord], results: Results) -> str:
     """Which other versions of the training code have given these trials, since that makes them other trials."""
     named = {results.environments.get(record.environment, {}).get("training_code") for record in records}
     others = sorted(str(version) for version in named - {None, TRAINING_CODE_VERSION})
     return f" (trained by training code {', '.join(others)}; this is {TRAINING_CODE_VERSION})" if others else ""
-
-
-def _arms_without(results: Results) -> str:
-    """Which arms lack trials, the first few by name."""
-    lacking = [
-        arm.label() for arm, trials in results.plan.arms if any(trial.id not in results.records for trial in trials)
-    ]
-    if not results.missing():
-        return ""
-    if not results.plan.is_tuned() or not lacking:
-        return "; tuning has not finished"
-    more = f" and {len(lacking) - MOST_NAMES_SHOWN} arms more" if len(lacking) > MOST_NAMES_SHOWN else ""
-    return f"; not all of {'; '.join(lacking[:MOST_NAMES_SHOWN])}{more}"
 
 
 def _tables(results: Results) -> Iterator[Finding]:
@@ -244,11 +247,9 @@ def _advice(folder: Path, findings: Sequence[Finding]) -> Iterator[str]:
     if by_hand := [_place(finding) for finding in bad if finding.by_hand]:
         yield f"Nothing derives these again; put them back from a copy, or take the line out: {', '.join(by_hand)}."
     if len(by_hand) < len(bad):
-        where = folder.resolve()
-        again = ["actbench", "run", str(folder / store.EXPERIMENT), "--results", str(where.parent)]
         yield (
             "This sets damaged lines aside, trains what is missing, and derives the other files again: "
-            + shlex.join([*again, "--set", f"name={where.name}"])
+            + command_that_continues(folder, shard_of(folder.resolve().name))
         )
 
 
