@@ -12,14 +12,14 @@ from typing import Any
 from actbench import store
 from actbench.disk import append_lines, write_atomically
 from actbench.errors import ConfigurationError
-from actbench.experiment import experiment_to_yaml
+from actbench.experiment import Experiment, experiment_to_yaml
 from actbench.folder_lock import locked
 from actbench.journal import Damage, checksum_of
 from actbench.plan import plan_to_json
 from actbench.records import TrialRecord
 from actbench.report.sections import Section
 from actbench.report.tables import write_tables
-from actbench.results import Results, is_result_folder, load_results
+from actbench.results import Results, is_result_folder, load_results, recorded_experiment
 
 MOST_DIFFERENCES_SHOWN = 5
 LONGEST_VALUE = 60
@@ -79,9 +79,11 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
     found = [load_results(folder, root) for folder in folders]
     experiment = found[0].experiment
     target = root / experiment.name
-    everything = [load_results(target, root), *found] if is_result_folder(target) else found
-    _require_one_experiment(everything)
+    given = [(one.folder, one.experiment) for one in found]
+    _require_one_experiment([(target, recorded_experiment(target)), *given] if is_result_folder(target) else given)
     with locked(target):
+        everything = [load_results(target, root), *found] if is_result_folder(target) else found
+        _require_one_experiment([(one.folder, one.experiment) for one in everything])
         set_aside = store.set_damaged_lines_aside(target)
         store.write_experiment(target, experiment_to_yaml(experiment))
         sources = [_take(target, one) for one in found]
@@ -99,19 +101,19 @@ def _take(target: Path, source: Results) -> Source:
     return Source(source.folder, len(source.records), len(lines), 0 if is_target else source.damaged_lines)
 
 
-def _require_one_experiment(everything: Sequence[Results]) -> None:
+def _require_one_experiment(everything: Sequence[tuple[Path, Experiment]]) -> None:
     """Every folder's resolved experiment is the first one's; else what differs is named, folder by folder."""
-    first = everything[0]
-    expected = _flat(experiment_to_yaml(first.experiment))
+    first, experiment = everything[0]
+    expected = _flat(experiment_to_yaml(experiment))
     mistakes = []
-    for other in everything[1:]:
-        given = _flat(experiment_to_yaml(other.experiment))
+    for other, another in everything[1:]:
+        given = _flat(experiment_to_yaml(another))
         paths = [path for path in dict.fromkeys((*expected, *given)) if expected.get(path) != given.get(path)]
         named = [f"{path} is {_shown(expected, path)} in one, {_shown(given, path)} in the other" for path in paths]
         if len(named) > MOST_DIFFERENCES_SHOWN:
             named[MOST_DIFFERENCES_SHOWN:] = [f"and {len(paths) - MOST_DIFFERENCES_SHOWN} more"]
         if paths:
-            mistakes.append(f"{first.folder} and {other.folder} hold different experiments: {'; '.join(named)}")
+            mistakes.append(f"{first} and {other} hold different experiments: {'; '.join(named)}")
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
 

@@ -81,14 +81,19 @@ def is_result_folder(path: Path) -> bool:
     return (path / store.EXPERIMENT).is_file()
 
 
+def recorded_experiment(folder: Path) -> Experiment:
+    """What a result folder says was trained; raises as `load_results` does."""
+    store.require_readable(folder / store.EXPERIMENT)
+    return load_experiment(folder / store.EXPERIMENT, is_record=True).experiment
+
+
 def load_results(folder: Path | None, root: Path, journal: store.Journal | None = None) -> Results:
     """Read a result folder, or the latest under `root`; its journal only if it has changed since `journal` was read.
 
     Raises `ConfigurationError` where there is none, and `UnusableEnvironmentError` where it cannot be read.
     """
     found = store.require_result_folder(folder) if folder else store.latest_folder(root)
-    store.require_readable(found / store.EXPERIMENT)
-    experiment = load_experiment(found / store.EXPERIMENT, is_record=True).experiment
+    experiment = recorded_experiment(found)
     journal = store.read_journal(found, journal)
     return Results(
         folder=found,

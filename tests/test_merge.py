@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,22 @@ def test_a_folder_in_use_is_not_merged_into(shards: list[Path], tmp_path: Path) 
         pytest.raises(errors.UnusableEnvironmentError, match="another actbench"),
     ):
         merge_folders(shards, tmp_path / "results")
+
+
+def test_what_a_run_adds_before_the_folder_is_locked_for_merging_is_kept(
+    shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = merge_folders(shards[:1], tmp_path / "results").results.folder
+
+    @contextlib.contextmanager
+    def locked_after_a_run(folder: Path) -> Iterator[None]:
+        store.freeze_plan(folder, {"schema": 1, "seeds": [7]}, has_begun=False)
+        with locked(folder):
+            yield
+
+    monkeypatch.setattr("actbench.merging.locked", locked_after_a_run)
+    merge_folders(shards[1:], tmp_path / "results")
+    assert {"schema": 1, "seeds": [7]} in store.read_plan(target)["earlier"]
 
 
 def test_plans_under_which_final_trials_began_are_kept_as_earlier_ones(shards: list[Path], tmp_path: Path) -> None:
