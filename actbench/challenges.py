@@ -55,7 +55,8 @@ def challenge_name(challengers: Sequence[Entry], dataset: str) -> str:
 def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, against: Sequence[str]) -> str:
     """The experiment as a file.
 
-    Raises `ConfigurationError` where the pieces are of several kinds, or an opponent is not in the catalogue.
+    Raises `ConfigurationError` where the pieces are of several kinds or fit to nothing, or an opponent is not in the
+    catalogue.
     """
     kinds = {one.kind for one in challengers}
     if len(kinds) > 1:
@@ -64,7 +65,10 @@ def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, agai
             "file of its own"
         )
     (kind,) = kinds
-    output, loss = _frame(challengers[0])
+    if kind == "loss" and (unfit := [one for one in challengers if not one.accepts]):
+        lines = [f"{one.place()}: accepts is empty: say for which outputs it is" for one in unfit]
+        raise ConfigurationError("\n".join(lines))
+    output, loss = PAIRS[_given(challengers[0])]
     opponents = _opponents(kind, against or _standing(challengers[0]), challengers)
     name = challenge_name(challengers, dataset)
     return TEXT.format(
@@ -81,23 +85,24 @@ def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, agai
     )
 
 
-def _frame(challenger: Entry) -> tuple[str, str]:
-    """Output and loss of the networks, such that the piece fits between them."""
+def _given(challenger: Entry) -> Yields:
+    """What the networks give, such that the piece fits in."""
     if challenger.kind == "output":
-        return PAIRS[challenger.yields]
-    return PAIRS[challenger.accepts[0] if challenger.kind == "loss" and challenger.accepts else "log-probabilities"]
+        return challenger.yields
+    return challenger.accepts[0] if challenger.kind == "loss" else "log-probabilities"
 
 
 def _standing(challenger: Entry) -> tuple[str, ...]:
     """Whom a piece has to beat: the usual ones of its kind that can take its place."""
     if challenger.kind in STANDING:
         return STANDING[challenger.kind]
-    output, loss = _frame(challenger)
+    given = _given(challenger)
+    output, loss = PAIRS[given]
     built_in = [one for one in entries(challenger.kind) if one.origin is None]
     if challenger.kind == "output":
-        first, fitting = output, [one.name for one in built_in if one.yields == challenger.yields]
+        first, fitting = output, [one.name for one in built_in if one.yields == given]
     else:
-        first, fitting = loss, [one.name for one in built_in if challenger.accepts[0] in one.accepts]
+        first, fitting = loss, [one.name for one in built_in if given in one.accepts]
     return (first, *(name for name in fitting if name != first))
 
 
@@ -123,4 +128,4 @@ def write_challenge(file: Path, text: str, *, replaces: bool) -> None:
         raise ConfigurationError(
             f"{file}: is there already and says something else; run it with actbench run, or replace it by --force"
         )
-    file.write_text(text, encoding="utf-8")
+    file.write_text(text, encoding="utf-8", newline="\n")  # as it is compared with above

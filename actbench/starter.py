@@ -67,7 +67,7 @@ def write_starter(file: Path, *, with_schema: bool, replaces: bool) -> list[Path
     if taken and not replaces:
         raise ConfigurationError("\n".join(f"{path}: is there already; --force replaces it" for path in taken))
     for path, text in texts.items():
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")  # as it is compared with above
     return list(texts)
 
 

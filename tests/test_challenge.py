@@ -122,6 +122,19 @@ def test_a_piece_that_is_refused_is_not_challenged(here: Path) -> None:
     assert "activation tent is refused: bounds: no value comes near 2" in refused.stderr
 
 
+def test_a_loss_that_accepts_nothing_is_refused_with_the_reason(here: Path) -> None:
+    text = function_text(
+        "loss(formula='sum((prediction - target) ** 2)', accepts=(), reference='y')",
+        "own(prediction, label)",
+        "target = torch.nn.functional.one_hot(label, prediction.shape[-1])",
+        "return ((prediction - target) ** 2).sum(-1)",
+    )
+    own_file(here, text)
+    refused = invoke("challenge", "tent.py", *SMALL)
+    assert refused.exit_code == errors.EXIT_USAGE
+    assert "tent.py:9: accepts is empty: say for which outputs it is" in refused.stderr
+
+
 def test_pieces_of_two_kinds_are_challenged_one_kind_at_a_time(here: Path) -> None:
     second = function_text("output(formula='x', yields='scores', reference='y')", "own(x)", "return x")
     own_file(here, second + "\n\n" + TENT)
