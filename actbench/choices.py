@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from actbench.catalogue.pieces import FROM, Piece, is_plain, piece_of
+from actbench.catalogue.pieces import FROM, Piece, is_plain, listed, piece_of
 from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, find, parameters_model
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -49,13 +49,13 @@ class Choice(BaseModel):
     def to_yaml(self) -> Yaml:
         """The shortest spelling in an experiment file."""
         own = self.own_parameters()
-        return {self.name: {key: _listed(value) for key, value in own.items()}} if own else self.name
+        return {self.name: {key: listed(value) for key, value in own.items()}} if own else self.name
 
     def to_record(self) -> Yaml:
         """As `to_yaml`, and of a piece that is not built in besides what it takes to read results without it."""
         if self.piece is None:
             return self.to_yaml()
-        own = {key: _listed(value) for key, value in self.own_parameters().items()}
+        own = {key: listed(value) for key, value in self.own_parameters().items()}
         return {self.name: {**own, FROM: self.piece.to_yaml()}}
 
     def __str__(self) -> str:
@@ -64,11 +64,7 @@ class Choice(BaseModel):
 
 
 def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(_listed(value))
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return str(value).lower() if isinstance(value, bool) else str(listed(value))
 
 
 def nested_problem(problems: Iterable[tuple[tuple[str | int, ...], str]]) -> PydanticCustomError:

@@ -92,22 +92,23 @@ def _tuning_trials(experiment: Experiment, arm: Arm, values: Values) -> tuple[Tr
 
 def in_order(values: Sequence[Any]) -> tuple[Any, ...]:
     """Numbers from the smallest; anything else as it was given."""
-    return tuple(sorted(values)) if all(map(_is_number, values)) else tuple(values)
+    return tuple(sorted(values)) if all(map(is_number, values)) else tuple(values)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a setting's value is one; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_at_edge(value: Any, grid: Sequence[Any]) -> bool:
     """Whether a number is the smallest or largest of its grid's; at 0 the setting ends, among names it is one more."""
-    numbers = sorted(filter(_is_number, grid))
-    return _is_number(value) and value != 0 and len(numbers) > 1 and value in (numbers[0], numbers[-1])
+    numbers = sorted(filter(is_number, grid))
+    return is_number(value) and value != 0 and len(numbers) > 1 and value in (numbers[0], numbers[-1])
 
 
 def _next_value(arm: Arm, path: str, value: Any, grid: Sequence[Any]) -> Any | None:
     """One step of the grid's own ratio beyond its edge, whole or to three digits; None where the setting ends."""
-    numbers = sorted(filter(_is_number, grid))
+    numbers = sorted(filter(is_number, grid))
     neighbour = numbers[1] if value == numbers[0] else numbers[-2]
     if neighbour <= 0:
         return None

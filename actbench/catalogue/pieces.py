@@ -82,13 +82,14 @@ class Piece(BaseModel):
         kept = {
             key: list(value) if isinstance(value, tuple) else value for key, value in self if key in self._unusual()
         }
-        return kept | ({"defaults": {key: _listed(value) for key, value in self.defaults}} if self.defaults else {})
+        return kept | ({"defaults": {key: listed(value) for key, value in self.defaults}} if self.defaults else {})
 
     def _unusual(self) -> set[str]:
         return {key for key, field in Piece.model_fields.items() if getattr(self, key) != field.default}
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """A value as YAML and JSON have it, which know no tuples."""
     return list(value) if isinstance(value, tuple) else value
 
 

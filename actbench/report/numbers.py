@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actbench.metrics import Metric
+from actbench.metrics import CURVES, Metric
 
 ABSENT = "-"
 
@@ -18,6 +18,11 @@ def value(number: float | None, metric: Metric, *, signed: bool = False, digits:
     places = digits if digits is not None else 2 if metric.unit == "share" else 4
     text = f"{scaled:{sign}.{places}f}"
     return text.replace("-0.00", "0.00") if float(text) == 0 else text
+
+
+def metric_in_words(metric: Metric) -> str:
+    """`test accuracy`; other names as they are written."""
+    return metric.name.replace("_", " ") if metric.name in CURVES else metric.name
 
 
 def interval(bounds: tuple[float, float] | None, metric: Metric, *, signed: bool = False) -> str:

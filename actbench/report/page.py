@@ -15,8 +15,8 @@ from actbench.report.contents import report_chapters
 from actbench.report.failures import failures_section
 from actbench.report.layers import layers_section
 from actbench.report.method import method_sections, repeat_commands, settings_text
-from actbench.report.numbers import ABSENT
-from actbench.report.plain_words import metric_in_words, plain_words
+from actbench.report.numbers import ABSENT, metric_in_words
+from actbench.report.plain_words import plain_words
 from actbench.report.rendering import render
 from actbench.report.sections import NUMBER, Section
 from actbench.results import Results

@@ -10,8 +10,8 @@ from actbench.analysis.comparison import NOT_JUDGED, Comparison, Contrast
 from actbench.analysis.power import fewest_seeds
 from actbench.analysis.verdicts import TOO_FEW_SEEDS
 from actbench.experiment import label_of, value_to_text
-from actbench.metrics import CURVES, Metric
-from actbench.report.numbers import interval, value
+from actbench.metrics import Metric
+from actbench.report.numbers import interval, metric_in_words, value
 from actbench.report.texts import listed
 from actbench.results import Results
 from actbench.verdict import Verdict
@@ -38,11 +38,6 @@ def plain_words(comparison: Comparison, results: Results, claims: Sequence[Judge
             *_scope(comparison),
         ]
     return " ".join(sentences)
-
-
-def metric_in_words(metric: Metric) -> str:
-    """`test accuracy`; other names as they are written."""
-    return metric.name.replace("_", " ") if metric.name in CURVES else metric.name
 
 
 def counted(number: int, noun: str) -> str:

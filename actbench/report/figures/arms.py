@@ -14,7 +14,7 @@ from actbench.records import TrialRecord
 from actbench.report.figures.axes import dot, legend_below, new_figure, set_x, text_inches
 from actbench.report.figures.panels import MOST_ARMS
 from actbench.report.figures.picture import Picture
-from actbench.report.figures.scales import Scale, first_word, limits, scale_for, shown_name
+from actbench.report.figures.scales import Scale, first_word, limits, scale_for
 from actbench.report.figures.style import (
     ALPHA_OF_MANY,
     COLUMN_INCHES,
@@ -25,7 +25,7 @@ from actbench.report.figures.style import (
     drawing,
 )
 from actbench.report.figures.words import counted, plain, wrapped
-from actbench.report.numbers import interval, value
+from actbench.report.numbers import interval, metric_in_words, value
 from actbench.results import Results
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def arms_picture(results: Results, comparison: Comparison) -> Picture | None:
     each = "trial" if all(arm.row.sample.values in records for arm in arms) else "seed"
     return Picture(
         name="arms",
-        title=f"{shown_name(comparison.metric).capitalize()} of every {each}",
+        title=f"{metric_in_words(comparison.metric).capitalize()} of every {each}",
         caption=_caption(arms, shown, comparison, each),
         description=_description(arms, comparison.metric),
         draw=lambda: _draw(shown, comparison.metric, each),
@@ -121,7 +121,8 @@ def _description(ranked: Sequence[ArmDots], metric: Metric) -> str:
 
     known = [arm for arm in ranked if arm.row.own.mean is not None]
     sentences = [
-        f"{counted(len(ranked), 'arm')} by mean {shown_name(metric)}, the {first_word(metric)} first: {said(known[0])}"
+        f"{counted(len(ranked), 'arm')} by mean {metric_in_words(metric)}, the {first_word(metric)} first: "
+        f"{said(known[0])}"
     ]
     sentences[0] += "".join(f"; {said(arm)}" for arm in known[1:3]) + "."
     if len(known) > 3:
@@ -150,7 +151,7 @@ def _draw(arms: Sequence[ArmDots], metric: Metric, each: str) -> Figure:
         set_x(axes, scale, bounds, most=5 if is_narrow else 10)
         axes.grid(axis="x")
         axes.set_axisbelow(True)
-        axes.set_xlabel(" ".join(scale.name_of(shown_name(metric))))
+        axes.set_xlabel(" ".join(scale.name_of(metric_in_words(metric))))
         axes.set_ylim(-len(arms) + 0.4, 0.6)
         axes.set_yticks([-number for number in range(len(arms))], labels=["\n".join(lines) for lines in labels])
         for text, arm in zip(axes.get_yticklabels(), arms, strict=True):

@@ -12,10 +12,10 @@ from actbench.metrics import Metric
 from actbench.report.figures.axes import new_figure, text_inches, title_panel
 from actbench.report.figures.heat import colour_map, text_colour
 from actbench.report.figures.picture import Picture
-from actbench.report.figures.scales import Scale, first_word, limits, scale_for, shown_name
+from actbench.report.figures.scales import Scale, first_word, limits, scale_for
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, SMALL_POINTS, drawing
 from actbench.report.figures.words import counted, plain, shortened
-from actbench.report.numbers import ABSENT, value
+from actbench.report.numbers import ABSENT, metric_in_words, value
 from actbench.results import Results
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def factors_picture(results: Results, comparison: Comparison) -> Picture | None:
     row, column, panel = grid.paths
     return Picture(
         name="factors",
-        title=f"Mean {shown_name(comparison.metric)} by {row} and {column}" + (f" and {panel}" if panel else ""),
+        title=f"Mean {metric_in_words(comparison.metric)} by {row} and {column}" + (f" and {panel}" if panel else ""),
         caption=_caption(grid, comparison),
         description=_description(grid, comparison.metric),
         draw=lambda: _draw(grid, comparison),
@@ -89,7 +89,7 @@ def _caption(grid: Grid, comparison: Comparison) -> str:
     unit = " in %" if comparison.metric.unit == "share" else ""
     over = " and ".join(["seeds", *grid.averaged])
     row, column, panel = grid.paths
-    sentences = [f"Mean {shown_name(comparison.metric)}{unit} over all {over}: {row} by {column}."]
+    sentences = [f"Mean {metric_in_words(comparison.metric)}{unit} over all {over}: {row} by {column}."]
     if panel:
         sentences.append(f"A panel for each {panel}.")
     if comparison.metric.larger_is_better is not None:
@@ -113,7 +113,7 @@ def _description(grid: Grid, metric: Metric) -> str:
     row, column, _ = grid.paths
     sizes = f"{counted(len(grid.rows), 'row')} ({row}) and {counted(len(grid.columns), 'column')} ({column})"
     return (
-        f"{counted(len(grid.cells), 'mean')} of {shown_name(metric)} in {sizes}. "
+        f"{counted(len(grid.cells), 'mean')} of {metric_in_words(metric)} in {sizes}. "
         f"The {first_word(metric)} is {said(ordered[0])}; the last is {said(ordered[-1])}."
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from actbench.metrics import CURVES, Metric
+from actbench.metrics import Metric
 
 MOST_LINEAR_ERROR_RATIO = 2.5
 MOST_LINEAR_RATIO = 20.0
@@ -42,11 +42,6 @@ class Scale:
         unit = f"{quantity} in %" if self.is_share else quantity
         kinds = {"linear": [], "log": ["(log scale)"], "errors": ["(errors on a log scale)"]}
         return [unit, *kinds[self.kind]]
-
-
-def shown_name(metric: Metric) -> str:
-    """A metric's name in words, where it has one."""
-    return metric.name.replace("_", " ") if metric.name in CURVES else metric.name
 
 
 def first_word(metric: Metric) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from actbench.experiment import Values, label_of
 from actbench.metrics import parse_metric
 from actbench.records import TrialRecord
-from actbench.tuning import ArmTuning, Candidate
+from actbench.tuning import ArmTuning, Candidate, is_number
 
 METRIC = parse_metric("validation_accuracy")
 
@@ -82,8 +82,3 @@ def _tried(tuning: ArmTuning, candidate: Candidate, records: Mapping[str, TrialR
         is_chosen=is_chosen,
         is_at_edge=is_chosen and bool(tuning.edges),
     )
-
-
-def is_number(value: Any) -> bool:
-    """Whether a setting's value is one; true and false are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,10 +11,10 @@ from actbench.analysis.comparison import Comparison
 from actbench.metrics import Metric
 from actbench.report.figures.axes import dot, legend_below, legend_inches, new_figure, set_x, set_y
 from actbench.report.figures.picture import Picture
-from actbench.report.figures.scales import Scale, first_word, limits, scale_for, shown_name
+from actbench.report.figures.scales import Scale, first_word, limits, scale_for
 from actbench.report.figures.style import BASELINE, COLUMN_INCHES, FOREGROUND, PAGE_INCHES, Stroke, drawing, strokes
 from actbench.report.figures.words import counted, plain
-from actbench.report.numbers import value
+from actbench.report.numbers import metric_in_words, value
 from actbench.results import Results
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def time_picture(results: Results, comparison: Comparison) -> Picture | None:
         return None
     return Picture(
         name="time",
-        title=f"Mean {shown_name(comparison.metric)} by time per epoch",
+        title=f"Mean {metric_in_words(comparison.metric)} by time per epoch",
         caption=_caption(timed),
         description=_description(timed, comparison.metric),
         draw=lambda: _draw(timed, comparison.metric),
@@ -123,7 +123,7 @@ def _draw(timed: Sequence[Timed], metric: Metric) -> Figure:
         set_x(axes, x_scale, (0.0 if is_linear else low, high), most=6)
         set_y(axes, y_scale, limits(means, y_scale), most=6)
         axes.set_xlabel(" ".join(x_scale.name_of("seconds per epoch and trial")))
-        axes.set_ylabel("\n".join(y_scale.name_of(f"mean {shown_name(metric)}")), fontsize="small")
+        axes.set_ylabel("\n".join(y_scale.name_of(f"mean {metric_in_words(metric)}")), fontsize="small")
         legend_below(figure, handles)
     return figure
 

@@ -12,14 +12,14 @@ from actbench.report.figures.axes import dot, set_y, text_inches
 from actbench.report.figures.grids import Place, draw_arrangement
 from actbench.report.figures.panels import Arrangement, Member, Panel, arrange, best_first
 from actbench.report.figures.picture import Picture
-from actbench.report.figures.scales import Scale, limits, scale_for, shown_name, ticks
-from actbench.report.figures.sensitivity import METRIC, Line, Sensitivity, Tried, is_number, sensitivity_of
+from actbench.report.figures.scales import Scale, limits, scale_for, ticks
+from actbench.report.figures.sensitivity import METRIC, Line, Sensitivity, Tried, sensitivity_of
 from actbench.report.figures.style import FOREGROUND, VERMILLION, Stroke, drawing, strokes
 from actbench.report.figures.words import counted, plain, shortened
-from actbench.report.numbers import value
+from actbench.report.numbers import metric_in_words, value
 from actbench.report.tuning import tuned_text
 from actbench.results import Results
-from actbench.tuning import ArmTuning
+from actbench.tuning import ArmTuning, is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,7 +116,7 @@ def _draw(found: Sensitivity, arrangement: Arrangement) -> Figure:
         axes.set_xlabel(shortened(found.path))
 
     with drawing():
-        return draw_arrangement(arrangement, draw_panel, scale.name_of(shown_name(METRIC)), _signs(found.points()))
+        return draw_arrangement(arrangement, draw_panel, scale.name_of(metric_in_words(METRIC)), _signs(found.points()))
 
 
 def _draw_line(axes: Axes, line: Line, stroke: Stroke, scale: Scale, values: Sequence[Any], bottom: float) -> None:

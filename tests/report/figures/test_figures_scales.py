@@ -7,7 +7,8 @@ import math
 import pytest
 
 from actbench.metrics import parse_metric
-from actbench.report.figures.scales import Scale, limits, scale_for, shown_name, ticks
+from actbench.report.figures.scales import Scale, limits, scale_for, ticks
+from actbench.report.numbers import metric_in_words
 
 ACCURACY, LOSS, DEAD = map(parse_metric, ("test_accuracy", "test_loss", "layer1.dead_share"))
 
@@ -67,4 +68,4 @@ def test_an_axis_says_its_unit_and_a_scale_that_is_not_the_usual_one() -> None:
     assert Scale("linear", True).name_of("test accuracy") == ["test accuracy in %"]
     assert Scale("errors", True).name_of("test accuracy") == ["test accuracy in %", "(errors on a log scale)"]
     assert Scale("log").name_of("test loss") == ["test loss", "(log scale)"]
-    assert [shown_name(ACCURACY), shown_name(DEAD)] == ["test accuracy", "layer1.dead_share"]
+    assert [metric_in_words(ACCURACY), metric_in_words(DEAD)] == ["test accuracy", "layer1.dead_share"]
