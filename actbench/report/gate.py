@@ -51,8 +51,9 @@ def close_gate(
 
 
 def _is_broken(contrast: Contrast) -> bool:
-    """Whether so many more trials failed than of the baseline that no verdict can be given on them."""
-    return contrast.first.failed > max(contrast.second.failed, MOST_FAILED * contrast.first.trials)
+    """Whether so many trials failed, and a larger share than of the baseline, that no verdict can be given on them."""
+    now, before = contrast.first, contrast.second
+    return now.failed > MOST_FAILED * now.trials and now.failed * before.trials > before.failed * now.trials
 
 
 def _without_counterpart(comparison: Comparison) -> list[str]:

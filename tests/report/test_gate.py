@@ -36,6 +36,11 @@ def gate(
     return closed, "\n".join(lines)
 
 
+def failing(count: int) -> Change:
+    """The first trials of every arm diverge."""
+    return lambda label, seed: {"outcome": "diverged", "diverged_epoch": 1} if seed < count else {}
+
+
 @pytest.mark.parametrize("fails_undecided", [False, True])
 @pytest.mark.parametrize(
     ("gains", "closes"),
@@ -120,15 +125,23 @@ def test_independent_seeds_are_not_called_too_few_where_four_of_them_can_make_it
 def test_more_failures_than_can_be_judged_and_than_before_close_the_gate(
     failed_before: int, failed_now: int, closes: bool, tmp_path: Path
 ) -> None:
-    def failing(count: int) -> Change:
-        return lambda label, seed: {"outcome": "diverged", "diverged_epoch": 1} if seed < count else {}
-
     text = UNTUNED.replace("[relu, tanh]", "[relu]")
     before = planted(tmp_path / "before", {"relu": RELU}, text, change=failing(failed_before))
     now = planted(tmp_path / "now", {"relu": RELU}, text, change=failing(failed_now))
     closed, said = gate(now, before)
     assert closed == closes
     assert ("1 worse (now: relu)" in said) == closes
+
+
+@pytest.mark.parametrize(("failed_now", "closes"), [(1, False), (2, False), (3, True)])
+def test_failures_are_compared_as_shares_where_the_baseline_has_more_seeds(
+    failed_now: int, closes: bool, tmp_path: Path
+) -> None:
+    text = UNTUNED.replace("[relu, tanh]", "[relu]")
+    before = planted(tmp_path / "before", {"relu": RELU}, text, change=failing(4))
+    short = text.replace("seeds: 10", "seeds: 5")
+    now = planted(tmp_path / "now", {"relu": RELU[:5]}, short, change=failing(failed_now))
+    assert gate(now, before)[0] is closes
 
 
 def test_an_arm_that_the_reference_lacks_does_not_close_the_gate(tmp_path: Path) -> None:
