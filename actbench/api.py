@@ -101,6 +101,8 @@ def run(
         f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
         f"{outcome.failed} failed"
     )
+    if outcome.left:
+        say(f"max_time: {outcome.left} trials are left. The same call goes on from there.")
     return ResultFolder(outcome.results)
 
 

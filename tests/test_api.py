@@ -275,8 +275,11 @@ def test_pieces_of_ones_own_are_used_for_one_run_and_read_back_without_them(copi
         trained("tiny.yaml", set=options)
 
 
-def test_a_run_whose_time_is_over_keeps_what_it_has_and_starts_no_more(copied: Path) -> None:
+def test_a_run_whose_time_is_over_keeps_what_it_has_and_starts_no_more(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = trained("tiny.yaml", max_time=1e-6, fresh=True)
     assert found.trials["outcome"].dropna().empty
+    assert "max_time: 12 trials are left. The same call goes on from there." in capsys.readouterr().err
     with pytest.raises(actbench.ConfigurationError, match="max_time soon: expected a duration such as 90s"):
         trained("tiny.yaml", max_time="soon")
