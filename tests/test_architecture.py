@@ -76,9 +76,8 @@ ALLOWED = {
     },
     "runner": {
         "admission", "analysis", "catalogue", "choices", "disk", "environment", "executors", "experiment",
-        "folder_lock", "merging",
-        "plan", "ray_executor", "records", "report", "results", "run_log", "run_progress", "run_state", "shards",
-        "stacks", "store", "worker",
+        "folder_lock", "merging", "plan", "ray_executor", "records", "report", "results", "run_log", "run_progress",
+        "run_state", "shards", "stacks", "store", "worker",
     },
     "import_probe": set(),
     "doctor": {"catalogue", "environment", "errors", "import_probe", "report"},
