@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from actbench import __version__
+from actbench.catalogue.registry import did_you_mean
 from actbench.disk import append_lines, read_mapping, replace_file, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.folder_lock import LOCK
@@ -251,8 +252,13 @@ def require_readable(path: Path) -> None:
 
 def require_result_folder(folder: Path) -> Path:
     """The folder itself where it holds results; raises `ConfigurationError` otherwise."""
-    if not (folder / EXPERIMENT).is_file():
-        inside = sorted(path.parent.name for path in folder.glob(f"*/{EXPERIMENT}")) if folder.is_dir() else []
-        hint = f"; it holds the result folders {', '.join(inside)}" if inside else ""
-        raise ConfigurationError(f"{folder}: not a result folder (no {EXPERIMENT} in it){hint}")
-    return folder
+    if (folder / EXPERIMENT).is_file():
+        return folder
+    inside = _result_folders(folder)
+    near = did_you_mean(folder.name, _result_folders(folder.parent))
+    hint = f"; it holds the result folders {', '.join(inside)}" if inside else near
+    raise ConfigurationError(f"{folder}: not a result folder (no {EXPERIMENT} in it){hint}")
+
+
+def _result_folders(root: Path) -> list[str]:
+    return sorted(path.parent.name for path in root.glob(f"*/{EXPERIMENT}"))

@@ -209,9 +209,13 @@ MISTAKES: dict[str, tuple[Callable[[], object], list[str]]] = {
     "jobs": (lambda: actbench.run("tiny.yaml", jobs=0), ["run", "tiny.yaml", "--jobs", "0"]),
     "a folder": (lambda: actbench.load("nowhere"), ["report", "nowhere"]),
     "no results": (lambda: actbench.load(results="nowhere"), ["compare", "--results", "nowhere"]),
-    "a metric": (lambda: actbench.compare(metric="accuracy"), ["compare", "--metric", "accuracy"]),
-    "a baseline": (lambda: actbench.load().compare(baseline="gelu"), ["compare", "--baseline", "gelu"]),
-    "a factor": (lambda: actbench.compare(by="lr"), ["compare", "--by", "lr"]),
+    "a metric": (
+        lambda: actbench.compare("results/tiny", metric="accuracy"), ["compare", "results/tiny", "--metric", "accuracy"]
+    ),
+    "a baseline": (
+        lambda: actbench.load("results/tiny").compare(baseline="gelu"), ["compare", "results/tiny", "--baseline", "gelu"]
+    ),
+    "a factor": (lambda: actbench.compare("results/tiny", by="lr"), ["compare", "results/tiny", "--by", "lr"]),
     "a file in the way": (lambda: actbench.run("tiny.yaml", results="x"), ["run", "tiny.yaml", "--results", "x"]),
 }  # fmt: skip
 

@@ -58,7 +58,7 @@ ALLOWED = {
     "disk": {"errors"},
     "journal": {"records", "settings"},
     "folder_lock": {"errors"},
-    "store": {"disk", "errors", "folder_lock", "journal", "records", "yaml_source"},
+    "store": {"catalogue", "disk", "errors", "folder_lock", "journal", "records", "yaml_source"},
     "results": {"config", "experiment", "plan", "records", "shards", "store"},
     "analysis": {"experiment", "lazy", "metrics", "plan", "records", "trials", "verdict"},
     "report": {

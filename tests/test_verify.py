@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -260,6 +261,12 @@ def test_a_folder_of_something_else_is_no_result_folder(tmp_path: Path) -> None:
         verify_folder(tmp_path)
     with pytest.raises(ConfigurationError, match="not a result folder"):
         verify_folder(tmp_path / "nowhere")
+
+
+def test_a_mistyped_result_folder_is_answered_with_its_nearest_neighbours(folder: Path) -> None:
+    wrong = folder.with_name(f"{folder.name}s")
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(str(wrong))}: not .*; did you mean {folder.name}\\?$"):
+        verify_folder(wrong)
 
 
 def test_a_journal_that_cannot_be_read_is_an_environment_problem(folder: Path) -> None:
