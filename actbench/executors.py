@@ -102,7 +102,7 @@ def run_in_process(
             records = train(task.stack, arrays, device, partial(_emit_epochs, emit, task.stack))
         except _EmitFailed as failure:
             raise failure.error from None
-        except Exception as error:  # whatever a trial raises is that trial's result
+        except (Exception, SystemExit) as error:  # whatever a trial raises is that trial's result
             settle_failure(task, describe_cause(error), waiting, emit)
         else:
             emit(StackDone(task.stack, tuple(records)))

@@ -108,7 +108,7 @@ def _train_stacks(connection: Connection, train: TrainStack, device: str, own_fi
                 for file in own_files:
                     load_own_file(file)
                 connection.send(train(stack, arrays, device, connection.send))
-            except Exception as error:  # whatever a trial raises is that trial's result
+            except (Exception, SystemExit) as error:  # whatever a trial raises is that trial's result
                 connection.send(describe_cause(error))
     except (EOFError, OSError):
         return

@@ -30,6 +30,8 @@ def _end(how: str) -> None:
         raise MemoryError
     elif how == "exception":
         raise ValueError("poison")
+    elif how == "exit":
+        sys.exit(0)
     else:
         os.kill(os.getpid(), {"killed": signal.SIGKILL, "segfault": signal.SIGSEGV}[how])
 
@@ -100,6 +102,7 @@ def test_a_worker_lost_once_costs_no_trial(how: str, stacks: list[Stack], digits
         ("killed", "its worker process ended with code -9"),
         ("segfault", "its worker process ended with code -11"),
         ("exception", "ValueError: poison"),
+        ("exit", "SystemExit: 0"),
     ],
 )
 def test_a_poisonous_trial_fails_alone_after_its_stack_has_been_tried_twice(
@@ -124,12 +127,13 @@ def test_a_worker_that_says_nothing_is_taken_to_hang(stacks: list[Stack], digits
     assert failed.cause == "its worker said nothing for 2 s"
 
 
+@pytest.mark.parametrize(("how", "cause"), [("exception", "ValueError: poison"), ("exit", "SystemExit: 0")])
 def test_a_stack_that_fails_in_this_process_is_tried_again_too(
-    stacks: list[Stack], digits: Arrays, markers: Path
+    how: str, cause: str, stacks: list[Stack], digits: Arrays, markers: Path
 ) -> None:
     events: list[Event] = []
-    run_in_process(stacks, partial(poisoned, "exception", markers), digits, "cpu", events.append)
-    assert [event.cause for event in events if isinstance(event, TrialFailed)] == ["ValueError: poison"]
+    run_in_process(stacks, partial(poisoned, how, markers), digits, "cpu", events.append)
+    assert [event.cause for event in events if isinstance(event, TrialFailed)] == [cause]
     assert len(records_of(events)) == 5
     assert len(list(markers.iterdir())) == 3
 

@@ -56,7 +56,7 @@ def _answer(name: str, examine: Examine, *, is_note: bool) -> Check:
         return Check(name, "note" if is_note else "refused", str(refused))
     except Skipped as skipped:
         return Check(name, "skipped", str(skipped))
-    except Exception as error:  # whatever a stranger's function raises
+    except (Exception, SystemExit) as error:  # whatever a stranger's function raises
         cause = f"raises {type(error).__name__}: {error}".splitlines()[0][:LONGEST_CAUSE]
         return Check(name, "skipped" if is_note else "refused", cause)
 

@@ -110,6 +110,7 @@ ACTIVATIONS = {
         "'open(1)' is nothing that a formula can say",
     ),
     "raises": (LINE, "x.no_such_method()", "shape and dtype", "raises AttributeError"),
+    "ends the program": (LINE, "__import__('sys').exit(0)", "shape and dtype", "raises SystemExit: 0"),
 }
 
 
