@@ -10,9 +10,9 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
 
 import typer
 
@@ -21,6 +21,9 @@ from actbench.completion import experiments, python_files, result_folders
 from actbench.completion_values import arms, metrics, settings
 from actbench.interruption import Interrupted
 from actbench.report.texts import visible
+
+if TYPE_CHECKING:
+    from actbench.extensions import OwnFile
 
 P = ParamSpec("P")
 
@@ -142,9 +145,9 @@ def with_own_files(function: Callable[P, None]) -> Callable[P, None]:
         if not isinstance(paths, list) or not paths:
             function(*arguments, **options)
             return
-        from actbench.extensions import own_files_in_use
+        from actbench.extensions import mistakes_told, own_files_in_use
 
-        with own_files_in_use(paths):
+        with own_files_in_use(paths) as files, _refusals_told(files), mistakes_told(files):
             function(*arguments, **options)
 
     signature = inspect.signature(function, eval_str=True)
@@ -152,6 +155,21 @@ def with_own_files(function: Callable[P, None]) -> Callable[P, None]:
     loading.__signature__ = signature.replace(parameters=[*signature.parameters.values(), use])  # type: ignore[attr-defined]
     loading.__annotations__ = {**function.__annotations__, "use": OwnFiles}
     return loading
+
+
+@contextlib.contextmanager
+def _refusals_told(files: Sequence[OwnFile]) -> Iterator[None]:
+    """Where something fails that nobody expects, ask of the pieces in use whether they are what they say."""
+    try:
+        yield
+    except (errors.ExpectedError, OSError, typer.Exit):
+        raise
+    except Exception:
+        from actbench.admission.verdict import require_admitted
+        from actbench.extensions import choices_from
+
+        require_admitted(choice for file in files for choice in choices_from(file))
+        raise
 
 
 def verb(function: Callable[P, None]) -> Callable[P, None]:

@@ -90,14 +90,31 @@ def _module_name(file: OwnFile) -> str:
     return f"{MODULE_PREFIX}{hashlib.sha256(f'{file.path}{file.checksum}'.encode()).hexdigest()[:16]}"
 
 
+def _lines_of(file: OwnFile, error: BaseException) -> list[int | None]:
+    """The lines of the file that led to an exception, the last one last."""
+    return [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file.path]
+
+
 def _mistake(file: OwnFile, error: BaseException) -> str:
     """The exception as `file:line: what`, with the last line of the file itself that led to it."""
     if isinstance(error, SyntaxError) and error.filename == file.path:
         text = (error.text or "").strip()
         return f"{file.path}:{error.lineno}: {error.msg}" + (f": {text}" if text else "")
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file.path]
+    lines = _lines_of(file, error)
     what = str(error) if isinstance(error, RegistrationError) else f"{type(error).__name__}: {error}"
     return f"{file.path}:{lines[-1]}: {what}" if lines else f"{file.path}: {what}"
+
+
+@contextmanager
+def mistakes_told(files: Sequence[OwnFile]) -> Iterator[None]:
+    """Raise `ConfigurationError` with file, line and cause where a function of one of these files fails."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:  # whatever its functions raise is a mistake in a file
+        for file in files:
+            if _lines_of(file, error):
+                raise ConfigurationError(_mistake(file, error)) from None
+        raise
 
 
 @contextmanager

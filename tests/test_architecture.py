@@ -86,7 +86,7 @@ ALLOWED = {
     "completion": {"bundled", "catalogue"},
     "completion_values": {"bundled", "yaml_source"},
     "interruption": {"errors"},
-    "command_line": {"completion", "completion_values", "errors", "extensions", "interruption", "report"},
+    "command_line": {"admission", "completion", "completion_values", "errors", "extensions", "interruption", "report"},
     "usage": {"catalogue"},
     "cli_check": {"admission", "command_line", "completion", "errors", "extensions", "report"},
     "cli_challenge": {"challenges", "cli_check", "cli_run", "command_line", "completion", "extensions"},
