@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from actbench.catalogue.origins import Origin, RegistrationError
 from actbench.catalogue.registry import Entry, added_from, adding_from, did_you_mean, forget
@@ -69,7 +70,7 @@ def load_own_file(file: OwnFile) -> tuple[Entry, ...]:
     if found := added_from(file.origin()):
         return found
     module = ModuleType(_module_name(file))
-    module.__file__ = file.path
+    module.__dict__.update(__file__=file.path, print=_say)
     sys.modules[module.__name__] = module
     try:
         with adding_from(file.origin(), module.__name__), redirect_stdout(sys.stderr):
@@ -78,6 +79,11 @@ def load_own_file(file: OwnFile) -> tuple[Entry, ...]:
         del sys.modules[module.__name__]
         raise ConfigurationError(_mistake(file, error)) from None
     return added_from(file.origin())
+
+
+def _say(*values: object, **options: Any) -> None:
+    """What `print` is in such a file, whenever it is called: standard output is for results."""
+    print(*values, **{"file": sys.stderr, **options})
 
 
 def choices_from(file: OwnFile) -> tuple[Choice, ...]:

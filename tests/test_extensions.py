@@ -12,6 +12,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import pytest
+import torch
 
 from actbench.catalogue import packages, registry
 from actbench.catalogue.registry import find, names
@@ -55,6 +56,13 @@ def test_what_a_file_prints_is_no_data(tmp_path: Path, capsys: pytest.CaptureFix
     with own_files_in_use([own_file(tmp_path, f"print('hello')\n{TENT}")]):
         pass
     assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_what_a_piece_prints_is_no_data_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chatty = TENT.replace("    return", "    print('called', end='.')\n    return")
+    with own_files_in_use([own_file(tmp_path, chatty)]):
+        find("activation", "tent").function(torch.zeros(1))
+    assert capsys.readouterr() == ("", "called.")
 
 
 def test_another_file_is_another_version_and_other_line_ends_are_not(tmp_path: Path) -> None:
