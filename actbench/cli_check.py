@@ -18,6 +18,7 @@ OwnFile = Annotated[
         help="A Python file that adds pieces to the catalogue; it is run.",
         show_default=False,
         autocompletion=python_files,
+        readable=False,
     ),
 ]
 

@@ -93,6 +93,7 @@ def plan(
         typer.Option(
             help="A result folder to take time and spread from; the experiment's own when left out.",
             autocompletion=result_folders,
+            readable=False,
         ),
     ] = None,
     jobs: Jobs = "auto",

@@ -16,7 +16,13 @@ from actbench.completion import result_folders
 def export(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="FOLDER", help="A result folder.", show_default=False, autocompletion=result_folders),
+        typer.Argument(
+            metavar="FOLDER",
+            help="A result folder.",
+            show_default=False,
+            autocompletion=result_folders,
+            readable=False,
+        ),
     ],
     tool: Annotated[Literal["tensorboard", "mlflow"], typer.Option("--to", help="For which tool.", show_default=False)],
     out: Annotated[

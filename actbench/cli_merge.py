@@ -20,6 +20,7 @@ def merge(
             help="Result folders of one experiment, as its shards leave them.",
             show_default=False,
             autocompletion=result_folders,
+            readable=False,
         ),
     ],
     results: ResultsRoot = Path("results"),

@@ -16,7 +16,13 @@ from actbench.completion import result_folders
 def verify(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="FOLDER", help="A result folder.", show_default=False, autocompletion=result_folders),
+        typer.Argument(
+            metavar="FOLDER",
+            help="A result folder.",
+            show_default=False,
+            autocompletion=result_folders,
+            readable=False,
+        ),
     ],
     output_format: TableOrJson = "table",
 ) -> None:

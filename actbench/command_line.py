@@ -42,6 +42,7 @@ EXIT_CODES = (
     (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
 )
 
+# `readable=False`: whoever reads a file says what is wrong with it; typer would call it a mistake in usage.
 Config = Annotated[
     Path,
     typer.Argument(
@@ -49,6 +50,7 @@ Config = Annotated[
         help="An experiment file (YAML), or the name of one that comes along, such as quickstart.",
         show_default=False,
         autocompletion=experiments,
+        readable=False,
     ),
 ]
 Folder = Annotated[
@@ -58,6 +60,7 @@ Folder = Annotated[
         help="A result folder; the latest under results/ when left out.",
         show_default=False,
         autocompletion=result_folders,
+        readable=False,
     ),
 ]
 Folders = Annotated[
@@ -67,6 +70,7 @@ Folders = Annotated[
         help="Result folders; the latest when left out.",
         show_default=False,
         autocompletion=result_folders,
+        readable=False,
     ),
 ]
 Overrides = Annotated[
@@ -85,12 +89,18 @@ OwnFiles = Annotated[
         metavar="FILE",
         help="Run a Python file that adds pieces of your own to the catalogue; repeatable.",
         autocompletion=python_files,
+        readable=False,
     ),
 ]
 DataFolder = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where datasets are kept (else ACTBENCH_DATA, else the user's cache).")
+    Path | None,
+    typer.Option(
+        "--data-dir", help="Where datasets are kept (else ACTBENCH_DATA, else the user's cache).", readable=False
+    ),
 ]
-ResultsRoot = Annotated[Path, typer.Option("--results", help="The folder that holds the result folders.")]
+ResultsRoot = Annotated[
+    Path, typer.Option("--results", help="The folder that holds the result folders.", readable=False)
+]
 Smoke = Annotated[
     bool,
     typer.Option(

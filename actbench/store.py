@@ -238,6 +238,8 @@ def latest_folder(root: Path) -> Path:
     """The result folder under `root` whose journal was written last; raises `ConfigurationError` without one."""
     journals = list(root.glob(f"*/{JOURNAL}"))
     if not journals:
+        if root.is_dir():
+            next(root.iterdir(), None)  # raises where it may not be read, which a pattern passes over
         raise ConfigurationError(f"{root}: no results here; run an experiment first, or name a result folder")
     return max(journals, key=lambda path: path.stat().st_mtime_ns).parent
 

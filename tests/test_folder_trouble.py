@@ -201,6 +201,35 @@ def test_a_real_limit_on_the_size_of_files_stops_a_real_run_which_goes_on_withou
     assert (folder / "table.csv").read_bytes() == (tiny / "results" / "tiny" / "table.csv").read_bytes()
 
 
+@pytest.mark.parametrize("verb", ["compare", "report", "status", "verify", "merge"])
+def test_a_folder_that_may_not_be_read_is_no_mistake_in_usage(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / store.EXPERIMENT).touch()
+
+    def kept_out(self: Path, **_options: bool) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(os, "access", lambda path, mode, **options: False)
+    monkeypatch.setattr(Path, "stat", kept_out)
+    answer = invoke(verb, tmp_path)
+    assert (answer.exit_code, answer.stdout) == (EXIT_ENVIRONMENT, "")
+    assert answer.stderr.startswith(f"actbench: {tmp_path}/")
+    assert answer.stderr.endswith(": cannot be used (Permission denied)\n")
+
+
+def test_results_that_may_not_be_read_are_not_said_to_be_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept_out(*_arguments: object) -> object:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
+
+    for function in ("scandir", "listdir"):  # pathlib uses one or the other
+        monkeypatch.setattr(os, function, kept_out)
+    answer = invoke("status", "--results", tmp_path)
+    assert (answer.exit_code, answer.stderr) == (4, f"actbench: {tmp_path}: cannot be used (Permission denied)\n")
+
+
 @pytest.mark.parametrize("name", [store.JOURNAL, store.EXPERIMENT, store.ENVIRONMENT, store.PLAN])
 @pytest.mark.parametrize("verb", ["compare", "report"])
 def test_a_file_that_cannot_be_read_is_one_sentence_and_exit_code_4(
