@@ -232,8 +232,11 @@ def _write_what_the_encoding_lacks_as_escapes() -> None:
 
 
 def say(*lines: str) -> None:
-    """Tell the user something beside the results, which cannot steer the terminal; nobody listening is no error."""
-    with contextlib.suppress(BrokenPipeError):
+    """Tell the user something beside the results, which cannot steer the terminal.
+
+    Where nobody listens, or the disk that takes it down is full, nothing that is at work stops for that.
+    """
+    with contextlib.suppress(OSError):
         print(*map(visible, lines), sep="\n", file=sys.stderr, flush=True)
 
 

@@ -40,6 +40,18 @@ def test_output_that_cannot_be_written_is_exit_4_and_a_closed_one_is_ignored(tin
         assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(("arguments", "exit_code"), [("run tiny.yaml --jobs 1", 0), ("compare nowhere", 2)])
+def test_a_log_on_a_full_disk_changes_neither_what_is_done_nor_the_exit_code(
+    arguments: str, exit_code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
+    command = f"{sys.executable} -m actbench {arguments} 2>/dev/full"
+    finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.returncode == exit_code
+    assert ("test_accuracy by arm" in finished.stdout) == (exit_code == 0)
+
+
 def test_a_quiet_run_prints_its_table_and_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
     finished = actbench("run", "tiny.yaml", "--jobs", "1", "-q", folder=tmp_path)

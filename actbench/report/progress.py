@@ -59,7 +59,7 @@ def progress(*, is_quiet: bool = False) -> Iterator[Show]:
 
 
 def _write_line(line: str) -> None:
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
 
