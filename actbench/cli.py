@@ -26,7 +26,7 @@ from actbench.cli_results import compare, report
 from actbench.cli_run import run
 from actbench.cli_status import status
 from actbench.cli_verify import verify
-from actbench.command_line import EXIT_CODES, say
+from actbench.command_line import EXIT_CODES, drop_what_was_not_said, say, say_what_failed
 from actbench.completion_values import put_split_words_together
 from actbench.interruption import end_at_once
 from actbench.usage import help_wanted, unknown_words
@@ -225,20 +225,33 @@ def main() -> None:
 
 
 def _run_program() -> None:
-    """Run the command line, also where standard output or error has been closed."""
+    """Run the command line, also where standard output or error has been closed or cannot be written."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
-        if COMPLETION_VARIABLE in os.environ:
-            sys.modules["rich"] = None  # type: ignore[assignment]  # typer does without it, and is then in time
-            put_split_words_together(os.environ)
-        group = program()
-        arguments = help_wanted(group, sys.argv[1:]) or sys.argv[1:]
-        if unknown := unknown_words(group, arguments):
-            say(f"actbench: {unknown[0]}", *unknown[1:])
-            sys.exit(errors.EXIT_USAGE)
-        if COMPLETION_VARIABLE not in os.environ and is_training(arguments):
-            say(f"actbench {__version__}: {shlex.join(arguments)}")
+        try:
+            _run_words(sys.argv[1:])
+        except OSError as problem:
+            sys.exit(say_what_failed(problem))
+        finally:
+            drop_what_was_not_said()
+
+
+def _run_words(words: list[str]) -> None:
+    """Run what was typed; whatever has been printed is written when this ends."""
+    if COMPLETION_VARIABLE in os.environ:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # typer does without it, and is then in time
+        put_split_words_together(os.environ)
+    group = program()
+    arguments = help_wanted(group, words) or words
+    if unknown := unknown_words(group, arguments):
+        say(f"actbench: {unknown[0]}", *unknown[1:])
+        sys.exit(errors.EXIT_USAGE)
+    if COMPLETION_VARIABLE not in os.environ and is_training(arguments):
+        say(f"actbench {__version__}: {shlex.join(arguments)}")
+    try:
         group(arguments)
+    finally:
+        sys.stdout.flush()
 
 
 def is_training(words: Sequence[str]) -> bool:

@@ -200,16 +200,21 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
             say(*f"actbench: {problem}".split("\n"))
             raise typer.Exit(problem.exit_code) from None
         except OSError as problem:
-            if problem.filename is not None:
-                say(f"actbench: {errors.unusable_file(problem)}")
-                raise typer.Exit(errors.EXIT_ENVIRONMENT) from None
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if isinstance(problem, BrokenPipeError):
-                raise typer.Exit() from None
-            say(f"actbench: the output cannot be written ({problem.strerror})")
-            raise typer.Exit(errors.EXIT_ENVIRONMENT) from None
+            raise typer.Exit(say_what_failed(problem)) from None
 
     return guarded
+
+
+def say_what_failed(problem: OSError) -> int:
+    """Say which file cannot be used, or that nothing can be printed; the exit code, 0 where a reader has left."""
+    if problem.filename is not None:
+        say(f"actbench: {errors.unusable_file(problem)}")
+        return errors.EXIT_ENVIRONMENT
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(problem, BrokenPipeError):
+        return 0
+    say(f"actbench: the output cannot be written ({problem.strerror})")
+    return errors.EXIT_ENVIRONMENT
 
 
 @contextlib.contextmanager
@@ -238,6 +243,14 @@ def say(*lines: str) -> None:
     """
     with contextlib.suppress(OSError):
         print(*map(visible, lines), sep="\n", file=sys.stderr, flush=True)
+
+
+def drop_what_was_not_said() -> None:
+    """Let go of what `say` could not write: Python would try again at its end, and give an exit code of its own."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def parse_jobs(text: str) -> int | None:

@@ -41,6 +41,15 @@ def test_output_that_cannot_be_written_is_exit_4_and_a_closed_one_is_ignored(tin
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ["", "-h", "run -h", "--version"])
+def test_help_that_cannot_be_written_is_exit_4_as_well(arguments: str, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m actbench {arguments} >/dev/full"
+    finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.returncode == 4
+    assert finished.stderr == "actbench: the output cannot be written (No space left on device)\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(("arguments", "exit_code"), [("run tiny.yaml --jobs 1", 0), ("compare nowhere", 2)])
 def test_a_log_on_a_full_disk_changes_neither_what_is_done_nor_the_exit_code(
     arguments: str, exit_code: int, tmp_path: Path
