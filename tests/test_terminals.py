@@ -39,7 +39,7 @@ for line in json.loads(sys.argv[1]):
         app(line)
     except SystemExit as end:
         assert not end.code, line
-    print("-- end")
+    print("-- end", flush=True)
 """
 ENCODINGS = {
     "ascii": {"PYTHONIOENCODING": "ascii"},
