@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +16,14 @@ from pydantic_core import from_json
 from actbench.errors import UnusableEnvironmentError
 
 LARGEST_JSON_BYTES = 16 * 1024 * 1024
+
+
+def refuse_endless(path: Path) -> None:
+    """Raise `OSError` where a path leads to a pipe or a device, which can be read or written for ever."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OSError(errno.EINVAL, "Neither a file nor a folder", str(path))
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -44,6 +54,7 @@ def append_lines(path: Path, lines: Iterable[bytes], *, waits_for_disk: bool = T
     A last line that was cut short there is closed off first, so that it spoils none of these. A link is not followed.
     """
     is_new = not path.exists()
+    refuse_endless(path)
     with open(path, "ab", buffering=0, opener=_open_no_link) as file:
         size = file.tell()
         try:
@@ -95,6 +106,7 @@ def read_mapping(path: Path, makes_sense: Callable[[dict[str, Any]], bool]) -> d
     Raises `UnusableEnvironmentError` where the file is there and cannot be read.
     """
     try:
+        refuse_endless(path)
         with path.open("rb") as file:
             content = from_json(file.read(LARGEST_JSON_BYTES), allow_inf_nan=False)
     except (FileNotFoundError, ValueError):

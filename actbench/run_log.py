@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from actbench.disk import append_lines, replace_file
+from actbench.disk import append_lines, refuse_endless, replace_file
 from actbench.report.texts import visible
 
 LOG = "run.log"
@@ -76,6 +76,7 @@ def write_log(folder: Path, text: str) -> None:
 def read_log(folder: Path) -> list[LogLine]:
     """The lines of the log, as far as they are such; none where there is no log that can be read."""
     try:
+        refuse_endless(folder / LOG)
         with (folder / LOG).open("rb") as file:
             content = file.read(2 * LARGEST_LOG_BYTES)
     except OSError:

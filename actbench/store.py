@@ -13,7 +13,7 @@ from typing import Any
 
 from actbench import __version__
 from actbench.catalogue.registry import did_you_mean
-from actbench.disk import append_lines, read_mapping, replace_file, write_atomically
+from actbench.disk import append_lines, read_mapping, refuse_endless, replace_file, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.folder_lock import LOCK
 from actbench.journal import (
@@ -122,6 +122,7 @@ def read_lines(folder: Path) -> Iterator[tuple[int, bytes, TrialRecord | Damage]
     """
     path, parsed = folder / JOURNAL, ParsedSettings()
     try:
+        refuse_endless(path)
         for number, line in raw_lines(path):
             content = parse_line(line, parsed)
             if isinstance(content, TrialRecord):

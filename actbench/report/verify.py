@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from actbench import store
+from actbench.disk import refuse_endless
 from actbench.errors import ExpectedError
 from actbench.folder_lock import leftovers
 from actbench.journal import Damage
@@ -196,6 +197,7 @@ def _tables(results: Results) -> Iterator[Finding]:
     for name, text in table_texts(results, primary_comparison(results)).items():
         path = results.folder / name
         try:
+            refuse_endless(path)
             content = path.read_bytes()
         except FileNotFoundError:
             if text is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +15,14 @@ from actbench.config import load_experiment
 from actbench.experiment import experiment_to_yaml
 from actbench.folder_lock import LOCK
 from actbench.plan import make_plan, plan_to_json
+from actbench.run_log import LOG
 from builders import record_of
 from in_process import invoke
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
 EXPERIMENT = "name: f\ndata: {train: 60, test: 30}\nmodel: {hidden: [2]}\ntrain: {epochs: 1}\nseeds: 2\n"
 PRECIOUS = "precious\n"
+READ = (store.JOURNAL, store.PLAN, store.ENVIRONMENT)
 WRITTEN = (
     store.EXPERIMENT, store.PLAN, "trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md",
 )  # fmt: skip
@@ -79,3 +84,35 @@ def test_a_page_and_pictures_replace_a_link_of_their_name(finished: Path) -> Non
     Path("page.html").symlink_to("precious")
     assert invoke("report", "results/f", "--html", "page.html").exit_code == 0
     assert Path("precious").read_text(encoding="utf-8") == PRECIOUS
+
+
+@pytest.fixture
+def impatience() -> Iterator[None]:
+    """Whatever takes longer than a while is stopped, even where it waits for the system."""
+
+    def give_up(_number: int, _frame: object) -> None:
+        pytest.fail("waits for what never ends")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(
+    "put", [lambda path: os.mkfifo(path), lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"]
+)
+@pytest.mark.parametrize("name", [*READ, LOG, "table.csv"])
+@pytest.mark.parametrize("verb", ["status", "verify", "compare", "run"])
+@pytest.mark.usefixtures("impatience")
+def test_what_never_ends_keeps_nobody_waiting(
+    verb: str, name: str, put: Callable[[Path], None], finished: Path
+) -> None:
+    (finished / name).unlink(missing_ok=True)
+    put(finished / name)
+    arguments = ["f.yaml", "--jobs", "1", "--set", "seeds=3"] if verb == "run" else [str(finished)]
+    answer = invoke(verb, *arguments)
+    if name in READ and verb != "verify":
+        assert answer.exit_code == 4
+        assert f"{name}: cannot be read (Neither a file nor a folder)" in answer.stderr
