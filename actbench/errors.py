@@ -30,4 +30,4 @@ class UnusableEnvironmentError(ExpectedError):
 
 def unusable_file(problem: OSError) -> UnusableEnvironmentError:
     """What to say of a file or folder that cannot be read or written."""
-    return UnusableEnvironmentError(f"{problem.filename}: cannot be used ({problem.strerror})")
+    return UnusableEnvironmentError(f"{problem.filename2 or problem.filename}: cannot be used ({problem.strerror})")

@@ -52,8 +52,8 @@ def _what_stopped(folder: Path, problem: Exception) -> str:
     reason = problem.strerror or type(problem).__name__
     cure = "make room, or mend the disk: " if problem.errno in DISK_TROUBLE else ""
     return (
-        f"{problem.filename or folder}: cannot be written ({reason}); {cure}what was finished is kept, and the same "
-        "command goes on from there"
+        f"{problem.filename2 or problem.filename or folder}: cannot be written ({reason}); {cure}what was finished is "
+        "kept, and the same command goes on from there"
     )
 
 

@@ -201,6 +201,17 @@ def test_a_real_limit_on_the_size_of_files_stops_a_real_run_which_goes_on_withou
     assert (folder / "table.csv").read_bytes() == (tiny / "results" / "tiny" / "table.csv").read_bytes()
 
 
+def test_what_stands_in_the_place_of_a_table_is_named_and_not_the_file_that_was_to_replace_it(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    folder = run(experiment, tmp_path).folder
+    (folder / "table.csv").unlink()
+    (folder / "table.csv").mkdir()
+    with pytest.raises(UnusableEnvironmentError) as refused:
+        run(experiment, tmp_path)
+    assert str(refused.value).startswith(f"{folder / 'table.csv'}: cannot be written (Is a directory); ")
+
+
 @pytest.mark.parametrize("verb", ["compare", "report", "status", "verify", "merge"])
 def test_a_folder_that_may_not_be_read_is_no_mistake_in_usage(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
