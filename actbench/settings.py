@@ -24,6 +24,8 @@ from actbench.choices import (
     shown,
 )
 
+MOST_IMAGES = 10_000_000
+
 
 def _dataset_name(value: Yaml) -> Yaml:
     if isinstance(value, str) and value not in DATASETS:
@@ -44,12 +46,12 @@ def _scale(value: Yaml) -> Yaml:
 
 
 def _batch_size(value: Yaml) -> Yaml:
-    if value == "full" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000_000):
+    if value == "full" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_IMAGES):
         return value
-    raise nested_problem([((), f"expected a whole number of at least 1, or full, found {shown(value)}")])
+    raise nested_problem([((), f"expected a whole number from 1 to {MOST_IMAGES:,}, or full, found {shown(value)}")])
 
 
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Count = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["float32", "bf16"]
