@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from actbench.errors import UnusableEnvironmentError
 
+DEVICES = Path("/dev")
 LARGEST_JSON_BYTES = 16 * 1024 * 1024
 
 
@@ -24,6 +25,13 @@ def refuse_endless(path: Path) -> None:
         mode = path.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise OSError(errno.EINVAL, "Neither a file nor a folder", str(path))
+
+
+def refuse_device(path: Path) -> None:
+    """Raise `OSError` where a file would take the place of a pipe or a device, or of a link like /dev/stdout."""
+    refuse_endless(path)
+    if path.absolute().parent == DEVICES:
+        raise OSError(errno.EINVAL, "A device is not replaced by a file", str(path))
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
-from actbench.disk import write_atomically
+from actbench.disk import refuse_device, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report.figures.picture import Picture
 from actbench.report.figures.pictures import pictures
@@ -70,6 +70,7 @@ def drawing(picture: Picture) -> Drawing:
 def write_page(path: Path, text: str) -> None:
     """Write a page, all or nothing."""
     try:
+        refuse_device(path)
         write_atomically(path, text)
     except OSError as problem:
         raise UnusableEnvironmentError(f"--html {path}: cannot be written ({problem.strerror})") from None

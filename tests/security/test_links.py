@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
+from actbench import disk, store
 from actbench.config import load_experiment
 from actbench.experiment import experiment_to_yaml
 from actbench.folder_lock import LOCK
@@ -84,6 +84,22 @@ def test_a_page_and_pictures_replace_a_link_of_their_name(finished: Path) -> Non
     Path("page.html").symlink_to("precious")
     assert invoke("report", "results/f", "--html", "page.html").exit_code == 0
     assert Path("precious").read_text(encoding="utf-8") == PRECIOUS
+
+
+def test_a_page_takes_no_devices_place(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo("pipe")
+    Path("devices").mkdir()
+    Path("devices/stdout").symlink_to("../precious")
+    monkeypatch.setattr(disk, "DEVICES", Path("devices").absolute())
+    for path, why in (
+        ("pipe", "Neither a file nor a folder"),
+        ("devices/stdout", "A device is not replaced by a file"),
+    ):
+        answer = invoke("report", "results/f", "--html", path)
+        assert (answer.exit_code, answer.stdout) == (4, "")
+        assert f"--html {path}: cannot be written ({why})" in answer.stderr
+    assert Path("pipe").is_fifo()
+    assert Path("devices/stdout").is_symlink()
 
 
 @pytest.fixture
