@@ -203,19 +203,16 @@ def test_what_a_file_says_is_escaped_in_a_notebook_and_in_a_console(copied: Path
     assert set(results.claims["verdict"]) == {"supported"}
 
 
+HERE = "results/tiny"
 MISTAKES: dict[str, tuple[Callable[[], object], list[str]]] = {
     "a setting": (lambda: actbench.run("tiny.yaml", set=["train.x=1"]), ["run", "tiny.yaml", "--set", "train.x=1"]),
     "a name": (lambda: actbench.run("quickstat"), ["run", "quickstat"]),
     "jobs": (lambda: actbench.run("tiny.yaml", jobs=0), ["run", "tiny.yaml", "--jobs", "0"]),
     "a folder": (lambda: actbench.load("nowhere"), ["report", "nowhere"]),
     "no results": (lambda: actbench.load(results="nowhere"), ["compare", "--results", "nowhere"]),
-    "a metric": (
-        lambda: actbench.compare("results/tiny", metric="accuracy"), ["compare", "results/tiny", "--metric", "accuracy"]
-    ),
-    "a baseline": (
-        lambda: actbench.load("results/tiny").compare(baseline="gelu"), ["compare", "results/tiny", "--baseline", "gelu"]
-    ),
-    "a factor": (lambda: actbench.compare("results/tiny", by="lr"), ["compare", "results/tiny", "--by", "lr"]),
+    "a metric": (lambda: actbench.compare(HERE, metric="accuracy"), ["compare", HERE, "--metric", "accuracy"]),
+    "a baseline": (lambda: actbench.load(HERE).compare(baseline="gelu"), ["compare", HERE, "--baseline", "gelu"]),
+    "a factor": (lambda: actbench.compare(HERE, by="lr"), ["compare", HERE, "--by", "lr"]),
     "a file in the way": (lambda: actbench.run("tiny.yaml", results="x"), ["run", "tiny.yaml", "--results", "x"]),
 }  # fmt: skip
 
