@@ -199,6 +199,9 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
         except errors.ExpectedError as problem:
             say(*f"actbench: {problem}".split("\n"))
             raise typer.Exit(problem.exit_code) from None
+        except ImportError as broken:
+            say(f"actbench: {errors.unusable_library('a library', broken)}")
+            raise typer.Exit(errors.EXIT_ENVIRONMENT) from None
         except OSError as problem:
             raise typer.Exit(say_what_failed(problem)) from None
 

@@ -31,3 +31,9 @@ class UnusableEnvironmentError(ExpectedError):
 def unusable_file(problem: OSError) -> UnusableEnvironmentError:
     """What to say of a file or folder that cannot be read or written."""
     return UnusableEnvironmentError(f"{problem.filename2 or problem.filename}: cannot be used ({problem.strerror})")
+
+
+def unusable_library(name: str, problem: Exception) -> UnusableEnvironmentError:
+    """What to say of a library whose import raises something."""
+    cause = f"{type(problem).__name__}: {problem}".splitlines()[0]
+    return UnusableEnvironmentError(f"{name} cannot be imported ({cause}): actbench doctor says what to do")

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from actbench.catalogue.datasets import Arrays
+from actbench.errors import UnusableEnvironmentError
 from actbench.records import TrialRecord
 from actbench.stacks import Stack
 from actbench.worker import TrainStack, Worker, describe_cause, interrupts_held, start_worker
@@ -92,7 +93,8 @@ def run_in_process(
 ) -> None:
     """Train the stacks one after another here; one that fails is tried once more, and then trial by trial.
 
-    Nobody could stop a stack here that takes too long: it takes a worker to limit a trial's time.
+    Nobody could stop a stack here that takes too long: it takes a worker to limit a trial's time. What `train` raises
+    as `UnusableEnvironmentError` stands in the way of every trial, and is raised.
     """
     waiting = deque(map(Task, stacks))
     while waiting and not limits.is_over():
@@ -102,6 +104,8 @@ def run_in_process(
             records = train(task.stack, arrays, device, partial(_emit_epochs, emit, task.stack))
         except _EmitFailed as failure:
             raise failure.error from None
+        except UnusableEnvironmentError:
+            raise
         except (Exception, SystemExit) as error:  # whatever a trial raises is that trial's result
             settle_failure(task, describe_cause(error), waiting, emit)
         else:
@@ -148,7 +152,7 @@ class Workers:
         """Train the stacks; one that fails, dies or hangs is tried once more, and then trial by trial.
 
         A worker is taken to hang when it has not been heard of for `silence_seconds`. The trials of a stack that takes
-        too long are tried one by one at once.
+        too long are tried one by one at once. Raises the `UnusableEnvironmentError` that `train` raises in a worker.
         """
         waiting = deque(map(Task, stacks))
         busy: dict[Connection, _Work] = {}
@@ -191,6 +195,8 @@ class Workers:
             self._give(self._replace(worker), arrays, waiting, busy)
             return
         work.heard = time.monotonic()
+        if isinstance(event, UnusableEnvironmentError):
+            raise event
         if event is None:
             work.begun = work.heard
             emit(StackStarted(task.stack))

@@ -54,7 +54,7 @@ def tell_training(
     """What a task tells: its node, then epochs behind it, and last the records, or in one line what was raised.
 
     The training has a thread of its own, since a task tells by yielding and a training by calling. Raises
-    `UnusableEnvironmentError` at once where the trials need what the node's processor has not.
+    `UnusableEnvironmentError` at once where the trials need what the node's processor has not, and where `train` does.
     """
     if any(trial.settings.train.precision == "bf16" for trial in stack):
         require_bf16(device)
@@ -66,6 +66,8 @@ def tell_training(
             for file in own_files:
                 load_own_file(file)
             told.put(train(stack, arrays, device, told.put))
+        except UnusableEnvironmentError as obstacle:
+            told.put(obstacle)
         except BaseException as error:  # whatever a trial raises is that trial's result
             told.put(describe_cause(error))
 
@@ -74,6 +76,8 @@ def tell_training(
         message = told.get()
         while isinstance(message, int) and not told.empty():
             message = told.get()
+        if isinstance(message, UnusableEnvironmentError):
+            raise message
         yield message
         if not isinstance(message, int):
             return

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from actbench.catalogue.datasets import Arrays
+from actbench.errors import UnusableEnvironmentError, unusable_library
 from actbench.extensions import OwnFile, files_in_use, load_own_file
 from actbench.records import TrialRecord
 from actbench.stacks import Stack
@@ -38,10 +39,16 @@ class Worker:
 
 
 def train_with_torch(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
-    """Train one stack on one thread, importing torch at the first call."""
-    import torch
+    """Train one stack on one thread, importing torch at the first call.
 
-    from actbench.training.loop import train_stack
+    Raises `UnusableEnvironmentError` where torch cannot be imported.
+    """
+    try:
+        import torch
+
+        from actbench.training.loop import train_stack
+    except Exception as error:  # a broken torch raises whatever it likes
+        raise unusable_library("torch", error) from None
 
     torch.set_num_threads(1)
     return train_stack(stack, arrays, device, on_epoch)
@@ -97,7 +104,8 @@ def _train_stacks(connection: Connection, train: TrainStack, device: str, own_fi
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     if train is train_with_torch:
-        importlib.import_module(TRAINING_MODULE)  # now, while the parent reads the data
+        with contextlib.suppress(Exception):  # which the first stack meets again, and tells
+            importlib.import_module(TRAINING_MODULE)  # now, while the parent reads the data
     arrays: Any = None
     try:
         while True:
@@ -108,6 +116,8 @@ def _train_stacks(connection: Connection, train: TrainStack, device: str, own_fi
                 for file in own_files:
                     load_own_file(file)
                 connection.send(train(stack, arrays, device, connection.send))
+            except UnusableEnvironmentError as obstacle:
+                connection.send(obstacle)
             except (Exception, SystemExit) as error:  # whatever a trial raises is that trial's result
                 connection.send(describe_cause(error))
     except (EOFError, OSError):

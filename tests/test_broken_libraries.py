@@ -1,0 +1,47 @@
+"""A library that cannot be imported stands in the way of a command, and is no trial's failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actbench import store
+from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
+from actbench.ray_executor import tell_training
+from actbench.records import TrialRecord
+from program import TINY, Finished, actbench_alone, assert_one_message
+
+CAUSE = "ImportError: libcudart.so: cannot open shared object file"
+TOLD = f"cannot be imported ({CAUSE}): actbench doctor says what to do"
+
+
+def without(library: str, folder: Path, *arguments: str) -> Finished:
+    """What a command comes to where this library raises when it is imported."""
+    broken = folder / "broken" / library
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text('raise ImportError("libcudart.so: cannot open shared object file")\n')
+    return actbench_alone(*arguments, folder=folder, environment={"PYTHONPATH": str(broken.parent)})
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_run_without_torch_ends_before_any_trial_is_recorded(jobs: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    finished = without("torch", tmp_path, "run", "tiny.yaml", "--jobs", jobs)
+    assert_one_message(finished, EXIT_ENVIRONMENT, f"actbench: torch {TOLD}")
+    assert store.read_journal(tmp_path / "results" / "tiny").records == {}
+
+
+@pytest.mark.parametrize(("library", "line"), [("torch", "show relu"), ("scipy", "show relu --cost")])
+def test_a_verb_without_a_library_says_what_to_do(library: str, line: str, tmp_path: Path) -> None:
+    assert_one_message(without(library, tmp_path, *line.split()), EXIT_ENVIRONMENT, f"actbench: a library {TOLD}")
+
+
+def test_a_node_without_torch_ends_the_run_too() -> None:
+    def train(*_arguments: Any) -> list[TrialRecord]:
+        raise UnusableEnvironmentError("no torch")
+
+    nothing: Any = None
+    with pytest.raises(UnusableEnvironmentError, match="no torch"):
+        list(tell_training(train, "cpu", (), nothing))
