@@ -168,7 +168,9 @@ def test_no_colour_is_written_where_none_is_wanted(environment: dict[str, str], 
         assert environment.get("TERM") != "dumb" or "\x1b" not in text
 
 
-@pytest.mark.parametrize("environment", [UTF_8, ENCODINGS["ascii"] | {"TERM": "dumb"}], ids=str)
+@pytest.mark.parametrize(
+    "environment", [pytest.param(UTF_8, marks=pytest.mark.slow), ENCODINGS["ascii"] | {"TERM": "dumb"}], ids=str
+)
 def test_a_run_in_any_terminal_ends_with_its_table(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 2"), encoding="utf-8")
     exit_code, text = in_a_terminal(["run", "tiny.yaml", "--jobs", "1"], tmp_path, 30, environment)
@@ -181,7 +183,7 @@ CLOSED = ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
-@pytest.mark.parametrize("closed", CLOSED)
+@pytest.mark.parametrize("closed", [pytest.param(CLOSED[0], marks=pytest.mark.slow), *CLOSED[1:]])
 def test_a_run_without_some_of_its_streams_keeps_every_trial(closed: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
     command = f"{sys.executable} -m actbench run tiny.yaml --jobs {1 + (closed == CLOSED[-1])} {closed}"
