@@ -27,8 +27,8 @@ Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 class RunProgress:
     """The counters of a run, and where each finished stack is stored.
 
-    `keep_environment` keeps what another machine is and gives the id of that; `names` are those of the trials' arms,
-    `logged` is when the log was last told how far the run is.
+    `keep_environment` keeps what another machine is, or with None this one, and gives the id of that; `names` are those
+    of the trials' arms, `logged` is when the log was last told how far the run is.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class RunProgress:
     show: Callable[[RunState], None]
     known: dict[str, TrialRecord]
     log: RunLog
-    keep_environment: Callable[[Mapping[str, Any]], str]
+    keep_environment: Callable[[Mapping[str, Any] | None], str]
     uninterrupted: Uninterrupted = contextlib.nullcontext
     names: dict[str, str] = field(default_factory=dict)
     logged: float = 0.0

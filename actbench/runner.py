@@ -22,7 +22,7 @@ from actbench.folder_lock import locked
 from actbench.merging import take_over
 from actbench.plan import Plan, make_plan, plan_to_json
 from actbench.ray_executor import connect_to_ray
-from actbench.records import TRAINING_CODE_VERSION, Trial, TrialRecord
+from actbench.records import TRAINING_CODE_VERSION, Trial
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.results import Results, known_trials, load_results, result_folder
@@ -81,6 +81,16 @@ class RunResult:
         return self.results.folder
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where stacks train: on which device, how many at once, within what limits, and what trains them."""
+
+    device: str
+    workers: int
+    limits: Limits
+    run_stacks: Callable[[Sequence[Stack], Arrays, executors.Emit], None]
+
+
 def run_experiment(
     experiment: Experiment,
     options: RunOptions,
@@ -100,58 +110,33 @@ def run_experiment(
     finished by then, or when Ctrl-C comes, stays in the folder.
     """
     limits = Limits(_alarm(options.most_seconds), options.trial_seconds)
-    shard, folder = options.shard, result_folder(options.results, experiment, options.shard)
-    device = resolve_device(options.device)
-    workers = count_workers(device, options.jobs)
-    dataset = experiment.settings.data.facts()
+    folder, device = result_folder(options.results, experiment, options.shard), resolve_device(options.device)
     journal = store.read_journal(folder)
-    known = {} if options.fresh else known_trials(options.results, experiment, shard, journal)
-    missing = make_plan(experiment, known, shard).missing(known)
+    known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
+    missing = make_plan(experiment, known, options.shard).missing(known)
     if missing and (own := experiment.own_pieces()):
         _admit(own)
-    with _place_to_train(missing, device, workers, train, options, limits) as (run_stacks, workers):
-        load_arrays = cache(partial(_load_data, dataset, options.data_folder, say))
+    load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, say))
+    with _place_to_train(missing, device, train, options, limits) as place:
         if missing:
             load_arrays()
         with locked(folder):
             if options.fresh and (aside := store.set_aside(folder)):
                 say(f"The earlier results are now in {aside}.")
             journal = _mended_journal(folder, journal, say)
-            known = known_trials(options.results, experiment, shard, journal)
-            store.write_experiment(folder, experiment_to_yaml(experiment))
-            plan = make_plan(experiment, known, shard)
-            if shard:
-                _take_tuning_over(result_folder(options.results, experiment), folder, plan)
-            log = RunLog(folder, lambda text, detail: say(text) if detail <= options.verbosity else None)
-            keep = partial(_keep_environment, folder, dataset, device, workers)
-            state = initial_state(experiment, plan, known)
-            progress = RunProgress(folder, "", device, state, time.monotonic(), show, known, log, keep, uninterrupted)
+            progress = _begin(experiment, options, place, journal, show, say, uninterrupted)
             try:
-                if plan.missing(known):
-                    progress.environment = keep(None)
-                    show(progress.state)
-                    arrays = load_arrays()
-                    with log.run(_settings_text(progress, workers, options), progress.outcome):
-                        _train_all(
-                            experiment,
-                            progress,
-                            device,
-                            workers,
-                            lambda stacks: run_stacks(stacks, arrays, progress.handle),
-                            say,
-                            limits,
-                            shard,
-                        )
-                state = progress.state
-                _freeze(experiment, state.plan, folder, known)
+                if progress.state.plan.missing(progress.known):
+                    _train_all(experiment, options, place, progress, load_arrays(), say)
+                _freeze(experiment, progress)
             except Exception:
                 write_tables(load_results(folder, options.results, journal))
                 raise
             results = load_results(folder, options.results, journal)
             comparison = write_tables(results)
-    left = state.total - state.done
+    state = progress.state
+    left, trained = state.total - state.done, state.done - state.before
     waits = left == 0 and not state.plan.is_tuned()
-    trained = state.done - state.before
     return RunResult(results, comparison, state.total, left, trained, state.diverged, state.failed, waits)
 
 
@@ -159,6 +144,28 @@ def _alarm(seconds: float | None) -> Callable[[], bool]:
     """Whether so many seconds have gone by from now on."""
     end = time.monotonic() + (inf if seconds is None else seconds)
     return lambda: time.monotonic() > end
+
+
+def _begin(
+    experiment: Experiment,
+    options: RunOptions,
+    place: Place,
+    journal: store.Journal,
+    show: Callable[[RunState], None],
+    say: Callable[[str], None],
+    uninterrupted: Uninterrupted,
+) -> RunProgress:
+    """Write down in the locked folder what is run; the account of it, which begins with what is known."""
+    folder = result_folder(options.results, experiment, options.shard)
+    known = known_trials(options.results, experiment, options.shard, journal)
+    store.write_experiment(folder, experiment_to_yaml(experiment))
+    plan = make_plan(experiment, known, options.shard)
+    if options.shard:
+        _take_tuning_over(result_folder(options.results, experiment), folder, plan)
+    log = RunLog(folder, lambda text, detail: say(text) if detail <= options.verbosity else None)
+    keep = partial(_keep_environment, folder, experiment.settings.data.facts(), place.device, place.workers)
+    state = initial_state(experiment, plan, known)
+    return RunProgress(folder, "", place.device, state, time.monotonic(), show, known, log, keep, uninterrupted)
 
 
 def _settings_text(progress: RunProgress, workers: int, options: RunOptions) -> str:
@@ -197,9 +204,9 @@ def _admit(own: Iterable[Choice]) -> None:
 
 @contextlib.contextmanager
 def _place_to_train(
-    missing: Sequence[Trial], device: str, workers: int, train: TrainStack, options: RunOptions, limits: Limits
-) -> Iterator[tuple[Callable[[Sequence[Stack], Arrays, executors.Emit], None], int]]:
-    """Where stacks train, and how many at once: here, in workers that are already importing torch, or in Ray.
+    missing: Sequence[Trial], device: str, train: TrainStack, options: RunOptions, limits: Limits
+) -> Iterator[Place]:
+    """Where stacks train: here, in workers that are already importing torch, or in Ray.
 
     Raises `UnusableEnvironmentError` where the trials need what the processor has not, and where Ray cannot be used.
     """
@@ -207,15 +214,16 @@ def _place_to_train(
         require_bf16(device)
     if options.executor == "ray" and missing:
         with connect_to_ray(train, device, options.jobs, options.ray_address, limits=limits) as ray:
-            yield ray.run, ray.most
+            yield Place(device, ray.most, limits, ray.run)
         return
+    workers = count_workers(device, options.jobs)
     if workers == 1 and limits.trial_seconds is None:
-        yield partial(_run_in_process, train, device, limits), workers
+        yield Place(device, workers, limits, partial(_run_in_process, train, device, limits))
         return
     if missing:
         prepare_to_start(train)
     with executors.start_workers(train, device, workers, limits=limits) as pool:
-        yield pool.run, workers
+        yield Place(device, workers, limits, pool.run)
 
 
 def _run_in_process(
@@ -226,27 +234,28 @@ def _run_in_process(
 
 def _train_all(
     experiment: Experiment,
+    options: RunOptions,
+    place: Place,
     progress: RunProgress,
-    device: str,
-    workers: int,
-    run_stacks: Callable[[Sequence[Stack]], None],
+    arrays: Arrays,
     say: Callable[[str], None],
-    limits: Limits,
-    shard: Shard | None,
 ) -> None:
     """Train what the plan lacks until it lacks nothing: tuning may ask for more, and final trials follow from it."""
-    while missing := (plan := make_plan(experiment, progress.known, shard)).missing(progress.known):
-        if limits.is_over():
-            break
-        if plan.is_tuned():
-            _freeze(experiment, plan, progress.folder, progress.known)
-            for line in chosen_lines(plan):
-                say(line)
+    progress.environment = progress.keep_environment(None)
+    progress.show(progress.state)
+    cache_bytes = CPU_CACHE_BYTES if place.device == "cpu" else GPU_CACHE_BYTES
+    with progress.log.run(_settings_text(progress, place.workers, options), progress.outcome):
+        while missing := (plan := make_plan(experiment, progress.known, options.shard)).missing(progress.known):
+            if place.limits.is_over():
+                break
+            progress.expect(experiment, plan)
+            if plan.is_tuned():
+                _freeze(experiment, progress)
+                for line in chosen_lines(plan):
+                    say(line)
+            stacks = make_stacks(missing, workers=place.workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
+            place.run_stacks(stacks, arrays, progress.handle)
         progress.expect(experiment, plan)
-        cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
-        stacks = make_stacks(missing, workers=workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
-        run_stacks(stacks)
-    progress.expect(experiment, plan)
 
 
 def _take_tuning_over(merged: Path, folder: Path, plan: Plan) -> None:
@@ -256,11 +265,12 @@ def _take_tuning_over(merged: Path, folder: Path, plan: Plan) -> None:
         take_over(folder, merged, lambda record: record.trial in tuned)
 
 
-def _freeze(experiment: Experiment, plan: Plan, folder: Path, known: Mapping[str, TrialRecord]) -> None:
+def _freeze(experiment: Experiment, progress: RunProgress) -> None:
     """Write down what is going to be compared, before the first final trial starts."""
+    plan = progress.state.plan
     if plan.is_tuned():
-        begun = any(record.phase == "final" for record in known.values())
-        store.freeze_plan(folder, plan_to_json(experiment, plan), has_begun=begun)
+        begun = any(record.phase == "final" for record in progress.known.values())
+        store.freeze_plan(progress.folder, plan_to_json(experiment, plan), has_begun=begun)
 
 
 def _load_data(dataset: Dataset, folder: Path, say: Callable[[str], None]) -> Arrays:
