@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import shlex
@@ -33,6 +34,8 @@ from actbench.usage import help_wanted, unknown_words
 
 PURPOSE = "Settle which activation, initialiser, loss or output is better, and how surely."
 SILENT_OPTIONS = {"-h", "--help", "--dry-run", "-q", "--quiet"}
+# Thousands of records are many objects without a cycle, which the collector would visit again and again as they grow.
+COLLECTED_AFTER = (100_000, 50, 1000)
 COMPLETION_VARIABLE = "_ACTBENCH_COMPLETE"
 FIRST_STEPS = (
     ("actbench init", "write starter.yaml, an experiment with comments"),
@@ -214,6 +217,7 @@ def program() -> typer.core.TyperGroup:
 
 def main() -> None:
     """Run the command line; whoever interrupts it waits neither for Python's tidying up nor for a traceback."""
+    gc.set_threshold(*COLLECTED_AFTER)
     try:
         _run_program()
     except KeyboardInterrupt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +32,6 @@ EXPERIMENT, ENVIRONMENT, JOURNAL = "experiment.yaml", "environment.json", "trial
 DAMAGED = "trials.damaged.jsonl"
 PLAN = "plan.json"
 VERSION = re.compile(r"\d[\w.+]{0,30}")
-MANY_OBJECTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -62,17 +60,16 @@ def read_journal(folder: Path, earlier: Journal | None = None) -> Journal:
     chosen: dict[str, tuple[tuple[bool, bytes], TrialRecord]] = {}
     causes: dict[str, set[str]] = {}
     damaged_lines = test_reads = 0
-    with _without_garbage_collection():
-        for _, line, record in read_lines(folder):
-            if isinstance(record, Damage):
-                damaged_lines += 1
-                continue
-            test_reads += record.test_correct_count is not None
-            precedence = (record.outcome == "failed", checksum_of(line))
-            if record.trial not in chosen or precedence < chosen[record.trial][0]:
-                chosen[record.trial] = precedence, record
-            if record.outcome == "failed":
-                causes.setdefault(record.trial, set()).add(record.cause or "")
+    for _, line, record in read_lines(folder):
+        if isinstance(record, Damage):
+            damaged_lines += 1
+            continue
+        test_reads += record.test_correct_count is not None
+        precedence = (record.outcome == "failed", checksum_of(line))
+        if record.trial not in chosen or precedence < chosen[record.trial][0]:
+            chosen[record.trial] = precedence, record
+        if record.outcome == "failed":
+            causes.setdefault(record.trial, set()).add(record.cause or "")
     return Journal(
         records={trial: _with_causes(record, causes.get(trial, set())) for trial, (_, record) in chosen.items()},
         damaged_lines=damaged_lines,
@@ -94,24 +91,6 @@ def _with_causes(record: TrialRecord, causes: set[str]) -> TrialRecord:
     if record.outcome != "failed" or len(causes) < 2:
         return record
     return record.model_copy(update={"cause": " | ".join(sorted(causes - {""}))})
-
-
-@contextlib.contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Records are many objects without a cycle, which the collector would visit again and again as they grow more.
-
-    Afterwards many of them count as old, which spares them three visits more.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            if gc.get_count()[0] > MANY_OBJECTS and not gc.get_freeze_count():
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
 
 
 def read_lines(folder: Path) -> Iterator[tuple[int, bytes, TrialRecord | Damage]]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import time
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from actbench import store
 from actbench.choices import Choice
@@ -32,18 +29,6 @@ def test_ten_thousand_trials_are_read_and_planned_within_three_seconds(tmp_path:
     assert len(results.records) == 10_000
     assert results.missing() == 0
     assert seconds < MOST_SECONDS
-
-
-@pytest.mark.parametrize("is_collecting", [True, False])
-def test_reading_leaves_the_garbage_collector_as_it_was(is_collecting: bool, tmp_path: Path) -> None:
-    before = gc.isenabled(), gc.get_freeze_count()
-    try:
-        (gc.enable if is_collecting else gc.disable)()
-        store.read_journal(tmp_path)
-        assert gc.isenabled() == is_collecting
-        assert gc.get_freeze_count() == before[1]
-    finally:
-        (gc.enable if before[0] else gc.disable)()
 
 
 def test_a_trials_id_is_the_hash_of_all_that_determines_its_numbers(tmp_path: Path) -> None:

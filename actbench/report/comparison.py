@@ -19,7 +19,9 @@ PAIR_IMPORTANCE = (0, 1, 3, 7, 5, 6, 2, 4)
 
 def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     """All arms, the best mean first."""
-    cells = [_cells(row, comparison) for row in ranked(comparison)]
+    is_tuned = any(one.sample.tuned for one in comparison.rows)
+    is_predicted = any(one.predicted_sd is not None for one in comparison.rows)
+    cells = [_cells(row, comparison, is_tuned=is_tuned, is_predicted=is_predicted) for row in ranked(comparison)]
     names = list(cells[0])
     unit, points = (" %", " (points)") if comparison.metric.unit == "share" else ("", "")
     units = {"mean": unit, "sd": points, "predicted sd": points, "difference": f"{points} [95 % interval]"}
@@ -35,18 +37,19 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     )
 
 
-def _cells(row: Row, comparison: Comparison) -> dict[str, str]:
+def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bool) -> dict[str, str]:
+    """A row as text, with the columns that any row of the comparison has something in."""
     metric, contrast = comparison.metric, row.contrast
     sd_digits = 3 if metric.unit == "share" else None
     cells = {"arm": row.sample.label}
-    if any(one.sample.tuned for one in comparison.rows):
+    if is_tuned:
         cells["tuned"] = tuned_text(row.sample.tuned) if row.sample.tuned else ABSENT
     cells |= {
         "n (failed)": f"{row.own.n} ({row.sample.failed})",
         "mean": value(row.own.mean, metric),
         "sd": value(row.own.sd, metric, digits=sd_digits),
     }
-    if any(one.predicted_sd is not None for one in comparison.rows):
+    if is_predicted:
         cells["predicted sd"] = value(row.predicted_sd, metric, digits=sd_digits)
     return cells | {
         "interval": interval(row.own.interval, metric),
