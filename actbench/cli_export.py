@@ -8,22 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from actbench.command_line import TableOrJson, say, verb
-from actbench.completion import result_folders
+from actbench.command_line import NamedFolder, TableOrJson, say, verb
 
 
 @verb
 def export(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FOLDER",
-            help="A result folder.",
-            show_default=False,
-            autocompletion=result_folders,
-            readable=False,
-        ),
-    ],
+    folder: NamedFolder,
     tool: Annotated[Literal["tensorboard", "mlflow"], typer.Option("--to", help="For which tool.", show_default=False)],
     out: Annotated[
         Path | None,

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from actbench import errors
-from actbench.command_line import TableOrJson, verb
-from actbench.completion import result_folders
+from actbench.command_line import NamedFolder, TableOrJson, verb
 
 
 @verb
 def verify(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FOLDER",
-            help="A result folder.",
-            show_default=False,
-            autocompletion=result_folders,
-            readable=False,
-        ),
-    ],
+    folder: NamedFolder,
     output_format: TableOrJson = "table",
 ) -> None:
     """Say what is damaged or missing in a result folder, and change nothing; exit code 1 where anything is."""

@@ -63,6 +63,16 @@ Folder = Annotated[
         readable=False,
     ),
 ]
+NamedFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FOLDER",
+        help="A result folder.",
+        show_default=False,
+        autocompletion=result_folders,
+        readable=False,
+    ),
+]
 Folders = Annotated[
     list[Path] | None,
     typer.Argument(

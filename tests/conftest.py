@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from actbench import doctor
+from own_files import EXPERIMENT, own_file
 from program import TINY, actbench
 
 torch.set_num_threads(1)
@@ -42,3 +43,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert finished.stdout.startswith("test_accuracy by arm")
     assert "12/12 trials" in finished.stderr
     return folder
+
+
+@pytest.fixture
+def with_own_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with an experiment of one's own and the piece that it needs."""
+    monkeypatch.chdir(tmp_path)
+    own_file(tmp_path)
+    own_file(tmp_path, EXPERIMENT, "own.yaml")
+    return tmp_path

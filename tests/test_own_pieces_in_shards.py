@@ -11,18 +11,9 @@ import pytest
 from actbench import errors
 from actbench.results import load_results
 from in_process import Answer, invoke
-from own_files import EXPERIMENT, TENT, own_file
+from own_files import TENT, own_file
 
 TABLES = ("table.csv", "table.md", "layers.csv")
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with an experiment and the piece that it needs, in which the program is run."""
-    monkeypatch.chdir(tmp_path)
-    own_file(tmp_path)
-    own_file(tmp_path, EXPERIMENT, "own.yaml")
-    return tmp_path
 
 
 def run(*arguments: str) -> Answer:
@@ -37,7 +28,7 @@ def run_shards() -> list[str]:
     return [f"results/own.shard-{number}-of-2" for number in (1, 2)]
 
 
-def test_shards_merged_without_the_piece_are_the_undivided_run(here: Path) -> None:
+def test_shards_merged_without_the_piece_are_the_undivided_run(with_own_piece: Path) -> None:
     assert run("--results", "undivided").exit_code == 0
     folders = run_shards()
     Path("tent.py").unlink()
@@ -49,16 +40,16 @@ def test_shards_merged_without_the_piece_are_the_undivided_run(here: Path) -> No
     assert invoke("verify", "results/own").exit_code == 0
 
 
-def test_a_shard_without_the_piece_is_refused_before_anything_is_written(here: Path) -> None:
+def test_a_shard_without_the_piece_is_refused_before_anything_is_written(with_own_piece: Path) -> None:
     refused = invoke("run", "own.yaml", "--shard", "1/2")
     assert (refused.exit_code, refused.stdout) == (errors.EXIT_USAGE, "")
     assert "'tent'" in refused.stderr
     assert not Path("results").exists()
 
 
-def test_shards_with_two_versions_of_the_piece_are_two_experiments(here: Path) -> None:
+def test_shards_with_two_versions_of_the_piece_are_two_experiments(with_own_piece: Path) -> None:
     (first, second) = run_shards()
-    own_file(here, TENT.replace("Triangle", "A triangle"))
+    own_file(with_own_piece, TENT.replace("Triangle", "A triangle"))
     assert "trained now" in run("--shard", "2/2").stderr
     refused = invoke("merge", first, second)
     assert refused.exit_code == errors.EXIT_USAGE
@@ -70,10 +61,10 @@ def test_shards_with_two_versions_of_the_piece_are_two_experiments(here: Path) -
     importlib.util.find_spec("tensorboard") is None,
     reason="tensorboard is not installed: pip install 'actbench[tensorboard]'",
 )
-def test_results_are_exported_without_the_piece(here: Path) -> None:
+def test_results_are_exported_without_the_piece(with_own_piece: Path) -> None:
     assert run().exit_code == 0
     Path("tent.py").unlink()
     answer = invoke("export", "results/own", "--to", "tensorboard", "--out", "logs", "--format", "json")
     assert answer.exit_code == 0, answer.stderr
-    assert json.loads(answer.stdout)["runs"] == len(load_results(Path("results/own"), here).records) == 4
+    assert json.loads(answer.stdout)["runs"] == len(load_results(Path("results/own"), with_own_piece).records) == 4
     assert sorted(path.name for path in Path("logs/own/final").iterdir()) == ["relu", "tent"]
