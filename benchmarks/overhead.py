@@ -23,7 +23,6 @@ from actbench.command_line import verb
 from actbench.disk import write_atomically
 from actbench.executors import Emit, Event, StackDone, run_in_process, start_workers
 from actbench.ray_executor import connect_to_ray
-from actbench.records import Curves, LayerProbe, TrialRecord
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import Section
 from actbench.report.terminal import print_sections
@@ -32,8 +31,9 @@ from actbench.stacks import Stack
 from actbench.trials import make_trial
 from benchmarks.job import FULL
 from benchmarks.machine import describe, head
+from benchmarks.nothing import EPOCHS, TRIALS, train_nothing
 
-TRIALS, EPOCHS, STACKS, ROUNDS = 5, 10, 100, 5
+STACKS, ROUNDS = 100, 5
 
 
 @dataclass(frozen=True)
@@ -42,36 +42,6 @@ class Round:
 
     first: float
     each: float
-
-
-def train_nothing(stack: Stack, _arrays: Arrays, _device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
-    """Records of the usual length, at once; each epoch is reported as in a real training."""
-    for epoch in range(1, EPOCHS + 1):
-        on_epoch(epoch)
-    return [_record(trial.id, trial.seed, trial.settings) for trial in stack]
-
-
-def _record(trial: str, seed: int, settings: TrialSettings) -> TrialRecord:
-    data = settings.data
-    curve, counts = (1 / 3,) * EPOCHS, (40_000,) * EPOCHS
-    share = 1 / 3
-    probes = tuple(
-        LayerProbe(
-            epoch=epoch, layer=layer, mean=share, sd=share, zero_share=share, dead_share=share, saturated_share=share,
-            weight_gradient_norm=share, bias_gradient_norm=share,
-        )
-        for epoch in range(EPOCHS + 1)
-        for layer in (1, 2, 3)
-    )  # fmt: skip
-    return TrialRecord(
-        trial=trial, phase="final", seed=seed, settings=settings, outcome="done", train_count=data.train_count(),
-        validation_count=data.validation_count(), test_count=data.test_count(), probes=probes,
-        curves=Curves(
-            train_loss=curve, train_correct_count=counts, validation_loss=curve, validation_correct_count=counts
-        ),
-        test_correct_count=9_000, test_loss=share, test_is_correct="A" * (data.test_count() // 6), wall_seconds=0.0,
-        epoch_seconds=curve, stack_trials=TRIALS, device="cpu",
-    )  # fmt: skip
 
 
 def in_this_process(stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
@@ -131,7 +101,7 @@ def measure_journal(stacks: Sequence[Stack], arrays: Arrays) -> float:
         return (time.perf_counter() - started) / len(records)
 
 
-def section(found: dict[str, list[Round]], journal: Sequence[float]) -> Section:
+def section(found: dict[str, list[Round]], journal: Sequence[float], stacks: int) -> Section:
     """Medians with the lowest and highest round."""
     rows = [
         (place, _spread([one.first for one in rounds], 1, 2), _spread([one.each for one in rounds], 1e3, 2))
@@ -142,7 +112,7 @@ def section(found: dict[str, list[Round]], journal: Sequence[float]) -> Section:
         header=("where", "first stack back, s", "each further stack, ms"),
         rows=rows,
         notes=(
-            f"Median (lowest to highest) of {len(journal)} rounds of {STACKS} stacks of {TRIALS} trials with {EPOCHS} "
+            f"Median (lowest to highest) of {len(journal)} rounds of {stacks} stacks of {TRIALS} trials with {EPOCHS} "
             "epochs, whose training does nothing.",
             "First stack back: processes (and Ray) started and MNIST's images sent; a real run imports torch besides.",
             f"Of each stack, {_spread(journal, 1e3, 2)} ms are its lines in the journal, written and synced.",
@@ -156,18 +126,22 @@ def _spread(values: Sequence[float], scale: float, digits: int) -> str:
 
 
 @verb
-def main(out: Annotated[Path | None, typer.Option(help="Also write it to a Markdown file.")] = None) -> None:
+def main(
+    rounds: Annotated[int, typer.Option(min=1, help="How often every place is measured.")] = ROUNDS,
+    stacks: Annotated[int, typer.Option(min=2, help="How many stacks it is sent each time.")] = STACKS,
+    out: Annotated[Path | None, typer.Option(help="Also write it to a Markdown file.")] = None,
+) -> None:
     """Measure every place in turns. Keep the machine idle meanwhile."""
-    arrays, stacks = load(FULL.facts(), data_folder(None)), make_stacks_of_nothing(STACKS)
+    arrays, of_nothing = load(FULL.facts(), data_folder(None)), make_stacks_of_nothing(stacks)
     lines = head(describe(FULL))
     print(*lines, sep="\n")
     found: dict[str, list[Round]] = {place: [] for place in PLACES}
     journal: list[float] = []
-    for _ in range(ROUNDS):
-        for place, rounds in found.items():
-            rounds.append(measure(place, stacks, arrays))
-        journal.append(measure_journal(stacks, arrays))
-    one = section(found, journal)
+    for _ in range(rounds):
+        for place, measured in found.items():
+            measured.append(measure(place, of_nothing, arrays))
+        journal.append(measure_journal(of_nothing, arrays))
+    one = section(found, journal, stacks)
     print_sections([one])
     if out is not None:
         title = ["# What a stack costs beside its training", "", *(f"- {line}" for line in lines), "", ""]
