@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -133,8 +134,17 @@ def _check_limits(text: str, file: str, loader: Any) -> None:
 def _syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
     """The error in the clearer words of the slower loader, where the text is short enough to be read once more.
 
-    What the slower loader accepts stays refused: nothing is ever built from events that the faster one did not give.
+    A longer text is cut behind the error, which shows a broken limit of ours: libyaml has limits of its own, and looks
+    ahead until it meets one. What the slower loader accepts stays refused: nothing is ever built from events that the
+    faster one did not give.
     """
+    mark = getattr(error, "problem_mark", None)
+    if len(text) > LONGEST_TEXT_READ_TWICE and mark and mark.index < LONGEST_TEXT_READ_TWICE:
+        with contextlib.suppress(yaml.YAMLError, ValueError):
+            try:
+                _check_limits(text[: mark.index], file, yaml.SafeLoader)
+            except _RefusedError as refused:
+                return refused.problem
     if len(text) <= LONGEST_TEXT_READ_TWICE:
         try:
             _check_limits(text, file, yaml.SafeLoader)

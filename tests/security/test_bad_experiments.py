@@ -14,7 +14,7 @@ from corpus.bad_experiments import BAD_EXPERIMENTS, BOMBS, TAGS, BadExperiment
 from in_process import invoke
 from program import actbench, assert_one_message
 
-QUICK_SECONDS = 0.2
+LARGEST_GOOD_FILE = f"seeds: [{'1,' * 19_000}]"
 CASES = pytest.mark.parametrize("case", BAD_EXPERIMENTS.values(), ids=BAD_EXPERIMENTS.keys())
 
 
@@ -59,16 +59,18 @@ def test_the_program_itself_answers_as_it_does_within_the_tests(name: str, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["f.yaml"]
 
 
+def validation_seconds(contents: bytes) -> float:
+    Path("f.yaml").write_bytes(contents)
+    begin = time.process_time()
+    assert invoke("validate", "f.yaml").exit_code in (0, 2)
+    return time.process_time() - begin
+
+
 @pytest.mark.parametrize("case", BOMBS.values(), ids=BOMBS.keys())
-def test_a_bomb_is_refused_within_a_fifth_of_a_second(case: BadExperiment) -> None:
-    Path("f.yaml").write_bytes(case.contents)
-    invoke("validate", "f.yaml")  # what is imported at the first use is no part of the reading
-    seconds: list[float] = []
-    while not seconds or (min(seconds) >= QUICK_SECONDS and len(seconds) < 5):  # others may hold the processor
-        begin = time.process_time()
-        assert invoke("validate", "f.yaml").exit_code == 2
-        seconds.append(time.process_time() - begin)
-    assert min(seconds) < QUICK_SECONDS
+def test_a_bomb_takes_no_longer_than_a_few_files_of_the_largest_size(case: BadExperiment) -> None:
+    validation_seconds(case.contents)  # imports at the first use are not part of the reading
+    ratios = [validation_seconds(case.contents) / validation_seconds(LARGEST_GOOD_FILE.encode()) for _ in range(3)]
+    assert min(ratios) < 4
 
 
 SLOW_TO_REFUSE = {
@@ -88,10 +90,11 @@ SLOW_TO_REFUSE = {
 
 @pytest.mark.parametrize("text", SLOW_TO_REFUSE.values(), ids=SLOW_TO_REFUSE.keys())
 def test_a_long_file_is_answered_in_bounded_time_and_with_a_short_message(text: str) -> None:
+    validation_seconds(b"seeds: 1")
+    ratios = [validation_seconds(text.encode()) / validation_seconds(LARGEST_GOOD_FILE.encode()) for _ in range(2)]
+    assert min(ratios) < 20
     Path("f.yaml").write_text(text, encoding="utf-8")
-    begin = time.process_time()
     answer = invoke("validate", "f.yaml")
-    assert time.process_time() - begin < 10 * QUICK_SECONDS
     assert answer.exit_code in (0, 2)
     assert len(answer.stderr) < 4 * LONGEST_PART
 
