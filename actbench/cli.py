@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from actbench import __version__, errors
+from actbench import errors
 from actbench.cli_catalogue import list_catalogue, show
 from actbench.cli_challenge import challenge
 from actbench.cli_check import check
@@ -31,6 +31,7 @@ from actbench.command_line import EXIT_CODES, drop_what_was_not_said, say, say_w
 from actbench.completion_values import put_split_words_together
 from actbench.interruption import end_at_once
 from actbench.usage import help_wanted, unknown_words
+from actbench.version import __version__
 
 PURPOSE = "Settle which activation, initialiser, loss or output is better, and how surely."
 SILENT_OPTIONS = {"-h", "--help", "--dry-run", "-q", "--quiet"}

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from actbench import __version__
 from actbench.command_line import TableOrJson, say, verb, with_own_files
 from actbench.completion import function_names, kinds
+from actbench.version import __version__
 
 
 @verb

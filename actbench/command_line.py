@@ -20,7 +20,7 @@ from actbench import errors
 from actbench.completion import experiments, python_files, result_folders
 from actbench.completion_values import arms, metrics, settings
 from actbench.interruption import Interrupted
-from actbench.report.texts import visible
+from actbench.text import visible
 
 if TYPE_CHECKING:
     from actbench.extensions import OwnFile

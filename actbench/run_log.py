@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from actbench.disk import append_lines, refuse_endless, replace_file
-from actbench.report.texts import visible
+from actbench.text import visible
 
 LOG = "run.log"
 STARTED = "run started"

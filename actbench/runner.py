@@ -11,7 +11,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from actbench import __version__, executors, store
+from actbench import executors, store
 from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
 from actbench.choices import Choice
@@ -31,6 +31,7 @@ from actbench.run_progress import RunProgress, Uninterrupted, initial_state
 from actbench.run_state import RunState
 from actbench.shards import Shard
 from actbench.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
+from actbench.version import __version__
 from actbench.worker import TrainStack, prepare_to_start, train_with_torch
 
 Executor = Literal["local", "ray"]

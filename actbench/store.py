@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from actbench import __version__
 from actbench.catalogue.registry import did_you_mean
 from actbench.disk import append_lines, read_mapping, refuse_endless, replace_file, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
@@ -26,6 +25,7 @@ from actbench.journal import (
     raw_lines,
 )
 from actbench.records import SCHEMA, TrialRecord
+from actbench.version import __version__
 from actbench.yaml_source import write_yaml
 
 EXPERIMENT, ENVIRONMENT, JOURNAL = "experiment.yaml", "environment.json", "trials.jsonl"

@@ -12,9 +12,9 @@ from actbench.completion import experiments
 from actbench.config import load_experiment
 from actbench.errors import ConfigurationError
 from in_process import invoke
+from places import CONFIGS
 from program import TINY
 
-CONFIGS = Path(__file__).parent.parent / "configs"
 LONGEST_SENTENCE = 112
 
 

@@ -15,9 +15,9 @@ import yaml
 
 from actbench import store
 from actbench.config import load_experiment
+from places import ROOT
 from program import Finished, actbench
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "ci.md").read_text(encoding="utf-8")
 

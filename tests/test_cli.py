@@ -11,9 +11,8 @@ from pathlib import Path
 import pandas
 import pytest
 
+from places import CONFIGS
 from program import actbench, assert_one_message
-
-CONFIGS = Path(__file__).parent.parent / "configs"
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ import pytest
 from actbench import errors
 from actbench.cli import FETCH, FIRST_STEPS, PURPOSE, VERBS, program
 from own_files import own_file
+from places import ROOT
 from program import Finished, actbench
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 CALLS = [*(verb.name for verb in VERBS), f"data {FETCH.name}"]
 COMMAND = f'actbench() {{ "{sys.executable}" -m actbench "$@"; }}\n'
 

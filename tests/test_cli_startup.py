@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from actbench import __version__
 from actbench.cli import is_training
+from actbench.version import __version__
+from places import CONFIGS
 from program import TINY
 
-CONFIGS = Path(__file__).parent.parent / "configs"
 RESULTS = CONFIGS.parent / "results" / "mnist-tuned"
 HEAVY = {"torch", "torchvision", "pandas", "scipy", "numpy", "matplotlib", "sklearn"}
 MODULES_AFTER = """

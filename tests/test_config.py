@@ -15,8 +15,8 @@ from actbench.plan import make_plan
 from actbench.settings import ModelSettings, TrialSettings
 from actbench.store import EXPERIMENT, write_experiment
 from actbench.yaml_source import LARGEST_FILE_BYTES
+from places import EXPERIMENT_FILES
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
 TOO_LONG = f"f.yaml:1:1: expected at most {LARGEST_FILE_BYTES:,} bytes"
 SMALL = "model: {hidden: [4, 3]}\nvary: {model.activation: [swish, tanh]}\nseeds: 2\n"
 TRICKY = """
@@ -229,13 +229,13 @@ def test_mistakes_of_overrides_come_after_those_of_the_file() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.stem))
+@pytest.mark.parametrize("path", EXPERIMENT_FILES, ids=lambda path: str(path.stem))
 def test_every_shipped_experiment_loads_and_is_called_as_its_file(path: Path) -> None:
     assert load_experiment(path).experiment.name == path.stem
 
 
-@pytest.mark.parametrize("text", [*(path.read_text(encoding="utf-8") for path in CONFIGS), TRICKY, SEVERAL_FACTORS,
-                                  VARIED_LAYERS, "model: {}"])  # fmt: skip
+@pytest.mark.parametrize("text", [*(path.read_text(encoding="utf-8") for path in EXPERIMENT_FILES), TRICKY,
+                                  SEVERAL_FACTORS, VARIED_LAYERS, "model: {}"])  # fmt: skip
 def test_an_experiment_written_as_yaml_reads_back_equal(text: str) -> None:
     experiment = load(text).experiment
     written = yaml.safe_dump(experiment_to_yaml(experiment), sort_keys=False)

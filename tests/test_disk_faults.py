@@ -19,8 +19,8 @@ from actbench.report.tables import primary_comparison, table_texts, write_tables
 from actbench.results import load_results
 from actbench.run_log import LOG
 from builders import experiment_from
+from fake_runs import Counting, run
 from faults import Disk, Fault, Kind, Mode, failing
-from test_runner import Counting, run
 
 EXPERIMENT = """
 name: faulty

@@ -15,8 +15,8 @@ from actbench.experiment import NAME_LENGTH, experiment_to_yaml, parse_arm, smok
 from actbench.plan import make_plan
 from actbench.store import EXPERIMENT, write_experiment
 from builders import experiment_from
+from places import EXPERIMENT_FILES
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
 RELU, SWISH = parse_choice("activation", "relu"), parse_choice("activation", "swish")
 TWO_FACTORS = """
 model: {hidden: [4]}
@@ -141,7 +141,7 @@ def test_where_nothing_is_varied_no_arm_can_be_chosen(tmp_path: Path) -> None:
         parse_arm(experiment_from("model: {}", tmp_path), "relu")
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.stem))
+@pytest.mark.parametrize("path", EXPERIMENT_FILES, ids=lambda path: str(path.stem))
 def test_the_smoke_version_trains_a_tiny_subset_briefly_under_a_name_of_its_own(path: Path) -> None:
     experiment = load_experiment(path).experiment
     smoke = smoke_version(experiment)

@@ -15,10 +15,10 @@ from actbench.metrics import parse_metric
 from actbench.report.claims import binomial_interval
 from actbench.results import load_results
 from actbench.verdict import combine
+from places import ROOT
 from update_findings import CLAIM_ID, findings, folders
 
-ROOT = Path(__file__).parent.parent
-CONFIGS = sorted((ROOT / "configs" / "documents").glob("*.yaml"))
+DOCUMENT_FILES = sorted((ROOT / "configs" / "documents").glob("*.yaml"))
 CLAIMS = [
     f"D{document}.{number}" for document, count in enumerate((5, 4, 14, 8, 4), 1) for number in range(1, count + 1)
 ]
@@ -50,7 +50,7 @@ def test_a_claims_verdict_is_what_its_evidence_combines_to() -> None:
         assert combine(verdicts) == heading[2]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", DOCUMENT_FILES, ids=lambda path: path.stem)
 def test_every_system_of_the_documents_has_complete_results_of_its_committed_file(path: Path) -> None:
     results = load_results(ROOT / "results" / "documents" / path.stem, ROOT)
     assert results.experiment == load_experiment(path).experiment
@@ -59,10 +59,10 @@ def test_every_system_of_the_documents_has_complete_results_of_its_committed_fil
 
 
 def test_every_document_has_files_and_every_claim_in_them_exists() -> None:
-    assert {path.stem[:2] for path in CONFIGS} == {"d1", "d2", "d3", "d4", "d5"}
+    assert {path.stem[:2] for path in DOCUMENT_FILES} == {"d1", "d2", "d3", "d4", "d5"}
     named = {
         found[1]
-        for path in CONFIGS
+        for path in DOCUMENT_FILES
         for one in load_experiment(path).experiment.expectations
         if (found := CLAIM_ID.fullmatch(one.claim))
     }

@@ -23,9 +23,9 @@ from actbench.records import TrialRecord
 from actbench.report.verify import is_whole, verify_folder
 from actbench.stacks import Stack
 from builders import experiment_from, fake_train
+from fake_runs import Counting, run
 from in_process import invoke
 from program import TINY, actbench_alone
-from test_runner import Counting, run
 
 NOBODY = 65534
 TWO_STACKS = "name: made-up\nvary: {model.hidden: [[4], [5]]}\nseeds: 3\n"

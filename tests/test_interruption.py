@@ -23,6 +23,7 @@ from actbench.runner import RunOptions, run_experiment
 from actbench.stacks import Stack
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke
+from places import SUPPORT
 
 LONG = """
 name: long
@@ -32,7 +33,7 @@ train: {epochs: 2, batch_size: 32}
 vary: {model.activation: [relu, tanh], model.init: [he_normal, xavier_normal]}
 seeds: 40
 """
-PROGRAM = Path(__file__).with_name("stuck_training.py")
+PROGRAM = SUPPORT / "stuck_training.py"
 AGAIN = "Interrupted; every finished stack is kept. Continue with: actbench run long.yaml --jobs "
 LONGEST_SECONDS = 30
 MOST_PROCESSOR_SECONDS = 0.4

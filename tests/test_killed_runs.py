@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from places import SUPPORT
+
 KILLS = int(os.environ.get("ACTBENCH_SOAK_KILLS", "6"))
 TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")
 EXPERIMENT = """
@@ -38,7 +40,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "long.yaml").write_text(EXPERIMENT, encoding="utf-8")
-    (tmp_path / "program.py").write_text(PROGRAM.format(tests=str(Path(__file__).parent)), encoding="utf-8")
+    (tmp_path / "program.py").write_text(PROGRAM.format(tests=str(SUPPORT)), encoding="utf-8")
     return tmp_path
 
 

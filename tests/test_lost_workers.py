@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,42 +17,8 @@ from actbench.plan import make_plan
 from actbench.records import TrialRecord
 from actbench.stacks import Stack, batched_tuple
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
-
-OnEpoch = Callable[[int], None]
-
-
-def _end(how: str) -> None:
-    if how == "hang":
-        time.sleep(3600)
-    elif how == "out of memory":
-        raise MemoryError
-    elif how == "exception":
-        raise ValueError("poison")
-    elif how == "exit":
-        sys.exit(0)
-    else:
-        os.kill(os.getpid(), {"killed": signal.SIGKILL, "segfault": signal.SIGSEGV}[how])
-
-
-def lost_once(
-    how: str, markers: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch
-) -> list[TrialRecord]:
-    """Ends badly at the first try of the stack with seed 1, and never again."""
-    marker = markers / "tried"
-    if any(trial.seed == 1 for trial in stack) and not marker.exists():
-        marker.touch()
-        _end(how)
-    return fake_train(stack, arrays, device, on_epoch)
-
-
-def poisoned(
-    how: str, markers: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch
-) -> list[TrialRecord]:
-    """Ends badly whenever seed 1 of the first arm is among the trials; every try leaves its mark."""
-    if any(trial.seed == 1 and trial.settings.model.activation.name == "relu" for trial in stack):
-        (markers / f"{len(stack)}-{time.monotonic_ns()}").touch()
-        _end(how)
-    return fake_train(stack, arrays, device, on_epoch)
+from lost_workers import is_running, lost_once, poisoned
+from places import SUPPORT
 
 
 @pytest.fixture
@@ -142,7 +106,7 @@ PARENT = """
 import sys, os, threading, time
 sys.path[:0] = {path!r}
 from actbench.executors import start_workers
-from test_lost_workers import busy_forever
+from lost_workers import busy_forever
 if __name__ == "__main__":
     with start_workers(busy_forever, "cpu", 2) as workers:
         def show(event):
@@ -151,16 +115,9 @@ if __name__ == "__main__":
 """
 
 
-def busy_forever(stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch) -> list[TrialRecord]:
-    """A worker that never comes back to its connection."""
-    on_epoch(0)
-    while True:
-        sum(range(10_000))
-
-
 def test_no_worker_outlives_a_killed_parent_by_two_seconds(tmp_path: Path) -> None:
     program = tmp_path / "parent.py"
-    program.write_text(PARENT.format(path=[str(Path(__file__).parent)]), encoding="utf-8")
+    program.write_text(PARENT.format(path=[str(SUPPORT)]), encoding="utf-8")
     with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         heard = [parent.stdout.readline() for _ in range(2)]
@@ -173,11 +130,3 @@ def test_no_worker_outlives_a_killed_parent_by_two_seconds(tmp_path: Path) -> No
         while any(map(is_running, workers)) and time.monotonic() < deadline:
             pass
         assert not any(map(is_running, workers))
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"

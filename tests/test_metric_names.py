@@ -6,7 +6,7 @@ import pytest
 
 from actbench.metrics import parse_metric
 from actbench.settings import TrialSettings
-from test_metrics import NOTHING_HELD_OUT, PERCEPTRON, SMALL
+from metric_settings import NOTHING_HELD_OUT, PERCEPTRON, SMALL
 
 LONG = TrialSettings.model_validate({"model": {"hidden": (4,)}, "train": {"epochs": 1000}})
 

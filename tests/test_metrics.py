@@ -15,11 +15,9 @@ from actbench.records import Curves, LayerProbe, TrialRecord
 from actbench.settings import TrialSettings
 from actbench.trials import make_trial
 from builders import record_of
+from metric_settings import NOTHING_HELD_OUT, PERCEPTRON, SMALL
 
 TRAINED, HELD_OUT, TESTED = 1198, 239, 360
-SMALL = TrialSettings.model_validate({"model": {"hidden": (4,)}, "train": {"epochs": 3}})
-NOTHING_HELD_OUT = TrialSettings.model_validate({"data": {"validation": 0}})
-PERCEPTRON = TrialSettings.model_validate({"data": {"dataset": "thermostat"}, "model": {"hidden": ()}})
 IS_CORRECT = np.random.default_rng(0).random(TESTED) < 0.7
 
 PARTS, WHATS = ("test", "validation", "train"), ("accuracy", "loss")

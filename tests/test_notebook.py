@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "notebook.md"
+from places import ROOT
+
+DOCUMENT = ROOT / "docs" / "notebook.md"
 SECONDS_FOR_A_CELL = 600
 
 

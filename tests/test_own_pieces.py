@@ -22,6 +22,7 @@ from actbench.store import JOURNAL, read_journal
 from actbench.trials import make_trial
 from in_process import Answer, invoke
 from own_files import EXPERIMENT, TENT, function_text, own_file
+from places import ROOT
 from program import actbench as program
 
 CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
@@ -273,7 +274,7 @@ def test_modules_beside_the_file_are_not_imported(with_own_piece: Path) -> None:
 
 
 def test_the_documented_pieces_pass_every_check(with_own_piece: Path) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "own-pieces.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "own-pieces.md").read_text(encoding="utf-8")
     own_file(with_own_piece, re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0], "documented.py")
     checked = invoke("check", "documented.py", "--format", "json")
     assert checked.exit_code == 0, checked.stdout
@@ -286,7 +287,7 @@ def test_the_documented_pieces_pass_every_check(with_own_piece: Path) -> None:
 
 
 def test_every_question_that_the_docs_name_is_asked(with_own_piece: Path) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "own-pieces.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "own-pieces.md").read_text(encoding="utf-8")
     named = {name for row in re.findall(r"^\| ([a-z0-9, ]+) \| [^-]", text, re.MULTILINE) for name in row.split(", ")}
     own_file(with_own_piece, re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0], "documented.py")
     pieces = json.loads(invoke("check", "documented.py", "--format", "json").stdout)["pieces"]

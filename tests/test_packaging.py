@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import actbench
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 BUILT_FROM = ("actbench", "configs", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md")
 LEFT_OUT = shutil.ignore_patterns("__pycache__")
 TINY_SETTINGS = ("--set", "seeds=2", "--set", "train.epochs=1", "--set", "vary.model.activation=[relu, tanh]")

@@ -16,8 +16,8 @@ from actbench.settings import TrialSettings
 from actbench.stacks import NARROWEST_STACK, WIDEST_STACK, Stack, cache_width, make_stacks, stack_shape
 from actbench.trials import make_trial
 from builders import experiment_from
+from places import EXPERIMENT_FILES
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
 EXPERIMENTS = [
     "model: {}\nseeds: 1",
     "model: {hidden: [4]}\nseeds: [5, 3, 8]",
@@ -169,7 +169,7 @@ def test_within_a_stack_equal_arms_stand_side_by_side() -> None:
     assert [trial.seed for trial in stack] == [0, 1, 2, 3] * 3
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.stem))
+@pytest.mark.parametrize("path", EXPERIMENT_FILES, ids=lambda path: str(path.stem))
 def test_ids_are_16_hexadecimal_digits_and_unique(path: Path) -> None:
     experiment = load_experiment(path).experiment
     ids = list(make_plan(experiment).trials())

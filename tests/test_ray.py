@@ -33,8 +33,9 @@ from actbench.runner import RunOptions, run_experiment
 from actbench.stacks import Stack, batched_tuple
 from actbench.worker import train_with_torch
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
+from lost_workers import OnEpoch, is_running, poisoned
+from places import SUPPORT
 from program import TINY
-from test_lost_workers import OnEpoch, is_running, poisoned
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install ray"),
@@ -49,7 +50,7 @@ def cluster() -> Iterator[Any]:
     folder = tempfile.mkdtemp(prefix="actbench-ray-", dir="/tmp")
     with pytest.MonkeyPatch.context() as patch:
         private = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "7" * 64}
-        places = {"RAY_TMPDIR": folder, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+        places = {"RAY_TMPDIR": folder, "PYTHONPATH": os.pathsep.join([*sys.path, str(SUPPORT)])}
         for name, value in (QUIET | private | places).items():
             patch.setenv(name, value)
         import ray.cluster_utils
@@ -193,8 +194,8 @@ from types import SimpleNamespace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from actbench.ray_executor import connect_to_ray
-from test_lost_workers import busy_forever
-from test_ray import processes_below, listening
+from lost_workers import busy_forever
+from processes import listening, processes_below
 import os
 with connect_to_ray(busy_forever, "cpu", 2, None) as workers:
     def show(event):
@@ -206,38 +207,10 @@ with connect_to_ray(busy_forever, "cpu", 2, None) as workers:
 """
 
 
-def processes_below(parent: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
-    below: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            text = stat.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        below.setdefault(int(text.rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
-    found = list(below.get(parent, ()))
-    for pid in found:
-        found += below.get(pid, ())
-    return found
-
-
-def listening(pids: list[int]) -> list[str]:
-    """The addresses on which processes wait for connections, as Linux writes them."""
-    sockets = set()
-    for pid in pids:
-        for link in Path(f"/proc/{pid}/fd").glob("*"):
-            try:
-                sockets.add(str(link.readlink()))
-            except OSError:
-                continue
-    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
-    return [line[1].split(":")[0] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in sockets]
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_ray_of_ones_own_keeps_to_this_machine_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     program = tmp_path / "parent.py"
-    program.write_text(PARENT.format(tests=str(Path(__file__).parent)), encoding="utf-8")
+    program.write_text(PARENT.format(tests=str(SUPPORT)), encoding="utf-8")
     with subprocess.Popen(
         [sys.executable, program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as parent:

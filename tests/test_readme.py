@@ -19,10 +19,10 @@ from actbench.metrics import parse_metric
 from actbench.results import load_results
 from actbench.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings
 from builders import experiment_from
+from places import ROOT
 from program import actbench
 from update_tables import PAGES, with_tables
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETUP_HEADINGS = ("Quick start", "Tests")
 

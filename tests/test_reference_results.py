@@ -16,8 +16,8 @@ from actbench.report.figures.pictures import pictures
 from actbench.report.page import Drawing, page
 from actbench.report.tables import write_tables
 from actbench.results import load_results
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 REFERENCES = [ROOT / "results" / name for name in ("mnist", "mnist-tuned", "documents")]
 FOLDERS = sorted(path.parent for root in REFERENCES for path in root.rglob(store.JOURNAL))
 PICTURE = re.compile(r"<svg.*?</svg>", re.DOTALL)  # drawn anew, other versions of matplotlib give other bytes

@@ -17,7 +17,7 @@ from actbench.run_log import LOG, last_run, read_log, write_log
 from actbench.runner import RunOptions, run_experiment
 from actbench.stacks import Stack
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
-from test_runner import Counting, run
+from fake_runs import Counting, run
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ import yaml
 
 from actbench import errors
 from in_process import Answer, invoke
+from places import ROOT
 from program import TINY
 
-TEXT = (Path(__file__).parent.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 RECORD = 'actbench() { printf "%s\\n" "$@" > arguments; return "$EXIT_CODE"; }\n'
 SWEEP = TINY.replace("name: tiny", "name: sweep").replace(", model.init: [he_normal, xavier_normal]", "")
 TUNED = SWEEP + "tune: {train.lr: [0.01, 0.03]}\ntuning_seeds: 1\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-import test_config_mistakes
+import mistaken_experiments
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Kind, names
 from actbench.config import KNOWN_KEYS, SETTING_PATHS, load_experiment
@@ -21,10 +21,9 @@ from actbench.schema import DESCRIPTIONS, DRAFT, SPELT_FREELY, experiment_schema
 from actbench.settings import LayerSettings
 from actbench.validation import validated_setting
 from actbench.yaml_source import read_yaml
+from places import EXPERIMENT_FILES, ROOT
 from program import TINY, actbench
 
-ROOT = Path(__file__).parent.parent
-CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 RESOLVED = sorted((ROOT / "results").rglob("experiment.yaml"))
 SCHEMA = experiment_schema()
 VALIDATOR = Draft7Validator(SCHEMA)
@@ -98,13 +97,13 @@ def test_datasets_are_offered_too() -> None:
     assert SCHEMA["definitions"]["data.dataset"]["enum"] == list(DATASETS)
 
 
-@pytest.mark.parametrize("path", [*CONFIGS, *RESOLVED], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*EXPERIMENT_FILES, *RESOLVED], ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_experiment_of_the_repository_is_accepted(path: Path) -> None:
     data = plain(read_yaml(path.read_text(encoding="utf-8"), str(path)).data)
     assert [error.message for error in VALIDATOR.iter_errors(data)] == []
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", EXPERIMENT_FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_config_names_the_schema_that_lies_in_the_repository(path: Path) -> None:
     first = path.read_text(encoding="utf-8").splitlines()[0]
     found = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
@@ -189,7 +188,7 @@ def test_what_is_spelt_wrong_or_of_another_type_is_refused(text: str, tmp_path: 
 
 def corpus() -> Iterator[tuple[str, str]]:
     """Every mistake that the tests of `validate` know, with the sentence that is said of it."""
-    for cases in vars(test_config_mistakes).values():
+    for cases in vars(mistaken_experiments).values():
         if isinstance(cases, list) and cases and isinstance(cases[0], tuple):
             yield from ((case[0], str(case[1])) for case in cases)
 

@@ -11,44 +11,23 @@ import pytest
 from actbench import errors, store
 from actbench.errors import ConfigurationError
 from actbench.experiment import Experiment
-from actbench.merging import merge_folders
 from actbench.plan import make_plan
 from actbench.records import CLOCK_FIELDS, Trial
 from actbench.report.planning import forecast
 from actbench.results import load_results, result_folder
-from actbench.runner import RunOptions, RunResult, run_experiment
 from actbench.shards import Shard, parse_shard
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
 from program import TINY
+from shard_runs import TUNED_TINY, merge_shards, run_shard, run_shards
 from tuned_runs import TUNED, Fake, chosen, phases
 
 TABLES = ("table.csv", "table.md", "tuning.csv", store.PLAN, store.EXPERIMENT)
-TUNED_TINY = TINY.replace(", model.init: [he_normal, xavier_normal]", "") + "tune: {train.lr: [0.01, 0.03]}\n"
 
 
 @pytest.fixture
 def tuned(tmp_path: Path) -> Experiment:
     return experiment_from(TUNED, tmp_path)
-
-
-def run_shard(experiment: Experiment, root: Path, shard: Shard | None, fake: Fake) -> RunResult:
-    options = RunOptions(results=root, data_folder=root / "data", device="cpu", jobs=1, shard=shard)
-    return run_experiment(experiment, options, lambda state: None, lambda line: None, fake)
-
-
-def run_shards(experiment: Experiment, root: Path, of: int) -> list[tuple[RunResult, list[Trial]]]:
-    """Every shard once, as on machines that see the same results."""
-    found = []
-    for number in range(1, of + 1):
-        fake = Fake()
-        found.append((run_shard(experiment, root, Shard(number, of), fake), fake.trained))
-    return found
-
-
-def merge_shards(experiment: Experiment, root: Path, of: int) -> Path:
-    folders = [result_folder(root, experiment, Shard(number, of)) for number in range(1, of + 1)]
-    return merge_folders(folders, root).results.folder
 
 
 def derived(folder: Path) -> dict[str, bytes]:

@@ -21,12 +21,12 @@ from actbench.run_log import LOG, write_log
 from actbench.shards import Shard
 from actbench.status import look_at
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from fake_runs import Counting, run
 from in_process import Answer, invoke
 from own_files import EXPERIMENT as OWN_EXPERIMENT
 from own_files import own_file
 from program import TINY
-from test_runner import Counting, run
-from test_shards import merge_shards, run_shards
+from shard_runs import merge_shards, run_shards
 from tuned_runs import TUNED
 
 

@@ -19,9 +19,9 @@ from actbench.records import TRAINING_CODE_VERSION
 from actbench.report.verify import is_whole, verify_folder
 from actbench.stacks import Stack
 from builders import TWO_ACTIVATIONS, experiment_from
+from fake_runs import Counting, run
 from in_process import Answer, invoke
 from journals import body_of, sealed
-from test_runner import Counting, run
 
 TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")
 FILES = (store.EXPERIMENT, store.ENVIRONMENT, store.PLAN, store.JOURNAL)

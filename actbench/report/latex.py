@@ -10,7 +10,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.report.bars import without_sparks
 from actbench.report.sections import Section, numeric_columns
 from actbench.report.terminal import fitting_columns
-from actbench.report.texts import visible
+from actbench.text import visible
 
 PREAMBLE = "% In the preamble: \\usepackage{array,booktabs,graphicx}; letters beyond Latin take XeLaTeX or LuaLaTeX.\n"
 LINE_CHARACTERS, PROSE_CHARACTERS, PROSE_WIDTH = 108, 24, "4.2cm"

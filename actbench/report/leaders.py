@@ -10,7 +10,7 @@ from actbench.metrics import parse_metric
 from actbench.plan import PRIMARY_METRIC, Plan
 from actbench.records import TrialRecord
 from actbench.report.numbers import interval, value
-from actbench.report.texts import visible
+from actbench.text import visible
 
 
 def best_arms(plan: Plan, records: Mapping[str, TrialRecord], most: int) -> list[str]:

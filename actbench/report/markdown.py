@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from actbench.report.sections import Section, numeric_columns
-from actbench.report.texts import visible
+from actbench.text import visible
 
 # An underscore between letters or digits never marks anything, and names such as leaky_relu are easier to read without
 # a backslash. Behind `]` a bracket would make a link or an image, and `{{` is what page generators look for.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from actbench import __version__
 from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison
 from actbench.report.bars import without_sparks
@@ -20,6 +19,7 @@ from actbench.report.plain_words import plain_words
 from actbench.report.rendering import render
 from actbench.report.sections import NUMBER, Section
 from actbench.results import Results
+from actbench.version import __version__
 
 MOST_OPEN_ROWS, MOST_ROWS = 15, 500
 ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "claims", "method"), ("curves",)

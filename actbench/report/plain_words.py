@@ -12,8 +12,8 @@ from actbench.analysis.verdicts import TOO_FEW_SEEDS
 from actbench.experiment import label_of, value_to_text
 from actbench.metrics import Metric
 from actbench.report.numbers import interval, metric_in_words, value
-from actbench.report.texts import listed
 from actbench.results import Results
+from actbench.text import listed
 from actbench.verdict import Verdict
 
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from actbench.report.texts import visible
+from actbench.text import visible
 
 
 def render(template: str, **values: Any) -> str:

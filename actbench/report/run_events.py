@@ -8,7 +8,7 @@ from actbench.plan import Plan
 from actbench.records import Trial, TrialRecord
 from actbench.report.failures import DIVERGED
 from actbench.report.tables import all_trials
-from actbench.report.texts import listed
+from actbench.text import listed
 
 MOST_ARMS_NAMED = 4
 

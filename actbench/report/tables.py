@@ -20,9 +20,9 @@ from actbench.report.claims import CLAIM_COLUMNS, claim_rows
 from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, flat_pair_rows
 from actbench.report.contents import comparison_sections
 from actbench.report.markdown import section_to_markdown
-from actbench.report.texts import visible
 from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
 from actbench.results import Results
+from actbench.text import visible
 
 Row = dict[str, Any]
 Table = tuple[Iterable[Row], Sequence[str]]

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from actbench.report.bars import BAR, PLAIN_BAR
 from actbench.report.sections import SPARKS, Section, numeric_columns
-from actbench.report.texts import visible
+from actbench.text import visible
 
 UNLIMITED_WIDTH = 10_000
 PROSE_WIDTH = 22

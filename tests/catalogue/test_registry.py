@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -25,6 +24,7 @@ from actbench.catalogue.registry import (
     names,
     parameters_model,
 )
+from places import ROOT
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ENTRIES = [entry for kind in KINDS for entry in entries(kind)]
@@ -197,7 +197,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 
 def test_the_whole_catalogue_is_read_without_torch_or_numpy() -> None:
-    root = Path(__file__).parents[2]
+    root = ROOT
     done = subprocess.run([sys.executable, "-c", READ_EVERYTHING], cwd=root, capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout))
     assert "actbench" in loaded

@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from fuzz_settings import EXAMPLES, IN_THE_SUITE
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.configuration import set_hypothesis_home_dir
+
+from fuzz_settings import EXAMPLES, IN_THE_SUITE
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "actbench-hypothesis")
 settings.register_profile(

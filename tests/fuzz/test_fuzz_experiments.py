@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from fuzz_settings import EXAMPLES, IN_THE_SUITE
 from hypothesis import example, given
 from hypothesis import strategies as st
-from mutations import SNIPPETS, contents, experiments, texts, with_lists, words
 
 from actbench.config import MOST_MISTAKES_SHOWN, load_experiment
 from actbench.errors import ConfigurationError
@@ -19,6 +17,8 @@ from actbench.experiment import experiment_to_yaml
 from actbench.trials import make_trial
 from actbench.yaml_source import read_yaml, write_yaml
 from corpus.bad_experiments import BAD_EXPERIMENTS
+from fuzz_settings import EXAMPLES, IN_THE_SUITE
+from mutations import SNIPPETS, contents, experiments, texts, with_lists, words
 
 LONGEST_SECONDS = 5
 MISTAKE = re.compile(r"(?:f\.yaml(?::[1-9]\d*:[1-9]\d*)?|--set .*): \S.*|\.\.\. and [\d,]+ more mistakes")

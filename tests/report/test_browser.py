@@ -17,9 +17,9 @@ from actbench.report.figures.pictures import pictures
 from actbench.report.files import drawing
 from actbench.report.page import page
 from actbench.results import load_results
+from places import ROOT
 from program import actbench
 
-ROOT = Path(__file__).parents[2]
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 WIDTHS = (380, 1600)
 SCHEMES = ("light", "dark")

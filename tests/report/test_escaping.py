@@ -20,8 +20,8 @@ from actbench.report.page import page
 from actbench.report.sections import Section
 from actbench.report.tables import to_csv
 from actbench.report.terminal import print_sections
-from actbench.report.texts import listed, visible
 from actbench.results import Results
+from actbench.text import listed, visible
 from hostile import HOSTILE
 from pages import problems, read
 from planted import RELU, UNTUNED, asked, planted

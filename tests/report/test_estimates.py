@@ -16,8 +16,8 @@ from actbench.report.dry_run import Costs, count_to_do, dry_run_document, dry_ru
 from actbench.report.estimates import TORCH_BYTES, journal_bytes, measured_speed, operations
 from actbench.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from places import ROOT
 
-ROOT = Path(__file__).parents[2]
 HERE = {"id": "here", "processor": processor_name()}
 ELSEWHERE = {"id": "elsewhere", "processor": "an abacus"}
 

@@ -16,9 +16,10 @@ from actbench.report.page import CHAPTERS, MOST_ROWS, Drawing, page
 from actbench.results import Results
 from builders import experiment_from, record_of
 from pages import problems, read
+from places import ROOT
 from planted import FIVE_ACTIVATIONS, MUCH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
 
-STYLE = Path(__file__).parents[2] / "actbench" / "report" / "templates" / "style.css"
+STYLE = ROOT / "actbench" / "report" / "templates" / "style.css"
 CLAIM = "expect:\n  - {claim: tanh wins, better: {model.activation: tanh}, than: {model.activation: relu}}\n"
 FACTORS = UNTUNED.replace("[relu, tanh]}", "[relu, tanh], model.init: [zeros, ones]}")
 EACH_FACTOR = {f"activation={name}, init={init}": RELU for name in ("relu", "tanh") for init in ("zeros", "ones")}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import typer
-from watched import EXPERIMENT, PRIVATE, VERBS, Walk, watch
 
 from actbench.cli import app
 from own_files import own_file
+from watched import EXPERIMENT, PRIVATE, VERBS, Walk, watch
 
 ABSOLUTE = {"tiny.yaml", "own.py", "results/tiny", "page.html", "pictures", "merged", "logs", "new.yaml"}
 

@@ -18,7 +18,7 @@ from actbench.command_line import say
 from actbench.experiment import experiment_to_yaml
 from actbench.plan import make_plan, plan_to_json
 from actbench.report.tables import to_csv
-from actbench.report.texts import visible
+from actbench.text import visible
 from builders import experiment_from, record_of
 from hostile import HOSTILE
 from in_process import invoke

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import torchvision
-from watched import WATCH, Walk, Watched, watch
 
 from actbench.catalogue.datasets import DATASETS
+from watched import WATCH, Walk, Watched, watch
 
 MISSING = "name: missing\ndata: {dataset: kmnist}\nseeds: 1\n"
 FETCHED = [dataset.name for dataset in DATASETS.values() if dataset.file_md5]

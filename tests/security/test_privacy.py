@@ -10,9 +10,8 @@ import sys
 import zlib
 from pathlib import Path
 
-from watched import PRIVATE, Walk
-
 import actbench
+from watched import PRIVATE, Walk
 
 SHORTEST_NAME = 5
 KEYS = {

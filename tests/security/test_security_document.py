@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
+from places import TESTS
+
 TEXT = (TESTS.parent / "SECURITY.md").read_text(encoding="utf-8")
 PROMISES, REST = TEXT.split("## What this does not cover")
 ROWS = dict(re.findall(r"^\| (\d+) \| (.+) \|$", REST, re.MULTILINE))

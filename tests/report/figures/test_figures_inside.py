@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from drawn import pictures_of, results_from, trained
 
 from actbench.records import LayerProbe, Trial, TrialRecord
 from actbench.report.figures.cells import cell_edges
 from actbench.report.figures.probes import PROBES, insides
 from builders import TWO_ACTIVATIONS, record_of
+from drawn import pictures_of, results_from, trained
 
 DEAD, SATURATED, GRADIENT = PROBES
 

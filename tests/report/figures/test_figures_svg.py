@@ -6,10 +6,10 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from drawn import SVG, texts
 from matplotlib.figure import Figure
 
 from actbench.report.figures.style import BLUE, FOREGROUND, GRID, drawing, figure_to_svg
+from drawn import SVG, texts
 
 HOSTILE = "</script><img onerror=alert(1)>"
 

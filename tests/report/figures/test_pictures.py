@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from drawn import comparison_of, misplaced_texts, pictures_of, renamed, results_from, texts, trained
 
 from actbench.analysis.comparison import compare, question_of
 from actbench.metrics import parse_metric
@@ -16,6 +15,7 @@ from actbench.report.figures.pictures import Picture, pictures
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, figure_to_svg
 from actbench.results import Results
 from builders import TWO_ACTIVATIONS, record_of
+from drawn import comparison_of, misplaced_texts, pictures_of, renamed, results_from, texts, trained
 
 TUNED = TWO_ACTIVATIONS + "tune: {train.lr: [1e-3, 3e-3, 1e-2]}\n"
 SEVERAL_TUNED = TWO_ACTIVATIONS + "tune: {train.lr: [1e-3, 3e-3, 1e-2], model.dropout: [0.0, 0.2]}\n"

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from drawn import pictures_of, results_from
 
 from actbench.report.figures.style import figure_to_svg
+from drawn import pictures_of, results_from
 
 MOST_CPU_SECONDS = 8.0
 MOST_BYTES = 4_000_000

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
+from places import TESTS
+
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 NOT_PASSED_ON = (*PROXIES, *map(str.upper, PROXIES), "ACTBENCH_DATA", "PYTHONSAFEPATH")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,8 +14,8 @@ from actbench.metrics import CURVES
 from actbench.yaml_source import read_yaml, write_yaml
 from corpus.bad_experiments import BAD_EXPERIMENTS
 from hostile import HOSTILE
+from places import EXPERIMENT_FILES
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
 KINDS: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss", "optimizer")
 RICH = """
 name: rich
@@ -38,7 +37,7 @@ expect:
   - {claim: one, better: {model.activation: silu}, than: {data.scale: 2}}
   - {claim: two, arm: {}, metric: validation_loss, between: [0, 1]}
 """
-WRITTEN = (RICH, *(path.read_text(encoding="utf-8") for path in CONFIGS))
+WRITTEN = (RICH, *(path.read_text(encoding="utf-8") for path in EXPERIMENT_FILES))
 
 
 def with_lists(data: Any) -> Any:
