@@ -74,9 +74,9 @@ def run(
     `quiet`. Ctrl-C (in a notebook: interrupt) keeps every finished trial, and the same call goes on from there. Trials
     that failed are counted in the result and raise nothing.
     """
+    from actbench.catalogue.custom_files import own_files_in_use
     from actbench.catalogue.datasets import data_folder
     from actbench.command_line import parse_jobs, say
-    from actbench.extensions import own_files_in_use
     from actbench.opening import open_experiment
     from actbench.report.progress import progress
     from actbench.runner import RunOptions, run_experiment

@@ -10,8 +10,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from actbench.catalogue.pieces import FROM, Piece, is_plain, listed, piece_of
-from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, find, parameters_model
+from actbench.catalogue.origins import Origin
+from actbench.catalogue.recorded import FROM, Piece, is_plain, listed, piece_of
+from actbench.catalogue.registry import (
+    Entry,
+    Kind,
+    added_from,
+    default_parameters,
+    did_you_mean,
+    find,
+    parameters_model,
+)
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -90,6 +99,11 @@ def parse_choice(kind: Kind, value: Yaml) -> Choice:
     except KeyError as unknown:
         raise nested_problem([((), str(unknown.args[0]))]) from None
     return _choice(entry, name, given)
+
+
+def choices_from(origin: Origin) -> tuple[Choice, ...]:
+    """What has been added from an origin, at its default parameters."""
+    return tuple(parse_choice(entry.kind, entry.name) for entry in added_from(origin))
 
 
 def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:

@@ -38,12 +38,13 @@ def challenge(
     """
     from tempfile import TemporaryDirectory
 
+    from actbench.catalogue.custom_files import own_files_in_use
     from actbench.challenges import challenge_name, challenge_text, write_challenge
-    from actbench.extensions import choices_from, own_files_in_use
+    from actbench.choices import choices_from
 
     say(f"Loading {file} ...")
     with own_files_in_use([file]) as (loaded,), TemporaryDirectory() as elsewhere:
-        challengers = [choice.entry for choice in choices_from(loaded)]
+        challengers = [choice.entry for choice in choices_from(loaded.origin())]
         text = challenge_text(challengers, str(file), dataset, against or ())
         config = Path(elsewhere if dry_run else "", f"{challenge_name(challengers, dataset)}.yaml")
         write_challenge(config, text, replaces=force)

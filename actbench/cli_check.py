@@ -26,7 +26,8 @@ OwnFile = Annotated[
 @verb
 def check(file: OwnFile, output_format: TableOrJson = "table") -> None:
     """Check pieces of your own: metadata, derivative, extremes, types, safety in a stack; exit code 1 if refused."""
-    from actbench.extensions import choices_from, own_files_in_use
+    from actbench.catalogue.custom_files import own_files_in_use
+    from actbench.choices import choices_from
 
     say(f"Loading {file} ...")
     with own_files_in_use([file]) as (loaded,):
@@ -34,7 +35,7 @@ def check(file: OwnFile, output_format: TableOrJson = "table") -> None:
         from actbench.report.admission import admission_document, admission_sections
         from actbench.report.printing import print_answer
 
-        examinations = [examine(choice) for choice in choices_from(loaded)]
+        examinations = [examine(choice) for choice in choices_from(loaded.origin())]
         print_answer(output_format, lambda: admission_sections(examinations), lambda: admission_document(examinations))
     if any(one.refusals() for one in examinations):
         raise typer.Exit(errors.EXIT_CHECK_FAILED)

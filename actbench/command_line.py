@@ -23,7 +23,7 @@ from actbench.interruption import Interrupted
 from actbench.text import visible
 
 if TYPE_CHECKING:
-    from actbench.extensions import OwnFile
+    from actbench.catalogue.custom_files import OwnFile
 
 P = ParamSpec("P")
 
@@ -165,7 +165,7 @@ def with_own_files(function: Callable[P, None]) -> Callable[P, None]:
         if not isinstance(paths, list) or not paths:
             function(*arguments, **options)
             return
-        from actbench.extensions import mistakes_told, own_files_in_use
+        from actbench.catalogue.custom_files import mistakes_told, own_files_in_use
 
         with own_files_in_use(paths) as files, _refusals_told(files), mistakes_told(files):
             function(*arguments, **options)
@@ -186,9 +186,9 @@ def _refusals_told(files: Sequence[OwnFile]) -> Iterator[None]:
         raise
     except Exception:
         from actbench.admission.verdict import require_admitted
-        from actbench.extensions import choices_from
+        from actbench.choices import choices_from
 
-        require_admitted(choice for file in files for choice in choices_from(file))
+        require_admitted(choice for file in files for choice in choices_from(file.origin()))
         raise
 
 

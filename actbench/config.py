@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from actbench.catalogue.pieces import not_loaded
+from actbench.catalogue.recorded import not_loaded
 from actbench.catalogue.registry import did_you_mean
 from actbench.choices import own_pieces, shown
 from actbench.compatibility import conflicts

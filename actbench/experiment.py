@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from actbench.catalogue.pieces import Piece
+from actbench.catalogue.recorded import Piece
 from actbench.catalogue.registry import did_you_mean
 from actbench.choices import Choice, own_pieces
 from actbench.errors import ConfigurationError

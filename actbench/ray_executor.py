@@ -14,6 +14,7 @@ from math import inf
 from typing import Any
 
 import actbench
+from actbench.catalogue.custom_files import OwnFile, files_in_use, load_own_file
 from actbench.catalogue.datasets import Arrays
 from actbench.environment import available_cores, describe_machine, require_bf16
 from actbench.errors import UnusableEnvironmentError
@@ -29,7 +30,6 @@ from actbench.executors import (
     settle_failure,
     why_to_stop,
 )
-from actbench.extensions import OwnFile, files_in_use, load_own_file
 from actbench.ray_connection import joined_ray, started_ray
 from actbench.records import TRAINING_CODE_VERSION
 from actbench.stacks import Stack

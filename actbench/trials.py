@@ -7,7 +7,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from actbench.catalogue.pieces import FROM
+from actbench.catalogue.recorded import FROM
 from actbench.choices import Choice
 from actbench.layers import Layer, resolve_layers
 from actbench.records import TRAINING_CODE_VERSION, Phase, Trial

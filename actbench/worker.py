@@ -17,9 +17,9 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
 
+from actbench.catalogue.custom_files import OwnFile, files_in_use, load_own_file
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
-from actbench.extensions import OwnFile, files_in_use, load_own_file
 from actbench.records import TrialRecord
 from actbench.stacks import Stack
 

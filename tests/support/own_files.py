@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from actbench.catalogue.custom_files import own_files_in_use
 from actbench.catalogue.registry import Entry
-from actbench.extensions import choices_from, own_files_in_use
+from actbench.choices import choices_from
 
 TENT = '''\
 import torch
@@ -58,4 +59,4 @@ def function_text(decorator: str, signature: str, *body: str) -> str:
 def entries_of(path: Path) -> Iterator[list[Entry]]:
     """What a file adds, while it is loaded."""
     with own_files_in_use([path]) as (file,):
-        yield [choice.entry for choice in choices_from(file)]
+        yield [choice.entry for choice in choices_from(file.origin())]

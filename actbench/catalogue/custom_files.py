@@ -14,7 +14,6 @@ from typing import Any
 
 from actbench.catalogue.origins import Origin, RegistrationError
 from actbench.catalogue.registry import Entry, added_from, adding_from, did_you_mean, forget
-from actbench.choices import Choice, parse_choice
 from actbench.errors import ConfigurationError
 
 LARGEST_FILE_BYTES = 1_000_000
@@ -84,11 +83,6 @@ def load_own_file(file: OwnFile) -> tuple[Entry, ...]:
 def _say(*values: object, **options: Any) -> None:
     """What `print` is in such a file, whenever it is called: standard output is for results."""
     print(*values, **{"file": sys.stderr, **options})
-
-
-def choices_from(file: OwnFile) -> tuple[Choice, ...]:
-    """What a loaded file adds, at its default parameters."""
-    return tuple(parse_choice(entry.kind, entry.name) for entry in added_from(file.origin()))
 
 
 def _module_name(file: OwnFile) -> str:

@@ -15,10 +15,7 @@ import pytest
 import torch
 
 from actbench.catalogue import packages, registry
-from actbench.catalogue.registry import find, names
-from actbench.choices import parse_choice
-from actbench.errors import ConfigurationError
-from actbench.extensions import (
+from actbench.catalogue.custom_files import (
     LARGEST_FILE_BYTES,
     OwnFile,
     checksum_of,
@@ -27,6 +24,9 @@ from actbench.extensions import (
     own_files_in_use,
     read_own_file,
 )
+from actbench.catalogue.registry import find, names
+from actbench.choices import parse_choice
+from actbench.errors import ConfigurationError
 from own_files import HEADER, TENT, entries_of, function_text, own_file
 
 
