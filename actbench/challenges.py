@@ -8,7 +8,7 @@ from pathlib import Path
 
 from actbench.catalogue.registry import Entry, Kind, Yields, entries, find
 from actbench.errors import ConfigurationError
-from actbench.experiment import NAME_LENGTH
+from actbench.experiment.definition import NAME_LENGTH
 
 STANDING: dict[Kind, tuple[str, ...]] = {
     "activation": ("relu", "gelu", "swish", "mish"),

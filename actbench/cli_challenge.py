@@ -40,7 +40,7 @@ def challenge(
 
     from actbench.catalogue.custom_files import own_files_in_use
     from actbench.challenges import challenge_name, challenge_text, write_challenge
-    from actbench.choices import choices_from
+    from actbench.experiment.choices import choices_from
 
     say(f"Loading {file} ...")
     with own_files_in_use([file]) as (loaded,), TemporaryDirectory() as elsewhere:

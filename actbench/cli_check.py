@@ -27,7 +27,7 @@ OwnFile = Annotated[
 def check(file: OwnFile, output_format: TableOrJson = "table") -> None:
     """Check pieces of your own: metadata, derivative, extremes, types, safety in a stack; exit code 1 if refused."""
     from actbench.catalogue.custom_files import own_files_in_use
-    from actbench.choices import choices_from
+    from actbench.experiment.choices import choices_from
 
     say(f"Loading {file} ...")
     with own_files_in_use([file]) as (loaded,):

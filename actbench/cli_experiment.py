@@ -27,7 +27,7 @@ from actbench.shards import parse_shard
 
 if TYPE_CHECKING:
     from actbench.config import Loaded
-    from actbench.experiment import Experiment
+    from actbench.experiment.definition import Experiment
 
 
 def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:

@@ -12,7 +12,7 @@ from actbench.command_line import say
 from actbench.shards import Shard
 
 if TYPE_CHECKING:
-    from actbench.experiment import Experiment
+    from actbench.experiment.definition import Experiment
     from actbench.runner import RunResult
 
 

@@ -186,7 +186,7 @@ def _refusals_told(files: Sequence[OwnFile]) -> Iterator[None]:
         raise
     except Exception:
         from actbench.admission.verdict import require_admitted
-        from actbench.choices import choices_from
+        from actbench.experiment.choices import choices_from
 
         require_admitted(choice for file in files for choice in choices_from(file.origin()))
         raise

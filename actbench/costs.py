@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from actbench.choices import Choice
+from actbench.experiment.choices import Choice
 from actbench.lazy import LazyModule
 
 if TYPE_CHECKING:

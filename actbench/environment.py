@@ -17,7 +17,7 @@ from typing import Any, Literal
 import actbench
 from actbench.catalogue.datasets import Dataset
 from actbench.errors import UnusableEnvironmentError
-from actbench.records import TRAINING_CODE_VERSION
+from actbench.experiment.records import TRAINING_CODE_VERSION
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn")
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from actbench.choices import FROZEN, shown
-from actbench.experiment import Expectation, Experiment, Values
-from actbench.metrics import Metric, parse_metric
-from actbench.validation import Mistake, sentences, varied_values
+from actbench.experiment.choices import FROZEN, shown
+from actbench.experiment.definition import Expectation, Experiment, Values
+from actbench.experiment.metrics import Metric, parse_metric
+from actbench.experiment.validation import Mistake, sentences, varied_values
 
 ARMS = ("better", "than", "arm", "minus")
 BOUNDS = ("above", "below", "between")

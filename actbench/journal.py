@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from actbench.records import SCHEMA, TrialRecord
-from actbench.settings import TrialSettings
+from actbench.experiment.records import SCHEMA, TrialRecord
+from actbench.experiment.settings import TrialSettings
 
 CHECKSUM_LENGTH = 16
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -12,11 +12,11 @@ from typing import Any
 from actbench import store
 from actbench.disk import append_lines, write_atomically
 from actbench.errors import ConfigurationError
-from actbench.experiment import Experiment, experiment_to_yaml
+from actbench.experiment.definition import Experiment, experiment_to_yaml
+from actbench.experiment.records import TrialRecord
 from actbench.folder_lock import locked
 from actbench.journal import Damage, checksum_of
 from actbench.plan import plan_to_json
-from actbench.records import TrialRecord
 from actbench.report.sections import Section
 from actbench.report.tables import write_tables
 from actbench.results import Results, is_result_folder, load_results, recorded_experiment

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from actbench.bundled import find_experiment
 from actbench.config import Loaded, load_experiment
-from actbench.experiment import smoke_version
+from actbench.experiment.definition import smoke_version
 
 
 def open_experiment(config: Path, overrides: Sequence[str], say: Callable[[str], None], *, smoke: bool) -> Loaded:

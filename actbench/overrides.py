@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actbench.validation import SettingPath
+from actbench.experiment.validation import SettingPath
 from actbench.yaml_source import Problem, Source, read_yaml
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from actbench.choices import shown
-from actbench.experiment import MARGIN, NAME_LENGTH, TUNING_SEEDS
+from actbench.experiment.choices import shown
+from actbench.experiment.definition import MARGIN, NAME_LENGTH, TUNING_SEEDS
 
 MOST_TUNING_SEEDS = 100
 MOST_SEEDS = 10_000

@@ -6,10 +6,10 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from actbench.choices import own_pieces
-from actbench.experiment import Arm, Experiment, values_to_yaml, with_values
-from actbench.metrics import parse_metric
-from actbench.records import SCHEMA, Trial, TrialRecord
+from actbench.experiment.choices import own_pieces
+from actbench.experiment.definition import Arm, Experiment, values_to_yaml, with_values
+from actbench.experiment.metrics import parse_metric
+from actbench.experiment.records import SCHEMA, Trial, TrialRecord
 from actbench.shards import Shard
 from actbench.trials import make_trial
 from actbench.tuning import ArmTuning, tune_arm

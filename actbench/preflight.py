@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actbench.catalogue.datasets import Arrays, Dataset, is_present, load
-from actbench.experiment import Arm, Experiment
+from actbench.experiment.definition import Arm, Experiment
+from actbench.experiment.layers import resolve_layers
+from actbench.experiment.settings import TrialSettings
 from actbench.flows import Flow
-from actbench.layers import resolve_layers
 from actbench.lazy import LazyModule
-from actbench.settings import TrialSettings
 from actbench.trials import make_trial
 
 if TYPE_CHECKING:

@@ -30,8 +30,8 @@ from actbench.executors import (
     settle_failure,
     why_to_stop,
 )
+from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.ray_connection import joined_ray, started_ray
-from actbench.records import TRAINING_CODE_VERSION
 from actbench.stacks import Stack
 from actbench.worker import TrainStack, describe_cause
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from actbench import store
 from actbench.config import load_experiment
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import Outcome, TrialRecord
 from actbench.plan import Plan, count_trials, finished, finished_for_shard, make_plan
-from actbench.records import Outcome, TrialRecord
 from actbench.shards import Shard, shard_of
 
 

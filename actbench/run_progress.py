@@ -11,9 +11,9 @@ from typing import Any
 
 from actbench import store
 from actbench.executors import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan, count_trials, epochs_to_do
-from actbench.records import TrialRecord
 from actbench.report.progress import LOG_INTERVAL_SECONDS, clock, describe
 from actbench.report.run_events import arm_names, finished_texts, stack_text
 from actbench.run_log import RunLog

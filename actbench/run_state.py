@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan
-from actbench.records import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,15 @@ from typing import Any, Literal
 from actbench import executors, store
 from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
-from actbench.choices import Choice
 from actbench.environment import DeviceOption, count_workers, describe_environment, require_bf16, resolve_device
 from actbench.executors import Limits
-from actbench.experiment import Experiment, experiment_to_yaml
+from actbench.experiment.choices import Choice
+from actbench.experiment.definition import Experiment, experiment_to_yaml
+from actbench.experiment.records import TRAINING_CODE_VERSION, Trial
 from actbench.folder_lock import locked
 from actbench.merging import take_over
 from actbench.plan import Plan, make_plan, plan_to_json
 from actbench.ray_executor import connect_to_ray
-from actbench.records import TRAINING_CODE_VERSION, Trial
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.results import Results, known_trials, load_results, result_folder

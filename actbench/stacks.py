@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from actbench.layers import count_parameters, resolve_layers
-from actbench.records import Trial
-from actbench.settings import EVALUATION_IMAGES, TrialSettings
+from actbench.experiment.layers import count_parameters, resolve_layers
+from actbench.experiment.records import Trial
+from actbench.experiment.settings import EVALUATION_IMAGES, TrialSettings
 from actbench.trials import data_identity
 
 BYTES_PER_PARAMETER = 16

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from actbench.errors import ConfigurationError
-from actbench.experiment import NAME_LENGTH
+from actbench.experiment.definition import NAME_LENGTH
 from actbench.plain_keys import WINDOWS_DEVICES
 from actbench.schema import schema_text
 

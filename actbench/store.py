@@ -13,6 +13,7 @@ from typing import Any
 from actbench.catalogue.registry import did_you_mean
 from actbench.disk import append_lines, read_mapping, refuse_endless, replace_file, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.experiment.records import SCHEMA, TrialRecord
 from actbench.folder_lock import LOCK
 from actbench.journal import (
     Damage,
@@ -24,7 +25,6 @@ from actbench.journal import (
     parts,
     raw_lines,
 )
-from actbench.records import SCHEMA, TrialRecord
 from actbench.version import __version__
 from actbench.yaml_source import write_yaml
 

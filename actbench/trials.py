@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from actbench.catalogue.recorded import FROM
-from actbench.choices import Choice
-from actbench.layers import Layer, resolve_layers
-from actbench.records import TRAINING_CODE_VERSION, Phase, Trial
-from actbench.settings import DataSettings, TrialSettings
+from actbench.experiment.choices import Choice
+from actbench.experiment.layers import Layer, resolve_layers
+from actbench.experiment.records import TRAINING_CODE_VERSION, Phase, Trial
+from actbench.experiment.settings import DataSettings, TrialSettings
 
 MOST_REMEMBERED = 4096
 

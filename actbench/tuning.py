@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actbench.compatibility import conflicts
-from actbench.experiment import Arm, Experiment, Values, with_values
-from actbench.records import Trial, TrialRecord
+from actbench.experiment.compatibility import conflicts
+from actbench.experiment.definition import Arm, Experiment, Values, with_values
+from actbench.experiment.records import Trial, TrialRecord
+from actbench.experiment.validation import validated_setting
 from actbench.trials import make_trial
-from actbench.validation import validated_setting
 
 MOST_EXTENSIONS = 2
 

@@ -20,7 +20,7 @@ from typing import Any
 from actbench.catalogue.custom_files import OwnFile, files_in_use, load_own_file
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
-from actbench.records import TrialRecord
+from actbench.experiment.records import TrialRecord
 from actbench.stacks import Stack
 
 TrainStack = Callable[[Stack, Arrays, str, Callable[[int], None]], list[TrialRecord]]

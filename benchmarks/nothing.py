@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actbench.catalogue.datasets import Arrays
-from actbench.records import Curves, LayerProbe, TrialRecord
-from actbench.settings import TrialSettings
+from actbench.experiment.records import Curves, LayerProbe, TrialRecord
+from actbench.experiment.settings import TrialSettings
 from actbench.stacks import Stack
 
 TRIALS, EPOCHS = 5, 10

@@ -22,11 +22,11 @@ from actbench.catalogue.datasets import Arrays, data_folder, load
 from actbench.command_line import verb
 from actbench.disk import write_atomically
 from actbench.executors import Emit, Event, StackDone, run_in_process, start_workers
+from actbench.experiment.settings import TrialSettings
 from actbench.ray_executor import connect_to_ray
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import Section
 from actbench.report.terminal import print_sections
-from actbench.settings import TrialSettings
 from actbench.stacks import Stack
 from actbench.trials import make_trial
 from benchmarks.job import FULL

@@ -20,7 +20,7 @@ import torch
 import actbench
 from actbench import store
 from actbench.api import _overrides
-from actbench.experiment import experiment_to_yaml
+from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan import make_plan
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from hostile import HOSTILE

@@ -11,7 +11,7 @@ from actbench import errors
 from actbench.catalogue.registry import Entry, Kind, entries
 from actbench.challenges import PAIRS, STANDING, challenge_text
 from actbench.config import read_experiment
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
 from in_process import invoke
 from own_files import TENT, entries_of, function_text, own_file
 

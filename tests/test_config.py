@@ -10,9 +10,9 @@ import yaml
 
 from actbench.config import Loaded, load_experiment
 from actbench.errors import ConfigurationError
-from actbench.experiment import SECTIONS, Experiment, experiment_to_yaml
+from actbench.experiment.definition import SECTIONS, Experiment, experiment_to_yaml
+from actbench.experiment.settings import ModelSettings, TrialSettings
 from actbench.plan import make_plan
-from actbench.settings import ModelSettings, TrialSettings
 from actbench.store import EXPERIMENT, write_experiment
 from actbench.yaml_source import LARGEST_FILE_BYTES
 from places import EXPERIMENT_FILES

@@ -13,7 +13,7 @@ import pytest
 
 from actbench import store
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
 from actbench.folder_lock import LOCK
 from actbench.report.tables import primary_comparison, table_texts, write_tables
 from actbench.results import load_results

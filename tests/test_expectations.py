@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actbench.choices import parse_choice
 from actbench.config import load_experiment
 from actbench.errors import ConfigurationError
-from actbench.experiment import Expectation, Experiment, experiment_to_yaml, smoke_version
+from actbench.experiment.choices import parse_choice
+from actbench.experiment.definition import Expectation, Experiment, experiment_to_yaml, smoke_version
 from actbench.plan import make_plan
 from actbench.stacks import make_stacks
 from actbench.store import EXPERIMENT, write_experiment

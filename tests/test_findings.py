@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from actbench.config import load_experiment
-from actbench.layers import count_parameters, resolve_layers
-from actbench.metrics import parse_metric
+from actbench.experiment.layers import count_parameters, resolve_layers
+from actbench.experiment.metrics import parse_metric
 from actbench.report.claims import binomial_interval
 from actbench.results import load_results
 from actbench.verdict import combine

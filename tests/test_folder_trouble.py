@@ -18,8 +18,8 @@ from actbench import store
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.disk import append_lines, replace_file
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
-from actbench.experiment import Experiment
-from actbench.records import TrialRecord
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import TrialRecord
 from actbench.report.verify import is_whole, verify_folder
 from actbench.stacks import Stack
 from builders import experiment_from, fake_train

@@ -16,8 +16,8 @@ import pytest
 
 from actbench import store
 from actbench.catalogue.datasets import Arrays
+from actbench.experiment.records import TrialRecord
 from actbench.interruption import Interrupted, interruptible
-from actbench.records import TrialRecord
 from actbench.report.verify import verify_folder
 from actbench.runner import RunOptions, run_experiment
 from actbench.stacks import Stack

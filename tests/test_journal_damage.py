@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from actbench import journal, store
+from actbench.experiment.records import TrialRecord
 from actbench.journal import Damage
-from actbench.records import TrialRecord
 from builders import TWO_ACTIVATIONS, experiment_from
 from journals import line_of, records_of
 

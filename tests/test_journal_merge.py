@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from actbench import store
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.plan import make_plan
-from actbench.records import LayerProbe, TrialRecord
 from actbench.report.tables import write_tables
 from actbench.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from actbench import store
-from actbench.choices import Choice
+from actbench.experiment.choices import Choice
+from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.plan import make_plan
-from actbench.records import TRAINING_CODE_VERSION
 from actbench.results import load_results
 from actbench.trials import determining_settings, make_trial
 from builders import TWO_ACTIVATIONS, experiment_from, record_of

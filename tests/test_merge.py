@@ -12,7 +12,7 @@ import pytest
 
 from actbench import errors, store
 from actbench.errors import ConfigurationError
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
 from actbench.folder_lock import locked
 from actbench.merging import merge_document, merge_folders
 from actbench.report.tables import write_tables

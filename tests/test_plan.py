@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from actbench.choices import parse_choice
 from actbench.config import load_experiment
-from actbench.experiment import Experiment, Factor
+from actbench.experiment.choices import parse_choice
+from actbench.experiment.definition import Experiment, Factor
+from actbench.experiment.settings import TrialSettings
 from actbench.plan import make_plan
-from actbench.settings import TrialSettings
 from actbench.stacks import NARROWEST_STACK, WIDEST_STACK, Stack, cache_width, make_stacks, stack_shape
 from actbench.trials import make_trial
 from builders import experiment_from

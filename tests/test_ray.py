@@ -24,10 +24,10 @@ from actbench import environment, store
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.errors import UnusableEnvironmentError
 from actbench.executors import Event, Limits, StackDone, StackStarted, TrialFailed
+from actbench.experiment.records import TrialRecord
 from actbench.plan import make_plan
 from actbench.ray_connection import QUIET
 from actbench.ray_executor import connect_to_ray
-from actbench.records import TrialRecord
 from actbench.run_state import RunState
 from actbench.runner import RunOptions, run_experiment
 from actbench.stacks import Stack, batched_tuple

@@ -15,9 +15,9 @@ from actbench.analysis.comparison import compare, question_of
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Kind, entries
 from actbench.config import load_experiment
-from actbench.metrics import parse_metric
+from actbench.experiment.metrics import parse_metric
+from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings
 from actbench.results import load_results
-from actbench.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings
 from builders import experiment_from
 from places import ROOT
 from program import actbench

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from actbench import store
 from actbench.analysis.comparison import compare, question_of
-from actbench.metrics import parse_metric
+from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.pictures import pictures
 from actbench.report.page import Drawing, page
 from actbench.report.tables import write_tables

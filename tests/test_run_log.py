@@ -11,7 +11,7 @@ import pytest
 
 from actbench import run_log
 from actbench.errors import UnusableEnvironmentError
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
 from actbench.report.verify import is_whole, verify_folder
 from actbench.run_log import LOG, last_run, read_log, write_log
 from actbench.runner import RunOptions, run_experiment

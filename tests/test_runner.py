@@ -9,7 +9,7 @@ import pytest
 
 from actbench import store
 from actbench.errors import UnusableEnvironmentError
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
 from actbench.folder_lock import locked
 from actbench.plan import make_plan
 from actbench.run_state import RunState

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from actbench import store
-from actbench.experiment import Experiment
-from actbench.records import Trial
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import Trial
 from actbench.run_state import RunState
 from actbench.runner import RunResult
 from builders import experiment_from

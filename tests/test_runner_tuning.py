@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from actbench import store
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import CLOCK_FIELDS, Trial
 from actbench.plan import make_plan
-from actbench.records import CLOCK_FIELDS, Trial
 from actbench.run_state import RunState
 from actbench.stacks import Stack
 from builders import TWO_ACTIVATIONS, experiment_from

@@ -16,10 +16,10 @@ from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Kind, names
 from actbench.config import KNOWN_KEYS, SETTING_PATHS, load_experiment
 from actbench.errors import ConfigurationError
-from actbench.experiment import SECTIONS
+from actbench.experiment.definition import SECTIONS
+from actbench.experiment.settings import LayerSettings
+from actbench.experiment.validation import validated_setting
 from actbench.schema import DESCRIPTIONS, DRAFT, SPELT_FREELY, experiment_schema, schema_text
-from actbench.settings import LayerSettings
-from actbench.validation import validated_setting
 from actbench.yaml_source import read_yaml
 from places import EXPERIMENT_FILES, ROOT
 from program import TINY, actbench

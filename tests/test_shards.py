@@ -10,9 +10,9 @@ import pytest
 
 from actbench import errors, store
 from actbench.errors import ConfigurationError
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import CLOCK_FIELDS, Trial
 from actbench.plan import make_plan
-from actbench.records import CLOCK_FIELDS, Trial
 from actbench.report.planning import forecast
 from actbench.results import load_results, result_folder
 from actbench.shards import Shard, parse_shard

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actbench import errors, store
-from actbench.experiment import Experiment, experiment_to_yaml
+from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.folder_lock import LOCK, is_locked, locked
 from actbench.plan import make_plan
 from actbench.report.status import status_sections

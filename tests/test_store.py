@@ -11,10 +11,10 @@ from filelock import FileLock
 from actbench import store
 from actbench.disk import write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.experiment.records import TrialRecord
 from actbench.folder_lock import LOCK, locked
 from actbench.journal import journal_line
 from actbench.plan import make_plan
-from actbench.records import TrialRecord
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from actbench.experiment.records import Outcome, Trial
 from actbench.plan import make_plan
-from actbench.records import Outcome, Trial
 from builders import experiment_from
 from tuned_arms import (
     ONE_ARM,

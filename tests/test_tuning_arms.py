@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from actbench.experiment.records import Trial
 from actbench.plan import make_plan
-from actbench.records import Trial
 from actbench.training.streams import Stream, generator
 from actbench.trials import make_trial
 from builders import experiment_from

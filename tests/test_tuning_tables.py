@@ -11,7 +11,7 @@ import pytest
 from actbench import store
 from actbench.config import load_experiment
 from actbench.errors import ConfigurationError
-from actbench.experiment import Experiment, experiment_to_yaml, smoke_version
+from actbench.experiment.definition import Experiment, experiment_to_yaml, smoke_version
 from actbench.plan import make_plan
 from actbench.report.dry_run import count_to_do, dry_run_sections, estimate_costs
 from actbench.report.sections import Section

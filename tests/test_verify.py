@@ -13,9 +13,9 @@ import pytest
 
 from actbench import store
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.plan import make_plan
-from actbench.records import TRAINING_CODE_VERSION
 from actbench.report.verify import is_whole, verify_folder
 from actbench.stacks import Stack
 from builders import TWO_ACTIVATIONS, experiment_from

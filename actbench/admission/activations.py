@@ -39,7 +39,7 @@ from actbench.admission.formulas import require_formula
 from actbench.catalogue.facts import saturation, values_and_derivatives
 from actbench.catalogue.gains import gain
 from actbench.catalogue.registry import Entry
-from actbench.choices import Choice
+from actbench.experiment.choices import Choice
 from actbench.training.cost import measure_costs
 
 CENTRE = torch.linspace(-25.03, 25.11, 1501, dtype=torch.float64)

@@ -11,7 +11,7 @@ from torch import Tensor
 from actbench.admission.checks import Check, Examine, answers, refuse
 from actbench.catalogue.gains import with_gain
 from actbench.catalogue.registry import find
-from actbench.choices import Choice
+from actbench.experiment.choices import Choice
 
 LAYERS = ((784, 256), (256, 10), (3, 5), (1, 1))
 

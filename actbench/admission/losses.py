@@ -31,7 +31,7 @@ from actbench.admission.checks import (
 )
 from actbench.admission.formulas import require_formula
 from actbench.catalogue.registry import Entry, Yields
-from actbench.choices import Choice
+from actbench.experiment.choices import Choice
 
 
 def examine_loss(choice: Choice) -> list[Check]:

@@ -33,7 +33,7 @@ from actbench.admission.checks import (
 )
 from actbench.admission.formulas import require_formula
 from actbench.catalogue.registry import Entry
-from actbench.choices import Choice
+from actbench.experiment.choices import Choice
 
 FAR = ((1e4, -1e4, 0.0), (-1e4, -1e4, -1e4), (1e4, 1e4, 1e4), (0.0, 0.0, 0.0), (89.0, 0.0, 0.0))
 RANGES = {"probabilities": (0.0, 1.0), "log-probabilities": (-inf, 0.0)}

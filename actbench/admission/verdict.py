@@ -10,8 +10,8 @@ from actbench.admission.checks import Check
 from actbench.admission.initialisers import examine_initialiser
 from actbench.admission.losses import examine_loss
 from actbench.admission.outputs import examine_output
-from actbench.choices import Choice
 from actbench.errors import ConfigurationError
+from actbench.experiment.choices import Choice
 
 
 @dataclass(frozen=True)

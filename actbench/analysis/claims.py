@@ -8,10 +8,10 @@ from math import inf, isclose
 
 from actbench.analysis.samples import values_by_seed
 from actbench.analysis.statistics import Estimate, estimate
-from actbench.experiment import Expectation, Values
-from actbench.metrics import Metric, parse_metric
+from actbench.experiment.definition import Expectation, Values
+from actbench.experiment.metrics import Metric, parse_metric
+from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan
-from actbench.records import TrialRecord
 from actbench.verdict import ROUNDING, Verdict, decide
 
 FEWEST_SEEDS = 3

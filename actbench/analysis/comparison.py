@@ -28,10 +28,10 @@ from actbench.analysis.statistics import (
     unpaired_probability_better,
 )
 from actbench.analysis.verdicts import TOO_FEW_SEEDS, unpaired_verdict, verdict
-from actbench.experiment import Experiment, Values
-from actbench.metrics import Metric
+from actbench.experiment.definition import Experiment, Values
+from actbench.experiment.metrics import Metric
+from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan
-from actbench.records import TrialRecord
 
 NOT_JUDGED = "not judged"
 LARGEST_DENOMINATOR, LARGEST_UNIT = 1_000_000, 1_000_000_000

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actbench.metrics import Metric
+from actbench.experiment.metrics import Metric
+from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan
-from actbench.records import TrialRecord
 
 
 @dataclass(frozen=True)

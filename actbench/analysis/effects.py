@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.samples import values_by_seed
+from actbench.experiment.metrics import Metric
+from actbench.experiment.records import TrialRecord
 from actbench.lazy import LazyModule
-from actbench.metrics import Metric
 from actbench.plan import Plan
-from actbench.records import TrialRecord
 
 if TYPE_CHECKING:
     import numpy as np

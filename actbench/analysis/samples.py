@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from actbench.experiment import Values, label_of
-from actbench.metrics import Metric
+from actbench.experiment.definition import Values, label_of
+from actbench.experiment.metrics import Metric
+from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan import Plan
-from actbench.records import Trial, TrialRecord
 from actbench.trials import data_identity
 
 MOST_FAILED = 0.2

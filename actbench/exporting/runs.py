@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any
 
-from actbench.experiment import SECTIONS, label_of, value_to_text
-from actbench.metrics import CURVES, parse_metric
-from actbench.records import TrialRecord
+from actbench.experiment.definition import SECTIONS, label_of, value_to_text
+from actbench.experiment.metrics import CURVES, parse_metric
+from actbench.experiment.records import TrialRecord
 from actbench.report.tables import all_trials, epoch_rows, layer_rows, trial_rows
 from actbench.results import Results
 

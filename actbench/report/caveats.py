@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.experiment import SECTIONS, Experiment, value_to_text
+from actbench.experiment.definition import SECTIONS, Experiment, value_to_text
 from actbench.plan import PRIMARY_METRIC
 from actbench.results import Results
 from actbench.tuning import in_order

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from actbench.analysis.claims import JudgedClaim, bounds
 from actbench.analysis.statistics import CONFIDENCE
-from actbench.experiment import label_of
+from actbench.experiment.definition import label_of
 from actbench.lazy import LazyModule
 from actbench.report.numbers import interval, value
 from actbench.report.sections import Section

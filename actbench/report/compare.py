@@ -14,8 +14,8 @@ from actbench.analysis.comparison import Comparison, Question, compare, compare_
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.catalogue.registry import did_you_mean
 from actbench.errors import ConfigurationError
-from actbench.experiment import Experiment, Values, parse_arm, values_to_yaml
-from actbench.metrics import Metric, parse_metric
+from actbench.experiment.definition import Experiment, Values, parse_arm, values_to_yaml
+from actbench.experiment.metrics import Metric, parse_metric
 from actbench.report.bars import with_interval_bars
 from actbench.report.caveats import caveats
 from actbench.report.claims import claims_section

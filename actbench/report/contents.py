@@ -8,8 +8,8 @@ from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
-from actbench.experiment import value_to_text
-from actbench.metrics import Metric, parse_metric
+from actbench.experiment.definition import value_to_text
+from actbench.experiment.metrics import Metric, parse_metric
 from actbench.report.caveats import caveats
 from actbench.report.claims import claims_section
 from actbench.report.comparison import best_note, comparison_notes, comparison_section, pairs_section

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from actbench.choices import Choice
 from actbench.costs import REFERENCE, SHAPE, THREADS, Cost, median_interval
 from actbench.errors import ConfigurationError
+from actbench.experiment.choices import Choice
 from actbench.report.functions import find_functions
 from actbench.report.numbers import ABSENT
 from actbench.report.sections import Section

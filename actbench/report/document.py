@@ -7,8 +7,8 @@ from typing import Any, get_args
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import learning_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
-from actbench.experiment import experiment_to_yaml, value_to_yaml
-from actbench.records import Outcome
+from actbench.experiment.definition import experiment_to_yaml, value_to_yaml
+from actbench.experiment.records import Outcome
 from actbench.report.caveats import caveats
 from actbench.report.claims import claim_rows
 from actbench.report.compare import judge_results

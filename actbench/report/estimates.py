@@ -10,10 +10,10 @@ from pathlib import Path
 from actbench import store
 from actbench.environment import processor_name
 from actbench.errors import ExpectedError
+from actbench.experiment.layers import count_parameters, resolve_layers
+from actbench.experiment.records import Curves, LayerProbe, Phase, Trial, TrialRecord
+from actbench.experiment.settings import TrialSettings
 from actbench.journal import journal_line
-from actbench.layers import count_parameters, resolve_layers
-from actbench.records import Curves, LayerProbe, Phase, Trial, TrialRecord
-from actbench.settings import TrialSettings
 from actbench.stacks import Stack, stack_bytes
 from actbench.trials import make_trial
 

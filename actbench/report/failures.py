@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from actbench.analysis.samples import is_collapsed
-from actbench.experiment import Arm
+from actbench.experiment.definition import Arm
+from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan import Plan
-from actbench.records import Trial, TrialRecord
 from actbench.report.numbers import ABSENT
 from actbench.report.sections import Section
 from actbench.report.tables import all_trials

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actbench.catalogue.function_claims import claims_about
-from actbench.choices import Choice
+from actbench.experiment.choices import Choice
 from actbench.report.sections import Section
 
 

@@ -12,8 +12,8 @@ from actbench.catalogue.facts import saturation, values_and_derivatives
 from actbench.catalogue.function_claims import claims_about
 from actbench.catalogue.gains import PUBLISHED_GAINS, backward_gain, gain, published_gain
 from actbench.catalogue.registry import Kind, did_you_mean, names
-from actbench.choices import Choice, parse_choice
 from actbench.errors import ConfigurationError
+from actbench.experiment.choices import Choice, parse_choice
 from actbench.lazy import LazyModule
 from actbench.report.figures import style
 from actbench.report.sections import Section

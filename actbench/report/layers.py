@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.plan import Plan
-from actbench.records import LayerProbe, TrialRecord
 from actbench.report.numbers import ABSENT
 from actbench.report.sections import Section
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from actbench.analysis.samples import Sample, arm_samples
 from actbench.analysis.statistics import Estimate, estimate
-from actbench.metrics import parse_metric
+from actbench.experiment.metrics import parse_metric
+from actbench.experiment.records import TrialRecord
 from actbench.plan import PRIMARY_METRIC, Plan
-from actbench.records import TrialRecord
 from actbench.report.numbers import interval, value
 from actbench.text import visible
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from actbench.layers import resolve_layers
+from actbench.experiment.layers import resolve_layers
 from actbench.report.numbers import ABSENT
 from actbench.report.sections import Section
 from actbench.results import Results

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actbench.metrics import CURVES, Metric
+from actbench.experiment.metrics import CURVES, Metric
 
 ABSENT = "-"
 

@@ -10,8 +10,8 @@ from typing import Any
 from actbench.analysis.comparison import Question, compare
 from actbench.analysis.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
 from actbench.analysis.statistics import predicted_sd
-from actbench.experiment import Arm, Experiment
-from actbench.metrics import parse_metric
+from actbench.experiment.definition import Arm, Experiment
+from actbench.experiment.metrics import parse_metric
 from actbench.plan import PRIMARY_METRIC
 from actbench.report.estimates import ASSUMED_SPEED, measured_speed, operations
 from actbench.report.progress import clock

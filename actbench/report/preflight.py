@@ -7,8 +7,8 @@ from dataclasses import asdict
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from actbench.experiment.layers import resolve_layers
 from actbench.flows import FACTOR, Flow, LayerFlow
-from actbench.layers import resolve_layers
 from actbench.report.numbers import ABSENT
 from actbench.report.sections import Section
 

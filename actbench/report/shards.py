@@ -6,9 +6,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import Phase
 from actbench.plan import make_plan
-from actbench.records import Phase
 from actbench.report.sections import Section
 from actbench.results import known_trials, result_folder
 from actbench.shards import Shard

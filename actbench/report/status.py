@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan, count_trials
-from actbench.records import TrialRecord
 from actbench.report.dry_run import ArmToDo
 from actbench.report.failures import failures_section
 from actbench.report.numbers import ABSENT

@@ -12,10 +12,10 @@ from actbench.bundled import bundled_experiments, what_it_asks
 from actbench.catalogue.datasets import DATASETS, is_present, raw_folder
 from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, entries
 from actbench.errors import ConfigurationError
-from actbench.experiment import Arm, Experiment
-from actbench.layers import Layer, count_parameters, resolve_layers
+from actbench.experiment.definition import Arm, Experiment
+from actbench.experiment.layers import Layer, count_parameters, resolve_layers
+from actbench.experiment.settings import TrialSettings
 from actbench.report.sections import Section
-from actbench.settings import TrialSettings
 
 KINDS = (*get_args(Kind), "dataset", "experiment")
 

@@ -12,10 +12,10 @@ from typing import Any
 from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.disk import write_atomically
-from actbench.experiment import Arm, Values, value_to_text
-from actbench.metrics import CURVES, parse_metric
+from actbench.experiment.definition import Arm, Values, value_to_text
+from actbench.experiment.metrics import CURVES, parse_metric
+from actbench.experiment.records import LayerProbe, Trial, TrialRecord
 from actbench.plan import PRIMARY_METRIC, Plan
-from actbench.records import LayerProbe, Trial, TrialRecord
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows
 from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, flat_pair_rows
 from actbench.report.contents import comparison_sections

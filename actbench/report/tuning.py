@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from actbench.analysis.statistics import estimate
-from actbench.experiment import Values, label_of, value_to_text
-from actbench.metrics import parse_metric
+from actbench.experiment.definition import Values, label_of, value_to_text
+from actbench.experiment.metrics import parse_metric
+from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan
-from actbench.records import TrialRecord
 from actbench.report.numbers import ABSENT, value
 from actbench.report.sections import Section
 from actbench.tuning import ArmTuning, Candidate

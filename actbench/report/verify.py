@@ -11,10 +11,10 @@ from typing import Any, Literal
 from actbench import store
 from actbench.disk import refuse_endless
 from actbench.errors import ExpectedError
+from actbench.experiment.records import TRAINING_CODE_VERSION, TrialRecord
 from actbench.folder_lock import leftovers
 from actbench.journal import Damage
 from actbench.plan import count_trials, plan_to_json
-from actbench.records import TRAINING_CODE_VERSION, TrialRecord
 from actbench.report.sections import Section
 from actbench.report.shards import command_that_continues
 from actbench.report.tables import primary_comparison, table_texts

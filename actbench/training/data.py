@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from actbench.catalogue.datasets import Arrays
-from actbench.records import Phase
-from actbench.settings import EVALUATION_IMAGES, DataSettings
+from actbench.experiment.records import Phase
+from actbench.experiment.settings import EVALUATION_IMAGES, DataSettings
 from actbench.training.streams import generator
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from actbench.choices import Choice
+from actbench.experiment.choices import Choice
 
 Pullback = Callable[[Tensor], Tensor]
 Applied = tuple[Tensor, Pullback]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from actbench.catalogue.datasets import Arrays
-from actbench.records import Trial, TrialRecord
+from actbench.experiment.records import Trial, TrialRecord
 from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, resident, seed_split
 from actbench.training.network import Network, create_network, gather_batch, objective, per_trial, scores
 from actbench.training.optimizer import create_stepper

@@ -10,8 +10,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from actbench.layers import Layer, resolve_layers
-from actbench.records import Trial
+from actbench.experiment.layers import Layer, resolve_layers
+from actbench.experiment.records import Trial
 from actbench.training.data import Images, SeedSplit, scale
 from actbench.training.functions import Applied, Pullback, activate_runs, apply_by_autograd, apply_runs
 from actbench.training.parameters import Parameters, create_parameters

@@ -9,8 +9,8 @@ from itertools import groupby
 from torch import Tensor
 
 from actbench.catalogue.optimizers import Group
-from actbench.choices import Choice
-from actbench.settings import TrainSettings
+from actbench.experiment.choices import Choice
+from actbench.experiment.settings import TrainSettings
 from actbench.training.network import Network
 
 

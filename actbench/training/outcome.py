@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actbench.layers import count_parameters
-from actbench.records import Curves, LayerProbe, Trial, TrialRecord
+from actbench.experiment.layers import count_parameters
+from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord
 from actbench.training.network import Network
 from actbench.training.parameters import shapes
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from actbench.catalogue.gains import with_gain
-from actbench.choices import Choice
-from actbench.layers import Layer, feeding_activation, learnt_sizes
-from actbench.records import Trial
+from actbench.experiment.choices import Choice
+from actbench.experiment.layers import Layer, feeding_activation, learnt_sizes
+from actbench.experiment.records import Trial
 from actbench.training.products import VECTOR_ELEMENTS
 from actbench.training.streams import generator
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from actbench.catalogue.facts import SATURATED_SHARE, largest_slope
-from actbench.choices import Choice
-from actbench.records import LayerProbe
+from actbench.experiment.choices import Choice
+from actbench.experiment.records import LayerProbe
 from actbench.training.data import Images, SeedSplit
 from actbench.training.network import Network, activate, backward, forward, gather_batch, objective
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actbench.settings import Precision
+from actbench.experiment.settings import Precision
 
 VECTOR_ELEMENTS = 32
 

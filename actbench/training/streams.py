@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from actbench.records import Phase
+from actbench.experiment.records import Phase
 
 Stream = Literal["split", "init", "order", "dropout"]
 

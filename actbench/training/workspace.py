@@ -9,8 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from actbench.layers import Layer, learnt_sizes
-from actbench.records import Trial
+from actbench.experiment.layers import Layer, learnt_sizes
+from actbench.experiment.records import Trial
 from actbench.training.functions import Apply, Runs, bind, bind_activation, find_runs
 from actbench.training.parameters import Parameters
 from actbench.training.products import is_aligned

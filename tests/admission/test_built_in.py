@@ -8,7 +8,7 @@ import pytest
 
 from actbench.admission.verdict import examine
 from actbench.catalogue.registry import Kind, entries
-from actbench.choices import parse_choice
+from actbench.experiment.choices import parse_choice
 
 KINDS: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss")
 ALL = [pytest.param(kind, entry.name, id=f"{kind}-{entry.name}") for kind in KINDS for entry in entries(kind)]

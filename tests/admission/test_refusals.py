@@ -9,8 +9,8 @@ import torch
 
 from actbench.admission.verdict import require_admitted
 from actbench.catalogue.custom_files import own_files_in_use
-from actbench.choices import parse_choice
 from actbench.errors import ConfigurationError
+from actbench.experiment.choices import parse_choice
 from examined import ARGUMENTS, DRAWN, LOSS, ROOT, checks_of
 from own_files import function_text, own_file
 

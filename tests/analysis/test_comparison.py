@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actbench.analysis.comparison import Comparison, compare, question_of
-from actbench.metrics import parse_metric
+from actbench.experiment.metrics import parse_metric
 from actbench.report.compare import Request, answer
 from builders import TWO_ACTIVATIONS
 from planted import (

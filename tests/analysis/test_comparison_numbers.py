@@ -15,7 +15,7 @@ from statsmodels.stats.multitest import multipletests
 
 from actbench.analysis.comparison import compare, question_of
 from actbench.analysis.statistics import EXACT_UP_TO
-from actbench.metrics import parse_metric
+from actbench.experiment.metrics import parse_metric
 from planted import (
     FIVE_ACTIVATIONS,
     IMAGES,

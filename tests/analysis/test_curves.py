@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actbench.analysis.curves import learning_curves, pair_tables
-from actbench.metrics import CURVES, parse_metric
+from actbench.experiment.metrics import CURVES, parse_metric
 from builders import TWO_ACTIVATIONS
 from planted import planted
 

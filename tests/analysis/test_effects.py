@@ -14,10 +14,10 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from actbench.analysis.effects import Effects, effects
-from actbench.experiment import Values
-from actbench.metrics import parse_metric
+from actbench.experiment.definition import Values
+from actbench.experiment.metrics import parse_metric
+from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan, make_plan
-from actbench.records import TrialRecord
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 ACCURACY = parse_metric("test_accuracy")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actbench.analysis.samples import Sample, arm_samples, is_collapsed, marginal_samples
-from actbench.metrics import parse_metric
+from actbench.experiment.metrics import parse_metric
 from actbench.plan import make_plan
 from actbench.results import Results
 from builders import experiment_from, record_of

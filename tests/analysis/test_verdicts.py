@@ -9,7 +9,7 @@ import pytest
 
 from actbench.analysis.statistics import Estimate, estimate, holm, sign_flip_p
 from actbench.analysis.verdicts import TOO_FEW_SEEDS, verdict
-from actbench.experiment import MARGIN
+from actbench.experiment.definition import MARGIN
 
 IMAGES = 10_000
 SD_IMAGES = 10.0

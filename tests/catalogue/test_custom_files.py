@@ -25,8 +25,8 @@ from actbench.catalogue.custom_files import (
     read_own_file,
 )
 from actbench.catalogue.registry import find, names
-from actbench.choices import parse_choice
 from actbench.errors import ConfigurationError
+from actbench.experiment.choices import parse_choice
 from own_files import HEADER, TENT, entries_of, function_text, own_file
 
 

@@ -15,8 +15,8 @@ from actbench import errors
 from actbench.completion import decorated_names
 from actbench.config import load_experiment
 from actbench.errors import ConfigurationError
+from actbench.experiment.records import TrialRecord
 from actbench.plan import make_plan
-from actbench.records import TrialRecord
 from actbench.results import load_results
 from actbench.store import JOURNAL, read_journal
 from actbench.trials import make_trial

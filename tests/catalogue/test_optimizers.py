@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from actbench.catalogue.optimizers import Group
 from actbench.catalogue.registry import Entry, default_parameters, entries, find, parameters_model
-from actbench.settings import TrainSettings
+from actbench.experiment.settings import TrainSettings
 
 OPTIMIZERS = entries("optimizer")
 CHANGED: dict[str, list[dict[str, Any]]] = {

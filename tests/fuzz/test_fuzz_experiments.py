@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from actbench.config import MOST_MISTAKES_SHOWN, load_experiment
 from actbench.errors import ConfigurationError
-from actbench.experiment import experiment_to_yaml
+from actbench.experiment.definition import experiment_to_yaml
 from actbench.trials import make_trial
 from actbench.yaml_source import read_yaml, write_yaml
 from corpus.bad_experiments import BAD_EXPERIMENTS

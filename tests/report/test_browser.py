@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actbench.analysis.comparison import compare, question_of
-from actbench.metrics import parse_metric
+from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.pictures import pictures
 from actbench.report.files import drawing
 from actbench.report.page import page

@@ -13,9 +13,9 @@ from scipy import stats
 
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.statistics import Estimate
-from actbench.choices import parse_choice
-from actbench.experiment import Expectation, Values
-from actbench.metrics import parse_metric
+from actbench.experiment.choices import parse_choice
+from actbench.experiment.definition import Expectation, Values
+from actbench.experiment.metrics import parse_metric
 from actbench.report.claims import CLAIM_COLUMNS, binomial_interval, claim_rows, claims_section
 from actbench.report.markdown import section_to_markdown
 from actbench.report.tables import to_csv, write_tables

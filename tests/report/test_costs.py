@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from actbench.choices import parse_choice
 from actbench.costs import ROUNDS, Cost
 from actbench.environment import describe_machine
 from actbench.errors import ConfigurationError
+from actbench.experiment.choices import parse_choice
 from actbench.report.costs import cost_section, costs_to_json, find_activations
 from actbench.report.terminal import fitting_columns
 from program import actbench, assert_one_message

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
+from actbench.experiment.records import LayerProbe
 from actbench.plan import make_plan
-from actbench.records import LayerProbe
 from actbench.report.page import CHAPTERS, MOST_ROWS, Drawing, page
 from actbench.results import Results
 from builders import experiment_from, record_of

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from actbench.errors import ConfigurationError
-from actbench.metrics import parse_metric
+from actbench.experiment.metrics import parse_metric
 from actbench.report import numbers
 from actbench.report.contents import report_sections, shown_epochs, spark
 from actbench.report.markdown import section_to_markdown

@@ -14,8 +14,8 @@ import pytest
 from actbench import store
 from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.registry import names
+from actbench.experiment.records import TrialRecord
 from actbench.plan import make_plan
-from actbench.records import TrialRecord
 from actbench.worker import train_with_torch
 from builders import experiment_from
 from in_process import invoke

@@ -12,7 +12,7 @@ import pytest
 
 from actbench import disk, store
 from actbench.config import load_experiment
-from actbench.experiment import experiment_to_yaml
+from actbench.experiment.definition import experiment_to_yaml
 from actbench.folder_lock import LOCK
 from actbench.plan import make_plan, plan_to_json
 from actbench.run_log import LOG

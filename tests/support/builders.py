@@ -8,8 +8,8 @@ from typing import Any
 
 from actbench.catalogue.datasets import Arrays
 from actbench.config import load_experiment
-from actbench.experiment import Experiment
-from actbench.records import CLOCK_FIELDS, Curves, Trial, TrialRecord
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import CLOCK_FIELDS, Curves, Trial, TrialRecord
 from actbench.stacks import Stack
 
 TWO_ACTIVATIONS = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from actbench.admission.checks import Check
 from actbench.admission.verdict import examine
-from actbench.choices import parse_choice
+from actbench.experiment.choices import parse_choice
 from own_files import entries_of, own_file
 
 ROOT = "activation(formula='x if x > 0 else 0', bounds=(0, inf), reference='a test')"

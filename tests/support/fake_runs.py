@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from actbench.catalogue.datasets import Arrays
-from actbench.experiment import Experiment
-from actbench.records import TrialRecord
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import TrialRecord
 from actbench.runner import RunOptions, RunResult, run_experiment
 from actbench.stacks import Stack
 from actbench.worker import TrainStack

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from actbench import store
-from actbench.experiment import Experiment, experiment_to_yaml
+from actbench.experiment.definition import Experiment, experiment_to_yaml
+from actbench.experiment.records import TrialRecord
 from actbench.journal import journal_line
 from actbench.plan import make_plan
-from actbench.records import TrialRecord
 from builders import record_of
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from actbench.catalogue.datasets import Arrays
-from actbench.records import TrialRecord
+from actbench.experiment.records import TrialRecord
 from actbench.stacks import Stack
 from builders import fake_train
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actbench.settings import TrialSettings
+from actbench.experiment.settings import TrialSettings
 
 SMALL = TrialSettings.model_validate({"model": {"hidden": (4,)}, "train": {"epochs": 3}})
 

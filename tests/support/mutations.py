@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from actbench.catalogue.registry import Kind, names
 from actbench.config import KNOWN_KEYS, SETTING_PATHS
-from actbench.experiment import SECTIONS
-from actbench.metrics import CURVES
+from actbench.experiment.definition import SECTIONS
+from actbench.experiment.metrics import CURVES
 from actbench.yaml_source import read_yaml, write_yaml
 from corpus.bad_experiments import BAD_EXPERIMENTS
 from hostile import HOSTILE

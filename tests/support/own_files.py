@@ -8,7 +8,7 @@ from pathlib import Path
 
 from actbench.catalogue.custom_files import own_files_in_use
 from actbench.catalogue.registry import Entry
-from actbench.choices import choices_from
+from actbench.experiment.choices import choices_from
 
 TENT = '''\
 import torch

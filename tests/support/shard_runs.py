@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import Trial
 from actbench.merging import merge_folders
-from actbench.records import Trial
 from actbench.results import result_folder
 from actbench.runner import RunOptions, RunResult, run_experiment
 from actbench.shards import Shard

@@ -11,7 +11,7 @@ from pathlib import Path
 import actbench.runner
 from actbench.catalogue.datasets import Arrays
 from actbench.cli import main
-from actbench.records import TrialRecord
+from actbench.experiment.records import TrialRecord
 from actbench.results import Results
 from actbench.stacks import Stack
 from builders import fake_train

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from actbench.experiment import Experiment
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import Curves, Outcome, Trial, TrialRecord
 from actbench.plan import Plan, make_plan
-from actbench.records import Curves, Outcome, Trial, TrialRecord
 from actbench.tuning import ArmTuning
 from builders import record_of
 

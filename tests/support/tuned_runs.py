@@ -11,8 +11,8 @@ import pytest
 
 from actbench import store
 from actbench.catalogue.datasets import Arrays
-from actbench.experiment import Experiment
-from actbench.records import Curves, Trial, TrialRecord
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.run_state import RunState
 from actbench.runner import RunOptions, RunResult, run_experiment
 from actbench.stacks import Stack

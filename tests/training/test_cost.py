@@ -11,8 +11,8 @@ import pytest
 import torch
 from scipy import stats
 
-from actbench.choices import Choice, parse_choice
 from actbench.costs import SHAPE, Memory, cost_of, measured_seconds, median_interval
+from actbench.experiment.choices import Choice, parse_choice
 from actbench.training import cost
 from actbench.training.cost import Workload, fixed_values, measure_costs, measure_memory, workload
 

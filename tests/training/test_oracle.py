@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from actbench.catalogue.datasets import DATASETS, load
-from actbench.settings import TrialSettings
+from actbench.experiment.settings import TrialSettings
 from actbench.training.data import epoch_rows, resident, seed_split
 from actbench.training.loop import create_sums, evaluate, train_epoch
 from actbench.training.network import Network, create_network

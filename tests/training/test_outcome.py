@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
-from actbench.records import TrialRecord
-from actbench.settings import TrialSettings
+from actbench.experiment.records import TrialRecord
+from actbench.experiment.settings import TrialSettings
 from actbench.training.loop import train_stack
 from actbench.trials import make_trial
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from actbench.catalogue.datasets import DATASETS, load
-from actbench.records import CLOCK_FIELDS, LayerProbe
-from actbench.settings import TrainSettings, TrialSettings
+from actbench.experiment.records import CLOCK_FIELDS, LayerProbe
+from actbench.experiment.settings import TrainSettings, TrialSettings
 from actbench.training import loop
 from actbench.training.data import Images, SeedSplit, resident, seed_split
 from actbench.training.network import Network, create_network

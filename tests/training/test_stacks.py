@@ -11,8 +11,8 @@ import torch
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.catalogue.registry import entries
-from actbench.records import CLOCK_FIELDS, Trial, TrialRecord
-from actbench.settings import TrialSettings
+from actbench.experiment.records import CLOCK_FIELDS, Trial, TrialRecord
+from actbench.experiment.settings import TrialSettings
 from actbench.training.loop import train_stack
 
 ALIGNED = {"hidden": (64, 32)}

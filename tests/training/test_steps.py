@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from actbench.catalogue.datasets import DATASETS, load
-from actbench.records import CLOCK_FIELDS, TrialRecord
-from actbench.settings import TrialSettings
+from actbench.experiment.records import CLOCK_FIELDS, TrialRecord
+from actbench.experiment.settings import TrialSettings
 from actbench.training import loop, steps
 from actbench.training.network import create_network
 from actbench.training.steps import WARM_UP_STEPS, is_repeatable, make_step, replayed

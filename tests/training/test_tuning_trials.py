@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
+from actbench.experiment.records import CLOCK_FIELDS, Phase, Trial, TrialRecord
+from actbench.experiment.settings import TrialSettings
 from actbench.plan import make_plan
-from actbench.records import CLOCK_FIELDS, Phase, Trial, TrialRecord
-from actbench.settings import TrialSettings
 from actbench.stacks import make_stacks
 from actbench.training.loop import train_stack
 from actbench.trials import make_trial

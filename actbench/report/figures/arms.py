@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison, Row, ranked
 from actbench.analysis.samples import is_collapsed
-from actbench.experiment import Values
-from actbench.metrics import Metric
-from actbench.records import TrialRecord
+from actbench.experiment.definition import Values
+from actbench.experiment.metrics import Metric
+from actbench.experiment.records import TrialRecord
 from actbench.report.figures.axes import dot, legend_below, new_figure, set_x, text_inches
 from actbench.report.figures.panels import MOST_ARMS
 from actbench.report.figures.picture import Picture

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
+from actbench.experiment.metrics import parse_metric
 from actbench.lazy import LazyModule
-from actbench.metrics import parse_metric
 from actbench.report.figures.axes import (
     EPOCHS_ON_A_LOG_AXIS,
     set_epochs,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.experiment import label_of, value_to_text
-from actbench.metrics import Metric
+from actbench.experiment.definition import label_of, value_to_text
+from actbench.experiment.metrics import Metric
 from actbench.report.figures.axes import new_figure, text_inches, title_panel
 from actbench.report.figures.heat import colour_map, text_colour
 from actbench.report.figures.picture import Picture

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actbench.catalogue.facts import saturation, values_and_derivatives
-from actbench.choices import Choice
-from actbench.layers import resolve_layers
+from actbench.experiment.choices import Choice
+from actbench.experiment.layers import resolve_layers
 from actbench.report.figures.axes import key, legend_below, new_figure, set_y, title_panel
 from actbench.report.figures.panels import grid_shape
 from actbench.report.figures.picture import Picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from actbench.experiment import Values, label_of
+from actbench.experiment.definition import Values, label_of
 from actbench.report.figures.style import COLUMN_INCHES, PAGE_INCHES, Stroke, strokes
 
 MOST_IN_A_PANEL = 10

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from actbench.records import LayerProbe, TrialRecord
+from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.results import Results
 
 # Some units of relu are always dead; a tenth of a layer is capacity that training cannot win back.

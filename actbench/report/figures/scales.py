@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from actbench.metrics import Metric
+from actbench.experiment.metrics import Metric
 
 MOST_LINEAR_ERROR_RATIO = 2.5
 MOST_LINEAR_RATIO = 20.0

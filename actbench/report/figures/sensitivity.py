@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actbench.experiment import Values, label_of
-from actbench.metrics import parse_metric
-from actbench.records import TrialRecord
+from actbench.experiment.definition import Values, label_of
+from actbench.experiment.metrics import parse_metric
+from actbench.experiment.records import TrialRecord
 from actbench.tuning import ArmTuning, Candidate, is_number
 
 METRIC = parse_metric("validation_accuracy")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.statistics import CONFIDENCE, t_quantile
-from actbench.experiment import Values
+from actbench.experiment.definition import Values
 from actbench.lazy import LazyModule
 from actbench.results import Results
 

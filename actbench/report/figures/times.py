@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from actbench.analysis.comparison import Comparison
-from actbench.metrics import Metric
+from actbench.experiment.metrics import Metric
 from actbench.report.figures.axes import dot, legend_below, legend_inches, new_figure, set_x, set_y
 from actbench.report.figures.picture import Picture
 from actbench.report.figures.scales import Scale, first_word, limits, scale_for

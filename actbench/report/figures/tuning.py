@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.experiment import value_to_text
+from actbench.experiment.definition import value_to_text
 from actbench.report.figures.axes import dot, set_y, text_inches
 from actbench.report.figures.grids import Place, draw_arrangement
 from actbench.report.figures.panels import Arrangement, Member, Panel, arrange, best_first

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.records import LayerProbe, Trial, TrialRecord
+from actbench.experiment.records import LayerProbe, Trial, TrialRecord
 from actbench.report.figures.cells import cell_edges
 from actbench.report.figures.probes import PROBES, insides
 from builders import TWO_ACTIVATIONS, record_of

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from actbench.metrics import parse_metric
+from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.scales import Scale, limits, scale_for, ticks
 from actbench.report.numbers import metric_in_words
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from actbench.analysis.statistics import estimate
-from actbench.records import Curves, Trial, TrialRecord
+from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.report.figures.series import arm_series, reference_of, thinned_epochs
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, results_from

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from actbench.analysis.comparison import compare, question_of
-from actbench.metrics import parse_metric
-from actbench.records import Curves, Trial, TrialRecord
+from actbench.experiment.metrics import parse_metric
+from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.report.figures.pictures import Picture, pictures
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, figure_to_svg
 from actbench.results import Results

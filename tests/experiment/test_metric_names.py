@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actbench.metrics import parse_metric
-from actbench.settings import TrialSettings
+from actbench.experiment.metrics import parse_metric
+from actbench.experiment.settings import TrialSettings
 from metric_settings import NOTHING_HELD_OUT, PERCEPTRON, SMALL
 
 LONG = TrialSettings.model_validate({"model": {"hidden": (4,)}, "train": {"epochs": 1000}})

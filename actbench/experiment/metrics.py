@@ -12,10 +12,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from actbench.catalogue.registry import did_you_mean
-from actbench.layers import resolve_layers
+from actbench.experiment.layers import resolve_layers
+from actbench.experiment.records import LayerProbe, TrialRecord
+from actbench.experiment.settings import TrialSettings
 from actbench.lazy import LazyModule
-from actbench.records import LayerProbe, TrialRecord
-from actbench.settings import TrialSettings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Kind, entries
-from actbench.choices import Choice, parse_choice
-from actbench.compatibility import conflicts
-from actbench.layers import Layer, count_parameters, learnt_sizes, resolve_layers
-from actbench.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings, TrialSettings
+from actbench.experiment.choices import Choice, parse_choice
+from actbench.experiment.compatibility import conflicts
+from actbench.experiment.layers import Layer, count_parameters, learnt_sizes, resolve_layers
+from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings, TrialSettings
 
 CUBE_NETWORK = {
     "data": {"dataset": "cube"},

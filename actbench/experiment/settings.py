@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from actbench.catalogue.datasets import DATASETS, Dataset
 from actbench.catalogue.registry import did_you_mean
-from actbench.choices import (
+from actbench.experiment.choices import (
     FROZEN,
     Activation,
     Initialiser,

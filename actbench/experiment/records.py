@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from actbench.settings import TrialSettings
+from actbench.experiment.settings import TrialSettings
 
 Phase = Literal["tune", "final"]
 Outcome = Literal["done", "diverged", "failed"]

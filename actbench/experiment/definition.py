@@ -15,15 +15,9 @@ from pydantic import BaseModel
 
 from actbench.catalogue.recorded import Piece
 from actbench.catalogue.registry import did_you_mean
-from actbench.choices import Choice, own_pieces
 from actbench.errors import ConfigurationError
-from actbench.settings import (
-    DataSettings,
-    LayerSettings,
-    ModelSettings,
-    TrainSettings,
-    TrialSettings,
-)
+from actbench.experiment.choices import Choice, own_pieces
+from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings, TrialSettings
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
 NAME_LENGTH = 64

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from actbench.choices import FROZEN, Activation, Choice, Initialiser, parse_choice
-from actbench.settings import TrialSettings, hidden_layers
+from actbench.experiment.choices import FROZEN, Activation, Choice, Initialiser, parse_choice
+from actbench.experiment.settings import TrialSettings, hidden_layers
 
 
 class Layer(BaseModel):

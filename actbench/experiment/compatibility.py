@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actbench.catalogue.gains import PUBLISHED_GAINS
-from actbench.layers import feeding_activation, resolve_layers
-from actbench.settings import TrialSettings
+from actbench.experiment.layers import feeding_activation, resolve_layers
+from actbench.experiment.settings import TrialSettings
 
 ORDERED_PARAMETERS = {"hardtanh": ("min_val", "max_val"), "trunc_normal": ("a", "b"), "uniform": ("a", "b")}
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from actbench.catalogue.registry import did_you_mean
-from actbench.choices import explain, shown
-from actbench.experiment import SECTIONS, Factor, Values, value_to_yaml
-from actbench.settings import LayerSettings, TrialSettings
+from actbench.experiment.choices import explain, shown
+from actbench.experiment.definition import SECTIONS, Factor, Values, value_to_yaml
+from actbench.experiment.settings import LayerSettings, TrialSettings
 
 SettingPath = tuple[str | int, ...]
 Mistake = tuple[SettingPath, str]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actbench.metrics import PROBES, parse_metric
-from actbench.records import Curves, LayerProbe, TrialRecord
-from actbench.settings import TrialSettings
+from actbench.experiment.metrics import PROBES, parse_metric
+from actbench.experiment.records import Curves, LayerProbe, TrialRecord
+from actbench.experiment.settings import TrialSettings
 from actbench.trials import make_trial
 from builders import record_of
 from metric_settings import NOTHING_HELD_OUT, PERCEPTRON, SMALL

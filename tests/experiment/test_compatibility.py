@@ -7,9 +7,9 @@ from typing import Any, Literal
 import pytest
 
 from actbench.catalogue.registry import entries
-from actbench.compatibility import Conflict, conflicts
-from actbench.experiment import with_values
-from actbench.settings import LayerSettings, TrialSettings
+from actbench.experiment.compatibility import Conflict, conflicts
+from actbench.experiment.definition import with_values
+from actbench.experiment.settings import LayerSettings, TrialSettings
 
 Verdict = Literal["fine", "warns", "impossible"]
 
