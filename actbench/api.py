@@ -77,7 +77,7 @@ def run(
     from actbench.catalogue.custom_files import own_files_in_use
     from actbench.catalogue.datasets import data_folder
     from actbench.command_line import parse_jobs, say
-    from actbench.opening import open_experiment
+    from actbench.config.opening import open_experiment
     from actbench.report.progress import progress
     from actbench.runner import RunOptions, run_experiment
 

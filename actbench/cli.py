@@ -81,7 +81,7 @@ VERBS = (
     ),
     Verb(
         "schema", schema, "Print the JSON Schema of experiment files.",
-        ("actbench schema", "actbench schema > actbench.schema.json"),
+        ("actbench schema", "actbench schema > actbench.config.schema.json"),
     ),
     Verb(
         "validate", validate, "Check an experiment file.",

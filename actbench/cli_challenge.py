@@ -39,7 +39,7 @@ def challenge(
     from tempfile import TemporaryDirectory
 
     from actbench.catalogue.custom_files import own_files_in_use
-    from actbench.challenges import challenge_name, challenge_text, write_challenge
+    from actbench.config.challenge import challenge_name, challenge_text, write_challenge
     from actbench.experiment.choices import choices_from
 
     say(f"Loading {file} ...")

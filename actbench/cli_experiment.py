@@ -26,13 +26,13 @@ from actbench.completion import result_folders
 from actbench.shards import parse_shard
 
 if TYPE_CHECKING:
-    from actbench.config import Loaded
+    from actbench.config.reader import Loaded
     from actbench.experiment.definition import Experiment
 
 
 def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
     """Read an experiment and say its warnings; raises `ConfigurationError` with every mistake in it."""
-    from actbench.opening import open_experiment
+    from actbench.config.opening import open_experiment
 
     return open_experiment(config, overrides or (), say, smoke=smoke)
 
@@ -47,7 +47,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
     """Write a commented experiment to start from, and beside it the schema by which an editor checks and completes."""
-    from actbench.starter import write_starter
+    from actbench.config.starter import write_starter
 
     print(*write_starter(file, with_schema=schema, replaces=force), sep="\n")
     say(f"Next: actbench run {shlex.quote(str(file))}")
@@ -57,7 +57,7 @@ def init(
 @with_own_files
 def schema() -> None:
     """Print the JSON Schema (draft-07) of experiment files, with every name that the catalogue knows."""
-    from actbench.schema import schema_text
+    from actbench.config.schema import schema_text
 
     print(schema_text(), end="")
 

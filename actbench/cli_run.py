@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from actbench import errors
-from actbench.bundled import find_experiment
 from actbench.cli_experiment import load
 from actbench.cli_shard import end_shard, refuse_beside_shard
 from actbench.command_line import (
@@ -31,6 +30,7 @@ from actbench.command_line import (
     verb,
     with_own_files,
 )
+from actbench.config.bundled import find_experiment
 from actbench.interruption import interruptible
 from actbench.shards import parse_shard
 

@@ -21,7 +21,7 @@ EXPERIMENT_OF_A_RESULT = "experiment.yaml"
 
 def experiments(incomplete: str) -> list[str]:
     """Experiment files, and the names of those that come along with actbench."""
-    from actbench.bundled import bundled_experiments
+    from actbench.config.bundled import bundled_experiments
 
     return [*_beginning_with(incomplete, *bundled_experiments()), *experiment_files(incomplete)]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-SCHEMA_FILE = "actbench.schema.json"
+SCHEMA_FILE = "actbench.config.schema.json"
 BEFORE_VARIABLE = "_ACTBENCH_COMPLETE_BEFORE"
 EXPERIMENT, JOURNAL = "experiment.yaml", "trials.jsonl"
 LIST_SECTIONS = ("vary", "tune")
@@ -128,7 +128,7 @@ def _factors(context: typer.Context) -> dict[str, list[str]]:
 
 def _read(file: Path) -> Any:
     """What an experiment file says, as far as it can be read."""
-    from actbench.yaml_source import LARGEST_FILE_BYTES, read_yaml
+    from actbench.config.source import LARGEST_FILE_BYTES, read_yaml
 
     try:
         if not file.is_file():
@@ -163,7 +163,7 @@ def _schema() -> Data:
     """The schema of experiment files as it comes along: to derive it takes longer than a shell should wait."""
     import json
 
-    from actbench.bundled import bundled_folder
+    from actbench.config.bundled import bundled_folder
 
     file = bundled_folder() / SCHEMA_FILE
     found: Data = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

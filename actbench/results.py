@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actbench import store
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Outcome, TrialRecord
 from actbench.plan import Plan, count_trials, finished, finished_for_shard, make_plan

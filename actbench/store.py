@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from actbench.catalogue.registry import did_you_mean
+from actbench.config.source import write_yaml
 from actbench.disk import append_lines, read_mapping, refuse_endless, replace_file, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.records import SCHEMA, TrialRecord
@@ -26,7 +27,6 @@ from actbench.journal import (
     raw_lines,
 )
 from actbench.version import __version__
-from actbench.yaml_source import write_yaml
 
 EXPERIMENT, ENVIRONMENT, JOURNAL = "experiment.yaml", "environment.json", "trials.jsonl"
 DAMAGED = "trials.damaged.jsonl"

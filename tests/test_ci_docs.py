@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from actbench import store
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from places import ROOT
 from program import Finished, actbench
 

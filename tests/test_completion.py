@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from actbench.bundled import bundled_experiments
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import names
 from actbench.cli import VERBS
 from actbench.completion import MOST_ENTRIES, experiment_files, result_folders
-from actbench.config import SETTING_PATHS
+from actbench.config.bundled import bundled_experiments
+from actbench.config.reader import SETTING_PATHS
 
 PROGRAM = "import sys; sys.argv[0] = 'actbench'; from actbench.cli import main; main()"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.report.claims import binomial_interval

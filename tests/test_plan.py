@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Experiment, Factor
 from actbench.experiment.settings import TrialSettings

@@ -14,7 +14,7 @@ import pytest
 from actbench.analysis.comparison import compare, question_of
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Kind, entries
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings
 from actbench.results import load_results

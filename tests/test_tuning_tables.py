@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from actbench import store
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml, smoke_version
 from actbench.plan import make_plan

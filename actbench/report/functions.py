@@ -12,13 +12,13 @@ from actbench.catalogue.facts import saturation, values_and_derivatives
 from actbench.catalogue.function_claims import claims_about
 from actbench.catalogue.gains import PUBLISHED_GAINS, backward_gain, gain, published_gain
 from actbench.catalogue.registry import Kind, did_you_mean, names
+from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, parse_choice
 from actbench.lazy import LazyModule
 from actbench.report.figures import style
 from actbench.report.sections import Section
 from actbench.report.summary import bounds_text, entry_document
-from actbench.yaml_source import read_yaml
 
 if TYPE_CHECKING:
     import torch

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
-from actbench.bundled import bundled_experiments, what_it_asks
 from actbench.catalogue.datasets import DATASETS, is_present, raw_folder
 from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, entries
+from actbench.config.bundled import bundled_experiments, what_it_asks
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Layer, count_parameters, resolve_layers

@@ -9,7 +9,7 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from actbench.catalogue.datasets import DATASETS, data_folder, is_present
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from benchmarks.contest import CONTESTANTS
 from benchmarks.contestants import careful_loop, torch_func
 from benchmarks.contestants.actbench_run import EXPERIMENT, VARIANTS

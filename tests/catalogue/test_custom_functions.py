@@ -13,7 +13,7 @@ import pytest
 
 from actbench import errors
 from actbench.completion import decorated_names
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.records import TrialRecord
 from actbench.plan import make_plan

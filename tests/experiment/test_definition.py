@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import NAME_LENGTH, experiment_to_yaml, parse_arm, smoke_version

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from actbench.config import MOST_MISTAKES_SHOWN
-from actbench.yaml_source import LONGEST_PART
+from actbench.config.reader import MOST_MISTAKES_SHOWN
+from actbench.config.source import LONGEST_PART
 from corpus.bad_experiments import BAD_EXPERIMENTS, BOMBS, TAGS, BadExperiment
 from in_process import invoke
 from program import actbench, assert_one_message

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from actbench import disk, store
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.folder_lock import LOCK
 from actbench.plan import make_plan, plan_to_json

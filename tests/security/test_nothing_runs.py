@@ -158,7 +158,7 @@ def test_settings_of_matplotlib_in_the_current_folder_change_no_picture(among_st
     "train.schedule", "data.scale",
 ])  # fmt: skip
 def test_no_setting_takes_code_or_a_path_to_import(setting: str, code: str, tmp_path: Path) -> None:
-    from actbench.config import load_experiment
+    from actbench.config.reader import load_experiment
     from actbench.errors import ConfigurationError
 
     path = tmp_path / "f.yaml"

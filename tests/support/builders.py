@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actbench.catalogue.datasets import Arrays
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import CLOCK_FIELDS, Curves, Trial, TrialRecord
 from actbench.stacks import Stack

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actbench.config import KNOWN_KEYS
+from actbench.config.reader import KNOWN_KEYS
 
 NAMES = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit (at most 64)"
 

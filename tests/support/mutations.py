@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from actbench.catalogue.registry import Kind, names
-from actbench.config import KNOWN_KEYS, SETTING_PATHS
+from actbench.config.reader import KNOWN_KEYS, SETTING_PATHS
+from actbench.config.source import read_yaml, write_yaml
 from actbench.experiment.definition import SECTIONS
 from actbench.experiment.metrics import CURVES
-from actbench.yaml_source import read_yaml, write_yaml
 from corpus.bad_experiments import BAD_EXPERIMENTS
 from hostile import HOSTILE
 from places import EXPERIMENT_FILES

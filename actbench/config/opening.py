@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from actbench.bundled import find_experiment
-from actbench.config import Loaded, load_experiment
+from actbench.config.bundled import find_experiment
+from actbench.config.reader import Loaded, load_experiment
 from actbench.experiment.definition import smoke_version
 
 

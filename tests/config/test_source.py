@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from actbench.yaml_source import (
+from actbench.config.source import (
     DEEPEST_NESTING,
     LARGEST_FILE_BYTES,
     MOST_ALIASES,

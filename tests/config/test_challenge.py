@@ -9,8 +9,8 @@ import pytest
 
 from actbench import errors
 from actbench.catalogue.registry import Entry, Kind, entries
-from actbench.challenges import PAIRS, STANDING, challenge_text
-from actbench.config import read_experiment
+from actbench.config.challenge import PAIRS, STANDING, challenge_text
+from actbench.config.reader import read_experiment
 from actbench.experiment.definition import Experiment
 from in_process import invoke
 from own_files import TENT, entries_of, function_text, own_file

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from actbench.config.plain_keys import WINDOWS_DEVICES
+from actbench.config.schema import schema_text
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import NAME_LENGTH
-from actbench.plain_keys import WINDOWS_DEVICES
-from actbench.schema import schema_text
 
-SCHEMA_FILE = "actbench.schema.json"
+SCHEMA_FILE = "actbench.config.schema.json"
 MODELINE = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
 STARTER = """\
 # Which of three activations suits this network best? Change what you like; `actbench validate` finds every mistake.

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actbench.config import Loaded, load_experiment
+from actbench.config.reader import Loaded, load_experiment
+from actbench.config.source import LARGEST_FILE_BYTES
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import SECTIONS, Experiment, experiment_to_yaml
 from actbench.experiment.settings import ModelSettings, TrialSettings
 from actbench.plan import make_plan
 from actbench.store import EXPERIMENT, write_experiment
-from actbench.yaml_source import LARGEST_FILE_BYTES
 from places import EXPERIMENT_FILES
 
 TOO_LONG = f"f.yaml:1:1: expected at most {LARGEST_FILE_BYTES:,} bytes"

@@ -14,13 +14,13 @@ from jsonschema import Draft7Validator
 import mistaken_experiments
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Kind, names
-from actbench.config import KNOWN_KEYS, SETTING_PATHS, load_experiment
+from actbench.config.reader import KNOWN_KEYS, SETTING_PATHS, load_experiment
+from actbench.config.schema import DESCRIPTIONS, DRAFT, SPELT_FREELY, experiment_schema, schema_text
+from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import SECTIONS
 from actbench.experiment.settings import LayerSettings
 from actbench.experiment.validation import validated_setting
-from actbench.schema import DESCRIPTIONS, DRAFT, SPELT_FREELY, experiment_schema, schema_text
-from actbench.yaml_source import read_yaml
 from places import EXPERIMENT_FILES, ROOT
 from program import TINY, actbench
 
@@ -108,11 +108,11 @@ def test_every_config_names_the_schema_that_lies_in_the_repository(path: Path) -
     first = path.read_text(encoding="utf-8").splitlines()[0]
     found = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
     assert found
-    assert (path.parent / found[1]).resolve() == ROOT / "configs" / "actbench.schema.json"
+    assert (path.parent / found[1]).resolve() == ROOT / "configs" / "actbench.config.schema.json"
 
 
 def test_the_schema_in_the_repository_is_what_the_program_prints(tmp_path: Path) -> None:
-    committed = (ROOT / "configs" / "actbench.schema.json").read_text(encoding="utf-8")
+    committed = (ROOT / "configs" / "actbench.config.schema.json").read_text(encoding="utf-8")
     assert committed == schema_text(), "run: actbench schema > configs/actbench.schema.json"
     finished = actbench("schema", folder=tmp_path)
     assert (finished.returncode, finished.stderr) == (0, "")

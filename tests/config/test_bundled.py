@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from actbench.bundled import bundled_experiments, find_experiment, what_it_asks
 from actbench.completion import experiments
-from actbench.config import load_experiment
+from actbench.config.bundled import bundled_experiments, find_experiment, what_it_asks
+from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from in_process import invoke
 from places import CONFIGS

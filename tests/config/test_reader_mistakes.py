@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from mistaken_experiments import (
     BAD_CHOICES,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from actbench.config.source import Problem, Source, read_yaml
 from actbench.experiment.validation import SettingPath
-from actbench.yaml_source import Problem, Source, read_yaml
 
 
 def apply_override(source: Source, override: str) -> None:

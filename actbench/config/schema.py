@@ -15,12 +15,12 @@ from pydantic.fields import FieldInfo
 
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Entry, Kind, entries, names, parameters_model
-from actbench.config import KNOWN_KEYS, SETTING_PATHS
-from actbench.expectations import ARMS, BOUNDS, ExpectationEntry
+from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
+from actbench.config.plain_keys import MOST_SEEDS, MOST_TUNING_SEEDS
+from actbench.config.reader import KNOWN_KEYS, SETTING_PATHS
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, value_to_yaml
 from actbench.experiment.metrics import CURVE, CURVES, EPOCHS_TO, FIRST, FORMS, OTHERS, PROBE
-from actbench.plain_keys import MOST_SEEDS, MOST_TUNING_SEEDS
 
 Schema = dict[str, Any]
 

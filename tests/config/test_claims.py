@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actbench.config import load_experiment
+from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Experiment, experiment_to_yaml, smoke_version
