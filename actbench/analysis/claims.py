@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import inf, isclose
 
 from actbench.analysis.samples import values_by_seed
-from actbench.analysis.statistics import Estimate, estimate
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan
+from actbench.statistics.inference import Estimate, estimate
 from actbench.verdict import ROUNDING, Verdict, decide
 
 FEWEST_SEEDS = 3

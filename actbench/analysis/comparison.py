@@ -10,9 +10,13 @@ from functools import lru_cache
 from itertools import combinations
 from statistics import median
 
-from actbench.analysis.power import detectable_difference
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
-from actbench.analysis.statistics import (
+from actbench.analysis.verdicts import TOO_FEW_SEEDS, unpaired_verdict, verdict
+from actbench.experiment.definition import Experiment, Values
+from actbench.experiment.metrics import Metric
+from actbench.experiment.records import TrialRecord
+from actbench.plan import Plan
+from actbench.statistics.inference import (
     ALPHA,
     MOST_REMEMBERED,
     Estimate,
@@ -27,11 +31,7 @@ from actbench.analysis.statistics import (
     unpaired_p,
     unpaired_probability_better,
 )
-from actbench.analysis.verdicts import TOO_FEW_SEEDS, unpaired_verdict, verdict
-from actbench.experiment.definition import Experiment, Values
-from actbench.experiment.metrics import Metric
-from actbench.experiment.records import TrialRecord
-from actbench.plan import Plan
+from actbench.statistics.power import detectable_difference
 
 NOT_JUDGED = "not judged"
 LARGEST_DENOMINATOR, LARGEST_UNIT = 1_000_000, 1_000_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from actbench.analysis.statistics import ALPHA, Estimate, is_equivalent, smallest_p
+from actbench.statistics.inference import ALPHA, Estimate, is_equivalent, smallest_p
 
 TOO_FEW_SEEDS = "too few seeds to tell"
 

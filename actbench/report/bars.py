@@ -11,7 +11,7 @@ from actbench.report.sections import SPARKS, Section
 
 if TYPE_CHECKING:
     from actbench.analysis.comparison import Comparison
-    from actbench.analysis.statistics import Estimate
+    from actbench.statistics.inference import Estimate
 
 BAR, PLAIN_BAR = "├─●┤", "|-o|"
 WIDTH = 25

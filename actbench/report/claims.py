@@ -7,11 +7,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, get_args
 
 from actbench.analysis.claims import JudgedClaim, bounds
-from actbench.analysis.statistics import CONFIDENCE
 from actbench.experiment.definition import label_of
 from actbench.lazy import LazyModule
 from actbench.report.numbers import interval, value
 from actbench.report.sections import Section
+from actbench.statistics.inference import CONFIDENCE
 from actbench.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
-from actbench.analysis.statistics import ALPHA, smallest_p
 from actbench.experiment.definition import value_to_text, values_to_yaml
 from actbench.experiment.metrics import CURVES
 from actbench.report.numbers import ABSENT, interval, probability, value
 from actbench.report.sections import Section
 from actbench.report.tuning import tuned_text
+from actbench.statistics.inference import ALPHA, smallest_p
 
 IMPORTANCE = ("arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)", "P(better)")
 PAIR_IMPORTANCE = (0, 1, 3, 7, 5, 6, 2, 4)

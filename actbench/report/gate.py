@@ -8,11 +8,11 @@ from pathlib import Path
 
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.samples import MOST_FAILED
-from actbench.analysis.statistics import ALPHA, smallest_p
 from actbench.errors import ConfigurationError
 from actbench.report.contents import comparison_sections
 from actbench.report.markdown import section_to_markdown
 from actbench.results import Results
+from actbench.statistics.inference import ALPHA, smallest_p
 
 DECIDED = ("better", "worse", "equivalent")
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"

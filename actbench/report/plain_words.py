@@ -7,12 +7,12 @@ from typing import get_args
 
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import NOT_JUDGED, Comparison, Contrast
-from actbench.analysis.power import fewest_seeds
 from actbench.analysis.verdicts import TOO_FEW_SEEDS
 from actbench.experiment.definition import label_of, value_to_text
 from actbench.experiment.metrics import Metric
 from actbench.report.numbers import interval, metric_in_words, value
 from actbench.results import Results
+from actbench.statistics.power import fewest_seeds
 from actbench.text import listed
 from actbench.verdict import Verdict
 

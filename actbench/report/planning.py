@@ -8,8 +8,6 @@ from statistics import median
 from typing import Any
 
 from actbench.analysis.comparison import Question, compare
-from actbench.analysis.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
-from actbench.analysis.statistics import predicted_sd
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.plan import PRIMARY_METRIC
@@ -18,6 +16,8 @@ from actbench.report.progress import clock
 from actbench.report.sections import Section
 from actbench.results import Results
 from actbench.shards import Shard
+from actbench.statistics.inference import predicted_sd
+from actbench.statistics.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
 
 ASSUMED_ACCURACY = 0.98
 GAPS = (0.0005, 0.001, 0.002, 0.005, 0.01)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from actbench.analysis.statistics import estimate
 from actbench.experiment.definition import Values, label_of, value_to_text
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan import Plan
 from actbench.report.numbers import ABSENT, value
 from actbench.report.sections import Section
+from actbench.statistics.inference import estimate
 from actbench.tuning import ArmTuning, Candidate
 
 METRIC = parse_metric("validation_accuracy")

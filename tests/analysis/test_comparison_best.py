@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actbench.analysis.power import detectable_difference
-from actbench.analysis.statistics import predicted_sd
+from actbench.statistics.inference import predicted_sd
+from actbench.statistics.power import detectable_difference
 from planted import (
     IMAGES,
     LITTLE,

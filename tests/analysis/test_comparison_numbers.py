@@ -14,8 +14,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from actbench.analysis.comparison import compare, question_of
-from actbench.analysis.statistics import EXACT_UP_TO
 from actbench.experiment.metrics import parse_metric
+from actbench.statistics.inference import EXACT_UP_TO
 from planted import (
     FIVE_ACTIVATIONS,
     IMAGES,

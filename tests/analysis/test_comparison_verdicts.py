@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actbench.analysis.statistics import smallest_p
+from actbench.statistics.inference import smallest_p
 from planted import (
     LITTLE,
     MUCH,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from actbench.analysis.statistics import Estimate, estimate, holm, sign_flip_p
 from actbench.analysis.verdicts import TOO_FEW_SEEDS, verdict
 from actbench.experiment.definition import MARGIN
+from actbench.statistics.inference import Estimate, estimate, holm, sign_flip_p
 
 IMAGES = 10_000
 SD_IMAGES = 10.0

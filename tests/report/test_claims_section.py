@@ -12,13 +12,13 @@ import pytest
 from scipy import stats
 
 from actbench.analysis.claims import JudgedClaim
-from actbench.analysis.statistics import Estimate
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import parse_metric
 from actbench.report.claims import CLAIM_COLUMNS, binomial_interval, claim_rows, claims_section
 from actbench.report.markdown import section_to_markdown
 from actbench.report.tables import to_csv, write_tables
+from actbench.statistics.inference import Estimate
 from actbench.verdict import Verdict
 from planted import planted
 

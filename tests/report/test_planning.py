@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from actbench.analysis.power import detectable_difference, shown_difference
 from actbench.report.planning import plan_sections
 from actbench.results import load_results
+from actbench.statistics.power import detectable_difference, shown_difference
 from builders import experiment_from
 from program import actbench
 

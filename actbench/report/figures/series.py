@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.analysis.statistics import CONFIDENCE, t_quantile
 from actbench.experiment.definition import Values
 from actbench.lazy import LazyModule
 from actbench.results import Results
+from actbench.statistics.inference import CONFIDENCE, t_quantile
 
 if TYPE_CHECKING:
     import numpy as np

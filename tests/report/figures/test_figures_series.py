@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actbench.analysis.statistics import estimate
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.report.figures.series import arm_series, reference_of, thinned_epochs
+from actbench.statistics.inference import estimate
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, results_from
 

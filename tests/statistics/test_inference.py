@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from actbench.analysis.statistics import (
+from actbench.statistics.inference import (
     estimate,
     holm,
     is_equivalent,

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from actbench.analysis.statistics import ALPHA, smallest_p
 from actbench.lazy import LazyModule
+from actbench.statistics.inference import ALPHA, smallest_p
 
 if TYPE_CHECKING:
     from scipy import optimize, special

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from actbench.analysis.power import detectable_difference, fewest_seeds, sd_of_difference, seeds_needed
+from actbench.statistics.power import detectable_difference, fewest_seeds, sd_of_difference, seeds_needed
 
 COLUMNS = [(1, 0.8), (1, 0.9), (8, 0.8), (8, 0.9)]
 
