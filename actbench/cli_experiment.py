@@ -23,7 +23,7 @@ from actbench.command_line import (
     with_own_files,
 )
 from actbench.completion import result_folders
-from actbench.shards import parse_shard
+from actbench.plan.shards import parse_shard
 
 if TYPE_CHECKING:
     from actbench.config.reader import Loaded

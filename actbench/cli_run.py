@@ -32,7 +32,7 @@ from actbench.command_line import (
 )
 from actbench.config.bundled import find_experiment
 from actbench.interruption import interruptible
-from actbench.shards import parse_shard
+from actbench.plan.shards import parse_shard
 
 if TYPE_CHECKING:
     from actbench.runner import RunResult

@@ -9,7 +9,7 @@ import typer
 
 from actbench import errors
 from actbench.command_line import say
-from actbench.shards import Shard
+from actbench.plan.shards import Shard
 
 if TYPE_CHECKING:
     from actbench.experiment.definition import Experiment

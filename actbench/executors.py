@@ -15,7 +15,7 @@ from typing import Any
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
-from actbench.stacks import Stack
+from actbench.plan.stacks import Stack
 from actbench.worker import TrainStack, Worker, describe_cause, interrupts_held, start_worker
 
 

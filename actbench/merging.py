@@ -16,7 +16,7 @@ from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TrialRecord
 from actbench.folder_lock import locked
 from actbench.journal import Damage, checksum_of
-from actbench.plan import plan_to_json
+from actbench.plan.plan import plan_to_json
 from actbench.report.sections import Section
 from actbench.report.tables import write_tables
 from actbench.results import Results, is_result_folder, load_results, recorded_experiment

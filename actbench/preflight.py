@@ -13,7 +13,7 @@ from actbench.experiment.layers import resolve_layers
 from actbench.experiment.settings import TrialSettings
 from actbench.flows import Flow
 from actbench.lazy import LazyModule
-from actbench.trials import make_trial
+from actbench.plan.trials import make_trial
 
 if TYPE_CHECKING:
     import numpy

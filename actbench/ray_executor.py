@@ -31,8 +31,8 @@ from actbench.executors import (
     why_to_stop,
 )
 from actbench.experiment.records import TRAINING_CODE_VERSION
+from actbench.plan.stacks import Stack
 from actbench.ray_connection import joined_ray, started_ray
-from actbench.stacks import Stack
 from actbench.worker import TrainStack, describe_cause
 
 POLL_SECONDS = 0.01

@@ -11,8 +11,8 @@ from actbench import store
 from actbench.config.reader import load_experiment
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Outcome, TrialRecord
-from actbench.plan import Plan, count_trials, finished, finished_for_shard, make_plan
-from actbench.shards import Shard, shard_of
+from actbench.plan.plan import Plan, count_trials, finished, finished_for_shard, make_plan
+from actbench.plan.shards import Shard, shard_of
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from actbench import store
 from actbench.executors import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
-from actbench.plan import Plan, count_trials, epochs_to_do
+from actbench.plan.plan import Plan, count_trials, epochs_to_do
+from actbench.plan.stacks import Stack
 from actbench.report.progress import LOG_INTERVAL_SECONDS, clock, describe
 from actbench.report.run_events import arm_names, finished_texts, stack_text
 from actbench.run_log import RunLog
 from actbench.run_state import RunState
-from actbench.stacks import Stack
 
 Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from actbench.experiment.records import TrialRecord
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TRAINING_CODE_VERSION, Trial
 from actbench.folder_lock import locked
 from actbench.merging import take_over
-from actbench.plan import Plan, make_plan, plan_to_json
+from actbench.plan.plan import Plan, make_plan, plan_to_json
+from actbench.plan.shards import Shard
+from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.ray_executor import connect_to_ray
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
@@ -29,8 +31,6 @@ from actbench.results import Results, known_trials, load_results, result_folder
 from actbench.run_log import RunLog
 from actbench.run_progress import RunProgress, Uninterrupted, initial_state
 from actbench.run_state import RunState
-from actbench.shards import Shard
-from actbench.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.version import __version__
 from actbench.worker import TrainStack, prepare_to_start, train_with_torch
 

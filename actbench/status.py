@@ -9,7 +9,7 @@ from pathlib import Path
 from actbench import store
 from actbench.experiment.records import TrialRecord
 from actbench.folder_lock import is_locked
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
 from actbench.report.dry_run import count_by_arm, settings_to_do
 from actbench.report.estimates import measured_speed, speed_here, training_seconds
 from actbench.report.status import Status

@@ -21,7 +21,7 @@ from actbench.catalogue.custom_files import OwnFile, files_in_use, load_own_file
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
 from actbench.experiment.records import TrialRecord
-from actbench.stacks import Stack
+from actbench.plan.stacks import Stack
 
 TrainStack = Callable[[Stack, Arrays, str, Callable[[int], None]], list[TrialRecord]]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import Curves, LayerProbe, TrialRecord
 from actbench.experiment.settings import TrialSettings
-from actbench.stacks import Stack
+from actbench.plan.stacks import Stack
 
 TRIALS, EPOCHS = 5, 10
 

@@ -23,12 +23,12 @@ from actbench.command_line import verb
 from actbench.disk import write_atomically
 from actbench.executors import Emit, Event, StackDone, run_in_process, start_workers
 from actbench.experiment.settings import TrialSettings
+from actbench.plan.stacks import Stack
+from actbench.plan.trials import make_trial
 from actbench.ray_executor import connect_to_ray
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import Section
 from actbench.report.terminal import print_sections
-from actbench.stacks import Stack
-from actbench.trials import make_trial
 from benchmarks.job import FULL
 from benchmarks.machine import describe, head
 from benchmarks.nothing import EPOCHS, TRIALS, train_nothing

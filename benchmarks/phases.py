@@ -23,6 +23,7 @@ from actbench.catalogue.datasets import Arrays, data_folder, load
 from actbench.command_line import verb
 from actbench.disk import write_atomically
 from actbench.experiment.settings import TrialSettings
+from actbench.plan.trials import make_trial
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import Section
 from actbench.report.terminal import print_sections
@@ -31,7 +32,6 @@ from actbench.training.loop import validate
 from actbench.training.network import backward, create_network, forward, gather_batch, objective
 from actbench.training.optimizer import create_stepper, take_step
 from actbench.training.probes import probe
-from actbench.trials import make_trial
 from benchmarks.job import FULL
 from benchmarks.machine import describe, head
 

@@ -21,7 +21,7 @@ import actbench
 from actbench import store
 from actbench.api import _overrides
 from actbench.experiment.definition import experiment_to_yaml
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from hostile import HOSTILE
 from in_process import invoke

@@ -11,8 +11,8 @@ import pytest
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.executors import Event, StackDone, TrialFailed, run_in_process, start_workers
 from actbench.experiment.records import TrialRecord
-from actbench.plan import make_plan
-from actbench.stacks import Stack, make_stacks
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import Stack, make_stacks
 from actbench.worker import train_with_torch
 from builders import experiment_from, fake_train, without_times
 

@@ -20,8 +20,8 @@ from actbench.disk import append_lines, replace_file
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
+from actbench.plan.stacks import Stack
 from actbench.report.verify import is_whole, verify_folder
-from actbench.stacks import Stack
 from builders import experiment_from, fake_train
 from fake_runs import Counting, run
 from in_process import invoke

@@ -12,7 +12,7 @@ import pytest
 from actbench import store
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import LayerProbe, TrialRecord
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from actbench.report.tables import write_tables
 from actbench.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of

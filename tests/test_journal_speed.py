@@ -11,9 +11,9 @@ from typing import Any
 from actbench import store
 from actbench.experiment.choices import Choice
 from actbench.experiment.records import TRAINING_CODE_VERSION
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
+from actbench.plan.trials import determining_settings, make_trial
 from actbench.results import load_results
-from actbench.trials import determining_settings, make_trial
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 MANY = TWO_ACTIVATIONS.replace("[relu, tanh]", "[relu, tanh, elu, gelu, mish]").replace("seeds: 3", "seeds: 2000")

@@ -14,10 +14,10 @@ from actbench.command_line import parse_duration
 from actbench.errors import EXIT_TRIALS_FAILED, ConfigurationError
 from actbench.executors import Event, Limits, StackDone, StackRetried, TrialFailed, run_in_process, start_workers
 from actbench.experiment.records import TrialRecord
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import Stack, batched_tuple
 from actbench.run_log import read_log
 from actbench.runner import RunOptions, run_experiment
-from actbench.stacks import Stack, batched_tuple
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke
 from program import TINY, actbench

@@ -14,8 +14,8 @@ import pytest
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.executors import Event, StackDone, TrialFailed, run_in_process, start_workers
 from actbench.experiment.records import TrialRecord
-from actbench.plan import make_plan
-from actbench.stacks import Stack, batched_tuple
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import Stack, batched_tuple
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
 from lost_workers import is_running, lost_once, poisoned
 from places import SUPPORT

@@ -25,12 +25,12 @@ from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.errors import UnusableEnvironmentError
 from actbench.executors import Event, Limits, StackDone, StackStarted, TrialFailed
 from actbench.experiment.records import TrialRecord
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import Stack, batched_tuple
 from actbench.ray_connection import QUIET
 from actbench.ray_executor import connect_to_ray
 from actbench.run_state import RunState
 from actbench.runner import RunOptions, run_experiment
-from actbench.stacks import Stack, batched_tuple
 from actbench.worker import train_with_torch
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
 from lost_workers import OnEpoch, is_running, poisoned

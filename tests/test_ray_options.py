@@ -10,7 +10,7 @@ import pytest
 
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.errors import EXIT_ENVIRONMENT, EXIT_USAGE, UnusableEnvironmentError
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from actbench.ray_executor import tell_training
 from builders import experiment_from, fake_train
 from in_process import invoke

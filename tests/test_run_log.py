@@ -12,10 +12,10 @@ import pytest
 from actbench import run_log
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
+from actbench.plan.stacks import Stack
 from actbench.report.verify import is_whole, verify_folder
 from actbench.run_log import LOG, last_run, read_log, write_log
 from actbench.runner import RunOptions, run_experiment
-from actbench.stacks import Stack
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from fake_runs import Counting, run
 

@@ -13,9 +13,9 @@ import pytest
 from actbench import store
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import CLOCK_FIELDS, Trial
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import Stack
 from actbench.run_state import RunState
-from actbench.stacks import Stack
 from builders import TWO_ACTIVATIONS, experiment_from
 from tuned_runs import (
     FINAL_TRIALS,

@@ -12,10 +12,10 @@ from actbench import errors, store
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import CLOCK_FIELDS, Trial
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
+from actbench.plan.shards import Shard, parse_shard
 from actbench.report.planning import forecast
 from actbench.results import load_results, result_folder
-from actbench.shards import Shard, parse_shard
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
 from program import TINY

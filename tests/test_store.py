@@ -14,7 +14,7 @@ from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
 from actbench.folder_lock import LOCK, locked
 from actbench.journal import journal_line
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 

@@ -12,7 +12,7 @@ from actbench import store
 from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml, smoke_version
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from actbench.report.dry_run import count_to_do, dry_run_sections, estimate_costs
 from actbench.report.sections import Section
 from actbench.results import load_results

@@ -10,7 +10,7 @@ from actbench.analysis.samples import values_by_seed
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import TrialRecord
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
 from actbench.statistics.inference import Estimate, estimate
 from actbench.verdict import ROUNDING, Verdict, decide
 

@@ -15,7 +15,7 @@ from actbench.analysis.verdicts import TOO_FEW_SEEDS, unpaired_verdict, verdict
 from actbench.experiment.definition import Experiment, Values
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import TrialRecord
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
 from actbench.statistics.inference import (
     ALPHA,
     MOST_REMEMBERED,

@@ -9,7 +9,7 @@ from typing import Any
 
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import TrialRecord
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from actbench.analysis.samples import values_by_seed
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import TrialRecord
 from actbench.lazy import LazyModule
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from actbench.experiment.definition import Values, label_of
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import Trial, TrialRecord
-from actbench.plan import Plan
-from actbench.trials import data_identity
+from actbench.plan.plan import Plan
+from actbench.plan.trials import data_identity
 
 MOST_FAILED = 0.2
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import SECTIONS, Experiment, value_to_text
-from actbench.plan import PRIMARY_METRIC
+from actbench.plan.plan import PRIMARY_METRIC
+from actbench.plan.tuning import in_order
 from actbench.results import Results
-from actbench.tuning import in_order
 
 PLANNED = {
     "seeds": "seeds",

@@ -12,14 +12,14 @@ from actbench.catalogue.datasets import is_present
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.records import Phase, TrialRecord
 from actbench.experiment.settings import TrialSettings
-from actbench.plan import Plan, count_trials, epochs_to_do, make_plan
+from actbench.plan.plan import Plan, count_trials, epochs_to_do, make_plan
+from actbench.plan.shards import Shard
+from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
+from actbench.plan.trials import make_trial
 from actbench.report.estimates import journal_bytes, speed_here, training_seconds, worker_bytes
 from actbench.report.progress import clock
 from actbench.report.sections import Section
 from actbench.results import known_trials, result_folder
-from actbench.shards import Shard
-from actbench.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
-from actbench.trials import make_trial
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.records import Curves, LayerProbe, Phase, Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.journal import journal_line
-from actbench.stacks import Stack, stack_bytes
-from actbench.trials import make_trial
+from actbench.plan.stacks import Stack, stack_bytes
+from actbench.plan.trials import make_trial
 
 ASSUMED_OPERATIONS_PER_SECOND = 30e9
 OPERATIONS_PER_WEIGHT = 6

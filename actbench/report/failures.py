@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from actbench.analysis.samples import is_collapsed
 from actbench.experiment.definition import Arm
 from actbench.experiment.records import Trial, TrialRecord
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
 from actbench.report.numbers import ABSENT
 from actbench.report.sections import Section
 from actbench.report.tables import all_trials

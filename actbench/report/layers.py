@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from actbench.experiment.records import LayerProbe, TrialRecord
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
 from actbench.report.numbers import ABSENT
 from actbench.report.sections import Section
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from actbench.analysis.samples import Sample, arm_samples
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import TrialRecord
-from actbench.plan import PRIMARY_METRIC, Plan
+from actbench.plan.plan import PRIMARY_METRIC, Plan
 from actbench.report.numbers import interval, value
 from actbench.statistics.inference import Estimate, estimate
 from actbench.text import visible

@@ -10,12 +10,12 @@ from typing import Any
 from actbench.analysis.comparison import Question, compare
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.metrics import parse_metric
-from actbench.plan import PRIMARY_METRIC
+from actbench.plan.plan import PRIMARY_METRIC
+from actbench.plan.shards import Shard
 from actbench.report.estimates import ASSUMED_SPEED, measured_speed, operations
 from actbench.report.progress import clock
 from actbench.report.sections import Section
 from actbench.results import Results
-from actbench.shards import Shard
 from actbench.statistics.inference import predicted_sd
 from actbench.statistics.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
 

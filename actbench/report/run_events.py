@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from actbench.experiment.records import Trial, TrialRecord
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
 from actbench.report.failures import DIVERGED
 from actbench.report.tables import all_trials
 from actbench.text import listed

@@ -8,10 +8,10 @@ from typing import Any
 
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Phase
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
+from actbench.plan.shards import Shard
 from actbench.report.sections import Section
 from actbench.results import known_trials, result_folder
-from actbench.shards import Shard
 from actbench.store import EXPERIMENT
 
 PHASES: dict[Phase, str] = {"tune": "tuning", "final": "final"}

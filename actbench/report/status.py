@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from actbench.experiment.records import TrialRecord
-from actbench.plan import Plan, count_trials
+from actbench.plan.plan import Plan, count_trials
 from actbench.report.dry_run import ArmToDo
 from actbench.report.failures import failures_section
 from actbench.report.numbers import ABSENT

@@ -15,7 +15,7 @@ from actbench.disk import write_atomically
 from actbench.experiment.definition import Arm, Values, value_to_text
 from actbench.experiment.metrics import CURVES, parse_metric
 from actbench.experiment.records import LayerProbe, Trial, TrialRecord
-from actbench.plan import PRIMARY_METRIC, Plan
+from actbench.plan.plan import PRIMARY_METRIC, Plan
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows
 from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, flat_pair_rows
 from actbench.report.contents import comparison_sections

@@ -8,11 +8,11 @@ from typing import Any
 from actbench.experiment.definition import Values, label_of, value_to_text
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import TrialRecord
-from actbench.plan import Plan
+from actbench.plan.plan import Plan
+from actbench.plan.tuning import ArmTuning, Candidate
 from actbench.report.numbers import ABSENT, value
 from actbench.report.sections import Section
 from actbench.statistics.inference import estimate
-from actbench.tuning import ArmTuning, Candidate
 
 METRIC = parse_metric("validation_accuracy")
 TUNING_COLUMNS = ("n", "failed", "mean_validation_accuracy", "sd", "chosen", "at_edge")

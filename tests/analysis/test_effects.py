@@ -17,7 +17,7 @@ from actbench.analysis.effects import Effects, effects
 from actbench.experiment.definition import Values
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import TrialRecord
-from actbench.plan import Plan, make_plan
+from actbench.plan.plan import Plan, make_plan
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 ACCURACY = parse_metric("test_accuracy")

@@ -16,10 +16,10 @@ from actbench.completion import decorated_names
 from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.records import TrialRecord
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
+from actbench.plan.trials import make_trial
 from actbench.results import load_results
 from actbench.store import JOURNAL, read_journal
-from actbench.trials import make_trial
 from in_process import Answer, invoke
 from own_files import EXPERIMENT, TENT, function_text, own_file
 from places import ROOT

@@ -12,8 +12,8 @@ from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Experiment, experiment_to_yaml, smoke_version
-from actbench.plan import make_plan
-from actbench.stacks import make_stacks
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import make_stacks
 from actbench.store import EXPERIMENT, write_experiment
 
 HEAD = """\

@@ -13,7 +13,7 @@ from actbench.config.source import LARGEST_FILE_BYTES
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import SECTIONS, Experiment, experiment_to_yaml
 from actbench.experiment.settings import ModelSettings, TrialSettings
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from actbench.store import EXPERIMENT, write_experiment
 from places import EXPERIMENT_FILES
 

@@ -13,7 +13,7 @@ import pytest
 from actbench.experiment.metrics import PROBES, parse_metric
 from actbench.experiment.records import Curves, LayerProbe, TrialRecord
 from actbench.experiment.settings import TrialSettings
-from actbench.trials import make_trial
+from actbench.plan.trials import make_trial
 from builders import record_of
 from metric_settings import NOTHING_HELD_OUT, PERCEPTRON, SMALL
 

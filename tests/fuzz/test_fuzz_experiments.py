@@ -15,7 +15,7 @@ from actbench.config.reader import MOST_MISTAKES_SHOWN, load_experiment
 from actbench.config.source import read_yaml, write_yaml
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import experiment_to_yaml
-from actbench.trials import make_trial
+from actbench.plan.trials import make_trial
 from corpus.bad_experiments import BAD_EXPERIMENTS
 from fuzz_settings import EXAMPLES, IN_THE_SUITE
 from mutations import SNIPPETS, contents, experiments, texts, with_lists, words

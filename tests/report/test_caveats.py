@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actbench import store
-from actbench.plan import plan_to_json
+from actbench.plan.plan import plan_to_json
 from actbench.report.caveats import caveats
 from actbench.results import Results, load_results
 from planted import MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, planted

@@ -11,7 +11,7 @@ from actbench import store
 from actbench.environment import processor_name
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from actbench.report.dry_run import Costs, count_to_do, dry_run_document, dry_run_sections, estimate_costs
 from actbench.report.estimates import TORCH_BYTES, journal_bytes, measured_speed, operations
 from actbench.results import load_results

@@ -11,7 +11,7 @@ import pytest
 from markupsafe import Markup
 
 from actbench.experiment.records import LayerProbe
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from actbench.report.page import CHAPTERS, MOST_ROWS, Drawing, page
 from actbench.results import Results
 from builders import experiment_from, record_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from actbench.report.leaders import best_arms
 from actbench.report.progress import BestArms, Screen, clock, describe, log_progress, progress
 from actbench.run_state import RunState

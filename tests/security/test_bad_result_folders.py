@@ -12,7 +12,7 @@ import pytest
 
 from actbench import store
 from actbench.experiment.definition import experiment_to_yaml
-from actbench.plan import make_plan, plan_to_json
+from actbench.plan.plan import make_plan, plan_to_json
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from corpus.bad_result_folders import BAD_FOLDERS, DESCRIPTIONS, JOURNALS, BadFolder
 from in_process import invoke

@@ -15,7 +15,7 @@ from actbench import store
 from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.registry import names
 from actbench.experiment.records import TrialRecord
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from actbench.worker import train_with_torch
 from builders import experiment_from
 from in_process import invoke

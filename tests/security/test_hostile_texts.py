@@ -16,7 +16,7 @@ import pytest
 from actbench import store
 from actbench.command_line import say
 from actbench.experiment.definition import experiment_to_yaml
-from actbench.plan import make_plan, plan_to_json
+from actbench.plan.plan import make_plan, plan_to_json
 from actbench.report.tables import to_csv
 from actbench.text import visible
 from builders import experiment_from, record_of

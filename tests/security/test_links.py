@@ -14,7 +14,7 @@ from actbench import disk, store
 from actbench.config.reader import load_experiment
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.folder_lock import LOCK
-from actbench.plan import make_plan, plan_to_json
+from actbench.plan.plan import make_plan, plan_to_json
 from actbench.run_log import LOG
 from builders import record_of
 from in_process import invoke

@@ -10,7 +10,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.config.reader import load_experiment
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import CLOCK_FIELDS, Curves, Trial, TrialRecord
-from actbench.stacks import Stack
+from actbench.plan.stacks import Stack
 
 TWO_ACTIVATIONS = """
 name: made-up

@@ -18,7 +18,7 @@ from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from actbench.report.figures.pictures import Picture, pictures
 from actbench.report.figures.style import drawing
 from actbench.results import Results

@@ -8,8 +8,8 @@ from pathlib import Path
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
+from actbench.plan.stacks import Stack
 from actbench.runner import RunOptions, RunResult, run_experiment
-from actbench.stacks import Stack
 from actbench.worker import TrainStack
 from builders import fake_train
 

@@ -12,7 +12,7 @@ from actbench import store
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TrialRecord
 from actbench.journal import journal_line
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from builders import record_of
 
 

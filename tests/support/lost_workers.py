@@ -11,7 +11,7 @@ from pathlib import Path
 
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import TrialRecord
-from actbench.stacks import Stack
+from actbench.plan.stacks import Stack
 from builders import fake_train
 
 OnEpoch = Callable[[int], None]

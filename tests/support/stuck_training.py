@@ -12,8 +12,8 @@ import actbench.runner
 from actbench.catalogue.datasets import Arrays
 from actbench.cli import main
 from actbench.experiment.records import TrialRecord
+from actbench.plan.stacks import Stack
 from actbench.results import Results
-from actbench.stacks import Stack
 from builders import fake_train
 
 

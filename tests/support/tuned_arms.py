@@ -7,8 +7,8 @@ from typing import Any
 
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, Outcome, Trial, TrialRecord
-from actbench.plan import Plan, make_plan
-from actbench.tuning import ArmTuning
+from actbench.plan.plan import Plan, make_plan
+from actbench.plan.tuning import ArmTuning
 from builders import record_of
 
 Score = Callable[[Trial], int]

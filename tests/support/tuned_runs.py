@@ -13,9 +13,9 @@ from actbench import store
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, Trial, TrialRecord
+from actbench.plan.stacks import Stack
 from actbench.run_state import RunState
 from actbench.runner import RunOptions, RunResult, run_experiment
-from actbench.stacks import Stack
 from builders import record_of
 
 TUNED = """

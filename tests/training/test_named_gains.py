@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from actbench.plan.trials import make_trial
 from actbench.training.network import create_network
-from actbench.trials import make_trial
 from builders import experiment_from
 
 MIXED = """

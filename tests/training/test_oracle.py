@@ -13,12 +13,12 @@ from torch import nn
 
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.experiment.settings import TrialSettings
+from actbench.plan.trials import make_trial
 from actbench.training.data import epoch_rows, resident, seed_split
 from actbench.training.loop import create_sums, evaluate, train_epoch
 from actbench.training.network import Network, create_network
 from actbench.training.optimizer import create_stepper, schedule_factor
 from actbench.training.steps import make_step
-from actbench.trials import make_trial
 
 CPU = torch.device("cpu")
 EPOCHS = 2

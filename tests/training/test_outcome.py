@@ -11,8 +11,8 @@ import pytest
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.experiment.records import TrialRecord
 from actbench.experiment.settings import TrialSettings
+from actbench.plan.trials import make_trial
 from actbench.training.loop import train_stack
-from actbench.trials import make_trial
 
 
 def trained(settings: dict[str, object], arrays: Arrays, seeds: int = 2) -> list[TrialRecord]:

@@ -12,11 +12,11 @@ import torch
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.experiment.records import CLOCK_FIELDS, LayerProbe
 from actbench.experiment.settings import TrainSettings, TrialSettings
+from actbench.plan.trials import make_trial
 from actbench.training import loop
 from actbench.training.data import Images, SeedSplit, resident, seed_split
 from actbench.training.network import Network, create_network
 from actbench.training.probes import probe
-from actbench.trials import make_trial
 
 CPU = torch.device("cpu")
 

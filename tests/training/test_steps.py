@@ -12,10 +12,10 @@ import torch
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.experiment.records import CLOCK_FIELDS, TrialRecord
 from actbench.experiment.settings import TrialSettings
+from actbench.plan.trials import make_trial
 from actbench.training import loop, steps
 from actbench.training.network import create_network
 from actbench.training.steps import WARM_UP_STEPS, is_repeatable, make_step, replayed
-from actbench.trials import make_trial
 
 CPU = torch.device("cpu")
 

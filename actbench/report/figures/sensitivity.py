@@ -9,7 +9,7 @@ from typing import Any
 from actbench.experiment.definition import Values, label_of
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import TrialRecord
-from actbench.tuning import ArmTuning, Candidate, is_number
+from actbench.plan.tuning import ArmTuning, Candidate, is_number
 
 METRIC = parse_metric("validation_accuracy")
 

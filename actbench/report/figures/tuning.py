@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import value_to_text
+from actbench.plan.tuning import ArmTuning, is_number
 from actbench.report.figures.axes import dot, set_y, text_inches
 from actbench.report.figures.grids import Place, draw_arrangement
 from actbench.report.figures.panels import Arrangement, Member, Panel, arrange, best_first
@@ -19,7 +20,6 @@ from actbench.report.figures.words import counted, plain, shortened
 from actbench.report.numbers import metric_in_words, value
 from actbench.report.tuning import tuned_text
 from actbench.results import Results
-from actbench.tuning import ArmTuning, is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,9 @@ from actbench.experiment.choices import own_pieces
 from actbench.experiment.definition import Arm, Experiment, values_to_yaml, with_values
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import SCHEMA, Trial, TrialRecord
-from actbench.shards import Shard
-from actbench.trials import make_trial
-from actbench.tuning import ArmTuning, tune_arm
+from actbench.plan.shards import Shard
+from actbench.plan.trials import make_trial
+from actbench.plan.tuning import ArmTuning, tune_arm
 
 PRIMARY_METRIC = "test_accuracy"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actbench.experiment.records import Outcome, Trial
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
 from builders import experiment_from
 from tuned_arms import (
     ONE_ARM,

@@ -10,7 +10,7 @@ from typing import Any
 from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.records import Trial
 from actbench.experiment.settings import EVALUATION_IMAGES, TrialSettings
-from actbench.trials import data_identity
+from actbench.plan.trials import data_identity
 
 BYTES_PER_PARAMETER = 16
 NARROWEST_STACK, WIDEST_STACK = 4, 256

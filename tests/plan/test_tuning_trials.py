@@ -14,10 +14,10 @@ import pytest
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.experiment.records import CLOCK_FIELDS, Phase, Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
-from actbench.plan import make_plan
-from actbench.stacks import make_stacks
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import make_stacks
+from actbench.plan.trials import make_trial
 from actbench.training.loop import train_stack
-from actbench.trials import make_trial
 from builders import experiment_from
 
 RATES = (1e-3, 1e-2, 1e-1)

@@ -12,9 +12,9 @@ from actbench.config.reader import load_experiment
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Experiment, Factor
 from actbench.experiment.settings import TrialSettings
-from actbench.plan import make_plan
-from actbench.stacks import NARROWEST_STACK, WIDEST_STACK, Stack, cache_width, make_stacks, stack_shape
-from actbench.trials import make_trial
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import NARROWEST_STACK, WIDEST_STACK, Stack, cache_width, make_stacks, stack_shape
+from actbench.plan.trials import make_trial
 from builders import experiment_from
 from places import EXPERIMENT_FILES
 

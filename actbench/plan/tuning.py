@@ -11,7 +11,7 @@ from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import Arm, Experiment, Values, with_values
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.experiment.validation import validated_setting
-from actbench.trials import make_trial
+from actbench.plan.trials import make_trial
 
 MOST_EXTENSIONS = 2
 

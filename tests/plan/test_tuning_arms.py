@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from actbench.experiment.records import Trial
-from actbench.plan import make_plan
+from actbench.plan.plan import make_plan
+from actbench.plan.trials import make_trial
 from actbench.training.streams import Stream, generator
-from actbench.trials import make_trial
 from builders import experiment_from
 from tuned_arms import ONE_ARM, RATES, TWO_ARMS, best_at, larger_is_better, tried, tuned, tuning_of, tuning_record
 
