@@ -11,9 +11,9 @@ from actbench.catalogue.datasets import Arrays, Dataset, is_present, load
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.settings import TrialSettings
-from actbench.flows import Flow
 from actbench.lazy import LazyModule
 from actbench.plan.trials import make_trial
+from actbench.training.flows import Flow
 
 if TYPE_CHECKING:
     import numpy

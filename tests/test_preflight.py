@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, load
-from actbench.flows import FACTOR, Flow, LayerFlow
 from actbench.plan.trials import make_trial
 from actbench.preflight import fly
+from actbench.training.flows import FACTOR, Flow, LayerFlow
 from actbench.training.loop import train_stack
 from builders import experiment_from
 from in_process import invoke

@@ -8,9 +8,9 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from actbench.experiment.layers import resolve_layers
-from actbench.flows import FACTOR, Flow, LayerFlow
 from actbench.report.numbers import ABSENT
 from actbench.report.sections import Section
+from actbench.training.flows import FACTOR, Flow, LayerFlow
 
 if TYPE_CHECKING:
     from actbench.preflight import NetworkFlow, Preflight

@@ -11,8 +11,8 @@ from torch import Tensor
 from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.gains import second_moments
 from actbench.experiment.records import Trial
-from actbench.flows import Flow, LayerFlow
 from actbench.training.data import resident, seed_split
+from actbench.training.flows import Flow, LayerFlow
 from actbench.training.network import LayerValues, Network, create_network, forward, gather_batch, objective
 from actbench.training.probes import PROBE_IMAGES, activation_figures
 from actbench.training.products import multiply, products_in
