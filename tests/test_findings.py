@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from actbench.analysis.claim_verdict import combine
 from actbench.config.reader import load_experiment
 from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.report.claims import binomial_interval
 from actbench.results import load_results
-from actbench.verdict import combine
 from places import ROOT
 from update_findings import CLAIM_ID, findings, folders
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isclose
 
+from actbench.analysis.claim_verdict import ROUNDING, Verdict, decide
 from actbench.analysis.samples import values_by_seed
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
 from actbench.statistics.inference import Estimate, estimate
-from actbench.verdict import ROUNDING, Verdict, decide
 
 FEWEST_SEEDS = 3
 MOST_WITHOUT_VALUE = 0.2

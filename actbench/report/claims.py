@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, get_args
 
+from actbench.analysis.claim_verdict import Verdict
 from actbench.analysis.claims import JudgedClaim, bounds
 from actbench.experiment.definition import label_of
 from actbench.lazy import LazyModule
 from actbench.report.numbers import interval, value
 from actbench.report.sections import Section
 from actbench.statistics.inference import CONFIDENCE
-from actbench.verdict import Verdict
 
 if TYPE_CHECKING:
     from scipy import stats

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
+from actbench.analysis.claim_verdict import Verdict
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import NOT_JUDGED, Comparison, Contrast
 from actbench.analysis.verdicts import TOO_FEW_SEEDS
@@ -14,7 +15,6 @@ from actbench.report.numbers import interval, metric_in_words, value
 from actbench.results import Results
 from actbench.statistics.power import fewest_seeds
 from actbench.text import listed
-from actbench.verdict import Verdict
 
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 MOST_NAMES = 12

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from actbench.analysis.claim_verdict import Verdict, combine, decide
 from actbench.analysis.claims import JudgedClaim, judge_claims
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.statistics.inference import estimate
-from actbench.verdict import Verdict, combine, decide
 from builders import experiment_from, record_of
 
 TESTED = 360

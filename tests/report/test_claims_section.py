@@ -11,6 +11,7 @@ import pandas
 import pytest
 from scipy import stats
 
+from actbench.analysis.claim_verdict import Verdict
 from actbench.analysis.claims import JudgedClaim
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Values
@@ -19,7 +20,6 @@ from actbench.report.claims import CLAIM_COLUMNS, binomial_interval, claim_rows,
 from actbench.report.markdown import section_to_markdown
 from actbench.report.tables import to_csv, write_tables
 from actbench.statistics.inference import Estimate
-from actbench.verdict import Verdict
 from planted import planted
 
 RELU: Values = (("model.activation", parse_choice("activation", "relu")),)
