@@ -104,7 +104,7 @@ def plan(
     from actbench.environment import available_cores
     from actbench.report.planning import plan_document, plan_sections
     from actbench.report.printing import print_answer
-    from actbench.results import is_result_folder, load_results
+    from actbench.store.results import is_result_folder, load_results
 
     part = parse_shard(shard)
     experiment = load(config, overrides).experiment

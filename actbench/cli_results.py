@@ -79,7 +79,7 @@ def report(
     """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
     from actbench.report.compare import Request, answer, print_report
     from actbench.report.files import Files, write_files
-    from actbench.results import load_results
+    from actbench.store.results import load_results
 
     files = Files(html, open_page, figures, figure_format)
     files.require_sense(output_format)

@@ -102,8 +102,8 @@ def run(
     tell = _say_nothing if quiet else say
     with interruptible(farewell()) as interruption:
         from actbench.report.progress import progress
-        from actbench.results import result_folder
         from actbench.runner import RunOptions, run_experiment
+        from actbench.store.results import result_folder
 
         folder = result_folder(results, experiment, part)
         limits = {"--max-time": max_time, "--timeout-per-trial": timeout_per_trial}

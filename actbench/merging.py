@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actbench import store
-from actbench.disk import append_lines, write_atomically
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TrialRecord
-from actbench.folder_lock import locked
-from actbench.journal import Damage, checksum_of
 from actbench.plan.plan import plan_to_json
 from actbench.report.sections import Section
 from actbench.report.tables import write_tables
-from actbench.results import Results, is_result_folder, load_results, recorded_experiment
+from actbench.store import folder as store
+from actbench.store.files import append_lines, write_atomically
+from actbench.store.journal import Damage, checksum_of
+from actbench.store.lock import locked
+from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment
 
 MOST_DIFFERENCES_SHOWN = 5
 LONGEST_VALUE = 60

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from actbench.disk import append_lines, refuse_endless, replace_file
+from actbench.store.files import append_lines, refuse_endless, replace_file
 from actbench.text import visible
 
 LOG = "run.log"

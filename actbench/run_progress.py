@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from actbench import store
 from actbench.executors import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
@@ -19,6 +18,7 @@ from actbench.report.progress import LOG_INTERVAL_SECONDS, clock, describe
 from actbench.report.run_events import arm_names, finished_texts, stack_text
 from actbench.run_log import RunLog
 from actbench.run_state import RunState
+from actbench.store import folder as store
 
 Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 

@@ -11,7 +11,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from actbench import executors, store
+from actbench import executors
 from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
 from actbench.environment import DeviceOption, count_workers, describe_environment, require_bf16, resolve_device
@@ -19,7 +19,6 @@ from actbench.executors import Limits
 from actbench.experiment.choices import Choice
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TRAINING_CODE_VERSION, Trial
-from actbench.folder_lock import locked
 from actbench.merging import take_over
 from actbench.plan.plan import Plan, make_plan, plan_to_json
 from actbench.plan.shards import Shard
@@ -27,10 +26,12 @@ from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_s
 from actbench.ray_executor import connect_to_ray
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
-from actbench.results import Results, known_trials, load_results, result_folder
 from actbench.run_log import RunLog
 from actbench.run_progress import RunProgress, Uninterrupted, initial_state
 from actbench.run_state import RunState
+from actbench.store import folder as store
+from actbench.store.lock import locked
+from actbench.store.results import Results, known_trials, load_results, result_folder
 from actbench.version import __version__
 from actbench.worker import TrainStack, prepare_to_start, train_with_torch
 

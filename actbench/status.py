@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from actbench import store
 from actbench.experiment.records import TrialRecord
-from actbench.folder_lock import is_locked
 from actbench.plan.plan import Plan
 from actbench.report.dry_run import count_by_arm, settings_to_do
 from actbench.report.estimates import measured_speed, speed_here, training_seconds
 from actbench.report.status import Status
-from actbench.results import Results, load_results, share_of
 from actbench.run_log import LOG, last_run, read_log
+from actbench.store import folder as store
+from actbench.store.lock import is_locked
+from actbench.store.results import Results, load_results, share_of
 
 
 def look_at(folder: Path | None, root: Path, now: datetime) -> Status:

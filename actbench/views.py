@@ -18,7 +18,7 @@ from actbench.report.notebook import sections_to_html
 from actbench.report.printing import whole_document
 from actbench.report.sections import Section
 from actbench.report.terminal import section_lines
-from actbench.results import Results
+from actbench.store.results import Results
 from actbench.text import visible
 
 if TYPE_CHECKING:

@@ -17,10 +17,8 @@ from typing import Annotated
 
 import typer
 
-from actbench import store
 from actbench.catalogue.datasets import Arrays, data_folder, load
 from actbench.command_line import verb
-from actbench.disk import write_atomically
 from actbench.executors import Emit, Event, StackDone, run_in_process, start_workers
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.stacks import Stack
@@ -29,6 +27,8 @@ from actbench.ray_executor import connect_to_ray
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import Section
 from actbench.report.terminal import print_sections
+from actbench.store import folder as store
+from actbench.store.files import write_atomically
 from benchmarks.job import FULL
 from benchmarks.machine import describe, head
 from benchmarks.nothing import EPOCHS, TRIALS, train_nothing

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from actbench.catalogue.datasets import Arrays, data_folder, load
 from actbench.command_line import verb
-from actbench.disk import write_atomically
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import Section
 from actbench.report.terminal import print_sections
+from actbench.store.files import write_atomically
 from actbench.training.data import resident, seed_split
 from actbench.training.loop import validate
 from actbench.training.network import backward, create_network, forward, gather_batch, objective

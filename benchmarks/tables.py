@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from actbench.disk import write_atomically
 from actbench.report.markdown import section_to_markdown
 from actbench.report.sections import Section
+from actbench.store.files import write_atomically
 from benchmarks.contest import CONTESTANTS, FLOOR, FLOOR_WITH_EVALUATION, OURS
 from benchmarks.job import HIDDEN, LEARNING_RATE, Job
 from benchmarks.machine import head

@@ -15,8 +15,8 @@ from actbench.analysis.claim_verdict import Verdict, combine, decide
 from actbench.catalogue.function_claims import FUNCTION_CLAIMS
 from actbench.report.claims import about, binomial_interval, claim_cells
 from actbench.report.compare import judge_results
-from actbench.results import Results, load_results
 from actbench.statistics.inference import estimate
+from actbench.store.results import Results, load_results
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "documents"

@@ -18,10 +18,10 @@ import pytest
 import torch
 
 import actbench
-from actbench import store
 from actbench.api import _overrides
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan
+from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from hostile import HOSTILE
 from in_process import invoke

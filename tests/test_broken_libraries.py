@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from actbench import store
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
 from actbench.ray_executor import tell_training
+from actbench.store import folder as store
 from program import TINY, Finished, actbench_alone, assert_one_message
 
 CAUSE = "ImportError: libcudart.so: cannot open shared object file"

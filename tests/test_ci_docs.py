@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from actbench import store
 from actbench.config.reader import load_experiment
+from actbench.store import folder as store
 from places import ROOT
 from program import Finished, actbench
 

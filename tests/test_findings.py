@@ -14,7 +14,7 @@ from actbench.config.reader import load_experiment
 from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.report.claims import binomial_interval
-from actbench.results import load_results
+from actbench.store.results import load_results
 from places import ROOT
 from update_findings import CLAIM_ID, findings, folders
 

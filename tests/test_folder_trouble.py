@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 import actbench.runner
-from actbench import store
 from actbench.catalogue.datasets import DATASETS, Arrays, load
-from actbench.disk import append_lines, replace_file
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.report.verify import is_whole, verify_folder
+from actbench.store import folder as store
+from actbench.store.files import append_lines, replace_file
 from builders import experiment_from, fake_train
 from fake_runs import Counting, run
 from in_process import invoke

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from actbench import store
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import TrialRecord
 from actbench.interruption import Interrupted, interruptible
 from actbench.plan.stacks import Stack
 from actbench.report.verify import verify_folder
 from actbench.runner import RunOptions, run_experiment
+from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke
 from places import SUPPORT

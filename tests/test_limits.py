@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.command_line import parse_duration
 from actbench.errors import EXIT_TRIALS_FAILED, ConfigurationError
@@ -18,6 +17,7 @@ from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, batched_tuple
 from actbench.run_log import read_log
 from actbench.runner import RunOptions, run_experiment
+from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke
 from program import TINY, actbench

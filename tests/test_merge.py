@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from actbench import errors, store
+from actbench import errors
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment
-from actbench.folder_lock import locked
 from actbench.merging import merge_document, merge_folders
 from actbench.report.tables import write_tables
-from actbench.results import load_results
+from actbench.store import folder as store
+from actbench.store.lock import locked
+from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
 from journals import folder_with, line_of, records_of

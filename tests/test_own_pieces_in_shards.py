@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actbench import errors
-from actbench.results import load_results
+from actbench.store.results import load_results
 from in_process import Answer, invoke
 from own_files import TENT, own_file
 

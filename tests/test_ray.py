@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from actbench import environment, store
+from actbench import environment
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.errors import UnusableEnvironmentError
 from actbench.executors import Event, Limits, StackDone, StackStarted, TrialFailed
@@ -31,6 +31,7 @@ from actbench.ray_connection import QUIET
 from actbench.ray_executor import connect_to_ray
 from actbench.run_state import RunState
 from actbench.runner import RunOptions, run_experiment
+from actbench.store import folder as store
 from actbench.worker import train_with_torch
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
 from lost_workers import OnEpoch, is_running, poisoned

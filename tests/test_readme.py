@@ -17,7 +17,7 @@ from actbench.catalogue.registry import Kind, entries
 from actbench.config.reader import load_experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings
-from actbench.results import load_results
+from actbench.store.results import load_results
 from builders import experiment_from
 from places import ROOT
 from program import actbench

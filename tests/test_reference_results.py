@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
-from actbench import store
 from actbench.analysis.comparison import compare, question_of
 from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.pictures import pictures
 from actbench.report.page import Drawing, page
 from actbench.report.tables import write_tables
-from actbench.results import load_results
+from actbench.store import folder as store
+from actbench.store.results import load_results
 from places import ROOT
 
 REFERENCES = [ROOT / "results" / name for name in ("mnist", "mnist-tuned", "documents")]

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from actbench import store
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
-from actbench.folder_lock import locked
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, make_stacks
 from actbench.run_state import RunState
 from actbench.runner import RunOptions, run_experiment
+from actbench.store import folder as store
+from actbench.store.lock import locked
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from fake_runs import Counting, run
 

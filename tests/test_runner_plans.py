@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Trial
 from actbench.run_state import RunState
 from actbench.runner import RunResult
+from actbench.store import folder as store
 from builders import experiment_from
 from tuned_runs import FROZEN, ONE_ARM, TUNED, Fake, chosen, interrupt, is_best_of_relu, is_worst_of_relu, phases, run
 

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from actbench import store
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import CLOCK_FIELDS, Trial
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack
 from actbench.run_state import RunState
+from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from
 from tuned_runs import (
     FINAL_TRIALS,

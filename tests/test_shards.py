@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from actbench import errors, store
+from actbench import errors
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import CLOCK_FIELDS, Trial
 from actbench.plan.plan import make_plan
 from actbench.plan.shards import Shard, parse_shard
 from actbench.report.planning import forecast
-from actbench.results import load_results, result_folder
+from actbench.store import folder as store
+from actbench.store.results import load_results, result_folder
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
 from program import TINY

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from actbench import errors, store
+from actbench import errors
 from actbench.experiment.definition import Experiment, experiment_to_yaml
-from actbench.folder_lock import LOCK, is_locked, locked
 from actbench.plan.plan import make_plan
 from actbench.plan.shards import Shard
 from actbench.report.status import status_sections
-from actbench.results import result_folder
 from actbench.run_log import LOG, write_log
 from actbench.status import look_at
+from actbench.store import folder as store
+from actbench.store.lock import LOCK, is_locked, locked
+from actbench.store.results import result_folder
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from fake_runs import Counting, run
 from in_process import Answer, invoke

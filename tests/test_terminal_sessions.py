@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
+from actbench.store import folder as store
 
 pytest.importorskip("pexpect", reason="terminals are made by a POSIX system")
 from terminal import Terminal

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
+from actbench.store import folder as store
 from planted import RELU, UNTUNED, planted
 from program import TINY
 

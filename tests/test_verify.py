@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack
 from actbench.report.verify import is_whole, verify_folder
+from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from
 from fake_runs import Counting, run
 from in_process import Answer, invoke

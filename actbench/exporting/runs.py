@@ -13,7 +13,7 @@ from actbench.experiment.definition import SECTIONS, label_of, value_to_text
 from actbench.experiment.metrics import CURVES, parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.report.tables import all_trials, epoch_rows, layer_rows, trial_rows
-from actbench.results import Results
+from actbench.store.results import Results
 
 EPOCH_METRICS = tuple(name for name in CURVES if not name.startswith("test_"))
 NOT_IN_A_NAME = re.compile(r"[^\w.=,()+-]+", re.ASCII)

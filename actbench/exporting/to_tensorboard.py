@@ -15,9 +15,9 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from actbench.disk import replace_file
 from actbench.experiment.definition import value_to_text
 from actbench.exporting.runs import Point, Run, final_points
+from actbench.store.files import replace_file
 
 FILE = "events.out.tfevents.0.actbench"
 FILE_VERSION = "brain.Event:2"

@@ -10,7 +10,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import SECTIONS, Experiment, value_to_text
 from actbench.plan.plan import PRIMARY_METRIC
 from actbench.plan.tuning import in_order
-from actbench.results import Results
+from actbench.store.results import Results
 
 PLANNED = {
     "seeds": "seeds",

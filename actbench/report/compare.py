@@ -27,7 +27,7 @@ from actbench.report.printing import print_document
 from actbench.report.sections import Section
 from actbench.report.tables import arms_table, to_csv
 from actbench.report.terminal import print_sections
-from actbench.results import Results, is_result_folder, load_results
+from actbench.store.results import Results, is_result_folder, load_results
 
 Format = Literal["table", "markdown", "csv", "json", "latex"]
 ReportFormat = Literal["table", "markdown", "latex"]

@@ -16,7 +16,7 @@ from actbench.report.comparison import best_note, comparison_notes, comparison_s
 from actbench.report.numbers import value
 from actbench.report.sections import SPARKS, Section
 from actbench.report.tuning import tuning_section
-from actbench.results import Results
+from actbench.store.results import Results
 
 MOST_EPOCH_COLUMNS = 6
 

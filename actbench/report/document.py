@@ -14,7 +14,7 @@ from actbench.report.claims import claim_rows
 from actbench.report.compare import judge_results
 from actbench.report.comparison import comparison_to_json
 from actbench.report.tuning import tuning_rows
-from actbench.results import Results
+from actbench.store.results import Results
 
 
 def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:

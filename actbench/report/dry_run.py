@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actbench import store
 from actbench.catalogue.datasets import is_present
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.records import Phase, TrialRecord
@@ -19,7 +18,8 @@ from actbench.plan.trials import make_trial
 from actbench.report.estimates import journal_bytes, speed_here, training_seconds, worker_bytes
 from actbench.report.progress import clock
 from actbench.report.sections import Section
-from actbench.results import known_trials, result_folder
+from actbench.store import folder as store
+from actbench.store.results import known_trials, result_folder
 
 
 @dataclass(frozen=True)

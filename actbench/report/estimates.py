@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from actbench import store
 from actbench.environment import processor_name
 from actbench.errors import ExpectedError
 from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.records import Curves, LayerProbe, Phase, Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
-from actbench.journal import journal_line
 from actbench.plan.stacks import Stack, stack_bytes
 from actbench.plan.trials import make_trial
+from actbench.store import folder as store
+from actbench.store.journal import journal_line
 
 ASSUMED_OPERATIONS_PER_SECOND = 30e9
 OPERATIONS_PER_WEIGHT = 6

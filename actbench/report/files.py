@@ -10,13 +10,13 @@ from pathlib import Path
 from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
-from actbench.disk import refuse_device, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report.figures.picture import Picture
 from actbench.report.figures.pictures import pictures
 from actbench.report.figures.style import figure_to_svg, save_figure
 from actbench.report.page import Drawing, page
-from actbench.results import Results
+from actbench.store.files import refuse_device, write_atomically
+from actbench.store.results import Results
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from actbench.analysis.samples import MOST_FAILED
 from actbench.errors import ConfigurationError
 from actbench.report.contents import comparison_sections
 from actbench.report.markdown import section_to_markdown
-from actbench.results import Results
 from actbench.statistics.inference import ALPHA, smallest_p
+from actbench.store.results import Results
 
 DECIDED = ("better", "worse", "equivalent")
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"

@@ -9,8 +9,8 @@ from typing import Any
 from actbench.experiment.layers import resolve_layers
 from actbench.report.numbers import ABSENT
 from actbench.report.sections import Section
-from actbench.results import Results
-from actbench.store import EXPERIMENT
+from actbench.store.folder import EXPERIMENT
+from actbench.store.results import Results
 
 ENVIRONMENT_KEYS = (
     "actbench", "commit", "training_code", "python", "torch", "torchvision", "numpy", "scipy", "pandas",

@@ -18,7 +18,7 @@ from actbench.report.numbers import ABSENT, metric_in_words
 from actbench.report.plain_words import plain_words
 from actbench.report.rendering import render
 from actbench.report.sections import NUMBER, Section
-from actbench.results import Results
+from actbench.store.results import Results
 from actbench.version import __version__
 
 MOST_OPEN_ROWS, MOST_ROWS = 15, 500

@@ -12,8 +12,8 @@ from actbench.analysis.verdicts import TOO_FEW_SEEDS
 from actbench.experiment.definition import label_of, value_to_text
 from actbench.experiment.metrics import Metric
 from actbench.report.numbers import interval, metric_in_words, value
-from actbench.results import Results
 from actbench.statistics.power import fewest_seeds
+from actbench.store.results import Results
 from actbench.text import listed
 
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]

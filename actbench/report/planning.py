@@ -15,9 +15,9 @@ from actbench.plan.shards import Shard
 from actbench.report.estimates import ASSUMED_SPEED, measured_speed, operations
 from actbench.report.progress import clock
 from actbench.report.sections import Section
-from actbench.results import Results
 from actbench.statistics.inference import predicted_sd
 from actbench.statistics.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
+from actbench.store.results import Results
 
 ASSUMED_ACCURACY = 0.98
 GAPS = (0.0005, 0.001, 0.002, 0.005, 0.01)

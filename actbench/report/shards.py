@@ -11,8 +11,8 @@ from actbench.experiment.records import Phase
 from actbench.plan.plan import make_plan
 from actbench.plan.shards import Shard
 from actbench.report.sections import Section
-from actbench.results import known_trials, result_folder
-from actbench.store import EXPERIMENT
+from actbench.store.folder import EXPERIMENT
+from actbench.store.results import known_trials, result_folder
 
 PHASES: dict[Phase, str] = {"tune": "tuning", "final": "final"}
 

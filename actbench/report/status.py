@@ -16,7 +16,7 @@ from actbench.report.numbers import ABSENT
 from actbench.report.progress import clock
 from actbench.report.sections import Section
 from actbench.report.shards import command_that_continues, next_step, root_of
-from actbench.results import Results
+from actbench.store.results import Results
 from actbench.text import listed
 
 

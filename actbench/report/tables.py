@@ -11,7 +11,6 @@ from typing import Any
 
 from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison, compare, question_of
-from actbench.disk import write_atomically
 from actbench.experiment.definition import Arm, Values, value_to_text
 from actbench.experiment.metrics import CURVES, parse_metric
 from actbench.experiment.records import LayerProbe, Trial, TrialRecord
@@ -21,7 +20,8 @@ from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, compari
 from actbench.report.contents import comparison_sections
 from actbench.report.markdown import section_to_markdown
 from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
-from actbench.results import Results
+from actbench.store.files import write_atomically
+from actbench.store.results import Results
 from actbench.text import visible
 
 Row = dict[str, Any]

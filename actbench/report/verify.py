@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from actbench import store
-from actbench.disk import refuse_endless
 from actbench.errors import ExpectedError
 from actbench.experiment.records import TRAINING_CODE_VERSION, TrialRecord
-from actbench.folder_lock import leftovers
-from actbench.journal import Damage
 from actbench.plan.plan import count_trials, plan_to_json
 from actbench.plan.shards import shard_of
 from actbench.plan.trials import make_trial
 from actbench.report.sections import Section
 from actbench.report.shards import command_that_continues
 from actbench.report.tables import primary_comparison, table_texts
-from actbench.results import Results, load_results, share_of
+from actbench.store import folder as store
+from actbench.store.files import refuse_endless
+from actbench.store.journal import Damage
+from actbench.store.lock import leftovers
+from actbench.store.results import Results, load_results, share_of
 
 State = Literal["ok", "note", "missing", "damaged"]
 

@@ -10,7 +10,7 @@ import pytest
 from actbench.analysis.samples import Sample, arm_samples, is_collapsed, marginal_samples
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.plan import make_plan
-from actbench.results import Results
+from actbench.store.results import Results
 from builders import experiment_from, record_of
 from planted import IMAGES, RATE_OUT_OF_REACH, TUNED, UNTUNED, planted
 

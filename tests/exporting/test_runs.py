@@ -11,7 +11,7 @@ import pytest
 from actbench.experiment.records import Curves, LayerProbe
 from actbench.exporting.runs import Point, final_points, runs_of
 from actbench.plan.plan import make_plan
-from actbench.results import Results, load_results
+from actbench.store.results import Results, load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from journals import folder_with, line_of
 from tuned_runs import TUNED, run

@@ -12,7 +12,7 @@ import pytest
 
 from actbench import errors
 from actbench.exporting.runs import runs_of
-from actbench.results import Results, load_results
+from actbench.store.results import Results, load_results
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
 from tuned_runs import TUNED, files_of, run

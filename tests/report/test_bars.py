@@ -13,8 +13,8 @@ from actbench.report.compare import print_comparison, print_report
 from actbench.report.contents import comparison_sections
 from actbench.report.sections import Section
 from actbench.report.terminal import _print_section, fitting_columns
-from actbench.results import Results
 from actbench.statistics.inference import Estimate
+from actbench.store.results import Results
 from planted import FIVE_ACTIVATIONS, RELU, UNTUNED, asked, five_arms, planted
 
 

@@ -16,7 +16,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.pictures import pictures
 from actbench.report.files import drawing
 from actbench.report.page import page
-from actbench.results import load_results
+from actbench.store.results import load_results
 from places import ROOT
 from program import actbench
 

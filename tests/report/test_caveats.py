@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from actbench import store
 from actbench.plan.plan import plan_to_json
 from actbench.report.caveats import caveats
-from actbench.results import Results, load_results
+from actbench.store import folder as store
+from actbench.store.results import Results, load_results
 from planted import MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, planted
 
 COUNTS = {"relu": RELU, "tanh": above(RELU, MUCH)}

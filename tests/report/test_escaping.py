@@ -20,7 +20,7 @@ from actbench.report.page import page
 from actbench.report.sections import Section
 from actbench.report.tables import to_csv
 from actbench.report.terminal import print_sections
-from actbench.results import Results
+from actbench.store.results import Results
 from actbench.text import listed, visible
 from hostile import HOSTILE
 from pages import problems, read

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
 from actbench.environment import processor_name
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.report.dry_run import Costs, count_to_do, dry_run_document, dry_run_sections, estimate_costs
 from actbench.report.estimates import TORCH_BYTES, journal_bytes, measured_speed, operations
-from actbench.results import load_results
+from actbench.store import folder as store
+from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from places import ROOT
 

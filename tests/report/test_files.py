@@ -12,7 +12,7 @@ from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report import files as room
 from actbench.report.figures.picture import Picture
 from actbench.report.files import Files, drawing, save_pictures, write_files
-from actbench.results import Results
+from actbench.store.results import Results
 from pages import problems
 from planted import MUCH, RELU, above, asked, planted
 

@@ -9,7 +9,7 @@ import pytest
 
 from actbench.errors import ConfigurationError
 from actbench.report.gate import SUMMARY_VARIABLE, close_gate
-from actbench.results import Results
+from actbench.store.results import Results
 from planted import LITTLE, MUCH, NOISE, NOTHING, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, Change, above, asked, planted
 
 SHORT = TUNED.replace("seeds: 10", "seeds: 5")

@@ -13,7 +13,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.report.contents import comparison_sections, report_sections
 from actbench.report.latex import escaped, section_to_latex, sections_to_latex, separable
 from actbench.report.sections import Section
-from actbench.results import Results
+from actbench.store.results import Results
 from actbench.text import visible
 from hostile import HOSTILE
 from planted import (

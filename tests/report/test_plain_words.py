@@ -10,7 +10,7 @@ import pytest
 
 from actbench.analysis.claims import judge_claims
 from actbench.report.plain_words import plain_words
-from actbench.results import Results
+from actbench.store.results import Results
 from planted import (
     FIVE_ACTIVATIONS,
     LITTLE,

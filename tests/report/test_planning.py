@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from actbench.report.planning import plan_sections
-from actbench.results import load_results
 from actbench.statistics.power import detectable_difference, shown_difference
+from actbench.store.results import load_results
 from builders import experiment_from
 from program import actbench
 

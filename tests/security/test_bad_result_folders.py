@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
+from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from corpus.bad_result_folders import BAD_FOLDERS, DESCRIPTIONS, JOURNALS, BadFolder
 from in_process import invoke

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy
 import pytest
 
-from actbench import store
 from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.registry import names
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
+from actbench.store import folder as store
 from actbench.worker import train_with_torch
 from builders import experiment_from
 from in_process import invoke

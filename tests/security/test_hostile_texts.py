@@ -13,11 +13,11 @@ from typing import Any
 import pandas
 import pytest
 
-from actbench import store
 from actbench.command_line import say
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
 from actbench.report.tables import to_csv
+from actbench.store import folder as store
 from actbench.text import visible
 from builders import experiment_from, record_of
 from hostile import HOSTILE
@@ -91,7 +91,7 @@ def test_the_page_holds_no_script_no_request_and_no_control_character(poisoned: 
 
 def test_derived_files_hold_no_formula_and_no_control_character(poisoned: Path) -> None:
     from actbench.report.tables import write_tables
-    from actbench.results import load_results
+    from actbench.store.results import load_results
 
     write_tables(load_results(poisoned, poisoned.parent))
     written = [path for path in poisoned.iterdir() if path.suffix in (".csv", ".md")]

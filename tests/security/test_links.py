@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from actbench import disk, store
 from actbench.config.reader import load_experiment
 from actbench.experiment.definition import experiment_to_yaml
-from actbench.folder_lock import LOCK
 from actbench.plan.plan import make_plan, plan_to_json
 from actbench.run_log import LOG
+from actbench.store import files as disk
+from actbench.store import folder as store
+from actbench.store.lock import LOCK
 from builders import record_of
 from in_process import invoke
 

@@ -21,7 +21,7 @@ from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.report.figures.pictures import Picture, pictures
 from actbench.report.figures.style import drawing
-from actbench.results import Results
+from actbench.store.results import Results
 from builders import experiment_from, record_of
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from actbench import store
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TrialRecord
-from actbench.journal import journal_line
 from actbench.plan.plan import make_plan
+from actbench.store import folder as store
+from actbench.store.journal import journal_line
 from builders import record_of
 
 

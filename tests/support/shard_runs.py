@@ -8,8 +8,8 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Trial
 from actbench.merging import merge_folders
 from actbench.plan.shards import Shard
-from actbench.results import result_folder
 from actbench.runner import RunOptions, RunResult, run_experiment
+from actbench.store.results import result_folder
 from program import TINY
 from tuned_runs import Fake
 

@@ -13,7 +13,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.cli import main
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
-from actbench.results import Results
+from actbench.store.results import Results
 from builders import fake_train
 
 

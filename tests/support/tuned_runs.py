@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.run_state import RunState
 from actbench.runner import RunOptions, RunResult, run_experiment
+from actbench.store import folder as store
 from builders import record_of
 
 TUNED = """

@@ -26,7 +26,7 @@ from actbench.report.figures.style import (
 )
 from actbench.report.figures.words import counted, plain, wrapped
 from actbench.report.numbers import interval, metric_in_words, value
-from actbench.results import Results
+from actbench.store.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,7 +21,7 @@ from actbench.report.figures.series import LONG_TRAINING_EPOCHS, ArmSeries, arm_
 from actbench.report.figures.style import drawing
 from actbench.report.figures.words import counted, plain
 from actbench.report.numbers import value
-from actbench.results import Results
+from actbench.store.results import Results
 
 if TYPE_CHECKING:
     import numpy as np

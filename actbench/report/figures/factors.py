@@ -16,7 +16,7 @@ from actbench.report.figures.scales import Scale, first_word, limits, scale_for
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, SMALL_POINTS, drawing
 from actbench.report.figures.words import counted, plain, shortened
 from actbench.report.numbers import ABSENT, metric_in_words, value
-from actbench.results import Results
+from actbench.store.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

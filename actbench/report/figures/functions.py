@@ -16,7 +16,7 @@ from actbench.report.figures.scales import Scale, limits
 from actbench.report.figures.style import BLUE, FOREGROUND, VERMILLION, Stroke, drawing
 from actbench.report.figures.words import counted
 from actbench.report.functions import plotted_inputs, with_curves
-from actbench.results import Results
+from actbench.store.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

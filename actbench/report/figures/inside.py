@@ -14,7 +14,7 @@ from actbench.report.figures.probes import PROBES, SMALLEST_GRADIENT, ArmInside,
 from actbench.report.figures.series import LONG_TRAINING_EPOCHS
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, SMALL_POINTS, drawing
 from actbench.report.figures.words import counted, listed, plain, shortened
-from actbench.results import Results
+from actbench.store.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

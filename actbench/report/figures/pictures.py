@@ -12,7 +12,7 @@ from actbench.report.figures.picture import Picture
 from actbench.report.figures.seeds import seeds_picture
 from actbench.report.figures.times import time_picture
 from actbench.report.figures.tuning import sensitivity_picture
-from actbench.results import Results
+from actbench.store.results import Results
 
 __all__ = ["Picture", "pictures"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from actbench.experiment.records import LayerProbe, TrialRecord
-from actbench.results import Results
+from actbench.store.results import Results
 
 # Some units of relu are always dead; a tenth of a layer is capacity that training cannot win back.
 MOST_DEAD = 0.1

@@ -24,7 +24,7 @@ from actbench.report.figures.series import ArmSeries, arm_series, reference_of, 
 from actbench.report.figures.style import ALPHA_OF_MANY, BASELINE, ONE_OF_MANY, VERMILLION, Stroke, drawing
 from actbench.report.figures.words import counted
 from actbench.report.numbers import value
-from actbench.results import Results
+from actbench.store.results import Results
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,7 @@ from actbench.report.figures.scales import Scale, first_word, limits, scale_for
 from actbench.report.figures.style import BASELINE, COLUMN_INCHES, FOREGROUND, PAGE_INCHES, Stroke, drawing, strokes
 from actbench.report.figures.words import counted, plain
 from actbench.report.numbers import metric_in_words, value
-from actbench.results import Results
+from actbench.store.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,7 +19,7 @@ from actbench.report.figures.style import FOREGROUND, VERMILLION, Stroke, drawin
 from actbench.report.figures.words import counted, plain, shortened
 from actbench.report.numbers import metric_in_words, value
 from actbench.report.tuning import tuned_text
-from actbench.results import Results
+from actbench.store.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

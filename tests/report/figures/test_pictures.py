@@ -13,7 +13,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.report.figures.pictures import Picture, pictures
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, figure_to_svg
-from actbench.results import Results
+from actbench.store.results import Results
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, misplaced_texts, pictures_of, renamed, results_from, texts, trained
 

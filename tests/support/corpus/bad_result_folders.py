@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actbench import store
+from actbench.store import folder as store
 
 Damage = Callable[[Path], object]
 

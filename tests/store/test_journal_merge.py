@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from actbench import store
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.report.tables import write_tables
-from actbench.results import load_results
+from actbench.store import folder as store
+from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from journals import folder_with, line_of
 from planted import RELU, TUNED, planted

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from actbench import store
 from actbench.experiment.choices import Choice
 from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.plan.plan import make_plan
 from actbench.plan.trials import determining_settings, make_trial
-from actbench.results import load_results
+from actbench.store import folder as store
+from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 MANY = TWO_ACTIVATIONS.replace("[relu, tanh]", "[relu, tanh, elu, gelu, mish]").replace("seeds: 3", "seeds: 2000")

@@ -12,11 +12,10 @@ from typing import Any
 
 from actbench.catalogue.registry import did_you_mean
 from actbench.config.source import write_yaml
-from actbench.disk import append_lines, read_mapping, refuse_endless, replace_file, write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.records import SCHEMA, TrialRecord
-from actbench.folder_lock import LOCK
-from actbench.journal import (
+from actbench.store.files import append_lines, read_mapping, refuse_endless, replace_file, write_atomically
+from actbench.store.journal import (
     Damage,
     NewerSchemaError,
     ParsedSettings,
@@ -26,6 +25,7 @@ from actbench.journal import (
     parts,
     raw_lines,
 )
+from actbench.store.lock import LOCK
 from actbench.version import __version__
 
 EXPERIMENT, ENVIRONMENT, JOURNAL = "experiment.yaml", "environment.json", "trials.jsonl"

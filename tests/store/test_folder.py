@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from actbench import store
-from actbench.disk import write_atomically
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
-from actbench.folder_lock import LOCK, locked
-from actbench.journal import journal_line
 from actbench.plan.plan import make_plan
+from actbench.store import folder as store
+from actbench.store.files import write_atomically
+from actbench.store.journal import journal_line
+from actbench.store.lock import LOCK, locked
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 

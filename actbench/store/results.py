@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actbench import store
 from actbench.config.reader import load_experiment
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Outcome, TrialRecord
 from actbench.plan.plan import Plan, count_trials, finished, finished_for_shard, make_plan
 from actbench.plan.shards import Shard, shard_of
+from actbench.store import folder as store
 
 
 @dataclass(frozen=True)

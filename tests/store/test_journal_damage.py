@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from actbench import journal, store
 from actbench.experiment.records import TrialRecord
-from actbench.journal import Damage
+from actbench.store import folder as store
+from actbench.store import journal
+from actbench.store.journal import Damage
 from builders import TWO_ACTIVATIONS, experiment_from
 from journals import line_of, records_of
 

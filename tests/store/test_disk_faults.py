@@ -11,13 +11,13 @@ from typing import get_args
 
 import pytest
 
-from actbench import store
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
-from actbench.folder_lock import LOCK
 from actbench.report.tables import primary_comparison, table_texts, write_tables
-from actbench.results import load_results
 from actbench.run_log import LOG
+from actbench.store import folder as store
+from actbench.store.lock import LOCK
+from actbench.store.results import load_results
 from builders import experiment_from
 from fake_runs import Counting, run
 from faults import Disk, Fault, Kind, Mode, failing

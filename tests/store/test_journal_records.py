@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from actbench import store
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import SCHEMA, Curves, LayerProbe, TrialRecord
-from actbench.journal import Damage, NewerSchemaError, journal_line, parse_line
 from actbench.plan.plan import make_plan
+from actbench.store import folder as store
+from actbench.store.journal import Damage, NewerSchemaError, journal_line, parse_line
 from actbench.version import __version__
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from journals import body_of, folder_with, line_of, records_of, sealed
