@@ -82,7 +82,7 @@ def _show_costs(activations: list[str], save: Path | None, output_format: Litera
     choices = find_activations(activations)
     if save is not None:
         save_figure(choices, save)
-    from actbench.training.cost import measure_costs
+    from actbench.checks.cost_torch import measure_costs
 
     costs, machine = measure_costs(choices), {"actbench": __version__} | describe_machine()
     print_answer(

@@ -31,7 +31,7 @@ def check(file: OwnFile, output_format: TableOrJson = "table") -> None:
 
     say(f"Loading {file} ...")
     with own_files_in_use([file]) as (loaded,):
-        from actbench.admission.verdict import examine
+        from actbench.checks.admission import examine
         from actbench.report.admission import admission_document, admission_sections
         from actbench.report.printing import print_answer
 

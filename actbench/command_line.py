@@ -185,7 +185,7 @@ def _refusals_told(files: Sequence[OwnFile]) -> Iterator[None]:
     except (errors.ExpectedError, OSError, typer.Exit):
         raise
     except Exception:
-        from actbench.admission.verdict import require_admitted
+        from actbench.checks.admission import require_admitted
         from actbench.experiment.choices import choices_from
 
         require_admitted(choice for file in files for choice in choices_from(file.origin()))

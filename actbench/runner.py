@@ -199,7 +199,7 @@ def _mended_journal(folder: Path, earlier: store.Journal, say: Callable[[str], N
 
 def _admit(own: Iterable[Choice]) -> None:
     """Raise `ConfigurationError` where a piece that is not built in does not pass its checks."""
-    from actbench.admission.verdict import require_admitted
+    from actbench.checks.admission import require_admitted
 
     require_admitted(own)
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from actbench.analysis.claim_verdict import Verdict, combine, decide
-from actbench.catalogue.function_claims import FUNCTION_CLAIMS
+from actbench.checks.claims import FUNCTION_CLAIMS
 from actbench.report.claims import about, binomial_interval, claim_cells
 from actbench.report.compare import judge_results
 from actbench.statistics.inference import estimate

@@ -307,3 +307,18 @@ def _detectable(rows: Sequence[Row]) -> float | None:
     ]
     known = [one for one in found if one is not None]
     return median(known) or None if known else None
+
+
+def separable(comparison: Comparison) -> tuple[str, ...]:
+    """The arms that may be set in bold: found better than their baseline, or told from every other arm as the best."""
+    if not comparison.is_judged:
+        return ()
+    found = [row.sample.label for row in comparison.rows if row.contrast and is_better(row.contrast.verdict)]
+    doubtful = [row.sample.label for row in comparison.rows if row.sample.doubt]
+    alone = [name for name in comparison.best if len(comparison.best) == 1 and name not in doubtful]
+    return tuple(dict.fromkeys((*found, *alone)))
+
+
+def is_better(verdict: str | None) -> bool:
+    """Whether a verdict says that the arm is better than its baseline."""
+    return (verdict or "").startswith("better")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from actbench.report.sections import Section
 
 if TYPE_CHECKING:
-    from actbench.admission.verdict import Examination
+    from actbench.checks.admission import Examination
 
 
 def admission_sections(examinations: Sequence[Examination]) -> list[Section]:

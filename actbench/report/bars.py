@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from actbench.report.numbers import value
-from actbench.report.sections import SPARKS, Section
+from actbench.report.sections import Section
 
 if TYPE_CHECKING:
     from actbench.analysis.comparison import Comparison
     from actbench.statistics.inference import Estimate
 
-BAR, PLAIN_BAR = "├─●┤", "|-o|"
 WIDTH = 25
 BESIDE = "95 % interval"
 LESS_IMPORTANT = "p (Holm)"
@@ -61,20 +60,4 @@ def _with_column(section: Section, at: int, name: str, cells: Sequence[str], *, 
         rows=[[*row[:at], cell, *row[at:]] for row, cell in zip(section.rows, cells, strict=True)],
         importance=importance,
         prose=moved(section.prose),
-    )
-
-
-def without_sparks(section: Section) -> Section:
-    """A table without its columns of curves in characters, for what draws better or cannot show them."""
-    kept = [
-        index
-        for index in range(len(section.header))
-        if not section.rows or not all(row[index] and set(row[index]) <= set(SPARKS) for row in section.rows)
-    ]
-    return replace(
-        section,
-        header=[section.header[index] for index in kept],
-        rows=[[row[index] for index in kept] for row in section.rows],
-        importance=[kept.index(index) for index in section.importance if index in kept],
-        prose=[kept.index(index) for index in section.prose if index in kept],
     )

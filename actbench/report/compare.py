@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from actbench.analysis.claims import JudgedClaim, judge_claims
-from actbench.analysis.comparison import Comparison, Question, compare, compare_samples, find_references
+from actbench.analysis.comparison import Comparison, Question, compare, compare_samples, find_references, separable
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.catalogue.registry import did_you_mean
 from actbench.errors import ConfigurationError
@@ -182,7 +182,7 @@ def print_comparison(comparison: Comparison, results: Sequence[Results], format:
     elif format == "markdown":
         sys.stdout.write("\n".join(section_to_markdown(section, heading=None) for section in sections))
     elif format == "latex":
-        sys.stdout.write(sections_to_latex(sections, comparison))
+        sys.stdout.write(sections_to_latex(sections, separable(comparison)))
     else:
         print_sections(with_bars(sections, comparison))
 
@@ -206,7 +206,7 @@ def print_report(comparison: Comparison, results: Results, format: ReportFormat)
         print(f"# {results.experiment.name}\n")
         print("\n".join(section_to_markdown(section, heading="##") for section in sections), end="")
     elif format == "latex":
-        sys.stdout.write(sections_to_latex(sections, comparison))
+        sys.stdout.write(sections_to_latex(sections, separable(comparison)))
     else:
         print_sections(sections)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from actbench.costs import REFERENCE, SHAPE, THREADS, Cost, median_interval
+from actbench.checks.cost import REFERENCE, SHAPE, THREADS, Cost, median_interval
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice
 from actbench.report.functions import find_functions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actbench.catalogue.function_claims import claims_about
+from actbench.checks.claims import claims_about
 from actbench.experiment.choices import Choice
 from actbench.report.sections import Section
 

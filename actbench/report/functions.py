@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticCustomError
 
 from actbench.catalogue.facts import saturation, values_and_derivatives
-from actbench.catalogue.function_claims import claims_about
 from actbench.catalogue.gains import PUBLISHED_GAINS, backward_gain, gain, published_gain
 from actbench.catalogue.registry import Kind, did_you_mean, names
+from actbench.checks.claims import claims_about
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, parse_choice

@@ -6,9 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from actbench.analysis.comparison import Comparison
-from actbench.report.bars import without_sparks
-from actbench.report.sections import Section, numeric_columns
+from actbench.report.sections import Section, numeric_columns, without_sparks
 from actbench.report.terminal import fitting_columns
 from actbench.text import visible
 
@@ -39,10 +37,10 @@ PLUS_OR_MINUS = re.compile(r"\+-(?=[\d.])")
 MINUS = re.compile(r"(?<![\w.-])(?<!\{\})-(?=[\d.])")
 
 
-def sections_to_latex(sections: Sequence[Section], comparison: Comparison) -> str:
-    """Tables one after the other, with what they need said once; the first is the comparison's."""
+def sections_to_latex(sections: Sequence[Section], bold: Collection[str] = ()) -> str:
+    """Tables one after the other, with what they need said once; `bold` are the names to emphasise in the first."""
     first, *others = sections
-    tables = [section_to_latex(first, separable(comparison)), *map(section_to_latex, others)]
+    tables = [section_to_latex(first, bold), *map(section_to_latex, others)]
     return PREAMBLE + "\n" + "\n".join(tables)
 
 
@@ -88,21 +86,6 @@ def _fitting(section: Section) -> tuple[Section, list[str]]:
         prose=[kept.index(index) for index in section.prose if index in kept],
     )
     return shown, [name for index, name in enumerate(section.header) if index not in kept]
-
-
-def separable(comparison: Comparison) -> tuple[str, ...]:
-    """The arms that may be set in bold: found better than their baseline, or told from every other arm as the best."""
-    if not comparison.is_judged:
-        return ()
-    found = [row.sample.label for row in comparison.rows if row.contrast and is_better(row.contrast.verdict)]
-    doubtful = [row.sample.label for row in comparison.rows if row.sample.doubt]
-    alone = [name for name in comparison.best if len(comparison.best) == 1 and name not in doubtful]
-    return tuple(dict.fromkeys((*found, *alone)))
-
-
-def is_better(verdict: str | None) -> bool:
-    """Whether a verdict says that the arm is better than its baseline."""
-    return (verdict or "").startswith("better")
 
 
 def escaped(text: str) -> str:

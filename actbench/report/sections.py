@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SPARKS = "▁▂▃▄▅▆▇█"
 NUMBER = re.compile(r"[-+<]?[\d.,]+(\s|%|$)")
@@ -34,3 +34,22 @@ def numeric_columns(section: Section) -> list[bool]:
         2 * sum(NUMBER.match(row[index]) is not None for row in section.rows) > len(section.rows)
         for index in range(len(section.header))
     ]
+
+
+BAR, PLAIN_BAR = "├─●┤", "|-o|"
+
+
+def without_sparks(section: Section) -> Section:
+    """A table without its columns of curves in characters, for what draws better or cannot show them."""
+    kept = [
+        index
+        for index in range(len(section.header))
+        if not section.rows or not all(row[index] and set(row[index]) <= set(SPARKS) for row in section.rows)
+    ]
+    return replace(
+        section,
+        header=[section.header[index] for index in kept],
+        rows=[[row[index] for index in kept] for row in section.rows],
+        importance=[kept.index(index) for index in section.importance if index in kept],
+        prose=[kept.index(index) for index in section.prose if index in kept],
+    )

@@ -225,7 +225,7 @@ def test_run_refuses_a_piece_before_anything_is_trained(with_own_piece: Path) ->
 
 def test_a_finished_experiment_asks_nothing_again(with_own_piece: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run()
-    monkeypatch.setattr("actbench.admission.verdict.examine", None)
+    monkeypatch.setattr("actbench.checks.admission.examine", None)
     assert run().exit_code == 0
 
 

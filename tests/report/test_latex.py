@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from actbench.analysis.comparison import Comparison
+from actbench.analysis.comparison import Comparison, separable
 from actbench.report.contents import comparison_sections, report_sections
-from actbench.report.latex import escaped, section_to_latex, sections_to_latex, separable
+from actbench.report.latex import escaped, section_to_latex, sections_to_latex
 from actbench.report.sections import Section
 from actbench.store.results import Results
 from actbench.text import visible
@@ -33,7 +33,7 @@ from planted import (
 
 
 def latex_of(results: Results, comparison: Comparison) -> str:
-    return sections_to_latex(comparison_sections(comparison, [results]), comparison)
+    return sections_to_latex(comparison_sections(comparison, [results]), separable(comparison))
 
 
 def bold_in(text: str) -> list[str]:
@@ -103,7 +103,7 @@ def test_the_baseline_is_bold_where_every_other_arm_is_told_from_it(tmp_path: Pa
 
 def test_curves_in_characters_are_left_to_the_terminal(tmp_path: Path) -> None:
     results = planted(tmp_path, {"relu": RELU, "tanh": above(RELU, LITTLE)})
-    text = sections_to_latex(report_sections(asked(results), results), asked(results))
+    text = sections_to_latex(report_sections(asked(results), results), separable(asked(results)))
     assert text.isascii()
     assert "Learning curve" in text
 
@@ -117,7 +117,7 @@ def test_it_compiles_with_hostile_names_too(tmp_path: Path) -> None:
     sections = [*report_sections(comparison, results), hostile]
     (tmp_path / "paper.tex").write_text(
         "\\documentclass{article}\n\\usepackage{array,booktabs,graphicx}\n\\begin{document}\n"
-        + sections_to_latex(sections, comparison)
+        + sections_to_latex(sections, separable(comparison))
         + "\\end{document}\n",
         encoding="utf-8",
     )

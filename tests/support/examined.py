@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from actbench.admission.checks import Check
-from actbench.admission.verdict import examine
+from actbench.checks.admission import examine
+from actbench.checks.check import Check
 from actbench.experiment.choices import parse_choice
 from own_files import entries_of, own_file
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actbench.admission.checks import refuse
+from actbench.checks.check import refuse
 
 
 def _fold(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:

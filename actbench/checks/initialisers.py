@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actbench.admission.checks import Check, Examine, answers, refuse
 from actbench.catalogue.gains import with_gain
 from actbench.catalogue.registry import find
+from actbench.checks.check import Check, Examine, answers, refuse
 from actbench.experiment.choices import Choice
 
 LAYERS = ((784, 256), (256, 10), (3, 5), (1, 1))

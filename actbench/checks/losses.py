@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from actbench.admission.checks import (
+from actbench.catalogue.registry import Entry, Yields
+from actbench.checks.check import (
     BATCH,
     CLASSES,
     TRIALS,
@@ -29,8 +30,7 @@ from actbench.admission.checks import (
     runs_on_cuda,
     stays_within_its_trial,
 )
-from actbench.admission.formulas import require_formula
-from actbench.catalogue.registry import Entry, Yields
+from actbench.checks.formulas import require_formula
 from actbench.experiment.choices import Choice
 
 

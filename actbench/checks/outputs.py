@@ -8,7 +8,8 @@ from math import inf, isinf
 import torch
 from torch import Tensor
 
-from actbench.admission.checks import (
+from actbench.catalogue.registry import Entry
+from actbench.checks.check import (
     BATCH,
     CLASSES,
     DTYPES,
@@ -31,8 +32,7 @@ from actbench.admission.checks import (
     span,
     stays_within_its_trial,
 )
-from actbench.admission.formulas import require_formula
-from actbench.catalogue.registry import Entry
+from actbench.checks.formulas import require_formula
 from actbench.experiment.choices import Choice
 
 FAR = ((1e4, -1e4, 0.0), (-1e4, -1e4, -1e4), (1e4, 1e4, 1e4), (0.0, 0.0, 0.0), (89.0, 0.0, 0.0))

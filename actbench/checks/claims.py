@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from actbench.catalogue.function_predicates import (
+from actbench.catalogue.registry import Entry, find
+from actbench.checks.predicates import (
     Finding,
     Interval,
     hardly_tells_apart,
@@ -23,7 +24,6 @@ from actbench.catalogue.function_predicates import (
     tells_inputs_apart_within,
     together,
 )
-from actbench.catalogue.registry import Entry, find
 
 
 @dataclass(frozen=True)

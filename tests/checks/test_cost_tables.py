@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.costs import ROUNDS, Cost
+from actbench.checks.cost import ROUNDS, Cost
 from actbench.environment import describe_machine
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from actbench.admission.verdict import require_admitted
 from actbench.catalogue.custom_files import own_files_in_use
+from actbench.checks.admission import require_admitted
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from examined import ARGUMENTS, DRAWN, LOSS, ROOT, checks_of

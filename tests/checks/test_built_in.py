@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from actbench.admission.verdict import examine
 from actbench.catalogue.registry import Kind, entries
+from actbench.checks.admission import examine
 from actbench.experiment.choices import parse_choice
 
 KINDS: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from actbench.admission.activations import examine_activation
-from actbench.admission.checks import Check
-from actbench.admission.initialisers import examine_initialiser
-from actbench.admission.losses import examine_loss
-from actbench.admission.outputs import examine_output
+from actbench.checks.activations import examine_activation
+from actbench.checks.check import Check
+from actbench.checks.initialisers import examine_initialiser
+from actbench.checks.losses import examine_loss
+from actbench.checks.outputs import examine_output
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice
 

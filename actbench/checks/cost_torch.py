@@ -16,7 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from actbench.costs import REFERENCE, ROUNDS, SHAPE, THREADS, Clock, Cost, Memory, cost_of, measured_seconds
+from actbench.checks.cost import REFERENCE, ROUNDS, SHAPE, THREADS, Clock, Cost, Memory, cost_of, measured_seconds
 from actbench.experiment.choices import Choice, parse_choice
 from actbench.training.functions import Apply, bind_activation
 

@@ -17,8 +17,9 @@ import torch
 from scipy import special
 from torch import Tensor
 
-from actbench.catalogue.function_claims import FUNCTION_CLAIMS, FunctionClaim, claims_about
-from actbench.catalogue.function_predicates import (
+from actbench.catalogue.registry import Entry, entries, find, names
+from actbench.checks.claims import FUNCTION_CLAIMS, FunctionClaim, claims_about
+from actbench.checks.predicates import (
     Finding,
     Interval,
     hardly_tells_apart,
@@ -36,7 +37,6 @@ from actbench.catalogue.function_predicates import (
     tells_inputs_apart_within,
     together,
 )
-from actbench.catalogue.registry import Entry, entries, find, names
 
 by_claim = pytest.mark.parametrize("claim", FUNCTION_CLAIMS, ids=lambda claim: claim.id)
 UNIT, SYMMETRIC = Interval(0, 1), Interval(-1, 1)

@@ -12,7 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actbench.admission.checks import (
+from actbench.catalogue.facts import saturation, values_and_derivatives
+from actbench.catalogue.gains import gain
+from actbench.catalogue.registry import Entry
+from actbench.checks.check import (
     BATCH,
     DTYPES,
     EXTREMES,
@@ -35,12 +38,9 @@ from actbench.admission.checks import (
     span,
     stays_within_its_trial,
 )
-from actbench.admission.formulas import require_formula
-from actbench.catalogue.facts import saturation, values_and_derivatives
-from actbench.catalogue.gains import gain
-from actbench.catalogue.registry import Entry
+from actbench.checks.cost_torch import measure_costs
+from actbench.checks.formulas import require_formula
 from actbench.experiment.choices import Choice
-from actbench.training.cost import measure_costs
 
 CENTRE = torch.linspace(-25.03, 25.11, 1501, dtype=torch.float64)
 STEP = 1e-5

@@ -11,10 +11,10 @@ import pytest
 import torch
 from scipy import stats
 
-from actbench.costs import SHAPE, Memory, cost_of, measured_seconds, median_interval
+from actbench.checks import cost_torch as cost
+from actbench.checks.cost import SHAPE, Memory, cost_of, measured_seconds, median_interval
+from actbench.checks.cost_torch import Workload, fixed_values, measure_costs, measure_memory, workload
 from actbench.experiment.choices import Choice, parse_choice
-from actbench.training import cost
-from actbench.training.cost import Workload, fixed_values, measure_costs, measure_memory, workload
 
 TENSOR_BYTES = 4 * math.prod(SHAPE)
 LEARNING_SWISH = {"swish": {"learn": True}}
