@@ -28,7 +28,7 @@ def list_catalogue(
 ) -> None:
     """List what an experiment can choose from, and the experiments that come along."""
     from actbench.catalogue.packages import load_installed
-    from actbench.report.printing import print_answer
+    from actbench.render.printing import print_answer
     from actbench.report.summary import catalogue_document, catalogue_sections
 
     print_answer(output_format, lambda: catalogue_sections(kind), lambda: catalogue_document(kind))
@@ -55,9 +55,9 @@ def show(
     if cost:
         _show_costs(functions, save, output_format)
         return
+    from actbench.render.printing import print_answer
     from actbench.report.function_claims import function_claims_sections
     from actbench.report.functions import find_functions, function_section, functions_document, plot_lines, save_figure
-    from actbench.report.printing import print_answer
 
     choices = find_functions(functions)
     if save is not None:
@@ -74,10 +74,10 @@ def show(
 
 def _show_costs(activations: list[str], save: Path | None, output_format: Literal["table", "json"]) -> None:
     from actbench.environment import describe_machine
+    from actbench.render.printing import print_answer
     from actbench.report.costs import cost_section, costs_to_json, find_activations
     from actbench.report.function_claims import function_claims_sections
     from actbench.report.functions import function_section, save_figure
-    from actbench.report.printing import print_answer
 
     choices = find_activations(activations)
     if save is not None:

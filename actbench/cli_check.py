@@ -32,8 +32,8 @@ def check(file: OwnFile, output_format: TableOrJson = "table") -> None:
     say(f"Loading {file} ...")
     with own_files_in_use([file]) as (loaded,):
         from actbench.checks.admission import examine
+        from actbench.render.printing import print_answer
         from actbench.report.admission import admission_document, admission_sections
-        from actbench.report.printing import print_answer
 
         examinations = [examine(choice) for choice in choices_from(loaded.origin())]
         print_answer(output_format, lambda: admission_sections(examinations), lambda: admission_document(examinations))

@@ -16,7 +16,7 @@ def data(context: typer.Context, data_dir: DataFolder = None, output_format: Tab
     """Show where the datasets are, or fetch one."""
     if context.invoked_subcommand is None:
         from actbench.catalogue.datasets import data_folder
-        from actbench.report.printing import print_answer
+        from actbench.render.printing import print_answer
         from actbench.report.summary import data_document, data_section
 
         folder = data_folder(data_dir)

@@ -66,7 +66,7 @@ def schema() -> None:
 @with_own_files
 def validate(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
     """Check an experiment file and report every mistake in it."""
-    from actbench.report.printing import print_document
+    from actbench.render.printing import print_document
     from actbench.report.summary import validity_document, validity_line
 
     try:
@@ -102,8 +102,8 @@ def plan(
 ) -> None:
     """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
     from actbench.environment import available_cores
+    from actbench.render.printing import print_answer
     from actbench.report.planning import plan_document, plan_sections
-    from actbench.report.printing import print_answer
     from actbench.store.results import is_result_folder, load_results
 
     part = parse_shard(shard)
@@ -134,7 +134,7 @@ def summary(
     output_format: TableOrJson = "table",
 ) -> None:
     """Show the networks layer by layer: shapes, initialisers, parameters, or what goes through them untrained."""
-    from actbench.report.printing import print_answer
+    from actbench.render.printing import print_answer
     from actbench.report.summary import summary_document, summary_sections
 
     experiment = load(config, overrides).experiment
@@ -147,8 +147,8 @@ def summary(
 def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format: Literal["table", "json"]) -> None:
     from actbench.catalogue.datasets import data_folder
     from actbench.preflight import fly
+    from actbench.render.printing import print_answer
     from actbench.report.preflight import preflight_document, preflight_sections, preflight_warnings
-    from actbench.report.printing import print_answer
     from actbench.report.summary import summary_document
 
     arms = experiment.arm_count()

@@ -23,7 +23,7 @@ def export(
 ) -> None:
     """Write every trial as a run of TensorBoard or MLflow: parameters, curves, final numbers."""
     from actbench.exporting.export import export_document, export_results, export_section
-    from actbench.report.printing import print_answer
+    from actbench.render.printing import print_answer
     from actbench.store.results import load_results
 
     exported = export_results(load_results(folder, folder.parent), tool, out)

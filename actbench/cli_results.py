@@ -88,8 +88,8 @@ def report(
     if files.are_wanted():
         print(*write_files(comparison, found, files, say), sep="\n")
     elif output_format == "json":
+        from actbench.render.printing import print_document
         from actbench.report.document import report_document
-        from actbench.report.printing import print_document
 
         print_document(report_document(comparison, found))
     else:

@@ -92,8 +92,8 @@ def run(
     data = data_folder(data_dir)
     if dry_run:
         from actbench.environment import count_workers, likely_device
+        from actbench.render.printing import print_answer
         from actbench.report.dry_run import count_to_do, dry_run_document, dry_run_sections, estimate_costs
-        from actbench.report.printing import print_answer
 
         to_do, kind = count_to_do(experiment, results, data, fresh=fresh, shard=part), likely_device(device)
         costs = estimate_costs(to_do, count_workers(kind, workers), kind)
@@ -170,8 +170,8 @@ def _print_results(outcome: RunResult, output_format: Literal["table", "json"]) 
     found, comparison = outcome.results, outcome.comparison
     say_what_is_missing(found, say)
     if output_format == "json":
+        from actbench.render.printing import print_document
         from actbench.report.document import is_contradicted, report_document
-        from actbench.report.printing import print_document
 
         print_document(report_document(comparison, found))
         return is_contradicted(found)

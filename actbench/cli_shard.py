@@ -32,7 +32,7 @@ def end_shard(
     experiment: Experiment, shard: Shard, outcome: RunResult, root: Path, output_format: Literal["table", "json"]
 ) -> None:
     """Print what the shard has done and say what to type next; raises `typer.Exit` where trials failed."""
-    from actbench.report.printing import print_answer
+    from actbench.render.printing import print_answer
     from actbench.report.shards import next_step, shard_document, shard_section
 
     print_answer(

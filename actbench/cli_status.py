@@ -12,7 +12,7 @@ def status(folder: Folder = None, results: ResultsRoot = Path("results"), output
     """Say how far a run is: trials done by arm, whether it is at work, since when, time left, and what went wrong."""
     from datetime import UTC, datetime
 
-    from actbench.report.printing import print_answer
+    from actbench.render.printing import print_answer
     from actbench.report.status import status_document, status_sections
     from actbench.status import look_at
 

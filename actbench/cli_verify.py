@@ -14,7 +14,7 @@ def verify(
     output_format: TableOrJson = "table",
 ) -> None:
     """Say what is damaged or missing in a result folder, and change nothing; exit code 1 where anything is."""
-    from actbench.report.printing import print_answer
+    from actbench.render.printing import print_answer
     from actbench.report.verify import is_whole, verify_document, verify_folder, verify_section
 
     findings = verify_folder(folder)

@@ -13,7 +13,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import plan_to_json
-from actbench.report.sections import Section
+from actbench.render.sections import Section
 from actbench.report.tables import write_tables
 from actbench.store import folder as store
 from actbench.store.files import append_lines, write_atomically

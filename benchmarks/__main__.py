@@ -12,7 +12,7 @@ from actbench.catalogue.datasets import data_folder, is_present
 from actbench.catalogue.registry import did_you_mean
 from actbench.command_line import say, verb
 from actbench.errors import EXIT_INTERRUPTED, ConfigurationError, UnusableEnvironmentError
-from actbench.report.terminal import print_sections
+from actbench.render.terminal import print_sections
 from benchmarks.contest import CONTESTANTS
 from benchmarks.job import FULL, QUICK, Job
 from benchmarks.machine import describe, head

@@ -24,9 +24,9 @@ from actbench.experiment.settings import TrialSettings
 from actbench.plan.stacks import Stack
 from actbench.plan.trials import make_trial
 from actbench.ray_executor import connect_to_ray
-from actbench.report.markdown import section_to_markdown
-from actbench.report.sections import Section
-from actbench.report.terminal import print_sections
+from actbench.render.markdown import section_to_markdown
+from actbench.render.sections import Section
+from actbench.render.terminal import print_sections
 from actbench.store import folder as store
 from actbench.store.files import write_atomically
 from benchmarks.job import FULL

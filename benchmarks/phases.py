@@ -23,9 +23,9 @@ from actbench.catalogue.datasets import Arrays, data_folder, load
 from actbench.command_line import verb
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
-from actbench.report.markdown import section_to_markdown
-from actbench.report.sections import Section
-from actbench.report.terminal import print_sections
+from actbench.render.markdown import section_to_markdown
+from actbench.render.sections import Section
+from actbench.render.terminal import print_sections
 from actbench.store.files import write_atomically
 from actbench.training.data import resident, seed_split
 from actbench.training.loop import validate

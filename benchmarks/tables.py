@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from actbench.report.markdown import section_to_markdown
-from actbench.report.sections import Section
+from actbench.render.markdown import section_to_markdown
+from actbench.render.sections import Section
 from actbench.store.files import write_atomically
 from benchmarks.contest import CONTESTANTS, FLOOR, FLOOR_WITH_EVALUATION, OURS
 from benchmarks.job import HIDDEN, LEARNING_RATE, Job

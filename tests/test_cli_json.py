@@ -11,7 +11,7 @@ import pytest
 
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Kind, entries
-from actbench.report.printing import DOCUMENT_SCHEMA, print_document
+from actbench.render.printing import DOCUMENT_SCHEMA, print_document
 from program import TINY, actbench
 
 KINDS: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss", "optimizer")

@@ -16,8 +16,8 @@ from actbench.catalogue.datasets import DATASETS
 from actbench.cli import app
 from actbench.doctor import examine, probe_imports
 from actbench.environment import available_cores
+from actbench.render.terminal import fitting_columns
 from actbench.report.doctor import Check, doctor_document, doctor_section, is_ready
-from actbench.report.terminal import fitting_columns
 
 TORCH = {
     "name": "torch", "version": "2.6.0+cpu", "threads": 2, "built_for_cuda": None, "cuda": [], "cuda_bf16": False,

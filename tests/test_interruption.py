@@ -193,7 +193,7 @@ def test_a_command_that_trains_nothing_is_interrupted_without_a_traceback(monkey
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("actbench.report.printing.print_answer", interrupted)
+    monkeypatch.setattr("actbench.render.printing.print_answer", interrupted)
     answer = invoke("list")
     assert (answer.exit_code, answer.stdout, answer.stderr) == (130, "", "Interrupted.\n")
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from actbench.errors import UnusableEnvironmentError
 from actbench.exporting.runs import runs_of
-from actbench.report.sections import Section
+from actbench.render.sections import Section
 from actbench.store.results import Results
 
 Tool = Literal["tensorboard", "mlflow"]

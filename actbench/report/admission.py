@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from actbench.report.sections import Section
+from actbench.render.sections import Section
 
 if TYPE_CHECKING:
     from actbench.checks.admission import Examination

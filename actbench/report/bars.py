@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from actbench.render.sections import Section
 from actbench.report.numbers import value
-from actbench.report.sections import Section
 
 if TYPE_CHECKING:
     from actbench.analysis.comparison import Comparison

@@ -10,8 +10,8 @@ from actbench.analysis.claim_verdict import Verdict
 from actbench.analysis.claims import JudgedClaim, bounds
 from actbench.experiment.definition import label_of
 from actbench.lazy import LazyModule
+from actbench.render.sections import Section
 from actbench.report.numbers import interval, value
-from actbench.report.sections import Section
 from actbench.statistics.inference import CONFIDENCE
 
 if TYPE_CHECKING:

@@ -16,17 +16,17 @@ from actbench.catalogue.registry import did_you_mean
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, Values, parse_arm, values_to_yaml
 from actbench.experiment.metrics import Metric, parse_metric
+from actbench.render.latex import sections_to_latex
+from actbench.render.markdown import section_to_markdown
+from actbench.render.printing import print_document
+from actbench.render.sections import Section
+from actbench.render.terminal import print_sections
 from actbench.report.bars import with_interval_bars
 from actbench.report.caveats import caveats
 from actbench.report.claims import claims_section
 from actbench.report.comparison import comparison_to_json
 from actbench.report.contents import comparison_sections, report_sections
-from actbench.report.latex import sections_to_latex
-from actbench.report.markdown import section_to_markdown
-from actbench.report.printing import print_document
-from actbench.report.sections import Section
 from actbench.report.tables import arms_table, to_csv
-from actbench.report.terminal import print_sections
 from actbench.store.results import Results, is_result_folder, load_results
 
 Format = Literal["table", "markdown", "csv", "json", "latex"]

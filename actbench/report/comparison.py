@@ -8,8 +8,8 @@ from typing import Any
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.definition import value_to_text, values_to_yaml
 from actbench.experiment.metrics import CURVES
+from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, value
-from actbench.report.sections import Section
 from actbench.report.tuning import tuned_text
 from actbench.statistics.inference import ALPHA, smallest_p
 

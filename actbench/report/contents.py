@@ -10,11 +10,11 @@ from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tab
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.definition import value_to_text
 from actbench.experiment.metrics import Metric, parse_metric
+from actbench.render.sections import SPARKS, Section
 from actbench.report.caveats import caveats
 from actbench.report.claims import claims_section
 from actbench.report.comparison import best_note, comparison_notes, comparison_section, pairs_section
 from actbench.report.numbers import value
-from actbench.report.sections import SPARKS, Section
 from actbench.report.tuning import tuning_section
 from actbench.store.results import Results
 

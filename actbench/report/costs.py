@@ -9,9 +9,9 @@ from typing import Any
 from actbench.checks.cost import REFERENCE, SHAPE, THREADS, Cost, median_interval
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice
+from actbench.render.sections import Section
 from actbench.report.functions import find_functions
 from actbench.report.numbers import ABSENT
-from actbench.report.sections import Section
 
 
 def find_activations(wanted: Sequence[str]) -> list[Choice]:

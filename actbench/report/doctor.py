@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from actbench.report.sections import Section
+from actbench.render.sections import Section
 
 State = Literal["ok", "note", "problem"]
 

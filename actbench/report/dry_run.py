@@ -15,9 +15,9 @@ from actbench.plan.plan import Plan, count_trials, epochs_to_do, make_plan
 from actbench.plan.shards import Shard
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
 from actbench.plan.trials import make_trial
+from actbench.render.sections import Section
 from actbench.report.estimates import journal_bytes, speed_here, training_seconds, worker_bytes
 from actbench.report.progress import clock
-from actbench.report.sections import Section
 from actbench.store import folder as store
 from actbench.store.results import known_trials, result_folder
 

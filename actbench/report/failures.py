@@ -8,8 +8,8 @@ from actbench.analysis.samples import is_collapsed
 from actbench.experiment.definition import Arm
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.plan import Plan
+from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
-from actbench.report.sections import Section
 from actbench.report.tables import all_trials
 from actbench.report.tuning import tuned_text
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from actbench.checks.claims import claims_about
 from actbench.experiment.choices import Choice
-from actbench.report.sections import Section
+from actbench.render.sections import Section
 
 
 def function_claims_sections(choices: Sequence[Choice]) -> list[Section]:

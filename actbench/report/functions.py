@@ -16,8 +16,8 @@ from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, parse_choice
 from actbench.lazy import LazyModule
+from actbench.render.sections import Section
 from actbench.report.figures import style
-from actbench.report.sections import Section
 from actbench.report.summary import bounds_text, entry_document
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.samples import MOST_FAILED
 from actbench.errors import ConfigurationError
+from actbench.render.markdown import section_to_markdown
 from actbench.report.contents import comparison_sections
-from actbench.report.markdown import section_to_markdown
 from actbench.statistics.inference import ALPHA, smallest_p
 from actbench.store.results import Results
 

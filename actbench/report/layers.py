@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.plan.plan import Plan
+from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
-from actbench.report.sections import Section
 
 PROBED = {
     "dead units %": "dead_share",

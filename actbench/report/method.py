@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from actbench.experiment.layers import resolve_layers
+from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
-from actbench.report.sections import Section
 from actbench.store.folder import EXPERIMENT
 from actbench.store.results import Results
 

@@ -9,14 +9,14 @@ from markupsafe import Markup
 
 from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison
+from actbench.render.html import render
+from actbench.render.sections import NUMBER, Section, without_sparks
 from actbench.report.contents import report_chapters
 from actbench.report.failures import failures_section
 from actbench.report.layers import layers_section
 from actbench.report.method import method_sections, repeat_commands, settings_text
 from actbench.report.numbers import ABSENT, metric_in_words
 from actbench.report.plain_words import plain_words
-from actbench.report.rendering import render
-from actbench.report.sections import NUMBER, Section, without_sparks
 from actbench.store.results import Results
 from actbench.version import __version__
 

@@ -12,9 +12,9 @@ from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.plan import PRIMARY_METRIC
 from actbench.plan.shards import Shard
+from actbench.render.sections import Section
 from actbench.report.estimates import ASSUMED_SPEED, measured_speed, operations
 from actbench.report.progress import clock
-from actbench.report.sections import Section
 from actbench.statistics.inference import predicted_sd
 from actbench.statistics.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
 from actbench.store.results import Results

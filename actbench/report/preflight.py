@@ -8,8 +8,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from actbench.experiment.layers import resolve_layers
+from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
-from actbench.report.sections import Section
 from actbench.training.flows import FACTOR, Flow, LayerFlow
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Phase
 from actbench.plan.plan import make_plan
 from actbench.plan.shards import Shard
-from actbench.report.sections import Section
+from actbench.render.sections import Section
 from actbench.store.folder import EXPERIMENT
 from actbench.store.results import known_trials, result_folder
 

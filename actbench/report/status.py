@@ -10,11 +10,11 @@ from typing import Any
 
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan, count_trials
+from actbench.render.sections import Section
 from actbench.report.dry_run import ArmToDo
 from actbench.report.failures import failures_section
 from actbench.report.numbers import ABSENT
 from actbench.report.progress import clock
-from actbench.report.sections import Section
 from actbench.report.shards import command_that_continues, next_step, root_of
 from actbench.store.results import Results
 from actbench.text import listed

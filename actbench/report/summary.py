@@ -15,7 +15,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Layer, count_parameters, resolve_layers
 from actbench.experiment.settings import TrialSettings
-from actbench.report.sections import Section
+from actbench.render.sections import Section
 
 KINDS = (*get_args(Kind), "dataset", "experiment")
 

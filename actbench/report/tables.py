@@ -15,10 +15,10 @@ from actbench.experiment.definition import Arm, Values, value_to_text
 from actbench.experiment.metrics import CURVES, parse_metric
 from actbench.experiment.records import LayerProbe, Trial, TrialRecord
 from actbench.plan.plan import PRIMARY_METRIC, Plan
+from actbench.render.markdown import section_to_markdown
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows
 from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, flat_pair_rows
 from actbench.report.contents import comparison_sections
-from actbench.report.markdown import section_to_markdown
 from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
 from actbench.store.files import write_atomically
 from actbench.store.results import Results

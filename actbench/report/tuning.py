@@ -10,8 +10,8 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
 from actbench.plan.tuning import ArmTuning, Candidate
+from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, value
-from actbench.report.sections import Section
 from actbench.statistics.inference import estimate
 
 METRIC = parse_metric("validation_accuracy")

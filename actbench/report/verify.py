@@ -13,7 +13,7 @@ from actbench.experiment.records import TRAINING_CODE_VERSION, TrialRecord
 from actbench.plan.plan import count_trials, plan_to_json
 from actbench.plan.shards import shard_of
 from actbench.plan.trials import make_trial
-from actbench.report.sections import Section
+from actbench.render.sections import Section
 from actbench.report.shards import command_that_continues
 from actbench.report.tables import primary_comparison, table_texts
 from actbench.store import folder as store

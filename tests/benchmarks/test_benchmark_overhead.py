@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from actbench.catalogue.datasets import Arrays
-from actbench.report.markdown import section_to_markdown
+from actbench.render.markdown import section_to_markdown
 from benchmarks import overhead
 from benchmarks.nothing import TRIALS
 from benchmarks.rounds import ROOT

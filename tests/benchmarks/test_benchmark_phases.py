@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from actbench.catalogue.datasets import DATASETS, Arrays
-from actbench.report.terminal import print_sections
+from actbench.render.terminal import print_sections
 from benchmarks import phases
 
 

@@ -16,8 +16,8 @@ from actbench.analysis.claims import JudgedClaim
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import parse_metric
+from actbench.render.markdown import section_to_markdown
 from actbench.report.claims import CLAIM_COLUMNS, binomial_interval, claim_rows, claims_section
-from actbench.report.markdown import section_to_markdown
 from actbench.report.tables import to_csv, write_tables
 from actbench.statistics.inference import Estimate
 from planted import planted

@@ -10,14 +10,14 @@ import pytest
 from rich.console import Console
 
 from actbench.analysis.comparison import Comparison
+from actbench.render.sections import Section
+from actbench.render.terminal import _print_section, fitting_columns
 from actbench.report.comparison import (
     best_note,
     comparison_notes,
     comparison_section,
     pairs_section,
 )
-from actbench.report.sections import Section
-from actbench.report.terminal import _print_section, fitting_columns
 from planted import (
     FIVE_ACTIVATIONS,
     MUCH,

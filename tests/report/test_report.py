@@ -10,12 +10,12 @@ from rich.console import Console
 
 from actbench.errors import ConfigurationError
 from actbench.experiment.metrics import parse_metric
+from actbench.render.markdown import section_to_markdown
+from actbench.render.sections import Section, numeric_columns
+from actbench.render.terminal import _print_section, console_for, fitting_columns
 from actbench.report import numbers
 from actbench.report.contents import report_sections, shown_epochs, spark
-from actbench.report.markdown import section_to_markdown
-from actbench.report.sections import Section, numeric_columns
 from actbench.report.summary import catalogue_sections
-from actbench.report.terminal import _print_section, console_for, fitting_columns
 from builders import TWO_ACTIVATIONS
 from planted import RELU, TUNED, above, asked, planted
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from actbench.analysis.comparison import Comparison, separable
+from actbench.render.latex import escaped, section_to_latex, sections_to_latex
+from actbench.render.sections import Section
 from actbench.report.contents import comparison_sections, report_sections
-from actbench.report.latex import escaped, section_to_latex, sections_to_latex
-from actbench.report.sections import Section
 from actbench.store.results import Results
 from actbench.text import visible
 from hostile import HOSTILE

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from actbench.report.sections import Section, numeric_columns, without_sparks
-from actbench.report.terminal import fitting_columns
+from actbench.render.sections import Section, numeric_columns, without_sparks
+from actbench.render.terminal import fitting_columns
 from actbench.text import visible
 
 PREAMBLE = "% In the preamble: \\usepackage{array,booktabs,graphicx}; letters beyond Latin take XeLaTeX or LuaLaTeX.\n"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Any, Literal
 
-from actbench.report.sections import Section
+from actbench.render.sections import Section
 
 DOCUMENT_SCHEMA = 1
 
@@ -21,7 +21,7 @@ def print_answer(
     if output_format == "json":
         print_document(document())
     else:
-        from actbench.report.terminal import print_sections
+        from actbench.render.terminal import print_sections
 
         print_sections(sections())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from actbench.report.rendering import render
-from actbench.report.sections import Section, numeric_columns
+from actbench.render.html import render
+from actbench.render.sections import Section, numeric_columns
 
 
 def sections_to_html(sections: Iterable[Section]) -> str:

@@ -13,13 +13,13 @@ import pandas
 import pytest
 from markdown_it import MarkdownIt
 
+from actbench.render.latex import section_to_latex
+from actbench.render.markdown import section_to_markdown
+from actbench.render.sections import Section
+from actbench.render.terminal import print_sections
 from actbench.report.compare import print_claims
-from actbench.report.latex import section_to_latex
-from actbench.report.markdown import section_to_markdown
 from actbench.report.page import page
-from actbench.report.sections import Section
 from actbench.report.tables import to_csv
-from actbench.report.terminal import print_sections
 from actbench.store.results import Results
 from actbench.text import listed, visible
 from hostile import HOSTILE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from actbench.report.sections import Section, numeric_columns
+from actbench.render.sections import Section, numeric_columns
 from actbench.text import visible
 
 # An underscore between letters or digits never marks anything, and names such as leaky_relu are easier to read without

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from actbench.report.sections import BAR, PLAIN_BAR, SPARKS, Section, numeric_columns
+from actbench.render.sections import BAR, PLAIN_BAR, SPARKS, Section, numeric_columns
 from actbench.text import visible
 
 UNLIMITED_WIDTH = 10_000
