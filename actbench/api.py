@@ -16,7 +16,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from actbench.environment import available_cores
 from actbench.errors import ConfigurationError, ExpectedError, UnusableEnvironmentError, unusable_file
-from actbench.report.compare import Request, load_reference
+from actbench.report.request import Request, load_reference
 from actbench.store.results import Results, load_results
 from actbench.views import ComparisonView, ResultFolder, compared
 

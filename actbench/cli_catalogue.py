@@ -29,7 +29,7 @@ def list_catalogue(
     """List what an experiment can choose from, and the experiments that come along."""
     from actbench.catalogue.packages import load_installed
     from actbench.render.printing import print_answer
-    from actbench.report.summary import catalogue_document, catalogue_sections
+    from actbench.report.networks import catalogue_document, catalogue_sections
 
     print_answer(output_format, lambda: catalogue_sections(kind), lambda: catalogue_document(kind))
     for problem in load_installed():

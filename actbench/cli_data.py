@@ -17,7 +17,7 @@ def data(context: typer.Context, data_dir: DataFolder = None, output_format: Tab
     if context.invoked_subcommand is None:
         from actbench.catalogue.datasets import data_folder
         from actbench.render.printing import print_answer
-        from actbench.report.summary import data_document, data_section
+        from actbench.report.networks import data_document, data_section
 
         folder = data_folder(data_dir)
         print_answer(output_format, lambda: [data_section(folder)], lambda: data_document(folder))

@@ -67,7 +67,7 @@ def schema() -> None:
 def validate(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
     """Check an experiment file and report every mistake in it."""
     from actbench.render.printing import print_document
-    from actbench.report.summary import validity_document, validity_line
+    from actbench.report.networks import validity_document, validity_line
 
     try:
         loaded = load(config, overrides)
@@ -135,7 +135,7 @@ def summary(
 ) -> None:
     """Show the networks layer by layer: shapes, initialisers, parameters, or what goes through them untrained."""
     from actbench.render.printing import print_answer
-    from actbench.report.summary import summary_document, summary_sections
+    from actbench.report.networks import summary_document, summary_sections
 
     experiment = load(config, overrides).experiment
     if preflight:
@@ -148,8 +148,8 @@ def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format
     from actbench.catalogue.datasets import data_folder
     from actbench.preflight import fly
     from actbench.render.printing import print_answer
+    from actbench.report.networks import summary_document
     from actbench.report.preflight import preflight_document, preflight_sections, preflight_warnings
-    from actbench.report.summary import summary_document
 
     arms = experiment.arm_count()
     say(f"Passing images forward and backward through the networks of {arms} arm{'s' * (arms > 1)} ...")

@@ -22,8 +22,8 @@ def export(
     output_format: TableOrJson = "table",
 ) -> None:
     """Write every trial as a run of TensorBoard or MLflow: parameters, curves, final numbers."""
-    from actbench.exporting.export import export_document, export_results, export_section
     from actbench.render.printing import print_answer
+    from actbench.report.export.export import export_document, export_results, export_section
     from actbench.store.results import load_results
 
     exported = export_results(load_results(folder, folder.parent), tool, out)

@@ -49,7 +49,7 @@ def compare(
     output_format: ComparisonFormat = "table",
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
-    from actbench.report.compare import Request, answer, load_folders, print_comparison
+    from actbench.report.request import Request, answer, load_folders, print_comparison
 
     request = Request(baseline, metric, by, shared_lr, all_pairs)
     found, reference = load_folders(folders or [], results, request)
@@ -77,8 +77,8 @@ def report(
     output_format: ReportFormat = "table",
 ) -> None:
     """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
-    from actbench.report.compare import Request, answer, print_report
     from actbench.report.files import Files, write_files
+    from actbench.report.request import Request, answer, print_report
     from actbench.store.results import load_results
 
     files = Files(html, open_page, figures, figure_format)

@@ -165,7 +165,7 @@ def _asked(overrides: list[str] | None, given: Mapping[str, str | None], *, smok
 
 def _print_results(outcome: RunResult, output_format: Literal["table", "json"]) -> bool:
     """Print a finished run's table and claims; whether a claim is contradicted."""
-    from actbench.report.compare import print_claims, print_comparison, say_what_is_missing
+    from actbench.report.request import print_claims, print_comparison, say_what_is_missing
 
     found, comparison = outcome.results, outcome.comparison
     say_what_is_missing(found, say)

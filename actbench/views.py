@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.render.notebook import sections_to_html
+from actbench.render.html import sections_to_html
 from actbench.render.printing import whole_document
 from actbench.render.sections import Section
 from actbench.render.terminal import section_lines
 from actbench.report import tables
 from actbench.report.claims import claims_section
-from actbench.report.compare import Request, answer, comparison_document, judge_results, with_bars
 from actbench.report.contents import comparison_sections
 from actbench.report.frames import to_frame
+from actbench.report.request import Request, answer, comparison_document, judge_results, with_bars
 from actbench.store.results import Results
 from actbench.text import visible
 

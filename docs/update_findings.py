@@ -14,7 +14,7 @@ import yaml
 from actbench.analysis.claim_verdict import Verdict, combine, decide
 from actbench.checks.claims import FUNCTION_CLAIMS
 from actbench.report.claims import about, binomial_interval, claim_cells
-from actbench.report.compare import judge_results
+from actbench.report.request import judge_results
 from actbench.statistics.inference import estimate
 from actbench.store.results import Results, load_results
 

@@ -66,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
         "report",
         "store",
     },
-    "cli_export": {"command_line", "exporting", "render", "store"},
+    "cli_export": {"command_line", "render", "report", "store"},
     "cli_merge": {"command_line", "completion", "merging", "render"},
     "cli_results": {"command_line", "completion_values", "errors", "render", "report", "store"},
     "cli_run": {
@@ -105,7 +105,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "executors": {"catalogue", "errors", "experiment", "plan", "worker"},
     "experiment": {"catalogue", "errors", "lazy"},
-    "exporting": {"errors", "experiment", "render", "report", "store"},
+    "exporting": set(),
     "import_probe": set(),
     "interruption": {"errors"},
     "lazy": set(),

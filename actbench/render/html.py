@@ -1,19 +1,21 @@
-"""The templates of pages: whatever is put into one is escaped and made visible."""
+"""HTML from templates: everything that is put into one is escaped."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from actbench.render.sections import Section, numeric_columns
 from actbench.text import visible
 
 
 def render(template: str, **values: Any) -> str:
     """The template with the values in their places; only `Markup` stays as it is."""
     environment = Environment(
-        loader=PackageLoader("actbench.report"),
+        loader=PackageLoader("actbench.render"),
         autoescape=True,
         finalize=_visible_text,
         undefined=StrictUndefined,
@@ -22,6 +24,11 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     return str(environment.get_template(template).render(**values))
+
+
+def sections_to_html(sections: Iterable[Section]) -> str:
+    """Tables with titles and notes, complete in themselves: no script, no style sheet, nothing loaded."""
+    return render("notebook.html", parts=[(section, numeric_columns(section)) for section in sections])
 
 
 def _visible_text(shown: Any) -> Any:

@@ -11,8 +11,8 @@ from actbench.experiment.definition import experiment_to_yaml, value_to_yaml
 from actbench.experiment.records import Outcome
 from actbench.report.caveats import caveats
 from actbench.report.claims import claim_rows
-from actbench.report.compare import judge_results
 from actbench.report.comparison import comparison_to_json
+from actbench.report.request import judge_results
 from actbench.report.tuning import tuning_rows
 from actbench.store.results import Results
 

@@ -18,7 +18,7 @@ from actbench.experiment.choices import Choice, parse_choice
 from actbench.lazy import LazyModule
 from actbench.render.sections import Section
 from actbench.report.figures import style
-from actbench.report.summary import bounds_text, entry_document
+from actbench.report.networks import bounds_text, entry_document
 
 if TYPE_CHECKING:
     import torch

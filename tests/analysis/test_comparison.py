@@ -11,7 +11,7 @@ import pytest
 
 from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.metrics import parse_metric
-from actbench.report.compare import Request, answer
+from actbench.report.request import Request, answer
 from builders import TWO_ACTIVATIONS
 from planted import (
     FIVE_ACTIVATIONS,

@@ -17,8 +17,8 @@ from actbench.render.latex import section_to_latex
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
-from actbench.report.compare import print_claims
 from actbench.report.page import page
+from actbench.report.request import print_claims
 from actbench.report.tables import to_csv
 from actbench.store.results import Results
 from actbench.text import listed, visible

@@ -11,8 +11,8 @@ from rich.console import Console
 from actbench.render.sections import Section, without_sparks
 from actbench.render.terminal import _print_section, fitting_columns
 from actbench.report.bars import interval_bar, with_interval_bars
-from actbench.report.compare import print_comparison, print_report
 from actbench.report.contents import comparison_sections
+from actbench.report.request import print_comparison, print_report
 from actbench.statistics.inference import Estimate
 from actbench.store.results import Results
 from planted import FIVE_ACTIVATIONS, RELU, UNTUNED, asked, five_arms, planted

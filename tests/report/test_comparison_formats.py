@@ -11,12 +11,12 @@ import pandas
 import pytest
 
 from actbench.analysis.comparison import Comparison
-from actbench.report.compare import print_comparison
 from actbench.report.comparison import (
     comparison_columns,
     comparison_rows,
     comparison_to_json,
 )
+from actbench.report.request import print_comparison
 from actbench.report.tables import to_csv
 from planted import (
     FIVE_ACTIVATIONS,

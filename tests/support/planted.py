@@ -12,7 +12,7 @@ from actbench.analysis.comparison import Comparison, Contrast
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.report.compare import Request, answer
+from actbench.report.request import Request, answer
 from actbench.store import folder as store
 from actbench.store.results import Results, load_results
 from builders import experiment_from, record_of

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from actbench.errors import UnusableEnvironmentError
-from actbench.exporting.runs import runs_of
 from actbench.render.sections import Section
+from actbench.report.export.runs import runs_of
 from actbench.store.results import Results
 
 Tool = Literal["tensorboard", "mlflow"]
@@ -35,9 +35,9 @@ def export_results(results: Results, tool: Tool, out: Path | None) -> Exported:
     folder, name = out or DEFAULT_FOLDERS[tool], results.experiment.name
     try:
         if tool == "tensorboard":
-            from actbench.exporting import to_tensorboard
+            from actbench.report.export import to_tensorboard
         else:
-            from actbench.exporting import to_mlflow
+            from actbench.report.export import to_mlflow
     except ModuleNotFoundError as missing:
         raise UnusableEnvironmentError(
             f"--to {tool}: {missing.name} is not installed; pip install 'actbench[{tool}]'"

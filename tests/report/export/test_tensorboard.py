@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actbench import errors
-from actbench.exporting.runs import runs_of
+from actbench.report.export.runs import runs_of
 from actbench.store.results import Results, load_results
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
@@ -29,7 +29,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="module")
 def exported(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from actbench.exporting.to_tensorboard import write_runs
+    from actbench.report.export.to_tensorboard import write_runs
 
     folder = tmp_path_factory.mktemp("logs")
     write_runs(runs_of(results), folder)
@@ -89,7 +89,7 @@ def test_the_hparams_tab_has_a_row_for_every_trial_with_what_was_varied_and_its_
 def test_a_column_of_numbers_and_names_holds_texts_alone(tmp_path: Path) -> None:
     from tensorboard.plugins.hparams import api_pb2
 
-    from actbench.exporting.to_tensorboard import write_runs
+    from actbench.report.export.to_tensorboard import write_runs
 
     text = TWO_ACTIVATIONS.replace("model.activation: [relu, tanh]", "train.batch_size: [32, full]")
     folder = run(experiment_from(text.replace("model.activation: relu", "train.batch_size: 32"), tmp_path), tmp_path)
@@ -101,7 +101,7 @@ def test_a_column_of_numbers_and_names_holds_texts_alone(tmp_path: Path) -> None
 
 
 def test_exporting_again_changes_no_byte_and_nothing_names_this_machine(exported: Path, results: Results) -> None:
-    from actbench.exporting.to_tensorboard import write_runs
+    from actbench.report.export.to_tensorboard import write_runs
 
     before = files_of(exported)
     write_runs(runs_of(results), exported)

@@ -10,8 +10,8 @@ import pandas
 import pytest
 
 from actbench.errors import ConfigurationError
-from actbench.report.compare import Request, answer, load_folders
 from actbench.report.comparison import comparison_columns, comparison_notes, comparison_rows, comparison_to_json
+from actbench.report.request import Request, answer, load_folders
 from actbench.report.tables import to_csv
 from planted import LITTLE, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, contrast_of, planted, verdicts
 

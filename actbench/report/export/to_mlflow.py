@@ -16,7 +16,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from actbench.errors import UnusableEnvironmentError
-from actbench.exporting.runs import Point, Run
+from actbench.report.export.runs import Point, Run
 
 DATABASE = "mlflow.db"
 TRIAL, CHECKSUM = "actbench.trial", "actbench.checksum"

@@ -16,7 +16,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from actbench.experiment.definition import value_to_text
-from actbench.exporting.runs import Point, Run, final_points
+from actbench.report.export.runs import Point, Run, final_points
 from actbench.store.files import replace_file
 
 FILE = "events.out.tfevents.0.actbench"

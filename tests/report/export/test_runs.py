@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from actbench.experiment.records import Curves, LayerProbe
-from actbench.exporting.runs import Point, final_points, runs_of
 from actbench.plan.plan import make_plan
+from actbench.report.export.runs import Point, final_points, runs_of
 from actbench.store.results import Results, load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from journals import folder_with, line_of
