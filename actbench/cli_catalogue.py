@@ -73,11 +73,11 @@ def show(
 
 
 def _show_costs(activations: list[str], save: Path | None, output_format: Literal["table", "json"]) -> None:
-    from actbench.environment import describe_machine
     from actbench.render.printing import print_answer
     from actbench.report.costs import cost_section, costs_to_json, find_activations
     from actbench.report.function_claims import function_claims_sections
     from actbench.report.functions import function_section, save_figure
+    from actbench.run.environment import describe_machine
 
     choices = find_activations(activations)
     if save is not None:

@@ -101,9 +101,9 @@ def plan(
     output_format: TableOrJson = "table",
 ) -> None:
     """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
-    from actbench.environment import available_cores
     from actbench.render.printing import print_answer
-    from actbench.report.planning import plan_document, plan_sections
+    from actbench.run.environment import available_cores
+    from actbench.run.forecast import plan_document, plan_sections
     from actbench.store.results import is_result_folder, load_results
 
     part = parse_shard(shard)
@@ -146,10 +146,10 @@ def summary(
 
 def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format: Literal["table", "json"]) -> None:
     from actbench.catalogue.datasets import data_folder
-    from actbench.preflight import fly
     from actbench.render.printing import print_answer
     from actbench.report.networks import summary_document
-    from actbench.report.preflight import preflight_document, preflight_sections, preflight_warnings
+    from actbench.run.preflight import fly
+    from actbench.run.preflight_screen import preflight_document, preflight_sections, preflight_warnings
 
     arms = experiment.arm_count()
     say(f"Passing images forward and backward through the networks of {arms} arm{'s' * (arms > 1)} ...")

@@ -27,8 +27,8 @@ def merge(
     output_format: TableOrJson = "table",
 ) -> None:
     """Put the trials of several result folders of one experiment into one, and derive its tables."""
-    from actbench.merging import merge_document, merge_folders, merge_section, next_step
     from actbench.render.printing import print_answer
+    from actbench.run.merge import merge_document, merge_folders, merge_section, next_step
 
     merged = merge_folders(folders, results)
     print_answer(output_format, lambda: [merge_section(merged)], lambda: merge_document(merged))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actbench import environment
 from actbench.errors import UnusableEnvironmentError
+from actbench.run import environment
 
 
 @dataclass(frozen=True)

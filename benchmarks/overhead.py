@@ -19,14 +19,14 @@ import typer
 
 from actbench.catalogue.datasets import Arrays, data_folder, load
 from actbench.command_line import verb
-from actbench.executors import Emit, Event, StackDone, run_in_process, start_workers
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.stacks import Stack
 from actbench.plan.trials import make_trial
-from actbench.ray_executor import connect_to_ray
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
+from actbench.run.executors.local import Emit, Event, StackDone, run_in_process, start_workers
+from actbench.run.executors.ray import connect_to_ray
 from actbench.store import folder as store
 from actbench.store.files import write_atomically
 from benchmarks.job import FULL

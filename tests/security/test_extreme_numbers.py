@@ -15,8 +15,8 @@ from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.registry import names
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
+from actbench.run.executors.worker import train_with_torch
 from actbench.store import folder as store
-from actbench.worker import train_with_torch
 from builders import experiment_from
 from in_process import invoke
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Trial
-from actbench.merging import merge_folders
 from actbench.plan.shards import Shard
-from actbench.runner import RunOptions, RunResult, run_experiment
+from actbench.run.merge import merge_folders
+from actbench.run.runner import RunOptions, RunResult, run_experiment
 from actbench.store.results import result_folder
 from program import TINY
 from tuned_runs import Fake

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import actbench.runner
+
 from actbench.catalogue.datasets import Arrays
 from actbench.cli import main
 from actbench.experiment.records import TrialRecord
@@ -44,8 +45,8 @@ if __name__ == "__main__":
 
     what = sys.argv.pop(1)
     if what == "stuck":
-        actbench.runner.run_experiment = functools.partial(actbench.runner.run_experiment, train=train_stuck)
+        actbench.run.runner.run_experiment = functools.partial(actbench.run.runner.run_experiment, train=train_stuck)
     elif what == "tables":
-        actbench.runner.run_experiment = functools.partial(actbench.runner.run_experiment, train=fake_train)
-        setattr(actbench.runner, "write_tables", write_tables_for_ever)  # noqa: B010 (a name of the runner's own)
+        actbench.run.runner.run_experiment = functools.partial(actbench.run.runner.run_experiment, train=fake_train)
+        setattr(actbench.run.runner, "write_tables", write_tables_for_ever)  # noqa: B010 (a name of the runner's own)
     main()
