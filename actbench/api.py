@@ -16,7 +16,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from actbench.errors import ConfigurationError, ExpectedError, UnusableEnvironmentError, unusable_file
 from actbench.report.request import Request, load_reference
-from actbench.run.environment import available_cores
+from actbench.runs.environment import available_cores
 from actbench.store.results import Results, load_results
 from actbench.views import ComparisonView, ResultFolder, compared
 
@@ -78,8 +78,8 @@ def run(
     from actbench.catalogue.datasets import data_folder
     from actbench.command_line import parse_jobs, say
     from actbench.config.opening import open_experiment
-    from actbench.run.progress import progress
-    from actbench.run.runner import RunOptions, run_experiment
+    from actbench.runs.progress import progress
+    from actbench.runs.runner import RunOptions, run_experiment
 
     data = data_folder(Path(data_dir) if data_dir is not None else None)
     options = RunOptions(

@@ -77,7 +77,7 @@ def _show_costs(activations: list[str], save: Path | None, output_format: Litera
     from actbench.report.costs import cost_section, costs_to_json, find_activations
     from actbench.report.function_claims import function_claims_sections
     from actbench.report.functions import function_section, save_figure
-    from actbench.run.environment import describe_machine
+    from actbench.runs.environment import describe_machine
 
     choices = find_activations(activations)
     if save is not None:

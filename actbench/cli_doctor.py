@@ -18,8 +18,8 @@ def doctor(
     say("Importing torch and the other libraries, which takes some seconds ...")
     from actbench.catalogue.datasets import data_folder
     from actbench.render.printing import print_answer
-    from actbench.run.doctor import examine, probe_imports
-    from actbench.run.doctor_screen import doctor_document, doctor_section, is_ready
+    from actbench.runs.doctor import examine, probe_imports
+    from actbench.runs.doctor_screen import doctor_document, doctor_section, is_ready
 
     checks = examine(data_folder(data_dir), results, probe_imports())
     print_answer(output_format, lambda: [doctor_section(checks)], lambda: doctor_document(checks))

@@ -102,8 +102,8 @@ def plan(
 ) -> None:
     """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
     from actbench.render.printing import print_answer
-    from actbench.run.environment import available_cores
-    from actbench.run.forecast import plan_document, plan_sections
+    from actbench.runs.environment import available_cores
+    from actbench.runs.forecast import plan_document, plan_sections
     from actbench.store.results import is_result_folder, load_results
 
     part = parse_shard(shard)
@@ -148,8 +148,8 @@ def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format
     from actbench.catalogue.datasets import data_folder
     from actbench.render.printing import print_answer
     from actbench.report.networks import summary_document
-    from actbench.run.preflight import fly
-    from actbench.run.preflight_screen import preflight_document, preflight_sections, preflight_warnings
+    from actbench.runs.preflight import fly
+    from actbench.runs.preflight_screen import preflight_document, preflight_sections, preflight_warnings
 
     arms = experiment.arm_count()
     say(f"Passing images forward and backward through the networks of {arms} arm{'s' * (arms > 1)} ...")

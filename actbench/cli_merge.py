@@ -28,7 +28,7 @@ def merge(
 ) -> None:
     """Put the trials of several result folders of one experiment into one, and derive its tables."""
     from actbench.render.printing import print_answer
-    from actbench.run.merge import merge_document, merge_folders, merge_section, next_step
+    from actbench.runs.merge import merge_document, merge_folders, merge_section, next_step
 
     merged = merge_folders(folders, results)
     print_answer(output_format, lambda: [merge_section(merged)], lambda: merge_document(merged))

@@ -35,7 +35,7 @@ from actbench.interruption import interruptible
 from actbench.plan.shards import parse_shard
 
 if TYPE_CHECKING:
-    from actbench.run.runner import RunResult
+    from actbench.runs.runner import RunResult
 
 
 @verb
@@ -92,8 +92,8 @@ def run(
     data = data_folder(data_dir)
     if dry_run:
         from actbench.render.printing import print_answer
-        from actbench.run.dry_run import count_to_do, dry_run_document, dry_run_sections, estimate_costs
-        from actbench.run.environment import count_workers, likely_device
+        from actbench.runs.dry_run import count_to_do, dry_run_document, dry_run_sections, estimate_costs
+        from actbench.runs.environment import count_workers, likely_device
 
         to_do, kind = count_to_do(experiment, results, data, fresh=fresh, shard=part), likely_device(device)
         costs = estimate_costs(to_do, count_workers(kind, workers), kind)
@@ -101,8 +101,8 @@ def run(
         return
     tell = _say_nothing if quiet else say
     with interruptible(farewell()) as interruption:
-        from actbench.run.progress import progress
-        from actbench.run.runner import RunOptions, run_experiment
+        from actbench.runs.progress import progress
+        from actbench.runs.runner import RunOptions, run_experiment
         from actbench.store.results import result_folder
 
         folder = result_folder(results, experiment, part)

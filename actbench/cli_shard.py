@@ -13,7 +13,7 @@ from actbench.plan.shards import Shard
 
 if TYPE_CHECKING:
     from actbench.experiment.definition import Experiment
-    from actbench.run.runner import RunResult
+    from actbench.runs.runner import RunResult
 
 
 def refuse_beside_shard(*, fresh: bool, gate: bool) -> None:
@@ -33,7 +33,7 @@ def end_shard(
 ) -> None:
     """Print what the shard has done and say what to type next; raises `typer.Exit` where trials failed."""
     from actbench.render.printing import print_answer
-    from actbench.run.shards import next_step, shard_document, shard_section
+    from actbench.runs.shards import next_step, shard_document, shard_section
 
     print_answer(
         output_format,

@@ -13,8 +13,8 @@ def status(folder: Folder = None, results: ResultsRoot = Path("results"), output
     from datetime import UTC, datetime
 
     from actbench.render.printing import print_answer
-    from actbench.run.status import look_at
-    from actbench.run.status_screen import status_document, status_sections
+    from actbench.runs.status import look_at
+    from actbench.runs.status_screen import status_document, status_sections
 
     found = look_at(folder, results, datetime.now(UTC))
     print_answer(output_format, lambda: status_sections(found), lambda: status_document(found))

@@ -15,7 +15,7 @@ def verify(
 ) -> None:
     """Say what is damaged or missing in a result folder, and change nothing; exit code 1 where anything is."""
     from actbench.render.printing import print_answer
-    from actbench.run.verify import is_whole, verify_document, verify_folder, verify_section
+    from actbench.runs.verify import is_whole, verify_document, verify_folder, verify_section
 
     findings = verify_folder(folder)
     print_answer(output_format, lambda: [verify_section(folder, findings)], lambda: verify_document(folder, findings))

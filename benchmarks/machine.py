@@ -9,8 +9,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from actbench.run.doctor import processor_flags
-from actbench.run.environment import available_cores, describe_environment
+from actbench.runs.doctor import processor_flags
+from actbench.runs.environment import available_cores, describe_environment
 from benchmarks.job import Job
 
 PEERS = ("jax", "jaxlib", "optax", "lightning", "pytorch-lightning")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actbench.errors import UnusableEnvironmentError
-from actbench.run import environment
+from actbench.runs import environment
 
 
 @dataclass(frozen=True)

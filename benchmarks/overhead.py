@@ -25,8 +25,8 @@ from actbench.plan.trials import make_trial
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
-from actbench.run.executors.local import Emit, Event, StackDone, run_in_process, start_workers
-from actbench.run.executors.ray import connect_to_ray
+from actbench.runs.executors.local import Emit, Event, StackDone, run_in_process, start_workers
+from actbench.runs.executors.ray import connect_to_ray
 from actbench.store import folder as store
 from actbench.store.files import write_atomically
 from benchmarks.job import FULL

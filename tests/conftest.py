@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actbench.run import doctor
+from actbench.runs import doctor
 from own_files import EXPERIMENT, own_file
 from program import TINY, actbench
 

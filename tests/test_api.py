@@ -260,7 +260,7 @@ def test_interrupting_keeps_what_is_finished_and_says_how_to_go_on(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("actbench.run.runner.run_experiment", interrupted)
+    monkeypatch.setattr("actbench.runs.runner.run_experiment", interrupted)
     with pytest.raises(KeyboardInterrupt):
         actbench.run("tiny.yaml")
     assert "every finished stack is kept. The same call goes on from there." in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
-from actbench.run.executors.ray import tell_training
+from actbench.runs.executors.ray import tell_training
 from actbench.store import folder as store
 from program import TINY, Finished, actbench_alone, assert_one_message
 

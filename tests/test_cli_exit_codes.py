@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actbench import errors
-from actbench.run import runner as actbench_runner
+from actbench.runs import runner as actbench_runner
 from program import actbench
 
 CONTRADICTED = "expect=[{claim: the loss is huge, metric: test_loss, above: 100}]"

@@ -154,7 +154,7 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 seconds, text, modules = watched.first or (0.0, "", set())
-late = {"torch", "numpy", "pandas", "yaml", "pydantic", "actbench.config.reader", "actbench.run.runner"}
+late = {"torch", "numpy", "pandas", "yaml", "pydantic", "actbench.config.reader", "actbench.runs.runner"}
 print(seconds, *sorted(modules & late))
 print(text)
 """

@@ -18,8 +18,8 @@ from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import TrialRecord
 from actbench.interruption import Interrupted, interruptible
 from actbench.plan.stacks import Stack
-from actbench.run.runner import RunOptions, run_experiment
-from actbench.run.verify import verify_folder
+from actbench.runs.runner import RunOptions, run_experiment
+from actbench.runs.verify import verify_folder
 from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke

@@ -15,7 +15,7 @@ from itertools import pairwise
 import torch
 
 from actbench.experiment.settings import Precision
-from actbench.run.environment import available_cores
+from actbench.runs.environment import available_cores
 from benchmarks.job import EVALUATION_IMAGES, Job
 from benchmarks.measurement import Measurement, require_bf16
 from benchmarks.workers import time_together

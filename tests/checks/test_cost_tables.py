@@ -13,7 +13,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.render.terminal import fitting_columns
 from actbench.report.costs import cost_section, costs_to_json, find_activations
-from actbench.run.environment import describe_machine
+from actbench.runs.environment import describe_machine
 from program import actbench, assert_one_message
 
 RELU = Cost(parse_choice("activation", "relu"), (0.98, 1.0, 1.01) * 10, 1060.4, 1.0, 4.0, 0.0)

@@ -13,7 +13,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml, smoke_version
 from actbench.plan.plan import make_plan
 from actbench.render.sections import Section
-from actbench.run.dry_run import count_to_do, dry_run_sections, estimate_costs
+from actbench.runs.dry_run import count_to_do, dry_run_sections, estimate_costs
 from actbench.store import folder as store
 from actbench.store.results import load_results
 from builders import experiment_from

@@ -15,7 +15,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.registry import names
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.run.executors.worker import train_with_torch
+from actbench.runs.executors.worker import train_with_torch
 from actbench.store import folder as store
 from builders import experiment_from
 from in_process import invoke

@@ -13,7 +13,7 @@ import pytest
 from actbench.config.reader import load_experiment
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
-from actbench.run.log import LOG
+from actbench.runs.log import LOG
 from actbench.store import files as disk
 from actbench.store import folder as store
 from actbench.store.lock import LOCK

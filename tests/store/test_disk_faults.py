@@ -14,7 +14,7 @@ import pytest
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
 from actbench.report.tables import primary_comparison, table_texts, write_tables
-from actbench.run.log import LOG
+from actbench.runs.log import LOG
 from actbench.store import folder as store
 from actbench.store.lock import LOCK
 from actbench.store.results import load_results
@@ -42,8 +42,8 @@ State = dict[str, bytes]
 @pytest.fixture(autouse=True)
 def _describes_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of runs need not ask hundreds of times which versions there are."""
-    monkeypatch.setattr("actbench.run.environment.describe_machine", lambda: {"cores": 1})
-    monkeypatch.setattr("actbench.run.environment._commit", lambda: None)
+    monkeypatch.setattr("actbench.runs.environment.describe_machine", lambda: {"cores": 1})
+    monkeypatch.setattr("actbench.runs.environment._commit", lambda: None)
 
 
 @pytest.fixture(scope="module")

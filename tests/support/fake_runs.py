@@ -9,8 +9,8 @@ from actbench.catalogue.datasets import Arrays
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
-from actbench.run.executors.worker import TrainStack
-from actbench.run.runner import RunOptions, RunResult, run_experiment
+from actbench.runs.executors.worker import TrainStack
+from actbench.runs.runner import RunOptions, RunResult, run_experiment
 from builders import fake_train
 
 

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import actbench.runner
-
 from actbench.catalogue.datasets import Arrays
 from actbench.cli import main
 from actbench.experiment.records import TrialRecord
@@ -45,8 +43,8 @@ if __name__ == "__main__":
 
     what = sys.argv.pop(1)
     if what == "stuck":
-        actbench.run.runner.run_experiment = functools.partial(actbench.run.runner.run_experiment, train=train_stuck)
+        runner.run_experiment = functools.partial(runner.run_experiment, train=train_stuck)
     elif what == "tables":
-        actbench.run.runner.run_experiment = functools.partial(actbench.run.runner.run_experiment, train=fake_train)
-        setattr(actbench.run.runner, "write_tables", write_tables_for_ever)  # noqa: B010 (a name of the runner's own)
+        runner.run_experiment = functools.partial(runner.run_experiment, train=fake_train)
+        setattr(runner, "write_tables", write_tables_for_ever)  # noqa: B010 (a name of the runner's own)
     main()

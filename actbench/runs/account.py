@@ -1,0 +1,149 @@
+"""The account of a run while it goes on: its counters, and where each finished stack is stored and logged."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import TrialRecord
+from actbench.plan.plan import Plan, count_trials, epochs_to_do
+from actbench.plan.stacks import Stack
+from actbench.runs.events import arm_names, finished_texts, stack_text
+from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
+from actbench.runs.log import RunLog
+from actbench.runs.progress import LOG_INTERVAL_SECONDS, clock, describe
+from actbench.runs.state import RunState
+from actbench.store import folder as store
+
+Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
+
+
+@dataclass
+class RunProgress:
+    """The counters of a run, and where each finished stack is stored.
+
+    `keep_environment` keeps what another machine is, or with None this one, and gives the id of that; `names` are those
+    of the trials' arms, `logged` is when the log was last told how far the run is.
+    """
+
+    folder: Path
+    environment: str
+    device: str
+    state: RunState
+    started: float
+    show: Callable[[RunState], None]
+    known: dict[str, TrialRecord]
+    log: RunLog
+    keep_environment: Callable[[Mapping[str, Any] | None], str]
+    uninterrupted: Uninterrupted = contextlib.nullcontext
+    names: dict[str, str] = field(default_factory=dict)
+    logged: float = 0.0
+    epochs: int = 0
+    epochs_by_trial: dict[str, int] = field(default_factory=dict)
+
+    def handle(self, event: Event) -> None:
+        """Count, store and log what has happened, and show how far the run is now."""
+        if isinstance(event, StackStarted):
+            self.log.write(f"started {stack_text(event.stack, self.names)}", detail=2)
+        elif isinstance(event, StackRetried):
+            self.log.write(f"trying again {stack_text(event.stack, self.names)}: {event.cause}")
+        elif isinstance(event, EpochsDone):
+            self._count_epochs(event.stack, event.epochs)
+        else:
+            records = event.records if isinstance(event, StackDone) else (self._failure(event),)
+            environment = self.environment
+            if isinstance(event, StackDone) and event.machine:
+                environment = self.keep_environment(event.machine)
+            kept = [record.model_copy(update={"environment": environment}) for record in records]
+            with self.uninterrupted():
+                store.append(self.folder, kept)
+            self.known |= {record.trial: record for record in kept}
+            self._count(event.stack, records)
+            for text, detail in finished_texts(event.stack, records, self.names):
+                self.log.write(text, detail)
+        self._refresh()
+
+    def expect(self, experiment: Experiment, plan: Plan) -> None:
+        """Take the trials that the plan now asks for into the account, with those that an earlier run has finished."""
+        left = epochs_to_do(experiment, plan, self.known)
+        self.names = arm_names(plan)
+        planned = [self.known[key] for key in plan.trials() if key in self.known]
+        expected = replace(
+            self.state,
+            total=count_trials(experiment, plan),
+            before=self.state.before + len(planned) - self.state.done,
+            done=len(planned),
+            diverged=sum(record.outcome == "diverged" for record in planned),
+            epochs_to_do=self.epochs + left,
+            plan=plan,
+        )
+        if expected != self.state:
+            self.state = expected
+            self._refresh()
+
+    def _count_epochs(self, stack: Stack, epochs: int) -> None:
+        for trial in stack:
+            self.epochs += epochs - self.epochs_by_trial.get(trial.id, 0)
+            self.epochs_by_trial[trial.id] = epochs
+
+    def _failure(self, event: TrialFailed) -> TrialRecord:
+        trial = event.stack[0]
+        data = trial.settings.data
+        return TrialRecord(
+            trial=trial.id,
+            phase=trial.phase,
+            seed=trial.seed,
+            settings=trial.settings,
+            outcome="failed",
+            cause=event.cause,
+            train_count=data.train_count(),
+            validation_count=data.validation_count(),
+            test_count=data.test_count(),
+            wall_seconds=0.0,
+            stack_trials=1,
+            device=self.device,
+        )
+
+    def _count(self, stack: Stack, records: tuple[TrialRecord, ...]) -> None:
+        outcomes = [record.outcome for record in records]
+        self._count_epochs(stack, stack[0].settings.train.epochs)
+        self.state = replace(
+            self.state,
+            done=self.state.done + len(records),
+            diverged=self.state.diverged + outcomes.count("diverged"),
+            failed=self.state.failed + outcomes.count("failed"),
+        )
+
+    def _refresh(self) -> None:
+        self.state = replace(self.state, epochs=self.epochs, seconds=time.monotonic() - self.started)
+        self.show(self.state)
+        if self.logged + LOG_INTERVAL_SECONDS <= self.state.seconds:
+            self.logged = self.state.seconds
+            self.log.write(describe(self.state), detail=3)
+
+    def outcome(self) -> str:
+        """How the run has ended."""
+        what = "finished" if self.state.done == self.state.total else "stopped, since its time was over,"
+        return f"run {what} after {clock(time.monotonic() - self.started)}: {describe(self.state)}"
+
+
+def initial_state(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]) -> RunState:
+    """Where a run stands that begins with these records and this plan."""
+    done = [known[key] for key in plan.trials() if key in known]
+    return RunState(
+        total=count_trials(experiment, plan),
+        before=len(done),
+        done=len(done),
+        diverged=sum(record.outcome == "diverged" for record in done),
+        failed=0,
+        epochs=0,
+        epochs_to_do=epochs_to_do(experiment, plan, known),
+        seconds=0.0,
+        plan=plan,
+        records=known,
+    )

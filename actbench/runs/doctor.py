@@ -1,0 +1,190 @@
+"""Is everything to train with here? Libraries, devices, data and disk, each with its cure where it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any
+
+import actbench
+from actbench.catalogue.datasets import DATASETS, Dataset, is_present, load, raw_folder
+from actbench.errors import UnusableEnvironmentError
+from actbench.runs import import_probe
+from actbench.runs.doctor_screen import Check
+from actbench.runs.environment import available_cores, describe_machine
+
+Imports = Mapping[str, Mapping[str, Any]]
+
+IMPORT_SECONDS = 300
+FEWEST_FREE_BYTES, FEW_FREE_BYTES = 100_000_000, 1_000_000_000
+BF16_FLAGS = ("amx_bf16", "avx512_bf16", "bf16")
+SIGNS_OF_ANOTHER_TORCH = ("torchvision::nms", "libtorch", "libc10", "libcudart", "undefined symbol")
+PAIR_CURE = (
+    "pip install --force-reinstall torch torchvision, both from one index: a torch without CUDA (from an index of its "
+    "own) beside a torchvision from the default index does not import, so name that index for both"
+)
+
+
+def examine(data_folder: Path, results: Path, imports: Imports) -> list[Check]:
+    """Everything that is looked at, with what `probe_imports` has found of the libraries."""
+    return [
+        _program(),
+        *_libraries(imports),
+        _pair(imports),
+        _device(imports["torch"]),
+        _cores(imports["torch"]),
+        _bf16(imports["torch"], processor_flags()),
+        *(_dataset(dataset, data_folder, imports) for dataset in DATASETS.values()),
+        _disk("disk for results", results, must_be_writable=True),
+        _disk("disk for data", data_folder, must_be_writable=False),
+    ]
+
+
+def probe_imports() -> dict[str, dict[str, Any]]:
+    """What `import_probe` says of each library, from a process of its own, which a broken one may end."""
+    program = [sys.executable, "-P", import_probe.__file__]  # -P: no module of actbench is taken for a library
+    try:
+        finished = subprocess.run(program, capture_output=True, timeout=IMPORT_SECONDS, check=False)
+        printed, ended = finished.stdout, _ending(finished.returncode)
+    except subprocess.TimeoutExpired as late:
+        printed, ended = late.stdout or b"", f"its import took more than {IMPORT_SECONDS} s"
+    lines = [line for line in printed.decode(errors="replace").splitlines() if line.startswith("{")]
+    found = {one["name"]: one for one in map(json.loads, lines)}
+    missing = [name for name in import_probe.MODULES if name not in found]
+    return found | {name: {"name": name, "error": ended if name == missing[0] else "not tried"} for name in missing}
+
+
+def _ending(code: int) -> str:
+    return f"its import ended Python ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+
+
+def _program() -> Check:
+    facts = {"actbench": actbench.__version__} | describe_machine()
+    found = f"{actbench.__version__} on Python {platform.python_version()}, {facts['system']} {facts['machine']}"
+    return Check("actbench", "ok", found, facts=facts)
+
+
+def _libraries(imports: Imports) -> Iterator[Check]:
+    for name in import_probe.MODULES:
+        error = imports[name].get("error")
+        if error is None:
+            yield Check(name, "ok", str(imports[name]["version"]))
+        elif name == "torchvision" and _is_for_another_torch(imports):
+            yield Check(name, "problem", error)  # its cure stands at the pair
+        else:
+            package = "scikit-learn" if name == "sklearn" else name
+            yield Check(name, "problem", error, f"pip install --force-reinstall {package}")
+
+
+def _pair(imports: Imports) -> Check:
+    """Whether torch and torchvision were built for each other."""
+    name, torch, torchvision = "torch, torchvision", imports["torch"], imports["torchvision"]
+    facts = {"torch": torch.get("version"), "torchvision": _torchvision_version(torchvision), "wanted": wanted_torch()}
+    if _is_for_another_torch(imports):
+        found = f"not a pair: torch {facts['torch']}, and torchvision {facts['torchvision']} was built for another"
+        return Check(name, "problem", found, PAIR_CURE, facts)
+    if "error" in torch or "error" in torchvision:
+        return Check(name, "note", "whether they are a pair shows once both can be imported", facts=facts)
+    return Check(name, "ok", "a pair", facts=facts)
+
+
+def _is_for_another_torch(imports: Imports) -> bool:
+    """Whether torchvision does not import because it was built for another torch than the one that does."""
+    torch, error = imports["torch"], imports["torchvision"].get("error")
+    if error is None or "error" in torch:
+        return False
+    release, _, build = str(torch["version"]).partition("+")
+    own_build = _torchvision_version(imports["torchvision"]).partition("+")[2]
+    is_other_release = wanted_torch() not in (None, release)
+    is_other_build = bool(build) and (own_build or build) != build
+    return is_other_release or is_other_build or any(sign in error for sign in SIGNS_OF_ANOTHER_TORCH)
+
+
+def _torchvision_version(torchvision: Mapping[str, Any]) -> str:
+    try:
+        return str(torchvision.get("version") or version("torchvision"))
+    except PackageNotFoundError:
+        return "absent"
+
+
+def wanted_torch() -> str | None:
+    """The one release of torch that the installed torchvision names as its own, where it names one."""
+    try:
+        needs = requires("torchvision") or []
+    except PackageNotFoundError:
+        return None
+    plain = (need.partition(";")[0].translate(str.maketrans("", "", " ()")) for need in needs)
+    return next((need.removeprefix("torch==") for need in plain if need.startswith("torch==")), None)
+
+
+def _device(torch: Mapping[str, Any]) -> Check:
+    gpus = list(torch.get("cuda", ()))
+    facts = {"cuda": gpus, "built_for_cuda": torch.get("built_for_cuda"), "mps": bool(torch.get("mps"))}
+    if gpus:
+        return Check("device", "ok", f"cuda: {', '.join(gpus)}", facts=facts | {"device": "cuda"})
+    beside = "; mps with --device mps" if facts["mps"] else ", no GPU that torch can use"
+    return Check("device", "ok", f"cpu{beside}", facts=facts | {"device": "cpu"})
+
+
+def _cores(torch: Mapping[str, Any]) -> Check:
+    cores, threads = available_cores(), torch.get("threads")
+    found = f"{cores}: as many workers of one thread each"
+    return Check("cores", "ok", found, facts={"cores": cores, "threads_per_worker": 1, "threads_of_torch": threads})
+
+
+def processor_flags() -> frozenset[str] | None:
+    """What Linux says that the processor can do; None elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    named = (line.partition(":")[2].split() for line in lines if line.lower().startswith(("flags", "features")))
+    return frozenset(next(named, ()))
+
+
+def _bf16(torch: Mapping[str, Any], flags: frozenset[str] | None) -> Check:
+    units = [flag for flag in BF16_FLAGS if flag in (flags or ())]
+    facts = {"cpu": None if flags is None else units, "cuda": bool(torch.get("cuda_bf16"))}
+    if units or facts["cuda"]:
+        return Check("bf16", "ok", ", ".join([*units, *(["cuda"] if facts["cuda"] else [])]), facts=facts)
+    found = "not known on this system" if flags is None else "no unit for it: float32 is as fast here"
+    return Check("bf16", "note", found, facts=facts)
+
+
+def _dataset(dataset: Dataset, folder: Path, imports: Imports) -> Check:
+    """Whether a dataset is here, and whether its contents are those that its checksum stands for."""
+    name, facts = f"data: {dataset.name}", {"checksum": dataset.checksum, "source": dataset.source}
+    if dataset.file_md5:
+        facts["folder"] = str(raw_folder(dataset, folder))
+    if not is_present(dataset, folder):
+        return Check(name, "note", f"absent from {folder}", f"actbench data fetch {dataset.name}", facts)
+    needed = ("numpy", "sklearn") if dataset.source == "scikit-learn" else ("numpy",)
+    if broken := [module for module in needed if "error" in imports[module]]:
+        return Check(name, "problem", f"cannot be read without {broken[0]}", facts=facts)
+    try:
+        load(dataset, folder)
+    except UnusableEnvironmentError as problem:
+        return Check(name, "problem", str(problem), facts=facts)
+    where = f"{folder}, " if dataset.file_md5 else ""
+    return Check(name, "ok", f"{where}checksum {dataset.checksum[:12]}", facts=facts)
+
+
+def _disk(name: str, folder: Path, *, must_be_writable: bool) -> Check:
+    """Free space where a folder is or would be, and whether one may write there."""
+    place = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
+    free, writable = shutil.disk_usage(place).free, os.access(place, os.W_OK)
+    facts = {"folder": str(folder), "free_bytes": free, "writable": writable}
+    found = f"{free / 1e9:,.1f} GB free for {folder}"
+    if must_be_writable and not writable:
+        return Check(name, "problem", f"{place} cannot be written", "name another folder with --results", facts)
+    if must_be_writable and free < FEWEST_FREE_BYTES:
+        return Check(name, "problem", found, "make room, or name a folder on another disk with --results", facts)
+    return Check(name, "note" if free < FEW_FREE_BYTES else "ok", found, facts=facts)

@@ -1,0 +1,218 @@
+"""What a run would do, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actbench.catalogue.datasets import is_present
+from actbench.experiment.definition import Arm, Experiment
+from actbench.experiment.records import Phase, TrialRecord
+from actbench.experiment.settings import TrialSettings
+from actbench.plan.plan import Plan, count_trials, epochs_to_do, make_plan
+from actbench.plan.shards import Shard
+from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
+from actbench.plan.trials import make_trial
+from actbench.render.sections import Section
+from actbench.runs.estimates import journal_bytes, speed_here, training_seconds, worker_bytes
+from actbench.runs.progress import clock
+from actbench.store import folder as store
+from actbench.store.results import known_trials, result_folder
+
+
+@dataclass(frozen=True)
+class ArmToDo:
+    """How many of an arm's trials are for tuning, planned in all, and done."""
+
+    arm: Arm
+    tuning: int
+    planned: int
+    done: int
+
+
+@dataclass(frozen=True)
+class ToDo:
+    """What a run would train.
+
+    `may_grow` says that tuning may ask for more trials, `tries_again` that failed tuning trials are tried again, and
+    `downloads` names the dataset that would be fetched first into `data_folder`. `settings` are those of every trial to
+    do, with its phase.
+    """
+
+    experiment: Experiment
+    folder: Path
+    shard: Shard | None
+    arms: tuple[ArmToDo, ...]
+    planned: int
+    done: int
+    epochs: int
+    may_grow: bool
+    tries_again: bool
+    downloads: str | None
+    data_folder: Path
+    settings: tuple[tuple[TrialSettings, Phase], ...]
+
+    def waits_for_others(self) -> bool:
+        """Whether final trials follow only after other shards' tuning has been merged."""
+        return self.shard is not None and self.may_grow
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the trials to do take; `seconds` is None where nothing tells, and `journal_bytes` are of all of them."""
+
+    trials: int
+    workers: int
+    seconds: float | None
+    basis: str
+    worker_bytes: int
+    journal_bytes: int
+
+
+def count_to_do(
+    experiment: Experiment, root: Path, data_folder: Path, *, fresh: bool, shard: Shard | None = None
+) -> ToDo:
+    """Trials planned, done and to do for every arm; reads the result folder under `root` and changes nothing."""
+    folder = result_folder(root, experiment, shard)
+    journal = store.read_journal(folder)
+    records = {} if fresh else journal.records
+    known = {} if fresh else known_trials(root, experiment, shard, journal)
+    plan = make_plan(experiment, known, shard)
+    dataset = experiment.settings.data.facts()
+    is_unsettled = not plan.is_tuned()
+    return ToDo(
+        experiment=experiment,
+        folder=folder,
+        shard=shard,
+        arms=count_by_arm(experiment, plan, known),
+        planned=count_trials(experiment, plan),
+        done=sum(key in known for key in plan.trials()),
+        epochs=epochs_to_do(experiment, plan, known),
+        may_grow=is_unsettled,
+        tries_again=is_unsettled and any(key in records and key not in known for key in plan.trials()),
+        downloads=None if is_present(dataset, data_folder) else dataset.name,
+        data_folder=data_folder,
+        settings=settings_to_do(experiment, plan, known),
+    )
+
+
+def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]) -> tuple[ArmToDo, ...]:
+    """For every arm its trials, tuning included, and those among them that have a record."""
+    own, tunings = plan.trials(), {tuning.arm.values: tuning.trials() for tuning in plan.tunings}
+    arms = []
+    for arm, trials in plan.arms:
+        tuning = [trial for trial in tunings.get(arm.values, ()) if trial.id in own]
+        final = [trial for trial in trials if trial.id in own]
+        unknown = 0 if plan.is_tuned() or plan.shard else len(experiment.seeds)
+        done = sum(trial.id in known for trial in (*tuning, *final))
+        arms.append(ArmToDo(arm, len(tuning), len(tuning) + len(final) + unknown, done))
+    return tuple(arms)
+
+
+def settings_to_do(
+    experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]
+) -> tuple[tuple[TrialSettings, Phase], ...]:
+    """Settings and phase of every trial without a record, as if tuning changed no arm's time."""
+    found = [(trial.settings, trial.phase) for key, trial in plan.trials().items() if key not in known]
+    if not plan.is_tuned() and not plan.shard:
+        found += [(arm.settings, "final") for arm, _ in plan.arms for _ in experiment.seeds]
+    return tuple(found)
+
+
+def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
+    """Time, memory and disk of what is to do, on so many workers of this machine."""
+    wanted = [settings for settings, _ in to_do.settings]
+    speed = speed_here(to_do.folder, wanted[0], device) if wanted else None
+    trials = [make_trial(settings, seed, phase) for seed, (settings, phase) in enumerate(to_do.settings)]
+    cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
+    return Costs(
+        trials=len(wanted),
+        workers=workers,
+        seconds=training_seconds(wanted, speed, workers) if speed else None,
+        basis=speed.basis if speed else f"Time: not known, since no comparable trial has been timed here on {device}.",
+        worker_bytes=worker_bytes(make_stacks(trials, workers=workers, cache_bytes=cache_bytes)),
+        journal_bytes=journal_bytes(to_do.settings),
+    )
+
+
+def dry_run_sections(to_do: ToDo, costs: Costs) -> list[Section]:
+    """What is to do, arm by arm, and what it takes; nothing of the latter where all is done."""
+    has_tuning = bool(to_do.experiment.tune)
+    rows = [
+        [
+            one.arm.label(),
+            *([str(one.tuning)] if has_tuning else []),
+            *map(str, _counts(one.planned, one.done).values()),
+        ]
+        for one in to_do.arms
+    ]
+    header = ["arm", *(["tuning"] if has_tuning else []), "planned", "done", "to do"]
+    shard = f" of shard {to_do.shard}" if to_do.shard else ""
+    trials = Section(f"{to_do.experiment.name}: dry run{shard}", header, rows, list(_notes(to_do)))
+    return [trials, _costs_section(costs)] if costs.trials else [trials]
+
+
+def _costs_section(costs: Costs) -> Section:
+    workers = f"{costs.workers} worker{'s' * (costs.workers > 1)}"
+    time = "not known" if costs.seconds is None else f"about {clock(costs.seconds)} of training on {workers}"
+    rows = [
+        ["time", time],
+        ["memory", f"about {costs.worker_bytes / 1e9:.1f} GB for each worker"],
+        ["disk", f"about {_size(costs.journal_bytes)}: {_size(costs.journal_bytes / costs.trials)} for each trial"],
+    ]
+    notes = [
+        costs.basis,
+        "Memory: torch, the images and the largest stack. Disk: the journal; the tables take about half as much again.",
+    ]
+    return Section("what it takes", ["", ""], rows, notes, prose=(1,))
+
+
+def _size(size_bytes: float) -> str:
+    """`12 kB`, `3.4 MB`, `1.2 GB`."""
+    if size_bytes < 1e6:
+        return f"{size_bytes / 1e3:.0f} kB"
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:.1f} GB"
+
+
+def _notes(to_do: ToDo) -> Iterator[str]:
+    yield (
+        f"{to_do.planned} trials, {to_do.done} done, {to_do.planned - to_do.done} to do ({to_do.epochs:,} epochs) "
+        f"-> {to_do.folder}"
+    )
+    if to_do.may_grow:
+        yield "Tuning an arm takes more trials where its best value is the outermost of the grid."
+    if to_do.waits_for_others():
+        yield "A shard tunes whole arms; its final trials follow once the tuning of all shards is merged."
+    if to_do.tries_again:
+        yield "Failed tuning trials are tried again; final trials that stay as they were count as to do."
+    if to_do.downloads:
+        yield f"{to_do.downloads} is not in {to_do.data_folder}; the run would download it."
+
+
+def dry_run_document(to_do: ToDo, costs: Costs) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "name": to_do.experiment.name,
+        "folder": str(to_do.folder),
+        "shard": str(to_do.shard) if to_do.shard else None,
+        "waits_for_other_shards": to_do.waits_for_others(),
+        "trials": _counts(to_do.planned, to_do.done),
+        "epochs_to_do": to_do.epochs,
+        "tuning_may_ask_for_more": to_do.may_grow,
+        "download": to_do.downloads,
+        "workers": costs.workers,
+        "seconds": costs.seconds,
+        "seconds_basis": costs.basis if costs.trials else None,
+        "worker_bytes": costs.worker_bytes,
+        "journal_bytes": costs.journal_bytes,
+        "arms": [
+            {"arm": one.arm.to_yaml(), "label": one.arm.label(), "tuning": one.tuning} | _counts(one.planned, one.done)
+            for one in to_do.arms
+        ],
+    }
+
+
+def _counts(planned: int, done: int) -> dict[str, int]:
+    return {"planned": planned, "done": done, "to_do": planned - done}

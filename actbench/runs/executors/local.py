@@ -1,0 +1,276 @@
+"""Where stacks train: in this process, or in local worker processes with one thread each."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import inf
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from actbench.catalogue.datasets import Arrays
+from actbench.errors import UnusableEnvironmentError
+from actbench.experiment.records import TrialRecord
+from actbench.plan.stacks import Stack
+from actbench.runs.executors.worker import TrainStack, Worker, describe_cause, interrupts_held, start_worker
+
+
+@dataclass(frozen=True)
+class StackStarted:
+    """A stack has begun to train."""
+
+    stack: Stack
+
+
+@dataclass(frozen=True)
+class StackRetried:
+    """A stack did not get to its end, and is tried again, whole or trial by trial."""
+
+    stack: Stack
+    cause: str
+
+
+@dataclass(frozen=True)
+class EpochsDone:
+    """A stack has so many epochs behind it."""
+
+    stack: Stack
+    epochs: int
+
+
+@dataclass(frozen=True)
+class StackDone:
+    """A stack is finished, with one record per trial, and on what machine where that is not this one."""
+
+    stack: Stack
+    records: tuple[TrialRecord, ...]
+    machine: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class TrialFailed:
+    """A trial, alone in its stack, could not be trained."""
+
+    stack: Stack
+    cause: str
+
+
+SILENCE_SECONDS = 600.0
+
+Event = StackStarted | StackRetried | EpochsDone | StackDone | TrialFailed
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to start no more stacks, and how many seconds a stack may take for each of its trials (None: any)."""
+
+    is_over: Callable[[], bool] = lambda: False
+    trial_seconds: float | None = None
+
+    def seconds_of(self, stack: Stack) -> float:
+        """How long this stack may take."""
+        return inf if self.trial_seconds is None else self.trial_seconds * len(stack)
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stack to be trained, and how often it has failed as a whole."""
+
+    stack: Stack
+    failures: int = 0
+
+
+def run_in_process(
+    stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, device: str, emit: Emit, limits: Limits = NO_LIMITS
+) -> None:
+    """Train the stacks one after another here; one that fails is tried once more, and then trial by trial.
+
+    Nobody could stop a stack here that takes too long: it takes a worker to limit a trial's time. What `train` raises
+    as `UnusableEnvironmentError` stands in the way of every trial, and is raised.
+    """
+    waiting = deque(map(Task, stacks))
+    while waiting and not limits.is_over():
+        task = waiting.popleft()
+        emit(StackStarted(task.stack))
+        try:
+            records = train(task.stack, arrays, device, partial(_emit_epochs, emit, task.stack))
+        except _EmitFailed as failure:
+            raise failure.error from None
+        except UnusableEnvironmentError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever a trial raises is that trial's result
+            settle_failure(task, describe_cause(error), waiting, emit)
+        else:
+            emit(StackDone(task.stack, tuple(records)))
+
+
+class _EmitFailed(BaseException):
+    """Telling of progress failed, which is no failure of the trial that made it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _emit_epochs(emit: Emit, stack: Stack, epochs: int) -> None:
+    try:
+        emit(EpochsDone(stack, epochs))
+    except Exception as error:
+        raise _EmitFailed(error) from error
+
+
+@dataclass
+class _Work:
+    """What a worker is at, when it has last been heard of, and when it has begun; before that it imports torch."""
+
+    worker: Worker
+    task: Task
+    heard: float
+    begun: float = inf
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Local worker processes, one thread each, started when there is something to train."""
+
+    train: TrainStack
+    device: str
+    most: int
+    silence_seconds: float
+    limits: Limits = NO_LIMITS
+    processes: list[Worker] = field(default_factory=list)
+
+    def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
+        """Train the stacks; one that fails, dies or hangs is tried once more, and then trial by trial.
+
+        A worker is taken to hang when it has not been heard of for `silence_seconds`. The trials of a stack that takes
+        too long are tried one by one at once. Raises the `UnusableEnvironmentError` that `train` raises in a worker.
+        """
+        waiting = deque(map(Task, stacks))
+        busy: dict[Connection, _Work] = {}
+        while len(self.processes) < min(len(waiting), self.most):
+            self.processes.append(start_worker(self.train, self.device))
+        for worker in self.processes[: len(waiting)]:
+            self._give(worker, arrays, waiting, busy)
+        while busy:
+            heard = wait(list(busy), timeout=self._patience(busy))
+            for connection in heard:
+                assert isinstance(connection, Connection)
+                self._hear(busy[connection], arrays, waiting, busy, emit)
+            now = time.monotonic()
+            for work in list(busy.values()):
+                if failure := why_to_stop(
+                    work.task, now - work.begun, now - work.heard, self.limits, self.silence_seconds
+                ):
+                    work.worker.process.kill()
+                    work.task, cause = failure
+                    self._bury(work, cause, waiting, busy, emit)
+                    self._give(self._replace(work.worker), arrays, waiting, busy)
+
+    def _patience(self, busy: dict[Connection, _Work]) -> float:
+        """Seconds until the first of the workers has to be stopped, if it is not heard of before."""
+        ends = (
+            min(work.heard + self.silence_seconds, work.begun + self.limits.seconds_of(work.task.stack))
+            for work in busy.values()
+        )
+        return max(0.0, min(ends) - time.monotonic())
+
+    def _hear(
+        self, work: _Work, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit
+    ) -> None:
+        worker, task = work.worker, work.task
+        try:
+            event = worker.connection.recv()
+        except (EOFError, OSError):
+            worker.process.join()
+            self._bury(work, f"its worker process ended with code {worker.process.exitcode}", waiting, busy, emit)
+            self._give(self._replace(worker), arrays, waiting, busy)
+            return
+        work.heard = time.monotonic()
+        if isinstance(event, UnusableEnvironmentError):
+            raise event
+        if event is None:
+            work.begun = work.heard
+            emit(StackStarted(task.stack))
+            return
+        if isinstance(event, int):
+            emit(EpochsDone(task.stack, event))
+            return
+        if isinstance(event, str):
+            self._bury(work, event, waiting, busy, emit)
+        else:
+            del busy[worker.connection]
+            emit(StackDone(task.stack, tuple(event)))
+        self._give(worker, arrays, waiting, busy)
+
+    def _bury(self, work: _Work, cause: str, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit) -> None:
+        del busy[work.worker.connection]
+        settle_failure(work.task, cause, waiting, emit)
+
+    def _give(self, worker: Worker, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work]) -> None:
+        """Send the next stack to a worker; one that has died is noticed when its connection is read."""
+        if waiting and not self.limits.is_over():
+            task = waiting.popleft()
+            busy[worker.connection] = _Work(worker, task, time.monotonic())
+            with contextlib.suppress(OSError):
+                worker.connection.send((task.stack, None if worker.has_arrays else arrays))
+            worker.has_arrays = True
+
+    def _replace(self, dead: Worker) -> Worker:
+        dead.process.join()
+        dead.connection.close()
+        self.processes.remove(dead)
+        self.processes.append(start_worker(self.train, self.device))
+        return self.processes[-1]
+
+
+@contextlib.contextmanager
+def start_workers(
+    train: TrainStack,
+    device: str,
+    most: int,
+    *,
+    limits: Limits = NO_LIMITS,
+    silence_seconds: float = SILENCE_SECONDS,
+) -> Iterator[Workers]:
+    """Worker processes, which end with this context, and by themselves as soon as their parent is gone."""
+    workers = Workers(train, device, most, silence_seconds, limits)
+    try:
+        yield workers
+    finally:
+        with interrupts_held():
+            for worker in workers.processes:
+                worker.process.kill()
+            for worker in workers.processes:
+                worker.process.join()
+
+
+def settle_failure(task: Task, cause: str, waiting: deque[Task], emit: Emit) -> None:
+    """Try a stack that failed once more as it is, then its trials one by one; a trial that fails twice has failed."""
+    if task.failures == 0:
+        emit(StackRetried(task.stack, cause))
+        waiting.appendleft(Task(task.stack, 1))
+    elif len(task.stack) > 1:
+        emit(StackRetried(task.stack, cause))
+        waiting.extendleft(Task((trial,), 1) for trial in reversed(task.stack))
+    else:
+        emit(TrialFailed(task.stack, cause))
+
+
+def why_to_stop(
+    task: Task, seconds: float, silent_seconds: float, limits: Limits, silence_seconds: float
+) -> tuple[Task, str] | None:
+    """What becomes of a task that has run and been silent for so long, and why; None where it may go on."""
+    if seconds > limits.seconds_of(task.stack):  # the stack would take as long again
+        return Task(task.stack, 1), f"took longer than {limits.trial_seconds:g} s for each trial"
+    if silent_seconds > silence_seconds:
+        return task, f"its worker said nothing for {silence_seconds:.0f} s"
+    return None

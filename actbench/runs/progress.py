@@ -1,0 +1,151 @@
+"""How far a run is: live on a terminal, a plain line now and then in a log, nothing where it is to be quiet."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from actbench.runs.state import RunState
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LOG_INTERVAL_SECONDS = 30.0
+REFRESHES_PER_SECOND = 2.0
+BAR_WIDTH = 40
+MOST_BEST_ARMS = 3
+BEST_ARMS_INTERVAL_SECONDS = 2.0
+WORK_SHARE = 0.01  # of the time that the parent may spend on finding the best arms: every core trains
+
+Show = Callable[[RunState], None]
+Clock = Callable[[], float]
+
+
+def describe(state: RunState) -> str:
+    """`12/40 trials, 31% of all epochs, 2:10 left, 0 diverged, 0 failed`."""
+    return f"{counted(state)}, {state.diverged} diverged, {state.failed} failed"
+
+
+def counted(state: RunState) -> str:
+    """`12/40 trials, 31% of all epochs, 2:10 left`."""
+    share = state.epochs / state.epochs_to_do if state.epochs_to_do else 1.0
+    left = state.seconds_left()
+    time_left = f", {clock(left)} left" if left is not None else ""
+    return f"{state.done}/{state.total} trials, {share:.0%} of all epochs{time_left}"
+
+
+def clock(seconds: float) -> str:
+    """`2:05`, or `1:02:05` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def progress(*, is_quiet: bool = False) -> Iterator[Show]:
+    """A function that shows a run's state on standard error."""
+    if is_quiet:
+        yield lambda _state: None
+    elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown"):
+        with _live_progress() as show:
+            yield show
+    else:
+        yield log_progress(_write_line, time.monotonic)
+
+
+def _write_line(line: str) -> None:
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def log_progress(write: Callable[[str], None], now: Clock) -> Show:
+    """Write a line at most every 30 seconds, and one when all trials are finished."""
+    last = now()
+
+    def show(state: RunState) -> None:
+        nonlocal last
+        if now() - last >= LOG_INTERVAL_SECONDS or (state.done == state.total and state.epochs):
+            last = now()
+            write(describe(state))
+
+    return show
+
+
+@dataclass
+class BestArms:
+    """The best arms so far, found again only now and then, so that the run has the processor."""
+
+    now: Clock
+    find: Callable[[RunState], list[str]]
+    lines: list[str] = field(default_factory=list)
+    done: int = 0
+    next_time: float = 0.0
+
+    def update(self, state: RunState) -> None:
+        """Look again where trials have finished since, and it has been long enough."""
+        if state.done == self.done or (self.now() < self.next_time and state.done < state.total):
+            return
+        self.done, started = state.done, self.now()
+        self.lines = self.find(state)
+        ended = self.now()
+        self.next_time = ended + max(BEST_ARMS_INTERVAL_SECONDS, (ended - started) / WORK_SHARE)
+
+
+def _find_best_arms(state: RunState) -> list[str]:
+    from actbench.runs.leaders import best_arms
+
+    return best_arms(state.plan, state.records, MOST_BEST_ARMS)
+
+
+@dataclass
+class Screen:
+    """What a terminal shows: how far the run is, for how long, and the best arms so far."""
+
+    now: Clock
+    started: float
+    best: BestArms
+    state: RunState | None = None
+
+    def show(self, state: RunState) -> None:
+        """Take the state to be shown from now on."""
+        self.state = state
+        self.best.update(state)
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
+        from rich.padding import Padding
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        elapsed = clock(self.now() - self.started)
+        if self.state is None:
+            return Text(f"starting ... {elapsed}")
+        state = self.state
+        lines = [counted(state), f"{state.diverged} diverged, {state.failed} failed, {elapsed} so far"]
+        if self.best.lines:
+            lines += ["best so far, test accuracy % (95 % interval):", *(f"  {line}" for line in self.best.lines)]
+        bar = ProgressBar(total=max(1, state.epochs_to_do), completed=state.epochs, width=BAR_WIDTH)
+        return Group(Padding(bar, 0), *map(Text, lines))
+
+
+@contextmanager
+def _live_progress() -> Iterator[Show]:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=sys.stderr, highlight=False)
+    screen = Screen(time.monotonic, time.monotonic(), BestArms(time.monotonic, _find_best_arms))
+    with Live(
+        screen,
+        console=console,
+        refresh_per_second=REFRESHES_PER_SECOND,
+        transient=True,
+        redirect_stdout=False,
+        vertical_overflow="crop",
+    ):
+        yield screen.show

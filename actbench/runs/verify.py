@@ -1,0 +1,267 @@
+"""Is a result folder whole? Every file and every trial is looked at, and nothing is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from actbench.errors import ExpectedError
+from actbench.experiment.records import TRAINING_CODE_VERSION, TrialRecord
+from actbench.plan.plan import count_trials, plan_to_json
+from actbench.plan.shards import shard_of
+from actbench.plan.trials import make_trial
+from actbench.render.sections import Section
+from actbench.report.tables import primary_comparison, table_texts
+from actbench.runs.shards import command_that_continues
+from actbench.store import folder as store
+from actbench.store.files import refuse_endless
+from actbench.store.journal import Damage
+from actbench.store.lock import leftovers
+from actbench.store.results import Results, load_results, share_of
+
+State = Literal["ok", "note", "missing", "damaged"]
+
+MOST_LINES_SHOWN = 20
+MOST_NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one file, of one line of it, or of the trials.
+
+    A `note` is nothing that would have to be mended; what is `missing` or `damaged` is, by the next run or by hand.
+    """
+
+    where: str
+    state: State
+    what: str
+    line: int | None = None
+    by_hand: bool = False
+
+    def is_bad(self) -> bool:
+        """Whether it has to be mended."""
+        return self.state in ("missing", "damaged")
+
+
+@dataclass
+class _Lines:
+    """The journal line by line: how many are records, and which are none, or are not of the trial that they name."""
+
+    whole: int = 0
+    damaged: int = 0
+    first_damaged: list[Finding] = field(default_factory=list)
+    foreign: list[tuple[int, str]] = field(default_factory=list)
+
+
+def verify_folder(folder: Path) -> list[Finding]:
+    """Everything that was looked at.
+
+    Raises `ConfigurationError` where there is no result folder, and `UnusableEnvironmentError` where the journal cannot
+    be read or was written by a newer version.
+    """
+    if not (folder / store.JOURNAL).is_file():
+        store.require_result_folder(folder)
+    lines = _read_lines(folder)
+    results = _results_or_why_not(folder)
+    findings = [*_experiment(results), *_json_files(folder, results), *_journal(folder, lines)]
+    if isinstance(results, Results):
+        findings += [*_trials(results, lines), *_tables(results)]
+    return [*findings, *_traces(folder)]
+
+
+def _read_lines(folder: Path) -> _Lines:
+    lines = _Lines()
+    for number, _, content in store.read_lines(folder):
+        if isinstance(content, Damage):
+            lines.damaged += 1
+            if len(lines.first_damaged) < MOST_LINES_SHOWN:
+                lines.first_damaged.append(Finding(store.JOURNAL, "damaged", content.reason, number))
+        else:
+            lines.whole += 1
+            if make_trial(content.settings, content.seed, content.phase).id != content.trial:
+                lines.foreign.append((number, content.trial))
+    return lines
+
+
+def is_whole(findings: Sequence[Finding]) -> bool:
+    """Whether nothing is missing or damaged."""
+    return not any(finding.is_bad() for finding in findings)
+
+
+def _results_or_why_not(folder: Path) -> Results | str:
+    try:
+        return load_results(folder, folder.parent)
+    except ExpectedError as problem:
+        first, *others = str(problem).splitlines()
+        return first + (f" ... and {len(others)} more mistakes" if others else "")
+
+
+def _experiment(results: Results | str) -> Iterator[Finding]:
+    if isinstance(results, str):
+        what = f"{results}; trials and tables cannot be checked without it"
+        yield Finding(store.EXPERIMENT, "damaged", what, by_hand=True)
+    else:
+        arms, seeds = results.experiment.arm_count(), len(results.experiment.seeds)
+        yield Finding(store.EXPERIMENT, "ok", f"{_count(arms, 'arm')} x {_count(seeds, 'seed')}")
+
+
+def _json_files(folder: Path, results: Results | str) -> Iterator[Finding]:
+    environment = _json_file(folder / store.ENVIRONMENT, store.read_environment)
+    has_trials = not isinstance(results, Results) or bool(results.records)
+    if environment.state != "missing" or has_trials:
+        yield replace(environment, by_hand=True)
+    if not isinstance(results, Results):
+        yield _json_file(folder / store.PLAN, store.read_plan)
+    elif results.plan.is_tuned():
+        plan = _json_file(folder / store.PLAN, store.read_plan)
+        frozen = {key: value for key, value in results.frozen.items() if key != "earlier"}
+        if plan.state == "ok" and frozen != json.loads(json.dumps(plan_to_json(results.experiment, results.plan))):
+            yield Finding(store.PLAN, "damaged", "not the plan that follows from the experiment and the tuning trials")
+        else:
+            yield plan
+
+
+def _json_file(path: Path, read: Callable[[Path], dict[str, Any]]) -> Finding:
+    """Whether the file is there, and holds what actbench reads from it."""
+    if not path.exists():
+        return Finding(path.name, "missing", "not there")
+    try:
+        found = read(path.parent)
+        is_complete = bool(found) and json.loads(path.read_bytes()) == found
+    except (ExpectedError, OSError, ValueError) as problem:
+        return Finding(path.name, "damaged", str(problem))
+    if not is_complete:
+        return Finding(path.name, "damaged", "not what actbench writes there")
+    return Finding(path.name, "ok", "can be read")
+
+
+def _journal(folder: Path, lines: _Lines) -> Iterator[Finding]:
+    if not (folder / store.JOURNAL).is_file():
+        yield Finding(store.JOURNAL, "missing", "not there")
+        return
+    state: State = "damaged" if lines.damaged else "ok"
+    yield Finding(store.JOURNAL, state, f"{_count(lines.whole, 'whole line')}, {lines.damaged} damaged")
+    yield from lines.first_damaged
+    if more := lines.damaged - len(lines.first_damaged):
+        yield Finding(store.JOURNAL, "damaged", f"and {_count(more, 'damaged line')} more")
+
+
+def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
+    yield _those_that_are_there(results)
+    planned = results.plan.trials()
+    for number, trial in lines.foreign:  # a trial that an earlier version has named is no trial of the plan
+        if trial in planned:
+            what = f"its settings or its seed are not those of the trial {trial} that it names"
+            yield Finding(store.JOURNAL, "damaged", what, number, by_hand=True)
+    found = [results.records[key] for key in planned if key in results.records]
+    if failed := sum(record.outcome == "failed" for record in found):
+        yield Finding("trials", "note", f"{_count(failed, 'trial')} failed; the next run tries again")
+    if others := [record for key, record in results.records.items() if key not in planned]:
+        what = f"{_count(len(others), 'trial')} of the journal not of this experiment as it is now"
+        yield Finding("trials", "note", what + _other_versions(others, results))
+    if repeated := lines.whole - len(results.records):
+        yield Finding("trials", "note", f"{_count(repeated, 'line')} of the journal for trials that have another line")
+    if unknown := {record.environment for record in found} - results.environments.keys() - {""}:
+        what = f"{_count(len(unknown), 'environment')} in which trials were trained, not in {store.ENVIRONMENT}"
+        yield Finding("trials", "note", what)
+
+
+def _those_that_are_there(results: Results) -> Finding:
+    """How many of the experiment's trials, or of a shard's share, are there; the first few arms that lack some."""
+    plan, known = share_of(results)
+    own, count = plan.trials(), count_trials(results.experiment, plan)
+    lacking = {key for key in own if key not in results.records and key not in known}
+    missing = count - (len(own) - len(lacking))
+    there = f"{count - missing} of {count} are there" + (f" (shard {plan.shard})" if plan.shard else "")
+    if not missing:
+        return Finding("trials", "ok", there)
+    arms = [arm.label() for arm, trials in plan.arms if any(trial.id in lacking for trial in trials)]
+    if not plan.is_tuned() or not arms:
+        return Finding("trials", "missing", f"{there}; tuning has not finished")
+    more = f" and {len(arms) - MOST_NAMES_SHOWN} arms more" if len(arms) > MOST_NAMES_SHOWN else ""
+    return Finding("trials", "missing", f"{there}; not all of {'; '.join(arms[:MOST_NAMES_SHOWN])}{more}")
+
+
+def _other_versions(records: Sequence[TrialRecord], results: Results) -> str:
+    """Which other versions of the training code have given these trials, since that makes them other trials."""
+    named = {results.environments.get(record.environment, {}).get("training_code") for record in records}
+    others = sorted(str(version) for version in named - {None, TRAINING_CODE_VERSION})
+    return f" (trained by training code {', '.join(others)}; this is {TRAINING_CODE_VERSION})" if others else ""
+
+
+def _tables(results: Results) -> Iterator[Finding]:
+    """Whether every derived file has the bytes that the journal gives now."""
+    for name, text in table_texts(results, primary_comparison(results)).items():
+        path = results.folder / name
+        try:
+            refuse_endless(path)
+            content = path.read_bytes()
+        except FileNotFoundError:
+            if text is not None:
+                yield Finding(name, "missing", "not there")
+            continue
+        except OSError as problem:
+            yield Finding(name, "damaged", f"cannot be read ({problem.strerror})")
+            continue
+        if text is None:
+            yield Finding(name, "damaged", "there is nothing in the journal that it could be derived from")
+        elif content == text.encode():
+            yield Finding(name, "ok", "as the journal gives it")
+        else:
+            yield Finding(name, "damaged", "not as the journal gives it", _first_difference(content, text.encode()))
+
+
+def _first_difference(found: bytes, expected: bytes) -> int:
+    """The number of the first line in which two texts differ."""
+    pairs = zip(found.split(b"\n"), expected.split(b"\n"), strict=False)
+    return next((number for number, (one, other) in enumerate(pairs, 1) if one != other), expected.count(b"\n") + 1)
+
+
+def _traces(folder: Path) -> Iterator[Finding]:
+    """What earlier runs have left."""
+    for path in leftovers(folder):
+        yield Finding(path.name, "note", "a temporary file of a run that was killed; the next run removes it")
+    if (folder / store.DAMAGED).is_file():
+        yield Finding(store.DAMAGED, "note", "lines of the journal that earlier runs have set aside; nothing reads it")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def verify_section(folder: Path, findings: Sequence[Finding]) -> Section:
+    """A row for everything that was looked at, and below what to do."""
+    rows = [[_place(finding), finding.state, finding.what] for finding in findings]
+    return Section(str(folder), ["what", "state", "found"], rows, list(_advice(folder, findings)), prose=(2,))
+
+
+def _place(finding: Finding) -> str:
+    return finding.where if finding.line is None else f"{finding.where}:{finding.line}"
+
+
+def _advice(folder: Path, findings: Sequence[Finding]) -> Iterator[str]:
+    bad = [finding for finding in findings if finding.is_bad()]
+    if not bad:
+        yield "Whole: every line of the journal is a record, and every derived file is what the journal gives."
+    if by_hand := [_place(finding) for finding in bad if finding.by_hand]:
+        yield f"Nothing derives these again; put them back from a copy, or take the line out: {', '.join(by_hand)}."
+    if len(by_hand) < len(bad):
+        yield (
+            "This sets damaged lines aside, trains what is missing, and derives the other files again: "
+            + command_that_continues(folder, shard_of(folder.resolve().name))
+        )
+
+
+def verify_document(folder: Path, findings: Sequence[Finding]) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "folder": str(folder),
+        "whole": is_whole(findings),
+        "findings": [
+            {"where": finding.where, "line": finding.line, "state": finding.state, "found": finding.what}
+            for finding in findings
+        ],
+    }

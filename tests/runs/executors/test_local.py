@@ -1,0 +1,96 @@
+"""Where stacks train: the same numbers from any number of workers, and a lost worker costs only its own trial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from actbench.catalogue.datasets import DATASETS, Arrays, load
+from actbench.experiment.records import TrialRecord
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import Stack, make_stacks
+from actbench.runs.executors.local import Event, StackDone, TrialFailed, run_in_process, start_workers
+from actbench.runs.executors.worker import train_with_torch
+from builders import experiment_from, fake_train, without_times
+
+POISON_SEED = 1
+EXPERIMENT = """
+data: {dataset: digits, train: 300, test: 60}
+model: {hidden: [24, 11]}
+train: {epochs: 2, batch_size: 37}
+vary: {model.activation: [relu, mish, gelu, tanh]}
+seeds: 3
+"""
+
+
+def die_on_poison(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
+    if any(trial.seed == POISON_SEED for trial in stack):
+        os._exit(7)
+    return fake_train(stack, arrays, device, on_epoch)
+
+
+def raise_on_poison(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
+    if any(trial.seed == POISON_SEED for trial in stack):
+        raise ValueError("poison")
+    return fake_train(stack, arrays, device, on_epoch)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Arrays:
+    return load(DATASETS["digits"], Path())
+
+
+def stacks_for(workers: int, folder: Path) -> tuple[Stack, ...]:
+    return make_stacks(make_plan(experiment_from(EXPERIMENT, folder)).trials().values(), workers=workers)
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> tuple[Stack, ...]:
+    return stacks_for(2, tmp_path)
+
+
+def records_of(events: list[Event]) -> list[TrialRecord]:
+    return [record for event in events if isinstance(event, StackDone) for record in event.records]
+
+
+def test_any_number_of_workers_and_any_stacking_gives_the_same_bits(tmp_path: Path, digits: Arrays) -> None:
+    outcomes = []
+    for workers in (1, 3):
+        events: list[Event] = []
+        stacks = stacks_for(workers, tmp_path)
+        if workers == 1:
+            run_in_process(stacks, train_with_torch, digits, "cpu", events.append)
+        else:
+            with start_workers(train_with_torch, "cpu", workers) as pool:
+                pool.run(stacks, digits, events.append)
+        outcomes.append(without_times(records_of(events)))
+    assert len(outcomes[0]) == 12
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("train", [die_on_poison, raise_on_poison])
+def test_a_trial_that_kills_or_fails_its_worker_costs_only_itself(
+    train: Callable[..., list[TrialRecord]], stacks: tuple[Stack, ...], digits: Arrays
+) -> None:
+    events: list[Event] = []
+    with start_workers(train, "cpu", 2) as pool:
+        pool.run(stacks, digits, events.append)
+    failed = [event for event in events if isinstance(event, TrialFailed)]
+    assert [event.stack[0].seed for event in failed] == [POISON_SEED] * 4
+    assert all("poison" in event.cause or "code 7" in event.cause for event in failed)
+    assert {record.seed for record in records_of(events)} == {0, 2}
+    assert len(records_of(events)) == 8
+
+
+def test_an_interrupted_run_leaves_no_worker_behind(stacks: tuple[Stack, ...], digits: Arrays) -> None:
+    import multiprocessing
+
+    def interrupt(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), start_workers(fake_train, "cpu", 2) as pool:
+        pool.run(stacks, digits, interrupt)
+    assert multiprocessing.active_children() == []

@@ -1,0 +1,232 @@
+"""Stacks as tasks of Ray: the numbers, the second tries and the journal of local workers, also when a node is lost."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actbench.catalogue.datasets import DATASETS, Arrays, load
+from actbench.errors import UnusableEnvironmentError
+from actbench.experiment.records import TrialRecord
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import Stack, batched_tuple
+from actbench.runs import environment
+from actbench.runs.executors.local import Event, Limits, StackDone, StackStarted, TrialFailed
+from actbench.runs.executors.ray import connect_to_ray
+from actbench.runs.executors.ray_connection import QUIET
+from actbench.runs.executors.worker import train_with_torch
+from actbench.runs.runner import RunOptions, run_experiment
+from actbench.runs.state import RunState
+from actbench.store import folder as store
+from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
+from lost_workers import OnEpoch, is_running, poisoned
+from places import SUPPORT
+from program import TINY
+
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install ray"),
+    pytest.mark.skipif(sys.platform == "win32", reason="Ray's clusters are not made for Windows"),
+]
+NODE = {"node_ip_address": "127.0.0.1", "num_cpus": 1, "num_gpus": 0, "object_store_memory": 100 * 2**20}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A cluster whose first node has one core; its nodes find the tests' modules as this process does."""
+    folder = tempfile.mkdtemp(prefix="actbench-ray-", dir="/tmp")
+    with pytest.MonkeyPatch.context() as patch:
+        private = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "7" * 64}
+        places = {"RAY_TMPDIR": folder, "PYTHONPATH": os.pathsep.join([*sys.path, str(SUPPORT)])}
+        for name, value in (QUIET | private | places).items():
+            patch.setenv(name, value)
+        import ray.cluster_utils
+
+        cluster: Any = ray.cluster_utils.Cluster(True, head_node_args=NODE | {"include_dashboard": False})
+        yield cluster
+        cluster.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> list[Stack]:
+    return batched_tuple(list(make_plan(experiment_from(TWO_ACTIVATIONS, tmp_path)).trials().values()), 2)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Arrays:
+    return load(DATASETS["digits"], Path())
+
+
+def stuck_away_from(
+    home: str, folder: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch
+) -> list[TrialRecord]:
+    """Never ends on another node than this one, where it waits until that has begun."""
+    import ray
+
+    if ray.get_runtime_context().get_node_id() != home:
+        (folder / "stuck").touch()
+        time.sleep(3600)
+    while not (folder / "stuck").exists():
+        time.sleep(0.01)
+    return train_with_torch(stack, arrays, device, on_epoch)
+
+
+def test_a_sweep_that_loses_a_node_has_the_bits_and_the_table_of_local_workers(cluster: Any, tmp_path: Path) -> None:
+    experiment = experiment_from(TINY, tmp_path)
+    local = RunOptions(tmp_path / "local", Path(), device="cpu", jobs=2)
+    folder = run_experiment(experiment, local, lambda state: None, print).folder
+    second = cluster.add_node(**NODE)
+
+    def lose(state: RunState) -> None:
+        if second in cluster.worker_nodes and (tmp_path / "stuck").exists():
+            cluster.remove_node(second, allow_graceful=False)
+
+    by_ray = RunOptions(tmp_path / "ray", Path(), device="cpu", executor="ray", ray_address=cluster.address)
+    train = partial(stuck_away_from, cluster.head_node.node_id, tmp_path)
+    result = run_experiment(experiment, by_ray, lose, print, train)
+    assert second not in cluster.worker_nodes
+    assert (result.trained, result.failed) == (12, 0)
+    records = [list(store.read_journal(one).records.values()) for one in (folder, result.folder)]
+    assert without_times(records[0]) == without_times(records[1])
+    for table in ("table.csv", "table.md"):
+        assert (folder / table).read_bytes() == (result.folder / table).read_bytes()
+    assert store.read_environment(folder) == store.read_environment(result.folder)
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("killed", "its worker process ended unexpectedly"),
+        ("exception", "ValueError: poison"),
+        ("hang", "its worker said nothing for 2 s"),
+    ],
+)
+def test_a_poisonous_trial_fails_alone_after_its_stack_has_been_tried_twice(
+    how: str, cause: str, cluster: Any, stacks: list[Stack], digits: Arrays, tmp_path: Path
+) -> None:
+    (tmp_path / "tries").mkdir()
+    events: list[Event] = []
+    train = partial(poisoned, how, tmp_path / "tries")
+    with connect_to_ray(train, "cpu", None, cluster.address, silence_seconds=2.0) as workers:
+        workers.run(stacks, digits, events.append)
+    (failed,) = [event for event in events if isinstance(event, TrialFailed)]
+    assert (failed.stack[0].seed, failed.stack[0].settings.model.activation.name) == (1, "relu")
+    assert failed.cause == cause
+    assert len([record for event in events if isinstance(event, StackDone) for record in event.records]) == 5
+    assert sorted(path.name.split("-")[0] for path in (tmp_path / "tries").iterdir()) == ["1", "2", "2"]
+
+
+def test_a_trial_that_takes_too_long_is_given_up_and_nothing_starts_when_the_time_is_over(
+    cluster: Any, stacks: list[Stack], digits: Arrays, tmp_path: Path
+) -> None:
+    events: list[Event] = []
+    train = partial(poisoned, "hang", tmp_path)
+    poison = next(trial for stack in stacks for trial in stack if trial.seed == 1)
+    with connect_to_ray(train, "cpu", None, cluster.address, limits=Limits(trial_seconds=0.5)) as workers:
+        workers.run([(poison,)], digits, events.append)
+        over = replace(workers, limits=Limits(is_over=lambda: True))
+        over.run(stacks, digits, events.append)
+    assert events == [StackStarted((poison,)), TrialFailed((poison,), "took longer than 0.5 s for each trial")]
+
+
+class Absent:
+    """What a node without our modules makes of them."""
+
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        return importlib.import_module, ("not_on_this_node",)
+
+
+def test_a_node_that_would_train_something_else_ends_the_run_and_fails_no_trial(
+    cluster: Any, stacks: list[Stack], digits: Arrays
+) -> None:
+    events: list[Event] = []
+    with connect_to_ray(fake_train, "cpu", None, cluster.address) as workers:
+        other = replace(workers, own={**workers.own, "torch": "1.0", "actbench": "0.0"})
+        with pytest.raises(UnusableEnvironmentError, match=r"actbench .* \(here 0\.0\), torch .* \(here 1\.0\)"):
+            other.run(stacks, digits, events.append)
+        without: Any = Absent()
+        with pytest.raises(UnusableEnvironmentError, match=r"No module named 'not_on_this_node'"):
+            replace(workers, train=without).run(stacks, digits, events.append)
+        no_card = replace(workers, device="cuda", start_seconds=0.2)
+        with pytest.raises(
+            UnusableEnvironmentError, match=r"has started none of \d stacks for 0 s: are nodes with free GPUs"
+        ):
+            no_card.run(stacks, digits, events.append)
+    assert events == []
+    with (
+        pytest.raises(UnusableEnvironmentError, match="has no GPU"),
+        connect_to_ray(fake_train, "cuda", None, cluster.address),
+    ):
+        pass
+
+
+def test_what_another_processor_has_trained_is_recorded_as_such(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor = environment.describe_machine()["processor"]
+    monkeypatch.setattr(environment, "processor_name", lambda: "another")
+    options = RunOptions(tmp_path / "ray", Path(), device="cpu", executor="ray", ray_address=cluster.address)
+    experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
+    folder = run_experiment(experiment, options, lambda state: None, print, fake_train).folder
+    (trained,) = {record.environment for record in store.read_journal(folder).records.values()}
+    kept = store.environments_by_id(folder)
+    assert {one["processor"] for one in kept.values()} == {"another", processor}
+    assert kept[str(trained)]["processor"] == processor
+
+
+PARENT = """
+import json, sys
+from types import SimpleNamespace
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from actbench.ray_executor import connect_to_ray
+from lost_workers import busy_forever
+from processes import listening, processes_below
+import os
+with connect_to_ray(busy_forever, "cpu", 2, None) as workers:
+    def show(event):
+        pids = processes_below(os.getpid())
+        chosen = {{key: os.environ[key] for key in ("RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED")}}
+        print(json.dumps([pids, listening([os.getpid(), *pids]), chosen]), flush=True)
+    trial = SimpleNamespace(settings=SimpleNamespace(train=SimpleNamespace(precision="float32")))
+    workers.run([(trial,), (trial,)], object(), show)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_ray_of_ones_own_keeps_to_this_machine_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    program = tmp_path / "parent.py"
+    program.write_text(PARENT.format(tests=str(SUPPORT)), encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pids, addresses, chosen = json.loads(parent.stdout.readline())
+        parent.send_signal(signal.SIGINT)
+        said = parent.communicate()
+    assert chosen == {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+    assert parent.returncode == -signal.SIGINT, said[1]
+    assert said[1].rstrip().endswith("KeyboardInterrupt")
+    assert len(pids) > 2
+    loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+    assert addresses
+    assert set(addresses) <= loopback
+    deadline = time.monotonic() + 2
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
+        pass
+    assert not any(map(is_running, pids))

@@ -1,0 +1,38 @@
+"""What a machine cannot do is refused before anything is trained, in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from actbench.errors import UnusableEnvironmentError
+from actbench.runs.environment import require_bf16
+from actbench.runs.runner import RunOptions, run_experiment
+from builders import experiment_from, fake_train
+
+IN_BF16 = "data: {train: 60, test: 20}\nmodel: {hidden: [4]}\ntrain: {epochs: 1, precision: bf16}\nseeds: 2\n"
+
+
+def test_a_processor_without_bf16_is_told_so_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1)
+    with pytest.raises(UnusableEnvironmentError, match=r"cannot multiply in bf16.*use float32"):
+        run_experiment(experiment_from(IN_BF16, tmp_path), options, lambda state: None, print, fake_train)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_processor_with_bf16_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1)
+    assert (
+        run_experiment(experiment_from(IN_BF16, tmp_path), options, lambda state: None, print, fake_train).trained == 2
+    )
+
+
+def test_bf16_is_for_the_cpu_only() -> None:
+    with pytest.raises(UnusableEnvironmentError, match="not for cuda; use --device cpu"):
+        require_bf16("cuda")

@@ -1,0 +1,82 @@
+"""What is said before a run: trials, time, and what its seeds can show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from actbench.runs.forecast import plan_sections
+from actbench.statistics.power import detectable_difference, shown_difference
+from actbench.store.results import load_results
+from builders import experiment_from
+from program import actbench
+
+TUNED = """
+name: planned
+data: {dataset: mnist}
+model: {hidden: [8]}
+train: {epochs: 2}
+vary: {model.activation: [relu, tanh, gelu]}
+tune: {train.lr: [1e-3, 1e-2]}
+tuning_seeds: 2
+seeds: 18
+baseline: {model.activation: relu}
+"""
+
+
+def rows(text: str, folder: Path, workers: int = 2) -> dict[str, str]:
+    section, _ = plan_sections(experiment_from(text, folder), None, workers)
+    return {row[0]: row[1] for row in section.rows}
+
+
+def test_tuning_and_final_trials_are_counted(tmp_path: Path) -> None:
+    found = rows(TUNED, tmp_path)
+    assert found["arms"] == "3"
+    assert found["tuning trials"].startswith("12 (4 for each arm")
+    assert found["final trials"] == "54 (18 seeds)"
+    assert "tuning trials" not in rows(TUNED.replace("tune:", "#").replace("tuning_seeds:", "#"), tmp_path)
+
+
+def test_twice_the_workers_take_half_the_time(tmp_path: Path) -> None:
+    long = TUNED.replace("epochs: 2", "epochs: 2000")
+    one, two = (rows(long, tmp_path, workers)["time"] for workers in (1, 2))
+    minutes = [[int(part) for part in text.split()[1].split(":")] for text in (one, two)]
+    seconds = [sum(60 ** (len(parts) - 1 - i) * part for i, part in enumerate(parts)) for parts in minutes]
+    assert seconds[0] == pytest.approx(2 * seconds[1], abs=2)
+
+
+def test_the_tables_of_the_reference_come_out_for_mnist(tmp_path: Path) -> None:
+    _, power = plan_sections(experiment_from(TUNED, tmp_path), None, 1)
+    assert [row[:2] for row in power.rows][:3] == [["0.05", "65"], ["0.10", "18"], ["0.20", "7"]]
+    assert power.header[2] == "seeds, 2 comparisons"
+    assert "10,000 test images" in power.notes[-1]
+
+
+def test_seeds_that_can_show_nothing_are_told_so(tmp_path: Path) -> None:
+    _, power = plan_sections(experiment_from(TUNED.replace("seeds: 18", "seeds: 3"), tmp_path), None, 1)
+    assert "The 3 seeds planned here can show nothing: it takes at least 7." in power.notes
+    assert shown_difference(3, 0.001, comparisons=2) is None
+    assert shown_difference(8, 0.001, comparisons=2) == detectable_difference(8, 0.001, comparisons=2)
+
+
+def test_a_smaller_test_set_scatters_more(tmp_path: Path) -> None:
+    _, power = plan_sections(experiment_from(TUNED.replace("dataset: mnist", "dataset: digits"), tmp_path), None, 1)
+    assert "360 test images" in power.notes[-1]
+    assert int(power.rows[1][1]) > 400
+
+
+def test_a_pilot_gives_time_and_spread(tiny: Path) -> None:
+    pilot = load_results(tiny / "results" / "tiny", tiny)
+    trials, power = plan_sections(pilot.experiment, pilot, 1)
+    assert "from 12 trials" in trials.notes[0]
+    assert power.notes[-1].startswith("Spread: the sd of differences")
+    assert power.header[2] == "seeds, 2 comparisons"
+
+
+def test_the_verb_plans_without_torch_or_data_and_takes_the_experiments_own_results(tiny: Path, tmp_path: Path) -> None:
+    finished = actbench("plan", "tiny.yaml", folder=tiny)
+    assert finished.returncode == 0, finished.stderr
+    assert "from 12 trials in results/tiny" in finished.stdout
+    (tmp_path / "planned.yaml").write_text(TUNED, encoding="utf-8")
+    assert "a guess from 30 billion operations" in actbench("plan", "planned.yaml", folder=tmp_path).stdout

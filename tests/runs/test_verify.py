@@ -1,0 +1,333 @@
+"""`actbench verify`: whatever is wrong with a result folder is named, and nothing in it is changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import TRAINING_CODE_VERSION
+from actbench.plan.plan import make_plan
+from actbench.plan.stacks import Stack
+from actbench.runs.verify import is_whole, verify_folder
+from actbench.store import folder as store
+from builders import TWO_ACTIVATIONS, experiment_from
+from fake_runs import Counting, run
+from in_process import Answer, invoke
+from journals import body_of, sealed
+
+TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")
+FILES = (store.EXPERIMENT, store.ENVIRONMENT, store.PLAN, store.JOURNAL)
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return experiment_from(TWO_ACTIVATIONS, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished experiment's folder, to be copied."""
+    root = tmp_path_factory.mktemp("finished")
+    return run(experiment_from(TWO_ACTIVATIONS, root), root).folder
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A finished experiment's folder, to be damaged."""
+    return shutil.copytree(finished, tmp_path / "results" / "made-up")
+
+
+def bad(folder: Path) -> list[tuple[str, int | None, str]]:
+    """Where something is wrong, and what."""
+    return [(finding.where, finding.line, finding.what) for finding in verify_folder(folder) if finding.is_bad()]
+
+
+def notes(folder: Path) -> list[tuple[str, str]]:
+    return [(finding.where, finding.what) for finding in verify_folder(folder) if finding.state == "note"]
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    return (folder / store.JOURNAL).read_bytes().splitlines(keepends=True)
+
+
+def write_lines(folder: Path, *lines: bytes) -> None:
+    (folder / store.JOURNAL).write_bytes(b"".join(lines))
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in [*folder.iterdir(), folder] if
+            path.is_file()} | {".": (b"", folder.stat().st_mtime_ns)}  # fmt: skip
+
+
+def test_a_finished_experiments_folder_is_whole(folder: Path) -> None:
+    findings = verify_folder(folder)
+    assert is_whole(findings)
+    assert [finding.where for finding in findings] == [*FILES, "trials", *TABLES]
+    assert {finding.state for finding in findings} == {"ok"}
+    assert findings[0].what == "2 arms x 3 seeds"
+    assert findings[3].what == "6 whole lines, 0 damaged"
+    assert findings[4].what == "6 of 6 are there"
+
+
+def test_a_real_runs_folder_is_whole(tiny: Path) -> None:
+    assert bad(tiny / "results" / "tiny") == []
+
+
+def test_damaged_lines_are_named_by_their_number_and_what_is_wrong_with_them(folder: Path) -> None:
+    one, two, three, *others = lines_of(folder)
+    write_lines(folder, one, two[:50] + b"\n", b"\n", three.replace(b'"cpu"', b'"gpu"'), *others)
+    assert bad(folder)[:4] == [
+        (store.JOURNAL, None, "4 whole lines, 2 damaged"),
+        (store.JOURNAL, 2, "cut short or overwritten: there is no checksum at its end"),
+        (store.JOURNAL, 4, "changed: its checksum does not fit"),
+        ("trials", None, "4 of 6 are there; not all of relu"),
+    ]
+
+
+def test_very_many_damaged_lines_are_counted_and_the_first_are_shown(folder: Path) -> None:
+    write_lines(folder, *lines_of(folder), b"x\n" * 50)
+    found = [finding for finding in bad(folder) if finding[0] == store.JOURNAL]
+    assert found[0][2] == "6 whole lines, 50 damaged"
+    assert [line for _, line, _ in found[1:-1]] == list(range(7, 27))
+    assert found[-1] == (store.JOURNAL, None, "and 30 damaged lines more")
+
+
+def test_a_line_with_the_id_of_another_trial_is_damage_that_only_a_hand_can_mend(folder: Path) -> None:
+    records = list(store.read_journal(folder).records.values())
+    swapped = sealed(body_of(records[0], {"trial": records[5].trial, "test_correct_count": 1}))
+    write_lines(folder, *lines_of(folder)[:5], swapped)
+    (finding,) = [one for one in verify_folder(folder) if one.by_hand and one.is_bad()]
+    assert (finding.where, finding.line, finding.state) == (store.JOURNAL, 6, "damaged")
+    assert finding.what == f"its settings or its seed are not those of the trial {records[5].trial} that it names"
+    other_seed = sealed(body_of(records[5], {"seed": 7}))
+    write_lines(folder, *lines_of(folder)[:5], other_seed)
+    assert [one.line for one in verify_folder(folder) if one.by_hand and one.is_bad()] == [6]
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize(("change", "line", "what"), [
+    (lambda text: text[:-1] + b"0\n", None, "not as the journal gives it"),
+    (lambda text: text.replace(b"\n", b"\r\n"), 1, "not as the journal gives it"),
+    (lambda text: text + b"\n", None, "not as the journal gives it"),
+    (lambda text: b"", 1, "not as the journal gives it"),
+    (None, None, "not there"),
+])  # fmt: skip
+def test_a_derived_file_that_is_not_what_the_journal_gives_is_named_with_the_first_line_that_differs(
+    name: str, change: Callable[[bytes], bytes] | None, line: int | None, what: str, folder: Path
+) -> None:
+    path = folder / name
+    if change is None:
+        path.unlink()
+    else:
+        path.write_bytes(change(path.read_bytes()))
+    ((where, found_line, found),) = bad(folder)
+    assert (where, found) == (name, what)
+    assert found_line is not None or change is None
+    assert line is None or found_line == line
+
+
+def test_the_line_of_a_table_in_which_a_number_was_changed_is_named(folder: Path) -> None:
+    path = folder / "trials.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:3], lines[3].replace("0.25", "0.26"), *lines[4:]]))
+    assert bad(folder) == [("trials.csv", 4, "not as the journal gives it")]
+
+
+def test_a_table_that_nothing_gives_is_damage(folder: Path) -> None:
+    (folder / "claims.csv").write_text("claim,verdict\n")
+    assert bad(folder) == [("claims.csv", None, "there is nothing in the journal that it could be derived from")]
+
+
+def test_a_table_that_is_a_folder_is_damage(folder: Path) -> None:
+    (folder / "table.md").unlink()
+    (folder / "table.md").mkdir()
+    assert bad(folder) == [("table.md", None, "cannot be read (Is a directory)")]
+
+
+BAD_JSON = {
+    "nothing": b"", "half": b'{"id": "a"', "no mapping": b"[1]", "NaN": b'{"id": NaN, "seeds": [1]}',
+    "deep": b"[" * 9999,
+    "not UTF-8": b'{"id": "\xff"}', "a mapping inside": b'{"id": {}, "seeds": {}}',
+    "no list of earlier ones": b'{"id": "a", "seeds": [1], "earlier": 5}',
+    "one earlier one that is none": b'{"id": "a", "seeds": [1], "earlier": [{"id": "b", "seeds": [2]}, 7]}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [store.ENVIRONMENT, store.PLAN])
+@pytest.mark.parametrize("content", BAD_JSON.values(), ids=BAD_JSON)
+def test_a_json_file_that_says_nothing_sensible_is_damage(name: str, content: bytes, folder: Path) -> None:
+    (folder / name).write_bytes(content)
+    assert (name, None, "not what actbench writes there") in bad(folder)
+    assert {where for where, _, _ in bad(folder)} <= {name, "table.md"}
+
+
+@pytest.mark.parametrize("name", [store.ENVIRONMENT, store.PLAN])
+def test_a_json_file_that_is_not_there_is_missing(name: str, folder: Path) -> None:
+    (folder / name).unlink()
+    assert bad(folder) == [(name, None, "not there")]
+
+
+def test_a_plan_that_is_not_the_experiments_is_damage(folder: Path) -> None:
+    plan = store.read_plan(folder)
+    (folder / store.PLAN).write_text(json.dumps(plan | {"margin": 0.5}))
+    assert bad(folder) == [(store.PLAN, None, "not the plan that follows from the experiment and the tuning trials")]
+    (folder / store.PLAN).write_text(json.dumps(plan | {"earlier": [plan | {"margin": 0.5}]}))
+    assert [where for where, _, _ in bad(folder)] == ["table.md"]
+
+
+@pytest.mark.parametrize("content", [b"vary: [", b"model: {hidden: [x]}\nseeds: -1\n", b"\xff", None])
+def test_an_experiment_that_cannot_be_read_is_damage_and_lines_are_looked_at_all_the_same(
+    content: bytes | None, folder: Path
+) -> None:
+    path = folder / store.EXPERIMENT
+    path.unlink() if content is None else path.write_bytes(content)
+    write_lines(folder, *lines_of(folder), b"damage\n")
+    found = bad(folder)
+    assert [(where, line) for where, line, _ in found] == [
+        (store.EXPERIMENT, None), (store.JOURNAL, None), (store.JOURNAL, 7),
+    ]  # fmt: skip
+    assert "trials and tables cannot be checked without it" in found[0][2]
+    assert "\n" not in found[0][2]
+
+
+def test_missing_trials_are_counted_and_their_arms_named(folder: Path) -> None:
+    write_lines(folder, *lines_of(folder)[:-1])
+    assert bad(folder)[0] == ("trials", None, "5 of 6 are there; not all of tanh")
+
+
+def test_an_interrupted_run_leaves_a_folder_that_lacks_nothing_but_trials_and_tables(tmp_path: Path) -> None:
+    text = "name: made-up\nvary: {model.hidden: [[4], [5]]}\nseeds: 3\n"
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment_from(text, tmp_path), tmp_path, Counting(stop_after=1))
+    lacking = [where for where, _, _ in bad(tmp_path / "results" / "made-up")]
+    assert lacking == ["trials", "trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md"]
+
+
+def test_a_folder_whose_journal_is_gone_lacks_everything(folder: Path) -> None:
+    (folder / store.JOURNAL).unlink()
+    assert bad(folder)[:2] == [(store.JOURNAL, None, "not there"), ("trials", None,
+                               "0 of 6 are there; not all of relu; tanh")]  # fmt: skip
+
+
+def test_notes_are_nothing_that_has_to_be_mended(experiment: Experiment, tmp_path: Path) -> None:
+    poison = next(iter(make_plan(experiment).trials()))
+
+    def fail(stack: Stack) -> Exception | None:
+        return ValueError("poison") if poison in [trial.id for trial in stack] else None
+
+    run(experiment, tmp_path, Counting(fail))
+    fewer = experiment_from(TWO_ACTIVATIONS.replace("[relu, tanh]", "[relu]"), tmp_path)
+    folder = run(fewer, tmp_path, Counting(fail)).folder
+    (folder / ".table.csv-a1b2c3_z").write_text("half")
+    (folder / store.DAMAGED).write_text("damage")
+    assert notes(folder) == [
+        ("trials", "1 trial failed; the next run tries again"),
+        ("trials", "3 trials of the journal not of this experiment as it is now"),
+        ("trials", "1 line of the journal for trials that have another line"),
+        (".table.csv-a1b2c3_z", "a temporary file of a run that was killed; the next run removes it"),
+        (store.DAMAGED, "lines of the journal that earlier runs have set aside; nothing reads it"),
+    ]
+    assert is_whole(verify_folder(folder))
+
+
+def test_trials_of_another_training_code_are_said_to_be_that(folder: Path) -> None:
+    environment = store.read_environment(folder)
+    (folder / store.ENVIRONMENT).write_text(json.dumps(environment | {"training_code": 99}))
+    record = next(iter(store.read_journal(folder).records.values()))
+    write_lines(folder, *lines_of(folder), sealed(body_of(record, {"trial": "0123456789abcdef"})))
+    assert notes(folder) == [
+        ("trials", "1 trial of the journal not of this experiment as it is now (trained by training code 99; this is "
+         f"{TRAINING_CODE_VERSION})"),
+    ]  # fmt: skip
+
+
+def test_trials_of_an_environment_that_is_not_listed_are_noted(folder: Path) -> None:
+    record = next(iter(store.read_journal(folder).records.values()))
+    (folder / store.ENVIRONMENT).write_text(json.dumps({"id": "other"}))
+    assert record.environment
+    assert notes(folder) == [("trials", "1 environment in which trials were trained, not in environment.json")]
+
+
+def test_a_folder_of_something_else_is_no_result_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="not a result folder"):
+        verify_folder(tmp_path)
+    with pytest.raises(ConfigurationError, match="not a result folder"):
+        verify_folder(tmp_path / "nowhere")
+
+
+def test_a_mistyped_result_folder_is_answered_with_its_nearest_neighbours(folder: Path) -> None:
+    wrong = folder.with_name(f"{folder.name}s")
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(str(wrong))}: not .*; did you mean {folder.name}\\?$"):
+        verify_folder(wrong)
+
+
+def test_a_journal_that_cannot_be_read_is_an_environment_problem(folder: Path) -> None:
+    (folder / store.JOURNAL).unlink()
+    (folder / store.JOURNAL).mkdir()
+    with pytest.raises(UnusableEnvironmentError, match=r"trials.jsonl: cannot be read \(Is a directory\)"):
+        verify_folder(folder)
+
+
+def said(*arguments: str | Path) -> Answer:
+    return invoke("verify", *arguments)
+
+
+def test_the_exit_code_is_0_where_all_is_whole_and_1_where_not_and_nothing_is_changed(folder: Path) -> None:
+    before = snapshot(folder)
+    whole = said(folder)
+    assert (whole.exit_code, whole.stderr) == (0, "")
+    assert "Whole: every line of the journal is a record" in whole.stdout
+    assert snapshot(folder) == before
+    (folder / "table.csv").write_text("")
+    write_lines(folder, *lines_of(folder)[1:], b"\x1b]0;gone\x07\n")
+    (folder / ".table.csv-abcdefgh").touch()
+    before = snapshot(folder)
+    broken = said(folder)
+    assert (broken.exit_code, broken.stderr) == (1, "")
+    assert "trials.jsonl:6" in broken.stdout
+    assert "\x1b" not in broken.stdout
+    assert snapshot(folder) == before
+
+
+def test_json_is_one_document(folder: Path) -> None:
+    (folder / "table.csv").unlink()
+    answer = said(folder, "--format", "json")
+    assert answer.exit_code == 1
+    document = json.loads(answer.stdout)
+    assert (document["schema"], document["folder"], document["whole"]) == (1, str(folder), False)
+    assert {"where": "table.csv", "line": None, "state": "missing", "found": "not there"} in document["findings"]
+    assert [one["where"] for one in document["findings"] if one["state"] != "ok"] == ["table.csv"]
+
+
+@pytest.mark.parametrize(("damage", "is_advised"), [
+    (lambda folder: (folder / "table.csv").unlink(), True),
+    (lambda folder: (folder / store.ENVIRONMENT).unlink(), False),
+    (lambda folder: (folder / store.JOURNAL).write_text("damage"), True),
+])  # fmt: skip
+def test_the_advice_is_a_command_that_makes_the_folder_whole_where_one_can(
+    damage: Callable[[Path], object], is_advised: bool, folder: Path, experiment: Experiment, tmp_path: Path
+) -> None:
+    moved = folder.rename(folder.with_name("another-name"))
+    damage(moved)
+    told = said(moved).stdout
+    command = f"actbench run {moved / store.EXPERIMENT} --results {moved.parent} --set name=another-name"
+    assert (command in told) == is_advised
+    assert ("put them back from a copy" in told) != is_advised
+    run(replace(experiment, name="another-name"), tmp_path)
+    assert is_whole(verify_folder(moved)) == is_advised
+
+
+def test_an_unreadable_folder_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for where in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "no such folder"):
+        answer = said(where)
+        assert (answer.exit_code, answer.stdout) == (2, "")
+        assert "not a result folder" in answer.stderr
