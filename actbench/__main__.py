@@ -1,6 +1,6 @@
 """`python -m actbench`."""
 
-from actbench.cli import main
+from actbench.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -76,7 +76,7 @@ def run(
     """
     from actbench.catalogue.custom_files import own_files_in_use
     from actbench.catalogue.datasets import data_folder
-    from actbench.command_line import parse_jobs, say
+    from actbench.cli.options import parse_jobs, say
     from actbench.config.opening import open_experiment
     from actbench.runs.progress import progress
     from actbench.runs.runner import RunOptions, run_experiment
@@ -141,7 +141,7 @@ def _read(folder: str | Path | ResultFolder | None, root: str | Path) -> Results
 
 
 def _seconds(name: str, given: str | float | None) -> float | None:
-    from actbench.command_line import parse_duration
+    from actbench.cli.options import parse_duration
 
     return parse_duration(name, f"{given:f}" if isinstance(given, int | float) else given)
 

@@ -10,7 +10,7 @@ import typer
 
 from actbench.catalogue.datasets import data_folder, is_present
 from actbench.catalogue.registry import did_you_mean
-from actbench.command_line import say, verb
+from actbench.cli.options import say, verb
 from actbench.errors import EXIT_INTERRUPTED, ConfigurationError, UnusableEnvironmentError
 from actbench.render.terminal import print_sections
 from benchmarks.contest import CONTESTANTS

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from actbench import errors
-from actbench.completion import decorated_names
+from actbench.cli.completion import decorated_names
 from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.records import TrialRecord

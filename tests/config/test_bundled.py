@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.completion import experiments
+from actbench.cli.completion import experiments
 from actbench.config.bundled import bundled_experiments, find_experiment, what_it_asks
 from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError

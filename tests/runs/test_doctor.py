@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from actbench.catalogue.datasets import DATASETS
-from actbench.cli import app
+from actbench.cli.app import app
 from actbench.render.terminal import fitting_columns
 from actbench.runs import doctor, import_probe
 from actbench.runs.doctor import examine, probe_imports

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
-from actbench.command_line import parse_duration
+from actbench.cli.options import parse_duration
 from actbench.errors import EXIT_TRIALS_FAILED, ConfigurationError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from actbench.cli import app
+from actbench.cli.app import app
 from own_files import own_file
 from watched import EXPERIMENT, PRIVATE, VERBS, Walk, watch
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas
 import pytest
 
-from actbench.command_line import say
+from actbench.cli.options import say
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
 from actbench.report.tables import to_csv

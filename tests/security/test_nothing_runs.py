@@ -151,7 +151,7 @@ def test_settings_of_matplotlib_in_the_current_folder_change_no_picture(among_st
 
 
 @pytest.mark.parametrize(
-    "code", ["__import__('os').system('touch RAN')", "os:system", "actbench.cli:main", "./evil.py"]
+    "code", ["__import__('os').system('touch RAN')", "os:system", "actbench.cli.app:main", "./evil.py"]
 )
 @pytest.mark.parametrize("setting", [
     "model.activation", "model.output", "model.init", "train.loss", "train.optimizer", "data.dataset",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from actbench.cli import app
+from actbench.cli.app import app
 
 
 @dataclass(frozen=True)

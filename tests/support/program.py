@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.cli import main
+from actbench.cli.app import main
 
 TINY = """
 name: tiny

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from actbench.catalogue.datasets import Arrays
-from actbench.cli import main
+from actbench.cli.app import main
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.store.results import Results

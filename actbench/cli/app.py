@@ -15,22 +15,22 @@ from typing import Annotated
 import typer
 
 from actbench import errors
-from actbench.cli_catalogue import list_catalogue, show
-from actbench.cli_challenge import challenge
-from actbench.cli_check import check
-from actbench.cli_data import data, fetch
-from actbench.cli_doctor import doctor
-from actbench.cli_experiment import init, plan, schema, summary, validate
-from actbench.cli_export import export
-from actbench.cli_merge import merge
-from actbench.cli_results import compare, report
-from actbench.cli_run import run
-from actbench.cli_status import status
-from actbench.cli_verify import verify
-from actbench.command_line import EXIT_CODES, drop_what_was_not_said, say, say_what_failed
-from actbench.completion_values import put_split_words_together
-from actbench.interruption import end_at_once
-from actbench.usage import help_wanted, unknown_words
+from actbench.cli.catalogue import list_catalogue, show
+from actbench.cli.challenge import challenge
+from actbench.cli.check import check
+from actbench.cli.data import data, fetch
+from actbench.cli.doctor import doctor
+from actbench.cli.experiments import init, plan, schema, summary, validate
+from actbench.cli.export import export
+from actbench.cli.merge import merge
+from actbench.cli.results import compare, report
+from actbench.cli.runs import run
+from actbench.cli.status import status
+from actbench.cli.verify import verify
+from actbench.cli.options import EXIT_CODES, drop_what_was_not_said, say, say_what_failed
+from actbench.cli.completion_values import put_split_words_together
+from actbench.cli.interruption import end_at_once
+from actbench.cli.usage import help_wanted, unknown_words
 from actbench.version import __version__
 
 PURPOSE = "Settle which activation, initialiser, loss or output is better, and how surely."

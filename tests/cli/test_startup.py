@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.cli import is_training
+from actbench.cli.app import is_training
 from actbench.version import __version__
 from places import CONFIGS
 from program import TINY
@@ -116,7 +116,7 @@ def slowness(compiled: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 def test_answers_are_in_time(case: str, tmp_path: Path, compiled: dict[str, str], slowness: float) -> None:
     limit = slowness * (AT_ONCE_SECONDS if case in AT_ONCE else SOON_SECONDS)
     arguments, environment = AT_ONCE.get(case) or (SOON[case], {})
-    code = f"import sys; sys.argv = ['actbench', *{arguments}]; from actbench.cli import main; main()"
+    code = f"import sys; sys.argv = ['actbench', *{arguments}]; from actbench.cli.app import main; main()"
     command = [sys.executable, "-c", code]
     best = min_until(limit, (own_seconds(command, tmp_path, compiled | environment) for _ in range(ROUNDS)))
     assert best < limit

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from actbench import errors
-from actbench.cli import FETCH, FIRST_STEPS, PURPOSE, VERBS, program
+from actbench.cli.app import FETCH, FIRST_STEPS, PURPOSE, VERBS, program
 from own_files import own_file
 from places import ROOT
 from program import Finished, actbench

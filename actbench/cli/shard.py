@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from actbench import errors
-from actbench.command_line import say
+from actbench.cli.options import say
 from actbench.plan.shards import Shard
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from actbench import errors
-from actbench.command_line import NamedFolder, TableOrJson, verb
+from actbench.cli.options import NamedFolder, TableOrJson, verb
 
 
 @verb

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actbench.cli import program
-from actbench.usage import help_wanted, unknown_words
+from actbench.cli.app import program
+from actbench.cli.usage import help_wanted, unknown_words
 from program import actbench, assert_one_message
 
 PROGRAM = program()

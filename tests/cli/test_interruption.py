@@ -16,7 +16,7 @@ import pytest
 
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import TrialRecord
-from actbench.interruption import Interrupted, interruptible
+from actbench.cli.interruption import Interrupted, interruptible
 from actbench.plan.stacks import Stack
 from actbench.runs.runner import RunOptions, run_experiment
 from actbench.runs.verify import verify_folder

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from actbench.cli_check import OwnFile
-from actbench.cli_run import run
-from actbench.command_line import DataFolder, Jobs, Overrides, ResultsRoot, Smoke, TableOrJson, say, verb
-from actbench.completion import dataset_names
+from actbench.cli.check import OwnFile
+from actbench.cli.runs import run
+from actbench.cli.options import DataFolder, Jobs, Overrides, ResultsRoot, Smoke, TableOrJson, say, verb
+from actbench.cli.completion import dataset_names
 
 
 @verb

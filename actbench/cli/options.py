@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
 import typer
 
 from actbench import errors
-from actbench.completion import experiments, python_files, result_folders
-from actbench.completion_values import arms, metrics, settings
-from actbench.interruption import Interrupted
+from actbench.cli.completion import experiments, python_files, result_folders
+from actbench.cli.completion_values import arms, metrics, settings
+from actbench.cli.interruption import Interrupted
 from actbench.text import visible
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from actbench.command_line import Folder, ResultsRoot, TableOrJson, verb
+from actbench.cli.options import Folder, ResultsRoot, TableOrJson, verb
 
 
 @verb

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from actbench.command_line import NamedFolder, TableOrJson, say, verb
+from actbench.cli.options import NamedFolder, TableOrJson, say, verb
 
 
 @verb

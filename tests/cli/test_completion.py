@@ -12,12 +12,12 @@ import pytest
 
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import names
-from actbench.cli import VERBS
-from actbench.completion import MOST_ENTRIES, experiment_files, result_folders
+from actbench.cli.app import VERBS
+from actbench.cli.completion import MOST_ENTRIES, experiment_files, result_folders
 from actbench.config.bundled import bundled_experiments
 from actbench.config.reader import SETTING_PATHS
 
-PROGRAM = "import sys; sys.argv[0] = 'actbench'; from actbench.cli import main; main()"
+PROGRAM = "import sys; sys.argv[0] = 'actbench'; from actbench.cli.app import main; main()"
 
 VARYING = """\
 vary:

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from actbench import errors
-from actbench.command_line import DataFolder, ResultsRoot, TableOrJson, say, verb
+from actbench.cli.options import DataFolder, ResultsRoot, TableOrJson, say, verb
 
 
 @verb
