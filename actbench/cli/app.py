@@ -18,19 +18,19 @@ from actbench import errors
 from actbench.cli.catalogue import list_catalogue, show
 from actbench.cli.challenge import challenge
 from actbench.cli.check import check
+from actbench.cli.completion_values import put_split_words_together
 from actbench.cli.data import data, fetch
 from actbench.cli.doctor import doctor
 from actbench.cli.experiments import init, plan, schema, summary, validate
 from actbench.cli.export import export
+from actbench.cli.interruption import end_at_once
 from actbench.cli.merge import merge
+from actbench.cli.options import EXIT_CODES, drop_what_was_not_said, say, say_what_failed
 from actbench.cli.results import compare, report
 from actbench.cli.runs import run
 from actbench.cli.status import status
-from actbench.cli.verify import verify
-from actbench.cli.options import EXIT_CODES, drop_what_was_not_said, say, say_what_failed
-from actbench.cli.completion_values import put_split_words_together
-from actbench.cli.interruption import end_at_once
 from actbench.cli.usage import help_wanted, unknown_words
+from actbench.cli.verify import verify
 from actbench.version import __version__
 
 PURPOSE = "Settle which activation, initialiser, loss or output is better, and how surely."
@@ -81,7 +81,7 @@ VERBS = (
     ),
     Verb(
         "schema", schema, "Print the JSON Schema of experiment files.",
-        ("actbench schema", "actbench schema > actbench.config.schema.json"),
+        ("actbench schema", "actbench schema > actbench.schema.json"),
     ),
     Verb(
         "validate", validate, "Check an experiment file.",

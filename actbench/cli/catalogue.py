@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from actbench.cli.options import TableOrJson, say, verb, with_own_files
 from actbench.cli.completion import function_names, kinds
+from actbench.cli.options import TableOrJson, say, verb, with_own_files
 from actbench.version import __version__
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from actbench import errors
-from actbench.cli.options import TableOrJson, say, verb
 from actbench.cli.completion import python_files
+from actbench.cli.options import TableOrJson, say, verb
 
 OwnFile = Annotated[
     Path,

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-SCHEMA_FILE = "actbench.config.schema.json"
+SCHEMA_FILE = "actbench.schema.json"
 BEFORE_VARIABLE = "_ACTBENCH_COMPLETE_BEFORE"
 EXPERIMENT, JOURNAL = "experiment.yaml", "trials.jsonl"
 LIST_SECTIONS = ("vary", "tune")

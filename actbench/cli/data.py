@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from actbench import errors
-from actbench.cli.options import DataFolder, TableOrJson, verb
 from actbench.cli.completion import dataset_names
+from actbench.cli.options import DataFolder, TableOrJson, verb
 
 
 @verb

@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from actbench import errors
-from actbench.cli.options import Config, DataFolder, Jobs, Overrides, ResultsRoot, ShardOption, TableOrJson, parse_jobs, say, verb, with_own_files
 from actbench.cli.completion import result_folders
+from actbench.cli.options import (
+    Config,
+    DataFolder,
+    Jobs,
+    Overrides,
+    ResultsRoot,
+    ShardOption,
+    TableOrJson,
+    parse_jobs,
+    say,
+    verb,
+    with_own_files,
+)
 from actbench.plan.shards import parse_shard
 
 if TYPE_CHECKING:

@@ -8,8 +8,24 @@ from typing import Annotated, Literal
 import typer
 
 from actbench import errors
-from actbench.cli.options import Baseline, ComparisonFormat, FigureFormat, FiguresFolder, Folder, Folders, HtmlFile, MetricName, OpenPage, ReportFormat, ResultsRoot, SharedRate, say, verb, with_own_files
 from actbench.cli.completion_values import factors
+from actbench.cli.options import (
+    Baseline,
+    ComparisonFormat,
+    FigureFormat,
+    FiguresFolder,
+    Folder,
+    Folders,
+    HtmlFile,
+    MetricName,
+    OpenPage,
+    ReportFormat,
+    ResultsRoot,
+    SharedRate,
+    say,
+    verb,
+    with_own_files,
+)
 
 
 @verb

@@ -11,10 +11,27 @@ import typer
 
 from actbench import errors
 from actbench.cli.experiments import load
-from actbench.cli.shard import end_shard, refuse_beside_shard
-from actbench.cli.options import Config, DataFolder, Jobs, Overrides, ResultsRoot, ShardOption, Smoke, TableOrJson, command_that_continues, farewell, parse_duration, parse_jobs, parse_ray_address, say, verb, with_own_files
-from actbench.config.bundled import find_experiment
 from actbench.cli.interruption import interruptible
+from actbench.cli.options import (
+    Config,
+    DataFolder,
+    Jobs,
+    Overrides,
+    ResultsRoot,
+    ShardOption,
+    Smoke,
+    TableOrJson,
+    command_that_continues,
+    farewell,
+    parse_duration,
+    parse_jobs,
+    parse_ray_address,
+    say,
+    verb,
+    with_own_files,
+)
+from actbench.cli.shard import end_shard, refuse_beside_shard
+from actbench.config.bundled import find_experiment
 from actbench.plan.shards import parse_shard
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from actbench.config.schema import schema_text
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import NAME_LENGTH
 
-SCHEMA_FILE = "actbench.config.schema.json"
+SCHEMA_FILE = "actbench.schema.json"
 MODELINE = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
 STARTER = """\
 # Which of three activations suits this network best? Change what you like; `actbench validate` finds every mistake.

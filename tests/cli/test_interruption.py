@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from actbench.catalogue.datasets import Arrays
-from actbench.experiment.records import TrialRecord
 from actbench.cli.interruption import Interrupted, interruptible
+from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.runs.runner import RunOptions, run_experiment
 from actbench.runs.verify import verify_folder

@@ -19,7 +19,7 @@ RESULTS = CONFIGS.parent / "results" / "mnist-tuned"
 HEAVY = {"torch", "torchvision", "pandas", "scipy", "numpy", "matplotlib", "sklearn"}
 MODULES_AFTER = """
 import sys
-from actbench.cli import main
+from actbench.cli.app import main
 sys.argv = ["actbench", *{arguments}]
 try:
     main()
@@ -148,7 +148,7 @@ class Watched:
 
 sys.stderr = watched = Watched(sys.stderr)
 sys.argv = ["actbench", "run", "tiny.yaml", "--jobs", "1", *sys.argv[1:]]
-from actbench.cli import main
+from actbench.cli.app import main
 try:
     main()
 except SystemExit as end:

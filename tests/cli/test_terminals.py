@@ -32,7 +32,7 @@ LINES = (
 )  # fmt: skip
 ONE_AFTER_ANOTHER = """
 import json, sys
-from actbench.cli import app
+from actbench.cli.app import app
 
 for line in json.loads(sys.argv[1]):
     try:

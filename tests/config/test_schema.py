@@ -108,11 +108,11 @@ def test_every_config_names_the_schema_that_lies_in_the_repository(path: Path) -
     first = path.read_text(encoding="utf-8").splitlines()[0]
     found = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
     assert found
-    assert (path.parent / found[1]).resolve() == ROOT / "configs" / "actbench.config.schema.json"
+    assert (path.parent / found[1]).resolve() == ROOT / "configs" / "actbench.schema.json"
 
 
 def test_the_schema_in_the_repository_is_what_the_program_prints(tmp_path: Path) -> None:
-    committed = (ROOT / "configs" / "actbench.config.schema.json").read_text(encoding="utf-8")
+    committed = (ROOT / "configs" / "actbench.schema.json").read_text(encoding="utf-8")
     assert committed == schema_text(), "run: actbench schema > configs/actbench.schema.json"
     finished = actbench("schema", folder=tmp_path)
     assert (finished.returncode, finished.stderr) == (0, "")

@@ -20,7 +20,7 @@ from program import actbench, assert_one_message
 def test_the_starter_is_valid_and_its_first_line_names_the_schema_beside_it(tmp_path: Path) -> None:
     finished = actbench("init", folder=tmp_path)
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.splitlines() == ["starter.yaml", "actbench.config.schema.json"]
+    assert finished.stdout.splitlines() == ["starter.yaml", "actbench.schema.json"]
     assert finished.stderr == "Next: actbench run starter.yaml\n"
     text = (tmp_path / "starter.yaml").read_text(encoding="utf-8")
     found = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)

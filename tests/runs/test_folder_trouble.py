@@ -18,6 +18,7 @@ from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
+from actbench.runs import runner
 from actbench.runs.verify import is_whole, verify_folder
 from actbench.store import folder as store
 from actbench.store.files import append_lines, replace_file
@@ -32,7 +33,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from actbench.runs import runner
-from actbench.folder_lock import locked
+from actbench.store.lock import locked
 with locked(Path(sys.argv[1])):
     print("inside", flush=True)
     sys.stdin.read()
@@ -178,7 +179,7 @@ LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
 sys.argv = ["actbench", "run", "tiny.yaml", "--jobs", "1"]
-from actbench.cli import main
+from actbench.cli.app import main
 main()
 """
 

@@ -12,6 +12,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.cli.app import main
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
+from actbench.runs import runner
 from actbench.store.results import Results
 from builders import fake_train
 

@@ -12,9 +12,9 @@ import resource
 from pathlib import Path
 import torch
 from actbench.catalogue.datasets import DATASETS, load
-from actbench.settings import TrialSettings
+from actbench.experiment.settings import TrialSettings
 from actbench.training.loop import train_stack
-from actbench.trials import make_trial
+from actbench.plan.trials import make_trial
 torch.set_num_threads(1)
 arrays = load(DATASETS["digits"], Path())
 settings = TrialSettings.model_validate({"model": {"hidden": (256, 128)}, "train": {"epochs": 1}})

@@ -52,7 +52,7 @@ import socket, sys
 def refuse(*arguments, **options):
     raise SystemExit(f"the network was asked for: {arguments}")
 socket.socket.connect = socket.getaddrinfo = refuse
-from actbench.cli import main
+from actbench.cli.app import main
 sys.argv = ["actbench", *sys.argv[1:]]
 main()
 """

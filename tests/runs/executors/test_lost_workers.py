@@ -105,7 +105,7 @@ def test_a_stack_that_fails_in_this_process_is_tried_again_too(
 PARENT = """
 import sys, os, threading, time
 sys.path[:0] = {path!r}
-from actbench.executors import start_workers
+from actbench.runs.executors.local import start_workers
 from lost_workers import busy_forever
 if __name__ == "__main__":
     with start_workers(busy_forever, "cpu", 2) as workers:

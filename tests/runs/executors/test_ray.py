@@ -194,7 +194,7 @@ import json, sys
 from types import SimpleNamespace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from actbench.ray_executor import connect_to_ray
+from actbench.runs.executors.ray import connect_to_ray
 from lost_workers import busy_forever
 from processes import listening, processes_below
 import os
