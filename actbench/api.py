@@ -76,10 +76,11 @@ def run(
     """
     from actbench.catalogue.custom_files import own_files_in_use
     from actbench.catalogue.datasets import data_folder
-    from actbench.cli.options import parse_jobs, say
     from actbench.config.opening import open_experiment
+    from actbench.runs.options import RunOptions, parse_jobs
     from actbench.runs.progress import progress
-    from actbench.runs.runner import RunOptions, run_experiment
+    from actbench.runs.runner import run_experiment
+    from actbench.text import say
 
     data = data_folder(Path(data_dir) if data_dir is not None else None)
     options = RunOptions(
@@ -141,7 +142,7 @@ def _read(folder: str | Path | ResultFolder | None, root: str | Path) -> Results
 
 
 def _seconds(name: str, given: str | float | None) -> float | None:
-    from actbench.cli.options import parse_duration
+    from actbench.runs.options import parse_duration
 
     return parse_duration(name, f"{given:f}" if isinstance(given, int | float) else given)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Sequence
 
 
 def visible(text: str) -> str:
@@ -23,3 +27,38 @@ def listed(names: Sequence[str]) -> str:
     *others, last = names
     comma, before_last = ("; ", "; and ") if any("," in name for name in names) else (", ", " and ")
     return f"{comma.join(others)}{before_last}{last}" if others else last
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """'; did you mean a, b or c?' for the nearest known names, or the empty string where none is near."""
+    near = difflib.get_close_matches(wrong.lower(), list(known), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if near[1:] else near)}?" if near else ""
+
+
+def say(*lines: str) -> None:
+    """Tell the user something beside the results, which cannot steer the terminal.
+
+    Where nobody listens, or the disk that takes it down is full, nothing that is at work stops for that.
+    """
+    with contextlib.suppress(OSError):
+        print(*map(visible, lines), sep="\n", file=sys.stderr, flush=True)
+
+
+def drop_what_was_not_said() -> None:
+    """Let go of what `say` could not write: Python would try again at its end, and give an exit code of its own."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def clock(seconds: float) -> str:
+    """`2:05`, or `1:02:05` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

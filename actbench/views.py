@@ -153,6 +153,6 @@ class ResultFolder:
 
 def compared(results: Sequence[Results], reference: Results | None, request: Request) -> ComparisonView:
     """The comparison that is asked for; what is missing or damaged is said on standard error."""
-    from actbench.cli.options import say
+    from actbench.text import say
 
     return ComparisonView(answer(results, reference, request, say), [*results, *([reference] if reference else [])])

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from actbench.catalogue.datasets import data_folder, is_present
-from actbench.catalogue.registry import did_you_mean
-from actbench.cli.options import say, verb
+from actbench.cli.options import verb
 from actbench.errors import EXIT_INTERRUPTED, ConfigurationError, UnusableEnvironmentError
 from actbench.render.terminal import print_sections
+from actbench.text import did_you_mean, say
 from benchmarks.contest import CONTESTANTS
 from benchmarks.job import FULL, QUICK, Job
 from benchmarks.machine import describe, head

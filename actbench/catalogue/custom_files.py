@@ -13,8 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from actbench.catalogue.origins import Origin, RegistrationError
-from actbench.catalogue.registry import Entry, added_from, adding_from, did_you_mean, forget
+from actbench.catalogue.registry import Entry, added_from, adding_from, forget
 from actbench.errors import ConfigurationError
+from actbench.text import did_you_mean
 
 LARGEST_FILE_BYTES = 1_000_000
 MODULE_PREFIX = "_own_pieces_"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from actbench.catalogue.kernels import Kernel
 from actbench.catalogue.origins import Origin, RegistrationError, require_own
+from actbench.text import did_you_mean
 
 Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
 Yields = Literal["scores", "bounded scores", "probabilities", "log-probabilities"]
@@ -267,12 +267,6 @@ def _load_installed() -> tuple[str, ...]:
     from actbench.catalogue.packages import load_installed
 
     return load_installed()
-
-
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """'; did you mean a, b or c?' for the nearest known names, or the empty string where none is near."""
-    near = difflib.get_close_matches(wrong.lower(), list(known), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if near[1:] else near)}?" if near else ""
 
 
 @cache

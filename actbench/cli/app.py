@@ -25,12 +25,13 @@ from actbench.cli.experiments import init, plan, schema, summary, validate
 from actbench.cli.export import export
 from actbench.cli.interruption import end_at_once
 from actbench.cli.merge import merge
-from actbench.cli.options import EXIT_CODES, drop_what_was_not_said, say, say_what_failed
+from actbench.cli.options import EXIT_CODES, say_what_failed
 from actbench.cli.results import compare, report
 from actbench.cli.runs import run
 from actbench.cli.status import status
 from actbench.cli.usage import help_wanted, unknown_words
 from actbench.cli.verify import verify
+from actbench.text import drop_what_was_not_said, say
 from actbench.version import __version__
 
 PURPOSE = "Settle which activation, initialiser, loss or output is better, and how surely."

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from actbench.cli.completion import function_names, kinds
-from actbench.cli.options import TableOrJson, say, verb, with_own_files
+from actbench.cli.options import TableOrJson, verb, with_own_files
+from actbench.text import say
 from actbench.version import __version__
 
 

@@ -9,8 +9,9 @@ import typer
 
 from actbench.cli.check import OwnFile
 from actbench.cli.completion import dataset_names
-from actbench.cli.options import DataFolder, Jobs, Overrides, ResultsRoot, Smoke, TableOrJson, say, verb
+from actbench.cli.options import DataFolder, Jobs, Overrides, ResultsRoot, Smoke, TableOrJson, verb
 from actbench.cli.runs import run
+from actbench.text import say
 
 
 @verb

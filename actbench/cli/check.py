@@ -9,7 +9,8 @@ import typer
 
 from actbench import errors
 from actbench.cli.completion import python_files
-from actbench.cli.options import TableOrJson, say, verb
+from actbench.cli.options import TableOrJson, verb
+from actbench.text import say
 
 OwnFile = Annotated[
     Path,

@@ -33,7 +33,7 @@ def fetch(
 ) -> None:
     """Download a dataset, unless it is there, and check it."""
     from actbench.catalogue import datasets
-    from actbench.catalogue.registry import did_you_mean
+    from actbench.text import did_you_mean
 
     if name not in datasets.DATASETS:
         near = did_you_mean(name, datasets.DATASETS) or f": {', '.join(datasets.DATASETS)}"

@@ -7,7 +7,8 @@ from pathlib import Path
 import typer
 
 from actbench import errors
-from actbench.cli.options import DataFolder, ResultsRoot, TableOrJson, say, verb
+from actbench.cli.options import DataFolder, ResultsRoot, TableOrJson, verb
+from actbench.text import say
 
 
 @verb

@@ -18,12 +18,12 @@ from actbench.cli.options import (
     ResultsRoot,
     ShardOption,
     TableOrJson,
-    parse_jobs,
-    say,
     verb,
     with_own_files,
 )
 from actbench.plan.shards import parse_shard
+from actbench.runs.options import parse_jobs
+from actbench.text import say
 
 if TYPE_CHECKING:
     from actbench.config.reader import Loaded

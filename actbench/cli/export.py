@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from actbench.cli.options import NamedFolder, TableOrJson, say, verb
+from actbench.cli.options import NamedFolder, TableOrJson, verb
+from actbench.text import say
 
 
 @verb

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from actbench.cli.completion import result_folders
-from actbench.cli.options import ResultsRoot, TableOrJson, say, verb
+from actbench.cli.options import ResultsRoot, TableOrJson, verb
+from actbench.text import say
 
 
 @verb

@@ -7,7 +7,6 @@ import functools
 import inspect
 import io
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,18 +19,13 @@ from actbench import errors
 from actbench.cli.completion import experiments, python_files, result_folders
 from actbench.cli.completion_values import arms, metrics, settings
 from actbench.cli.interruption import Interrupted
-from actbench.text import visible
+from actbench.text import say, visible
 
 if TYPE_CHECKING:
     from actbench.catalogue.custom_files import OwnFile
 
 P = ParamSpec("P")
 
-NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
-DURATION = re.compile(rf"(?:{NUMBER}h)?(?:{NUMBER}m)?(?:{NUMBER}s?)?", re.ASCII)
-LONGEST_DURATION_SECONDS = 365 * 24 * 3600.0
-LAST_PORT = 65535
-RAY_ADDRESS = re.compile(r"auto|[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}")
 
 EXIT_CODES = (
     ("0", "done"),
@@ -247,58 +241,6 @@ def _write_what_the_encoding_lacks_as_escapes() -> None:
     r"""Let standard output write what ASCII or a Windows code page cannot as `\u2265`, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def say(*lines: str) -> None:
-    """Tell the user something beside the results, which cannot steer the terminal.
-
-    Where nobody listens, or the disk that takes it down is full, nothing that is at work stops for that.
-    """
-    with contextlib.suppress(OSError):
-        print(*map(visible, lines), sep="\n", file=sys.stderr, flush=True)
-
-
-def drop_what_was_not_said() -> None:
-    """Let go of what `say` could not write: Python would try again at its end, and give an exit code of its own."""
-    try:
-        sys.stderr.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
-def parse_jobs(text: str) -> int | None:
-    """The number of worker processes that `--jobs` names; None for `auto`."""
-    if text == "auto":
-        return None
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1024:
-        return int(text)
-    raise errors.ConfigurationError(f"--jobs {text}: expected auto or a whole number from 1 to 1024")
-
-
-def parse_duration(option: str, text: str | None) -> float | None:
-    """The seconds that `90s`, `10m`, `1h30m` or a bare number of seconds stand for; None where nothing is given."""
-    if text is None:
-        return None
-    found = DURATION.fullmatch(text)
-    parts = found.groups() if found else (None, None, None)
-    seconds = sum(float(part or 0) * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
-    if not 0 < seconds <= LONGEST_DURATION_SECONDS:
-        raise errors.ConfigurationError(f"{option} {text}: expected a duration such as 90s, 10m, 2h or 1h30m")
-    return seconds
-
-
-def parse_ray_address(executor: str, text: str | None) -> str | None:
-    """The address of a Ray cluster, as far as it can be one and is asked for; None for a Ray of one's own."""
-    if text is None:
-        return None
-    if executor != "ray":
-        raise errors.ConfigurationError(f"--ray-address {text}: needs --executor ray")
-    if not RAY_ADDRESS.fullmatch(text) or (text != "auto" and int(text.rpartition(":")[2]) > LAST_PORT):
-        raise errors.ConfigurationError(
-            f"--ray-address {text}: expected auto or HOST:PORT, typed on a machine of the cluster (a client's ray:// "
-            "cannot tell progress)"
-        )
-    return text
 
 
 def farewell() -> str:

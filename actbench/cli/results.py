@@ -22,10 +22,10 @@ from actbench.cli.options import (
     ReportFormat,
     ResultsRoot,
     SharedRate,
-    say,
     verb,
     with_own_files,
 )
+from actbench.text import say
 
 
 @verb

@@ -23,16 +23,14 @@ from actbench.cli.options import (
     TableOrJson,
     command_that_continues,
     farewell,
-    parse_duration,
-    parse_jobs,
-    parse_ray_address,
-    say,
     verb,
     with_own_files,
 )
 from actbench.cli.shard import end_shard, refuse_beside_shard
 from actbench.config.bundled import find_experiment
 from actbench.plan.shards import parse_shard
+from actbench.runs.options import parse_duration, parse_jobs, parse_ray_address
+from actbench.text import say
 
 if TYPE_CHECKING:
     from actbench.runs.runner import RunResult
@@ -101,8 +99,9 @@ def run(
         return
     tell = _say_nothing if quiet else say
     with interruptible(farewell()) as interruption:
+        from actbench.runs.options import RunOptions
         from actbench.runs.progress import progress
-        from actbench.runs.runner import RunOptions, run_experiment
+        from actbench.runs.runner import run_experiment
         from actbench.store.results import result_folder
 
         folder = result_folder(results, experiment, part)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from actbench import errors
-from actbench.cli.options import say
 from actbench.plan.shards import Shard
+from actbench.text import say
 
 if TYPE_CHECKING:
     from actbench.experiment.definition import Experiment

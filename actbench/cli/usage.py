@@ -115,7 +115,7 @@ def _options(command: Command) -> dict[str, _Option]:
 
 
 def _near(wrong: str, known: Iterable[str]) -> str:
-    from actbench.catalogue.registry import did_you_mean
+    from actbench.text import did_you_mean
 
     return did_you_mean(wrong, known)
 

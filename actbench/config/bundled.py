@@ -61,7 +61,7 @@ def _is_there(file: Path) -> bool:
 
 
 def _unknown(name: str, bundled: list[str]) -> str:
-    from actbench.catalogue.registry import did_you_mean
+    from actbench.text import did_you_mean
 
     here = [file.name for ending in ENDINGS for file in sorted(Path().glob(f"*{ending}"))]
     near = did_you_mean(name, [*bundled, *here])

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from actbench.catalogue.recorded import not_loaded
-from actbench.catalogue.registry import did_you_mean
 from actbench.config.claims import read_expectations
 from actbench.config.overrides import apply_override
 from actbench.config.plain_keys import read_margin, read_name, read_seeds, read_tuning_seeds
@@ -21,6 +20,7 @@ from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import SECTIONS, Expectation, Experiment, Factor, Values
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, sentences, validated_setting, varied_values
+from actbench.text import did_you_mean
 
 KNOWN_KEYS = ("name", *SECTIONS, "vary", "tune", "tuning_seeds", "seeds", "baseline", "margin", "expect")
 MOST_ARMS = 10_000

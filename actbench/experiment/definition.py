@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from actbench.catalogue.recorded import Piece
-from actbench.catalogue.registry import did_you_mean
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, own_pieces
 from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings, TrialSettings
+from actbench.text import did_you_mean
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
 NAME_LENGTH = 64

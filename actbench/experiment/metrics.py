@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from actbench.catalogue.registry import did_you_mean
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.lazy import LazyModule
+from actbench.text import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np

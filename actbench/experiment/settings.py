@@ -10,7 +10,6 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from actbench.catalogue.datasets import DATASETS, Dataset
-from actbench.catalogue.registry import did_you_mean
 from actbench.experiment.choices import (
     FROZEN,
     Activation,
@@ -23,6 +22,7 @@ from actbench.experiment.choices import (
     parse_choice,
     shown,
 )
+from actbench.text import did_you_mean
 
 MOST_IMAGES = 10_000_000
 

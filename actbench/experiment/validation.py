@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from actbench.catalogue.registry import did_you_mean
 from actbench.experiment.choices import explain, shown
 from actbench.experiment.definition import SECTIONS, Factor, Values, value_to_yaml
 from actbench.experiment.settings import LayerSettings, TrialSettings
+from actbench.text import did_you_mean
 
 SettingPath = tuple[str | int, ...]
 Mistake = tuple[SettingPath, str]

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from actbench.catalogue.facts import saturation, values_and_derivatives
 from actbench.catalogue.gains import PUBLISHED_GAINS, backward_gain, gain, published_gain
-from actbench.catalogue.registry import Kind, did_you_mean, names
+from actbench.catalogue.registry import Kind, names
 from actbench.checks.claims import claims_about
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError
@@ -19,6 +19,7 @@ from actbench.lazy import LazyModule
 from actbench.render.sections import Section
 from actbench.report.figures import style
 from actbench.report.networks import bounds_text, entry_document
+from actbench.text import did_you_mean
 
 if TYPE_CHECKING:
     import torch

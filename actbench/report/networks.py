@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from actbench.catalogue.datasets import DATASETS, is_present, raw_folder
-from actbench.catalogue.registry import Entry, Kind, default_parameters, did_you_mean, entries
+from actbench.catalogue.registry import Entry, Kind, default_parameters, entries
 from actbench.config.bundled import bundled_experiments, what_it_asks
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Layer, count_parameters, resolve_layers
 from actbench.experiment.settings import TrialSettings
 from actbench.render.sections import Section
+from actbench.text import did_you_mean
 
 KINDS = (*get_args(Kind), "dataset", "experiment")
 

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from actbench.analysis.claims import JudgedClaim, judge_claims
 from actbench.analysis.comparison import Comparison, Question, compare, compare_samples, find_references, separable
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
-from actbench.catalogue.registry import did_you_mean
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, Values, parse_arm, values_to_yaml
 from actbench.experiment.metrics import Metric, parse_metric
@@ -28,6 +27,7 @@ from actbench.report.comparison import comparison_to_json
 from actbench.report.contents import comparison_sections, report_sections
 from actbench.report.tables import arms_table, to_csv
 from actbench.store.results import Results, is_result_folder, load_results
+from actbench.text import did_you_mean
 
 Format = Literal["table", "markdown", "csv", "json", "latex"]
 ReportFormat = Literal["table", "markdown", "latex"]

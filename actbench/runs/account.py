@@ -16,9 +16,10 @@ from actbench.plan.stacks import Stack
 from actbench.runs.events import arm_names, finished_texts, stack_text
 from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
 from actbench.runs.log import RunLog
-from actbench.runs.progress import LOG_INTERVAL_SECONDS, clock, describe
+from actbench.runs.progress import LOG_INTERVAL_SECONDS, describe
 from actbench.runs.state import RunState
 from actbench.store import folder as store
+from actbench.text import clock
 
 Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 

@@ -17,9 +17,9 @@ from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
 from actbench.runs.estimates import journal_bytes, speed_here, training_seconds, worker_bytes
-from actbench.runs.progress import clock
 from actbench.store import folder as store
 from actbench.store.results import known_trials, result_folder
+from actbench.text import clock
 
 
 @dataclass(frozen=True)

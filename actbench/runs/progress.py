@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from actbench.runs.state import RunState
+from actbench.text import clock
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,13 +38,6 @@ def counted(state: RunState) -> str:
     left = state.seconds_left()
     time_left = f", {clock(left)} left" if left is not None else ""
     return f"{state.done}/{state.total} trials, {share:.0%} of all epochs{time_left}"
-
-
-def clock(seconds: float) -> str:
-    """`2:05`, or `1:02:05` from an hour on."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 @contextmanager

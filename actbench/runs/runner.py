@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
@@ -17,47 +17,23 @@ from actbench.experiment.choices import Choice
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TRAINING_CODE_VERSION, Trial
 from actbench.plan.plan import Plan, make_plan, plan_to_json
-from actbench.plan.shards import Shard
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.runs.account import RunProgress, Uninterrupted, initial_state
-from actbench.runs.environment import DeviceOption, count_workers, describe_environment, require_bf16, resolve_device
+from actbench.runs.environment import count_workers, describe_environment, require_bf16, resolve_device
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
 from actbench.runs.executors.ray import connect_to_ray
 from actbench.runs.executors.worker import TrainStack, prepare_to_start, train_with_torch
 from actbench.runs.log import RunLog
 from actbench.runs.merge import take_over
+from actbench.runs.options import RunOptions
 from actbench.runs.state import RunState
 from actbench.store import folder as store
 from actbench.store.lock import locked
 from actbench.store.results import Results, known_trials, load_results, result_folder
 from actbench.version import __version__
-
-Executor = Literal["local", "ray"]
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line says about a run, apart from the experiment.
-
-    No stack starts after `most_seconds`; one may take `trial_seconds` for each of its trials. `asked` is how it says it
-    all, without paths, for the log; `verbosity` is how much of the log is said besides.
-    """
-
-    results: Path
-    data_folder: Path
-    device: DeviceOption = "auto"
-    jobs: int | None = None
-    fresh: bool = False
-    shard: Shard | None = None
-    executor: Executor = "local"
-    ray_address: str | None = None
-    most_seconds: float | None = None
-    trial_seconds: float | None = None
-    asked: str = ""
-    verbosity: int = 0
 
 
 @dataclass(frozen=True)

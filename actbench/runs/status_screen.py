@@ -14,10 +14,9 @@ from actbench.render.sections import Section
 from actbench.report.failures import failures_section
 from actbench.report.numbers import ABSENT
 from actbench.runs.dry_run import ArmToDo
-from actbench.runs.progress import clock
 from actbench.runs.shards import command_that_continues, next_step, root_of
 from actbench.store.results import Results
-from actbench.text import listed
+from actbench.text import clock, listed
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from actbench.catalogue.registry import did_you_mean
 from actbench.config.source import write_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.records import SCHEMA, TrialRecord
@@ -26,6 +25,7 @@ from actbench.store.journal import (
     raw_lines,
 )
 from actbench.store.lock import LOCK
+from actbench.text import did_you_mean
 from actbench.version import __version__
 
 EXPERIMENT, ENVIRONMENT, JOURNAL = "experiment.yaml", "environment.json", "trials.jsonl"

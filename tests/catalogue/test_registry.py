@@ -18,12 +18,12 @@ from actbench.catalogue.registry import (
     Kind,
     adding_from,
     default_parameters,
-    did_you_mean,
     entries,
     find,
     names,
     parameters_model,
 )
+from actbench.text import did_you_mean
 from places import ROOT
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

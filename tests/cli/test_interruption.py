@@ -18,7 +18,8 @@ from actbench.catalogue.datasets import Arrays
 from actbench.cli.interruption import Interrupted, interruptible
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
-from actbench.runs.runner import RunOptions, run_experiment
+from actbench.runs.options import RunOptions
+from actbench.runs.runner import run_experiment
 from actbench.runs.verify import verify_folder
 from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train

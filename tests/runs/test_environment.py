@@ -9,7 +9,8 @@ import torch
 
 from actbench.errors import UnusableEnvironmentError
 from actbench.runs.environment import require_bf16
-from actbench.runs.runner import RunOptions, run_experiment
+from actbench.runs.options import RunOptions
+from actbench.runs.runner import run_experiment
 from builders import experiment_from, fake_train
 
 IN_BF16 = "data: {train: 60, test: 20}\nmodel: {hidden: [4]}\ntrain: {epochs: 1, precision: bf16}\nseeds: 2\n"

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
-from actbench.cli.options import parse_duration
 from actbench.errors import EXIT_TRIALS_FAILED, ConfigurationError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
@@ -24,7 +23,8 @@ from actbench.runs.executors.local import (
     start_workers,
 )
 from actbench.runs.log import read_log
-from actbench.runs.runner import RunOptions, run_experiment
+from actbench.runs.options import RunOptions, parse_duration
+from actbench.runs.runner import run_experiment
 from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke

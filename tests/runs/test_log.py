@@ -14,7 +14,8 @@ from actbench.experiment.definition import Experiment
 from actbench.plan.stacks import Stack
 from actbench.runs import log as run_log
 from actbench.runs.log import LOG, last_run, read_log, write_log
-from actbench.runs.runner import RunOptions, run_experiment
+from actbench.runs.options import RunOptions
+from actbench.runs.runner import run_experiment
 from actbench.runs.verify import is_whole, verify_folder
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from fake_runs import Counting, run

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from actbench.plan.plan import make_plan
 from actbench.runs.leaders import best_arms
-from actbench.runs.progress import BestArms, Screen, clock, describe, log_progress, progress
+from actbench.runs.progress import BestArms, Screen, describe, log_progress, progress
 from actbench.runs.state import RunState
+from actbench.text import clock
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from planted import RELU, planted
 

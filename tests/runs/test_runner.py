@@ -11,7 +11,8 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, make_stacks
-from actbench.runs.runner import RunOptions, run_experiment
+from actbench.runs.options import RunOptions
+from actbench.runs.runner import run_experiment
 from actbench.runs.state import RunState
 from actbench.store import folder as store
 from actbench.store.lock import locked

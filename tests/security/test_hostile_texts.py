@@ -13,12 +13,11 @@ from typing import Any
 import pandas
 import pytest
 
-from actbench.cli.options import say
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
 from actbench.report.tables import to_csv
 from actbench.store import folder as store
-from actbench.text import visible
+from actbench.text import say, visible
 from builders import experiment_from, record_of
 from hostile import HOSTILE
 from in_process import invoke

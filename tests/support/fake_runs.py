@@ -10,7 +10,8 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.runs.executors.worker import TrainStack
-from actbench.runs.runner import RunOptions, RunResult, run_experiment
+from actbench.runs.options import RunOptions
+from actbench.runs.runner import RunResult, run_experiment
 from builders import fake_train
 
 

@@ -8,7 +8,8 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Trial
 from actbench.plan.shards import Shard
 from actbench.runs.merge import merge_folders
-from actbench.runs.runner import RunOptions, RunResult, run_experiment
+from actbench.runs.options import RunOptions
+from actbench.runs.runner import RunResult, run_experiment
 from actbench.store.results import result_folder
 from program import TINY
 from tuned_runs import Fake

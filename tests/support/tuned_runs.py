@@ -13,7 +13,8 @@ from actbench.catalogue.datasets import Arrays
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.plan.stacks import Stack
-from actbench.runs.runner import RunOptions, RunResult, run_experiment
+from actbench.runs.options import RunOptions
+from actbench.runs.runner import RunResult, run_experiment
 from actbench.runs.state import RunState
 from actbench.store import folder as store
 from builders import record_of

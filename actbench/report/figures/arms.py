@@ -24,9 +24,10 @@ from actbench.report.figures.style import (
     VERMILLION,
     drawing,
 )
-from actbench.report.figures.words import counted, plain, wrapped
+from actbench.report.figures.words import plain, wrapped
 from actbench.report.numbers import interval, metric_in_words, value
 from actbench.store.results import Results
+from actbench.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

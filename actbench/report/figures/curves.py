@@ -19,9 +19,10 @@ from actbench.report.figures.picture import Picture
 from actbench.report.figures.scales import Scale, limits, scale_for
 from actbench.report.figures.series import LONG_TRAINING_EPOCHS, ArmSeries, arm_series, thinned_epochs
 from actbench.report.figures.style import drawing
-from actbench.report.figures.words import counted, plain
+from actbench.report.figures.words import plain
 from actbench.report.numbers import value
 from actbench.store.results import Results
+from actbench.text import counted
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,9 +14,10 @@ from actbench.report.figures.heat import colour_map, text_colour
 from actbench.report.figures.picture import Picture
 from actbench.report.figures.scales import Scale, first_word, limits, scale_for
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, SMALL_POINTS, drawing
-from actbench.report.figures.words import counted, plain, shortened
+from actbench.report.figures.words import plain, shortened
 from actbench.report.numbers import ABSENT, metric_in_words, value
 from actbench.store.results import Results
+from actbench.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

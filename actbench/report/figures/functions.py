@@ -14,9 +14,9 @@ from actbench.report.figures.panels import grid_shape
 from actbench.report.figures.picture import Picture
 from actbench.report.figures.scales import Scale, limits
 from actbench.report.figures.style import BLUE, FOREGROUND, VERMILLION, Stroke, drawing
-from actbench.report.figures.words import counted
 from actbench.report.functions import plotted_inputs, with_curves
 from actbench.store.results import Results
+from actbench.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,9 @@ from actbench.report.figures.picture import Picture
 from actbench.report.figures.probes import PROBES, SMALLEST_GRADIENT, ArmInside, Probe, insides
 from actbench.report.figures.series import LONG_TRAINING_EPOCHS
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, SMALL_POINTS, drawing
-from actbench.report.figures.words import counted, listed, plain, shortened
+from actbench.report.figures.words import listed, plain, shortened
 from actbench.store.results import Results
+from actbench.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,9 +22,9 @@ from actbench.report.figures.picture import Picture
 from actbench.report.figures.scales import Scale
 from actbench.report.figures.series import ArmSeries, arm_series, reference_of, thinned_epochs
 from actbench.report.figures.style import ALPHA_OF_MANY, BASELINE, ONE_OF_MANY, VERMILLION, Stroke, drawing
-from actbench.report.figures.words import counted
 from actbench.report.numbers import value
 from actbench.store.results import Results
+from actbench.text import counted
 
 if TYPE_CHECKING:
     import numpy as np

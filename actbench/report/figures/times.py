@@ -13,9 +13,10 @@ from actbench.report.figures.axes import dot, legend_below, legend_inches, new_f
 from actbench.report.figures.picture import Picture
 from actbench.report.figures.scales import Scale, first_word, limits, scale_for
 from actbench.report.figures.style import BASELINE, COLUMN_INCHES, FOREGROUND, PAGE_INCHES, Stroke, drawing, strokes
-from actbench.report.figures.words import counted, plain
+from actbench.report.figures.words import plain
 from actbench.report.numbers import metric_in_words, value
 from actbench.store.results import Results
+from actbench.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

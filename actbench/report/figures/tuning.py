@@ -16,10 +16,11 @@ from actbench.report.figures.picture import Picture
 from actbench.report.figures.scales import Scale, limits, scale_for, ticks
 from actbench.report.figures.sensitivity import METRIC, Line, Sensitivity, Tried, sensitivity_of
 from actbench.report.figures.style import FOREGROUND, VERMILLION, Stroke, drawing, strokes
-from actbench.report.figures.words import counted, plain, shortened
+from actbench.report.figures.words import plain, shortened
 from actbench.report.numbers import metric_in_words, value
 from actbench.report.tuning import tuned_text
 from actbench.store.results import Results
+from actbench.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

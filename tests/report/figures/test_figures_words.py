@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actbench.report.figures.words import counted, listed, plain, shortened, wrapped
+from actbench.report.figures.words import listed, plain, shortened, wrapped
+from actbench.text import counted
 
 
 def test_what_cannot_be_seen_or_turns_text_around_is_replaced() -> None:

@@ -30,7 +30,8 @@ from actbench.runs.executors.local import Event, Limits, StackDone, StackStarted
 from actbench.runs.executors.ray import connect_to_ray
 from actbench.runs.executors.ray_connection import QUIET
 from actbench.runs.executors.worker import train_with_torch
-from actbench.runs.runner import RunOptions, run_experiment
+from actbench.runs.options import RunOptions
+from actbench.runs.runner import run_experiment
 from actbench.runs.state import RunState
 from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
