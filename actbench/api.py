@@ -76,7 +76,7 @@ def run(
     """
     from actbench.catalogue.custom_files import own_files_in_use
     from actbench.catalogue.datasets import data_folder
-    from actbench.config.opening import open_experiment
+    from actbench.config.reader import open_experiment
     from actbench.runs.options import RunOptions, parse_jobs
     from actbench.runs.progress import progress
     from actbench.runs.runner import run_experiment

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from actbench.analysis.claim_verdict import Verdict, combine, decide
+from actbench.analysis.verdicts import Verdict, combine, decide
 from actbench.checks.claims import FUNCTION_CLAIMS
 from actbench.report.claims import about, binomial_interval, claim_cells
 from actbench.report.request import judge_results

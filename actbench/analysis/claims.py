@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isclose
 
-from actbench.analysis.claim_verdict import ROUNDING, Verdict, decide
 from actbench.analysis.samples import values_by_seed
+from actbench.analysis.verdicts import ROUNDING, Verdict, decide
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import TrialRecord

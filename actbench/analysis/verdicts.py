@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import isclose
+from typing import Literal
 
 from actbench.statistics.inference import ALPHA, Estimate, is_equivalent, smallest_p
 
@@ -64,3 +66,32 @@ def unpaired_verdict(
     if comparisons * 2 / math.comb(sum(sizes), sizes[0]) > ALPHA:
         return TOO_FEW_SEEDS
     return f"no evidence of a difference (could still be up to {_size(max(-low, high), is_share)})"
+
+
+Verdict = Literal["supported", "contradicted", "undecided"]
+ROUNDING = 1e-12
+
+
+def decide(interval: tuple[float, float] | None, lower: float, upper: float) -> Verdict:
+    """Supported if the whole interval lies between the bounds, contradicted if none of it does, else undecided.
+
+    An end that lies on a bound, up to rounding, is on neither side of it.
+    """
+    if interval is None:
+        return "undecided"
+    low, high = interval
+    if _is_below(lower, low) and _is_below(high, upper):
+        return "supported"
+    return "contradicted" if _is_below(high, lower) or _is_below(upper, low) else "undecided"
+
+
+def _is_below(one: float, other: float) -> bool:
+    return one < other and not isclose(one, other, rel_tol=ROUNDING, abs_tol=ROUNDING)
+
+
+def combine(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of a claim with several parts: all must hold, and one that does not refutes it."""
+    found = set(verdicts)
+    if "contradicted" in found:
+        return "contradicted"
+    return "supported" if found == {"supported"} else "undecided"

@@ -12,8 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from actbench.catalogue.origins import Origin, RegistrationError
-from actbench.catalogue.registry import Entry, added_from, adding_from, forget
+from actbench.catalogue.registry import Entry, Origin, RegistrationError, added_from, adding_from, forget
 from actbench.errors import ConfigurationError
 from actbench.text import did_you_mean
 

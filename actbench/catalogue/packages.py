@@ -9,8 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from actbench.catalogue.origins import Origin, RegistrationError
-from actbench.catalogue.registry import adding_from
+from actbench.catalogue.registry import Origin, RegistrationError, adding_from
 
 GROUP = "actbench.catalogue"
 LONGEST_CAUSE = 300

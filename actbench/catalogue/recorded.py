@@ -9,8 +9,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from actbench.catalogue.origins import Origin
-from actbench.catalogue.registry import Entry, Kind, Yields, find_version
+from actbench.catalogue.registry import Entry, Kind, Origin, Yields, find_version
 from actbench.errors import ConfigurationError
 
 FROM = "from"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from actbench.catalogue.kernels import Kernel
-from actbench.catalogue.origins import Origin, RegistrationError, require_own
 from actbench.text import did_you_mean
 
 Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
@@ -287,3 +286,40 @@ def parameters_model(entry: Entry) -> type[BaseModel]:
 def default_parameters(entry: Entry) -> dict[str, Any]:
     """Every parameter of the entry at its default value."""
     return parameters_model(entry)().model_dump()
+
+
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "activation": ("x",),
+    "output": ("x",),
+    "initialiser": ("shape", "fan_in", "fan_out", "generator"),
+    "loss": ("prediction", "label"),
+}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an entry that is not built in comes from: a file or a package, and the checksum of its source."""
+
+    place: str
+    checksum: str
+
+
+class RegistrationError(ValueError):
+    """A function that the catalogue cannot take, with the reason."""
+
+
+def require_own(kind: str, function: Callable[..., Any], aliases: Sequence[str]) -> None:
+    """Raise `RegistrationError` where a function from a file or a package could not be trained with."""
+    name = function.__name__
+    if kind not in ARGUMENTS:
+        raise RegistrationError(f"no {kind} of one's own: only {', '.join(ARGUMENTS)}")
+    if wrong := [alias for alias in aliases if not alias.isidentifier()]:
+        raise RegistrationError(f"alias {wrong[0]!r} of {kind} {name!r} is no name")
+    positional = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    wanted = ARGUMENTS[kind]
+    if len(positional) != len(wanted):
+        found = ", ".join(positional) or "nothing"
+        raise RegistrationError(
+            f"{kind} {name!r} is called with {len(wanted)} values ({', '.join(wanted)}) and with settings behind a *, "
+            f"which have defaults; it takes {found}"
+        )

@@ -15,22 +15,14 @@ from typing import Annotated
 import typer
 
 from actbench import errors
-from actbench.cli.catalogue import list_catalogue, show
-from actbench.cli.challenge import challenge
-from actbench.cli.check import check
+from actbench.cli.catalogue import check, data, fetch, list_catalogue, show
 from actbench.cli.completion_values import put_split_words_together
-from actbench.cli.data import data, fetch
-from actbench.cli.doctor import doctor
 from actbench.cli.experiments import init, plan, schema, summary, validate
-from actbench.cli.export import export
 from actbench.cli.interruption import end_at_once
-from actbench.cli.merge import merge
 from actbench.cli.options import EXIT_CODES, say_what_failed
-from actbench.cli.results import compare, report
-from actbench.cli.runs import run
-from actbench.cli.status import status
+from actbench.cli.results import compare, export, report, verify
+from actbench.cli.runs import challenge, doctor, merge, run, status
 from actbench.cli.usage import help_wanted, unknown_words
-from actbench.cli.verify import verify
 from actbench.text import drop_what_was_not_said, say
 from actbench.version import __version__
 

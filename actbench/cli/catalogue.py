@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from actbench.cli.completion import function_names, kinds
-from actbench.cli.options import TableOrJson, verb, with_own_files
+from actbench import errors
+from actbench.cli.completion import dataset_names, function_names, kinds, python_files
+from actbench.cli.options import DataFolder, TableOrJson, verb, with_own_files
 from actbench.text import say
 from actbench.version import __version__
 
@@ -91,3 +92,67 @@ def _show_costs(activations: list[str], save: Path | None, output_format: Litera
         lambda: [function_section(choices), *function_claims_sections(choices), cost_section(costs, machine)],
         lambda: costs_to_json(costs, machine),
     )
+
+
+OwnFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A Python file that adds pieces to the catalogue; it is run.",
+        show_default=False,
+        autocompletion=python_files,
+        readable=False,
+    ),
+]
+
+
+@verb
+def check(file: OwnFile, output_format: TableOrJson = "table") -> None:
+    """Check pieces of your own: metadata, derivative, extremes, types, safety in a stack; exit code 1 if refused."""
+    from actbench.catalogue.custom_files import own_files_in_use
+    from actbench.experiment.choices import choices_from
+
+    say(f"Loading {file} ...")
+    with own_files_in_use([file]) as (loaded,):
+        from actbench.checks.admission import examine
+        from actbench.render.printing import print_answer
+        from actbench.report.admission import admission_document, admission_sections
+
+        examinations = [examine(choice) for choice in choices_from(loaded.origin())]
+        print_answer(output_format, lambda: admission_sections(examinations), lambda: admission_document(examinations))
+    if any(one.refusals() for one in examinations):
+        raise typer.Exit(errors.EXIT_CHECK_FAILED)
+
+
+@verb
+def data(context: typer.Context, data_dir: DataFolder = None, output_format: TableOrJson = "table") -> None:
+    """Show where the datasets are, or fetch one."""
+    if context.invoked_subcommand is None:
+        from actbench.catalogue.datasets import data_folder
+        from actbench.render.printing import print_answer
+        from actbench.report.networks import data_document, data_section
+
+        folder = data_folder(data_dir)
+        print_answer(output_format, lambda: [data_section(folder)], lambda: data_document(folder))
+
+
+@verb
+def fetch(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="mnist, fashion_mnist or kmnist.", autocompletion=dataset_names)
+    ] = "mnist",
+    data_dir: DataFolder = None,
+) -> None:
+    """Download a dataset, unless it is there, and check it."""
+    from actbench.catalogue import datasets
+    from actbench.text import did_you_mean
+
+    if name not in datasets.DATASETS:
+        near = did_you_mean(name, datasets.DATASETS) or f": {', '.join(datasets.DATASETS)}"
+        raise errors.ConfigurationError(f"no dataset is called {name!r}{near}")
+    above = context.parent.params.get("data_dir") if context.parent else None
+    dataset, folder = datasets.DATASETS[name], datasets.data_folder(data_dir or above)
+    datasets.fetch(dataset, folder)
+    datasets.load(dataset, folder)
+    print(f"{name}: complete and checked" + (f" in {datasets.raw_folder(dataset, folder)}" if dataset.file_md5 else ""))

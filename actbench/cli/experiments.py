@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
     """Read an experiment and say its warnings; raises `ConfigurationError` with every mistake in it."""
-    from actbench.config.opening import open_experiment
+    from actbench.config.reader import open_experiment
 
     return open_experiment(config, overrides or (), say, smoke=smoke)
 
@@ -148,8 +148,7 @@ def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format
     from actbench.catalogue.datasets import data_folder
     from actbench.render.printing import print_answer
     from actbench.report.networks import summary_document
-    from actbench.runs.preflight import fly
-    from actbench.runs.preflight_screen import preflight_document, preflight_sections, preflight_warnings
+    from actbench.runs.preflight import fly, preflight_document, preflight_sections, preflight_warnings
 
     arms = experiment.arm_count()
     say(f"Passing images forward and backward through the networks of {arms} arm{'s' * (arms > 1)} ...")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,10 +19,12 @@ from actbench.cli.options import (
     Folders,
     HtmlFile,
     MetricName,
+    NamedFolder,
     OpenPage,
     ReportFormat,
     ResultsRoot,
     SharedRate,
+    TableOrJson,
     verb,
     with_own_files,
 )
@@ -94,3 +97,38 @@ def report(
         print_document(report_document(comparison, found))
     else:
         print_report(comparison, found, output_format)
+
+
+@verb
+def export(
+    folder: NamedFolder,
+    tool: Annotated[Literal["tensorboard", "mlflow"], typer.Option("--to", help="For which tool.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to: runs/ for TensorBoard, mlflow/ for MLflow when left out."),
+    ] = None,
+    output_format: TableOrJson = "table",
+) -> None:
+    """Write every trial as a run of TensorBoard or MLflow: parameters, curves, final numbers."""
+    from actbench.render.printing import print_answer
+    from actbench.report.export.export import export_document, export_results, export_section
+    from actbench.store.results import load_results
+
+    exported = export_results(load_results(folder, folder.parent), tool, out)
+    print_answer(output_format, lambda: [export_section(exported)], lambda: export_document(exported))
+    say(f"Next: {shlex.join(exported.opens_with)}")
+
+
+@verb
+def verify(
+    folder: NamedFolder,
+    output_format: TableOrJson = "table",
+) -> None:
+    """Say what is damaged or missing in a result folder, and change nothing; exit code 1 where anything is."""
+    from actbench.render.printing import print_answer
+    from actbench.runs.verify import is_whole, verify_document, verify_folder, verify_section
+
+    findings = verify_folder(folder)
+    print_answer(output_format, lambda: [verify_section(folder, findings)], lambda: verify_document(folder, findings))
+    if not is_whole(findings):
+        raise typer.Exit(errors.EXIT_CHECK_FAILED)

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from actbench import errors
+from actbench.cli.catalogue import OwnFile
+from actbench.cli.completion import dataset_names, result_folders
 from actbench.cli.experiments import load
 from actbench.cli.interruption import interruptible
 from actbench.cli.options import (
     Config,
     DataFolder,
+    Folder,
     Jobs,
     Overrides,
     ResultsRoot,
@@ -26,13 +29,13 @@ from actbench.cli.options import (
     verb,
     with_own_files,
 )
-from actbench.cli.shard import end_shard, refuse_beside_shard
 from actbench.config.bundled import find_experiment
-from actbench.plan.shards import parse_shard
+from actbench.plan.shards import Shard, parse_shard
 from actbench.runs.options import parse_duration, parse_jobs, parse_ray_address
 from actbench.text import say
 
 if TYPE_CHECKING:
+    from actbench.experiment.definition import Experiment
     from actbench.runs.runner import RunResult
 
 
@@ -176,3 +179,137 @@ def _print_results(outcome: RunResult, output_format: Literal["table", "json"]) 
         return is_contradicted(found)
     print_comparison(comparison, [found], "table")
     return print_claims(found)
+
+
+@verb
+def challenge(
+    file: OwnFile,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="An opponent, the first is the baseline; repeatable, else the usual ones."),
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Which images.", autocompletion=dataset_names)] = "mnist",
+    overrides: Overrides = None,
+    results: ResultsRoot = Path("results"),
+    data_dir: DataFolder = None,
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to train.")] = "auto",
+    jobs: Jobs = "auto",
+    smoke: Smoke = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Set earlier results aside and train everything.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an experiment file that is there.")] = False,
+    output_format: TableOrJson = "table",
+) -> None:
+    """Put a piece of your own against what people use: tuned for each arm, fresh seeds, a verdict; goes on like run.
+
+    The experiment is written to challenge-NAME.yaml, where it can be changed and run again.
+    """
+    from tempfile import TemporaryDirectory
+
+    from actbench.catalogue.custom_files import own_files_in_use
+    from actbench.config.challenge import challenge_name, challenge_text, write_challenge
+    from actbench.experiment.choices import choices_from
+
+    say(f"Loading {file} ...")
+    with own_files_in_use([file]) as (loaded,), TemporaryDirectory() as elsewhere:
+        challengers = [choice.entry for choice in choices_from(loaded.origin())]
+        text = challenge_text(challengers, str(file), dataset, against or ())
+        config = Path(elsewhere if dry_run else "", f"{challenge_name(challengers, dataset)}.yaml")
+        write_challenge(config, text, replaces=force)
+        run(
+            config,
+            overrides=overrides,
+            results=results,
+            data_dir=data_dir,
+            device=device,
+            jobs=jobs,
+            smoke=smoke,
+            dry_run=dry_run,
+            fresh=fresh,
+            output_format=output_format,
+        )
+
+
+@verb
+def merge(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FOLDER",
+            help="Result folders of one experiment, as its shards leave them.",
+            show_default=False,
+            autocompletion=result_folders,
+            readable=False,
+        ),
+    ],
+    results: ResultsRoot = Path("results"),
+    output_format: TableOrJson = "table",
+) -> None:
+    """Put the trials of several result folders of one experiment into one, and derive its tables."""
+    from actbench.render.printing import print_answer
+    from actbench.runs.merge import merge_document, merge_folders, merge_section, next_step
+
+    merged = merge_folders(folders, results)
+    print_answer(output_format, lambda: [merge_section(merged)], lambda: merge_document(merged))
+    say(next_step(merged))
+
+
+@verb
+def status(folder: Folder = None, results: ResultsRoot = Path("results"), output_format: TableOrJson = "table") -> None:
+    """Say how far a run is: trials done by arm, whether it is at work, since when, time left, and what went wrong."""
+    from datetime import UTC, datetime
+
+    from actbench.render.printing import print_answer
+    from actbench.runs.status import look_at, status_document, status_sections
+
+    found = look_at(folder, results, datetime.now(UTC))
+    print_answer(output_format, lambda: status_sections(found), lambda: status_document(found))
+
+
+@verb
+def doctor(
+    data_dir: DataFolder = None, results: ResultsRoot = Path("results"), output_format: TableOrJson = "table"
+) -> None:
+    """Check that everything to train with is here: versions, devices, data with their checksums, disk."""
+    say("Importing torch and the other libraries, which takes some seconds ...")
+    from actbench.catalogue.datasets import data_folder
+    from actbench.render.printing import print_answer
+    from actbench.runs.doctor import doctor_document, doctor_section, examine, is_ready, probe_imports
+
+    checks = examine(data_folder(data_dir), results, probe_imports())
+    print_answer(output_format, lambda: [doctor_section(checks)], lambda: doctor_document(checks))
+    if not is_ready(checks):
+        raise typer.Exit(errors.EXIT_ENVIRONMENT)
+
+
+def refuse_beside_shard(*, fresh: bool, gate: bool) -> None:
+    """Raise `ConfigurationError` where an option asks of a shard what only the whole can do."""
+    if gate:
+        raise errors.ConfigurationError(
+            "--gate beside --shard: claims are about all trials; merge the shards, then `actbench run CONFIG --gate`"
+        )
+    if fresh:
+        raise errors.ConfigurationError(
+            "--fresh beside --shard: a shard goes on from what was merged; begin anew under another --results"
+        )
+
+
+def end_shard(
+    experiment: Experiment, shard: Shard, outcome: RunResult, root: Path, output_format: Literal["table", "json"]
+) -> None:
+    """Print what the shard has done and say what to type next; raises `typer.Exit` where trials failed."""
+    from actbench.render.printing import print_answer
+    from actbench.runs.shards import next_step, shard_document, shard_section
+
+    print_answer(
+        output_format,
+        lambda: [shard_section(experiment, root, shard, waits=outcome.waits)],
+        lambda: shard_document(experiment, root, shard, waits=outcome.waits),
+    )
+    say(
+        f"{outcome.folder}: {outcome.trained} trained now, {outcome.diverged} diverged, {outcome.failed} failed. "
+        f"{next_step(experiment, root, shard, waits=outcome.waits)}"
+    )
+    if outcome.failed:
+        say("The causes are in the column `cause` of trials.csv; the same command tries the failed trials again.")
+        raise typer.Exit(errors.EXIT_TRIALS_FAILED)

@@ -10,14 +10,31 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from actbench.catalogue.recorded import not_loaded
+from actbench.config.bundled import find_experiment
 from actbench.config.claims import read_expectations
-from actbench.config.overrides import apply_override
-from actbench.config.plain_keys import read_margin, read_name, read_seeds, read_tuning_seeds
-from actbench.config.source import LARGEST_FILE_BYTES, Problem, Source, dotted_path, printable, read_yaml
+from actbench.config.source import (
+    LARGEST_FILE_BYTES,
+    Problem,
+    Source,
+    apply_override,
+    dotted_path,
+    printable,
+    read_yaml,
+)
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import own_pieces, shown
 from actbench.experiment.compatibility import conflicts
-from actbench.experiment.definition import SECTIONS, Expectation, Experiment, Factor, Values
+from actbench.experiment.definition import (
+    MARGIN,
+    NAME_LENGTH,
+    SECTIONS,
+    TUNING_SEEDS,
+    Expectation,
+    Experiment,
+    Factor,
+    Values,
+    smoke_version,
+)
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, sentences, validated_setting, varied_values
 from actbench.text import did_you_mean
@@ -267,3 +284,62 @@ def _by_place(problem: Problem) -> tuple[bool, list[int], str]:
     on_command_line = problem.place.startswith("--set")
     numbers = [] if on_command_line else [int(part) for part in problem.place.split(":")[-2:] if part.isdigit()]
     return on_command_line, numbers, dotted_path(problem.path)
+
+
+MOST_TUNING_SEEDS = 100
+MOST_SEEDS = 10_000
+DEFAULT_SEEDS = 10
+WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+
+
+def read_name(given: Any, default: str) -> tuple[str, str]:
+    """What the result folder is called, on every system."""
+    name = default if given is None else given
+    allowed = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
+    ok = isinstance(name, str) and name.isascii() and len(name) <= NAME_LENGTH and name[:1].isalnum()
+    if not ok or not all(c.isalnum() or c in "._-" for c in name):
+        return "unnamed", f"expected a name of {allowed} (at most {NAME_LENGTH}), found {shown(name)}"
+    if name.endswith(".") or name.split(".")[0].lower() in WINDOWS_DEVICES:
+        reason = "ends in a dot" if name.endswith(".") else "is a device there"
+        return "unnamed", f"expected a name that a folder can have on Windows too; {name!r} {reason}"
+    return str(name), ""
+
+
+def read_seeds(given: Any) -> tuple[tuple[int, ...], str]:
+    """The seeds of the final trials: so many, or these."""
+    given = DEFAULT_SEEDS if given is None else given
+    numbers = given if isinstance(given, tuple) else (given,)
+    whole = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**63 for n in numbers)
+    if isinstance(given, tuple):
+        if whole and numbers and len(set(numbers)) == len(numbers) <= MOST_SEEDS:
+            return tuple(numbers), ""
+    elif whole and 1 <= given <= MOST_SEEDS:
+        return tuple(range(given)), ""
+    wanted = f"how many seeds (1 to {MOST_SEEDS:,}) or a list of different whole numbers of at least 0"
+    return (0,), f"expected {wanted}, found {shown(given)}"
+
+
+def read_tuning_seeds(given: Any) -> tuple[int, str]:
+    """How many seeds tuning has."""
+    if given is None:
+        return TUNING_SEEDS, ""
+    if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MOST_TUNING_SEEDS:
+        return given, ""
+    return TUNING_SEEDS, f"expected how many seeds (1 to {MOST_TUNING_SEEDS}), found {shown(given)}"
+
+
+def read_margin(given: Any) -> tuple[float, str]:
+    """The difference in accuracy below which two arms count as equivalent."""
+    if given is None:
+        return MARGIN, ""
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < 1:
+        return float(given), ""
+    return MARGIN, f"expected a difference in accuracy as a fraction, such as 0.001, found {shown(given)}"
+
+
+def open_experiment(config: Path, overrides: Sequence[str], say: Callable[[str], None], *, smoke: bool) -> Loaded:
+    """Read an experiment and say its warnings; raises `ConfigurationError` with every mistake in it."""
+    loaded = load_experiment(find_experiment(config), overrides)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    return replace(loaded, experiment=smoke_version(loaded.experiment)) if smoke else loaded

@@ -16,8 +16,7 @@ from pydantic.fields import FieldInfo
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Entry, Kind, entries, names, parameters_model
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
-from actbench.config.plain_keys import MOST_SEEDS, MOST_TUNING_SEEDS
-from actbench.config.reader import KNOWN_KEYS, SETTING_PATHS
+from actbench.config.reader import KNOWN_KEYS, MOST_SEEDS, MOST_TUNING_SEEDS, SETTING_PATHS
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, value_to_yaml
 from actbench.experiment.metrics import CURVE, CURVES, EPOCHS_TO, FIRST, FORMS, OTHERS, PROBE

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from actbench.catalogue.origins import Origin
 from actbench.catalogue.recorded import FROM, Piece, is_plain, listed, piece_of
-from actbench.catalogue.registry import Entry, Kind, added_from, default_parameters, find, parameters_model
+from actbench.catalogue.registry import Entry, Kind, Origin, added_from, default_parameters, find, parameters_model
 from actbench.text import did_you_mean
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

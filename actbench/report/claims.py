@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, get_args
 
-from actbench.analysis.claim_verdict import Verdict
 from actbench.analysis.claims import JudgedClaim, bounds
+from actbench.analysis.verdicts import Verdict
 from actbench.experiment.definition import label_of
 from actbench.lazy import LazyModule
 from actbench.render.sections import Section

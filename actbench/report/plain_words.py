@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from actbench.analysis.claim_verdict import Verdict
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import NOT_JUDGED, Comparison, Contrast
-from actbench.analysis.verdicts import TOO_FEW_SEEDS
+from actbench.analysis.verdicts import TOO_FEW_SEEDS, Verdict
 from actbench.experiment.definition import label_of, value_to_text
 from actbench.experiment.metrics import Metric
 from actbench.report.numbers import interval, metric_in_words, value

@@ -13,11 +13,9 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan, count_trials, epochs_to_do
 from actbench.plan.stacks import Stack
-from actbench.runs.events import arm_names, finished_texts, stack_text
 from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
-from actbench.runs.log import RunLog
-from actbench.runs.progress import LOG_INTERVAL_SECONDS, describe
-from actbench.runs.state import RunState
+from actbench.runs.log import RunLog, arm_names, finished_texts, stack_text
+from actbench.runs.progress import LOG_INTERVAL_SECONDS, RunState, describe
 from actbench.store import folder as store
 from actbench.text import clock
 

@@ -9,16 +9,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import actbench
 from actbench.catalogue.datasets import DATASETS, Dataset, is_present, load, raw_folder
 from actbench.errors import UnusableEnvironmentError
+from actbench.render.sections import Section
 from actbench.runs import import_probe
-from actbench.runs.doctor_screen import Check
 from actbench.runs.environment import available_cores, describe_machine
 
 Imports = Mapping[str, Mapping[str, Any]]
@@ -188,3 +189,48 @@ def _disk(name: str, folder: Path, *, must_be_writable: bool) -> Check:
     if must_be_writable and free < FEWEST_FREE_BYTES:
         return Check(name, "problem", found, "make room, or name a folder on another disk with --results", facts)
     return Check(name, "note" if free < FEW_FREE_BYTES else "ok", found, facts=facts)
+
+
+State = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: a `problem` stands in the way of training, a `note` does not; `cure` ends it."""
+
+    name: str
+    state: State
+    found: str
+    cure: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def is_ready(checks: Sequence[Check]) -> bool:
+    """Whether nothing stands in the way of training."""
+    return all(check.state != "problem" for check in checks)
+
+
+def doctor_section(checks: Sequence[Check]) -> Section:
+    """A row for everything that was looked at, and below what to do."""
+    problems = sum(check.state == "problem" for check in checks)
+    verdict = "Everything to train on the CPU is here." if not problems else f"{problems} of these stand in the way."
+    cures = [f"{check.name}: {check.cure}" for check in checks if check.cure]
+    rows = [[check.name, check.state, check.found] for check in checks]
+    return Section("doctor", ["what", "state", "found"], rows, [*cures, verdict], prose=(2,))
+
+
+def doctor_document(checks: Sequence[Check]) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "ready": is_ready(checks),
+        "checks": [
+            {
+                "name": check.name,
+                "state": check.state,
+                "found": check.found,
+                "cure": check.cure or None,
+                "facts": dict(check.facts),
+            }
+            for check in checks
+        ],
+    }

@@ -12,16 +12,15 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import actbench
 from actbench.catalogue.datasets import Dataset
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import TRAINING_CODE_VERSION
+from actbench.runs.options import DeviceOption
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn")
-
-DeviceOption = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def available_cores() -> int:

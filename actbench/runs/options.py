@@ -9,8 +9,8 @@ from typing import Literal
 
 from actbench import errors
 from actbench.plan.shards import Shard
-from actbench.runs.environment import DeviceOption
 
+DeviceOption = Literal["auto", "cpu", "cuda", "mps"]
 
 
 Executor = Literal["local", "ray"]

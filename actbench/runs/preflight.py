@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
+from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actbench.catalogue.datasets import Arrays, Dataset, is_present, load
 from actbench.experiment.definition import Arm, Experiment
@@ -13,7 +14,9 @@ from actbench.experiment.layers import resolve_layers
 from actbench.experiment.settings import TrialSettings
 from actbench.lazy import LazyModule
 from actbench.plan.trials import make_trial
-from actbench.training.flows import Flow
+from actbench.render.sections import Section
+from actbench.report.numbers import ABSENT
+from actbench.training.flows import FACTOR, Flow, LayerFlow
 
 if TYPE_CHECKING:
     import numpy
@@ -85,3 +88,120 @@ def _random_images(dataset: Dataset) -> Arrays:
 
     train, test = dataset.train_count, dataset.test_count
     return Arrays(drawn(train), labels(train), drawn(test), labels(test))
+
+
+LAYER_COLUMNS = ("layer", "function", "values", "expected", "differ %", "gradient", "expected", "saturated %", "dead %")
+
+
+def preflight_sections(found: Preflight) -> list[Section]:
+    """A table of layers for every network, then what will become of every arm."""
+    return [*map(_layers_section, found.networks), _fates_section(found)]
+
+
+def preflight_warnings(found: Preflight) -> list[str]:
+    """A sentence for every arm that will explode or vanish."""
+    return [
+        f"{arm.label()} {network.flow.fate()}: {'; '.join(reason for _, reason in network.flow.problems())}"
+        for network in found.networks
+        if network.flow.problems()
+        for arm in network.arms
+    ]
+
+
+def _layers_section(network: NetworkFlow) -> Section:
+    layers = resolve_layers(network.arms[0].settings)
+    output = network.arms[0].settings.model.output
+    last = network.flow.layers[-1].gradient
+    rows = [
+        [str(number), str(layer.activation or output), *_cells(flow, last)]
+        for number, (layer, flow) in enumerate(zip(layers, network.flow.layers, strict=True), start=1)
+    ]
+    return Section(network.label(), LAYER_COLUMNS, rows, importance=(0, 2, 5, 3, 6, 4, 7, 8, 1))
+
+
+def _cells(flow: LayerFlow, last: float) -> list[str]:
+    return [
+        _size(flow.value),
+        _size(flow.expected_value),
+        _percent(flow.difference),
+        _relative(flow.gradient, last),
+        _relative(flow.expected_gradient, last),
+        _percent(flow.saturated_share),
+        _percent(flow.dead_share),
+    ]
+
+
+def _size(size: float | None) -> str:
+    return ABSENT if size is None else f"{size:.3g}"
+
+
+def _relative(size: float | None, reference: float) -> str:
+    return ABSENT if size is None or not 0 < reference < inf else f"{size / reference:.3g}"
+
+
+def _percent(share: float | None) -> str:
+    return ABSENT if share is None else f"{100 * share:.2g}" if share < 0.1 else f"{100 * share:.0f}"
+
+
+def _fates_section(found: Preflight) -> Section:
+    rows = [
+        [
+            arm.label(),
+            network.flow.fate(),
+            _size(network.flow.value_growth()),
+            _size(network.flow.gradient_growth()),
+            _percent(network.flow.difference()),
+        ]
+        for network in found.networks
+        for arm in network.arms
+    ]
+    header = ["arm", "before training", "values", "gradients", "differ %"]
+    return Section(f"{found.experiment.name}: preflight", header, rows, list(_notes(found)))
+
+
+def _notes(found: Preflight) -> Iterator[str]:
+    if found.stand_in:
+        yield (
+            f"{found.stand_in} is not here: random pixels stand in for its images, which are darker and more alike. "
+            f"actbench data fetch {found.stand_in} for the real ones."
+        )
+    yield (
+        f"Untrained networks of seeds {', '.join(map(str, found.seeds))}; at most 256 training images, once forward "
+        "and once backward."
+    )
+    yield (
+        "Of layers: root mean squares of what each gives on, and of the loss's gradient before its activation, "
+        "relative to the last layer's. Expected: by the recursion of second moments. Differ: between images."
+    )
+    yield (
+        f"Of arms: largest values to the images', first gradient to the last. Above {FACTOR:g} they explode; gradients "
+        f"below {1 / FACTOR:g} vanish, and so do images when under {100 / FACTOR:g} % of a layer's values differ."
+    )
+    if any(network.flow.fate() == "will vanish" for network in found.networks):
+        yield "Where gradients vanish, plain sgd learns nothing; adam and rmsprop rescale them and may still train."
+    if tuned := [factor.path for factor in found.experiment.tune if not factor.path.startswith("train.")]:
+        yield f"Tuned settings ({', '.join(tuned)}) are as the file has them before tuning."
+
+
+def preflight_document(found: Preflight) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "images": "random" if found.stand_in else "training",
+        "seeds": list(found.seeds),
+        "factor": FACTOR,
+        "networks": [_network_document(network) for network in found.networks],
+    }
+
+
+def _network_document(network: NetworkFlow) -> dict[str, Any]:
+    flow: Flow = network.flow
+    return {
+        "arms": [{"arm": arm.to_yaml(), "label": arm.label()} for arm in network.arms],
+        "fate": flow.fate(),
+        "reasons": [reason for _, reason in flow.problems()],
+        "images": flow.images,
+        "value_growth": flow.value_growth(),
+        "gradient_growth": flow.gradient_growth(),
+        "difference": flow.difference(),
+        "layers": [asdict(layer) for layer in flow.layers],
+    }

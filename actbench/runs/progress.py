@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from actbench.runs.state import RunState
-from actbench.text import clock
+from actbench.analysis.samples import Sample, arm_samples
+from actbench.experiment.metrics import parse_metric
+from actbench.experiment.records import TrialRecord
+from actbench.plan.plan import PRIMARY_METRIC, Plan
+from actbench.report.numbers import interval, value
+from actbench.statistics.inference import Estimate, estimate
+from actbench.text import clock, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+from functools import partial
 
 LOG_INTERVAL_SECONDS = 30.0
 REFRESHES_PER_SECOND = 2.0
@@ -22,6 +28,33 @@ BAR_WIDTH = 40
 MOST_BEST_ARMS = 3
 BEST_ARMS_INTERVAL_SECONDS = 2.0
 WORK_SHARE = 0.01  # of the time that the parent may spend on finding the best arms: every core trains
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is: trials finished (`before` of them by earlier runs), and the share of this run's epochs.
+
+    `records` are those of all trials that have finished so far, those of earlier runs among them; the plan grows while
+    arms are tuned.
+    """
+
+    total: int
+    before: int
+    done: int
+    diverged: int
+    failed: int
+    epochs: int
+    epochs_to_do: int
+    seconds: float
+    plan: Plan = field(default_factory=partial(Plan, ()))
+    records: Mapping[str, TrialRecord] = field(default_factory=dict)
+
+    def seconds_left(self) -> float | None:
+        """Extrapolated from this run's epochs; None before two percent of them, which start-up distorts."""
+        if self.epochs == 0 or 50 * self.epochs < self.epochs_to_do:
+            return None
+        return self.seconds * (self.epochs_to_do - self.epochs) / self.epochs
+
 
 Show = Callable[[RunState], None]
 Clock = Callable[[], float]
@@ -91,7 +124,7 @@ class BestArms:
 
 
 def _find_best_arms(state: RunState) -> list[str]:
-    from actbench.runs.leaders import best_arms
+    from actbench.runs.progress import best_arms
 
     return best_arms(state.plan, state.records, MOST_BEST_ARMS)
 
@@ -143,3 +176,19 @@ def _live_progress() -> Iterator[Show]:
         vertical_overflow="crop",
     ):
         yield screen.show
+
+
+def best_arms(plan: Plan, records: Mapping[str, TrialRecord], most: int) -> list[str]:
+    """`gelu  97.92 (97.87 to 97.97), 4 of 10 seeds` for the arms with the best means of test accuracy in percent."""
+    metric = parse_metric(PRIMARY_METRIC)
+    found = [(sample, estimate(list(sample.by_seed.values()))) for sample in arm_samples(plan, records, metric)]
+    known = [(sample, own) for sample, own in found if own.mean is not None]
+    best = sorted(known, key=lambda one: -(one[1].mean or 0.0))[:most]
+    width = max((len(visible(sample.label)) for sample, _ in best), default=0)
+    return [f"{visible(sample.label):<{width}}  {_figures(sample, own)}" for sample, own in best]
+
+
+def _figures(sample: Sample, own: Estimate) -> str:
+    metric = parse_metric(PRIMARY_METRIC)
+    bounds = f" ({interval(own.interval, metric)})" if own.interval else ""
+    return f"{value(own.mean, metric)}{bounds}, {own.n} of {sample.trials} seeds"

@@ -29,7 +29,7 @@ from actbench.runs.executors.worker import TrainStack, prepare_to_start, train_w
 from actbench.runs.log import RunLog
 from actbench.runs.merge import take_over
 from actbench.runs.options import RunOptions
-from actbench.runs.state import RunState
+from actbench.runs.progress import RunState
 from actbench.store import folder as store
 from actbench.store.lock import locked
 from actbench.store.results import Results, known_trials, load_results, result_folder

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actbench.analysis.claim_verdict import Verdict, combine, decide
 from actbench.analysis.claims import JudgedClaim, judge_claims
+from actbench.analysis.verdicts import Verdict, combine, decide
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.statistics.inference import estimate

@@ -12,10 +12,10 @@ import pytest
 from pydantic import ValidationError
 
 from actbench.catalogue import activation, registry
-from actbench.catalogue.origins import Origin
 from actbench.catalogue.registry import (
     Entry,
     Kind,
+    Origin,
     adding_from,
     default_parameters,
     entries,

@@ -11,8 +11,8 @@ import pandas
 import pytest
 from scipy import stats
 
-from actbench.analysis.claim_verdict import Verdict
 from actbench.analysis.claims import JudgedClaim
+from actbench.analysis.verdicts import Verdict
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import parse_metric

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actbench.analysis.claim_verdict import combine
+from actbench.analysis.verdicts import combine
 from actbench.config.reader import load_experiment
 from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.metrics import parse_metric

@@ -15,8 +15,7 @@ from actbench.catalogue.datasets import DATASETS
 from actbench.cli.app import app
 from actbench.render.terminal import fitting_columns
 from actbench.runs import doctor, import_probe
-from actbench.runs.doctor import examine, probe_imports
-from actbench.runs.doctor_screen import Check, doctor_document, doctor_section, is_ready
+from actbench.runs.doctor import Check, doctor_document, doctor_section, examine, is_ready, probe_imports
 from actbench.runs.environment import available_cores
 
 TORCH = {

@@ -9,9 +9,7 @@ import pytest
 from rich.console import Console
 
 from actbench.plan.plan import make_plan
-from actbench.runs.leaders import best_arms
-from actbench.runs.progress import BestArms, Screen, describe, log_progress, progress
-from actbench.runs.state import RunState
+from actbench.runs.progress import BestArms, RunState, Screen, best_arms, describe, log_progress, progress
 from actbench.text import clock
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from planted import RELU, planted

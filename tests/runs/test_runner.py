@@ -12,8 +12,8 @@ from actbench.experiment.definition import Experiment
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, make_stacks
 from actbench.runs.options import RunOptions
+from actbench.runs.progress import RunState
 from actbench.runs.runner import run_experiment
-from actbench.runs.state import RunState
 from actbench.store import folder as store
 from actbench.store.lock import locked
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train

@@ -9,8 +9,8 @@ import pytest
 
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Trial
+from actbench.runs.progress import RunState
 from actbench.runs.runner import RunResult
-from actbench.runs.state import RunState
 from actbench.store import folder as store
 from builders import experiment_from
 from tuned_runs import FROZEN, ONE_ARM, TUNED, Fake, chosen, interrupt, is_best_of_relu, is_worst_of_relu, phases, run

@@ -14,7 +14,7 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import CLOCK_FIELDS, Trial
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack
-from actbench.runs.state import RunState
+from actbench.runs.progress import RunState
 from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from
 from tuned_runs import (

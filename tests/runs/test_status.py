@@ -16,8 +16,7 @@ from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.plan.plan import make_plan
 from actbench.plan.shards import Shard
 from actbench.runs.log import LOG, write_log
-from actbench.runs.status import look_at
-from actbench.runs.status_screen import status_sections
+from actbench.runs.status import look_at, status_sections
 from actbench.store import folder as store
 from actbench.store.lock import LOCK, is_locked, locked
 from actbench.store.results import result_folder

@@ -14,8 +14,8 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.runs.options import RunOptions
+from actbench.runs.progress import RunState
 from actbench.runs.runner import RunResult, run_experiment
-from actbench.runs.state import RunState
 from actbench.store import folder as store
 from builders import record_of
 

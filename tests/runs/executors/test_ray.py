@@ -31,8 +31,8 @@ from actbench.runs.executors.ray import connect_to_ray
 from actbench.runs.executors.ray_connection import QUIET
 from actbench.runs.executors.worker import train_with_torch
 from actbench.runs.options import RunOptions
+from actbench.runs.progress import RunState
 from actbench.runs.runner import run_experiment
-from actbench.runs.state import RunState
 from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
 from lost_workers import OnEpoch, is_running, poisoned
