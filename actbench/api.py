@@ -74,7 +74,7 @@ def run(
     `quiet`. Ctrl-C (in a notebook: interrupt) keeps every finished trial, and the same call goes on from there. Trials
     that failed are counted in the result and raise nothing.
     """
-    from actbench.catalogue.custom_files import own_files_in_use
+    from actbench.catalogue.custom_files import custom_files_in_use
     from actbench.catalogue.datasets import data_folder
     from actbench.config.reader import open_experiment
     from actbench.runs.options import RunOptions, parse_jobs
@@ -89,7 +89,7 @@ def run(
         trial_seconds=_seconds("timeout_per_trial", timeout_per_trial),
     )  # fmt: skip
     tell = _tell_nothing if quiet else say
-    with own_files_in_use([Path(use)] if isinstance(use, str | Path) else list(map(Path, use))):
+    with custom_files_in_use([Path(use)] if isinstance(use, str | Path) else list(map(Path, use))):
         experiment = open_experiment(Path(config), _overrides(set), say, smoke=smoke).experiment
         tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds")
         try:

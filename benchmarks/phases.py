@@ -27,7 +27,7 @@ from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
 from actbench.store.files import write_atomically
-from actbench.training.data import resident, seed_split
+from actbench.training.data import seed_split, to_device
 from actbench.training.loop import validate
 from actbench.training.network import backward, create_network, forward, gather_batch, objective
 from actbench.training.optimizer import create_stepper, take_step
@@ -59,7 +59,7 @@ def measure(activation: str, arrays: Arrays) -> dict[str, float]:
     torch.set_num_threads(1)
     settings = TrialSettings.model_validate({"data": {"dataset": "mnist"}, "model": {"activation": activation}})
     trials = [make_trial(settings, seed) for seed in range(TRIALS)]
-    images, _ = resident(arrays, CPU)
+    images, _ = to_device(arrays, CPU)
     network = create_network(trials, CPU)
     splits = [seed_split(images, settings.data, "final", seed) for seed in network.seeds]
     stepper = create_stepper(network)

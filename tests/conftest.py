@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from actbench.runs import doctor
-from own_files import EXPERIMENT, own_file
+from custom_files import EXPERIMENT, custom_file
 from program import TINY, actbench
 
 torch.set_num_threads(1)
@@ -46,9 +46,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def with_own_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def with_custom_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with an experiment of one's own and the piece that it needs."""
     monkeypatch.chdir(tmp_path)
-    own_file(tmp_path)
-    own_file(tmp_path, EXPERIMENT, "own.yaml")
+    custom_file(tmp_path)
+    custom_file(tmp_path, EXPERIMENT, "own.yaml")
     return tmp_path

@@ -23,9 +23,9 @@ from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan
 from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from custom_files import custom_file
 from hostile import HOSTILE
 from in_process import invoke
-from own_files import own_file
 from program import TINY
 
 FRAMES = ("trials", "epochs", "layers", "table")
@@ -267,7 +267,7 @@ def test_interrupting_keeps_what_is_finished_and_says_how_to_go_on(
 
 
 def test_pieces_of_ones_own_are_used_for_one_run_and_read_back_without_them(copied: Path) -> None:
-    own_file(Path())
+    custom_file(Path())
     options = {"seeds": 2, "vary": {"model.activation": ["relu", "tent"]}, "name": "own"}
     found = trained("tiny.yaml", use="tent.py", set=options)
     assert set(found.trials["arm"]) == {"relu", "tent"}

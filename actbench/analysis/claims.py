@@ -14,8 +14,8 @@ from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
 from actbench.statistics.inference import Estimate, estimate
 
-FEWEST_SEEDS = 3
-MOST_WITHOUT_VALUE = 0.2
+MIN_SEEDS = 3
+MAX_WITHOUT_VALUE = 0.2
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
     reason = ""
     if seeds == 0:
         reason = "there are no final trials yet"
-    elif without_value > MOST_WITHOUT_VALUE * seeds:
+    elif without_value > MAX_WITHOUT_VALUE * seeds:
         reason = f"{without_value} of {seeds} seeds have no value"
         if metric.is_timed:
             reason += ": only a trial that had its stack to itself can be timed; run with --fresh"
-    elif found.n < FEWEST_SEEDS:
-        reason = f"fewer than {FEWEST_SEEDS} seeds"
+    elif found.n < MIN_SEEDS:
+        reason = f"fewer than {MIN_SEEDS} seeds"
     verdict = "undecided" if reason else decide(found.interval, *bounds(expectation, metric))
     return JudgedClaim(expectation, metric, verdict, found, without_value, reason)
 

@@ -18,7 +18,7 @@ from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
 from actbench.statistics.inference import (
     ALPHA,
-    MOST_REMEMBERED,
+    MAX_REMEMBERED,
     Estimate,
     estimate,
     holm,
@@ -34,7 +34,7 @@ from actbench.statistics.inference import (
 from actbench.statistics.power import detectable_difference
 
 NOT_JUDGED = "not judged"
-LARGEST_DENOMINATOR, LARGEST_UNIT = 1_000_000, 1_000_000_000
+MAX_DENOMINATOR, MAX_UNIT = 1_000_000, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -232,15 +232,15 @@ def _whole(first: Sequence[float], second: Sequence[float]) -> tuple[Sequence[fl
     """
     found = [_ratio(value) for value in (*first, *second)]
     unit = math.lcm(*(denominator for _, denominator in found))
-    if unit > LARGEST_UNIT:
+    if unit > MAX_UNIT:
         return first, second
     whole = [numerator * (unit // denominator) for numerator, denominator in found]
     return whole[: len(first)], whole[len(first) :]
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+@lru_cache(maxsize=MAX_REMEMBERED)
 def _ratio(share: float) -> tuple[int, int]:
-    return Fraction(share).limit_denominator(LARGEST_DENOMINATOR).as_integer_ratio()
+    return Fraction(share).limit_denominator(MAX_DENOMINATOR).as_integer_ratio()
 
 
 def _verdict(

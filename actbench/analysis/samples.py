@@ -11,7 +11,7 @@ from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.plan import Plan
 from actbench.plan.trials import data_identity
 
-MOST_FAILED = 0.2
+MAX_FAILED = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
         doubts = [f"{path} is at the edge of what was tried" for path in edges.get(arm.values, ())]
         if not trials:
             doubts.append("tuning has not finished")
-        if failed > MOST_FAILED * len(trials):
+        if failed > MAX_FAILED * len(trials):
             doubts.append(f"{failed} of {len(trials)} trials failed")
         samples.append(
             Sample(

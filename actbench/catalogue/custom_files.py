@@ -16,12 +16,12 @@ from actbench.catalogue.registry import Entry, Origin, RegistrationError, added_
 from actbench.errors import ConfigurationError
 from actbench.text import did_you_mean
 
-LARGEST_FILE_BYTES = 1_000_000
-MODULE_PREFIX = "_own_pieces_"
+MAX_FILE_BYTES = 1_000_000
+MODULE_PREFIX = "_custom_"
 
 
 @dataclass(frozen=True)
-class OwnFile:
+class CustomFile:
     """A file with pieces as it was read, so that every process runs the very same text."""
 
     path: str
@@ -33,24 +33,24 @@ class OwnFile:
         return Origin(self.path, self.checksum)
 
 
-_IN_USE: list[OwnFile] = []
+_IN_USE: list[CustomFile] = []
 
 
-def read_own_file(path: Path) -> OwnFile:
+def read_custom_file(path: Path) -> CustomFile:
     """The file's content with its checksum; raises `ConfigurationError` where it is none that could be loaded."""
     if path.is_dir():
         raise ConfigurationError(f"{path}: expected a Python file, found a folder")
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_FILE_BYTES + 1)
+            content = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         near = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise ConfigurationError(f"{path}: no such file{did_you_mean(path.name, near)}") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(content) > LARGEST_FILE_BYTES:
-        raise ConfigurationError(f"{path}: expected at most {LARGEST_FILE_BYTES:,} bytes of Python")
-    return OwnFile(str(path), content, checksum_of(content))
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigurationError(f"{path}: expected at most {MAX_FILE_BYTES:,} bytes of Python")
+    return CustomFile(str(path), content, checksum_of(content))
 
 
 def checksum_of(content: bytes) -> str:
@@ -59,7 +59,7 @@ def checksum_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(lines).hexdigest()}"
 
 
-def load_own_file(file: OwnFile) -> tuple[Entry, ...]:
+def load_custom_file(file: CustomFile) -> tuple[Entry, ...]:
     """Run the file and give the entries that it adds; one that is loaded already is not run again.
 
     Raises `ConfigurationError` with file, line and cause where it cannot be run or adds nothing.
@@ -85,17 +85,17 @@ def _say(*values: object, **options: Any) -> None:
     print(*values, **{"file": sys.stderr, **options})
 
 
-def _module_name(file: OwnFile) -> str:
+def _module_name(file: CustomFile) -> str:
     """A name of its own for every file and version, under which dataclasses and type hints find the module."""
     return f"{MODULE_PREFIX}{hashlib.sha256(f'{file.path}{file.checksum}'.encode()).hexdigest()[:16]}"
 
 
-def _lines_of(file: OwnFile, error: BaseException) -> list[int | None]:
+def _lines_of(file: CustomFile, error: BaseException) -> list[int | None]:
     """The lines of the file that led to an exception, the last one last."""
     return [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file.path]
 
 
-def _mistake(file: OwnFile, error: BaseException) -> str:
+def _mistake(file: CustomFile, error: BaseException) -> str:
     """The exception as `file:line: what`, with the last line of the file itself that led to it."""
     if isinstance(error, SyntaxError) and error.filename == file.path:
         text = (error.text or "").strip()
@@ -106,7 +106,7 @@ def _mistake(file: OwnFile, error: BaseException) -> str:
 
 
 @contextmanager
-def mistakes_told(files: Sequence[OwnFile]) -> Iterator[None]:
+def mistakes_told(files: Sequence[CustomFile]) -> Iterator[None]:
     """Raise `ConfigurationError` with file, line and cause where a function of one of these files fails."""
     try:
         yield
@@ -118,14 +118,14 @@ def mistakes_told(files: Sequence[OwnFile]) -> Iterator[None]:
 
 
 @contextmanager
-def own_files_in_use(paths: Sequence[Path]) -> Iterator[tuple[OwnFile, ...]]:
+def custom_files_in_use(paths: Sequence[Path]) -> Iterator[tuple[CustomFile, ...]]:
     """Load the files, each once, and take their entries out of the catalogue at the end."""
-    files = tuple({path.resolve(): read_own_file(path) for path in paths}.values())
+    files = tuple({path.resolve(): read_custom_file(path) for path in paths}.values())
     before = list(_IN_USE)
     try:
         for file in files:
             if file not in _IN_USE:
-                load_own_file(file)
+                load_custom_file(file)
                 _IN_USE.append(file)
         yield files
     finally:
@@ -135,6 +135,6 @@ def own_files_in_use(paths: Sequence[Path]) -> Iterator[tuple[OwnFile, ...]]:
         _IN_USE[:] = before
 
 
-def files_in_use() -> tuple[OwnFile, ...]:
+def files_in_use() -> tuple[CustomFile, ...]:
     """The files that are loaded now, as a worker process has to load them too."""
     return tuple(_IN_USE)

@@ -16,7 +16,7 @@ else:
     torch = LazyModule("torch")
 
 SATURATED_SHARE = 0.05
-WIDEST_INPUT = 50.0
+MAX_INPUT = 50.0
 GRID_STEPS = 20_001
 
 
@@ -46,7 +46,7 @@ def saturation(entry: Entry, parameters: Mapping[str, Any]) -> Saturation:
     half_step = float(x[1] - x[0]) / 2
     left, right = float(alive.min()) - half_step, float(alive.max()) + half_step
     return Saturation(
-        left=round(left, 2) if left > -WIDEST_INPUT else None, right=round(right, 2) if right < WIDEST_INPUT else None
+        left=round(left, 2) if left > -MAX_INPUT else None, right=round(right, 2) if right < MAX_INPUT else None
     )
 
 
@@ -56,4 +56,4 @@ def largest_slope(entry: Entry, parameters: Mapping[str, Any]) -> float:
 
 
 def _wide_grid() -> Tensor:
-    return torch.linspace(-WIDEST_INPUT, WIDEST_INPUT, GRID_STEPS, dtype=torch.float64)
+    return torch.linspace(-MAX_INPUT, MAX_INPUT, GRID_STEPS, dtype=torch.float64)

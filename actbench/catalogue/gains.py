@@ -24,7 +24,7 @@ else:
     numpy, torch, integrate = LazyModule("numpy"), LazyModule("torch"), LazyModule("scipy.integrate")
 
 NORMAL_REACH = 12.0
-MOST_SUBDIVISIONS = 4000
+MAX_SUBDIVISIONS = 4000
 SIGNIFICANT_DIGITS = 6
 
 GainName = Literal["derived", "derived_backward", "published"]
@@ -95,7 +95,7 @@ def second_moments(
         return squares.numpy() * density
 
     found = integrate.cubature(
-        integrand, [-NORMAL_REACH], [NORMAL_REACH], rtol=tolerance, atol=1e-12, max_subdivisions=MOST_SUBDIVISIONS
+        integrand, [-NORMAL_REACH], [NORMAL_REACH], rtol=tolerance, atol=1e-12, max_subdivisions=MAX_SUBDIVISIONS
     ).estimate
     return float(found[0]), float(found[1])
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 else:
     numpy = LazyModule("numpy")
 
-LARGEST_FILE_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 UNSIGNED_BYTES = 8
 
 
@@ -58,7 +58,7 @@ def _read_packed(path: Path) -> bytes:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise OSError(None, "not a file")
-        if found.st_size > LARGEST_FILE_BYTES:
+        if found.st_size > MAX_FILE_BYTES:
             raise UnusableEnvironmentError(
                 f"{path}: far larger than the dataset's own file; replace it by the original"
             )

@@ -1,4 +1,4 @@
-"""Pieces that installed packages offer through the entry point group `actbench.catalogue`, loaded when first needed."""
+"""Entries from installed packages, found through the entry point group `actbench.catalogue`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from actbench.catalogue.registry import Origin, RegistrationError, adding_from
 
 GROUP = "actbench.catalogue"
-LONGEST_CAUSE = 300
+MAX_CAUSE_LENGTH = 300
 
 
 @cache
@@ -31,7 +31,7 @@ def _load(point: EntryPoint) -> str | None:
     except (Exception, SystemExit) as error:  # whatever a stranger's module raises
         cause = str(error) if isinstance(error, RegistrationError) else f"{type(error).__name__}: {error}"
         return (
-            f"the installed package {package} cannot be used (entry point {point.name!r}: {cause[:LONGEST_CAUSE]}): "
+            f"the installed package {package} cannot be used (entry point {point.name!r}: {cause[:MAX_CAUSE_LENGTH]}): "
             "update it, or take it out with pip uninstall"
         )
     return None

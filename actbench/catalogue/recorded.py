@@ -14,7 +14,7 @@ from actbench.errors import ConfigurationError
 
 FROM = "from"
 """The key beside the parameters under which a result folder keeps a piece; no parameter can be called so."""
-LONGEST_TEXT = 2000
+MAX_TEXT_LENGTH = 2000
 
 
 def _tuple(value: Any) -> Any:
@@ -36,12 +36,12 @@ def is_plain(value: Any) -> bool:
     return value is None or isinstance(value, int | str) or (isinstance(value, float) and isfinite(value))
 
 
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_tuple)]
 Kinds = Annotated[tuple[Yields, ...], BeforeValidator(_tuple)]
 
 
-class Piece(BaseModel):
+class RecordedEntry(BaseModel):
     """One version of an entry from a file or a package, by the checksum of its source.
 
     What stands here is what results are read by: names, labels, pairs of output and loss, counts of parameters.
@@ -84,7 +84,7 @@ class Piece(BaseModel):
         return kept | ({"defaults": {key: listed(value) for key, value in self.defaults}} if self.defaults else {})
 
     def _unusual(self) -> set[str]:
-        return {key for key, field in Piece.model_fields.items() if getattr(self, key) != field.default}
+        return {key for key, field in RecordedEntry.model_fields.items() if getattr(self, key) != field.default}
 
 
 def listed(value: Any) -> Any:
@@ -92,12 +92,12 @@ def listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def piece_of(entry: Entry, defaults: Mapping[str, Any]) -> Piece:
+def recorded_entry(entry: Entry, defaults: Mapping[str, Any]) -> RecordedEntry:
     """What records keep of an entry that came from a file or a package."""
     assert entry.origin is not None
-    known = {name: getattr(entry, name) for name in Piece.model_fields if name not in ("checksum", "defaults")}
-    known["formula"] = entry.formula[:LONGEST_TEXT]
-    return Piece(checksum=entry.origin.checksum, defaults=tuple(defaults.items()), **known)
+    known = {name: getattr(entry, name) for name in RecordedEntry.model_fields if name not in ("checksum", "defaults")}
+    known["formula"] = entry.formula[:MAX_TEXT_LENGTH]
+    return RecordedEntry(checksum=entry.origin.checksum, defaults=tuple(defaults.items()), **known)
 
 
 def not_loaded(kind: Kind, name: str, checksum: str) -> str:

@@ -99,7 +99,7 @@ def _add(kind: Kind, function: Function, origin: Origin | None, metadata: dict[s
             raise RegistrationError(f"parameter {parameter.name!r} of {kind} {name!r} needs a default")
     entry = Entry(kind=kind, name=name, function=function, summary=summary, origin=origin, **metadata)
     if origin:
-        require_own(kind, function, entry.aliases)
+        require_custom_function(kind, function, entry.aliases)
     keys = [(kind, key) for key in (name, *entry.aliases)]
     if taken := [key for key in keys if key in _ENTRIES]:
         there = _ENTRIES[taken[0]]
@@ -308,7 +308,7 @@ class RegistrationError(ValueError):
     """A function that the catalogue cannot take, with the reason."""
 
 
-def require_own(kind: str, function: Callable[..., Any], aliases: Sequence[str]) -> None:
+def require_custom_function(kind: str, function: Callable[..., Any], aliases: Sequence[str]) -> None:
     """Raise `RegistrationError` where a function from a file or a package could not be trained with."""
     name = function.__name__
     if kind not in ARGUMENTS:

@@ -18,7 +18,7 @@ Examine = Callable[[], str]
 TRIALS, BATCH, UNITS, CLASSES = 3, 32, 8, 10
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 EXTREMES = (-1e4, -200.0, -20.0, -6.0, -3.0, -1.0, -0.5, -1e-30, 0.0, 1e-30, 0.5, 1.0, 3.0, 6.0, 20.0, 200.0, 1e4)
-LONGEST_CAUSE = 200
+MAX_CAUSE_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _answer(name: str, examine: Examine, *, is_note: bool) -> Check:
     except Skipped as skipped:
         return Check(name, "skipped", str(skipped))
     except (Exception, SystemExit) as error:  # whatever a stranger's function raises
-        cause = f"raises {type(error).__name__}: {error}".splitlines()[0][:LONGEST_CAUSE]
+        cause = f"raises {type(error).__name__}: {error}".splitlines()[0][:MAX_CAUSE_LENGTH]
         return Check(name, "skipped" if is_note else "refused", cause)
 
 

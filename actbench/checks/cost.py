@@ -23,7 +23,7 @@ ROUNDS = 100
 THREADS = 1
 CONFIDENCE = 0.95
 MEASUREMENT_SECONDS = 0.003
-FEWEST_CALLS, MOST_CALLS = 2, 1000
+MIN_CALLS, MAX_CALLS = 2, 1000
 CALIBRATION_CALLS = 5
 
 Pass = Callable[[], object]
@@ -70,7 +70,7 @@ def measured_seconds(passes: Sequence[Pass], rounds: int, clock: Clock) -> list[
 def _calls_needed(run: Pass, clock: Clock) -> int:
     """Calls that take about 3 ms together, by the fastest of a few that also warm up."""
     fastest = min(_seconds_of(run, 1, clock) for _ in range(CALIBRATION_CALLS))
-    return min(MOST_CALLS, max(FEWEST_CALLS, math.ceil(MEASUREMENT_SECONDS / max(fastest, 1e-9))))
+    return min(MAX_CALLS, max(MIN_CALLS, math.ceil(MEASUREMENT_SECONDS / max(fastest, 1e-9))))
 
 
 def _seconds_of(run: Pass, calls: int, clock: Clock) -> float:

@@ -16,7 +16,7 @@ import typer
 
 from actbench import errors
 from actbench.cli.catalogue import check, data, fetch, list_catalogue, show
-from actbench.cli.completion_values import put_split_words_together
+from actbench.cli.completion_values import join_completion_words
 from actbench.cli.experiments import init, plan, schema, summary, validate
 from actbench.cli.interruption import end_at_once
 from actbench.cli.options import EXIT_CODES, say_what_failed
@@ -238,7 +238,7 @@ def _run_words(words: list[str]) -> None:
     """Run what was typed; whatever has been printed is written when this ends."""
     if COMPLETION_VARIABLE in os.environ:
         sys.modules["rich"] = None  # type: ignore[assignment]  # typer does without it, and is then in time
-        put_split_words_together(os.environ)
+        join_completion_words(os.environ)
     group = program()
     arguments = help_wanted(group, words) or words
     if unknown := unknown_words(group, arguments):

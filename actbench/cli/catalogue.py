@@ -9,13 +9,13 @@ import typer
 
 from actbench import errors
 from actbench.cli.completion import dataset_names, function_names, kinds, python_files
-from actbench.cli.options import DataFolder, TableOrJson, verb, with_own_files
+from actbench.cli.options import DataFolder, TableOrJson, verb, with_custom_files
 from actbench.text import say
 from actbench.version import __version__
 
 
 @verb
-@with_own_files
+@with_custom_files
 def list_catalogue(
     kind: Annotated[
         str | None,
@@ -39,7 +39,7 @@ def list_catalogue(
 
 
 @verb
-@with_own_files
+@with_custom_files
 def show(
     functions: Annotated[
         list[str],
@@ -94,7 +94,7 @@ def _show_costs(activations: list[str], save: Path | None, output_format: Litera
     )
 
 
-OwnFile = Annotated[
+CustomFile = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
@@ -107,13 +107,13 @@ OwnFile = Annotated[
 
 
 @verb
-def check(file: OwnFile, output_format: TableOrJson = "table") -> None:
+def check(file: CustomFile, output_format: TableOrJson = "table") -> None:
     """Check pieces of your own: metadata, derivative, extremes, types, safety in a stack; exit code 1 if refused."""
-    from actbench.catalogue.custom_files import own_files_in_use
+    from actbench.catalogue.custom_files import custom_files_in_use
     from actbench.experiment.choices import choices_from
 
     say(f"Loading {file} ...")
-    with own_files_in_use([file]) as (loaded,):
+    with custom_files_in_use([file]) as (loaded,):
         from actbench.checks.admission import examine
         from actbench.render.printing import print_answer
         from actbench.report.admission import admission_document, admission_sections

@@ -12,8 +12,8 @@ from typing import get_args
 
 from typer import Context
 
-DEEPEST_FOLDER = 3
-MOST_ENTRIES = 5_000
+MAX_FOLDER_DEPTH = 3
+MAX_ENTRIES = 5_000
 YAML_ENDINGS = (".yaml", ".yml")
 PLAIN_NAME = re.compile(r"[\w.,+@%][\w.,+@%-]*")  # shells evaluate what they are given to complete
 EXPERIMENT_OF_A_RESULT = "experiment.yaml"
@@ -53,7 +53,7 @@ def _entries_below(incomplete: str) -> Iterator[tuple[str, bool]]:
     """Paths that begin as typed, nearest first, with whether each is a folder; hidden ones only where asked for."""
     typed_folder, _, typed_name = incomplete.rpartition("/")
     start = f"{typed_folder}/" if "/" in incomplete else ""
-    for entry, is_folder in islice(_walk(start, shows_hidden=typed_name.startswith(".")), MOST_ENTRIES):
+    for entry, is_folder in islice(_walk(start, shows_hidden=typed_name.startswith(".")), MAX_ENTRIES):
         if entry.startswith(incomplete):
             yield entry, is_folder
 
@@ -64,7 +64,7 @@ def _walk(start: str, *, shows_hidden: bool) -> Iterator[tuple[str, bool]]:
         folder, depth = folders.popleft()
         try:
             with os.scandir(folder or ".") as entries:
-                found = sorted(islice(entries, MOST_ENTRIES), key=lambda entry: entry.name)
+                found = sorted(islice(entries, MAX_ENTRIES), key=lambda entry: entry.name)
         except OSError:
             continue
         for entry in found:
@@ -73,7 +73,7 @@ def _walk(start: str, *, shows_hidden: bool) -> Iterator[tuple[str, bool]]:
                 continue
             is_folder = entry.is_dir(follow_symlinks=depth == 1)
             yield folder + entry.name, is_folder
-            if is_folder and depth < DEEPEST_FOLDER:
+            if is_folder and depth < MAX_FOLDER_DEPTH:
                 folders.append((f"{folder}{entry.name}/", depth + 1))
 
 

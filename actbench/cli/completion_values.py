@@ -19,7 +19,7 @@ PLAIN_VALUE = re.compile(r"\w[\w.-]*")  # shells evaluate what they are given to
 Data = dict[str, Any]
 
 
-def put_split_words_together(environment: MutableMapping[str, str]) -> None:
+def join_completion_words(environment: MutableMapping[str, str]) -> None:
     """Undo that bash takes `train.loss=n` for three words: the last one remains, and what stood before it is kept."""
     words, at = re.split(r"[\n ]", environment.get("COMP_WORDS", "")), environment.get("COMP_CWORD", "")
     if "=" not in words or not at.isdigit() or int(at) >= len(words):
@@ -128,13 +128,13 @@ def _factors(context: typer.Context) -> dict[str, list[str]]:
 
 def _read(file: Path) -> Any:
     """What an experiment file says, as far as it can be read."""
-    from actbench.config.source import LARGEST_FILE_BYTES, read_yaml
+    from actbench.config.source import MAX_FILE_BYTES, read_yaml
 
     try:
         if not file.is_file():
             return None
         with file.open("rb") as stream:
-            return read_yaml(stream.read(LARGEST_FILE_BYTES + 1).decode("utf-8-sig"), "").data
+            return read_yaml(stream.read(MAX_FILE_BYTES + 1).decode("utf-8-sig"), "").data
     except (OSError, UnicodeDecodeError):
         return None
 

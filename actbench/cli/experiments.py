@@ -19,7 +19,7 @@ from actbench.cli.options import (
     ShardOption,
     TableOrJson,
     verb,
-    with_own_files,
+    with_custom_files,
 )
 from actbench.plan.shards import parse_shard
 from actbench.runs.options import parse_jobs
@@ -54,7 +54,7 @@ def init(
 
 
 @verb
-@with_own_files
+@with_custom_files
 def schema() -> None:
     """Print the JSON Schema (draft-07) of experiment files, with every name that the catalogue knows."""
     from actbench.config.schema import schema_text
@@ -63,7 +63,7 @@ def schema() -> None:
 
 
 @verb
-@with_own_files
+@with_custom_files
 def validate(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
     """Check an experiment file and report every mistake in it."""
     from actbench.render.printing import print_document
@@ -83,7 +83,7 @@ def validate(config: Config, overrides: Overrides = None, output_format: TableOr
 
 
 @verb
-@with_own_files
+@with_custom_files
 def plan(
     config: Config,
     overrides: Overrides = None,
@@ -119,7 +119,7 @@ def plan(
 
 
 @verb
-@with_own_files
+@with_custom_files
 def summary(
     config: Config,
     overrides: Overrides = None,
@@ -148,11 +148,11 @@ def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format
     from actbench.catalogue.datasets import data_folder
     from actbench.render.printing import print_answer
     from actbench.report.networks import summary_document
-    from actbench.runs.preflight import fly, preflight_document, preflight_sections, preflight_warnings
+    from actbench.runs.preflight import preflight_document, preflight_sections, preflight_warnings, run_preflight
 
     arms = experiment.arm_count()
     say(f"Passing images forward and backward through the networks of {arms} arm{'s' * (arms > 1)} ...")
-    found = fly(experiment, data_folder(data_dir))
+    found = run_preflight(experiment, data_folder(data_dir))
     print_answer(
         output_format,
         lambda: preflight_sections(found),

@@ -22,7 +22,7 @@ from actbench.cli.interruption import Interrupted
 from actbench.text import say, visible
 
 if TYPE_CHECKING:
-    from actbench.catalogue.custom_files import OwnFile
+    from actbench.catalogue.custom_files import CustomFile
 
 P = ParamSpec("P")
 
@@ -86,7 +86,7 @@ Overrides = Annotated[
         autocompletion=settings,
     ),
 ]
-OwnFiles = Annotated[
+CustomFiles = Annotated[
     list[Path] | None,
     typer.Option(
         "--use",
@@ -150,7 +150,7 @@ FiguresFolder = Annotated[
 ]
 
 
-def with_own_files(function: Callable[P, None]) -> Callable[P, None]:
+def with_custom_files(function: Callable[P, None]) -> Callable[P, None]:
     """Give a verb the option `--use`; what its files add is in the catalogue while the verb works."""
 
     @functools.wraps(function)
@@ -159,20 +159,20 @@ def with_own_files(function: Callable[P, None]) -> Callable[P, None]:
         if not isinstance(paths, list) or not paths:
             function(*arguments, **options)
             return
-        from actbench.catalogue.custom_files import mistakes_told, own_files_in_use
+        from actbench.catalogue.custom_files import custom_files_in_use, mistakes_told
 
-        with own_files_in_use(paths) as files, _refusals_told(files), mistakes_told(files):
+        with custom_files_in_use(paths) as files, _refusals_told(files), mistakes_told(files):
             function(*arguments, **options)
 
     signature = inspect.signature(function, eval_str=True)
-    use = inspect.Parameter("use", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=OwnFiles)
+    use = inspect.Parameter("use", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=CustomFiles)
     loading.__signature__ = signature.replace(parameters=[*signature.parameters.values(), use])  # type: ignore[attr-defined]
-    loading.__annotations__ = {**function.__annotations__, "use": OwnFiles}
+    loading.__annotations__ = {**function.__annotations__, "use": CustomFiles}
     return loading
 
 
 @contextlib.contextmanager
-def _refusals_told(files: Sequence[OwnFile]) -> Iterator[None]:
+def _refusals_told(files: Sequence[CustomFile]) -> Iterator[None]:
     """Where something fails that nobody expects, ask of the pieces in use whether they are what they say."""
     try:
         yield

@@ -26,7 +26,7 @@ from actbench.cli.options import (
     SharedRate,
     TableOrJson,
     verb,
-    with_own_files,
+    with_custom_files,
 )
 from actbench.text import say
 
@@ -67,7 +67,7 @@ def compare(
 
 
 @verb
-@with_own_files
+@with_custom_files
 def report(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from actbench import errors
-from actbench.cli.catalogue import OwnFile
+from actbench.cli.catalogue import CustomFile
 from actbench.cli.completion import dataset_names, result_folders
 from actbench.cli.experiments import load
 from actbench.cli.interruption import interruptible
@@ -27,7 +27,7 @@ from actbench.cli.options import (
     command_that_continues,
     farewell,
     verb,
-    with_own_files,
+    with_custom_files,
 )
 from actbench.config.bundled import find_experiment
 from actbench.plan.shards import Shard, parse_shard
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @verb
-@with_own_files
+@with_custom_files
 def run(
     config: Config,
     overrides: Overrides = None,
@@ -116,7 +116,7 @@ def run(
             ray_address=cluster,
             most_seconds=most_seconds,
             trial_seconds=trial_seconds,
-            asked=_asked(overrides, given, smoke=smoke, fresh=fresh),
+            asked=_command_line(overrides, given, smoke=smoke, fresh=fresh),
             verbosity=-1 if quiet else verbose,
         )  # fmt: skip
         tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds -> {folder}")
@@ -158,7 +158,7 @@ def _say_nothing(*_lines: str) -> None:
     """Quiet."""
 
 
-def _asked(overrides: list[str] | None, given: Mapping[str, str | None], *, smoke: bool, fresh: bool) -> str:
+def _command_line(overrides: list[str] | None, given: Mapping[str, str | None], *, smoke: bool, fresh: bool) -> str:
     """The command line's settings as they are typed, those that hold paths left out."""
     words = [word for setting in overrides or () for word in ("--set", setting)]
     words += [word for option, value in given.items() if value is not None for word in (option, value)]
@@ -183,7 +183,7 @@ def _print_results(outcome: RunResult, output_format: Literal["table", "json"]) 
 
 @verb
 def challenge(
-    file: OwnFile,
+    file: CustomFile,
     against: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="An opponent, the first is the baseline; repeatable, else the usual ones."),
@@ -206,12 +206,12 @@ def challenge(
     """
     from tempfile import TemporaryDirectory
 
-    from actbench.catalogue.custom_files import own_files_in_use
+    from actbench.catalogue.custom_files import custom_files_in_use
     from actbench.config.challenge import challenge_name, challenge_text, write_challenge
     from actbench.experiment.choices import choices_from
 
     say(f"Loading {file} ...")
-    with own_files_in_use([file]) as (loaded,), TemporaryDirectory() as elsewhere:
+    with custom_files_in_use([file]) as (loaded,), TemporaryDirectory() as elsewhere:
         challengers = [choice.entry for choice in choices_from(loaded.origin())]
         text = challenge_text(challengers, str(file), dataset, against or ())
         config = Path(elsewhere if dry_run else "", f"{challenge_name(challengers, dataset)}.yaml")
@@ -260,9 +260,9 @@ def status(folder: Folder = None, results: ResultsRoot = Path("results"), output
     from datetime import UTC, datetime
 
     from actbench.render.printing import print_answer
-    from actbench.runs.status import look_at, status_document, status_sections
+    from actbench.runs.status import read_status, status_document, status_sections
 
-    found = look_at(folder, results, datetime.now(UTC))
+    found = read_status(folder, results, datetime.now(UTC))
     print_answer(output_format, lambda: status_sections(found), lambda: status_document(found))
 
 

@@ -25,7 +25,7 @@ def bundled_folder() -> Path:
     return within if within.is_dir() else package.parent / "configs"
 
 
-def what_it_asks(file: Path) -> str:
+def summary_line(file: Path) -> str:
     """The sentence that a bundled experiment begins with, below the line for editors."""
     with file.open(encoding="utf-8") as lines:
         next(lines)

@@ -13,7 +13,7 @@ from actbench.catalogue.recorded import not_loaded
 from actbench.config.bundled import find_experiment
 from actbench.config.claims import read_expectations
 from actbench.config.source import (
-    LARGEST_FILE_BYTES,
+    MAX_FILE_BYTES,
     Problem,
     Source,
     apply_override,
@@ -22,7 +22,7 @@ from actbench.config.source import (
     read_yaml,
 )
 from actbench.errors import ConfigurationError
-from actbench.experiment.choices import own_pieces, shown
+from actbench.experiment.choices import custom_choices, shown
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import (
     MARGIN,
@@ -40,9 +40,9 @@ from actbench.experiment.validation import Mistake, SettingPath, sentences, vali
 from actbench.text import did_you_mean
 
 KNOWN_KEYS = ("name", *SECTIONS, "vary", "tune", "tuning_seeds", "seeds", "baseline", "margin", "expect")
-MOST_ARMS = 10_000
-MOST_TRIALS = 100_000
-MOST_MISTAKES_SHOWN = 100
+MAX_ARMS = 10_000
+MAX_TRIALS = 100_000
+MAX_MISTAKES_SHOWN = 100
 T = TypeVar("T")
 
 SETTING_PATHS = tuple(f"{part}.{name}" for part, model in SECTIONS.items() for name in model.model_fields)
@@ -93,9 +93,9 @@ def _decoded(path: Path) -> str:
     if path.is_dir():
         raise ConfigurationError(printable(f"{path}: expected an experiment file, found a folder"))
     with path.open("rb") as file:
-        content = file.read(LARGEST_FILE_BYTES + 1)
-    if len(content) > LARGEST_FILE_BYTES:
-        raise ConfigurationError(printable(f"{path}:1:1: expected at most {LARGEST_FILE_BYTES:,} bytes"))
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigurationError(printable(f"{path}:1:1: expected at most {MAX_FILE_BYTES:,} bytes"))
     return content.decode("utf-8-sig")
 
 
@@ -165,7 +165,7 @@ class _Loader:
         fixed = [((section, name), value) for section, part in settings for name, value in part]
         varied = [(("vary", one.path, index), value) for one in factors for index, value in enumerate(one.values)]
         for path, value in (*fixed, *varied):
-            for one, piece in own_pieces(value).items():
+            for one, piece in custom_choices(value).items():
                 if not one.is_loaded():
                     self._problem(path, not_loaded(one.kind, one.name, piece.checksum))
 
@@ -250,8 +250,8 @@ class _Loader:
         problems = len(self.source.problems)
         count = experiment.arm_count()
         trials = count * (len(experiment.seeds) + experiment.tuning_trial_count())
-        if count > MOST_ARMS or trials > MOST_TRIALS:
-            limits = f"at most {MOST_ARMS:,} arms and {MOST_TRIALS:,} trials"
+        if count > MAX_ARMS or trials > MAX_TRIALS:
+            limits = f"at most {MAX_ARMS:,} arms and {MAX_TRIALS:,} trials"
             self._problem(
                 ("vary",), f"expected {limits}, found {count:,} arms and {trials:,} trials: split the experiment"
             )
@@ -275,8 +275,8 @@ class _Loader:
 def _mistakes(problems: Iterable[Problem]) -> list[str]:
     """Every problem once, one to a line; of very many the first."""
     lines = list(dict.fromkeys(map(str, sorted(problems, key=_by_place))))
-    left_out = len(lines) - MOST_MISTAKES_SHOWN
-    return lines if left_out <= 0 else [*lines[:MOST_MISTAKES_SHOWN], f"... and {left_out:,} more mistakes"]
+    left_out = len(lines) - MAX_MISTAKES_SHOWN
+    return lines if left_out <= 0 else [*lines[:MAX_MISTAKES_SHOWN], f"... and {left_out:,} more mistakes"]
 
 
 def _by_place(problem: Problem) -> tuple[bool, list[int], str]:
@@ -286,8 +286,8 @@ def _by_place(problem: Problem) -> tuple[bool, list[int], str]:
     return on_command_line, numbers, dotted_path(problem.path)
 
 
-MOST_TUNING_SEEDS = 100
-MOST_SEEDS = 10_000
+MAX_TUNING_SEEDS = 100
+MAX_SEEDS = 10_000
 DEFAULT_SEEDS = 10
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 
@@ -311,11 +311,11 @@ def read_seeds(given: Any) -> tuple[tuple[int, ...], str]:
     numbers = given if isinstance(given, tuple) else (given,)
     whole = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**63 for n in numbers)
     if isinstance(given, tuple):
-        if whole and numbers and len(set(numbers)) == len(numbers) <= MOST_SEEDS:
+        if whole and numbers and len(set(numbers)) == len(numbers) <= MAX_SEEDS:
             return tuple(numbers), ""
-    elif whole and 1 <= given <= MOST_SEEDS:
+    elif whole and 1 <= given <= MAX_SEEDS:
         return tuple(range(given)), ""
-    wanted = f"how many seeds (1 to {MOST_SEEDS:,}) or a list of different whole numbers of at least 0"
+    wanted = f"how many seeds (1 to {MAX_SEEDS:,}) or a list of different whole numbers of at least 0"
     return (0,), f"expected {wanted}, found {shown(given)}"
 
 
@@ -323,9 +323,9 @@ def read_tuning_seeds(given: Any) -> tuple[int, str]:
     """How many seeds tuning has."""
     if given is None:
         return TUNING_SEEDS, ""
-    if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MOST_TUNING_SEEDS:
+    if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MAX_TUNING_SEEDS:
         return given, ""
-    return TUNING_SEEDS, f"expected how many seeds (1 to {MOST_TUNING_SEEDS}), found {shown(given)}"
+    return TUNING_SEEDS, f"expected how many seeds (1 to {MAX_TUNING_SEEDS}), found {shown(given)}"
 
 
 def read_margin(given: Any) -> tuple[float, str]:

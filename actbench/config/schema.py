@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Entry, Kind, entries, names, parameters_model
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
-from actbench.config.reader import KNOWN_KEYS, MOST_SEEDS, MOST_TUNING_SEEDS, SETTING_PATHS
+from actbench.config.reader import KNOWN_KEYS, MAX_SEEDS, MAX_TUNING_SEEDS, SETTING_PATHS
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, value_to_yaml
 from actbench.experiment.metrics import CURVE, CURVES, EPOCHS_TO, FIRST, FORMS, OTHERS, PROBE
@@ -24,7 +24,7 @@ from actbench.experiment.metrics import CURVE, CURVES, EPOCHS_TO, FIRST, FORMS, 
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-LARGEST_SEED = 2**63 - 1
+MAX_SEED = 2**63 - 1
 NOT_VARIED = ("data.dataset",)
 TUNED_DATA = ("data.scale",)
 
@@ -86,7 +86,7 @@ def experiment_schema() -> Schema:
         **{section: _section(section, model) for section, model in SECTIONS.items()},
         "vary": _values_by_path([path for path in SETTING_PATHS if path not in NOT_VARIED], fewest=1),
         "tune": _values_by_path([path for path in SETTING_PATHS if _is_tuned(path)], fewest=2),
-        "tuning_seeds": {"type": "integer", "minimum": 1, "maximum": MOST_TUNING_SEEDS},
+        "tuning_seeds": {"type": "integer", "minimum": 1, "maximum": MAX_TUNING_SEEDS},
         "seeds": _seeds(),
         "baseline": _reference("arm"),
         "margin": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
@@ -146,9 +146,9 @@ def _values_by_path(paths: Sequence[str], *, fewest: int) -> Schema:
 
 
 def _seeds() -> Schema:
-    one = {"type": "integer", "minimum": 0, "maximum": LARGEST_SEED}
-    several = {"type": "array", "minItems": 1, "maxItems": MOST_SEEDS, "uniqueItems": True, "items": one}
-    return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_SEEDS}, several]}
+    one = {"type": "integer", "minimum": 0, "maximum": MAX_SEED}
+    several = {"type": "array", "minItems": 1, "maxItems": MAX_SEEDS, "uniqueItems": True, "items": one}
+    return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_SEEDS}, several]}
 
 
 def _field(section: str, name: str, field: FieldInfo) -> Schema:

@@ -11,13 +11,13 @@ import yaml
 
 from actbench.experiment.validation import SettingPath
 
-LARGEST_FILE_BYTES = 1_000_000
-DEEPEST_NESTING = 20
-MOST_NODES = 20_000
-MOST_ALIASES = 100
-LONGEST_INTEGER = 100
-LONGEST_TEXT_READ_TWICE = 30_000
-LONGEST_PART = 1_000
+MAX_FILE_BYTES = 1_000_000
+MAX_NESTING = 20
+MAX_VALUES = 20_000
+MAX_ALIASES = 100
+MAX_INTEGER_LENGTH = 100
+MAX_TEXT_READ_TWICE_LENGTH = 30_000
+MAX_PART_LENGTH = 1_000
 
 Path = tuple[str | int, ...]
 
@@ -69,7 +69,7 @@ def printable(text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_PART else f"{text[:LONGEST_PART]}..."
+    return text if len(text) <= MAX_PART_LENGTH else f"{text[:MAX_PART_LENGTH]}..."
 
 
 def dotted_path(path: Path) -> str:
@@ -84,8 +84,8 @@ def read_yaml(text: str, file: str) -> Source:
     """Read one YAML document; every mistake in it becomes a problem of the result, and nothing is raised."""
     source = Source(places={(): f"{file}:1:1"})
     try:
-        if len(text.encode()) > LARGEST_FILE_BYTES:
-            raise _RefusedError(Problem(f"{file}:1:1", (), f"expected at most {LARGEST_FILE_BYTES:,} bytes"))
+        if len(text.encode()) > MAX_FILE_BYTES:
+            raise _RefusedError(Problem(f"{file}:1:1", (), f"expected at most {MAX_FILE_BYTES:,} bytes"))
         _check_limits(text, file, _FASTEST_LOADER)
         node = yaml.compose(text, Loader=_FASTEST_LOADER)
         if node is None:
@@ -124,9 +124,9 @@ def _check_limits(text: str, file: str, loader: Any) -> None:
         explicit_tag = getattr(event, "tag", None)
         for broken, message in (
             (documents > 1, "expected one document, found another one"),
-            (depth > DEEPEST_NESTING, f"nested deeper than {DEEPEST_NESTING} levels"),
-            (nodes > MOST_NODES, f"more than {MOST_NODES:,} values"),
-            (aliases > MOST_ALIASES, f"more than {MOST_ALIASES} aliases"),
+            (depth > MAX_NESTING, f"nested deeper than {MAX_NESTING} levels"),
+            (nodes > MAX_VALUES, f"more than {MAX_VALUES:,} values"),
+            (aliases > MAX_ALIASES, f"more than {MAX_ALIASES} aliases"),
             (explicit_tag not in (None, "!"), f"tags such as {str(explicit_tag)[:60]} are not allowed here"),
         ):
             if broken:
@@ -141,13 +141,13 @@ def _syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
     faster one did not give.
     """
     mark = getattr(error, "problem_mark", None)
-    if len(text) > LONGEST_TEXT_READ_TWICE and mark and mark.index < LONGEST_TEXT_READ_TWICE:
+    if len(text) > MAX_TEXT_READ_TWICE_LENGTH and mark and mark.index < MAX_TEXT_READ_TWICE_LENGTH:
         with contextlib.suppress(yaml.YAMLError, ValueError):
             try:
                 _check_limits(text[: mark.index], file, yaml.SafeLoader)
             except _RefusedError as refused:
                 return refused.problem
-    if len(text) <= LONGEST_TEXT_READ_TWICE:
+    if len(text) <= MAX_TEXT_READ_TWICE_LENGTH:
         try:
             _check_limits(text, file, yaml.SafeLoader)
         except _RefusedError as refused:
@@ -171,8 +171,8 @@ class _Reader:
     def value(self, node: yaml.Node, path: Path) -> Any:
         self.nodes_read += 1
         self.source.places[path] = _place(self.file, node.start_mark)
-        if self.nodes_read > MOST_NODES or len(path) > DEEPEST_NESTING:
-            message = f"more than {MOST_NODES:,} values or too deep once aliases are followed"
+        if self.nodes_read > MAX_VALUES or len(path) > MAX_NESTING:
+            message = f"more than {MAX_VALUES:,} values or too deep once aliases are followed"
             raise _RefusedError(Problem(_place(self.file, node.start_mark), path, message))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -204,7 +204,7 @@ def scalar(text: str) -> Any:
     """A plain scalar by YAML 1.2's core schema: `1e-3` is a number, `no` is text."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _INTEGER.match(text) and len(text) <= LONGEST_INTEGER:
+    if _INTEGER.match(text) and len(text) <= MAX_INTEGER_LENGTH:
         return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
     return float(text) if _FLOAT.match(text) else text
 

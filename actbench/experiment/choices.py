@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from actbench.catalogue.recorded import FROM, Piece, is_plain, listed, piece_of
+from actbench.catalogue.recorded import FROM, RecordedEntry, is_plain, listed, recorded_entry
 from actbench.catalogue.registry import Entry, Kind, Origin, added_from, default_parameters, find, parameters_model
 from actbench.text import did_you_mean
 
@@ -31,7 +31,7 @@ class Choice(BaseModel):
     kind: Kind
     name: str
     parameters: tuple[tuple[str, Any], ...]
-    piece: Piece | None = None
+    piece: RecordedEntry | None = None
 
     @property
     def entry(self) -> Entry:
@@ -112,16 +112,16 @@ def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:
         kind=entry.kind,
         name=entry.name,
         parameters=tuple(parameters.model_dump().items()),
-        piece=piece_of(entry, default_parameters(entry)) if entry.origin else None,
+        piece=recorded_entry(entry, default_parameters(entry)) if entry.origin else None,
     )
 
 
 def _recorded_choice(kind: Kind, name: str, given: dict[str, Yaml]) -> Choice:
     """A choice as a result folder keeps it: of the version that it names, whether that is loaded or not."""
     try:
-        piece = Piece.model_validate(given.pop(FROM))
+        piece = RecordedEntry.model_validate(given.pop(FROM))
     except ValidationError as invalid:
-        known = tuple(Piece.model_fields)
+        known = tuple(RecordedEntry.model_fields)
         raise nested_problem(
             ((name, FROM, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
         ) from None
@@ -145,7 +145,7 @@ def choices_in(value: Any) -> Iterator[Choice]:
             yield from choices_in(part)
 
 
-def own_pieces(value: Any) -> dict[Choice, Piece]:
+def custom_choices(value: Any) -> dict[Choice, RecordedEntry]:
     """The choices in a setting, or in whole settings, that are not built in, with their versions."""
     return {choice: choice.piece for choice in choices_in(value) if choice.piece is not None}
 

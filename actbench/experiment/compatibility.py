@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actbench.catalogue.gains import PUBLISHED_GAINS
-from actbench.experiment.layers import feeding_activation, resolve_layers
+from actbench.experiment.layers import previous_activation, resolve_layers
 from actbench.experiment.settings import TrialSettings
 
 ORDERED_PARAMETERS = {"hardtanh": ("min_val", "max_val"), "trunc_normal": ("a", "b"), "uniform": ("a", "b")}
@@ -98,7 +98,7 @@ def _gain_conflicts(settings: TrialSettings) -> list[Conflict]:
     without = dict.fromkeys(
         feeding.name
         for index, layer in enumerate(layers)
-        if (feeding := feeding_activation(layers, index)) and feeding.name not in PUBLISHED_GAINS
+        if (feeding := previous_activation(layers, index)) and feeding.name not in PUBLISHED_GAINS
         if any(dict(init.parameters).get("gain") == "published" for init in (layer.init, layer.bias_init))
     )
     known = ", ".join(PUBLISHED_GAINS)

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from actbench.catalogue.recorded import Piece
+from actbench.catalogue.recorded import RecordedEntry
 from actbench.errors import ConfigurationError
-from actbench.experiment.choices import Choice, own_pieces
+from actbench.experiment.choices import Choice, custom_choices
 from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings, TrialSettings
 from actbench.text import did_you_mean
 
@@ -123,9 +123,9 @@ class Experiment:
         for chosen in itertools.product(*([(factor.path, value) for value in factor.values] for factor in self.tune)):
             yield with_values(arm.settings, chosen)
 
-    def own_pieces(self) -> dict[Choice, Piece]:
+    def custom_choices(self) -> dict[Choice, RecordedEntry]:
         """What of its settings is not built in."""
-        return own_pieces((self.settings, *(factor.values for factor in (*self.factors, *self.tune))))
+        return custom_choices((self.settings, *(factor.values for factor in (*self.factors, *self.tune))))
 
     def tuning_trial_count(self) -> int:
         """Trials that tuning takes for each arm, if no grid is extended."""

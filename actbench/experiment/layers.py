@@ -64,12 +64,12 @@ def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def feeding_activation(layers: Sequence[Layer], index: int) -> Choice | None:
+def previous_activation(layers: Sequence[Layer], index: int) -> Choice | None:
     """The activation whose values layer `index` takes in; None for the first layer, which takes in the images."""
     return layers[index - 1].activation if index else None
 
 
-def learnt_sizes(layer: Layer) -> dict[str, int]:
+def learnable_parameter_sizes(layer: Layer) -> dict[str, int]:
     """How many values of each learnt activation parameter a layer has: one, or one per feature."""
     given = dict(layer.activation.parameters) if layer.activation else {}
     if layer.activation is None or not given.get("learn"):
@@ -79,4 +79,8 @@ def learnt_sizes(layer: Layer) -> dict[str, int]:
 
 def count_parameters(layer: Layer) -> int:
     """Trainable numbers of one layer: weights, biases, batch norm's scale and shift, learnt activation parameters."""
-    return (layer.fan_in + 1) * layer.units + 2 * layer.units * layer.batch_norm + sum(learnt_sizes(layer).values())
+    return (
+        (layer.fan_in + 1) * layer.units
+        + 2 * layer.units * layer.batch_norm
+        + sum(learnable_parameter_sizes(layer).values())
+    )

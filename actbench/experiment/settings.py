@@ -24,7 +24,7 @@ from actbench.experiment.choices import (
 )
 from actbench.text import did_you_mean
 
-MOST_IMAGES = 10_000_000
+MAX_IMAGES = 10_000_000
 
 
 def _dataset_name(value: Yaml) -> Yaml:
@@ -46,12 +46,12 @@ def _scale(value: Yaml) -> Yaml:
 
 
 def _batch_size(value: Yaml) -> Yaml:
-    if value == "full" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_IMAGES):
+    if value == "full" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_IMAGES):
         return value
-    raise nested_problem([((), f"expected a whole number from 1 to {MOST_IMAGES:,}, or full, found {shown(value)}")])
+    raise nested_problem([((), f"expected a whole number from 1 to {MAX_IMAGES:,}, or full, found {shown(value)}")])
 
 
-Count = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
+Count = Annotated[int, Field(ge=1, le=MAX_IMAGES)]
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["float32", "bf16"]
@@ -98,7 +98,7 @@ class DataSettings(BaseModel):
 
 DEFAULT_HIDDEN = (256, 128)
 EVALUATION_IMAGES = 512
-MOST_PROBED_EPOCHS = 100
+MAX_PROBED_EPOCHS = 100
 
 
 class LayerSettings(BaseModel):
@@ -172,7 +172,7 @@ class TrainSettings(BaseModel):
 
     def probed_epochs(self) -> frozenset[int]:
         """Epochs after which layers are probed: 0 (before any step), and all, or 100 evenly spaced ones to the last."""
-        count = min(self.epochs, MOST_PROBED_EPOCHS)
+        count = min(self.epochs, MAX_PROBED_EPOCHS)
         return frozenset({0, *(math.ceil(self.epochs * number / count) for number in range(1, count + 1))})
 
     def resolved_weight_decay(self) -> float:

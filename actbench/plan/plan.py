@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from actbench.experiment.choices import own_pieces
+from actbench.experiment.choices import custom_choices
 from actbench.experiment.definition import Arm, Experiment, values_to_yaml, with_values
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import SCHEMA, Trial, TrialRecord
@@ -99,7 +99,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
     own = {
         f"{one.kind} {one.name}": piece.checksum
         for arm, _ in plan.arms
-        for one, piece in own_pieces(arm.settings).items()
+        for one, piece in custom_choices(arm.settings).items()
     }
     return {
         "schema": SCHEMA,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from actbench.errors import ConfigurationError
 
-MOST_SHARDS = 9999
+MAX_SHARDS = 9999
 FOLDER_NAME = re.compile(r"(.+)\.shard-([0-9]{1,4})-of-([0-9]{1,4})")
 WRITTEN = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 
@@ -50,7 +50,7 @@ def parse_shard(text: str | None) -> Shard | None:
         return None
     found = WRITTEN.fullmatch(text)
     number, of = map(int, found.groups()) if found else (0, 0)
-    if not 1 <= number <= of <= MOST_SHARDS:
+    if not 1 <= number <= of <= MAX_SHARDS:
         what = "shards are counted from 1" if found and of and number == 0 else "expected I/N, such as 2/5"
-        raise ConfigurationError(f"--shard {text}: {what}, with I from 1 to N, and N at most {MOST_SHARDS}")
+        raise ConfigurationError(f"--shard {text}: {what}, with I from 1 to N, and N at most {MAX_SHARDS}")
     return Shard(number, of)

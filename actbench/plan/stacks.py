@@ -13,10 +13,10 @@ from actbench.experiment.settings import EVALUATION_IMAGES, TrialSettings
 from actbench.plan.trials import data_identity
 
 BYTES_PER_PARAMETER = 16
-NARROWEST_STACK, WIDEST_STACK = 4, 256
+MIN_STACK_TRIALS, MAX_STACK_TRIALS = 4, 256
 CPU_CACHE_BYTES = 32 * 2**20
 GPU_CACHE_BYTES = 2**30
-MOST_BATCH_BYTES = 2**30
+MAX_BATCH_BYTES = 2**30
 
 Stack = tuple[Trial, ...]
 
@@ -98,8 +98,8 @@ def batched_tuple(items: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
 
 def cache_width(settings: TrialSettings, cache_bytes: int) -> int:
     """How many trials' weights, gradients and two moments fit into the cache, as far as memory holds their batches."""
-    width = min(max(cache_bytes // _weight_bytes(settings), NARROWEST_STACK), WIDEST_STACK)
-    return max(1, min(width, MOST_BATCH_BYTES // _batch_bytes(settings)))
+    width = min(max(cache_bytes // _weight_bytes(settings), MIN_STACK_TRIALS), MAX_STACK_TRIALS)
+    return max(1, min(width, MAX_BATCH_BYTES // _batch_bytes(settings)))
 
 
 def stack_bytes(settings: TrialSettings) -> int:

@@ -13,7 +13,7 @@ from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import TRAINING_CODE_VERSION, Phase, Trial
 from actbench.experiment.settings import DataSettings, TrialSettings
 
-MOST_REMEMBERED = 4096
+MAX_REMEMBERED = 4096
 
 
 def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final") -> Trial:
@@ -22,7 +22,7 @@ def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final") -> Tr
     return Trial(hashlib.sha256(text.encode()).hexdigest()[:16], phase, seed, settings)
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+@lru_cache(maxsize=MAX_REMEMBERED)
 def _text(settings: TrialSettings) -> str:
     """The determining settings as JSON; kept, since every arm has many seeds and plans are made again and again."""
     return json.dumps(determining_settings(settings), sort_keys=True, separators=(",", ":"), default=_plain)

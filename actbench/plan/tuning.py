@@ -13,7 +13,7 @@ from actbench.experiment.records import Trial, TrialRecord
 from actbench.experiment.validation import validated_setting
 from actbench.plan.trials import make_trial
 
-MOST_EXTENSIONS = 2
+MAX_EXTENSIONS = 2
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def tune_arm(experiment: Experiment, arm: Arm, records: Mapping[str, TrialRecord
         extended = {
             path: value
             for path in edges
-            if extensions[path] < MOST_EXTENSIONS
+            if extensions[path] < MAX_EXTENSIONS
             and (value := _next_value(arm, path, dict(chosen)[path], grids[path])) is not None
         }
         if not extended:

@@ -18,7 +18,7 @@ from actbench.report.numbers import value
 from actbench.report.tuning import tuning_section
 from actbench.store.results import Results
 
-MOST_EPOCH_COLUMNS = 6
+MAX_EPOCH_COLUMNS = 6
 
 
 def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> list[Section]:
@@ -104,9 +104,9 @@ def _curves_section(curves: Sequence[Curve]) -> Section:
 
 def shown_epochs(last: int) -> list[int]:
     """The first epoch, the last, and some between, about evenly spaced on a logarithmic scale."""
-    if last <= MOST_EPOCH_COLUMNS:
+    if last <= MAX_EPOCH_COLUMNS:
         return list(range(1, last + 1))
-    steps = MOST_EPOCH_COLUMNS - 1
+    steps = MAX_EPOCH_COLUMNS - 1
     return sorted({round(last ** (step / steps)) for step in range(steps + 1)})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from actbench.analysis.comparison import Comparison, Contrast
-from actbench.analysis.samples import MOST_FAILED
+from actbench.analysis.samples import MAX_FAILED
 from actbench.errors import ConfigurationError
 from actbench.render.markdown import section_to_markdown
 from actbench.report.contents import comparison_sections
@@ -53,7 +53,7 @@ def close_gate(
 def _is_broken(contrast: Contrast) -> bool:
     """Whether so many trials failed, and a larger share than of the baseline, that no verdict can be given on them."""
     now, before = contrast.first, contrast.second
-    return now.failed > MOST_FAILED * now.trials and now.failed * before.trials > before.failed * now.trials
+    return now.failed > MAX_FAILED * now.trials and now.failed * before.trials > before.failed * now.trials
 
 
 def _without_counterpart(comparison: Comparison) -> list[str]:

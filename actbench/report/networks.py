@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from actbench.catalogue.datasets import DATASETS, is_present, raw_folder
 from actbench.catalogue.registry import Entry, Kind, default_parameters, entries
-from actbench.config.bundled import bundled_experiments, what_it_asks
+from actbench.config.bundled import bundled_experiments, summary_line
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Layer, count_parameters, resolve_layers
@@ -118,7 +118,7 @@ def catalogue_document(kind: str | None) -> dict[str, Any]:
 
 def _bundled_documents() -> list[dict[str, str]]:
     return [
-        {"name": name, "file": str(file), "summary": what_it_asks(file)} for name, file in bundled_experiments().items()
+        {"name": name, "file": str(file), "summary": summary_line(file)} for name, file in bundled_experiments().items()
     ]
 
 
@@ -255,5 +255,5 @@ def _datasets_section() -> Section:
 
 
 def _experiments_section() -> Section:
-    rows = [[name, what_it_asks(file)] for name, file in bundled_experiments().items()]
+    rows = [[name, summary_line(file)] for name, file in bundled_experiments().items()]
     return Section("experiments", ["name", "what it asks"], rows, ["To train one: actbench run NAME."], prose=(1,))

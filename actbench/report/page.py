@@ -20,7 +20,7 @@ from actbench.report.plain_words import plain_words
 from actbench.store.results import Results
 from actbench.version import __version__
 
-MOST_OPEN_ROWS, MOST_ROWS = 15, 500
+MAX_OPEN_ROWS, MAX_ROWS = 15, 500
 ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "claims", "method"), ("curves",)
 FOLDED_DRAWINGS = {"seeds": "Every seed by itself"}
 
@@ -94,8 +94,8 @@ def page(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) 
 def _chapters(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) -> list[Chapter]:
     """Those that there is anything to show in."""
     sections = report_chapters(comparison, results)
-    sections["layers"] = _those_there_are(layers_section(results.plan, results.records))
-    sections["failures"] = _those_there_are(failures_section(results.plan, results.records))
+    sections["layers"] = _present(layers_section(results.plan, results.records))
+    sections["failures"] = _present(failures_section(results.plan, results.records))
     sections["method"] = method_sections(results)
     found = []
     for name, (title, intro) in CHAPTERS.items():
@@ -111,12 +111,12 @@ def _chapter_of(drawing: Drawing) -> str:
     return name if name in CHAPTERS else "pictures"
 
 
-def _those_there_are(section: Section | None) -> list[Section]:
+def _present(section: Section | None) -> list[Section]:
     return [section] if section else []
 
 
 def _table(chapter: str, number: int, section: Section) -> Table:
-    is_long = len(section.rows) > MOST_OPEN_ROWS and chapter not in ALWAYS_OPEN
+    is_long = len(section.rows) > MAX_OPEN_ROWS and chapter not in ALWAYS_OPEN
     shown = _shortened(without_sparks(_important_first(section) if chapter == "comparison" else section))
     is_number = [chapter != "method" and one for one in _mostly_numbers(shown)]
     return Table(f"{chapter}-table-{number}", shown, is_number, is_long or chapter in ALWAYS_FOLDED)
@@ -143,7 +143,7 @@ def _important_first(section: Section) -> Section:
 
 def _shortened(section: Section) -> Section:
     """A table that a page can bear; the CSV files of the result folder have the rest."""
-    if len(section.rows) <= MOST_ROWS:
+    if len(section.rows) <= MAX_ROWS:
         return section
-    note = f"The first {MOST_ROWS} of {len(section.rows):,} rows; the tables in the result folder have all."
-    return replace(section, rows=section.rows[:MOST_ROWS], notes=[note, *section.notes])
+    note = f"The first {MAX_ROWS} of {len(section.rows):,} rows; the tables in the result folder have all."
+    return replace(section, rows=section.rows[:MAX_ROWS], notes=[note, *section.notes])

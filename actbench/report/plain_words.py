@@ -16,7 +16,7 @@ from actbench.store.results import Results
 from actbench.text import listed
 
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-MOST_NAMES = 12
+MAX_NAMES = 12
 ROUNDING = 1e-12
 
 
@@ -62,7 +62,7 @@ def _question(comparison: Comparison, results: Results) -> Iterator[str]:
     )
     if len(factors) == 1:
         values = [value_to_text(one) for one in factors[0].values]
-        names = f": {listed(values)}" if len(values) <= MOST_NAMES else ""
+        names = f": {listed(values)}" if len(values) <= MAX_NAMES else ""
         yield _sentence(f"{counted(len(values), 'value')} of {factors[0].path} were compared{names};" + f" {seeds}.")
     else:
         sizes = " and ".join(f"{counted(len(factor.values), 'value')} of {factor.path}" for factor in factors)
@@ -171,7 +171,7 @@ def _not_judged(found: Sequence[Contrast]) -> Iterator[str]:
 
 def _names(contrasts: Sequence[Contrast]) -> str:
     names = [one.first.label for one in contrasts]
-    return listed(names) if len(names) <= MOST_NAMES else f"{len(names)} arms"
+    return listed(names) if len(names) <= MAX_NAMES else f"{len(names)} arms"
 
 
 def _is(contrasts: Sequence[Contrast]) -> str:
@@ -187,7 +187,7 @@ def _with_differences(found: Sequence[Contrast], comparison: Comparison) -> str:
         f"{one.first.label} ({value(one.difference.mean, metric, signed=True)}{unit}"
         f"{'' if number else f' of {metric_in_words(metric)}'}, "
         f"95 % interval {interval(one.difference.interval, metric, signed=True)})"
-        for number, one in enumerate(ordered[:MOST_NAMES])
+        for number, one in enumerate(ordered[:MAX_NAMES])
     ]
     rest = len(ordered) - len(named)
     return listed([*named, f"{rest} more"] if rest else named)
@@ -224,7 +224,7 @@ def _told_apart(comparison: Comparison, leaders: Sequence[str]) -> str:
     if not comparison.best:
         return "; that alone does not make it the best" if len(leaders) == 1 else ""
     if others:
-        names = listed(others) if len(others) <= MOST_NAMES else f"{len(others)} others"
+        names = listed(others) if len(others) <= MAX_NAMES else f"{len(others)} others"
         return f", but {names} cannot be told from it"
     if len(leaders) > 1:
         return ""

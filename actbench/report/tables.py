@@ -39,7 +39,7 @@ EPOCH_COLUMNS = (
 # A semicolon begins a cell where the decimal sign is a comma. Some spreadsheets accept the full-width signs too.
 FORMULA_START = re.compile("(^|;)(?=\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
-MOST_REMEMBERED = 4096
+MAX_REMEMBERED = 4096
 LAYER_COLUMNS = ("trial", "arm", "phase", "seed", *LayerProbe.model_fields)
 
 
@@ -126,7 +126,7 @@ def to_csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
     return buffer.getvalue()
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+@lru_cache(maxsize=MAX_REMEMBERED)
 def _no_formula(text: str) -> str:
     """Numbers as they are; other text in one line, behind an apostrophe where it begins as a formula does."""
     return text if NUMBER.fullmatch(text) else FORMULA_START.sub(r"\1'", visible(text))

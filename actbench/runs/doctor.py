@@ -25,7 +25,7 @@ from actbench.runs.environment import available_cores, describe_machine
 Imports = Mapping[str, Mapping[str, Any]]
 
 IMPORT_SECONDS = 300
-FEWEST_FREE_BYTES, FEW_FREE_BYTES = 100_000_000, 1_000_000_000
+MIN_FREE_BYTES, LOW_FREE_BYTES = 100_000_000, 1_000_000_000
 BF16_FLAGS = ("amx_bf16", "avx512_bf16", "bf16")
 SIGNS_OF_ANOTHER_TORCH = ("torchvision::nms", "libtorch", "libc10", "libcudart", "undefined symbol")
 PAIR_CURE = (
@@ -186,9 +186,9 @@ def _disk(name: str, folder: Path, *, must_be_writable: bool) -> Check:
     found = f"{free / 1e9:,.1f} GB free for {folder}"
     if must_be_writable and not writable:
         return Check(name, "problem", f"{place} cannot be written", "name another folder with --results", facts)
-    if must_be_writable and free < FEWEST_FREE_BYTES:
+    if must_be_writable and free < MIN_FREE_BYTES:
         return Check(name, "problem", found, "make room, or name a folder on another disk with --results", facts)
-    return Check(name, "note" if free < FEW_FREE_BYTES else "ok", found, facts=facts)
+    return Check(name, "note" if free < LOW_FREE_BYTES else "ok", found, facts=facts)
 
 
 State = Literal["ok", "note", "problem"]

@@ -24,7 +24,7 @@ TORCH_BYTES = 620_000_000  # resident in a worker that has imported torch and tr
 COPIES_OF_A_STACK = 2
 LABEL_BYTES, FLOAT_BYTES = 8, 4
 TYPICAL_NUMBER, SHORT_NUMBER = 0.12345678901234568, 0.123456
-MOST_RECORDS, MOST_FOLDERS = 40, 8
+MAX_RECORDS, MAX_FOLDERS = 40, 8
 COMPARABLE = 4.0
 
 
@@ -83,7 +83,7 @@ def speed_here(folder: Path, wanted: TrialSettings, device: str) -> Speed | None
     assumed on the CPU, and not known on another device.
     """
     for one in (folder, *_others(folder)):
-        found = list(islice(_trained_here(one, device, None if one == folder else wanted), MOST_RECORDS))
+        found = list(islice(_trained_here(one, device, None if one == folder else wanted), MAX_RECORDS))
         if speed := measured_speed(found, f"in {one}"):
             return speed
     return ASSUMED_SPEED if device == "cpu" else None
@@ -92,7 +92,7 @@ def speed_here(folder: Path, wanted: TrialSettings, device: str) -> Speed | None
 def _others(folder: Path) -> list[Path]:
     """Result folders beside this one, the latest first."""
     journals = [path for path in folder.parent.glob(f"*/{store.JOURNAL}") if path.parent != folder]
-    return [path.parent for path in sorted(journals, key=_modified, reverse=True)[:MOST_FOLDERS]]
+    return [path.parent for path in sorted(journals, key=_modified, reverse=True)[:MAX_FOLDERS]]
 
 
 def _modified(path: Path) -> float:

@@ -13,13 +13,13 @@ from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.plan import Plan
 from actbench.report.failures import DIVERGED
 from actbench.report.tables import all_trials
-from actbench.store.files import append_lines, refuse_endless, replace_file
+from actbench.store.files import append_lines, replace_file, require_regular_file
 from actbench.text import listed, visible
 
 LOG = "run.log"
 STARTED = "run started"
-LARGEST_LOG_BYTES = 1024 * 1024
-LONGEST_LINE = 500
+MAX_LOG_BYTES = 1024 * 1024
+MAX_LINE_LENGTH = 500
 LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (.+)")
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -70,19 +70,19 @@ def write_log(folder: Path, text: str) -> None:
     Whatever is not printable in the text is written as an escape. Raises `OSError` where it cannot be written.
     """
     path = folder / LOG
-    line = f"{datetime.now(UTC):{TIME}} {visible(text)[:LONGEST_LINE]}\n".encode(errors="backslashreplace")
+    line = f"{datetime.now(UTC):{TIME}} {visible(text)[:MAX_LINE_LENGTH]}\n".encode(errors="backslashreplace")
     append_lines(path, [line], waits_for_disk=False)
-    if path.stat().st_size > LARGEST_LOG_BYTES:
-        kept = path.read_bytes()[-LARGEST_LOG_BYTES // 2 :]
+    if path.stat().st_size > MAX_LOG_BYTES:
+        kept = path.read_bytes()[-MAX_LOG_BYTES // 2 :]
         replace_file(path, [kept.partition(b"\n")[2]])
 
 
 def read_log(folder: Path) -> list[LogLine]:
     """The lines of the log, as far as they are such; none where there is no log that can be read."""
     try:
-        refuse_endless(folder / LOG)
+        require_regular_file(folder / LOG)
         with (folder / LOG).open("rb") as file:
-            content = file.read(2 * LARGEST_LOG_BYTES)
+            content = file.read(2 * MAX_LOG_BYTES)
     except OSError:
         return []
     return list(_parsed(content.decode(errors="replace")))
@@ -95,7 +95,7 @@ def _parsed(content: str) -> Iterator[LogLine]:
                 time = datetime.strptime(found[1], TIME).replace(tzinfo=UTC)
             except ValueError:
                 continue
-            yield LogLine(time, visible(found[2])[:LONGEST_LINE])
+            yield LogLine(time, visible(found[2])[:MAX_LINE_LENGTH])
 
 
 def last_run(lines: list[LogLine]) -> list[LogLine]:
@@ -104,7 +104,7 @@ def last_run(lines: list[LogLine]) -> list[LogLine]:
     return lines[starts[-1] :] if starts else []
 
 
-MOST_ARMS_NAMED = 4
+MAX_ARMS_NAMED = 4
 
 ArmNames = Mapping[str, str]
 
@@ -120,8 +120,8 @@ def arm_names(plan: Plan) -> dict[str, str]:
 def stack_text(stack: Sequence[Trial], names: ArmNames) -> str:
     """`6 trials (relu and tanh; seeds 0 to 2)`."""
     arms = list(dict.fromkeys(names.get(trial.id, trial.id) for trial in stack))
-    more = len(arms) - MOST_ARMS_NAMED
-    shown = listed([*arms[:MOST_ARMS_NAMED], *([f"{more} more"] if more > 0 else [])])
+    more = len(arms) - MAX_ARMS_NAMED
+    shown = listed([*arms[:MAX_ARMS_NAMED], *([f"{more} more"] if more > 0 else [])])
     seeds = sorted({trial.seed for trial in stack})
     span = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
     return f"{len(stack)} trial{'s' * (len(stack) > 1)} ({shown}; {stack[0].phase}, {span})"

@@ -21,8 +21,8 @@ from actbench.store.journal import Damage, checksum_of
 from actbench.store.lock import locked
 from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment
 
-MOST_DIFFERENCES_SHOWN = 5
-LONGEST_VALUE = 60
+MAX_DIFFERENCES_SHOWN = 5
+MAX_VALUE_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def _require_one_experiment(everything: Sequence[tuple[Path, Experiment]]) -> No
         given = _flat(experiment_to_yaml(another))
         paths = [path for path in dict.fromkeys((*expected, *given)) if expected.get(path) != given.get(path)]
         named = [f"{path} is {_shown(expected, path)} in one, {_shown(given, path)} in the other" for path in paths]
-        if len(named) > MOST_DIFFERENCES_SHOWN:
-            named[MOST_DIFFERENCES_SHOWN:] = [f"and {len(paths) - MOST_DIFFERENCES_SHOWN} more"]
+        if len(named) > MAX_DIFFERENCES_SHOWN:
+            named[MAX_DIFFERENCES_SHOWN:] = [f"and {len(paths) - MAX_DIFFERENCES_SHOWN} more"]
         if paths:
             mistakes.append(f"{first} and {other} hold different experiments: {'; '.join(named)}")
     if mistakes:
@@ -130,7 +130,7 @@ def _shown(values: dict[str, Any], path: str) -> str:
     if path not in values:
         return "absent"
     text = json.dumps(values[path])
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
 
 
 def _write_environments(target: Path, everything: Sequence[Results]) -> None:

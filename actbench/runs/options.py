@@ -44,7 +44,7 @@ NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
 DURATION = re.compile(rf"(?:{NUMBER}h)?(?:{NUMBER}m)?(?:{NUMBER}s?)?", re.ASCII)
 
 
-LONGEST_DURATION_SECONDS = 365 * 24 * 3600.0
+MAX_DURATION_SECONDS = 365 * 24 * 3600.0
 
 
 LAST_PORT = 65535
@@ -69,7 +69,7 @@ def parse_duration(option: str, text: str | None) -> float | None:
     found = DURATION.fullmatch(text)
     parts = found.groups() if found else (None, None, None)
     seconds = sum(float(part or 0) * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
-    if not 0 < seconds <= LONGEST_DURATION_SECONDS:
+    if not 0 < seconds <= MAX_DURATION_SECONDS:
         raise errors.ConfigurationError(f"{option} {text}: expected a duration such as 90s, 10m, 2h or 1h30m")
     return seconds
 

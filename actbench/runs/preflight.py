@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     numpy = LazyModule("numpy")
 
-MOST_SEEDS = 3
+MAX_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Preflight:
     stand_in: str | None
 
 
-def fly(experiment: Experiment, data_folder: Path) -> Preflight:
+def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
     """Pass training images forward and backward through every arm's networks, as up to three of its seeds draw them.
 
     Arms that differ in how they are trained alone share a network. Where the dataset is absent, random images stand in
@@ -59,7 +59,7 @@ def fly(experiment: Experiment, data_folder: Path) -> Preflight:
     dataset = experiment.settings.data.facts()
     is_there = is_present(dataset, data_folder)
     arrays = load(dataset, data_folder) if is_there else _random_images(dataset)
-    seeds = experiment.seeds[:MOST_SEEDS]
+    seeds = experiment.seeds[:MAX_SEEDS]
     arms: dict[Hashable, list[Arm]] = {}
     for arm in experiment.arms():
         arms.setdefault(_beginning(arm.settings), []).append(arm)

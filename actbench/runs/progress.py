@@ -25,7 +25,7 @@ from functools import partial
 LOG_INTERVAL_SECONDS = 30.0
 REFRESHES_PER_SECOND = 2.0
 BAR_WIDTH = 40
-MOST_BEST_ARMS = 3
+MAX_BEST_ARMS = 3
 BEST_ARMS_INTERVAL_SECONDS = 2.0
 WORK_SHARE = 0.01  # of the time that the parent may spend on finding the best arms: every core trains
 
@@ -126,7 +126,7 @@ class BestArms:
 def _find_best_arms(state: RunState) -> list[str]:
     from actbench.runs.progress import best_arms
 
-    return best_arms(state.plan, state.records, MOST_BEST_ARMS)
+    return best_arms(state.plan, state.records, MAX_BEST_ARMS)
 
 
 @dataclass

@@ -92,7 +92,7 @@ def run_experiment(
     journal = store.read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     missing = make_plan(experiment, known, options.shard).missing(known)
-    if missing and (own := experiment.own_pieces()):
+    if missing and (own := experiment.custom_choices()):
         _admit(own)
     load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, say))
     with _place_to_train(missing, device, train, options, limits) as place:

@@ -24,7 +24,7 @@ from actbench.store.results import Results, load_results, share_of
 from actbench.text import clock, listed
 
 
-def look_at(folder: Path | None, root: Path, now: datetime) -> Status:
+def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
     """The status of a result folder, or of the latest under `root`.
 
     That of a shard's folder is of the shard's own share. Raises `ConfigurationError` where there is none, and
@@ -159,7 +159,7 @@ def _notes(status: Status) -> Iterator[str]:
     results, shard = status.results, status.plan.shard
     if status.is_unfinished():
         yield f"This goes on: {command_that_continues(results.folder, shard)}"
-        if own := {one.name: None for one in results.experiment.own_pieces() if not one.is_loaded()}:
+        if own := {one.name: None for one in results.experiment.custom_choices() if not one.is_loaded()}:
             yield f"It takes what adds {listed(list(own))} besides: --use FILE."
     elif shard:
         yield next_step(results.experiment, root_of(results.folder), shard, waits=status.waits())

@@ -17,15 +17,15 @@ from actbench.render.sections import Section
 from actbench.report.tables import primary_comparison, table_texts
 from actbench.runs.shards import command_that_continues
 from actbench.store import folder as store
-from actbench.store.files import refuse_endless
+from actbench.store.files import require_regular_file
 from actbench.store.journal import Damage
 from actbench.store.lock import leftovers
 from actbench.store.results import Results, load_results, share_of
 
 State = Literal["ok", "note", "missing", "damaged"]
 
-MOST_LINES_SHOWN = 20
-MOST_NAMES_SHOWN = 5
+MAX_LINES_SHOWN = 20
+MAX_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _read_lines(folder: Path) -> _Lines:
     for number, _, content in store.read_lines(folder):
         if isinstance(content, Damage):
             lines.damaged += 1
-            if len(lines.first_damaged) < MOST_LINES_SHOWN:
+            if len(lines.first_damaged) < MAX_LINES_SHOWN:
                 lines.first_damaged.append(Finding(store.JOURNAL, "damaged", content.reason, number))
         else:
             lines.whole += 1
@@ -150,7 +150,7 @@ def _journal(folder: Path, lines: _Lines) -> Iterator[Finding]:
 
 
 def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
-    yield _those_that_are_there(results)
+    yield _present_trials(results)
     planned = results.plan.trials()
     for number, trial in lines.foreign:  # a trial that an earlier version has named is no trial of the plan
         if trial in planned:
@@ -169,7 +169,7 @@ def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
         yield Finding("trials", "note", what)
 
 
-def _those_that_are_there(results: Results) -> Finding:
+def _present_trials(results: Results) -> Finding:
     """How many of the experiment's trials, or of a shard's share, are there; the first few arms that lack some."""
     plan, known = share_of(results)
     own, count = plan.trials(), count_trials(results.experiment, plan)
@@ -181,8 +181,8 @@ def _those_that_are_there(results: Results) -> Finding:
     arms = [arm.label() for arm, trials in plan.arms if any(trial.id in lacking for trial in trials)]
     if not plan.is_tuned() or not arms:
         return Finding("trials", "missing", f"{there}; tuning has not finished")
-    more = f" and {len(arms) - MOST_NAMES_SHOWN} arms more" if len(arms) > MOST_NAMES_SHOWN else ""
-    return Finding("trials", "missing", f"{there}; not all of {'; '.join(arms[:MOST_NAMES_SHOWN])}{more}")
+    more = f" and {len(arms) - MAX_NAMES_SHOWN} arms more" if len(arms) > MAX_NAMES_SHOWN else ""
+    return Finding("trials", "missing", f"{there}; not all of {'; '.join(arms[:MAX_NAMES_SHOWN])}{more}")
 
 
 def _other_versions(records: Sequence[TrialRecord], results: Results) -> str:
@@ -197,7 +197,7 @@ def _tables(results: Results) -> Iterator[Finding]:
     for name, text in table_texts(results, primary_comparison(results)).items():
         path = results.folder / name
         try:
-            refuse_endless(path)
+            require_regular_file(path)
             content = path.read_bytes()
         except FileNotFoundError:
             if text is not None:

@@ -19,12 +19,12 @@ else:
 ALPHA = 0.05
 CONFIDENCE = 0.95
 EXACT_UP_TO = 40
-MOST_COUNTED = 50_000_000
+MAX_COUNTED = 50_000_000
 MONTE_CARLO_RESAMPLES = 99_999
 BOOTSTRAP_RESAMPLES = 9_999
 RESAMPLES_AT_ONCE = 10_000
 ROUNDING = 1e-14
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _whole_sizes(differences: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any
         return None
     unit = max(1, int(np.gcd.reduce(differences)))
     sizes = np.abs(differences) // unit
-    return (sizes, abs(int(differences.sum())) // unit) if len(sizes) * int(sizes.sum()) <= MOST_COUNTED else None
+    return (sizes, abs(int(differences.sum())) // unit) if len(sizes) * int(sizes.sum()) <= MAX_COUNTED else None
 
 
 def _counted_sign_flip_p(sizes: np.ndarray[Any, Any], observed: int) -> float:
@@ -140,7 +140,7 @@ def probability_better_interval(
     return None if len(first) < 2 else _bootstrap(*_wins_ties_losses(first, second, larger_is_better))
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+@lru_cache(maxsize=MAX_REMEMBERED)
 def _bootstrap(wins: int, ties: int, losses: int) -> tuple[float, float]:
     n = wins + ties + losses
     drawn = np.random.default_rng(0).multinomial(n, np.asarray((wins, ties, losses)) / n, size=BOOTSTRAP_RESAMPLES)
@@ -211,7 +211,7 @@ def _t_interval(mean: float, standard_error: float, freedom: float, confidence: 
     return mean - half_width, mean + half_width
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+@lru_cache(maxsize=MAX_REMEMBERED)
 def t_quantile(probability: float, freedom: float) -> float:
     """The value that Student's t with these degrees of freedom stays below with this probability."""
     return float(special.stdtrit(freedom, probability))  # scipy.stats, which calls it, takes half a second to import

@@ -19,8 +19,8 @@ else:
     optimize, special = LazyModule("scipy.optimize"), LazyModule("scipy.special")
 
 POWER = 0.8
-SMALLEST_EFFECT = 1e-6
-LARGEST_CRITICAL_T = 1e4
+MIN_EFFECT = 1e-6
+MAX_CRITICAL_T = 1e4
 
 
 def sd_of_difference(sd: float, correlation: float = 0.0) -> float:
@@ -34,7 +34,7 @@ def detectable_difference(
     """The smallest true difference that so many seeds show with this probability; None below two seeds."""
     if seeds < 2:
         return None
-    above = SMALLEST_EFFECT
+    above = MIN_EFFECT
     while _power(seeds, above, comparisons) < power:
         above *= 2
     effect = optimize.brentq(lambda effect: _power(seeds, effect, comparisons) - power, above / 2, above)
@@ -82,7 +82,7 @@ def _power(seeds: int, effect: float, comparisons: int) -> float:
     freedom = seeds - 1
     critical = -special.stdtrit(freedom, ALPHA / comparisons / 2)
     noncentrality = seeds * effect**2
-    if critical > LARGEST_CRITICAL_T:
+    if critical > MAX_CRITICAL_T:
         # Two seeds and very many comparisons: scipy's series fails here, and only the t's denominator still matters.
         return float(special.chdtr(freedom, freedom * noncentrality / critical**2))
     return 1 - float(special.ncfdtr(1, freedom, noncentrality, critical**2))

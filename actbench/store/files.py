@@ -16,10 +16,10 @@ from pydantic_core import from_json
 from actbench.errors import UnusableEnvironmentError
 
 DEVICES = Path("/dev")
-LARGEST_JSON_BYTES = 16 * 1024 * 1024
+MAX_JSON_BYTES = 16 * 1024 * 1024
 
 
-def refuse_endless(path: Path) -> None:
+def require_regular_file(path: Path) -> None:
     """Raise `OSError` where a path leads to a pipe or a device, which can be read or written for ever."""
     with contextlib.suppress(FileNotFoundError):
         mode = path.stat().st_mode
@@ -29,7 +29,7 @@ def refuse_endless(path: Path) -> None:
 
 def refuse_device(path: Path) -> None:
     """Raise `OSError` where a file would take the place of a pipe or a device, or of a link like /dev/stdout."""
-    refuse_endless(path)
+    require_regular_file(path)
     if path.absolute().parent == DEVICES:
         raise OSError(errno.EINVAL, "A device is not replaced by a file", str(path))
 
@@ -62,7 +62,7 @@ def append_lines(path: Path, lines: Iterable[bytes], *, waits_for_disk: bool = T
     A last line that was cut short there is closed off first, so that it spoils none of these. A link is not followed.
     """
     is_new = not path.exists()
-    refuse_endless(path)
+    require_regular_file(path)
     with open(path, "ab", buffering=0, opener=_open_no_link) as file:
         size = file.tell()
         try:
@@ -114,9 +114,9 @@ def read_mapping(path: Path, makes_sense: Callable[[dict[str, Any]], bool]) -> d
     Raises `UnusableEnvironmentError` where the file is there and cannot be read.
     """
     try:
-        refuse_endless(path)
+        require_regular_file(path)
         with path.open("rb") as file:
-            content = from_json(file.read(LARGEST_JSON_BYTES), allow_inf_nan=False)
+            content = from_json(file.read(MAX_JSON_BYTES), allow_inf_nan=False)
     except (FileNotFoundError, ValueError):
         return {}
     except OSError as problem:

@@ -13,7 +13,7 @@ from typing import Any
 from actbench.config.source import write_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.records import SCHEMA, TrialRecord
-from actbench.store.files import append_lines, read_mapping, refuse_endless, replace_file, write_atomically
+from actbench.store.files import append_lines, read_mapping, replace_file, require_regular_file, write_atomically
 from actbench.store.journal import (
     Damage,
     NewerSchemaError,
@@ -101,7 +101,7 @@ def read_lines(folder: Path) -> Iterator[tuple[int, bytes, TrialRecord | Damage]
     """
     path, parsed = folder / JOURNAL, ParsedSettings()
     try:
-        refuse_endless(path)
+        require_regular_file(path)
         for number, line in raw_lines(path):
             content = parse_line(line, parsed)
             if isinstance(content, TrialRecord):

@@ -26,10 +26,10 @@ UP_TO_SETTINGS = re.compile(
     rb'\{"schema":[0-9]{1,9},"trial":"\w{1,64}","phase":"\w{1,16}","seed":[0-9]{1,20},"settings":'
 )
 AFTER_SETTINGS = b',"outcome":'
-LONGEST_LINE_BYTES = 256 * 1024 * 1024
-LONGEST_REASON = 200
-MOST_IMAGES = 1_000_000_000
-MOST_LAYERS = 101
+MAX_LINE_BYTES = 256 * 1024 * 1024
+MAX_REASON_LENGTH = 200
+MAX_IMAGES = 1_000_000_000
+MAX_LAYERS = 101
 
 ParsedSettings = dict[bytes, TrialSettings]
 
@@ -74,7 +74,7 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file that are not empty, with their numbers; of a longer one than 256 MiB parts of this length."""
     number, begins = 0, True
     with path.open("rb") as file:
-        for piece in iter(partial(file.readline, LONGEST_LINE_BYTES), b""):
+        for piece in iter(partial(file.readline, MAX_LINE_BYTES), b""):
             number += begins
             begins = piece.endswith(b"\n")
             if line := without_line_end(piece):
@@ -118,7 +118,7 @@ def parse_line(line: bytes, parsed: ParsedSettings) -> TrialRecord | Damage:
 
 
 def _no_record(reason: str) -> Damage:
-    return Damage(f"not a record, although its checksum fits: {reason}"[:LONGEST_REASON])
+    return Damage(f"not a record, although its checksum fits: {reason}"[:MAX_REASON_LENGTH])
 
 
 def _record(body: bytes, parsed: ParsedSettings) -> TrialRecord:
@@ -149,12 +149,12 @@ def contradictions(record: TrialRecord) -> Iterator[str]:
     whole = (record.train_count, record.test_count, record.stack_trials)
     if min(whole) < 1 or record.validation_count < (validated[1] > 0) or min((0, *correct_counts)) < 0:
         yield "counts: less than there has to be"
-    if max(*whole, record.validation_count, *correct_counts) > MOST_IMAGES:
+    if max(*whole, record.validation_count, *correct_counts) > MAX_IMAGES:
         yield "counts: beyond what is possible"
     if not 0 <= (record.test_correct_count or 0) <= record.test_count:
         yield "test_correct_count: not between 0 and the number of images"
     last = record.settings.train.epochs
-    if not all(0 <= probe.epoch <= last and 1 <= probe.layer <= MOST_LAYERS for probe in record.probes):
+    if not all(0 <= probe.epoch <= last and 1 <= probe.layer <= MAX_LAYERS for probe in record.probes):
         yield "probes: of other epochs or layers than there are"
     try:
         base64.b64decode(record.test_is_correct)

@@ -34,7 +34,7 @@ class SeedSplit:
     divisor: float
 
 
-def resident(arrays: Arrays, device: torch.device) -> tuple[Images, Images]:
+def to_device(arrays: Arrays, device: torch.device) -> tuple[Images, Images]:
     """Training and test images on the device; on the CPU in the arrays' own memory, which nobody writes to."""
 
     def moved(array: np.ndarray[Any, Any]) -> Tensor:

@@ -80,7 +80,7 @@ def apply_by_autograd(function: Callable[[Tensor], Tensor], x: Tensor) -> Applie
 
 
 @dataclass(frozen=True)
-class Runs:
+class FunctionGroups:
     """What is applied to a stack `[trials, ...]`: one function to each run of `sizes` consecutive trials."""
 
     sizes: tuple[int, ...]
@@ -91,14 +91,16 @@ class Runs:
         return [x] if len(self.sizes) == 1 else x.split_with_sizes(self.sizes)
 
 
-def find_runs(keys: Sequence[Hashable], make: Callable[[slice], Apply], *, is_joint: bool) -> Runs:
+def group_trials(keys: Sequence[Hashable], make: Callable[[slice], Apply], *, is_joint: bool) -> FunctionGroups:
     """One function for each run of trials with equal keys, or, where runs would change bits, for each trial."""
     sizes = tuple(len(list(run)) for _, run in groupby(keys)) if is_joint else (1,) * len(keys)
     starts = [sum(sizes[:number]) for number in range(len(sizes))]
-    return Runs(sizes, tuple(make(slice(start, start + size)) for start, size in zip(starts, sizes, strict=True)))
+    return FunctionGroups(
+        sizes, tuple(make(slice(start, start + size)) for start, size in zip(starts, sizes, strict=True))
+    )
 
 
-def apply_runs(runs: Runs, x: Tensor, *others: Tensor) -> Applied:
+def apply_groups(runs: FunctionGroups, x: Tensor, *others: Tensor) -> Applied:
     """Apply each run's function to its part of `x` and of the others."""
     if len(runs.sizes) == 1:
         return runs.applies[0](x, *others)
@@ -110,7 +112,7 @@ def apply_runs(runs: Runs, x: Tensor, *others: Tensor) -> Applied:
     return torch.cat([value for value, _ in applied]), pull
 
 
-def activate_runs(runs: Runs, x: Tensor, out: Tensor) -> Applied:
+def activate_groups(runs: FunctionGroups, x: Tensor, out: Tensor) -> Applied:
     """Apply each run's activation to its part of `x`, into the same part of `out`."""
     pulls = [apply(*parts)[1] for apply, *parts in zip(runs.applies, runs.pieces(x), runs.pieces(out), strict=True)]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import Trial
 from actbench.training.data import Images, SeedSplit, scale
-from actbench.training.functions import Applied, Pullback, activate_runs, apply_by_autograd, apply_runs
+from actbench.training.functions import Applied, Pullback, activate_groups, apply_by_autograd, apply_groups
 from actbench.training.parameters import Parameters, create_parameters
 from actbench.training.products import multiply
 from actbench.training.streams import generator
@@ -123,7 +123,7 @@ def forward(network: Network, inputs: Tensor, *, training: bool) -> list[LayerVa
 def activate(network: Network, index: int, values: Tensor) -> Applied:
     """Each trial's own activation of layer `index`."""
     memory = network.workspace(values.shape[1]).layers[index]
-    return activate_runs(memory.activations, values, memory.activated)
+    return activate_groups(memory.activations, values, memory.activated)
 
 
 def backward(network: Network, layers: Sequence[LayerValues], outer: Tensor) -> None:
@@ -180,8 +180,8 @@ def objective(network: Network, values: Tensor, labels: Tensor) -> Objective:
     (above log 0.5 for log-probabilities).
     """
     workspace = network.workspace(values.shape[1])
-    outputs, pull_output = apply_runs(workspace.outputs, values)
-    losses, pull_loss = apply_runs(workspace.losses, outputs, labels)
+    outputs, pull_output = apply_groups(workspace.outputs, values)
+    losses, pull_loss = apply_groups(workspace.losses, outputs, labels)
     if values.shape[-1] > 1:
         predicted = outputs.argmax(dim=-1)
     else:

@@ -16,7 +16,7 @@ from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord
 from actbench.training.network import Network
 from actbench.training.parameters import shapes
 
-MOST_KEPT_PARAMETERS = 64
+MAX_KEPT_PARAMETERS = 64
 
 Evaluation = tuple[list[float], list[int]]
 
@@ -99,7 +99,7 @@ def _end_of(network: Network, index: int, tested: tuple[list[float], Tensor, Ten
 def small_parameters(network: Network, index: int) -> dict[str, tuple[float | None, ...]]:
     """All parameters of one trial's network by layer, row by row, where they are few enough to keep; else none."""
     layers = network.layers[index]
-    if sum(map(count_parameters, layers)) > MOST_KEPT_PARAMETERS:
+    if sum(map(count_parameters, layers)) > MAX_KEPT_PARAMETERS:
         return {}
     return {
         f"layer{number + 1}.{name}": tuple(

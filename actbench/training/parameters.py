@@ -12,7 +12,7 @@ from torch import Tensor
 
 from actbench.catalogue.gains import with_gain
 from actbench.experiment.choices import Choice
-from actbench.experiment.layers import Layer, feeding_activation, learnt_sizes
+from actbench.experiment.layers import Layer, learnable_parameter_sizes, previous_activation
 from actbench.experiment.records import Trial
 from actbench.training.products import VECTOR_ELEMENTS
 from actbench.training.streams import generator
@@ -57,7 +57,7 @@ def shapes(layers: Sequence[Layer]) -> dict[tuple[int, str], tuple[int, ...]]:
         others[index, "bias"] = (layer.units,)
         if layer.batch_norm:
             others[index, "scale"] = others[index, "shift"] = (layer.units,)
-        for name, size in learnt_sizes(layer).items():
+        for name, size in learnable_parameter_sizes(layer).items():
             others[index, name] = (size,)
     return weights | others
 
@@ -102,7 +102,7 @@ def initial_values(trial: Trial, network: Sequence[Layer], index: int, name: str
     if name in ("weight", "bias"):
         choice = layer.init if name == "weight" else layer.bias_init
         stream = generator(trial.phase, trial.seed, "init", index, int(name == "bias"))
-        given = resolved_parameters(choice, feeding_activation(network, index))
+        given = resolved_parameters(choice, previous_activation(network, index))
         values: Tensor = choice.entry.function(shape, layer.fan_in, layer.units, stream, **given)
         return values
     if name in ("scale", "shift"):

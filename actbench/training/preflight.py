@@ -11,14 +11,14 @@ from torch import Tensor
 from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.gains import second_moments
 from actbench.experiment.records import Trial
-from actbench.training.data import resident, seed_split
+from actbench.training.data import seed_split, to_device
 from actbench.training.flows import Flow, LayerFlow
 from actbench.training.network import LayerValues, Network, create_network, forward, gather_batch, objective
 from actbench.training.probes import PROBE_IMAGES, activation_figures
 from actbench.training.products import multiply, products_in
 
 THEORY_TOLERANCE = 1e-4
-LARGEST_SQUARE = 1e30
+MAX_SQUARE = 1e30
 
 
 def measure_flow(trials: Sequence[Trial], arrays: Arrays) -> Flow:
@@ -27,7 +27,7 @@ def measure_flow(trials: Sequence[Trial], arrays: Arrays) -> Flow:
     The trials differ in their seed alone. Batch norm takes the batch's own moments, and dropout is on.
     """
     with torch.no_grad(), products_in(trials[0].settings.train.precision):
-        images, _ = resident(arrays, torch.device("cpu"))
+        images, _ = to_device(arrays, torch.device("cpu"))
         network = create_network(trials, torch.device("cpu"))
         data, phase = trials[0].settings.data, trials[0].phase
         splits = [seed_split(images, data, phase, seed) for seed in network.seeds]
@@ -104,7 +104,7 @@ def _expected_sizes(
         weight, bias = (network.parameters.named[index, name].values.double() for name in ("weight", "bias"))
         square, mean = float(weight.square().mean()), float(weight.mean())
         moment = layer.fan_in * square * moment + float(bias.square().mean())
-        if layer.batch_norm or layer.fan_in * mean**2 > square or not 0 < moment < LARGEST_SQUARE:
+        if layer.batch_norm or layer.fan_in * mean**2 > square or not 0 < moment < MAX_SQUARE:
             break
         slope = 1.0
         if layer.activation is not None:

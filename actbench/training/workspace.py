@@ -9,9 +9,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from actbench.experiment.layers import Layer, learnt_sizes
+from actbench.experiment.layers import Layer, learnable_parameter_sizes
 from actbench.experiment.records import Trial
-from actbench.training.functions import Apply, Runs, bind, bind_activation, find_runs
+from actbench.training.functions import Apply, FunctionGroups, bind, bind_activation, group_trials
 from actbench.training.parameters import Parameters
 from actbench.training.products import is_aligned
 
@@ -28,7 +28,7 @@ class LayerMemory:
     bias: Tensor
     weight_gradient: Tensor
     bias_gradient: Tensor
-    activations: Runs
+    activations: FunctionGroups
     linear: Tensor
     activated: Tensor
     outer: Tensor
@@ -41,8 +41,8 @@ class Workspace:
     inputs: Tensor
     labels: Tensor
     layers: tuple[LayerMemory, ...]
-    outputs: Runs
-    losses: Runs
+    outputs: FunctionGroups
+    losses: FunctionGroups
     gathered: dict[torch.dtype, Tensor] = field(default_factory=dict)
 
     def stored(self, inputs: Tensor) -> Tensor:
@@ -88,8 +88,8 @@ def create_workspace(
         inputs=empty(len(seeds), batch, networks[0][0].fan_in),
         labels=torch.empty(len(seeds), batch, dtype=torch.int64, device=device),
         layers=tuple(layers),
-        outputs=find_runs(outputs, lambda part: bind(outputs[part.start]), is_joint=is_joint),
-        losses=find_runs(losses, lambda part: bind(losses[part.start]), is_joint=is_joint),
+        outputs=group_trials(outputs, lambda part: bind(outputs[part.start]), is_joint=is_joint),
+        losses=group_trials(losses, lambda part: bind(losses[part.start]), is_joint=is_joint),
     )
 
 
@@ -97,7 +97,9 @@ def _may_join(device: torch.device, batch: int, units: int) -> bool:
     return device.type != "cpu" or is_aligned(batch * units)
 
 
-def _activations(networks: Sequence[Sequence[Layer]], parameters: Parameters, index: int, *, is_joint: bool) -> Runs:
+def _activations(
+    networks: Sequence[Sequence[Layer]], parameters: Parameters, index: int, *, is_joint: bool
+) -> FunctionGroups:
     """Each trial's own activation of one layer, which none has after the last."""
     layers = [layers[index] for layers in networks]
 
@@ -108,16 +110,16 @@ def _activations(networks: Sequence[Sequence[Layer]], parameters: Parameters, in
             layer.activation,
             {
                 name: partial(_learnt, parameters, (index, name), part, size)
-                for name, size in learnt_sizes(layer).items()
+                for name, size in learnable_parameter_sizes(layer).items()
             },
         )
 
     if layers[0].activation is None:
-        return Runs((), ())
+        return FunctionGroups((), ())
     keys: list[Hashable] = [
-        (layer.activation, number if learnt_sizes(layer) else None) for number, layer in enumerate(layers)
+        (layer.activation, number if learnable_parameter_sizes(layer) else None) for number, layer in enumerate(layers)
     ]
-    return find_runs(keys, make, is_joint=is_joint)
+    return group_trials(keys, make, is_joint=is_joint)
 
 
 def _learnt(parameters: Parameters, key: tuple[int, str], part: slice, size: int) -> Tensor:

@@ -16,23 +16,23 @@ import torch
 
 from actbench.catalogue import packages, registry
 from actbench.catalogue.custom_files import (
-    LARGEST_FILE_BYTES,
-    OwnFile,
+    MAX_FILE_BYTES,
+    CustomFile,
     checksum_of,
+    custom_files_in_use,
     files_in_use,
-    load_own_file,
-    own_files_in_use,
-    read_own_file,
+    load_custom_file,
+    read_custom_file,
 )
 from actbench.catalogue.registry import find, names
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
-from own_files import HEADER, TENT, entries_of, function_text, own_file
+from custom_files import HEADER, TENT, custom_file, entries_of, function_text
 
 
 def test_what_a_file_adds_is_in_the_catalogue_while_it_is_in_use(tmp_path: Path) -> None:
     before = names("activation")
-    with own_files_in_use([own_file(tmp_path)]):
+    with custom_files_in_use([custom_file(tmp_path)]):
         entry = find("activation", "tent")
         assert (entry.bounds, entry.summary) == ((0, 1), "Triangle of height 1 over [-1, 1].")
         assert entry.place() == f"{tmp_path / 'tent.py'}:6"
@@ -42,8 +42,8 @@ def test_what_a_file_adds_is_in_the_catalogue_while_it_is_in_use(tmp_path: Path)
 
 
 def test_a_file_is_run_once_however_often_it_is_named(tmp_path: Path) -> None:
-    path = own_file(tmp_path, f"print('run')\n{TENT}")
-    with own_files_in_use([path, path.parent / "." / path.name]) as outer, own_files_in_use([path]):
+    path = custom_file(tmp_path, f"print('run')\n{TENT}")
+    with custom_files_in_use([path, path.parent / "." / path.name]) as outer, custom_files_in_use([path]):
         assert len(outer) == 1
     assert find_or_none("tent") is None
 
@@ -53,25 +53,25 @@ def find_or_none(name: str) -> registry.Entry | None:
 
 
 def test_what_a_file_prints_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with own_files_in_use([own_file(tmp_path, f"print('hello')\n{TENT}")]):
+    with custom_files_in_use([custom_file(tmp_path, f"print('hello')\n{TENT}")]):
         pass
     assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_what_a_piece_prints_is_no_data_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chatty = TENT.replace("    return", "    print('called', end='.')\n    return")
-    with own_files_in_use([own_file(tmp_path, chatty)]):
+    with custom_files_in_use([custom_file(tmp_path, chatty)]):
         find("activation", "tent").function(torch.zeros(1))
     assert capsys.readouterr() == ("", "called.")
 
 
 def test_another_file_is_another_version_and_other_line_ends_are_not(tmp_path: Path) -> None:
-    one = read_own_file(own_file(tmp_path))
+    one = read_custom_file(custom_file(tmp_path))
     assert one.checksum == checksum_of(TENT.replace("\n", "\r\n").encode())
     assert one.checksum != checksum_of(f"{TENT}# changed\n".encode())
-    with own_files_in_use([own_file(tmp_path)]):
+    with custom_files_in_use([custom_file(tmp_path)]):
         first = parse_choice("activation", "tent")
-    with own_files_in_use([own_file(tmp_path, f"{TENT}# changed\n")]):
+    with custom_files_in_use([custom_file(tmp_path, f"{TENT}# changed\n")]):
         assert parse_choice("activation", "tent") != first
         assert not first.piece or not first.piece.is_loaded("activation", "tent")
 
@@ -106,29 +106,29 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line_and_leaves_nothing_behi
     before, modules = names("activation"), set(sys.modules)
     path = tmp_path / "tent.py"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(ConfigurationError, match=re.escape(str(path)) + f".*({message})"), own_files_in_use([path]):
+    with pytest.raises(ConfigurationError, match=re.escape(str(path)) + f".*({message})"), custom_files_in_use([path]):
         pass
     assert names("activation") == before
-    assert not {name for name in set(sys.modules) - modules if "own_pieces" in name}
+    assert not {name for name in set(sys.modules) - modules if "custom_choices" in name}
 
 
 def test_a_file_that_is_none_is_named_with_the_nearest_one(tmp_path: Path) -> None:
-    own_file(tmp_path)
-    (tmp_path / "big.py").write_bytes(b"#" * (LARGEST_FILE_BYTES + 1))
+    custom_file(tmp_path)
+    (tmp_path / "big.py").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     for name, message in (
         ("tentt.py", "no such file; did you mean tent.py?"),
         (".", "found a folder"),
         ("big.py", "at most"),
     ):
         with pytest.raises(ConfigurationError, match=re.escape(message)):
-            read_own_file(tmp_path / name)
+            read_custom_file(tmp_path / name)
 
 
 def test_two_files_that_add_one_name_are_both_named(tmp_path: Path) -> None:
-    one, other = own_file(tmp_path), own_file(tmp_path, name="other.py")
+    one, other = custom_file(tmp_path), custom_file(tmp_path, name="other.py")
     with (
         pytest.raises(ConfigurationError, match="already has activation 'tent'") as clash,
-        own_files_in_use([one, other]),
+        custom_files_in_use([one, other]),
     ):
         pass
     assert str(clash.value).startswith(f"{other}:6: ")
@@ -137,9 +137,9 @@ def test_two_files_that_add_one_name_are_both_named(tmp_path: Path) -> None:
 
 
 def test_a_worker_runs_only_the_text_that_its_parent_has_read(tmp_path: Path) -> None:
-    file = read_own_file(own_file(tmp_path))
+    file = read_custom_file(custom_file(tmp_path))
     with pytest.raises(ConfigurationError, match="does not have the checksum"):
-        load_own_file(OwnFile(file.path, file.content + b"#", file.checksum))
+        load_custom_file(CustomFile(file.path, file.content + b"#", file.checksum))
 
 
 def test_parameters_with_types_and_dataclasses_work_as_in_the_built_in_entries(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_parameters_with_types_and_dataclasses_work_as_in_the_built_in_entries(t
         + "def own(x, *, side: Literal['left', 'right'] = 'left', slope: float = 0.5):\n"
         + '    """Made for a test."""\n    return x\n'
     )
-    with entries_of(own_file(tmp_path, text)) as (entry,):
+    with entries_of(custom_file(tmp_path, text)) as (entry,):
         assert registry.default_parameters(entry) == {"side": "left", "slope": 0.5}
         choice = parse_choice("activation", {"other": {"slope": 1, "side": "right"}})
         assert str(choice) == "own(side=right, slope=1.0)"

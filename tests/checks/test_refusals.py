@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from actbench.catalogue.custom_files import own_files_in_use
+from actbench.catalogue.custom_files import custom_files_in_use
 from actbench.checks.admission import require_admitted
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
+from custom_files import custom_file, function_text
 from examined import ARGUMENTS, DRAWN, LOSS, ROOT, checks_of
-from own_files import function_text, own_file
 
 
 def test_good_pieces_of_every_kind_pass(tmp_path: Path) -> None:
@@ -45,8 +45,8 @@ def test_checking_leaves_the_global_random_numbers_as_they_were(tmp_path: Path) 
 
 def test_all_refusals_of_all_pieces_are_raised_at_once(tmp_path: Path) -> None:
     decorator = "activation(formula='tanh(x)', bounds=(0, 1), reference='y')"
-    path = own_file(tmp_path, function_text(decorator, "own(x)", "return torch.tanh(x).detach()"))
-    with own_files_in_use([path]), pytest.raises(ConfigurationError) as refused:
+    path = custom_file(tmp_path, function_text(decorator, "own(x)", "return torch.tanh(x).detach()"))
+    with custom_files_in_use([path]), pytest.raises(ConfigurationError) as refused:
         require_admitted([parse_choice("activation", "own"), parse_choice("activation", "relu")])
     lines = str(refused.value).splitlines()
     assert lines[0] == f"{path}:9: activation own is refused: bounds: f(-200) = -1 lies outside of [0, 1]"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from custom_files import function_text
 from examined import ROOT, checks_of, refused_because
-from own_files import function_text
 
 LINE = "activation(formula='x', reference='a test')"
 

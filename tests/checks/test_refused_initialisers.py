@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from custom_files import function_text
 from examined import ARGUMENTS, DRAWN, refused_because
-from own_files import function_text
 
 INITIALISERS = {
     "shape": ("torch.randn(shape[::-1], generator=generator)", "shape and dtype", "weights (784, 256) become"),

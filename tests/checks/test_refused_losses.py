@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from custom_files import function_text
 from examined import LOSS, refused_because
-from own_files import function_text
 
 SQUARE = "loss(formula='sum((prediction - target) ** 2)', accepts=('scores', 'probabilities'), reference='a test')"
 TARGET = "target = torch.nn.functional.one_hot(label, prediction.shape[-1]).to(prediction.dtype)"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from custom_files import function_text
 from examined import refused_because
-from own_files import function_text
 
 SCORES = "output(formula='x', yields='scores', reference='a test')"
 

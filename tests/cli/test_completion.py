@@ -13,7 +13,7 @@ import pytest
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import names
 from actbench.cli.app import VERBS
-from actbench.cli.completion import MOST_ENTRIES, experiment_files, result_folders
+from actbench.cli.completion import MAX_ENTRIES, experiment_files, result_folders
 from actbench.config.bundled import bundled_experiments
 from actbench.config.reader import SETTING_PATHS
 
@@ -140,11 +140,11 @@ def test_no_name_is_offered_that_means_something_to_a_shell(tree: Path, monkeypa
 def test_a_huge_or_forbidden_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "many").mkdir()
-    for number in range(MOST_ENTRIES + 10):
+    for number in range(MAX_ENTRIES + 10):
         (tmp_path / "many" / f"{number}.yaml").touch()
     (tmp_path / "closed").mkdir(mode=0)
     (tmp_path / "loop").symlink_to(tmp_path)
-    assert MOST_ENTRIES - 10 < len(experiment_files("many/")) <= MOST_ENTRIES
+    assert MAX_ENTRIES - 10 < len(experiment_files("many/")) <= MAX_ENTRIES
     assert result_folders("missing/") == []
 
 

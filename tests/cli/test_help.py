@@ -14,7 +14,7 @@ import pytest
 
 from actbench import errors
 from actbench.cli.app import FETCH, FIRST_STEPS, PURPOSE, VERBS, program
-from own_files import own_file
+from custom_files import custom_file
 from places import ROOT
 from program import Finished, actbench
 
@@ -36,7 +36,7 @@ def typed(command: str, folder: Path) -> Finished:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the two first commands have been typed as they stand on the first screen."""
     folder = tmp_path_factory.mktemp("started")
-    own_file(folder)
+    custom_file(folder)
     for command in examples(actbench(folder=folder).stdout):
         finished = typed(command, folder)
         assert finished.returncode == 0, finished.stderr

@@ -36,8 +36,8 @@ seeds: 40
 """
 PROGRAM = SUPPORT / "stuck_training.py"
 AGAIN = "Interrupted; every finished stack is kept. Continue with: actbench run long.yaml --jobs "
-LONGEST_SECONDS = 30
-MOST_PROCESSOR_SECONDS = 0.4
+MAX_SECONDS = 30
+MAX_PROCESSOR_SECONDS = 0.4
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def interrupt(running: subprocess.Popen[str], send: Callable[[int, int], None], 
     """The processor seconds that the program itself took to end, what it printed and what it said."""
     before = processor_seconds(running.pid)
     send(running.pid, sent)
-    deadline = time.monotonic() + LONGEST_SECONDS
+    deadline = time.monotonic() + MAX_SECONDS
     while not os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) and time.monotonic() < deadline:
         time.sleep(0.01)
     used = processor_seconds(running.pid) - before
@@ -109,7 +109,7 @@ def test_an_interrupted_run_keeps_its_trials_waits_for_no_others_and_says_how_to
     assert (running.returncode, out) == (exit_code, ""), said
     assert said.endswith(f"\n{AGAIN}{jobs}\n")
     assert said.count("Interrupted") == 1
-    assert used < MOST_PROCESSOR_SECONDS
+    assert used < MAX_PROCESSOR_SECONDS
     folder = tmp_path / "results" / "long"
     assert journal_lines(tmp_path, running) == before
     assert len(before) == len(store.read_journal(folder).records) > 0
@@ -123,7 +123,7 @@ def test_a_real_training_is_interrupted_within_a_step(tmp_path: Path) -> None:
         before = journal_lines(tmp_path, running)
         used, _, said = interrupt(running, os.kill, signal.SIGINT)
     assert (running.returncode, AGAIN in said, "Traceback" in said) == (130, True, False), said
-    assert used < MOST_PROCESSOR_SECONDS
+    assert used < MAX_PROCESSOR_SECONDS
     after = journal_lines(tmp_path, running)
     assert after[: len(before)] == before
     assert len(after) < 160
@@ -137,7 +137,7 @@ def test_a_second_signal_ends_at_once_even_what_takes_no_notice_of_the_first(tmp
         running.send_signal(signal.SIGINT)
         assert running.stdout.readline() == "not yet\n"
         running.send_signal(signal.SIGINT)
-        said = running.communicate(timeout=LONGEST_SECONDS)[1]
+        said = running.communicate(timeout=MAX_SECONDS)[1]
     assert running.returncode == 130, said
     assert said.endswith(f"\n{AGAIN}1\n")
     assert "Traceback" not in said

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from actbench.cli.completion import experiments
-from actbench.config.bundled import bundled_experiments, find_experiment, what_it_asks
+from actbench.config.bundled import bundled_experiments, find_experiment, summary_line
 from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from in_process import invoke
 from places import CONFIGS
 from program import TINY
 
-LONGEST_SENTENCE = 112
+MAX_SENTENCE_LENGTH = 112
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +32,9 @@ def test_every_config_of_the_repository_comes_along_under_the_name_of_its_experi
 
 @pytest.mark.parametrize("name", bundled_experiments())
 def test_every_config_begins_with_a_short_sentence(name: str) -> None:
-    sentence = what_it_asks(bundled_experiments()[name])
+    sentence = summary_line(bundled_experiments()[name])
     assert sentence[-1] in ".?"
-    assert len(sentence) <= LONGEST_SENTENCE
+    assert len(sentence) <= MAX_SENTENCE_LENGTH
 
 
 @pytest.mark.parametrize("verb", ["validate", "summary", "plan", "run --dry-run"])
@@ -94,7 +94,7 @@ def test_list_shows_each_with_its_sentence() -> None:
         assert one == {
             "name": one["name"],
             "file": str(bundled_experiments()[one["name"]]),
-            "summary": what_it_asks(bundled_experiments()[one["name"]]),
+            "summary": summary_line(bundled_experiments()[one["name"]]),
         }
         assert one["name"] in listed
         assert one["summary"] in listed

@@ -12,8 +12,8 @@ from actbench.catalogue.registry import Entry, Kind, entries
 from actbench.config.challenge import PAIRS, STANDING, challenge_text
 from actbench.config.reader import read_experiment
 from actbench.experiment.definition import Experiment
+from custom_files import TENT, custom_file, entries_of, function_text
 from in_process import invoke
-from own_files import TENT, entries_of, function_text, own_file
 
 SMALL = ["--dataset", "digits", "--smoke", "--jobs", "1"]
 QUICK = ["--set", "tune={train.lr: [1e-3, 1e-2]}", "--set", "data.train=60", "--set", "data.test=40"]
@@ -22,7 +22,7 @@ QUICK = ["--set", "tune={train.lr: [1e-3, 1e-2]}", "--set", "data.train=60", "--
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    own_file(tmp_path)
+    custom_file(tmp_path)
     return tmp_path
 
 
@@ -72,7 +72,7 @@ def test_every_kind_of_piece_has_a_standard_experiment_without_warnings(entry: E
     ],
 )
 def test_the_opponents_are_the_usual_ones_that_can_take_its_place(kind: Kind, text: str, tmp_path: Path) -> None:
-    with entries_of(own_file(tmp_path, text)) as (entry,):
+    with entries_of(custom_file(tmp_path, text)) as (entry,):
         experiment = experiment_of(entry)
         names = [arm.values[0][1].name for arm in experiment.arms()]
     assert names[-1] == entry.name
@@ -116,7 +116,7 @@ def test_opponents_that_are_not_there_are_named_all_at_once(here: Path) -> None:
 
 
 def test_a_piece_that_is_refused_is_not_challenged(here: Path) -> None:
-    own_file(here, TENT.replace("bounds=(0, 1)", "bounds=(0, 2)"))
+    custom_file(here, TENT.replace("bounds=(0, 1)", "bounds=(0, 2)"))
     refused = invoke("challenge", "tent.py", *SMALL)
     assert refused.exit_code == errors.EXIT_USAGE
     assert "activation tent is refused: bounds: no value comes near 2" in refused.stderr
@@ -129,7 +129,7 @@ def test_a_loss_that_accepts_nothing_is_refused_with_the_reason(here: Path) -> N
         "target = torch.nn.functional.one_hot(label, prediction.shape[-1])",
         "return ((prediction - target) ** 2).sum(-1)",
     )
-    own_file(here, text)
+    custom_file(here, text)
     refused = invoke("challenge", "tent.py", *SMALL)
     assert refused.exit_code == errors.EXIT_USAGE
     assert "tent.py:9: accepts is empty: say for which outputs it is" in refused.stderr
@@ -137,14 +137,14 @@ def test_a_loss_that_accepts_nothing_is_refused_with_the_reason(here: Path) -> N
 
 def test_pieces_of_two_kinds_are_challenged_one_kind_at_a_time(here: Path) -> None:
     second = function_text("output(formula='x', yields='scores', reference='y')", "own(x)", "return x")
-    own_file(here, second + "\n\n" + TENT)
+    custom_file(here, second + "\n\n" + TENT)
     refused = invoke("challenge", "tent.py", *SMALL)
     assert refused.exit_code == errors.EXIT_USAGE
     assert "pieces of several kinds (activation, output)" in refused.stderr
 
 
 def test_an_experiment_that_has_been_changed_by_hand_is_not_replaced_unasked(here: Path) -> None:
-    file = own_file(here, "seeds: 2\n", "challenge-tent-digits.yaml")
+    file = custom_file(here, "seeds: 2\n", "challenge-tent-digits.yaml")
     refused = invoke("challenge", "tent.py", *SMALL)
     assert refused.exit_code == errors.EXIT_USAGE
     assert "challenge-tent-digits.yaml: is there already" in refused.stderr

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from actbench.config.source import (
-    DEEPEST_NESTING,
-    LARGEST_FILE_BYTES,
-    MOST_ALIASES,
-    MOST_NODES,
+    MAX_ALIASES,
+    MAX_FILE_BYTES,
+    MAX_NESTING,
+    MAX_VALUES,
     dotted_path,
     read_yaml,
     scalar,
@@ -178,17 +178,17 @@ def aliases_of_aliases(levels: int, times: int) -> str:
     pytest.param("a: &a [*a]", "aliases are followed", id="a list in itself"),
     pytest.param(f"a: &a [{'*a, ' * 90}]", "aliases are followed", id="a list ninety times in itself"),
     pytest.param("a: &a {b: *a, c: *a}", "aliases are followed", id="a mapping twice in itself"),
-    pytest.param(f"a: &a 1\nb: [{'*a, ' * (MOST_ALIASES + 1)}]", f"more than {MOST_ALIASES} aliases", id="aliases"),
-    pytest.param("[" * 10_000, f"nested deeper than {DEEPEST_NESTING} levels", id="brackets"),
-    pytest.param("[" * 10_000 + "]" * 10_000, f"nested deeper than {DEEPEST_NESTING} levels", id="closed brackets"),
-    pytest.param("{a: " * 10_000, f"nested deeper than {DEEPEST_NESTING} levels", id="braces"),
-    pytest.param("- " * 10_000, f"nested deeper than {DEEPEST_NESTING} levels", id="dashes"),
-    pytest.param("? " * 10_000, f"nested deeper than {DEEPEST_NESTING} levels", id="question marks"),
-    pytest.param("\n".join(" " * n + "a:" for n in range(900)), f"deeper than {DEEPEST_NESTING} levels", id="indents"),
-    pytest.param(f"a: [{'1, ' * (MOST_NODES + 1)}]", f"more than {MOST_NODES:,} values", id="a long list"),
-    pytest.param("".join(f"k{n}: 1\n" for n in range(MOST_NODES)), f"more than {MOST_NODES:,} values", id="many keys"),
-    pytest.param("#" * (LARGEST_FILE_BYTES + 1), f"expected at most {LARGEST_FILE_BYTES:,} bytes", id="bytes"),
-    pytest.param("é" * (LARGEST_FILE_BYTES // 2 + 1), f"at most {LARGEST_FILE_BYTES:,} bytes", id="bytes of unicode"),
+    pytest.param(f"a: &a 1\nb: [{'*a, ' * (MAX_ALIASES + 1)}]", f"more than {MAX_ALIASES} aliases", id="aliases"),
+    pytest.param("[" * 10_000, f"nested deeper than {MAX_NESTING} levels", id="brackets"),
+    pytest.param("[" * 10_000 + "]" * 10_000, f"nested deeper than {MAX_NESTING} levels", id="closed brackets"),
+    pytest.param("{a: " * 10_000, f"nested deeper than {MAX_NESTING} levels", id="braces"),
+    pytest.param("- " * 10_000, f"nested deeper than {MAX_NESTING} levels", id="dashes"),
+    pytest.param("? " * 10_000, f"nested deeper than {MAX_NESTING} levels", id="question marks"),
+    pytest.param("\n".join(" " * n + "a:" for n in range(900)), f"deeper than {MAX_NESTING} levels", id="indents"),
+    pytest.param(f"a: [{'1, ' * (MAX_VALUES + 1)}]", f"more than {MAX_VALUES:,} values", id="a long list"),
+    pytest.param("".join(f"k{n}: 1\n" for n in range(MAX_VALUES)), f"more than {MAX_VALUES:,} values", id="many keys"),
+    pytest.param("#" * (MAX_FILE_BYTES + 1), f"expected at most {MAX_FILE_BYTES:,} bytes", id="bytes"),
+    pytest.param("é" * (MAX_FILE_BYTES // 2 + 1), f"at most {MAX_FILE_BYTES:,} bytes", id="bytes of unicode"),
 ])  # fmt: skip
 def test_what_passes_a_limit_is_one_problem_found_quickly(text: str, reason: str) -> None:
     seconds: list[float] = []
@@ -203,9 +203,9 @@ def test_what_passes_a_limit_is_one_problem_found_quickly(text: str, reason: str
 
 def test_a_file_just_within_the_limits_is_read() -> None:
     assert len(read(f"a: [{'1, ' * 2000}]")["a"]) == 2000
-    assert len(read(f"a: &a 1\nb: [{'*a, ' * MOST_ALIASES}]")["b"]) == MOST_ALIASES
-    inner = read("[" * DEEPEST_NESTING + "]" * DEEPEST_NESTING)
-    for _ in range(DEEPEST_NESTING - 1):
+    assert len(read(f"a: &a 1\nb: [{'*a, ' * MAX_ALIASES}]")["b"]) == MAX_ALIASES
+    inner = read("[" * MAX_NESTING + "]" * MAX_NESTING)
+    for _ in range(MAX_NESTING - 1):
         (inner,) = inner
     assert inner == ()
 

@@ -12,7 +12,7 @@ from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.registry import Kind, entries
 from actbench.experiment.choices import Choice, parse_choice
 from actbench.experiment.compatibility import conflicts
-from actbench.experiment.layers import Layer, count_parameters, learnt_sizes, resolve_layers
+from actbench.experiment.layers import Layer, count_parameters, learnable_parameter_sizes, resolve_layers
 from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings, TrialSettings
 
 CUBE_NETWORK = {
@@ -189,8 +189,8 @@ def test_parameters_are_counted_as_torch_counts_its_modules(batch_norm: bool, pe
 ])  # fmt: skip
 def test_a_learnt_parameter_is_one_for_the_layer_or_one_per_feature(activation: Any, sizes: dict[str, int]) -> None:
     hidden, last = layers(hidden=(5,), activation=activation)
-    assert learnt_sizes(hidden) == sizes
-    assert learnt_sizes(last) == {}
+    assert learnable_parameter_sizes(hidden) == sizes
+    assert learnable_parameter_sizes(last) == {}
     assert count_parameters(hidden) == 65 * 5 + sum(sizes.values())
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actbench.config.reader import MOST_MISTAKES_SHOWN, load_experiment
+from actbench.config.reader import MAX_MISTAKES_SHOWN, load_experiment
 from actbench.config.source import read_yaml, write_yaml
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import experiment_to_yaml
@@ -20,7 +20,7 @@ from corpus.bad_experiments import BAD_EXPERIMENTS
 from fuzz_settings import EXAMPLES, IN_THE_SUITE
 from mutations import SNIPPETS, contents, experiments, texts, with_lists, words
 
-LONGEST_SECONDS = 5
+MAX_SECONDS = 5
 MISTAKE = re.compile(r"(?:f\.yaml(?::[1-9]\d*:[1-9]\d*)?|--set .*): \S.*|\.\.\. and [\d,]+ more mistakes")
 
 
@@ -38,7 +38,7 @@ def assert_answered(folder: Path, written: bytes, overrides: Sequence[str] = ())
         experiment = load_experiment(path, overrides).experiment
     except ConfigurationError as refused:
         lines = str(refused).replace(f"{folder}/", "").split("\n")
-        assert len(lines) <= MOST_MISTAKES_SHOWN + 1
+        assert len(lines) <= MAX_MISTAKES_SHOWN + 1
         assert all(MISTAKE.fullmatch(line) and line.isprintable() for line in lines), lines
     else:
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", experiment.name)
@@ -47,7 +47,7 @@ def assert_answered(folder: Path, written: bytes, overrides: Sequence[str] = ())
         arm = next(experiment.arms())
         assert arm.label().isprintable()
         assert re.fullmatch("[0-9a-f]{16}", make_trial(arm.settings, experiment.seeds[0], "final").id)
-    assert time.process_time() - begin < LONGEST_SECONDS
+    assert time.process_time() - begin < MAX_SECONDS
 
 
 @given(experiments())

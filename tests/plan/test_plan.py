@@ -13,7 +13,7 @@ from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Experiment, Factor
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.plan import make_plan
-from actbench.plan.stacks import NARROWEST_STACK, WIDEST_STACK, Stack, cache_width, make_stacks, stack_shape
+from actbench.plan.stacks import MAX_STACK_TRIALS, MIN_STACK_TRIALS, Stack, cache_width, make_stacks, stack_shape
 from actbench.plan.trials import make_trial
 from builders import experiment_from
 from places import EXPERIMENT_FILES
@@ -117,7 +117,7 @@ def test_arms_that_resolve_to_equal_settings_share_one_trial_that_is_trained_onc
 def test_stacks_are_no_wider_than_the_cache_allows(arms: int, seeds: int, workers: int, cache_bytes: int) -> None:
     experiment = made_of(arms, seeds)
     width = cache_width(experiment.settings, cache_bytes)
-    assert NARROWEST_STACK <= width <= WIDEST_STACK
+    assert MIN_STACK_TRIALS <= width <= MAX_STACK_TRIALS
     stacks = stacks_of(experiment, workers=workers, cache_bytes=cache_bytes)
     assert 1 <= min(map(len, stacks)) <= max(map(len, stacks)) <= width
     assert sum(map(len, stacks)) == arms * seeds
@@ -129,7 +129,7 @@ def test_the_cache_width_falls_with_the_size_of_the_network() -> None:
         for hidden in ((4,), (8,), (64,), (64, 64), (512, 512))
     ]
     assert widths == sorted(widths, reverse=True)
-    assert (widths[0], widths[-1]) == (2**20 // (16 * (65 * 4 + 5 * 10)), NARROWEST_STACK)
+    assert (widths[0], widths[-1]) == (2**20 // (16 * (65 * 4 + 5 * 10)), MIN_STACK_TRIALS)
 
 
 @pytest.mark.parametrize(("arms", "seeds", "workers"), [

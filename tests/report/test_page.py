@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from actbench.experiment.records import LayerProbe
 from actbench.plan.plan import make_plan
-from actbench.report.page import CHAPTERS, MOST_ROWS, Drawing, page
+from actbench.report.page import CHAPTERS, MAX_ROWS, Drawing, page
 from actbench.store.results import Results
 from builders import experiment_from, record_of
 from pages import problems, read
@@ -165,8 +165,8 @@ def test_a_long_table_is_folded_and_a_very_long_one_is_shortened(tmp_path: Path)
     )
     root = read(html(results))
     (folded,) = [one for one in root.all("details") if "went wrong" in one.all("summary")[0].text()]
-    assert len(folded.all("tbody")[0].all("tr")) == MOST_ROWS
-    assert f"The first {MOST_ROWS} of 600 rows" in folded.text()
+    assert len(folded.all("tbody")[0].all("tr")) == MAX_ROWS
+    assert f"The first {MAX_ROWS} of 600 rows" in folded.text()
     assert len(root.all("table")[0].all("tbody")[0].all("tr")) == 60
 
 

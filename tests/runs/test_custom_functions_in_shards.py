@@ -10,8 +10,8 @@ import pytest
 
 from actbench import errors
 from actbench.store.results import load_results
+from custom_files import TENT, custom_file
 from in_process import Answer, invoke
-from own_files import TENT, own_file
 
 TABLES = ("table.csv", "table.md", "layers.csv")
 
@@ -28,7 +28,7 @@ def run_shards() -> list[str]:
     return [f"results/own.shard-{number}-of-2" for number in (1, 2)]
 
 
-def test_shards_merged_without_the_piece_are_the_undivided_run(with_own_piece: Path) -> None:
+def test_shards_merged_without_the_piece_are_the_undivided_run(with_custom_entry: Path) -> None:
     assert run("--results", "undivided").exit_code == 0
     folders = run_shards()
     Path("tent.py").unlink()
@@ -40,16 +40,16 @@ def test_shards_merged_without_the_piece_are_the_undivided_run(with_own_piece: P
     assert invoke("verify", "results/own").exit_code == 0
 
 
-def test_a_shard_without_the_piece_is_refused_before_anything_is_written(with_own_piece: Path) -> None:
+def test_a_shard_without_the_piece_is_refused_before_anything_is_written(with_custom_entry: Path) -> None:
     refused = invoke("run", "own.yaml", "--shard", "1/2")
     assert (refused.exit_code, refused.stdout) == (errors.EXIT_USAGE, "")
     assert "'tent'" in refused.stderr
     assert not Path("results").exists()
 
 
-def test_shards_with_two_versions_of_the_piece_are_two_experiments(with_own_piece: Path) -> None:
+def test_shards_with_two_versions_of_the_piece_are_two_experiments(with_custom_entry: Path) -> None:
     (first, second) = run_shards()
-    own_file(with_own_piece, TENT.replace("Triangle", "A triangle"))
+    custom_file(with_custom_entry, TENT.replace("Triangle", "A triangle"))
     assert "trained now" in run("--shard", "2/2").stderr
     refused = invoke("merge", first, second)
     assert refused.exit_code == errors.EXIT_USAGE
@@ -61,10 +61,10 @@ def test_shards_with_two_versions_of_the_piece_are_two_experiments(with_own_piec
     importlib.util.find_spec("tensorboard") is None,
     reason="tensorboard is not installed: pip install 'actbench[tensorboard]'",
 )
-def test_results_are_exported_without_the_piece(with_own_piece: Path) -> None:
+def test_results_are_exported_without_the_piece(with_custom_entry: Path) -> None:
     assert run().exit_code == 0
     Path("tent.py").unlink()
     answer = invoke("export", "results/own", "--to", "tensorboard", "--out", "logs", "--format", "json")
     assert answer.exit_code == 0, answer.stderr
-    assert json.loads(answer.stdout)["runs"] == len(load_results(Path("results/own"), with_own_piece).records) == 4
+    assert json.loads(answer.stdout)["runs"] == len(load_results(Path("results/own"), with_custom_entry).records) == 4
     assert sorted(path.name for path in Path("logs/own/final").iterdir()) == ["relu", "tent"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from own_files import EXPERIMENT, function_text, own_file
+from custom_files import EXPERIMENT, custom_file, function_text
 from program import actbench, assert_one_message
 
 LINE = "activation(formula='x', reference='a test')"
@@ -29,8 +29,8 @@ VERBS = (["show", "tent"], ["show", "tent", "--cost"], ["summary", "own.yaml", "
 def test_every_verb_that_calls_a_failing_piece_says_where_it_fails(
     verb: list[str], text: str, message: str, tmp_path: Path
 ) -> None:
-    own_file(tmp_path, text)
-    own_file(tmp_path, EXPERIMENT, "own.yaml")
+    custom_file(tmp_path, text)
+    custom_file(tmp_path, EXPERIMENT, "own.yaml")
     assert_one_message(actbench(*verb, "--use", "tent.py", folder=tmp_path), 2, f"actbench: {message}")
 
 
@@ -42,4 +42,4 @@ def test_a_failure_that_is_not_the_pieces_own_is_not_laid_to_its_charge(
 
     monkeypatch.setattr("actbench.report.functions.find_functions", broken)
     with pytest.raises(RuntimeError, match="elsewhere"):
-        actbench("show", "tent", "--use", own_file(tmp_path), folder=tmp_path)
+        actbench("show", "tent", "--use", custom_file(tmp_path), folder=tmp_path)

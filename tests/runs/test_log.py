@@ -103,7 +103,7 @@ def test_more_of_it_is_said_the_more_is_asked_for(
 
 
 def test_a_log_that_has_grown_long_loses_its_older_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_log, "LARGEST_LOG_BYTES", 2000)
+    monkeypatch.setattr(run_log, "MAX_LOG_BYTES", 2000)
     for number in range(200):
         write_log(tmp_path, f"line {number} {'x' * 1000 if number == 100 else ''}")
         assert (tmp_path / LOG).stat().st_size <= 2000

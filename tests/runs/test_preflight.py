@@ -11,7 +11,7 @@ import pytest
 
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.plan.trials import make_trial
-from actbench.runs.preflight import fly
+from actbench.runs.preflight import run_preflight
 from actbench.training.flows import FACTOR, Flow, LayerFlow
 from actbench.training.loop import train_stack
 from builders import experiment_from
@@ -35,7 +35,7 @@ FATES = {
 
 def flows(text: str, folder: Path) -> dict[str, Flow]:
     """What goes through the networks of an experiment on digits, by arm."""
-    found = fly(experiment_from(text, folder), folder)
+    found = run_preflight(experiment_from(text, folder), folder)
     return {arm.label(): network.flow for network in found.networks for arm in network.arms}
 
 

@@ -16,15 +16,15 @@ from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.plan.plan import make_plan
 from actbench.plan.shards import Shard
 from actbench.runs.log import LOG, write_log
-from actbench.runs.status import look_at, status_sections
+from actbench.runs.status import read_status, status_sections
 from actbench.store import folder as store
 from actbench.store.lock import LOCK, is_locked, locked
 from actbench.store.results import result_folder
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from custom_files import EXPERIMENT as OWN_EXPERIMENT
+from custom_files import custom_file
 from fake_runs import Counting, run
 from in_process import Answer, invoke
-from own_files import EXPERIMENT as OWN_EXPERIMENT
-from own_files import own_file
 from program import TINY
 from shard_runs import merge_shards, run_shards
 from tuned_runs import TUNED
@@ -165,8 +165,8 @@ def test_how_it_goes_on_is_right_wherever_it_is_typed(folder: Path, monkeypatch:
 
 def test_whose_pieces_it_takes_to_go_on_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    own_file(tmp_path)
-    own_file(tmp_path, OWN_EXPERIMENT, "own.yaml")
+    custom_file(tmp_path)
+    custom_file(tmp_path, OWN_EXPERIMENT, "own.yaml")
     stopped = invoke("run", "own.yaml", "--use", "tent.py", "--jobs", "1", "--max-time", "0.000001")
     assert stopped.exit_code == errors.EXIT_TRIALS_FAILED
     answer = invoke("status", "results/own")
@@ -212,10 +212,10 @@ def test_tuning_trials_are_counted_for_their_arm(tmp_path: Path) -> None:
 
 def test_times_are_told_as_so_long_ago(folder: Path) -> None:
     later = datetime.now(UTC) + timedelta(minutes=65)
-    rows = {row[0]: row[1] for row in status_sections(look_at(folder, folder.parent, later))[0].rows}
+    rows = {row[0]: row[1] for row in status_sections(read_status(folder, folder.parent, later))[0].rows}
     assert rows["started"].endswith((", 1:05:00 ago", ", 1:05:01 ago", ", 1:05:02 ago"))
     (folder / LOG).unlink()
-    rows = {row[0]: row[1] for row in status_sections(look_at(folder, folder.parent, later))[0].rows}
+    rows = {row[0]: row[1] for row in status_sections(read_status(folder, folder.parent, later))[0].rows}
     assert (rows["started"], rows["last in the log"]) == ("-", "-")
     assert "ago" in rows["last activity"]
 

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from actbench.cli.app import app
-from own_files import own_file
+from custom_files import custom_file
 from watched import EXPERIMENT, PRIVATE, VERBS, Walk, watch
 
 ABSOLUTE = {"tiny.yaml", "own.py", "results/tiny", "page.html", "pictures", "merged", "logs", "new.yaml"}
@@ -17,7 +17,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     """Every verb run with absolute paths, in a folder whose name and environment nobody else should learn."""
     folder = tmp_path_factory.mktemp("pr1vate-folder")
     (folder / "tiny.yaml").write_text(EXPERIMENT, encoding="utf-8")
-    own_file(folder, name="own.py")
+    custom_file(folder, name="own.py")
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert set(known) <= set(VERBS), "a new verb needs a command line in watched.py"
     verbs = [verb for verb in VERBS if verb in known]

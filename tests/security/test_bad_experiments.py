@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from actbench.config.reader import MOST_MISTAKES_SHOWN
-from actbench.config.source import LONGEST_PART
+from actbench.config.reader import MAX_MISTAKES_SHOWN
+from actbench.config.source import MAX_PART_LENGTH
 from corpus.bad_experiments import BAD_EXPERIMENTS, BOMBS, TAGS, BadExperiment
 from in_process import invoke
 from program import actbench, assert_one_message
 
-LARGEST_GOOD_FILE = f"seeds: [{'1,' * 19_000}]"
+MAX_GOOD_FILE = f"seeds: [{'1,' * 19_000}]"
 CASES = pytest.mark.parametrize("case", BAD_EXPERIMENTS.values(), ids=BAD_EXPERIMENTS.keys())
 
 
@@ -40,7 +40,7 @@ def test_a_bad_file_is_exit_2_with_where_and_what(case: BadExperiment) -> None:
         assert line.startswith(f"f.yaml{beginning}")
         assert re.match(r"f\.yaml(:[1-9]\d*:[1-9]\d*)?: \S", line)
         assert line.isprintable()
-        assert len(line) <= 3 * LONGEST_PART + 20
+        assert len(line) <= 3 * MAX_PART_LENGTH + 20
 
 
 @pytest.mark.parametrize("verb", ["run", "summary", "plan"])
@@ -69,7 +69,7 @@ def validation_seconds(contents: bytes) -> float:
 @pytest.mark.parametrize("case", BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_takes_no_longer_than_a_few_files_of_the_largest_size(case: BadExperiment) -> None:
     validation_seconds(case.contents)  # imports at the first use are not part of the reading
-    ratios = [validation_seconds(case.contents) / validation_seconds(LARGEST_GOOD_FILE.encode()) for _ in range(3)]
+    ratios = [validation_seconds(case.contents) / validation_seconds(MAX_GOOD_FILE.encode()) for _ in range(3)]
     assert min(ratios) < 4
 
 
@@ -91,19 +91,19 @@ SLOW_TO_REFUSE = {
 @pytest.mark.parametrize("text", SLOW_TO_REFUSE.values(), ids=SLOW_TO_REFUSE.keys())
 def test_a_long_file_is_answered_in_bounded_time_and_with_a_short_message(text: str) -> None:
     validation_seconds(b"seeds: 1")
-    ratios = [validation_seconds(text.encode()) / validation_seconds(LARGEST_GOOD_FILE.encode()) for _ in range(2)]
+    ratios = [validation_seconds(text.encode()) / validation_seconds(MAX_GOOD_FILE.encode()) for _ in range(2)]
     assert min(ratios) < 20
     Path("f.yaml").write_text(text, encoding="utf-8")
     answer = invoke("validate", "f.yaml")
     assert answer.exit_code in (0, 2)
-    assert len(answer.stderr) < 4 * LONGEST_PART
+    assert len(answer.stderr) < 4 * MAX_PART_LENGTH
 
 
 def test_of_very_many_mistakes_the_first_are_shown_and_the_others_counted() -> None:
     Path("f.yaml").write_text("".join(f"k{n}: 1\n" for n in range(3_000)), encoding="utf-8")
     lines = invoke("validate", "f.yaml").stderr.splitlines()
-    assert len(lines) == MOST_MISTAKES_SHOWN + 1
-    assert lines[MOST_MISTAKES_SHOWN - 1].startswith("f.yaml:100:1: k99: unknown key")
+    assert len(lines) == MAX_MISTAKES_SHOWN + 1
+    assert lines[MAX_MISTAKES_SHOWN - 1].startswith("f.yaml:100:1: k99: unknown key")
     assert lines[-1] == "... and 2,900 more mistakes"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import actbench
 from watched import PRIVATE, Walk
 
-SHORTEST_NAME = 5
+MIN_NAME_LENGTH = 5
 KEYS = {
     "id", "actbench", "training_code", "commit", "python", "torch", "torchvision", "numpy", "scipy", "pandas",
     "scikit-learn", "system", "machine", "processor", "cores", "device", "device_name", "workers",
@@ -33,7 +33,7 @@ def secrets(folder: Path) -> list[bytes]:
     """What nobody else should learn: paths, names, and what stands in the environment."""
     known = [*PRIVATE.values(), folder.name, str(folder), str(Path.home()), sys.prefix]
     known += [str(Path(actbench.__file__).parent), socket.gethostname(), getpass.getuser(), os.environ.get("USER", "")]
-    return [text.encode() for text in known if len(text) >= SHORTEST_NAME]
+    return [text.encode() for text in known if len(text) >= MIN_NAME_LENGTH]
 
 
 def test_no_file_names_the_person_the_folder_or_the_machine(walk: Walk) -> None:

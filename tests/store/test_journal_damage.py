@@ -213,7 +213,7 @@ def test_lines_that_are_set_aside_later_are_added_to_those_before(tmp_path: Path
 def test_reading_takes_no_more_memory_than_a_line_whatever_the_file_holds(
     tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "LONGEST_LINE_BYTES", MEBIBYTE)
+    monkeypatch.setattr(journal, "MAX_LINE_BYTES", MEBIBYTE)
     journal_of(tmp_path, lines[0] + bytes(48 * MEBIBYTE) + b"\n" + lines[1])
     tracemalloc.start()
     started = time.process_time()

@@ -7,7 +7,7 @@ from pathlib import Path
 from actbench.checks.admission import examine
 from actbench.checks.check import Check
 from actbench.experiment.choices import parse_choice
-from own_files import entries_of, own_file
+from custom_files import custom_file, entries_of
 
 ROOT = "activation(formula='x if x > 0 else 0', bounds=(0, inf), reference='a test')"
 DRAWN = "initialiser(formula='normal(0, 1)', reference='a test')"
@@ -17,7 +17,7 @@ LOSS = "own(prediction, label)"
 
 def checks_of(kind: str, text: str, folder: Path) -> dict[str, Check]:
     """What was answered to every question about the only entry of a file."""
-    with entries_of(own_file(folder, text)) as (entry,):
+    with entries_of(custom_file(folder, text)) as (entry,):
         assert entry.kind == kind
         return {
             check.name: check for check in examine(parse_choice(entry.kind, entry.name), measures_cost=False).checks

@@ -14,7 +14,7 @@ from torch import nn
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
-from actbench.training.data import epoch_rows, resident, seed_split
+from actbench.training.data import epoch_rows, seed_split, to_device
 from actbench.training.loop import create_sums, evaluate, train_epoch
 from actbench.training.network import Network, create_network
 from actbench.training.optimizer import create_stepper, schedule_factor
@@ -77,7 +77,7 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
 ) -> None:
     chosen = settings({"batch_norm": batch_norm}, {"optimizer": name} | train)
     trials = [make_trial(chosen, seed) for seed in (0, 1, 2)]
-    images, test_images = resident(load(DATASETS["digits"], tmp_path), CPU)
+    images, test_images = to_device(load(DATASETS["digits"], tmp_path), CPU)
     network = create_network(trials, CPU)
     splits = [seed_split(images, chosen.data, "final", seed) for seed in network.seeds]
     plain = [plain_network(network, index, batch_norm) for index in range(len(trials))]
@@ -138,7 +138,7 @@ def test_dropout_scales_what_it_keeps_and_evaluation_drops_nothing(tmp_path: Pat
 @pytest.mark.parametrize("block", [7, 16, 50])
 def test_evaluation_in_blocks_finds_what_one_block_finds(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     trials = [make_trial(settings({}, {}), seed) for seed in (0, 1)]
-    _, images = resident(load(DATASETS["digits"], Path()), CPU)
+    _, images = to_device(load(DATASETS["digits"], Path()), CPU)
     network = create_network(trials, CPU)
     splits = [seed_split(images, trials[0].settings.data, "final", seed) for seed in network.seeds]
     rows = torch.stack([torch.arange(50), torch.arange(50).flip(0)])

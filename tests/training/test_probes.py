@@ -14,7 +14,7 @@ from actbench.experiment.records import CLOCK_FIELDS, LayerProbe
 from actbench.experiment.settings import TrainSettings, TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.training import loop
-from actbench.training.data import Images, SeedSplit, resident, seed_split
+from actbench.training.data import Images, SeedSplit, seed_split, to_device
 from actbench.training.network import Network, create_network
 from actbench.training.probes import probe
 
@@ -33,7 +33,7 @@ def settings(**model: Any) -> TrialSettings:
 
 def prepared(*models: dict[str, Any]) -> tuple[Network, Images, list[SeedSplit]]:
     trials = [make_trial(settings(**model), seed=0) for model in models]
-    images, _ = resident(load(DATASETS["digits"], Path()), CPU)
+    images, _ = to_device(load(DATASETS["digits"], Path()), CPU)
     return create_network(trials, CPU), images, [seed_split(images, trials[0].settings.data, "final", 0)]
 
 

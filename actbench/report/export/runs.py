@@ -17,7 +17,7 @@ from actbench.store.results import Results
 
 EPOCH_METRICS = tuple(name for name in CURVES if not name.startswith("test_"))
 NOT_IN_A_NAME = re.compile(r"[^\w.=,()+-]+", re.ASCII)
-LONGEST_PART = 100
+MAX_PART_LENGTH = 100
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def runs_of(results: Results) -> list[Run]:
 
 def _name_part(text: str) -> str:
     """Fit for a folder's name anywhere: a label of ASCII letters, digits and a few signs, not too long."""
-    return NOT_IN_A_NAME.sub("_", text).strip("._")[:LONGEST_PART] or "_"
+    return NOT_IN_A_NAME.sub("_", text).strip("._")[:MAX_PART_LENGTH] or "_"
 
 
 def _plain(value: Any) -> float | bool | str:

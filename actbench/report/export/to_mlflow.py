@@ -20,7 +20,7 @@ from actbench.report.export.runs import Point, Run
 
 DATABASE = "mlflow.db"
 TRIAL, CHECKSUM = "actbench.trial", "actbench.checksum"
-MOST_METRICS_AT_ONCE = 1000
+MAX_METRICS_AT_ONCE = 1000
 PAGE = 1000
 
 
@@ -95,8 +95,8 @@ def _write(client: MlflowClient, experiment_id: str, run: Run, checksum: str) ->
     parameters = run.settings | {name: str(value) for name, value in run.varied.items() if name in ("phase", "seed")}
     client.log_batch(run_id, params=[Param(name, value) for name, value in parameters.items()])
     metrics = [Metric(one.metric, one.value, started + _milliseconds(run, one), one.epoch) for one in run.points]
-    for start in range(0, len(metrics), MOST_METRICS_AT_ONCE):
-        client.log_batch(run_id, metrics=metrics[start : start + MOST_METRICS_AT_ONCE])
+    for start in range(0, len(metrics), MAX_METRICS_AT_ONCE):
+        client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS_AT_ONCE])
     status = "FAILED" if run.outcome == "failed" else "FINISHED"
     client.set_terminated(run_id, status, started + int(1000 * run.wall_seconds))
     client.log_batch(run_id, tags=[RunTag(CHECKSUM, checksum)])

@@ -12,7 +12,7 @@ from actbench.experiment.definition import Values
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import TrialRecord
 from actbench.report.figures.axes import dot, legend_below, new_figure, set_x, text_inches
-from actbench.report.figures.panels import MOST_ARMS
+from actbench.report.figures.panels import MAX_ARMS
 from actbench.report.figures.picture import Picture
 from actbench.report.figures.scales import Scale, first_word, limits, scale_for
 from actbench.report.figures.style import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 GOLDEN_SECTION = 0.6180339887
 JITTER = 0.56
 ROW_INCHES, LINE_INCHES = 0.2, 0.11
-LONGEST_IN_A_COLUMN = 1.25
+MAX_IN_A_COLUMN_LENGTH = 1.25
 TRIAL: dict[str, Any] = {"color": ONE_OF_MANY, "alpha": ALPHA_OF_MANY}
 
 
@@ -91,7 +91,7 @@ def _dots(row: Row, records: Mapping[int, TrialRecord], metric: Metric) -> ArmDo
 
 def _shown(ranked: Sequence[ArmDots]) -> list[ArmDots]:
     """The best so many, and every baseline's place kept where there is one baseline."""
-    kept = list(ranked[:MOST_ARMS])
+    kept = list(ranked[:MAX_ARMS])
     baselines = [arm for arm in ranked if arm.row.is_baseline]
     if len(baselines) == 1 and baselines[0] not in kept:
         kept[-1] = baselines[0]
@@ -139,7 +139,7 @@ def _description(ranked: Sequence[ArmDots], metric: Metric) -> str:
 def _draw(arms: Sequence[ArmDots], metric: Metric, each: str) -> Figure:
     with drawing():
         labels = [wrapped(arm.label) for arm in arms]
-        is_narrow = max(text_inches(line) for lines in labels for line in lines) <= LONGEST_IN_A_COLUMN
+        is_narrow = max(text_inches(line) for lines in labels for line in lines) <= MAX_IN_A_COLUMN_LENGTH
         row = ROW_INCHES + LINE_INCHES * (max(map(len, labels)) - 1)
         height = 0.75 + row * max(2, len(arms)) + (0.2 if is_narrow else 0)
         figure = new_figure(COLUMN_INCHES if is_narrow else PAGE_INCHES, height)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from actbench.report.figures.scales import Scale, ticks
 from actbench.report.figures.style import COLUMN_INCHES, FONT_POINTS, SMALL_POINTS, Stroke
-from actbench.report.figures.words import LONGEST_LABEL, wrapped
+from actbench.report.figures.words import MAX_LABEL_LENGTH, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -119,7 +119,7 @@ def legend_inches(handles: Sequence[Artist], width: float) -> float:
 
 def _legend_labels(handles: Sequence[Artist], width: float) -> tuple[list[str], int]:
     """The names in lines that fit, and how many columns of them do."""
-    room = min(LONGEST_LABEL, characters_in(width - HANDLE_INCHES - 2 * GAP_INCHES))
+    room = min(MAX_LABEL_LENGTH, characters_in(width - HANDLE_INCHES - 2 * GAP_INCHES))
     labels = ["\n".join(wrapped(str(handle.get_label()), room)) for handle in handles]
     widest = max((text_inches(line) for label in labels for line in label.split("\n")), default=0.0)
     columns = int((width - GAP_INCHES) / (widest + HANDLE_INCHES + GAP_INCHES))

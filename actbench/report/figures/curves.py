@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 else:
     np = LazyModule("numpy")
 
-MOST_POINTS = 200
-MOST_MARKERS = 12
+MAX_POINTS = 200
+MAX_MARKERS = 12
 BAND_ALPHA = 0.16
-MOST_FOR_BANDS = 0.25
+MAX_FOR_BANDS = 0.25
 ACCURACY = parse_metric("validation_accuracy")
 
 
@@ -62,7 +62,7 @@ def _caption(series: Sequence[ArmSeries], arrangement: Arrangement) -> str:
     sentences = [
         "Lines are means over the seeds, bands their 95 % intervals; each epoch's mean is over the trials that reached "
         "it. Names are in the order of the last epoch. The axis need not begin at 0.",
-        *how_epochs_are_thinned(series, MOST_POINTS),
+        *how_epochs_are_thinned(series, MAX_POINTS),
     ]
     if arrangement.left_out:
         sentences.append(f"The best {len(series) - arrangement.left_out} of {len(series)} arms are shown.")
@@ -121,7 +121,7 @@ def accuracy_axis(curves: Sequence[Any], bands: Sequence[Any] = ()) -> tuple[Sca
     scale = scale_for((lowest, highest), ACCURACY)
     low, high = limits((lowest, highest), scale)
     if bands and all(np.isfinite(band).any() for band in bands):
-        room = MOST_FOR_BANDS * (high - low)
+        room = MAX_FOR_BANDS * (high - low)
         outer = limits(_ends(bands), scale)
         low, high = max(min(low, outer[0]), low - room), min(max(high, outer[1]), high + room)
     return scale, (low, high)
@@ -134,13 +134,13 @@ def _ends(curves: Sequence[Any]) -> tuple[float, float]:
 def _draw_curves(axes: Axes, panel: Panel, series: Sequence[ArmSeries], arrangement: Arrangement, scale: Scale) -> None:
     for number, (index, name) in reversed(list(enumerate(panel.members))):
         one, stroke = series[index], arrangement.strokes[name]
-        epochs = thinned_epochs(one.epochs(), MOST_POINTS)
+        epochs = thinned_epochs(one.epochs(), MAX_POINTS)
         x = epoch_positions(epochs, is_log=is_long(series))
         picked = [epoch - 1 for epoch in epochs]
         low, high = (placed(end[picked], scale) for end in one.band())
         is_behind = one.is_baseline and len(panel.members) > 1
         axes.fill_between(x, low, high, color=stroke.colour, alpha=BAND_ALPHA, linewidth=0)
-        every = max(1, -(-len(epochs) // MOST_MARKERS))
+        every = max(1, -(-len(epochs) // MAX_MARKERS))
         axes.plot(
             x,
             placed(one.mean()[picked], scale),

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LONGEST_NAME = 34
-ROW_INCHES, CELL_INCHES, WIDEST_CELL_INCHES = 0.22, 0.46, 0.9
-MOST_ROWS, MOST_COLUMNS, MOST_PANELS = 40, 14, 9
+MAX_NAME_LENGTH = 34
+ROW_INCHES, CELL_INCHES, MAX_CELL_INCHES = 0.22, 0.46, 0.9
+MAX_ROWS, MAX_COLUMNS, MAX_PANELS = 40, 14, 9
 Cells = dict[tuple[Any, Any, Any], float]
 
 
@@ -78,9 +78,9 @@ def _grid(results: Results, metric: Metric) -> Grid | None:
         collected.setdefault(key, []).extend(one for one in known if one is not None)
     return Grid(
         (row, column, panel),
-        tuple(found[row])[:MOST_ROWS],
-        tuple(found[column])[:MOST_COLUMNS],
-        tuple(found[panel])[:MOST_PANELS] if panel else (None,),
+        tuple(found[row])[:MAX_ROWS],
+        tuple(found[column])[:MAX_COLUMNS],
+        tuple(found[panel])[:MAX_PANELS] if panel else (None,),
         {key: sum(numbers) / len(numbers) for key, numbers in collected.items() if numbers},
         tuple(others[1:]),
     )
@@ -123,11 +123,11 @@ def _draw(grid: Grid, comparison: Comparison) -> Figure:
     means = list(grid.cells.values())
     scale = scale_for(means, comparison.metric)
     bounds = limits(means, scale)
-    names = [shortened(value_to_text(one), LONGEST_NAME) for one in grid.columns]
-    left = 0.25 + max(text_inches(shortened(value_to_text(one), LONGEST_NAME)) for one in grid.rows)
+    names = [shortened(value_to_text(one), MAX_NAME_LENGTH) for one in grid.columns]
+    left = 0.25 + max(text_inches(shortened(value_to_text(one), MAX_NAME_LENGTH)) for one in grid.rows)
     widest = max(map(text_inches, names)) + 0.1
     are_upright = widest > max(CELL_INCHES, (COLUMN_INCHES - left) / len(names))
-    cell = CELL_INCHES if are_upright else min(max(widest, CELL_INCHES), WIDEST_CELL_INCHES)
+    cell = CELL_INCHES if are_upright else min(max(widest, CELL_INCHES), MAX_CELL_INCHES)
     each = left + cell * len(names)
     columns = max(1, min(len(grid.panels), int(PAGE_INCHES / each)))
     width = max(COLUMN_INCHES, min(PAGE_INCHES, each * columns)) if each * columns > COLUMN_INCHES else COLUMN_INCHES
@@ -169,9 +169,9 @@ def _draw_panel(
 def _name_cells(axes: Axes, grid: Grid, comparison: Comparison, *, are_upright: bool) -> None:
     baseline = dict(comparison.baseline)
     axes.set(xlim=(-0.5, len(grid.columns) - 0.5), ylim=(len(grid.rows) - 0.5, -0.5))
-    names = [shortened(value_to_text(one), LONGEST_NAME) for one in grid.columns]
+    names = [shortened(value_to_text(one), MAX_NAME_LENGTH) for one in grid.columns]
     axes.set_xticks(range(len(grid.columns)), labels=names, rotation=90 if are_upright else 0)
-    axes.set_yticks(range(len(grid.rows)), labels=[shortened(value_to_text(one), LONGEST_NAME) for one in grid.rows])
+    axes.set_yticks(range(len(grid.rows)), labels=[shortened(value_to_text(one), MAX_NAME_LENGTH) for one in grid.rows])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     row, column, _ = grid.paths

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_PANELS = 40
+MAX_PANELS = 40
 WIDEST, LOWEST, HIGHEST = 5.0, -3.0, 4.0
 FUNCTION, DERIVATIVE = Stroke(BLUE, (), "", 1.4), Stroke(VERMILLION, (4, 1.5), "", 1.2)
 
@@ -41,7 +41,7 @@ class Curve:
 def functions_picture(results: Results) -> Picture | None:
     """What the arms' hidden layers apply; None where there are no hidden layers."""
     found = _activations(results)
-    choices = [choice for choice in found if choice.is_loaded()][:MOST_PANELS]
+    choices = [choice for choice in found if choice.is_loaded()][:MAX_PANELS]
     absent = [str(choice) for choice in found if not choice.is_loaded()]
     if not choices:
         return None

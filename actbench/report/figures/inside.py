@@ -10,7 +10,7 @@ from actbench.report.figures.axes import characters_in, new_figure, set_epochs_f
 from actbench.report.figures.cells import Block, cell_edges, colour_steps, draw_blocks, stack_blocks
 from actbench.report.figures.heat import colour_map
 from actbench.report.figures.picture import Picture
-from actbench.report.figures.probes import PROBES, SMALLEST_GRADIENT, ArmInside, Probe, insides
+from actbench.report.figures.probes import MIN_GRADIENT, PROBES, ArmInside, Probe, insides
 from actbench.report.figures.series import LONG_TRAINING_EPOCHS
 from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, SMALL_POINTS, drawing
 from actbench.report.figures.words import listed, plain, shortened
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_ARMS = 16
-MOST_IN_A_COLUMN = 4
+MAX_ARMS = 16
+MAX_IN_A_COLUMN = 4
 BAR_INCHES, BESIDE_A_BAR_INCHES = 0.07, 0.3
 NAMES_OF_STEPS = 0.3
 
@@ -45,7 +45,7 @@ def inside_picture(results: Results, comparison: Comparison) -> Picture | None:
 
 def _shown(found: Sequence[ArmInside], comparison: Comparison) -> list[ArmInside]:
     """All arms, or those with most trouble; among equals the better ones."""
-    if len(found) <= MOST_ARMS:
+    if len(found) <= MAX_ARMS:
         return list(found)
     means = {row.sample.label: row.own.mean or 0.0 for row in comparison.rows}
     sign = 1 if comparison.metric.larger_is_better is False else -1
@@ -56,7 +56,7 @@ def _shown(found: Sequence[ArmInside], comparison: Comparison) -> list[ArmInside
             sign * means.get(found[index].label, 0.0),
         ),
     )
-    return [found[index] for index in sorted(ranked[:MOST_ARMS])]
+    return [found[index] for index in sorted(ranked[:MAX_ARMS])]
 
 
 def _caption(found: Sequence[ArmInside], shown: Sequence[ArmInside], probes: Sequence[Probe]) -> str:
@@ -66,7 +66,7 @@ def _caption(found: Sequence[ArmInside], shown: Sequence[ArmInside], probes: Seq
         f"Outlined: {', '.join(probe.trouble for probe in probes)}.",
     ]
     gradients = [cell for arm in shown for cell in arm.cells[PROBES[-1].field].values()]
-    if any(cell.mean is not None and cell.mean < SMALLEST_GRADIENT for cell in gradients):
+    if any(cell.mean is not None and cell.mean < MIN_GRADIENT for cell in gradients):
         sentences.append("A gradient that is small late in training may only mean that nothing is left to learn.")
     if any(cell.mean is None for arm in shown for probe in probes for cell in arm.cells[probe.field].values()):
         sentences.append("Hatched: no finite number in any seed.")
@@ -91,7 +91,7 @@ def _troubled(shown: Sequence[ArmInside], probe: Probe) -> str:
 
 
 def _draw(shown: Sequence[ArmInside], probes: Sequence[Probe]) -> Figure:
-    halves = 1 if len(shown) <= MOST_IN_A_COLUMN or len(probes) == 1 else 2
+    halves = 1 if len(shown) <= MAX_IN_A_COLUMN or len(probes) == 1 else 2
     size = -(-len(shown) // halves)
     columns = [stack_blocks(shown[start : start + size]) for start in range(0, len(shown), size)]
     height = max(blocks[-1].bottom() for blocks in columns)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from actbench.experiment.definition import Values, label_of
 from actbench.report.figures.style import COLUMN_INCHES, PAGE_INCHES, Stroke, strokes
 
-MOST_IN_A_PANEL = 10
-MOST_OF_SEVERAL_FACTORS = 5
+MAX_IN_A_PANEL = 10
+MAX_OF_SEVERAL_FACTORS = 5
 IN_EACH_OF_MANY = 8
-MOST_ARMS = 40
-MOST_COLUMNS = 4
+MAX_ARMS = 40
+MAX_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Arrangement:
     left_out: int = 0
 
 
-def best_first(members: Sequence[Member], most: int = MOST_ARMS) -> list[int]:
+def best_first(members: Sequence[Member], most: int = MAX_ARMS) -> list[int]:
     """The positions of the best so many by score, a single baseline always among them."""
     order = sorted(range(len(members)), key=lambda index: -members[index].score)
     kept = order[:most]
@@ -57,7 +57,7 @@ def arrange(members: Sequence[Member]) -> Arrangement:
     """One panel where it is readable, else one for each value of a factor, else the best arms in groups."""
     order = best_first(members)
     has_factors = len(members[0].values) > 1
-    if len(members) <= (MOST_OF_SEVERAL_FACTORS if has_factors else MOST_IN_A_PANEL):
+    if len(members) <= (MAX_OF_SEVERAL_FACTORS if has_factors else MAX_IN_A_PANEL):
         return Arrangement((Panel("", tuple((index, members[index].label) for index in order)),), _own_strokes(members))
     if has_factors and (split := _by_factor(members, order)) is not None:
         return split
@@ -76,7 +76,7 @@ def _by_factor(members: Sequence[Member], order: Sequence[int]) -> Arrangement |
         values = list(dict.fromkeys(dict(member.values)[path] for member in members))
         largest = max(sum(dict(member.values)[path] == value for member in members) for value in values)
         names_baseline = len({dict(member.values)[path] for member in members if member.is_baseline}) == 1
-        if largest <= MOST_IN_A_PANEL and len(members) <= MOST_ARMS:
+        if largest <= MAX_IN_A_PANEL and len(members) <= MAX_ARMS:
             candidates.append((names_baseline, len(values), path, values))
     if not candidates:
         return None
@@ -122,8 +122,8 @@ def _in_groups(members: Sequence[Member], order: Sequence[int]) -> Arrangement:
 
 def grid_shape(count: int) -> tuple[float, int, int]:
     """The width, rows and columns for so many small panels: in a paper's column up to four, else across the page."""
-    if count <= MOST_COLUMNS:
+    if count <= MAX_COLUMNS:
         columns = min(count, 2)
         return COLUMN_INCHES, -(-count // columns), columns
-    columns = 3 if count in (5, 6, 9) else MOST_COLUMNS
+    columns = 3 if count in (5, 6, 9) else MAX_COLUMNS
     return PAGE_INCHES, -(-count // columns), columns

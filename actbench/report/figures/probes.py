@@ -11,12 +11,12 @@ from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.store.results import Results
 
 # Some units of relu are always dead; a tenth of a layer is capacity that training cannot win back.
-MOST_DEAD = 0.1
+MAX_DEAD = 0.1
 # Half of relu's inputs are flat when all is well; clearly more, and most of the gradient is lost in every layer.
-MOST_SATURATED = 0.6
+MAX_SATURATED = 0.6
 # With sgd's usual rate of 0.1, a gradient of 1e-4 moves a layer of the usual weights (norm about 10) by a millionth per
 # step, which is to say not at all, and one of 1e2 by their own size.
-SMALLEST_GRADIENT, LARGEST_GRADIENT = 1e-4, 1e2
+MIN_GRADIENT, MAX_GRADIENT = 1e-4, 1e2
 SHARE_STEPS = 10
 DECADES = (-8, 6)
 
@@ -57,8 +57,8 @@ class Probe:
     def marked_steps(self) -> tuple[int, ...]:
         """The steps at which trouble begins or ends."""
         if not self.is_share:
-            return round(math.log10(SMALLEST_GRADIENT)), round(math.log10(LARGEST_GRADIENT))
-        return (round((MOST_DEAD if self.field == "dead_share" else MOST_SATURATED) * SHARE_STEPS),)
+            return round(math.log10(MIN_GRADIENT)), round(math.log10(MAX_GRADIENT))
+        return (round((MAX_DEAD if self.field == "dead_share" else MAX_SATURATED) * SHARE_STEPS),)
 
 
 PROBES = (
@@ -67,24 +67,24 @@ PROBES = (
         "dead units",
         "% of units",
         "Dead units have a derivative of 0 for every image (mean over the seeds).",
-        f"over {100 * MOST_DEAD:.0f} % dead",
-        lambda share: share > MOST_DEAD,
+        f"over {100 * MAX_DEAD:.0f} % dead",
+        lambda share: share > MAX_DEAD,
     ),
     Probe(
         "saturated_share",
         "saturated inputs",
         "% of inputs",
         "Saturated inputs meet a slope under 5 % of the activation's largest (mean over the seeds).",
-        f"over {100 * MOST_SATURATED:.0f} % saturated",
-        lambda share: share > MOST_SATURATED,
+        f"over {100 * MAX_SATURATED:.0f} % saturated",
+        lambda share: share > MAX_SATURATED,
     ),
     Probe(
         "weight_gradient_norm",
         "gradient norm",
         "L2 norm",
         "The gradient norm is over a layer's weights (median over the seeds).",
-        f"a gradient norm below {SMALLEST_GRADIENT:g} or above {LARGEST_GRADIENT:g}",
-        lambda norm: norm < SMALLEST_GRADIENT or norm > LARGEST_GRADIENT,
+        f"a gradient norm below {MIN_GRADIENT:g} or above {MAX_GRADIENT:g}",
+        lambda norm: norm < MIN_GRADIENT or norm > MAX_GRADIENT,
     ),
 )
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 from actbench.experiment.metrics import Metric
 
-MOST_LINEAR_ERROR_RATIO = 2.5
-MOST_LINEAR_RATIO = 20.0
-MOST_FOR_EVEN_STEPS = 5.0
+MAX_LINEAR_ERROR_RATIO = 2.5
+MAX_LINEAR_RATIO = 20.0
+MAX_FOR_EVEN_STEPS = 5.0
 PADDING = 0.05
 
 
@@ -55,9 +55,9 @@ def scale_for(values: Iterable[float], metric: Metric) -> Scale:
     is_share = metric.unit == "share"
     low, high = min(found, default=0.0), max(found, default=0.0)
     if is_share and metric.larger_is_better:
-        is_wide = low >= 0 and high < 1 and (1 - low) > MOST_LINEAR_ERROR_RATIO * (1 - high)
+        is_wide = low >= 0 and high < 1 and (1 - low) > MAX_LINEAR_ERROR_RATIO * (1 - high)
         return Scale("errors" if is_wide else "linear", is_share)
-    return Scale("log" if 0 < low * MOST_LINEAR_RATIO < high else "linear", is_share)
+    return Scale("log" if 0 < low * MAX_LINEAR_RATIO < high else "linear", is_share)
 
 
 def limits(values: Iterable[float], scale: Scale) -> tuple[float, float]:
@@ -80,7 +80,7 @@ def ticks(scale: Scale, low: float, high: float, most: int) -> list[tuple[float,
         values = _round_sizes(smallest, largest, most)
         if scale.kind == "errors":
             values = [1 - size for size in reversed(values)]
-            if largest < MOST_FOR_EVEN_STEPS * smallest:
+            if largest < MAX_FOR_EVEN_STEPS * smallest:
                 values = [value / 100 for value in _round_values(100 * (1 - largest), 100 * (1 - smallest), most)]
     return [(scale.at(value), scale.text(value)) for value in values]
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 else:
     np = LazyModule("numpy")
 
-MOST_POINTS = 50
-MOST_PANELS = 40
+MAX_POINTS = 50
+MAX_PANELS = 40
 ONE_SEED = Stroke(ONE_OF_MANY, (), "", 0.6)
 MEAN = Stroke(VERMILLION, (), "", 1.4)
 BASELINE_MEAN = Stroke(BASELINE.colour, (3, 1.5), "", 1.0)
@@ -44,7 +44,7 @@ def seeds_picture(results: Results, comparison: Comparison) -> Picture | None:
     series = arm_series(results, comparison)
     if max((len(one.seeds) for one in series), default=0) < 2:
         return None
-    order = best_first([Member(one.label, one.values, one.last_mean(), one.is_baseline) for one in series], MOST_PANELS)
+    order = best_first([Member(one.label, one.values, one.last_mean(), one.is_baseline) for one in series], MAX_PANELS)
     shown = [series[index] for index in order]
     return Picture(
         name="seeds",
@@ -61,7 +61,7 @@ def _caption(series: Sequence[ArmSeries], shown: Sequence[ArmSeries]) -> str:
         sentences.append("The dashed line is the mean of the arm's baseline, whose own name is in bold.")
     if any(np.isnan(one.seeds).any() for one in shown):
         sentences.append("A line that ends early is a trial that diverged or failed.")
-    sentences += ["The axis need not begin at 0.", *how_epochs_are_thinned(series, MOST_POINTS)]
+    sentences += ["The axis need not begin at 0.", *how_epochs_are_thinned(series, MAX_POINTS)]
     if len(shown) < len(series):
         sentences.append(f"The best {len(shown)} of {len(series)} arms are shown.")
     return " ".join(sentences)
@@ -119,7 +119,7 @@ def _draw(shown: Sequence[ArmSeries], series: Sequence[ArmSeries]) -> Figure:
 
 def _lines(arm: ArmSeries, curves: Any, scale: Scale, *, is_log: bool) -> list[tuple[Any, Any]]:
     """The thinned curves with their epochs, each as far as its trial came."""
-    epochs = thinned_epochs(arm.epochs(), MOST_POINTS)
+    epochs = thinned_epochs(arm.epochs(), MAX_POINTS)
     x = np.array(epoch_positions(epochs, is_log=is_log))
     heights = placed(curves[:, [epoch - 1 for epoch in epochs]], scale)
     return [(x[np.isfinite(line)], line[np.isfinite(line)]) for line in heights]

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-MOST_NAMED = 16
-MOST_IN_A_COLUMN = 10
-MOST_LINEAR_RATIO = 8.0
+MAX_NAMED = 16
+MAX_IN_A_COLUMN = 10
+MAX_LINEAR_RATIO = 8.0
 OTHERS = "all other arms"
 OTHER = FOREGROUND
 
@@ -77,8 +77,8 @@ def _caption(timed: Sequence[Timed]) -> str:
             f"Up to {largest} trials were trained in one stack and share its time equally, so this is what the run "
             "took and not what an arm costs by itself; arms of one stack have the same time."
         )
-    if len(timed) > MOST_NAMED:
-        sentences.append(f"The best {MOST_NAMED} of {len(timed)} arms are named.")
+    if len(timed) > MAX_NAMED:
+        sentences.append(f"The best {MAX_NAMED} of {len(timed)} arms are named.")
     return " ".join(sentences)
 
 
@@ -95,21 +95,21 @@ def _description(timed: Sequence[Timed], metric: Metric) -> str:
 
 
 def _draw(timed: Sequence[Timed], metric: Metric) -> Figure:
-    named = timed[:MOST_NAMED]
+    named = timed[:MAX_NAMED]
     baselines = [one.label for one in named if one.is_baseline]
     chosen = strokes([one.label for one in named], baselines if len(baselines) == 1 else ())
     means, seconds = [one.mean for one in timed], [one.seconds for one in timed]
     y_scale = scale_for(means, metric)
-    x_scale = Scale("log" if max(seconds) > MOST_LINEAR_RATIO * min(seconds) > 0 else "linear")
+    x_scale = Scale("log" if max(seconds) > MAX_LINEAR_RATIO * min(seconds) > 0 else "linear")
     with drawing():
         handles = _handles(named, chosen)
         if len(timed) > len(named):
             handles.append(dot(OTHERS, marker="o", color=OTHER, markersize=2))
-        width = COLUMN_INCHES if len(handles) <= MOST_IN_A_COLUMN else PAGE_INCHES
+        width = COLUMN_INCHES if len(handles) <= MAX_IN_A_COLUMN else PAGE_INCHES
         height = 2.3 + legend_inches(handles, width)
         figure = new_figure(width, height)
         axes = figure.subplots()
-        others = timed[MOST_NAMED:]
+        others = timed[MAX_NAMED:]
         axes.scatter(
             [x_scale.at(one.seconds) for one in others], [y_scale.at(one.mean) for one in others], s=4, color=OTHER
         )

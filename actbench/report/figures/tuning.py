@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-MOST_PANELS = 16
+MAX_PANELS = 16
 HOLLOW: dict[str, Any] = {"linestyle": "", "color": FOREGROUND, "markerfacecolor": "none", "markeredgewidth": 0.9}
 CROSS: dict[str, Any] = {"linestyle": "", "marker": "x", "color": VERMILLION, "markersize": 6, "markeredgewidth": 1.1}
 
@@ -63,7 +63,7 @@ def _arranged(found: Sensitivity, comparison: Comparison) -> Arrangement:
     ]
     if not found.others:
         return arrange(members)
-    order = best_first(members, MOST_PANELS)
+    order = best_first(members, MAX_PANELS)
     names = list(dict.fromkeys(line.label for _, lines in found.arms for line in lines))
     panels = tuple(Panel(members[index].label, tuple((index, name) for name in names)) for index in order)
     return Arrangement(panels, strokes(names), left_out=len(members) - len(order))

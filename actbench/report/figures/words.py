@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-LONGEST_LABEL = 48
-MOST_LINES = 4
+MAX_LABEL_LENGTH = 48
+MAX_LINES = 4
 NOT_SHOWN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
@@ -16,7 +16,7 @@ def plain(text: str) -> str:
     return "".join(REPLACEMENT if unicodedata.category(one) in NOT_SHOWN else one for one in text)
 
 
-def shortened(text: str, longest: int = LONGEST_LABEL) -> str:
+def shortened(text: str, longest: int = MAX_LABEL_LENGTH) -> str:
     """The text as it is, or its beginning and end where it is longer."""
     text = plain(text)
     if len(text) <= longest:
@@ -25,7 +25,7 @@ def shortened(text: str, longest: int = LONGEST_LABEL) -> str:
     return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
 
 
-def wrapped(label: str, widest: int = LONGEST_LABEL) -> list[str]:
+def wrapped(label: str, widest: int = MAX_LABEL_LENGTH) -> list[str]:
     """The label in lines, broken after commas, in parts that are too long anywhere; only very long labels are cut."""
     lines: list[str] = []
     parts = plain(label).split(", ")
@@ -35,8 +35,8 @@ def wrapped(label: str, widest: int = LONGEST_LABEL) -> list[str]:
             lines[-1] += f" {piece}"
         else:
             lines += _broken(piece, widest)
-    if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1][: widest - 1]}…"]
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], f"{lines[MAX_LINES - 1][: widest - 1]}…"]
     return lines
 
 

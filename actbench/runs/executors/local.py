@@ -107,7 +107,7 @@ def run_in_process(
         except UnusableEnvironmentError:
             raise
         except (Exception, SystemExit) as error:  # whatever a trial raises is that trial's result
-            settle_failure(task, describe_cause(error), waiting, emit)
+            retry_or_fail(task, describe_cause(error), waiting, emit)
         else:
             emit(StackDone(task.stack, tuple(records)))
 
@@ -164,10 +164,10 @@ class Workers:
             heard = wait(list(busy), timeout=self._patience(busy))
             for connection in heard:
                 assert isinstance(connection, Connection)
-                self._hear(busy[connection], arrays, waiting, busy, emit)
+                self._handle_message(busy[connection], arrays, waiting, busy, emit)
             now = time.monotonic()
             for work in list(busy.values()):
-                if failure := why_to_stop(
+                if failure := timeout_reason(
                     work.task, now - work.begun, now - work.heard, self.limits, self.silence_seconds
                 ):
                     work.worker.process.kill()
@@ -183,7 +183,7 @@ class Workers:
         )
         return max(0.0, min(ends) - time.monotonic())
 
-    def _hear(
+    def _handle_message(
         self, work: _Work, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit
     ) -> None:
         worker, task = work.worker, work.task
@@ -213,7 +213,7 @@ class Workers:
 
     def _bury(self, work: _Work, cause: str, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit) -> None:
         del busy[work.worker.connection]
-        settle_failure(work.task, cause, waiting, emit)
+        retry_or_fail(work.task, cause, waiting, emit)
 
     def _give(self, worker: Worker, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work]) -> None:
         """Send the next stack to a worker; one that has died is noticed when its connection is read."""
@@ -253,7 +253,7 @@ def start_workers(
                 worker.process.join()
 
 
-def settle_failure(task: Task, cause: str, waiting: deque[Task], emit: Emit) -> None:
+def retry_or_fail(task: Task, cause: str, waiting: deque[Task], emit: Emit) -> None:
     """Try a stack that failed once more as it is, then its trials one by one; a trial that fails twice has failed."""
     if task.failures == 0:
         emit(StackRetried(task.stack, cause))
@@ -265,7 +265,7 @@ def settle_failure(task: Task, cause: str, waiting: deque[Task], emit: Emit) -> 
         emit(TrialFailed(task.stack, cause))
 
 
-def why_to_stop(
+def timeout_reason(
     task: Task, seconds: float, silent_seconds: float, limits: Limits, silence_seconds: float
 ) -> tuple[Task, str] | None:
     """What becomes of a task that has run and been silent for so long, and why; None where it may go on."""

@@ -14,7 +14,7 @@ from math import inf
 from typing import Any
 
 import actbench
-from actbench.catalogue.custom_files import OwnFile, files_in_use, load_own_file
+from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import TRAINING_CODE_VERSION
@@ -29,8 +29,8 @@ from actbench.runs.executors.local import (
     StackDone,
     StackStarted,
     Task,
-    settle_failure,
-    why_to_stop,
+    retry_or_fail,
+    timeout_reason,
 )
 from actbench.runs.executors.ray_connection import joined_ray, started_ray
 from actbench.runs.executors.worker import TrainStack, describe_cause
@@ -49,7 +49,7 @@ _node_of_this_worker = functools.cache(describe_node)
 
 
 def tell_training(
-    train: TrainStack, device: str, stack: Stack, arrays: Arrays, own_files: tuple[OwnFile, ...] = ()
+    train: TrainStack, device: str, stack: Stack, arrays: Arrays, custom_files: tuple[CustomFile, ...] = ()
 ) -> Iterator[Any]:
     """What a task tells: its node, then epochs behind it, and last the records, or in one line what was raised.
 
@@ -63,8 +63,8 @@ def tell_training(
 
     def work() -> None:
         try:
-            for file in own_files:
-                load_own_file(file)
+            for file in custom_files:
+                load_custom_file(file)
             told.put(train(stack, arrays, device, told.put))
         except UnusableEnvironmentError as obstacle:
             told.put(obstacle)
@@ -126,7 +126,7 @@ class RayWorkers:
                     )
                 ready, _ = self.ray.wait(list(busy), num_returns=len(busy), timeout=0)
                 for told in ready:
-                    self._hear(told, waiting, busy, emit)
+                    self._handle_message(told, waiting, busy, emit)
                 self._stop_late(waiting, busy, emit)
                 if not ready:
                     time.sleep(POLL_SECONDS)  # where Ray itself waits, it makes a Ctrl-C of every signal
@@ -141,7 +141,7 @@ class RayWorkers:
             self.stored = arrays, self.ray.put(arrays)
         return self.stored[1]
 
-    def _hear(self, told: Any, waiting: deque[Task], busy: dict[Any, _Work], emit: Emit) -> None:
+    def _handle_message(self, told: Any, waiting: deque[Task], busy: dict[Any, _Work], emit: Emit) -> None:
         work = busy[told]
         try:
             message = self.ray.get(next(told), timeout=self.silence_seconds)
@@ -149,7 +149,7 @@ class RayWorkers:
             del busy[told]
             if work.node is None:
                 self._require_start(error)
-            settle_failure(work.task, self._why_lost(error), waiting, emit)
+            retry_or_fail(work.task, self._why_lost(error), waiting, emit)
             return
         work.heard = time.monotonic()
         if work.node is None:
@@ -161,7 +161,7 @@ class RayWorkers:
         else:
             del busy[told]
             if isinstance(message, str):
-                settle_failure(work.task, message, waiting, emit)
+                retry_or_fail(work.task, message, waiting, emit)
             else:
                 emit(StackDone(work.task.stack, tuple(message), self._machine(work.node)))
 
@@ -170,10 +170,12 @@ class RayWorkers:
         now = time.monotonic()
         begun = {told: work for told, work in busy.items() if work.node is not None}
         for told, work in begun.items():
-            if failure := why_to_stop(work.task, now - work.begun, now - work.heard, self.limits, self.silence_seconds):
+            if failure := timeout_reason(
+                work.task, now - work.begun, now - work.heard, self.limits, self.silence_seconds
+            ):
                 self.ray.cancel(told, force=True)
                 del busy[told]
-                settle_failure(*failure, waiting, emit)
+                retry_or_fail(*failure, waiting, emit)
         if busy and not begun and now - max(work.heard for work in busy.values()) > self.start_seconds:
             raise UnusableEnvironmentError(
                 f"Ray has started none of {len(busy)} stacks for {self.start_seconds:.0f} s: are nodes with free "

@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
 
-from actbench.catalogue.custom_files import OwnFile, files_in_use, load_own_file
+from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
 from actbench.experiment.records import TrialRecord
@@ -98,7 +98,7 @@ def _main_module_hidden() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _train_stacks(connection: Connection, train: TrainStack, device: str, own_files: tuple[OwnFile, ...]) -> None:
+def _train_stacks(connection: Connection, train: TrainStack, device: str, custom_files: tuple[CustomFile, ...]) -> None:
     """Train stacks from the connection until it closes, with the parent's own pieces; Ctrl-C is the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -113,8 +113,8 @@ def _train_stacks(connection: Connection, train: TrainStack, device: str, own_fi
             arrays = arrays_once or arrays
             connection.send(None)  # it begins now
             try:
-                for file in own_files:
-                    load_own_file(file)
+                for file in custom_files:
+                    load_custom_file(file)
                 connection.send(train(stack, arrays, device, connection.send))
             except UnusableEnvironmentError as obstacle:
                 connection.send(obstacle)

@@ -15,7 +15,7 @@ import numpy
 from numpy.typing import NDArray
 
 from actbench.catalogue.datasets import DATASETS, FILES, Dataset, raw_folder
-from actbench.catalogue.idx_files import LARGEST_FILE_BYTES
+from actbench.catalogue.idx_files import MAX_FILE_BYTES
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FILES
 IMAGES = 12
@@ -128,7 +128,7 @@ BAD_FILES = {
     "the unpacked file": BadFile(TRAIN_IMAGES, _changed(gzip.decompress), CHANGED),
     "a pickle": BadFile(TRAIN_LABELS, _written(b"cos\nsystem\n(S'touch pwned'\ntR."), CHANGED),
     "another file of the four": BadFile(TRAIN_IMAGES, _link(TRAIN_LABELS), CHANGED),
-    "a huge file": BadFile(TEST_IMAGES, lambda path: os.truncate(path, LARGEST_FILE_BYTES + 1), "far larger than the"),
+    "a huge file": BadFile(TEST_IMAGES, lambda path: os.truncate(path, MAX_FILE_BYTES + 1), "far larger than the"),
     "a folder": BadFile(TEST_LABELS, _folder, NO_FILE),
     "a pipe": BadFile(TRAIN_IMAGES, _pipe, NO_FILE),
     "endless zeros": BadFile(TRAIN_IMAGES, _link("/dev/zero"), NO_FILE),

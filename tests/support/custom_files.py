@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from actbench.catalogue.custom_files import own_files_in_use
+from actbench.catalogue.custom_files import custom_files_in_use
 from actbench.catalogue.registry import Entry
 from actbench.experiment.choices import choices_from
 
@@ -41,7 +41,7 @@ baseline: {model.activation: relu}
 """
 
 
-def own_file(folder: Path, text: str = TENT, name: str = "tent.py") -> Path:
+def custom_file(folder: Path, text: str = TENT, name: str = "tent.py") -> Path:
     """The text as a file."""
     path = folder / name
     path.write_text(text, encoding="utf-8")
@@ -58,5 +58,5 @@ def function_text(decorator: str, signature: str, *body: str) -> str:
 @contextmanager
 def entries_of(path: Path) -> Iterator[list[Entry]]:
     """What a file adds, while it is loaded."""
-    with own_files_in_use([path]) as (file,):
+    with custom_files_in_use([path]) as (file,):
         yield [choice.entry for choice in choices_from(file.origin())]
