@@ -20,7 +20,7 @@ def bundled_experiments() -> dict[str, Path]:
 
 def bundled_folder() -> Path:
     """`configs`: within an installed package, beside the package in a source tree."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     within = package / "configs"
     return within if within.is_dir() else package.parent / "configs"
 

@@ -19,7 +19,7 @@ from pages import problems, read
 from places import ROOT
 from planted import FIVE_ACTIVATIONS, MUCH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
 
-STYLE = ROOT / "actbench" / "report" / "templates" / "style.css"
+STYLE = ROOT / "actbench" / "render" / "templates" / "style.css"
 CLAIM = "expect:\n  - {claim: tanh wins, better: {model.activation: tanh}, than: {model.activation: relu}}\n"
 FACTORS = UNTUNED.replace("[relu, tanh]}", "[relu, tanh], model.init: [zeros, ones]}")
 EACH_FACTOR = {f"activation={name}, init={init}": RELU for name in ("relu", "tanh") for init in ("zeros", "ones")}

@@ -32,20 +32,22 @@ BUILDING_CALLS = {
 BUILDING_NAMES = {"Loader", "FullLoader", "UnsafeLoader", "CLoader", "CFullLoader", "CUnsafeLoader", "allow_pickle"}
 
 # Where the program runs text as code, and whose it is.
-RUNS_TEXT = {"extensions.py": {"exec", "compile"}}  # the file that the command line names by --use, check or challenge
+RUNS_TEXT = {
+    "catalogue/custom_files.py": {"exec", "compile"}
+}  # the file that the command line names by --use, check or challenge
 
 # Where the program starts another one or imports by name, and why nothing foreign decides what.
 IMPORT_BY_NAME = {
     "lazy.py": "the names stand in the modules that use it",
-    "import_probe.py": "a list in the file itself",
-    "worker.py": "the module that trains, by a constant",
+    "runs/import_probe.py": "a list in the file itself",
+    "runs/executors/worker.py": "the module that trains, by a constant",
 }
 START_PROGRAMS = {
-    "environment.py": "git, asked for the commit of actbench's own source",
-    "doctor.py": "this Python with import_probe.py",
-    "ray_connection.py": "Ray, where the command line asks for it",
-    "executors.py": "none itself; it waits for the workers' pipes",
-    "worker.py": "this Python as workers, which are sent trials through pipes of their own",
+    "runs/environment.py": "git, asked for the commit of actbench's own source",
+    "runs/doctor.py": "this Python with import_probe.py",
+    "runs/executors/ray_connection.py": "Ray, where the command line asks for it",
+    "runs/executors/local.py": "none itself; it waits for the workers' pipes",
+    "runs/executors/worker.py": "this Python as workers, which are sent trials through pipes of their own",
     "report/files.py": "the user's browser, with the page that was just written, under --open",
 }
 STARTERS = {"subprocess", "multiprocessing", "webbrowser", "concurrent", "asyncio", "ray"}
@@ -87,11 +89,11 @@ def test_only_known_files_import_by_name_or_start_programs(path: Path) -> None:
 
 
 def test_yaml_is_only_taken_apart_and_never_built() -> None:
-    text = (PACKAGE / "yaml_source.py").read_text(encoding="utf-8")
+    text = (PACKAGE / "config/source.py").read_text(encoding="utf-8")
     used = {name.removeprefix("yaml.") for name in calls(ast.parse(text)) if name.startswith("yaml.")}
     assert used == {"parse", "compose", "dump"}
     others = [path.name for path in FILES if "yaml" in set(imports(ast.parse(path.read_text(encoding="utf-8"))))]
-    assert others == ["yaml_source.py"]
+    assert others == ["config/source.py"]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from places import TESTS
+from places import SUPPORT
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 NOT_PASSED_ON = (*PROXIES, *map(str.upper, PROXIES), "ACTBENCH_DATA", "PYTHONSAFEPATH")
@@ -99,7 +99,7 @@ def watch(folder: Path, command_lines: Sequence[Sequence[str]], environment: Map
     """Run command lines one after another in a folder, with these variables besides the tests' own."""
     (folder / "watch").mkdir(exist_ok=True)
     (folder / "watch" / "sitecustomize.py").write_text(WATCH, encoding="utf-8")
-    searched = os.pathsep.join([str(folder / "watch"), str(TESTS), os.environ.get("PYTHONPATH", "")])
+    searched = os.pathsep.join([str(folder / "watch"), str(SUPPORT), os.environ.get("PYTHONPATH", "")])
     variables = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON} | dict(environment)
     finished = subprocess.run(
         [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(command_lines)],

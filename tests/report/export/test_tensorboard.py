@@ -128,11 +128,11 @@ def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs
 ) -> None:
     for name in (
         tool,
-        *(loaded for loaded in sys.modules if loaded.startswith((f"{tool}.", "actbench.exporting.to_"))),
+        *(loaded for loaded in sys.modules if loaded.startswith((f"{tool}.", "actbench.report.export.to_"))),
     ):
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delattr(f"actbench.exporting.to_{tool}", raising=False)
-    monkeypatch.delitem(sys.modules, f"actbench.exporting.to_{tool}", raising=False)
+    monkeypatch.delattr(f"actbench.report.export.to_{tool}", raising=False)
+    monkeypatch.delitem(sys.modules, f"actbench.report.export.to_{tool}", raising=False)
     answer = invoke("export", results.folder, "--to", tool, "--out", tmp_path / "out")
     assert (answer.exit_code, answer.stdout) == (errors.EXIT_ENVIRONMENT, "")
     assert f"pip install 'actbench[{tool}]'" in answer.stderr
