@@ -189,18 +189,80 @@ def is_close(one: Entry, parameters: Mapping[str, Any], other: Entry, others: Ma
     return _finding(gap <= CLOSE, f"{names} by at most {gap:.3g} (close: {CLOSE:g})")
 
 
-def is_close_to_a_member(one: Entry, family: Entry) -> Finding:
-    """Whether |f(x) - g(x; mean, std)| <= 0.05 wherever |x| <= 20, for the best mean and std of a grid.
-
-    The grid ends at std = 0.5, because the gelu family tends to relu with std -> 0.
-    """
+def nearest_member(entry: Entry, parameters: Mapping[str, Any], family: Entry) -> tuple[dict[str, float], float]:
+    """The mean and std of a grid for which max |f(x) - g(x; mean, std)| over |x| <= 20 is least, and that distance."""
     x = torch.linspace(-20, 20, 401, dtype=torch.float64)
     means = torch.arange(-40, 41, dtype=torch.float64) / 40
     stds = torch.arange(20, 101, dtype=torch.float64) / 40
     members = family.function(x, mean=means[:, None, None], std=stds[None, :, None])
-    best = int((members - _curve(one, x)[0]).abs().amax(dim=-1).argmin())
-    chosen = {"mean": float(means[best // len(stds)]), "std": float(stds[best % len(stds)])}
-    return is_close(one, {}, family, chosen)
+    distances = (members - _curve(entry, x, parameters)[0]).abs().amax(dim=-1)
+    best = int(distances.argmin())
+    return {"mean": float(means[best // len(stds)]), "std": float(stds[best % len(stds)])}, float(distances.min())
+
+
+def is_a_member(entry: Entry, parameters: Mapping[str, Any], family: Entry) -> Finding:
+    """Whether f is a special case of g(.; mean, std): the same within 0.001 wherever |x| <= 20, for some mean and std.
+
+    The grid of `nearest_member` ends at std = 0.5, because the gelu family tends to relu with std -> 0.
+    """
+    chosen, gap = nearest_member(entry, parameters, family)
+    return _finding(
+        gap <= SAME,
+        f"{_called(entry, parameters)} differs from {_called(family, chosen)}, the nearest of that family, by up to "
+        f"{gap:.3g} (a special case: at most {SAME:g})",
+    )
+
+
+def is_smoother(entry: Entry, other: Entry) -> Finding:
+    """Whether the largest change of f' between inputs 0.01 apart on [-10, 10] is under a tenth of that of g'."""
+    x = torch.linspace(-MODERATE, MODERATE, 2001, dtype=torch.float64)
+    first, second = (float(_curve(one, x)[1].diff().abs().max()) for one in (entry, other))
+    return _finding(
+        first < second / 10,
+        f"the slope of {entry.name} changes by at most {first:.2g} between inputs 0.01 apart, that of {other.name} "
+        f"by up to {second:.2g} (smoother: under a tenth)",
+    )
+
+
+def keeps_more_below_0(entry: Entry, other: Entry) -> Finding:
+    """Whether f tells inputs in [-10, -0.1] apart (f' > 0 everywhere) and g does not (g' = 0)."""
+    x = torch.linspace(-MODERATE, -0.1, 991, dtype=torch.float64)
+    first, second = (_curve(one, x)[1] for one in (entry, other))
+    return _finding(
+        bool((first > 0).all() and (second == 0).all()),
+        f"from -10 to -0.1 {entry.name} has slopes of {_span(first)} and {other.name} of {_span(second)}",
+    )
+
+
+def has_a_slope_everywhere(entry: Entry) -> Finding:
+    """Whether the slopes on both sides of 0 agree within 0.001, by (f(h) - f(0)) / h for h = -1e-6 and 1e-6."""
+    step = 1e-6
+    left, middle, right = (
+        float(value) for value in _curve(entry, torch.tensor([-step, 0.0, step], dtype=torch.float64))[0]
+    )
+    before, after = (middle - left) / step, (right - middle) / step
+    return _finding(
+        abs(after - before) <= SAME,
+        f"{entry.name} has the slope {before:.3g} just below 0 and {after:.3g} just above it",
+    )
+
+
+def has_a_gate_that_opens(entry: Entry) -> Finding:
+    """Whether the gate f(x) / x stays in (0, 1) and rises with x on [-3, 3] without 0."""
+    x = torch.cat([torch.linspace(-3, -0.01, 300, dtype=torch.float64), torch.linspace(0.01, 3, 300).double()])
+    gate = _curve(entry, x)[0] / x
+    return _finding(
+        bool((gate.diff() > 0).all() and (gate > 0).all() and (gate < 1).all()),
+        f"{entry.name}(x) / x, the probability that the gate is open, is {float(gate[0]):.2g} at -3 and "
+        f"{_beside(float(gate[-1]), 1)} at 3, and between them it "
+        + ("only rises" if bool((gate.diff() > 0).all()) else "does not only rise"),
+    )
+
+
+def passes_on_positive_values(entry: Entry) -> Finding:
+    """Whether f(x) = x exactly in float32 for x from 1e-30 to 1e30."""
+    gap = float((_curve(entry, _sizes())[0] - _sizes()).abs().max())
+    return _finding(gap == 0, f"{entry.name} changes positive inputs from 1e-30 to 1e30 by {gap:.2g}")
 
 
 def sums_to_1(entry: Entry) -> Finding:
