@@ -73,8 +73,8 @@ def measure(activation: str, arrays: Arrays) -> dict[str, float]:
                 inputs, labels = clock.time("gather", partial(gather_batch, network, images, splits, batch))
                 layers = clock.time("forward", partial(forward, network, inputs, training=True))
                 reached = clock.time("loss", partial(objective, network, layers[-1].after, labels))
-                outer = clock.time("loss, backward", reached.mean_gradient)
-                clock.time("backward", partial(backward, network, layers, outer))
+                grad = clock.time("loss, backward", reached.mean_gradient)
+                clock.time("backward", partial(backward, network, layers, grad))
                 clock.time("optimizer", partial(take_step, stepper, number, STEPS))
             for name, floor in floors.items():
                 for _ in range(STEPS):

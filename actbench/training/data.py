@@ -1,4 +1,4 @@
-"""The images in memory, each seed's split of them, and batches scaled as they are gathered."""
+"""Images in memory, the seeds' splits, and the scaling of inputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Images:
 
 @dataclass(frozen=True)
 class SeedSplit:
-    """What one seed trains and validates on: row numbers, and the scaling (x - offset) / divisor."""
+    """The training and validation rows of one seed, and the scaling (x - offset) / divisor."""
 
     train_rows: Tensor
     validation_rows: Tensor
@@ -35,19 +35,19 @@ class SeedSplit:
 
 
 def to_device(arrays: Arrays, device: torch.device) -> tuple[Images, Images]:
-    """Training and test images on the device; on the CPU in the arrays' own memory, which nobody writes to."""
+    """Training and test images on the device; on the CPU they share the read-only memory of the arrays."""
 
-    def moved(array: np.ndarray[Any, Any]) -> Tensor:
+    def move(array: np.ndarray[Any, Any]) -> Tensor:
         return torch.from_numpy(np.require(array, requirements="W")).to(device)
 
     return (
-        Images(moved(arrays.train_inputs), moved(arrays.train_labels)),
-        Images(moved(arrays.test_inputs), moved(arrays.test_labels)),
+        Images(move(arrays.train_inputs), move(arrays.train_labels)),
+        Images(move(arrays.test_inputs), move(arrays.test_labels)),
     )
 
 
 def split_rows(labels: Tensor, data: DataSettings, phase: Phase, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows to train on and rows to validate on, out of the first `train_available` images.
+    """Training and validation rows among the first `train_available` images.
 
     `stratified` walks through the seed's permutation class by class and holds out evenly spaced rows, so that every
     class is held out in proportion to within one image; `tail` holds out the last rows of the file.
@@ -65,7 +65,7 @@ def split_rows(labels: Tensor, data: DataSettings, phase: Phase, seed: int) -> t
 
 
 def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> SeedSplit:
-    """The seed's rows on the images' device, and the scaling that its training rows give."""
+    """The seed's rows on the images' device; `scale: standard` takes mean and deviation of its training rows."""
     train_rows, validation_rows = split_rows(images.labels, data, phase, seed)
     device = images.inputs.device
     train_rows, validation_rows = train_rows.to(device), validation_rows.to(device)
@@ -81,7 +81,7 @@ def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> S
 
 
 def scale(stored: Tensor, split: SeedSplit, out: Tensor) -> None:
-    """(x - offset) / divisor of inputs as stored, in float32."""
+    """Write (x - offset) / divisor of stored inputs to `out`, in float32."""
     out.copy_(stored)
     if split.offset:
         out -= split.offset

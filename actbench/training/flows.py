@@ -1,4 +1,4 @@
-"""What goes through networks before their training, and whether it explodes or vanishes."""
+"""Sizes of values and gradients in untrained networks, and whether they explode or vanish."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Literal
 Fate = Literal["ok", "will explode", "will vanish"]
 
 FACTOR = 100.0
-"""By how much root mean squares may grow or shrink from end to end, and how alike images may become."""
+"""The limit of growth or shrinkage from end to end, and of the loss of differences between images."""
 
 
 @dataclass(frozen=True)
 class LayerFlow:
     """One layer of untrained networks, over the same images and all their seeds.
 
-    `value` is the root mean square of what the layer gives on, `difference` the share of it that differs between
-    images, `gradient` the root mean square of the derivative of the loss by the linear part's result.
-    `expected_value` and `expected_gradient` are what the recursion of second moments expects; None where it does not
-    apply. What is too large for its format is inf.
+    `value` is the root mean square of the layer's result, `difference` the share of it that differs between images,
+    `gradient` the root mean square of the derivative of the loss by the linear part's result. `expected_value` and
+    `expected_gradient` are the predictions of the recursion of second moments; None where it does not apply. Overflow
+    is inf.
     """
 
     value: float
@@ -34,7 +34,7 @@ class LayerFlow:
 
 @dataclass(frozen=True)
 class Flow:
-    """All layers, and the root mean square of the images that went in."""
+    """All layers, and the root mean square of the images."""
 
     images: float
     layers: tuple[LayerFlow, ...]
@@ -52,11 +52,11 @@ class Flow:
         return min(layer.difference for layer in self.layers)
 
     def problems(self) -> list[tuple[Fate, str]]:
-        """Everything that stands in the way of training, what explodes first."""
+        """Everything that hinders training, explosions first."""
         return list(self._problems())
 
     def fate(self) -> Fate:
-        """What will become of it."""
+        """The first problem's kind, or ok."""
         return next((fate for fate, _ in self.problems()), "ok")
 
     def _problems(self) -> Iterator[tuple[Fate, str]]:
@@ -77,7 +77,7 @@ def _times(factor: float) -> str:
 
 
 def _ratio(size: float, reference: float) -> float:
-    """Of two sizes, inf where the first is; of nothing to nothing 0."""
+    """Size / reference; inf if the size is inf or only the reference is 0, and 0 if both are 0."""
     if size == inf or (size > 0 and reference == 0):
         return inf
     return 0.0 if size == 0 else size / reference

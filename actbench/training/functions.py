@@ -1,4 +1,4 @@
-"""Catalogue functions on a stack: each trial's own, forward, and backward by its closed form or by autograd."""
+"""Catalogue functions applied to a stack, with their derivatives in closed form or by autograd."""
 
 from __future__ import annotations
 
@@ -14,46 +14,47 @@ from actbench.experiment.choices import Choice
 
 Pullback = Callable[[Tensor], Tensor]
 Applied = tuple[Tensor, Pullback]
-"""A function's value, and what takes the derivative by that value to the derivative by the function's argument.
+"""A function's value, and its pullback: from the gradient by the value to the gradient by the argument.
 
-An activation's pullback overwrites what it is given.
+An activation's pullback overwrites its argument.
 """
 Apply = Callable[..., Applied]
 
 
 def bind(choice: Choice) -> Apply:
-    """The chosen output function or loss, ready to be applied."""
-    given = dict(choice.parameters)
-    function = partial(choice.entry.function, **given)
+    """The chosen output function or loss with its parameters."""
+    parameters = dict(choice.parameters)
+    function = partial(choice.entry.function, **parameters)
     if choice.entry.gradient is None:
         return lambda x, *others: apply_by_autograd(lambda leaf: function(leaf, *others), x)
-    gradient = partial(choice.entry.gradient, **given)
+    gradient = partial(choice.entry.gradient, **parameters)
 
     def apply(x: Tensor, *others: Tensor) -> Applied:
         value = function(x, *others)
-        return value, lambda outer: gradient(outer, value, x, *others)
+        return value, lambda grad: gradient(grad, value, x, *others)
 
     return apply
 
 
 def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) -> Apply:
-    """The chosen activation, ready to be applied to `x` with memory for its value.
+    """The chosen activation as a function of `x` and of memory for its value.
 
-    The derivatives by `learnt` parameters are added to their leaves' `grad`.
+    Gradients of `learnt` parameters are added to their leaves' `grad`.
     """
-    given = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")}
+    parameters = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")}
     if learnt or choice.entry.kernel is None:
-        return partial(_activate_by_autograd, partial(choice.entry.function, **given), learnt)
-    forward, backward = partial(choice.entry.kernel.forward, **given), partial(choice.entry.kernel.backward, **given)
+        return partial(_activate_by_autograd, partial(choice.entry.function, **parameters), learnt)
+    forward = partial(choice.entry.kernel.forward, **parameters)
+    backward = partial(choice.entry.kernel.backward, **parameters)
 
     def apply(x: Tensor, out: Tensor) -> Applied:
         forward(x, out)
 
-        def pull(outer: Tensor) -> Tensor:
-            backward(outer, out, x)
-            return outer
+        def pullback(grad: Tensor) -> Tensor:
+            backward(grad, out, x)
+            return grad
 
-        return out, pull
+        return out, pullback
 
     return apply
 
@@ -61,64 +62,65 @@ def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) 
 def _activate_by_autograd(
     function: Callable[..., Tensor], learnt: Mapping[str, Callable[[], Tensor]], x: Tensor, out: Tensor
 ) -> Applied:
-    value, pull = apply_by_autograd(lambda leaf: function(leaf, **{name: get() for name, get in learnt.items()}), x)
-    return out.copy_(value), lambda outer: outer.copy_(pull(outer))
+    value, pullback = apply_by_autograd(lambda leaf: function(leaf, **{name: get() for name, get in learnt.items()}), x)
+    return out.copy_(value), lambda grad: grad.copy_(pullback(grad))
 
 
 def apply_by_autograd(function: Callable[[Tensor], Tensor], x: Tensor) -> Applied:
-    """Any differentiable function at `x`, whose derivative autograd finds."""
+    """Apply any differentiable function to `x`; autograd computes its gradient."""
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()
         value = function(leaf)
 
-    def pull(outer: Tensor) -> Tensor:
+    def pullback(grad: Tensor) -> Tensor:
         if value.requires_grad:
-            torch.autograd.backward(value, outer)
+            torch.autograd.backward(value, grad)
         return torch.zeros_like(x) if leaf.grad is None else leaf.grad
 
-    return value.detach(), pull
+    return value.detach(), pullback
 
 
 @dataclass(frozen=True)
 class FunctionGroups:
-    """What is applied to a stack `[trials, ...]`: one function to each run of `sizes` consecutive trials."""
+    """Functions for a stack `[trials, ...]`: one for each group of `sizes` consecutive trials."""
 
     sizes: tuple[int, ...]
     applies: tuple[Apply, ...]
 
-    def pieces(self, x: Tensor) -> Sequence[Tensor]:
-        """The part of `x` that belongs to each run."""
+    def parts(self, x: Tensor) -> Sequence[Tensor]:
+        """The part of `x` that belongs to each group."""
         return [x] if len(self.sizes) == 1 else x.split_with_sizes(self.sizes)
 
 
 def group_trials(keys: Sequence[Hashable], make: Callable[[slice], Apply], *, is_joint: bool) -> FunctionGroups:
-    """One function for each run of trials with equal keys, or, where runs would change bits, for each trial."""
-    sizes = tuple(len(list(run)) for _, run in groupby(keys)) if is_joint else (1,) * len(keys)
+    """One function for each group of consecutive trials with equal keys; for each trial unless `is_joint`."""
+    sizes = tuple(len(list(group)) for _, group in groupby(keys)) if is_joint else (1,) * len(keys)
     starts = [sum(sizes[:number]) for number in range(len(sizes))]
     return FunctionGroups(
         sizes, tuple(make(slice(start, start + size)) for start, size in zip(starts, sizes, strict=True))
     )
 
 
-def apply_groups(runs: FunctionGroups, x: Tensor, *others: Tensor) -> Applied:
-    """Apply each run's function to its part of `x` and of the others."""
-    if len(runs.sizes) == 1:
-        return runs.applies[0](x, *others)
-    applied = [apply(*parts) for apply, *parts in zip(runs.applies, *map(runs.pieces, (x, *others)), strict=True)]
+def apply_groups(groups: FunctionGroups, x: Tensor, *others: Tensor) -> Applied:
+    """Apply each group's function to its part of `x` and of the others."""
+    if len(groups.sizes) == 1:
+        return groups.applies[0](x, *others)
+    applied = [apply(*parts) for apply, *parts in zip(groups.applies, *map(groups.parts, (x, *others)), strict=True)]
 
-    def pull(outer: Tensor) -> Tensor:
-        return torch.cat([pull(piece) for (_, pull), piece in zip(applied, runs.pieces(outer), strict=True)])
+    def pullback(grad: Tensor) -> Tensor:
+        return torch.cat([pull(part) for (_, pull), part in zip(applied, groups.parts(grad), strict=True)])
 
-    return torch.cat([value for value, _ in applied]), pull
+    return torch.cat([value for value, _ in applied]), pullback
 
 
-def activate_groups(runs: FunctionGroups, x: Tensor, out: Tensor) -> Applied:
-    """Apply each run's activation to its part of `x`, into the same part of `out`."""
-    pulls = [apply(*parts)[1] for apply, *parts in zip(runs.applies, runs.pieces(x), runs.pieces(out), strict=True)]
+def activate_groups(groups: FunctionGroups, x: Tensor, out: Tensor) -> Applied:
+    """Apply each group's activation to its part of `x`, into the same part of `out`."""
+    parts = zip(groups.applies, groups.parts(x), groups.parts(out), strict=True)
+    pullbacks = [apply(part, memory)[1] for apply, part, memory in parts]
 
-    def pull(outer: Tensor) -> Tensor:
-        for pull, piece in zip(pulls, runs.pieces(outer), strict=True):
-            pull(piece)
-        return outer
+    def pullback(grad: Tensor) -> Tensor:
+        for pull, part in zip(pullbacks, groups.parts(grad), strict=True):
+            pull(part)
+        return grad
 
-    return out, pull
+    return out, pullback

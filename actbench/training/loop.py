@@ -1,4 +1,4 @@
-"""Training of one stack from its first batch to its test accuracy."""
+"""The training loop of one stack, from its initial values to its records."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PULSE_SECONDS = 5.0
 def train_stack(
     trials: Sequence[Trial], arrays: Arrays, device_name: str, on_epoch: Callable[[int], None]
 ) -> list[TrialRecord]:
-    """Train trials of one shape together; one record each, in their order.
+    """Train trials of one shape together; returns one record per trial, in their order.
 
-    On the CPU the caller sees to it that torch runs on one thread: more would change bits. `on_epoch` is told how many
-    epochs are done, again every few seconds while one goes on.
+    On the CPU the caller sets torch to one thread, since more change bits. `on_epoch` is called with the number of
+    finished epochs, after each epoch and every few seconds within one.
     """
     with torch.no_grad(), products_in(trials[0].settings.train.precision):
         return _train_stack(trials, arrays, device_name, on_epoch)
@@ -90,7 +90,7 @@ def train_epoch(
 ) -> Evaluation:
     """One pass over the training rows; mean loss and correct count of every trial over the epoch's own batches.
 
-    `on_pulse` is called every few seconds, so that whoever waits knows that the training goes on.
+    `on_pulse` is called every few seconds, as a sign of life.
     """
     train, phase = network.trials[0].settings.train, network.trials[0].phase
     orders = torch.stack(
@@ -130,7 +130,7 @@ def evaluate(
 
 
 def validate(network: Network, images: Images, splits: Sequence[SeedSplit]) -> Evaluation | None:
-    """Mean loss and correct count of every trial on its seed's validation rows; None where there are none."""
+    """Mean loss and correct count of every trial on its seed's validation rows; None without validation."""
     rows = torch.stack([split.validation_rows for split in splits])
     if rows.shape[1] == 0:
         return None
@@ -139,6 +139,6 @@ def validate(network: Network, images: Images, splits: Sequence[SeedSplit]) -> E
 
 
 def create_sums(network: Network, device: torch.device) -> Sums:
-    """One sum of losses and one of hits per trial, the losses' in float64 where the device has it."""
+    """Sums of losses (float64 if the device supports it) and of hits, one per trial."""
     count, precise = len(network.trials), torch.float32 if device.type == "mps" else torch.float64
     return Sums(torch.zeros(count, dtype=precise, device=device), torch.zeros(count, dtype=torch.int64, device=device))

@@ -25,11 +25,11 @@ BATCH_NORM_EPSILON = 1e-5
 
 @dataclass(frozen=True)
 class Network:
-    """The networks of a stack: their layers per trial, their parameters, and the state that training keeps besides.
+    """The networks of a stack: their layers per trial, their parameters, and the other state of their training.
 
-    `seeds` are the stack's distinct seeds and `seed_index` `[trials]` says which of them each trial has, or is None
-    where there is only one. `running` holds batch norm's mean and variance `[trials, units]` by layer, `workspaces` the
-    memory of every batch size met so far.
+    `seeds` are the stack's distinct seeds, `seed_index` `[trials]` is each trial's position among them (None for a
+    single seed), `running` holds batch norm's mean and variance `[trials, units]` by layer, and `workspaces` the memory
+    for each batch size.
     """
 
     trials: tuple[Trial, ...]
@@ -75,7 +75,7 @@ def create_network(trials: Sequence[Trial], device: torch.device) -> Network:
 
 
 def per_trial(network: Network, per_seed: Tensor) -> Tensor:
-    """`[seeds, ...]` repeated to `[trials, ...]`; without a copy where the stack has one seed or one trial a seed."""
+    """`[seeds, ...]` repeated to `[trials, ...]`; no copy if the stack has one seed, or one trial per seed."""
     if network.seed_index is None:
         return per_seed.expand(len(network.trials), *per_seed.shape[1:])
     if len(network.seeds) == len(network.trials):
@@ -85,59 +85,59 @@ def per_trial(network: Network, per_seed: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LayerValues:
-    """One layer of all trials: its inputs, what goes into its activation, what comes out, and the way back.
+    """One layer of all trials: its inputs, the values before and after its activation, and the pullbacks.
 
-    `before` and `after` are the scores, for the last layer. `pulls` take the derivative of the loss by `after` step by
-    step, last first, to that by the linear part's result. The next pass over a batch of this size overwrites all.
+    For the last layer both values are the scores. Applied last to first, `pullbacks` take the gradient by `after` to
+    the gradient by the linear part's result. The next pass over a batch of this size overwrites all of it.
     """
 
     inputs: Tensor
     before: Tensor
     after: Tensor
-    pulls: tuple[Pullback, ...]
+    pullbacks: tuple[Pullback, ...]
 
 
 def forward(network: Network, inputs: Tensor, *, training: bool) -> list[LayerValues]:
     """Every layer's values `[trials, batch, units]` for inputs `[trials, batch, features]`."""
     workspace = network.workspace(inputs.shape[1])
-    found: list[LayerValues] = []
+    values: list[LayerValues] = []
     for index, (layer, memory) in enumerate(zip(network.layers[0], workspace.layers, strict=True)):
         before = multiply(inputs, memory.weight, out=memory.linear).add_(memory.bias)
-        pulls: list[Pullback] = []
+        pullbacks: list[Pullback] = []
         if layer.batch_norm:
-            before, pull = apply_by_autograd(partial(_batch_norm, network, index, training=training), before)
-            pulls.append(pull)
+            before, pullback = apply_by_autograd(partial(_batch_norm, network, index, training=training), before)
+            pullbacks.append(pullback)
         after = before
         if layer.activation is not None:
-            after, pull = activate(network, index, before)
-            pulls.append(pull)
+            after, pullback = activate(network, index, before)
+            pullbacks.append(pullback)
         if layer.dropout and training:
             kept = _dropout_scale(network, layer, after)
             after = after * kept
-            pulls.append(kept.mul)
-        found.append(LayerValues(inputs, before, after, tuple(pulls)))
+            pullbacks.append(kept.mul)
+        values.append(LayerValues(inputs, before, after, tuple(pullbacks)))
         inputs = after
-    return found
+    return values
 
 
 def activate(network: Network, index: int, values: Tensor) -> Applied:
-    """Each trial's own activation of layer `index`."""
+    """Apply the trials' activations of layer `index`."""
     memory = network.workspace(values.shape[1]).layers[index]
     return activate_groups(memory.activations, values, memory.activated)
 
 
-def backward(network: Network, layers: Sequence[LayerValues], outer: Tensor) -> None:
-    """Write every parameter's gradient, from the derivative `[trials, batch, units]` of the loss by the scores."""
-    workspace = network.workspace(outer.shape[1])
+def backward(network: Network, layers: Sequence[LayerValues], grad: Tensor) -> None:
+    """Write every parameter's gradient, given the gradient `[trials, batch, units]` of the loss by the scores."""
+    workspace = network.workspace(grad.shape[1])
     for index in reversed(range(network.depth())):
         layer, memory = layers[index], workspace.layers[index]
-        for pull in reversed(layer.pulls):
-            outer = pull(outer)
-        outer = outer.contiguous()
-        multiply(layer.inputs.mT, outer, out=memory.weight_gradient)
-        torch.sum(outer, dim=1, out=memory.bias_gradient)
+        for pullback in reversed(layer.pullbacks):
+            grad = pullback(grad)
+        grad = grad.contiguous()
+        multiply(layer.inputs.mT, grad, out=memory.weight_gradient)
+        torch.sum(grad, dim=1, out=memory.bias_gradient)
         if index > 0:
-            outer = multiply(outer, memory.weight.mT, out=memory.outer)
+            grad = multiply(grad, memory.weight.mT, out=memory.grad)
     network.parameters.collect_gradients()
 
 
@@ -151,7 +151,9 @@ def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], 
     workspace = network.workspace(rows.shape[1])
     stored = workspace.stored(images.inputs)
     torch.index_select(images.labels, 0, rows.reshape(-1), out=workspace.labels.view(-1))
-    for seed_rows, split, inputs in zip(rows, splits, workspace.inputs, strict=True):  # one after another: in cache
+    for seed_rows, split, inputs in zip(
+        rows, splits, workspace.inputs, strict=True
+    ):  # seed by seed, to stay in the cache
         torch.index_select(images.inputs, 0, seed_rows, out=stored)
         scale(stored, split, out=inputs)
     return per_trial(network, workspace.inputs), per_trial(network, workspace.labels)
@@ -161,16 +163,16 @@ def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], 
 class Objective:
     """Loss of every example and its predicted label, both `[trials, batch]`.
 
-    `pull` takes the derivative of what is minimised by the losses to that by the scores.
+    `pullback` takes the gradient by the losses to the gradient by the scores.
     """
 
     losses: Tensor
     predicted: Tensor
-    pull: Pullback
+    pullback: Pullback
 
     def mean_gradient(self) -> Tensor:
-        """The derivative of every trial's mean loss by its scores, `[trials, batch, units]`."""
-        return self.pull(torch.full_like(self.losses, 1 / self.losses.shape[1]))
+        """The gradient of every trial's mean loss by its scores, `[trials, batch, units]`."""
+        return self.pullback(torch.full_like(self.losses, 1 / self.losses.shape[1]))
 
 
 def objective(network: Network, values: Tensor, labels: Tensor) -> Objective:
@@ -180,13 +182,13 @@ def objective(network: Network, values: Tensor, labels: Tensor) -> Objective:
     (above log 0.5 for log-probabilities).
     """
     workspace = network.workspace(values.shape[1])
-    outputs, pull_output = apply_groups(workspace.outputs, values)
-    losses, pull_loss = apply_groups(workspace.losses, outputs, labels)
+    outputs, output_pullback = apply_groups(workspace.outputs, values)
+    losses, loss_pullback = apply_groups(workspace.losses, outputs, labels)
     if values.shape[-1] > 1:
         predicted = outputs.argmax(dim=-1)
     else:
         predicted = (outputs.squeeze(-1) > _thresholds(network, values.device)).long()
-    return Objective(losses, predicted, lambda outer: pull_output(pull_loss(outer)))
+    return Objective(losses, predicted, lambda grad: output_pullback(loss_pullback(grad)))
 
 
 def _thresholds(network: Network, device: torch.device) -> Tensor:

@@ -1,8 +1,7 @@
-"""The optimizer's step over a stack: each trial with its own learning rate, schedule and weight decay."""
+"""The optimizer's step for a stack whose trials have different learning rates and weight decays."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,11 +11,12 @@ from actbench.catalogue.optimizers import Group
 from actbench.experiment.choices import Choice
 from actbench.experiment.settings import TrainSettings
 from actbench.training.network import Network
+from actbench.training.schedule import schedule_factor
 
 
 @dataclass(frozen=True)
 class Stepper:
-    """The stack's optimizer, its groups by learning rate, and the schedule that all its trials share."""
+    """The stack's optimizer, its parameter groups with their learning rates, and the settings with the schedule."""
 
     optimizer: Choice
     groups: tuple[tuple[float, Group], ...]
@@ -24,17 +24,18 @@ class Stepper:
 
 
 def create_stepper(network: Network) -> Stepper:
-    """Groups of parameters by learning rate and weight decay: neighbouring rows as one tensor where they have no decay.
+    """Parameter groups by learning rate and weight decay.
 
-    Weights that decay and the biases beside them, which do not, are a tensor of each trial's own.
+    Without weight decay, neighbouring trials share one tensor. With it, each trial has a tensor of weights, which
+    decay, and one of everything else, which does not.
     """
     parameters = network.parameters
     groups: dict[tuple[float, float], tuple[list[Tensor], list[Tensor]]] = {}
 
-    def add(lr: float, decay: float, *where: int | slice) -> None:
+    def add(lr: float, decay: float, *index: int | slice) -> None:
         tensors, gradients = groups.setdefault((lr, decay), ([], []))
-        tensors.append(parameters.rows[where])
-        gradients.append(parameters.gradient_rows[where])
+        tensors.append(parameters.rows[index])
+        gradients.append(parameters.gradient_rows[index])
 
     rates = [(trial.settings.train.lr, trial.settings.train.resolved_weight_decay()) for trial in network.trials]
     start = 0
@@ -60,11 +61,3 @@ def take_step(stepper: Stepper, step: int, total_steps: int) -> None:
     factor = schedule_factor(stepper.train, step, total_steps)
     for lr, group in stepper.groups:
         stepper.optimizer.entry.function(group, lr * factor, **dict(stepper.optimizer.parameters))
-
-
-def schedule_factor(train: TrainSettings, step: int, total_steps: int) -> float:
-    """What the learning rate is multiplied by at a step: 1, (1 + cos(pi * s)) / 2 or 1 - s, s = step / total_steps."""
-    progress = step / total_steps
-    if train.schedule == "cosine":
-        return (1 + math.cos(math.pi * progress)) / 2
-    return 1 - progress if train.schedule == "linear" else 1.0

@@ -1,4 +1,4 @@
-"""What a trial has to show for itself: its curves while it trains, its test figures at its end, and its record."""
+"""A trial's curves, its figures at the end, and its record."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Evaluation = tuple[list[float], list[int]]
 
 @dataclass(frozen=True)
 class TrialEnd:
-    """What one trial has come to: its parameters where they are few, and its figures on the test set.
+    """One trial at its end: its parameters if they are few, and its figures on the test set.
 
-    A tuning trial has none of these: what is chosen must not have seen the test images.
+    A tuning trial has no test figures, since choices must not depend on the test images.
     """
 
     parameters: dict[str, tuple[float | None, ...]]
@@ -37,7 +37,7 @@ class TrialEnd:
 
 @dataclass
 class TrialCurves:
-    """What one trial has recorded so far, one value per epoch."""
+    """One trial's values so far, one per epoch."""
 
     train_loss: list[float] = field(default_factory=list)
     train_correct_count: list[int] = field(default_factory=list)
@@ -53,7 +53,7 @@ def record_epoch(
     trained: Evaluation,
     validated: Evaluation | None,
 ) -> None:
-    """Add one epoch to the curves of all trials that have not diverged, and mark those that now have."""
+    """Add one epoch to the curves of all trials that have not diverged, and mark those that diverge in it."""
     for index, curve in enumerate(curves):
         if curve.diverged_epoch is not None:
             continue
@@ -74,7 +74,7 @@ def record_end(
     network: Network,
     tested: tuple[list[float], Tensor, Tensor] | None,
 ) -> None:
-    """Keep what the trials that have just ended are in the end; the test figures of a trial are read once."""
+    """Record the end of the trials in `ended`; a trial's test figures are read once."""
     for index, curve in enumerate(curves):
         if ended[index] and curve.end is None:
             curve.end = _end_of(network, index, tested)
@@ -97,7 +97,7 @@ def _end_of(network: Network, index: int, tested: tuple[list[float], Tensor, Ten
 
 
 def small_parameters(network: Network, index: int) -> dict[str, tuple[float | None, ...]]:
-    """All parameters of one trial's network by layer, row by row, where they are few enough to keep; else none."""
+    """All parameters of one trial's network by layer, row by row; none if there are more than 64."""
     layers = network.layers[index]
     if sum(map(count_parameters, layers)) > MAX_KEPT_PARAMETERS:
         return {}
@@ -122,7 +122,7 @@ def make_record(
     stack: int,
     device: str,
 ) -> TrialRecord:
-    """The journal's line for a trial that has ended."""
+    """The record of a trial that has ended."""
     end = curve.end
     assert end is not None
     data = trial.settings.data

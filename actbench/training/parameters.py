@@ -31,7 +31,7 @@ class Parameters:
     """All parameters of a stack.
 
     `rows` and `gradient_rows` are `[trials, elements]`: first all weights, then, from `weights_end`, everything that
-    weight decay leaves alone (biases, batch norm's scale and shift, learnt activation parameters). `named` finds them
+    weight decay leaves alone (biases, batch norm's scale and shift, learnt activation parameters). `named` holds views
     by layer and name.
     """
 
@@ -41,11 +41,11 @@ class Parameters:
     named: dict[tuple[int, str], Parameter]
 
     def collect_gradients(self) -> None:
-        """Move what autograd found for the small parameters to the rows; linear layers have written theirs there."""
+        """Copy gradients from autograd into the rows; those of linear layers are written there directly."""
         for (_, name), parameter in self.named.items():
             if name not in ("weight", "bias"):
-                found = parameter.values.grad
-                parameter.gradient.copy_(torch.zeros_like(parameter.values) if found is None else found)
+                gradient = parameter.values.grad
+                parameter.gradient.copy_(torch.zeros_like(parameter.values) if gradient is None else gradient)
                 parameter.values.grad = None
 
 
@@ -97,13 +97,13 @@ def _view(rows: Tensor, offset: int, shape: tuple[int, ...]) -> Tensor:
 
 
 def initial_values(trial: Trial, network: Sequence[Layer], index: int, name: str, shape: tuple[int, ...]) -> Tensor:
-    """What one parameter of one trial starts from."""
+    """The initial values of one parameter of one trial."""
     layer = network[index]
     if name in ("weight", "bias"):
         choice = layer.init if name == "weight" else layer.bias_init
         stream = generator(trial.phase, trial.seed, "init", index, int(name == "bias"))
-        given = resolved_parameters(choice, previous_activation(network, index))
-        values: Tensor = choice.entry.function(shape, layer.fan_in, layer.units, stream, **given)
+        parameters = resolved_parameters(choice, previous_activation(network, index))
+        values: Tensor = choice.entry.function(shape, layer.fan_in, layer.units, stream, **parameters)
         return values
     if name in ("scale", "shift"):
         return torch.full(shape, 1.0 if name == "scale" else 0.0)
@@ -111,7 +111,7 @@ def initial_values(trial: Trial, network: Sequence[Layer], index: int, name: str
     return torch.full(shape, float(dict(layer.activation.parameters)[name]))
 
 
-def resolved_parameters(init: Choice, feeding: Choice | None) -> dict[str, Any]:
-    """An initialiser's parameters with the number in the place of a gain that is named."""
-    given = dict(init.parameters)
-    return with_gain(given, feeding.entry if feeding else None, dict(feeding.parameters) if feeding else {})
+def resolved_parameters(init: Choice, previous: Choice | None) -> dict[str, Any]:
+    """An initialiser's parameters, with a named gain as its number."""
+    parameters = dict(init.parameters)
+    return with_gain(parameters, previous.entry if previous else None, dict(previous.parameters) if previous else {})

@@ -1,4 +1,4 @@
-"""What goes forward and backward through untrained networks, layer by layer, and what theory expects of it."""
+"""Sizes of values and gradients in untrained networks, layer by layer, measured and predicted."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MAX_SQUARE = 1e30
 
 
 def measure_flow(trials: Sequence[Trial], arrays: Arrays) -> Flow:
-    """One forward and one backward pass of the first 256 training images, as the first step would see them.
+    """One forward and one backward pass of the first 256 training images, with dropout and the batch's own moments.
 
-    The trials differ in their seed alone. Batch norm takes the batch's own moments, and dropout is on.
+    The trials differ only in their seeds.
     """
     with torch.no_grad(), products_in(trials[0].settings.train.precision):
         images, _ = to_device(arrays, torch.device("cpu"))
@@ -38,8 +38,8 @@ def measure_flow(trials: Sequence[Trial], arrays: Arrays) -> Flow:
         brightness = _mean_square(inputs)
         expected = zip(*_expected_sizes(network, brightness, gradients[-1]), strict=True)
         flows = [
-            _layer_flow(network, index, layer, gradient, *wanted)
-            for index, (layer, gradient, wanted) in enumerate(zip(layers, gradients, expected, strict=True))
+            _layer_flow(network, index, layer, gradient, *prediction)
+            for index, (layer, gradient, prediction) in enumerate(zip(layers, gradients, expected, strict=True))
         ]
     return Flow(math.sqrt(brightness), tuple(flows))
 
@@ -70,21 +70,21 @@ def _mean(shares: Sequence[float] | None) -> float | None:
 
 
 def _mean_square(values: Tensor) -> float:
-    """Over all elements, in float64; inf where one is not finite."""
-    found = float(values.double().square().mean())
-    return found if math.isfinite(found) else math.inf
+    """The mean square of all elements, in float64; inf if an element is not finite."""
+    result = float(values.double().square().mean())
+    return result if math.isfinite(result) else math.inf
 
 
-def _gradient_sizes(network: Network, layers: Sequence[LayerValues], outer: Tensor) -> list[float]:
-    """The root mean square of the derivative by each linear part's result, from that of the loss by the scores."""
-    found = []
-    memories = network.workspace(outer.shape[1]).layers
+def _gradient_sizes(network: Network, layers: Sequence[LayerValues], grad: Tensor) -> list[float]:
+    """The root mean square of the gradient by each linear part's result, given the gradient by the scores."""
+    sizes = []
+    memories = network.workspace(grad.shape[1]).layers
     for layer, memory in zip(reversed(layers), reversed(memories), strict=True):
-        for pull in reversed(layer.pulls):
-            outer = pull(outer)
-        found.append(math.sqrt(_mean_square(outer)))
-        outer = multiply(outer.contiguous(), memory.weight.mT, out=torch.empty_like(layer.inputs))
-    return found[::-1]
+        for pullback in reversed(layer.pullbacks):
+            grad = pullback(grad)
+        sizes.append(math.sqrt(_mean_square(grad)))
+        grad = multiply(grad.contiguous(), memory.weight.mT, out=torch.empty_like(layer.inputs))
+    return sizes[::-1]
 
 
 def _expected_sizes(
@@ -93,8 +93,8 @@ def _expected_sizes(
     """Root mean squares of values and gradients by the recursion of second moments (He et al. 2015; Poole et al. 2016).
 
     q_l = fan_in * E w^2 * E x_(l-1)^2 + E b^2 and E x_l^2 = E f(sqrt(q_l) z)^2 forward; backward
-    E d_l^2 = E d_(l+1)^2 * units_(l+1) * E w^2 * E f'(sqrt(q_l) z)^2. It takes weights to be independent with mean 0,
-    and says nothing where they are not, behind a batch norm, and from where it overflows.
+    E d_l^2 = E d_(l+1)^2 * units_(l+1) * E w^2 * E f'(sqrt(q_l) z)^2. It assumes independent weights with mean 0
+    and gives None elsewhere, after a batch norm, and after an overflow.
     """
     values: list[float] = []
     slopes: list[float] = []
@@ -109,8 +109,8 @@ def _expected_sizes(
         slope = 1.0
         if layer.activation is not None:
             parameters = dict(layer.activation.parameters)
-            found = second_moments(layer.activation.entry, parameters, math.sqrt(moment), THEORY_TOLERANCE)
-            moment, slope = (one / (1 - layer.dropout) for one in found)
+            moments = second_moments(layer.activation.entry, parameters, math.sqrt(moment), THEORY_TOLERANCE)
+            moment, slope = (expectation / (1 - layer.dropout) for expectation in moments)
         squares.append(square)
         slopes.append(slope)
         values.append(moment)

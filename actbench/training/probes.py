@@ -1,4 +1,4 @@
-"""What happens inside: per-layer figures on a fixed batch, taken without touching the training."""
+"""Per-layer figures on a fixed batch, measured without affecting the training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
             "bias_gradient_norm": _norms(network.parameters.named[index, "bias"].gradient),
         }
         by_layer.append(figures)
-    network.parameters.collect_gradients()  # what the slopes have left at learnt parameters is not for the next step
+    network.parameters.collect_gradients()  # and clears those that slopes left at learnt parameters
     return [
         tuple(
             LayerProbe(epoch=epoch, layer=number, **{name: _kept(column[trial]) for name, column in figures.items()})
@@ -47,7 +47,7 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
 
 
 def activation_figures(network: Network, index: int, before: Tensor, after: Tensor) -> dict[str, list[float]]:
-    """Mean, sd, share of exact zeros; dead units and saturated inputs where the layer has an activation."""
+    """Mean, sd and share of exact zeros; dead units and saturated inputs of a layer with an activation."""
     figures = {
         "mean": [float(values.mean()) for values in after.cpu().double()],
         "sd": [float(values.std(correction=0)) for values in after.cpu().double()],
@@ -56,8 +56,8 @@ def activation_figures(network: Network, index: int, before: Tensor, after: Tens
     activations = [layers[index].activation for layers in network.layers]
     if activations[0] is None:
         return figures
-    _, pull = activate(network, index, before)
-    slopes = pull(torch.ones_like(before))
+    _, pullback = activate(network, index, before)
+    slopes = pullback(torch.ones_like(before))
     limits = [SATURATED_SHARE * _largest_slope(activation) for activation in activations]
     return figures | {
         "dead_share": [float(units.mean()) for units in (slopes == 0).all(dim=1).cpu().double()],
@@ -77,5 +77,5 @@ def _norms(gradient: Tensor) -> list[float]:
 
 
 def _kept(figure: float) -> float | None:
-    """Six significant digits, None where not finite."""
+    """Six significant digits; None if not finite."""
     return float(f"{figure:.6g}") if math.isfinite(figure) else None

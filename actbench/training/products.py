@@ -1,9 +1,9 @@
-"""Matrix products of a whole stack whose every trial has the same bits as when it is alone.
+"""Matrix products of a stack in which each trial has the same bits as alone.
 
 On one thread, a batched product (MKL, float32) gives each of its matrices the bits it has alone only if every matrix
 starts on a 64-byte boundary and has no dimension of size 1; an elementwise function gives an element the same bits only
-if it stands at the same place of the vector loop. Both were measured on x86. So whole stacks are computed at once where
-each trial's share is a multiple of the vector loop, and trial by trial in fresh memory where it is not.
+at the same position in the vector loop. Both were measured on x86. So a stack is computed at once if each trial's share
+is a multiple of the vector loop, and trial by trial in fresh memory otherwise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VECTOR_ELEMENTS = 32
 
 
 def is_aligned(elements: int) -> bool:
-    """Whether shares of so many float32 elements follow each other without one disturbing the next."""
+    """Whether consecutive shares of so many float32 elements all start at the same position in the vector loop."""
     return elements % VECTOR_ELEMENTS == 0
 
 

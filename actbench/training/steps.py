@@ -1,4 +1,4 @@
-"""One step of training, and its replay as a CUDA graph, which spares a GPU the waiting for Python."""
+"""One training step, and its replay as a CUDA graph, which saves the launch overhead of Python."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from actbench.training.optimizer import Stepper, take_step
 WARM_UP_STEPS = 3
 
 Step = Callable[[Tensor, int, int], None]
-"""Trains on the rows `[seeds, batch]`; the step's number and how many there will be decide the learning rate."""
+"""Trains on the rows `[seeds, batch]`; the step's number and the total number of steps give the learning rate."""
 Record = Callable[[Callable[[], None]], Callable[[], None]]
-"""Takes down what a function does on the device; the result does it again, with whatever is then in its memory."""
+"""Records what a function launches on the device; the result launches it again on the same memory."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Sums:
 
 
 def make_step(network: Network, stepper: Stepper, images: Images, splits: Sequence[SeedSplit], sums: Sums) -> Step:
-    """What trains the network on one batch, recorded and replayed where the device is a GPU and nothing forbids it."""
+    """The training step of the network; on a GPU, recorded and replayed if it is repeatable."""
 
     def step(rows: Tensor, number: int, total: int) -> None:
         inputs, labels = gather_batch(network, images, splits, rows)
@@ -51,13 +51,13 @@ def make_step(network: Network, stepper: Stepper, images: Images, splits: Sequen
 
 
 def is_repeatable(network: Network) -> bool:
-    """Whether every step does the same on other data: no random draws, and one learning rate throughout."""
+    """Whether all steps launch the same operations: no random draws, and a constant learning rate."""
     has_dropout = any(layer.dropout for layer in network.layers[0])
     return not has_dropout and network.trials[0].settings.train.schedule == "constant"
 
 
 def replayed(step: Step, record: Record) -> Step:
-    """The step, recorded once it has been taken a few times, and then replayed for batches of the first one's size."""
+    """The step, recorded after a few runs and then replayed for batches of the first batch's size."""
     batch: list[Tensor] = []
     replays: list[Callable[[], None]] = []
     taken = 0

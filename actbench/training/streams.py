@@ -13,7 +13,7 @@ Stream = Literal["split", "init", "order", "dropout"]
 
 
 def generator(phase: Phase, seed: int, stream: Stream, *position: int, device: str = "cpu") -> torch.Generator:
-    """A generator for one stream of one seed; `position` tells apart layers, parameters or epochs within it.
+    """A generator for one stream of one seed; `position` is the layer, parameter or epoch within it.
 
     Tuning and final seeds are disjoint by construction, since the phase is part of what is hashed.
     """

@@ -1,4 +1,4 @@
-"""Memory for batches of one size, and everything about a pass that is the same in every step, worked out once."""
+"""Memory for batches of one size, and what is the same in every pass over them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from actbench.training.products import is_aligned
 
 @dataclass(frozen=True)
 class LayerMemory:
-    """One layer's parameters and gradients as they enter the products, its activations, and memory for its values.
+    """One layer's parameters and gradients in the shapes of the products, its activations, and memory for its values.
 
     `weight` is `[trials, in, out]`, `bias` `[trials, 1, out]`; `linear` and `activated` are
-    `[trials, batch, out]`, `outer` `[trials, batch, in]`.
+    `[trials, batch, out]`, `grad` `[trials, batch, in]`.
     """
 
     weight: Tensor
@@ -31,12 +31,12 @@ class LayerMemory:
     activations: FunctionGroups
     linear: Tensor
     activated: Tensor
-    outer: Tensor
+    grad: Tensor
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """What a pass over a batch reads and overwrites: a batch for each seed, the layers, the outputs and the losses."""
+    """Everything a pass over a batch reads and overwrites: a batch per seed, layers, outputs and losses."""
 
     inputs: Tensor
     labels: Tensor
@@ -46,7 +46,7 @@ class Workspace:
     gathered: dict[torch.dtype, Tensor] = field(default_factory=dict)
 
     def stored(self, inputs: Tensor) -> Tensor:
-        """Memory for a batch `[batch, features]` of inputs in the form in which they are stored."""
+        """Memory for a batch `[batch, features]` of inputs in their stored type."""
         if inputs.dtype not in self.gathered:
             self.gathered[inputs.dtype] = torch.empty_like(self.inputs[0], dtype=inputs.dtype)
         return self.gathered[inputs.dtype]
@@ -78,7 +78,7 @@ def create_workspace(
                 activations=_activations(networks, parameters, index, is_joint=_may_join(device, batch, layer.units)),
                 linear=empty(*shape),
                 activated=empty(*shape),
-                outer=empty(len(trials), batch, layer.fan_in if index else 0),
+                grad=empty(len(trials), batch, layer.fan_in if index else 0),
             )
         )
     outputs = [trial.settings.model.output for trial in trials]
@@ -100,7 +100,7 @@ def _may_join(device: torch.device, batch: int, units: int) -> bool:
 def _activations(
     networks: Sequence[Sequence[Layer]], parameters: Parameters, index: int, *, is_joint: bool
 ) -> FunctionGroups:
-    """Each trial's own activation of one layer, which none has after the last."""
+    """The trials' activations of one layer; empty after the last layer."""
     layers = [layers[index] for layers in networks]
 
     def make(part: slice) -> Apply:
