@@ -69,7 +69,7 @@ def run(
     """Train every trial that the result folder does not hold yet; the folder with its tables.
 
     `config` is an experiment file or the name of one that comes along; `set` changes settings of it, as
-    `{"train.epochs": 3, "seeds": 5}` or `["train.epochs=3"]`; `use` names Python files with pieces of one's own.
+    `{"train.epochs": 3, "seeds": 5}` or `["train.epochs=3"]`; `use` names Python files with custom functions.
     `max_time` and `timeout_per_trial` are seconds or a duration such as `"10m"`. Progress goes to standard error unless
     `quiet`. Ctrl-C (in a notebook: interrupt) keeps every finished trial, and the same call goes on from there. Trials
     that failed are counted in the result and raise nothing.

@@ -266,7 +266,7 @@ def test_interrupting_keeps_what_is_finished_and_says_how_to_go_on(
     assert "every finished stack is kept. The same call goes on from there." in capsys.readouterr().err
 
 
-def test_pieces_of_ones_own_are_used_for_one_run_and_read_back_without_them(copied: Path) -> None:
+def test_custom_functions_are_used_for_one_run_and_read_back_without_them(copied: Path) -> None:
     custom_file(Path())
     options = {"seeds": 2, "vary": {"model.activation": ["relu", "tent"]}, "name": "own"}
     found = trained("tiny.yaml", use="tent.py", set=options)

@@ -1,4 +1,4 @@
-"""Files with a user's own pieces, which only the command line, a caller or an installed package can name."""
+"""Files with custom functions, which only the command line, a caller or an installed package can name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODULE_PREFIX = "_custom_"
 
 @dataclass(frozen=True)
 class CustomFile:
-    """A file with pieces as it was read, so that every process runs the very same text."""
+    """A file with custom functions as it was read, so that every process runs the very same text."""
 
     path: str
     content: bytes

@@ -1,7 +1,8 @@
-"""Activations as training computes them: forward into given memory, backward in place, no memory asked of the system.
+"""Derivatives in closed form: the passes of activations, in place, and the gradients of outputs and losses.
 
-`forward(x, out, **parameters)` writes f(x) to `out`. `backward(outer, value, x, **parameters)` multiplies `outer`, the
-derivative of the loss by the value f(x), by f'(x), which makes it the derivative by `x`.
+An activation's `forward(x, out, **parameters)` writes f(x) to `out`. Its `backward(grad, value, x, **parameters)`
+multiplies `grad`, the derivative of the loss by the value f(x), by f'(x), which makes it the derivative by `x`. The
+`*_gradient` functions of outputs and losses take the same arguments and return the derivative by their first argument.
 """
 
 from __future__ import annotations
@@ -33,41 +34,41 @@ def _aten(name: str) -> Any:
     return getattr(torch.ops.aten, name)
 
 
-def _sigmoid_backward(outer: Tensor, value: Tensor, x: Tensor) -> None:
+def _sigmoid_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
     """f'(x) = f(x) * (1 - f(x))."""
-    _aten("sigmoid_backward").grad_input(outer, value, grad_input=outer)
+    _aten("sigmoid_backward").grad_input(grad, value, grad_input=grad)
 
 
-def _tanh_backward(outer: Tensor, value: Tensor, x: Tensor) -> None:
+def _tanh_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
     """f'(x) = 1 - f(x) ** 2."""
-    _aten("tanh_backward").grad_input(outer, value, grad_input=outer)
+    _aten("tanh_backward").grad_input(grad, value, grad_input=grad)
 
 
 def _relu_forward(x: Tensor, out: Tensor) -> None:
     torch.clamp_min(x, 0, out=out)
 
 
-def _relu_backward(outer: Tensor, value: Tensor, x: Tensor) -> None:
+def _relu_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
     """f'(x) = 1 if x > 0 else 0."""
-    _aten("threshold_backward").grad_input(outer, x, 0, grad_input=outer)
+    _aten("threshold_backward").grad_input(grad, x, 0, grad_input=grad)
 
 
 def _leaky_relu_forward(x: Tensor, out: Tensor, *, negative_slope: float) -> None:
     _aten("leaky_relu").out(x, negative_slope, out=out)
 
 
-def _leaky_relu_backward(outer: Tensor, value: Tensor, x: Tensor, *, negative_slope: float) -> None:
+def _leaky_relu_backward(grad: Tensor, value: Tensor, x: Tensor, *, negative_slope: float) -> None:
     """f'(x) = 1 if x > 0 else negative_slope."""
-    _aten("leaky_relu_backward").grad_input(outer, x, negative_slope, False, grad_input=outer)
+    _aten("leaky_relu_backward").grad_input(grad, x, negative_slope, False, grad_input=grad)
 
 
 def _elu_forward(x: Tensor, out: Tensor, *, alpha: float) -> None:
     _aten("elu").out(x, alpha, 1, 1, out=out)
 
 
-def _elu_backward(outer: Tensor, value: Tensor, x: Tensor, *, alpha: float) -> None:
+def _elu_backward(grad: Tensor, value: Tensor, x: Tensor, *, alpha: float) -> None:
     """f'(x) = 1 if x > 0 else alpha * exp(x)."""
-    _aten("elu_backward").grad_input(outer, alpha, 1, 1, False, x, grad_input=outer)
+    _aten("elu_backward").grad_input(grad, alpha, 1, 1, False, x, grad_input=grad)
 
 
 def _swish_forward(x: Tensor, out: Tensor, *, beta: float) -> None:
@@ -77,13 +78,13 @@ def _swish_forward(x: Tensor, out: Tensor, *, beta: float) -> None:
         torch.mul(x, beta, out=out).sigmoid_().mul_(x)
 
 
-def _swish_backward(outer: Tensor, value: Tensor, x: Tensor, *, beta: float) -> None:
+def _swish_backward(grad: Tensor, value: Tensor, x: Tensor, *, beta: float) -> None:
     """f'(x) = s * (1 + beta * x * (1 - s)), s = sigmoid(beta * x)."""
     if beta == 1:
-        _aten("silu_backward").grad_input(outer, x, grad_input=outer)
+        _aten("silu_backward").grad_input(grad, x, grad_input=grad)
     else:
         gate = torch.sigmoid(beta * x)
-        outer.mul_(gate).mul_(1 + beta * x * (1 - gate))
+        grad.mul_(gate).mul_(1 + beta * x * (1 - gate))
 
 
 def _gelu_forward(x: Tensor, out: Tensor, *, approximate: str, mean: float, std: float) -> None:
@@ -93,10 +94,10 @@ def _gelu_forward(x: Tensor, out: Tensor, *, approximate: str, mean: float, std:
         out.copy_((1 + _gelu_gate((x - mean) / std, approximate)) / 2 * x)
 
 
-def _gelu_backward(outer: Tensor, value: Tensor, x: Tensor, *, approximate: str, mean: float, std: float) -> None:
+def _gelu_backward(grad: Tensor, value: Tensor, x: Tensor, *, approximate: str, mean: float, std: float) -> None:
     """f'(x) = Phi(z) + x * phi(z) / std, z = (x - mean) / std, or the derivative of the tanh approximation."""
     if (mean, std) == (0, 1):
-        _aten("gelu_backward").grad_input(outer, x, approximate=approximate, grad_input=outer)
+        _aten("gelu_backward").grad_input(grad, x, approximate=approximate, grad_input=grad)
         return
     z = (x - mean) / std
     gate = _gelu_gate(z, approximate)
@@ -104,7 +105,7 @@ def _gelu_backward(outer: Tensor, value: Tensor, x: Tensor, *, approximate: str,
         slope = math.sqrt(2 / math.pi) * torch.exp(z * z / -2)
     else:
         slope = (1 - gate * gate) * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z * z)
-    outer.mul_((1 + gate + x * slope / std) / 2)
+    grad.mul_((1 + gate + x * slope / std) / 2)
 
 
 def _gelu_gate(z: Tensor, approximate: str) -> Tensor:
@@ -121,16 +122,16 @@ def _mish_forward(x: Tensor, out: Tensor) -> None:
         torch.div(h, h + 1, out=result).mul_(each)
 
 
-def _mish_backward(outer: Tensor, value: Tensor, x: Tensor) -> None:
+def _mish_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
     """f'(x) = (h + x * h' / (h + 1)) / (h + 1), h = e + e ** 2 / 2, h' = e + e ** 2, e = exp(x)."""
-    for found, each in zip(outer, x, strict=True):
+    for found, each in zip(grad, x, strict=True):
         e = each.clamp_max(20).exp_()
         h = torch.addcmul(e, e, e, value=0.5)
         beyond = h + 1
         found.mul_(h.addcdiv_(e.addcmul_(e, e).mul_(each), beyond).div_(beyond))
 
 
-IDENTITY = Kernel(lambda x, out: out.copy_(x), lambda outer, value, x: None)
+IDENTITY = Kernel(lambda x, out: out.copy_(x), lambda grad, value, x: None)
 SIGMOID = Kernel(lambda x, out: torch.sigmoid(x, out=out), _sigmoid_backward)
 TANH = Kernel(lambda x, out: torch.tanh(x, out=out), _tanh_backward)
 RELU = Kernel(_relu_forward, _relu_backward)
@@ -139,3 +140,38 @@ ELU = Kernel(_elu_forward, _elu_backward)
 SWISH = Kernel(_swish_forward, _swish_backward)
 GELU = Kernel(_gelu_forward, _gelu_backward)
 MISH = Kernel(_mish_forward, _mish_backward)
+
+
+def identity_gradient(grad: Tensor, value: Tensor, x: Tensor) -> Tensor:
+    """f'(x) = 1."""
+    return grad
+
+
+def sigmoid_gradient(grad: Tensor, value: Tensor, x: Tensor) -> Tensor:
+    """f'(x) = f(x) * (1 - f(x))."""
+    return grad * value * (1 - value)
+
+
+def log_softmax_gradient(grad: Tensor, value: Tensor, x: Tensor, *, shift: bool) -> Tensor:
+    """df_i/dx_j = [i = j] - softmax(x)_j."""
+    if shift:
+        return grad - value.exp() * grad.sum(dim=-1, keepdim=True)
+    exponentials = x.exp()
+    return grad - exponentials / exponentials.sum(dim=-1, keepdim=True) * grad.sum(dim=-1, keepdim=True)
+
+
+def softmax_gradient(grad: Tensor, value: Tensor, x: Tensor, *, shift: bool) -> Tensor:
+    """df_i/dx_j = f_i * ([i = j] - f_j)."""
+    return value * (grad - (grad * value).sum(dim=-1, keepdim=True))
+
+
+def nll_gradient(grad: Tensor, value: Tensor, prediction: Tensor, label: Tensor) -> Tensor:
+    """df/dprediction_j = -[j = label]."""
+    return torch.zeros_like(prediction).scatter_(-1, label.unsqueeze(-1), -grad.unsqueeze(-1))
+
+
+def cross_entropy_gradient(grad: Tensor, value: Tensor, prediction: Tensor, label: Tensor) -> Tensor:
+    """df/dprediction_j = softmax(prediction)_j - [j = label]."""
+    exponentials = (prediction - prediction.amax(dim=-1, keepdim=True)).exp_()
+    probabilities = exponentials.div_(exponentials.sum(dim=-1, keepdim=True)).mul_(grad.unsqueeze(-1))
+    return probabilities.scatter_add_(-1, label.unsqueeze(-1), -grad.unsqueeze(-1))

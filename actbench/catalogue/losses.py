@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actbench.catalogue import gradients
+from actbench.catalogue import kernels
 from actbench.catalogue.registry import loss
 from actbench.lazy import LazyModule
 
@@ -30,7 +30,7 @@ def _targets(prediction: Tensor, label: Tensor) -> Tensor:
     accepts=("log-probabilities",),
     tolerates=("probabilities", "scores", "bounded scores"),
     across_units=True,
-    gradient=gradients.nll,
+    gradient=kernels.nll_gradient,
     reference="torch.nn.NLLLoss",
     aliases=("negative_log_likelihood",),
 )
@@ -45,7 +45,7 @@ def nll(prediction: Tensor, label: Tensor) -> Tensor:
     accepts=("scores",),
     tolerates=("bounded scores", "probabilities", "log-probabilities"),
     across_units=True,
-    gradient=gradients.cross_entropy,
+    gradient=kernels.cross_entropy_gradient,
     reference="torch.nn.CrossEntropyLoss",
 )
 def cross_entropy(prediction: Tensor, label: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from actbench.catalogue import gradients
+from actbench.catalogue import kernels
 from actbench.catalogue.registry import output
 from actbench.lazy import LazyModule
 
@@ -16,7 +16,7 @@ else:
     torch = LazyModule("torch")
 
 
-@output(formula="x", yields="scores", gradient=gradients.identity, reference="logits", aliases=("logits",))
+@output(formula="x", yields="scores", gradient=kernels.identity_gradient, reference="logits", aliases=("logits",))
 def identity(x: Tensor) -> Tensor:
     """The scores themselves."""
     return x
@@ -27,7 +27,7 @@ def identity(x: Tensor) -> Tensor:
     yields="log-probabilities",
     bounds=(-inf, 0),
     across_units=True,
-    gradient=gradients.log_softmax,
+    gradient=kernels.log_softmax_gradient,
     reference="Bridle 1990",
 )
 def log_softmax(x: Tensor, *, shift: bool = True) -> Tensor:
@@ -42,7 +42,7 @@ def log_softmax(x: Tensor, *, shift: bool = True) -> Tensor:
     yields="probabilities",
     bounds=(0, 1),
     across_units=True,
-    gradient=gradients.softmax,
+    gradient=kernels.softmax_gradient,
     reference="Bridle 1990",
 )
 def softmax(x: Tensor, *, shift: bool = True) -> Tensor:
@@ -55,7 +55,7 @@ def softmax(x: Tensor, *, shift: bool = True) -> Tensor:
     formula="1 / (1 + exp(-x))",
     yields="probabilities",
     bounds=(0, 1),
-    gradient=gradients.sigmoid,
+    gradient=kernels.sigmoid_gradient,
     reference="Cox 1958",
 )
 def sigmoid(x: Tensor) -> Tensor:

@@ -9,11 +9,12 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from actbench.catalogue.registry import Entry, Kind, Origin, Yields, find_version
+from actbench.catalogue.lookup import find_version
+from actbench.catalogue.registry import Entry, Kind, Origin, Yields
 from actbench.errors import ConfigurationError
 
 FROM = "from"
-"""The key beside the parameters under which a result folder keeps a piece; no parameter can be called so."""
+"""The key beside the parameters under which a result folder keeps a custom function; no parameter can be called so."""
 MAX_TEXT_LENGTH = 2000
 
 
@@ -101,5 +102,5 @@ def recorded_entry(entry: Entry, defaults: Mapping[str, Any]) -> RecordedEntry:
 
 
 def not_loaded(kind: Kind, name: str, checksum: str) -> str:
-    """What to do about a piece of which there is only a record."""
+    """What to do about a custom function of which there is only a record."""
     return f"{kind} {name} was somebody's own ({checksum}), and is not loaded: name its file by --use FILE"

@@ -16,7 +16,6 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from actbench.catalogue.kernels import Kernel
-from actbench.text import did_you_mean
 
 Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
 Yields = Literal["scores", "bounded scores", "probabilities", "log-probabilities"]
@@ -27,7 +26,7 @@ F = TypeVar("F", bound=Function)
 
 @dataclass(frozen=True)
 class Entry:
-    """One named piece that an experiment can choose; its metadata are claims, and a test proves each.
+    """A named function that an experiment can choose; its metadata are claims, and a test proves each.
 
     `formula` is a Python expression of activations (in `x`), outputs (`x` over the units) and losses (`prediction`,
     `label`, one-hot `target`), and a description of initialisers and optimizers. `bounds` are the greatest lower and
@@ -63,7 +62,7 @@ class Entry:
         return f"{self.origin.place if self.origin else Path(code.co_filename).name}:{code.co_firstlineno}"
 
 
-_ENTRIES: dict[tuple[str, str], Entry] = {}
+ENTRIES: dict[tuple[str, str], Entry] = {}
 _BUILT_IN = __name__.partition(".")[0]
 _LOADING: ContextVar[tuple[Origin, str] | None] = ContextVar("_LOADING", default=None)
 _WAITING: dict[tuple[str, Kind, str], tuple[Function, dict[str, Any]]] = {}
@@ -73,7 +72,7 @@ _WAITING: dict[tuple[str, Kind, str], tuple[Function, dict[str, Any]]] = {}
 def _register(kind: Kind, function: F, **metadata: Any) -> F:
     """Add `function` to the catalogue under its own name and its aliases.
 
-    A module that is merely imported adds nothing: its functions wait until it is loaded as a source of pieces.
+    A module that is merely imported adds nothing: its functions wait until it is loaded as a source of entries.
     """
     loading = _LOADING.get()
     if loading and _belongs_to(function.__module__, loading[1]):
@@ -101,11 +100,11 @@ def _add(kind: Kind, function: Function, origin: Origin | None, metadata: dict[s
     if origin:
         require_custom_function(kind, function, entry.aliases)
     keys = [(kind, key) for key in (name, *entry.aliases)]
-    if taken := [key for key in keys if key in _ENTRIES]:
-        there = _ENTRIES[taken[0]]
+    if taken := [key for key in keys if key in ENTRIES]:
+        there = ENTRIES[taken[0]]
         where = there.place() if there.origin else f"built in, catalogue/{there.place()}"
         raise RegistrationError(f"the catalogue already has {kind} {taken[0][1]!r} ({where}): choose another name")
-    _ENTRIES.update(dict.fromkeys(keys, entry))
+    ENTRIES.update(dict.fromkeys(keys, entry))
 
 
 @contextmanager
@@ -114,7 +113,7 @@ def adding_from(origin: Origin, module: str) -> Iterator[None]:
 
     Nothing of it stays where an exception ends this, and nothing at all is no source: `RegistrationError`.
     """
-    before = set(_ENTRIES)
+    before = set(ENTRIES)
     token = _LOADING.set((origin, module))
     try:
         yield
@@ -127,8 +126,8 @@ def adding_from(origin: Origin, module: str) -> Iterator[None]:
                 "@initialiser(...) or @loss(...), from actbench.catalogue"
             )
     except BaseException:
-        for key in _ENTRIES.keys() - before:
-            del _ENTRIES[key]
+        for key in ENTRIES.keys() - before:
+            del ENTRIES[key]
         raise
     finally:
         _LOADING.reset(token)
@@ -136,13 +135,13 @@ def adding_from(origin: Origin, module: str) -> Iterator[None]:
 
 def added_from(origin: Origin) -> tuple[Entry, ...]:
     """The entries of a file or a package, each once."""
-    return tuple(dict.fromkeys(entry for entry in _ENTRIES.values() if entry.origin == origin))
+    return tuple(dict.fromkeys(entry for entry in ENTRIES.values() if entry.origin == origin))
 
 
 def forget(origin: Origin) -> None:
     """Take the entries of a file or a package out again."""
-    for key in [key for key, entry in _ENTRIES.items() if entry.origin == origin]:
-        del _ENTRIES[key]
+    for key in [key for key, entry in ENTRIES.items() if entry.origin == origin]:
+        del ENTRIES[key]
 
 
 def _keyword_parameters(function: Function) -> list[inspect.Parameter]:
@@ -229,43 +228,6 @@ def loss(
 def optimizer(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Add a function `f(groups, *, setting=default)` that returns a torch optimizer over parameter groups."""
     return lambda function: _register("optimizer", function, formula=formula, reference=reference, aliases=aliases)
-
-
-def entries(kind: Kind) -> tuple[Entry, ...]:
-    """All entries of one kind in the order in which they were added, each once; those of installed packages too."""
-    _load_installed()
-    return tuple(entry for (k, name), entry in _ENTRIES.items() if k == kind and name == entry.name)
-
-
-def names(kind: Kind) -> tuple[str, ...]:
-    """All names and aliases of one kind, those of installed packages included."""
-    _load_installed()
-    return tuple(name for k, name in _ENTRIES if k == kind)
-
-
-def find(kind: Kind, name: str) -> Entry:
-    """The entry of that name or alias; raises `KeyError` with the nearest names in a sentence."""
-    if (kind, name) not in _ENTRIES:
-        broken = _load_installed()
-        if (kind, name) not in _ENTRIES:
-            missed = "".join(f"; {one}" for one in broken)
-            raise KeyError(f"no {kind} is called {name!r}{did_you_mean(name, names(kind))}{missed}")
-    return _ENTRIES[kind, name]
-
-
-def find_version(kind: Kind, name: str, checksum: str) -> Entry | None:
-    """The entry that was added under that name from a source with that checksum, if it is loaded."""
-    if (kind, name) not in _ENTRIES:
-        _load_installed()
-    entry = _ENTRIES.get((kind, name))
-    return entry if entry and entry.origin and entry.origin.checksum == checksum else None
-
-
-def _load_installed() -> tuple[str, ...]:
-    """See to it that the pieces of installed packages are there; why some of them could not be loaded."""
-    from actbench.catalogue.packages import load_installed
-
-    return load_installed()
 
 
 @cache

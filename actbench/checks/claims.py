@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from actbench.catalogue.registry import Entry, find
+from actbench.catalogue.lookup import find
+from actbench.catalogue.registry import Entry
 from actbench.checks.predicates import (
     Finding,
     Interval,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from actbench.catalogue.gains import with_gain
-from actbench.catalogue.registry import find
+from actbench.catalogue.lookup import find
 from actbench.checks.check import Check, Examine, answers, refuse
 from actbench.experiment.choices import Choice
 

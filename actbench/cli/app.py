@@ -65,7 +65,7 @@ VERBS = (
         ("actbench show relu swish gelu", "actbench show mish --save mish.svg", "actbench show softplus gelu --cost"),
     ),
     Verb(
-        "check", check, "Check a piece of your own before it is trained.",
+        "check", check, "Check custom functions before they are trained.",
         ("actbench check tent.py", "actbench check tent.py --format json"),
     ),
     Verb(
@@ -100,7 +100,7 @@ VERBS = (
         ),
     ),
     Verb(
-        "challenge", challenge, "Put a piece of your own against what people use.",
+        "challenge", challenge, "Compare a custom function with common baselines.",
         (
             "actbench challenge tent.py --dry-run",
             "actbench challenge tent.py --dataset digits --smoke",

@@ -29,7 +29,7 @@ def list_catalogue(
     output_format: TableOrJson = "table",
 ) -> None:
     """List what an experiment can choose from, and the experiments that come along."""
-    from actbench.catalogue.packages import load_installed
+    from actbench.catalogue.lookup import load_installed
     from actbench.render.printing import print_answer
     from actbench.report.networks import catalogue_document, catalogue_sections
 
@@ -58,8 +58,14 @@ def show(
         _show_costs(functions, save, output_format)
         return
     from actbench.render.printing import print_answer
-    from actbench.report.function_claims import function_claims_sections
-    from actbench.report.functions import find_functions, function_section, functions_document, plot_lines, save_figure
+    from actbench.report.functions import (
+        find_functions,
+        function_claims_sections,
+        function_section,
+        functions_document,
+        plot_lines,
+        save_figure,
+    )
 
     choices = find_functions(functions)
     if save is not None:
@@ -76,9 +82,8 @@ def show(
 
 def _show_costs(activations: list[str], save: Path | None, output_format: Literal["table", "json"]) -> None:
     from actbench.render.printing import print_answer
-    from actbench.report.costs import cost_section, costs_to_json, find_activations
-    from actbench.report.function_claims import function_claims_sections
-    from actbench.report.functions import function_section, save_figure
+    from actbench.report.checks import cost_section, costs_to_json, find_activations
+    from actbench.report.functions import function_claims_sections, function_section, save_figure
     from actbench.runs.environment import describe_machine
 
     choices = find_activations(activations)
@@ -98,7 +103,7 @@ CustomFile = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="A Python file that adds pieces to the catalogue; it is run.",
+        help="A Python file that adds custom functions to the catalogue; it is run.",
         show_default=False,
         autocompletion=python_files,
         readable=False,
@@ -108,18 +113,20 @@ CustomFile = Annotated[
 
 @verb
 def check(file: CustomFile, output_format: TableOrJson = "table") -> None:
-    """Check pieces of your own: metadata, derivative, extremes, types, safety in a stack; exit code 1 if refused."""
+    """Check custom functions: metadata, derivative, extremes, types, safety in a stack; exit code 1 if refused."""
     from actbench.catalogue.custom_files import custom_files_in_use
     from actbench.experiment.choices import choices_from
 
     say(f"Loading {file} ...")
     with custom_files_in_use([file]) as (loaded,):
-        from actbench.checks.admission import examine
+        from actbench.checks.examination import examine
         from actbench.render.printing import print_answer
-        from actbench.report.admission import admission_document, admission_sections
+        from actbench.report.checks import examination_document, examination_sections
 
         examinations = [examine(choice) for choice in choices_from(loaded.origin())]
-        print_answer(output_format, lambda: admission_sections(examinations), lambda: admission_document(examinations))
+        print_answer(
+            output_format, lambda: examination_sections(examinations), lambda: examination_document(examinations)
+        )
     if any(one.refusals() for one in examinations):
         raise typer.Exit(errors.EXIT_CHECK_FAILED)
 

@@ -79,7 +79,7 @@ def _walk(start: str, *, shows_hidden: bool) -> Iterator[tuple[str, bool]]:
 
 def function_names(context: Context, incomplete: str) -> list[str]:
     """Activations and output functions, those in files behind `--use` included."""
-    from actbench.catalogue.registry import names
+    from actbench.catalogue.lookup import names
 
     own = [name for path in context.params.get("use") or () for name in decorated_names(Path(path))]
     return _beginning_with(incomplete, *names("activation"), *names("output"), *own)

@@ -91,7 +91,7 @@ CustomFiles = Annotated[
     typer.Option(
         "--use",
         metavar="FILE",
-        help="Run a Python file that adds pieces of your own to the catalogue; repeatable.",
+        help="Run a Python file that adds custom functions to the catalogue; repeatable.",
         autocompletion=python_files,
         readable=False,
     ),
@@ -173,16 +173,16 @@ def with_custom_files(function: Callable[P, None]) -> Callable[P, None]:
 
 @contextlib.contextmanager
 def _refusals_told(files: Sequence[CustomFile]) -> Iterator[None]:
-    """Where something fails that nobody expects, ask of the pieces in use whether they are what they say."""
+    """Where something fails that nobody expects, ask of the custom functions in use whether they are what they say."""
     try:
         yield
     except (errors.ExpectedError, OSError, typer.Exit):
         raise
     except Exception:
-        from actbench.checks.admission import require_admitted
+        from actbench.checks.examination import require_passed
         from actbench.experiment.choices import choices_from
 
-        require_admitted(choice for file in files for choice in choices_from(file.origin()))
+        require_passed(choice for file in files for choice in choices_from(file.origin()))
         raise
 
 

@@ -200,7 +200,7 @@ def challenge(
     force: Annotated[bool, typer.Option("--force", help="Replace an experiment file that is there.")] = False,
     output_format: TableOrJson = "table",
 ) -> None:
-    """Put a piece of your own against what people use: tuned for each arm, fresh seeds, a verdict; goes on like run.
+    """Compare a custom function with common baselines: tuned for each arm, fresh seeds, a verdict; continues like run.
 
     The experiment is written to challenge-NAME.yaml, where it can be changed and run again.
     """

@@ -1,4 +1,4 @@
-"""The standard experiment that puts somebody's own piece against what people use: tuned, with fresh seeds."""
+"""The standard experiment that compares a custom function with common baselines: tuned, with fresh seeds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from actbench.catalogue.registry import Entry, Kind, Yields, entries, find
+from actbench.catalogue.lookup import entries, find
+from actbench.catalogue.registry import Entry, Kind, Yields
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import NAME_LENGTH
 
@@ -46,7 +47,7 @@ baseline: {{{setting}: {baseline}}}
 
 
 def challenge_name(challengers: Sequence[Entry], dataset: str) -> str:
-    """What the experiment is called, and its result folder: after the piece, and the dataset unless it is mnist."""
+    """The experiment's and result folder's name: the custom function, and the dataset unless it is mnist."""
     plain = "-".join(re.sub(r"\W", "-", one.name, flags=re.ASCII) for one in challengers)
     ending = "" if dataset == "mnist" else f"-{dataset}"
     return f"challenge-{plain}"[: NAME_LENGTH - len(ending)] + ending
@@ -55,14 +56,14 @@ def challenge_name(challengers: Sequence[Entry], dataset: str) -> str:
 def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, against: Sequence[str]) -> str:
     """The experiment as a file.
 
-    Raises `ConfigurationError` where the pieces are of several kinds or fit to nothing, or an opponent is not in the
+    Raises `ConfigurationError` if the entries are of several kinds or fit to nothing, or an opponent is not in the
     catalogue.
     """
     kinds = {one.kind for one in challengers}
     if len(kinds) > 1:
         raise ConfigurationError(
-            f"{source}: has pieces of several kinds ({', '.join(sorted(kinds))}); challenge one kind at a time, from a "
-            "file of its own"
+            f"{source}: adds entries of several kinds ({', '.join(sorted(kinds))}); challenge one kind at a time, "
+            "each from its own file"
         )
     (kind,) = kinds
     if kind == "loss" and (unfit := [one for one in challengers if not one.accepts]):
@@ -86,14 +87,14 @@ def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, agai
 
 
 def _given(challenger: Entry) -> Yields:
-    """What the networks give, such that the piece fits in."""
+    """What the networks give, such that the custom function fits in."""
     if challenger.kind == "output":
         return challenger.yields
     return challenger.accepts[0] if challenger.kind == "loss" else "log-probabilities"
 
 
 def _standing(challenger: Entry) -> tuple[str, ...]:
-    """Whom a piece has to beat: the usual ones of its kind that can take its place."""
+    """Whom a custom function has to beat: the usual ones of its kind that can take its place."""
     if challenger.kind in STANDING:
         return STANDING[challenger.kind]
     given = _given(challenger)

@@ -60,7 +60,7 @@ class Loaded:
 def load_experiment(path: Path, overrides: Sequence[str] = (), *, is_record: bool = False) -> Loaded:
     """Read an experiment file; raises `ConfigurationError` with every mistake as `file:line:column: path: sentence`.
 
-    The record of what has been trained may name pieces from files that are not loaded, which no training could.
+    Records of what was trained may name custom functions that are not loaded; training may not.
     """
     return read_experiment(_read_text(path), str(path), path.stem, overrides, is_record=is_record)
 
@@ -161,13 +161,13 @@ class _Loader:
             return TrialSettings()
 
     def _require_loaded(self, settings: TrialSettings, factors: Sequence[Factor]) -> None:
-        """Only pieces that are loaded can be trained with, in the version that the file names."""
+        """Only custom functions that are loaded can be trained with, in the version that the file names."""
         fixed = [((section, name), value) for section, part in settings for name, value in part]
         varied = [(("vary", one.path, index), value) for one in factors for index, value in enumerate(one.values)]
         for path, value in (*fixed, *varied):
-            for one, piece in custom_choices(value).items():
+            for one, recorded in custom_choices(value).items():
                 if not one.is_loaded():
-                    self._problem(path, not_loaded(one.kind, one.name, piece.checksum))
+                    self._problem(path, not_loaded(one.kind, one.name, recorded.checksum))
 
     def _plain(self, key: str, read: Callable[[Any], tuple[T, str]]) -> T:
         """What stands under a key that holds a plain value, or what is taken for it where nothing or a mistake does."""

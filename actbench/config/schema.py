@@ -14,7 +14,8 @@ from pydantic import BaseModel, BeforeValidator, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from actbench.catalogue.datasets import DATASETS
-from actbench.catalogue.registry import Entry, Kind, entries, names, parameters_model
+from actbench.catalogue.lookup import entries, names
+from actbench.catalogue.registry import Entry, Kind, parameters_model
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
 from actbench.config.reader import KNOWN_KEYS, MAX_SEEDS, MAX_TUNING_SEEDS, SETTING_PATHS
 from actbench.experiment.choices import parse_choice

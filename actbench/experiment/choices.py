@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from actbench.catalogue.lookup import find
 from actbench.catalogue.recorded import FROM, RecordedEntry, is_plain, listed, recorded_entry
-from actbench.catalogue.registry import Entry, Kind, Origin, added_from, default_parameters, find, parameters_model
+from actbench.catalogue.registry import Entry, Kind, Origin, added_from, default_parameters, parameters_model
 from actbench.text import did_you_mean
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -22,8 +23,8 @@ Yaml = Any
 class Choice(BaseModel):
     """One catalogue entry with all its parameters, as in `{leaky_relu: {negative_slope: 0.1}}`.
 
-    `piece` is None for what is built in; otherwise it says which version of which source is meant, and is all that is
-    known of it where that source is not loaded.
+    `recorded` is None for built-in entries; otherwise it is the version of a custom function, and all that is known of
+    it where its source is not loaded.
     """
 
     model_config = FROZEN
@@ -31,20 +32,20 @@ class Choice(BaseModel):
     kind: Kind
     name: str
     parameters: tuple[tuple[str, Any], ...]
-    piece: RecordedEntry | None = None
+    recorded: RecordedEntry | None = None
 
     @property
     def entry(self) -> Entry:
-        """What the catalogue knows under this name, or what is recorded of a piece that is not loaded."""
-        return self.piece.entry(self.kind, self.name) if self.piece else find(self.kind, self.name)
+        """What the catalogue knows under this name, or what is recorded of a custom function that is not loaded."""
+        return self.recorded.entry(self.kind, self.name) if self.recorded else find(self.kind, self.name)
 
     def is_loaded(self) -> bool:
         """Whether the function itself is here, and not only a record of it."""
-        return self.piece is None or self.piece.is_loaded(self.kind, self.name)
+        return self.recorded is None or self.recorded.is_loaded(self.kind, self.name)
 
     def own_parameters(self) -> dict[str, Any]:
         """The parameters that differ from the entry's defaults."""
-        defaults = dict(self.piece.defaults) if self.piece else default_parameters(self.entry)
+        defaults = dict(self.recorded.defaults) if self.recorded else default_parameters(self.entry)
         return {name: value for name, value in self.parameters if value != defaults[name]}
 
     def to_yaml(self) -> Yaml:
@@ -53,11 +54,11 @@ class Choice(BaseModel):
         return {self.name: {key: listed(value) for key, value in own.items()}} if own else self.name
 
     def to_record(self) -> Yaml:
-        """As `to_yaml`, and of a piece that is not built in besides what it takes to read results without it."""
-        if self.piece is None:
+        """As `to_yaml`, and of a custom function besides what it takes to read results without it."""
+        if self.recorded is None:
             return self.to_yaml()
         own = {key: listed(value) for key, value in self.own_parameters().items()}
-        return {self.name: {**own, FROM: self.piece.to_yaml()}}
+        return {self.name: {**own, FROM: self.recorded.to_yaml()}}
 
     def __str__(self) -> str:
         own = ", ".join(f"{name}={_text(value)}" for name, value in self.own_parameters().items())
@@ -112,28 +113,28 @@ def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:
         kind=entry.kind,
         name=entry.name,
         parameters=tuple(parameters.model_dump().items()),
-        piece=recorded_entry(entry, default_parameters(entry)) if entry.origin else None,
+        recorded=recorded_entry(entry, default_parameters(entry)) if entry.origin else None,
     )
 
 
 def _recorded_choice(kind: Kind, name: str, given: dict[str, Yaml]) -> Choice:
     """A choice as a result folder keeps it: of the version that it names, whether that is loaded or not."""
     try:
-        piece = RecordedEntry.model_validate(given.pop(FROM))
+        recorded = RecordedEntry.model_validate(given.pop(FROM))
     except ValidationError as invalid:
         known = tuple(RecordedEntry.model_fields)
         raise nested_problem(
             ((name, FROM, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
         ) from None
-    if piece.is_loaded(kind, name):
-        return _choice(piece.entry(kind, name), name, given)
+    if recorded.is_loaded(kind, name):
+        return _choice(recorded.entry(kind, name), name, given)
     if not name.isidentifier():
         raise nested_problem([((), f"no {kind} can be called {name!r}")])
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-    defaults = dict(piece.defaults)
+    defaults = dict(recorded.defaults)
     if wrong := [key for key, value in given.items() if key not in defaults or not is_plain(value)]:
         raise nested_problem(((name, key), f"no value of a parameter of {name}") for key in wrong)
-    return Choice(kind=kind, name=name, parameters=tuple({**defaults, **given}.items()), piece=piece)
+    return Choice(kind=kind, name=name, parameters=tuple({**defaults, **given}.items()), recorded=recorded)
 
 
 def choices_in(value: Any) -> Iterator[Choice]:
@@ -147,7 +148,7 @@ def choices_in(value: Any) -> Iterator[Choice]:
 
 def custom_choices(value: Any) -> dict[Choice, RecordedEntry]:
     """The choices in a setting, or in whole settings, that are not built in, with their versions."""
-    return {choice: choice.piece for choice in choices_in(value) if choice.piece is not None}
+    return {choice: choice.recorded for choice in choices_in(value) if choice.recorded is not None}
 
 
 def shown(value: Any) -> str:

@@ -97,9 +97,9 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
     """What is going to be compared, and how: nothing in it depends on a final trial."""
     edges = {tuning.arm.values: list(tuning.edges) for tuning in plan.tunings}
     own = {
-        f"{one.kind} {one.name}": piece.checksum
+        f"{one.kind} {one.name}": recorded.checksum
         for arm, _ in plan.arms
-        for one, piece in custom_choices(arm.settings).items()
+        for one, recorded in custom_choices(arm.settings).items()
     }
     return {
         "schema": SCHEMA,

@@ -63,7 +63,7 @@ def data_identity(data: DataSettings) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Choice):
-        source = {FROM: value.piece.checksum} if value.piece else {}
+        source = {FROM: value.recorded.checksum} if value.recorded else {}
         return {value.name: {**dict(value.parameters), **source}}
     if isinstance(value, Layer):
         return dict(value)

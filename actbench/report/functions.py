@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from actbench.catalogue.facts import saturation, values_and_derivatives
 from actbench.catalogue.gains import PUBLISHED_GAINS, backward_gain, gain, published_gain
-from actbench.catalogue.registry import Kind, names
+from actbench.catalogue.lookup import names
+from actbench.catalogue.registry import Kind
 from actbench.checks.claims import claims_about
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError
@@ -121,6 +122,22 @@ def _facts_of_curve(choice: Choice) -> list[str]:
         "-" if published is None else f"{published:.4f}",
         *(_rounded(float(number)) for pair in zip(values, slopes, strict=True) for number in pair),
     ]
+
+
+def function_claims_sections(choices: Sequence[Choice]) -> list[Section]:
+    """One section with every claim that concerns these functions; none where no claim does."""
+    claims = claims_about(choice.name for choice in choices)
+    if not claims:
+        return []
+    rows = []
+    for claim in claims:
+        finding = claim.check()
+        name = claim.id if claim.is_whole else f"{claim.id} (function part)"
+        rows.append([name, finding.verdict, claim.sentence, finding.evidence])
+    header = ["claim", "verdict", "sentence", "evidence"]
+    notes = ["Function part: the rest of that claim takes training."]
+    has_parts = not all(claim.is_whole for claim in claims)
+    return [Section("claims about these functions", header, rows, notes if has_parts else (), is_complete=True)]
 
 
 def functions_document(choices: Sequence[Choice]) -> dict[str, Any]:

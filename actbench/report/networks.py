@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from actbench.catalogue.datasets import DATASETS, is_present, raw_folder
-from actbench.catalogue.registry import Entry, Kind, default_parameters, entries
+from actbench.catalogue.lookup import entries
+from actbench.catalogue.registry import Entry, Kind, default_parameters
 from actbench.config.bundled import bundled_experiments, summary_line
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Arm, Experiment

@@ -111,7 +111,7 @@ def _compare_folders(results: Sequence[Results], reference: Results | None, ques
 
 
 def _spelt(sample: Sample) -> str:
-    """The arm as an experiment file spells it, whichever version of somebody's own piece it had."""
+    """The arm as an experiment file spells it, whichever version of a custom function it had."""
     return json.dumps(values_to_yaml(sample.values), sort_keys=True)
 
 

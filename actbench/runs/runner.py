@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from math import inf
@@ -13,7 +13,6 @@ from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
-from actbench.experiment.choices import Choice
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TRAINING_CODE_VERSION, Trial
 from actbench.plan.plan import Plan, make_plan, plan_to_json
@@ -83,7 +82,7 @@ def run_experiment(
     Finished trials are stored within `uninterrupted()`, where Ctrl-C has to wait. It waits for no tables: they follow
     from the journal, and whoever has stopped a run is not to wait.
 
-    Raises `ConfigurationError` where a piece that is not built in is refused, and
+    Raises `ConfigurationError` where a custom function is refused, and
     `UnusableEnvironmentError` where data, disk, device or a locked folder stand in the way; whatever was
     finished by then, or when Ctrl-C comes, stays in the folder.
     """
@@ -93,7 +92,9 @@ def run_experiment(
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     missing = make_plan(experiment, known, options.shard).missing(known)
     if missing and (own := experiment.custom_choices()):
-        _admit(own)
+        from actbench.checks.examination import require_passed
+
+        require_passed(own)
     load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, say))
     with _place_to_train(missing, device, train, options, limits) as place:
         if missing:
@@ -171,13 +172,6 @@ def _mended_journal(folder: Path, earlier: store.Journal, say: Callable[[str], N
     if journal.damaged_lines and (damaged := store.set_damaged_lines_aside(folder)):
         say(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; they are redone.")
     return store.read_journal(folder, journal)
-
-
-def _admit(own: Iterable[Choice]) -> None:
-    """Raise `ConfigurationError` where a piece that is not built in does not pass its checks."""
-    from actbench.checks.admission import require_admitted
-
-    require_admitted(own)
 
 
 @contextlib.contextmanager

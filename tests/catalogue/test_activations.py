@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from actbench.catalogue.registry import Entry, entries, find
+from actbench.catalogue.lookup import entries, find
+from actbench.catalogue.registry import Entry
 from variations import cases
 
 ACTIVATIONS = entries("activation")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actbench.catalogue import packages, registry
+from actbench.catalogue import lookup, registry
 from actbench.catalogue.custom_files import (
     MAX_FILE_BYTES,
     CustomFile,
@@ -24,10 +24,11 @@ from actbench.catalogue.custom_files import (
     load_custom_file,
     read_custom_file,
 )
-from actbench.catalogue.registry import find, names
+from actbench.catalogue.lookup import find, names
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from custom_files import HEADER, TENT, custom_file, entries_of, function_text
+from registered import catalogue_restored
 
 
 def test_what_a_file_adds_is_in_the_catalogue_while_it_is_in_use(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_a_file_is_run_once_however_often_it_is_named(tmp_path: Path) -> None:
 
 
 def find_or_none(name: str) -> registry.Entry | None:
-    return registry.find("activation", name) if name in names("activation") else None
+    return find("activation", name) if name in names("activation") else None
 
 
 def test_what_a_file_prints_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +59,7 @@ def test_what_a_file_prints_is_no_data(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr() == ("", "hello\n")
 
 
-def test_what_a_piece_prints_is_no_data_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_custom_function_prints_is_no_data_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chatty = TENT.replace("    return", "    print('called', end='.')\n    return")
     with custom_files_in_use([custom_file(tmp_path, chatty)]):
         find("activation", "tent").function(torch.zeros(1))
@@ -73,7 +74,7 @@ def test_another_file_is_another_version_and_other_line_ends_are_not(tmp_path: P
         first = parse_choice("activation", "tent")
     with custom_files_in_use([custom_file(tmp_path, f"{TENT}# changed\n")]):
         assert parse_choice("activation", "tent") != first
-        assert not first.piece or not first.piece.is_loaded("activation", "tent")
+        assert not first.recorded or not first.recorded.is_loaded("activation", "tent")
 
 
 @pytest.mark.parametrize(
@@ -164,29 +165,29 @@ def package(folder: Path, name: str, text: str, entry_point: str) -> None:
     metadata = folder / f"{name}-1.2.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n", encoding="utf-8")
-    (metadata / "entry_points.txt").write_text(f"[{packages.GROUP}]\n{entry_point}\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text(f"[{lookup.GROUP}]\n{entry_point}\n", encoding="utf-8")
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for packages; whatever they add is gone after the test."""
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
-    packages.load_installed.cache_clear()
-    yield tmp_path
-    packages.load_installed.cache_clear()
-    for name in ("good_pieces", "bad_pieces"):
+    lookup.load_installed.cache_clear()
+    with catalogue_restored():
+        yield tmp_path
+    lookup.load_installed.cache_clear()
+    for name in ("good_entries", "bad_entries"):
         sys.modules.pop(name, None)
 
 
-def test_an_installed_package_offers_its_pieces_by_an_entry_point(installed: Path) -> None:
-    package(installed, "good_pieces", TENT, "tents = good_pieces")
-    assert find("activation", "tent").place() == "package good_pieces 1.2, good_pieces:6"
-    piece = parse_choice("activation", "tent").piece
-    assert piece is not None
-    assert piece.checksum == packages.checksum_of_package("good_pieces")
-    (installed / "good_pieces" / "more.py").write_text("x = 1\n", encoding="utf-8")
-    assert piece.checksum != packages.checksum_of_package("good_pieces")
+def test_an_installed_package_offers_its_entries_by_an_entry_point(installed: Path) -> None:
+    package(installed, "good_entries", TENT, "tents = good_entries")
+    assert find("activation", "tent").place() == "package good_entries 1.2, good_entries:6"
+    recorded = parse_choice("activation", "tent").recorded
+    assert recorded is not None
+    assert recorded.checksum == lookup.checksum_of_package("good_entries")
+    (installed / "good_entries" / "more.py").write_text("x = 1\n", encoding="utf-8")
+    assert recorded.checksum != lookup.checksum_of_package("good_entries")
 
 
 class Editable(MetaPathFinder):
@@ -202,42 +203,42 @@ class Editable(MetaPathFinder):
 def test_every_version_of_an_editable_installation_has_a_checksum_of_its_own(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package(installed, "good_pieces", TENT, "tents = good_pieces")
+    package(installed, "good_entries", TENT, "tents = good_entries")
     elsewhere = installed / "source"
     elsewhere.mkdir()
-    (installed / "good_pieces").rename(elsewhere / "good_pieces")
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable("good_pieces", elsewhere)])
-    piece = parse_choice("activation", "tent").piece
-    assert piece is not None
-    (elsewhere / "good_pieces" / "__init__.py").write_text(TENT.replace("1 -", "2 -"), encoding="utf-8")
-    assert piece.checksum != packages.checksum_of_package("good_pieces")
+    (installed / "good_entries").rename(elsewhere / "good_entries")
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable("good_entries", elsewhere)])
+    recorded = parse_choice("activation", "tent").recorded
+    assert recorded is not None
+    (elsewhere / "good_entries" / "__init__.py").write_text(TENT.replace("1 -", "2 -"), encoding="utf-8")
+    assert recorded.checksum != lookup.checksum_of_package("good_entries")
 
 
 def test_a_package_whose_versions_cannot_be_told_apart_is_not_loaded(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package(installed, "good_pieces", TENT, "tents = good_pieces")
-    archive = installed / "pieces.zip"
+    package(installed, "good_entries", TENT, "tents = good_entries")
+    archive = installed / "entries.zip"
     with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr("good_pieces/__init__.py", TENT)
-    shutil.rmtree(installed / "good_pieces")
+        packed.writestr("good_entries/__init__.py", TENT)
+    shutil.rmtree(installed / "good_entries")
     monkeypatch.syspath_prepend(archive)
-    (problem,) = packages.load_installed()
-    assert "no Python file of good_pieces is found" in problem
-    assert "good_pieces" not in sys.modules
+    (problem,) = lookup.load_installed()
+    assert "no Python file of good_entries is found" in problem
+    assert "good_entries" not in sys.modules
 
 
 def test_a_package_that_was_imported_before_is_found_all_the_same(installed: Path) -> None:
-    package(installed, "good_pieces", TENT, "tents = good_pieces")
-    __import__("good_pieces")
-    assert ("activation", "tent") not in registry._ENTRIES
+    package(installed, "good_entries", TENT, "tents = good_entries")
+    __import__("good_entries")
+    assert ("activation", "tent") not in registry.ENTRIES
     assert find("activation", "tent").origin is not None
 
 
 def test_a_package_is_not_loaded_while_only_built_in_names_are_asked_for(installed: Path) -> None:
-    package(installed, "good_pieces", TENT, "tents = good_pieces")
+    package(installed, "good_entries", TENT, "tents = good_entries")
     find("activation", "relu")
-    assert "good_pieces" not in sys.modules
+    assert "good_entries" not in sys.modules
 
 
 @pytest.mark.parametrize(
@@ -252,11 +253,11 @@ def test_a_package_is_not_loaded_while_only_built_in_names_are_asked_for(install
 def test_a_broken_package_is_named_with_its_cause_and_breaks_nothing_else(
     text: str, cause: str, installed: Path
 ) -> None:
-    package(installed, "bad_pieces", text, "bad = bad_pieces")
-    package(installed, "good_pieces", TENT, "tents = good_pieces")
+    package(installed, "bad_entries", text, "bad = bad_entries")
+    package(installed, "good_entries", TENT, "tents = good_entries")
     assert "tent" in names("activation")
-    (problem,) = packages.load_installed()
-    assert problem.startswith("the installed package bad_pieces 1.2 cannot be used (entry point 'bad': ")
+    (problem,) = lookup.load_installed()
+    assert problem.startswith("the installed package bad_entries 1.2 cannot be used (entry point 'bad': ")
     assert cause in problem
-    with pytest.raises(KeyError, match=r"no activation is called 'tant'; did you mean .*tent.*bad_pieces"):
+    with pytest.raises(KeyError, match=r"no activation is called 'tant'; did you mean .*tent.*bad_entries"):
         find("activation", "tant")

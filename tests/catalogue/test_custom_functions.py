@@ -1,4 +1,4 @@
-"""Somebody's own pieces in experiments: named by the command line alone, part of a trial's identity, read without."""
+"""Custom functions in experiments: named by the command line alone, part of a trial's identity, read without."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(*arguments: str, use: str = "tent.py") -> Answer:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which an experiment with a piece of one's own has been run, and the piece has gone."""
+    """A folder in which an experiment with a custom function has been run, and the custom function has gone."""
     folder = tmp_path_factory.mktemp("trained")
     custom_file(folder, EXPERIMENT, "own.yaml")
     finished = program("run", "own.yaml", "--use", custom_file(folder), "--jobs", "2", folder=folder)
@@ -68,7 +68,7 @@ def test_worker_processes_train_what_this_process_trains(trained: Path, with_cus
     ],
     ids=" ".join,
 )
-def test_only_the_command_line_brings_a_piece_in(arguments: list[str], with_custom_entry: Path) -> None:
+def test_only_the_command_line_brings_a_custom_function_in(arguments: list[str], with_custom_entry: Path) -> None:
     assert invoke(*arguments, "--use", "tent.py").exit_code == 0
     without = invoke(*arguments)
     assert without.exit_code == errors.EXIT_USAGE
@@ -118,7 +118,7 @@ def test_the_ids_of_built_in_trials_have_nothing_to_do_with_it(with_custom_entry
     assert before[:2] == list(results.plan.trials())[:2]
 
 
-def test_results_are_read_without_the_piece(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_read_without_the_custom_function(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
     folder = Path("results", "own")
     compared = json.loads(invoke("compare", folder, "--baseline", "tent", "--format", "json").stdout)
@@ -136,12 +136,12 @@ def test_results_are_read_without_the_piece(trained: Path, monkeypatch: pytest.M
 def test_a_record_says_which_version_it_was_and_not_where_it_lay(trained: Path) -> None:
     folder = trained / "results" / "own"
     results = load_results(folder, trained)
-    (piece,) = results.experiment.custom_choices().values()
-    assert piece.formula == "max(0, 1 - abs(x))"
+    (recorded,) = results.experiment.custom_choices().values()
+    assert recorded.formula == "max(0, 1 - abs(x))"
     text = "".join(
         path.read_text(encoding="utf-8") for path in folder.iterdir() if path.suffix in (".yaml", ".json", ".jsonl")
     )
-    assert set(CHECKSUM.findall(text)) >= {piece.checksum}
+    assert set(CHECKSUM.findall(text)) >= {recorded.checksum}
     assert "tent.py" not in text
     for record in results.records.values():
         assert make_trial(record.settings, record.seed, record.phase).id == record.trial
@@ -179,7 +179,9 @@ def test_an_earlier_version_is_compared_with_a_later_one_by_its_name(trained: Pa
         ('"formula":"max(0, 1 - abs(x))"', '"formula":7'),
     ],
 )
-def test_a_piece_that_is_recorded_wrongly_makes_a_damaged_line(damage: tuple[str, str], trained: Path) -> None:
+def test_a_custom_function_that_is_recorded_wrongly_makes_a_damaged_line(
+    damage: tuple[str, str], trained: Path
+) -> None:
     from actbench.store.journal import _checksum, parse_line
 
     lines = (trained / "results" / "own" / JOURNAL).read_text(encoding="utf-8").splitlines()
@@ -200,7 +202,7 @@ def test_an_own_output_is_paired_with_losses_as_it_says_also_when_it_is_gone(wit
     assert "gives probabilities" in invoke("validate", "own.yaml", *overrides, "--use", "output.py").stderr
 
 
-def test_a_learnt_parameter_is_counted_also_without_the_piece(with_custom_entry: Path) -> None:
+def test_a_learnt_parameter_is_counted_also_without_the_custom_function(with_custom_entry: Path) -> None:
     text = function_text(
         "activation(formula='slope * x', learnable=('slope',), learnt_by_default=True, reference='a test')",
         "own_line(x, *, slope: float = 0.5)",
@@ -215,7 +217,7 @@ def test_a_learnt_parameter_is_counted_also_without_the_piece(with_custom_entry:
     assert invoke("report", "results/own").exit_code == 0
 
 
-def test_run_refuses_a_piece_before_anything_is_trained(with_custom_entry: Path) -> None:
+def test_run_refuses_a_custom_function_before_anything_is_trained(with_custom_entry: Path) -> None:
     custom_file(with_custom_entry, TENT.replace("bounds=(0, 1)", "bounds=(0, 2)"))
     refused = run()
     assert refused.exit_code == errors.EXIT_USAGE
@@ -225,23 +227,25 @@ def test_run_refuses_a_piece_before_anything_is_trained(with_custom_entry: Path)
 
 def test_a_finished_experiment_asks_nothing_again(with_custom_entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run()
-    monkeypatch.setattr("actbench.checks.admission.examine", None)
+    monkeypatch.setattr("actbench.checks.examination.examine", None)
     assert run().exit_code == 0
 
 
-def test_check_prints_every_question_and_is_exit_code_1_where_a_piece_is_refused(with_custom_entry: Path) -> None:
+def test_check_prints_every_question_and_is_exit_code_1_where_a_custom_function_is_refused(
+    with_custom_entry: Path,
+) -> None:
     passed = invoke("check", "tent.py")
     assert passed.exit_code == 0
-    assert "Admitted" in passed.stdout
+    assert "Passed" in passed.stdout
     custom_file(with_custom_entry, TENT.replace("x.abs())", "x.abs()).detach()"))
     refused = invoke("check", "tent.py", "--format", "json")
     assert refused.exit_code == errors.EXIT_CHECK_FAILED
     document = json.loads(refused.stdout)
-    assert (document["schema"], document["admitted"]) == (1, False)
-    (piece,) = document["pieces"]
-    assert CHECKSUM.fullmatch(piece["checksum"])
-    assert {check["result"] for check in piece["checks"]} <= {"pass", "refused", "note", "skipped"}
-    assert any("its gradient is detached" in check["reason"] for check in piece["checks"])
+    assert (document["schema"], document["passed"]) == (1, False)
+    (entry,) = document["entries"]
+    assert CHECKSUM.fullmatch(entry["checksum"])
+    assert {check["result"] for check in entry["checks"]} <= {"pass", "refused", "note", "skipped"}
+    assert any("its gradient is detached" in check["reason"] for check in entry["checks"])
 
 
 def test_names_are_completed_from_a_file_that_is_not_run_for_it(with_custom_entry: Path) -> None:
@@ -255,7 +259,7 @@ def test_names_are_completed_from_a_file_that_is_not_run_for_it(with_custom_entr
     )
 
 
-def test_a_piece_named_in_a_file_by_its_record_alone_cannot_be_called(tmp_path: Path) -> None:
+def test_a_custom_function_named_in_a_file_by_its_record_alone_cannot_be_called(tmp_path: Path) -> None:
     text = f"model: {{activation: {{tent: {{from: {{checksum: 'sha256:{'0' * 64}'}}}}}}}}\nseeds: 1\n"
     path = custom_file(tmp_path, text, "own.yaml")
     with pytest.raises(ConfigurationError, match="is not loaded"):
@@ -273,14 +277,14 @@ def test_modules_beside_the_file_are_not_imported(with_custom_entry: Path) -> No
     assert not (with_custom_entry / "RAN").exists()
 
 
-def test_the_documented_pieces_pass_every_check(with_custom_entry: Path) -> None:
+def test_the_documented_custom_functions_pass_every_check(with_custom_entry: Path) -> None:
     text = (ROOT / "docs" / "custom-functions.md").read_text(encoding="utf-8")
     custom_file(
         with_custom_entry, re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0], "documented.py"
     )
     checked = invoke("check", "documented.py", "--format", "json")
     assert checked.exit_code == 0, checked.stdout
-    assert [piece["kind"] for piece in json.loads(checked.stdout)["pieces"]] == [
+    assert [entry["kind"] for entry in json.loads(checked.stdout)["entries"]] == [
         "activation",
         "output",
         "initialiser",
@@ -294,6 +298,6 @@ def test_every_question_that_the_docs_name_is_asked(with_custom_entry: Path) -> 
     custom_file(
         with_custom_entry, re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0], "documented.py"
     )
-    pieces = json.loads(invoke("check", "documented.py", "--format", "json").stdout)["pieces"]
-    asked = {check["check"] for piece in pieces for check in piece["checks"] if check["result"] != "note"}
+    checked_entries = json.loads(invoke("check", "documented.py", "--format", "json").stdout)["entries"]
+    asked = {check["check"] for entry in checked_entries for check in entry["checks"] if check["result"] != "note"}
     assert named - {"question"} == asked | {"kernel"} | ({"gradient"} & named)

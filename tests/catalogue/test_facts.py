@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from actbench.catalogue.facts import Saturation, saturation, values_and_derivatives
-from actbench.catalogue.registry import Entry, default_parameters, entries, find
+from actbench.catalogue.lookup import entries, find
+from actbench.catalogue.registry import Entry, default_parameters
 
 
 def facts(name: str) -> Saturation:

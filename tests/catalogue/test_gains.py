@@ -18,7 +18,8 @@ from actbench.catalogue.gains import (
     second_moments,
     with_gain,
 )
-from actbench.catalogue.registry import Entry, default_parameters, entries, find
+from actbench.catalogue.lookup import entries, find
+from actbench.catalogue.registry import Entry, default_parameters
 from actbench.errors import ConfigurationError
 
 by_activation = pytest.mark.parametrize("entry", entries("activation"), ids=lambda entry: entry.name)

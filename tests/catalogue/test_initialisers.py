@@ -14,7 +14,8 @@ from torch import Generator, Tensor, nn
 from torch.testing import assert_close
 
 from actbench.catalogue.gains import with_gain
-from actbench.catalogue.registry import Entry, default_parameters, entries, find, parameters_model
+from actbench.catalogue.lookup import entries, find
+from actbench.catalogue.registry import Entry, default_parameters, parameters_model
 from variations import cases
 
 INITIALISERS = entries("initialiser")

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from actbench.catalogue.registry import Entry, Yields, default_parameters, entries, find
+from actbench.catalogue.lookup import entries, find
+from actbench.catalogue.registry import Entry, Yields, default_parameters
 
 LOSSES = entries("loss")
 SINGLE_UNIT = [entry for entry in LOSSES if not entry.across_units]

@@ -12,8 +12,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from actbench.catalogue.lookup import entries, find
 from actbench.catalogue.optimizers import Group
-from actbench.catalogue.registry import Entry, default_parameters, entries, find, parameters_model
+from actbench.catalogue.registry import Entry, default_parameters, parameters_model
 from actbench.experiment.settings import TrainSettings
 
 OPTIMIZERS = entries("optimizer")
@@ -83,7 +84,7 @@ def test_stepping_never_imports_torchs_compiler() -> None:
     program = (
         "import sys, torch\n"
         "from actbench.catalogue.optimizers import Group\n"
-        "from actbench.catalogue.registry import entries\n"
+        "from actbench.catalogue.lookup import entries\n"
         "for entry in entries('optimizer'):\n"
         "    entry.function(Group([torch.zeros(8)], [torch.ones(8)]), 0.1)\n"
         "assert 'torch._dynamo' not in sys.modules"

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from actbench.catalogue.registry import Entry, default_parameters, entries, find, parameters_model
+from actbench.catalogue.lookup import entries, find
+from actbench.catalogue.registry import Entry, default_parameters, parameters_model
 
 OUTPUTS = entries("output")
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]

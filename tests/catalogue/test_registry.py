@@ -6,25 +6,18 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
-from actbench.catalogue import activation, registry
-from actbench.catalogue.registry import (
-    Entry,
-    Kind,
-    Origin,
-    adding_from,
-    default_parameters,
-    entries,
-    find,
-    names,
-    parameters_model,
-)
+from actbench.catalogue import activation
+from actbench.catalogue.lookup import entries, find, names
+from actbench.catalogue.registry import Entry, Kind, Origin, adding_from, default_parameters, parameters_model
 from actbench.text import did_you_mean
 from places import ROOT
+from registered import catalogue_restored
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ENTRIES = [entry for kind in KINDS for entry in entries(kind)]
@@ -33,9 +26,10 @@ by_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.
 
 
 @pytest.fixture
-def scratch_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+def scratch_catalogue() -> Iterator[None]:
     """Whatever a test registers is gone after it."""
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    with catalogue_restored():
+        yield
 
 
 @by_entry
@@ -188,7 +182,8 @@ def test_a_whole_number_is_a_number() -> None:
 READ_EVERYTHING = """
 import json, sys, typing
 import actbench.catalogue, actbench.catalogue.datasets
-from actbench.catalogue.registry import Kind, default_parameters, entries
+from actbench.catalogue.lookup import entries
+from actbench.catalogue.registry import Kind, default_parameters
 for kind in typing.get_args(Kind):
     for entry in entries(kind):
         str((entry, default_parameters(entry)))

@@ -1,4 +1,4 @@
-"""Everything that is built in passes the checks that somebody's own pieces have to pass."""
+"""Everything that is built in passes the checks that custom functions have to pass."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from actbench.catalogue.registry import Kind, entries
-from actbench.checks.admission import examine
+from actbench.catalogue.lookup import entries
+from actbench.catalogue.registry import Kind
+from actbench.checks.examination import examine
 from actbench.experiment.choices import parse_choice
 
 KINDS: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss")

@@ -12,7 +12,7 @@ from actbench.checks.cost import ROUNDS, Cost
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.render.terminal import fitting_columns
-from actbench.report.costs import cost_section, costs_to_json, find_activations
+from actbench.report.checks import cost_section, costs_to_json, find_activations
 from actbench.runs.environment import describe_machine
 from program import actbench, assert_one_message
 

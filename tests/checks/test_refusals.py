@@ -1,4 +1,4 @@
-"""Good pieces pass; of those that do not, all refusals are told at once, and nothing is left behind by asking."""
+"""Good custom functions pass; all refusals of the others come at once, and checking leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from actbench.catalogue.custom_files import custom_files_in_use
-from actbench.checks.admission import require_admitted
+from actbench.checks.examination import require_passed
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from custom_files import custom_file, function_text
 from examined import ARGUMENTS, DRAWN, LOSS, ROOT, checks_of
 
 
-def test_good_pieces_of_every_kind_pass(tmp_path: Path) -> None:
+def test_good_custom_functions_of_every_kind_pass(tmp_path: Path) -> None:
     good = {
         "activation": (ROOT, "own(x)", "return torch.relu(x)"),
         "output": (
@@ -43,11 +43,11 @@ def test_checking_leaves_the_global_random_numbers_as_they_were(tmp_path: Path) 
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_all_refusals_of_all_pieces_are_raised_at_once(tmp_path: Path) -> None:
+def test_all_refusals_of_all_custom_functions_are_raised_at_once(tmp_path: Path) -> None:
     decorator = "activation(formula='tanh(x)', bounds=(0, 1), reference='y')"
     path = custom_file(tmp_path, function_text(decorator, "own(x)", "return torch.tanh(x).detach()"))
     with custom_files_in_use([path]), pytest.raises(ConfigurationError) as refused:
-        require_admitted([parse_choice("activation", "own"), parse_choice("activation", "relu")])
+        require_passed([parse_choice("activation", "own"), parse_choice("activation", "relu")])
     lines = str(refused.value).splitlines()
     assert lines[0] == f"{path}:9: activation own is refused: bounds: f(-200) = -1 lies outside of [0, 1]"
     assert any("its gradient is detached" in line for line in lines)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from actbench.catalogue.datasets import DATASETS
-from actbench.catalogue.registry import names
+from actbench.catalogue.lookup import names
 from actbench.cli.app import VERBS
 from actbench.cli.completion import MAX_ENTRIES, experiment_files, result_folders
 from actbench.config.bundled import bundled_experiments

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from actbench.catalogue.datasets import DATASETS
-from actbench.catalogue.registry import Kind, entries
+from actbench.catalogue.lookup import entries
+from actbench.catalogue.registry import Kind
 from actbench.render.printing import DOCUMENT_SCHEMA, print_document
 from program import TINY, actbench
 

@@ -1,4 +1,4 @@
-"""A piece of one's own goes from a file to a verdict by one command, against what people use, and goes on like run."""
+"""A custom function goes from a file to a verdict by one command, against what people use, and goes on like run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from actbench import errors
-from actbench.catalogue.registry import Entry, Kind, entries
+from actbench.catalogue.lookup import entries
+from actbench.catalogue.registry import Entry, Kind
 from actbench.config.challenge import PAIRS, STANDING, challenge_text
 from actbench.config.reader import read_experiment
 from actbench.experiment.definition import Experiment
@@ -35,7 +36,7 @@ def experiment_of(challenger: Entry, against: tuple[str, ...] = ()) -> Experimen
     "entry", [one for kind in ("activation", "output", "initialiser", "loss") for one in entries(kind)],
     ids=lambda one: f"{one.kind}-{one.name}",
 )  # fmt: skip
-def test_every_kind_of_piece_has_a_standard_experiment_without_warnings(entry: Entry) -> None:
+def test_every_kind_of_custom_function_has_a_standard_experiment_without_warnings(entry: Entry) -> None:
     others = [one for one in entries(entry.kind) if one is not entry and one.yields == entry.yields]
     opponents = [one.name for one in others if entry.kind != "loss" or entry.accepts[0] in one.accepts][:1]
     if not opponents:
@@ -115,7 +116,7 @@ def test_opponents_that_are_not_there_are_named_all_at_once(here: Path) -> None:
     assert "--against tent: is there already" in refused.stderr
 
 
-def test_a_piece_that_is_refused_is_not_challenged(here: Path) -> None:
+def test_a_custom_function_that_is_refused_is_not_challenged(here: Path) -> None:
     custom_file(here, TENT.replace("bounds=(0, 1)", "bounds=(0, 2)"))
     refused = invoke("challenge", "tent.py", *SMALL)
     assert refused.exit_code == errors.EXIT_USAGE
@@ -135,12 +136,12 @@ def test_a_loss_that_accepts_nothing_is_refused_with_the_reason(here: Path) -> N
     assert "tent.py:9: accepts is empty: say for which outputs it is" in refused.stderr
 
 
-def test_pieces_of_two_kinds_are_challenged_one_kind_at_a_time(here: Path) -> None:
+def test_custom_functions_of_two_kinds_are_challenged_one_kind_at_a_time(here: Path) -> None:
     second = function_text("output(formula='x', yields='scores', reference='y')", "own(x)", "return x")
     custom_file(here, second + "\n\n" + TENT)
     refused = invoke("challenge", "tent.py", *SMALL)
     assert refused.exit_code == errors.EXIT_USAGE
-    assert "pieces of several kinds (activation, output)" in refused.stderr
+    assert "entries of several kinds (activation, output)" in refused.stderr
 
 
 def test_an_experiment_that_has_been_changed_by_hand_is_not_replaced_unasked(here: Path) -> None:

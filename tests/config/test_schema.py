@@ -13,7 +13,8 @@ from jsonschema import Draft7Validator
 
 import mistaken_experiments
 from actbench.catalogue.datasets import DATASETS
-from actbench.catalogue.registry import Kind, names
+from actbench.catalogue.lookup import names
+from actbench.catalogue.registry import Kind
 from actbench.config.reader import KNOWN_KEYS, SETTING_PATHS, load_experiment
 from actbench.config.schema import DESCRIPTIONS, DRAFT, SPELT_FREELY, experiment_schema, schema_text
 from actbench.config.source import read_yaml

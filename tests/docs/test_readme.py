@@ -13,7 +13,8 @@ import pytest
 
 from actbench.analysis.comparison import compare, question_of
 from actbench.catalogue.datasets import DATASETS
-from actbench.catalogue.registry import Kind, entries
+from actbench.catalogue.lookup import entries
+from actbench.catalogue.registry import Kind
 from actbench.config.reader import load_experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings

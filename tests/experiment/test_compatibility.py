@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from actbench.catalogue.registry import entries
+from actbench.catalogue.lookup import entries
 from actbench.experiment.compatibility import Conflict, conflicts
 from actbench.experiment.definition import with_values
 from actbench.experiment.settings import LayerSettings, TrialSettings

@@ -9,7 +9,8 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from actbench.catalogue.datasets import DATASETS
-from actbench.catalogue.registry import Kind, entries
+from actbench.catalogue.lookup import entries
+from actbench.catalogue.registry import Kind
 from actbench.experiment.choices import Choice, parse_choice
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.layers import Layer, count_parameters, learnable_parameter_sizes, resolve_layers

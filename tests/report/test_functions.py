@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.report.function_claims import function_claims_sections
-from actbench.report.functions import find_functions, function_section, plot_lines, plotted_inputs, save_figure
+from actbench.report.functions import (
+    find_functions,
+    function_claims_sections,
+    function_section,
+    plot_lines,
+    plotted_inputs,
+    save_figure,
+)
 from program import actbench, assert_one_message
 
 

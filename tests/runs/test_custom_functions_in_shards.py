@@ -1,4 +1,4 @@
-"""Somebody's own pieces in shards, which every shard needs; merging and exporting what they gave needs none."""
+"""Custom functions in shards, which every shard needs; merging and exporting what they gave needs none."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_shards() -> list[str]:
     return [f"results/own.shard-{number}-of-2" for number in (1, 2)]
 
 
-def test_shards_merged_without_the_piece_are_the_undivided_run(with_custom_entry: Path) -> None:
+def test_shards_merged_without_the_custom_function_are_the_undivided_run(with_custom_entry: Path) -> None:
     assert run("--results", "undivided").exit_code == 0
     folders = run_shards()
     Path("tent.py").unlink()
@@ -40,14 +40,14 @@ def test_shards_merged_without_the_piece_are_the_undivided_run(with_custom_entry
     assert invoke("verify", "results/own").exit_code == 0
 
 
-def test_a_shard_without_the_piece_is_refused_before_anything_is_written(with_custom_entry: Path) -> None:
+def test_a_shard_without_the_custom_function_is_refused_before_anything_is_written(with_custom_entry: Path) -> None:
     refused = invoke("run", "own.yaml", "--shard", "1/2")
     assert (refused.exit_code, refused.stdout) == (errors.EXIT_USAGE, "")
     assert "'tent'" in refused.stderr
     assert not Path("results").exists()
 
 
-def test_shards_with_two_versions_of_the_piece_are_two_experiments(with_custom_entry: Path) -> None:
+def test_shards_with_two_versions_of_the_custom_function_are_two_experiments(with_custom_entry: Path) -> None:
     (first, second) = run_shards()
     custom_file(with_custom_entry, TENT.replace("Triangle", "A triangle"))
     assert "trained now" in run("--shard", "2/2").stderr
@@ -61,7 +61,7 @@ def test_shards_with_two_versions_of_the_piece_are_two_experiments(with_custom_e
     importlib.util.find_spec("tensorboard") is None,
     reason="tensorboard is not installed: pip install 'actbench[tensorboard]'",
 )
-def test_results_are_exported_without_the_piece(with_custom_entry: Path) -> None:
+def test_results_are_exported_without_the_custom_function(with_custom_entry: Path) -> None:
     assert run().exit_code == 0
     Path("tent.py").unlink()
     answer = invoke("export", "results/own", "--to", "tensorboard", "--out", "logs", "--format", "json")

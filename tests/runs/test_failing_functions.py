@@ -1,4 +1,4 @@
-"""A piece of one's own that fails is answered with its file, its line and its cause, by every verb that calls it."""
+"""A custom function that fails is answered with its file, its line and its cause, by every verb that calls it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VERBS = (["show", "tent"], ["show", "tent", "--cost"], ["summary", "own.yaml", "
     ],
     ids=["raises", "ends the program", "gives nothing"],
 )
-def test_every_verb_that_calls_a_failing_piece_says_where_it_fails(
+def test_every_verb_that_calls_a_failing_custom_function_says_where_it_fails(
     verb: list[str], text: str, message: str, tmp_path: Path
 ) -> None:
     custom_file(tmp_path, text)
@@ -34,7 +34,7 @@ def test_every_verb_that_calls_a_failing_piece_says_where_it_fails(
     assert_one_message(actbench(*verb, "--use", "tent.py", folder=tmp_path), 2, f"actbench: {message}")
 
 
-def test_a_failure_that_is_not_the_pieces_own_is_not_laid_to_its_charge(
+def test_a_failure_that_is_elsewhere_is_not_blamed_on_the_custom_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_arguments: object) -> None:

@@ -163,7 +163,7 @@ def test_how_it_goes_on_is_right_wherever_it_is_typed(folder: Path, monkeypatch:
     assert command[command.index("--results") + 1] == str(folder.parent)
 
 
-def test_whose_pieces_it_takes_to_go_on_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_custom_files_needed_to_continue_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     custom_file(tmp_path)
     custom_file(tmp_path, OWN_EXPERIMENT, "own.yaml")

@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 from actbench.catalogue.datasets import Arrays
-from actbench.catalogue.registry import names
+from actbench.catalogue.lookup import names
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.runs.executors.worker import train_with_torch

@@ -1,4 +1,4 @@
-"""Files with pieces of one's own: one that is what it says, and how to write more of them."""
+"""Files with custom functions: one that is what it says, and how to write more of them."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What the checks answer about the only piece in a file, and beginnings of such files."""
+"""What the checks answer about the only entry in a file, and beginnings of such files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from actbench.checks.admission import examine
 from actbench.checks.check import Check
+from actbench.checks.examination import examine
 from actbench.experiment.choices import parse_choice
 from custom_files import custom_file, entries_of
 

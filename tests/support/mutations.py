@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from actbench.catalogue.registry import Kind, names
+from actbench.catalogue.lookup import names
+from actbench.catalogue.registry import Kind
 from actbench.config.reader import KNOWN_KEYS, SETTING_PATHS
 from actbench.config.source import read_yaml, write_yaml
 from actbench.experiment.definition import SECTIONS

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
-from actbench.catalogue.registry import entries
+from actbench.catalogue.lookup import entries
 from actbench.experiment.records import CLOCK_FIELDS, Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.training.loop import train_stack

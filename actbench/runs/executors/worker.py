@@ -99,7 +99,7 @@ def _main_module_hidden() -> Iterator[None]:
 
 
 def _train_stacks(connection: Connection, train: TrainStack, device: str, custom_files: tuple[CustomFile, ...]) -> None:
-    """Train stacks from the connection until it closes, with the parent's own pieces; Ctrl-C is the parent's."""
+    """Train stacks from the connection until it closes, with the parent's custom functions; Ctrl-C is the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from actbench.catalogue.registry import Entry, default_parameters, entries, find
+from actbench.catalogue.lookup import entries, find
+from actbench.catalogue.registry import Entry, default_parameters
 
 OTHER_PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "leaky_relu": [{"negative_slope": 0.3}],

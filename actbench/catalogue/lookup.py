@@ -1,4 +1,4 @@
-"""Entries from installed packages, found through the entry point group `actbench.catalogue`."""
+"""Entries by kind and name, with those of installed packages (entry point group `actbench.catalogue`)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,41 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from actbench.catalogue.registry import Origin, RegistrationError, adding_from
+from actbench.catalogue.registry import ENTRIES, Entry, Kind, Origin, RegistrationError, adding_from
+from actbench.text import did_you_mean
 
 GROUP = "actbench.catalogue"
 MAX_CAUSE_LENGTH = 300
+
+
+def entries(kind: Kind) -> tuple[Entry, ...]:
+    """All entries of one kind in the order in which they were added, each once; those of installed packages too."""
+    load_installed()
+    return tuple(entry for (k, name), entry in ENTRIES.items() if k == kind and name == entry.name)
+
+
+def names(kind: Kind) -> tuple[str, ...]:
+    """All names and aliases of one kind, those of installed packages included."""
+    load_installed()
+    return tuple(name for k, name in ENTRIES if k == kind)
+
+
+def find(kind: Kind, name: str) -> Entry:
+    """The entry of that name or alias; raises `KeyError` with the nearest names in a sentence."""
+    if (kind, name) not in ENTRIES:
+        broken = load_installed()
+        if (kind, name) not in ENTRIES:
+            causes = "".join(f"; {problem}" for problem in broken)
+            raise KeyError(f"no {kind} is called {name!r}{did_you_mean(name, names(kind))}{causes}")
+    return ENTRIES[kind, name]
+
+
+def find_version(kind: Kind, name: str, checksum: str) -> Entry | None:
+    """The entry that was added under that name from a source with that checksum, if it is loaded."""
+    if (kind, name) not in ENTRIES:
+        load_installed()
+    entry = ENTRIES.get((kind, name))
+    return entry if entry and entry.origin and entry.origin.checksum == checksum else None
 
 
 @cache

@@ -16,7 +16,7 @@ from actbench.experiment.choices import Choice
 
 @dataclass(frozen=True)
 class Examination:
-    """A piece with everything that was asked of it."""
+    """A catalogue entry with the answers to all its checks."""
 
     choice: Choice
     checks: tuple[Check, ...]
@@ -40,8 +40,8 @@ def examine(choice: Choice, *, measures_cost: bool = True) -> Examination:
     return Examination(choice, tuple(checks))
 
 
-def require_admitted(choices: Iterable[Choice]) -> None:
-    """Raise `ConfigurationError` with every refusal where a piece does not pass."""
+def require_passed(choices: Iterable[Choice]) -> None:
+    """Raise `ConfigurationError` with every refusal where a custom function does not pass."""
     examinations = [examine(choice, measures_cost=False) for choice in choices]
     lines = [
         f"{one.choice.entry.place()}: {one.choice.kind} {one.choice} is refused: {check.name}: {check.reason}"

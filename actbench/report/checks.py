@@ -1,10 +1,10 @@
-"""Measured costs of activations as a section and as JSON."""
+"""Checks of catalogue entries, and measured costs of activations, as tables and as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actbench.checks.cost import REFERENCE, SHAPE, THREADS, Cost, median_interval
 from actbench.errors import ConfigurationError
@@ -12,6 +12,42 @@ from actbench.experiment.choices import Choice
 from actbench.render.sections import Section
 from actbench.report.functions import find_functions
 from actbench.report.numbers import ABSENT
+
+if TYPE_CHECKING:
+    from actbench.checks.examination import Examination
+
+
+def examination_sections(examinations: Sequence[Examination]) -> list[Section]:
+    """A table of checks for every entry, with the verdict below."""
+    return [_section(examination) for examination in examinations]
+
+
+def _section(examination: Examination) -> Section:
+    rows = [[check.name, check.outcome, check.reason] for check in examination.checks]
+    refusals = [check.name for check in examination.refusals()]
+    verdict = f"Refused: {', '.join(refusals)}." if refusals else "Passed: an experiment can use it."
+    title = f"{examination.choice.kind} {examination.choice.name} ({examination.choice.entry.place()})"
+    return Section(title, ["check", "result", "reason"], rows, [verdict], prose=(2,))
+
+
+def examination_document(examinations: Sequence[Examination]) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "passed": not any(examination.refusals() for examination in examinations),
+        "entries": [
+            {
+                "kind": examination.choice.kind,
+                "name": examination.choice.name,
+                "checksum": examination.choice.recorded.checksum if examination.choice.recorded else None,
+                "passed": not examination.refusals(),
+                "checks": [
+                    {"check": check.name, "result": check.outcome, "reason": check.reason}
+                    for check in examination.checks
+                ],
+            }
+            for examination in examinations
+        ],
+    }
 
 
 def find_activations(wanted: Sequence[str]) -> list[Choice]:
