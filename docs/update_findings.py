@@ -13,9 +13,9 @@ import yaml
 
 from actbench.analysis.verdicts import Verdict, combine, decide
 from actbench.checks.claims import FUNCTION_CLAIMS
-from actbench.report.claims import about, binomial_interval, claim_cells
+from actbench.report.claims import about, claim_cells
 from actbench.report.request import judge_results
-from actbench.statistics.inference import estimate
+from actbench.statistics.intervals import estimate, exact_binomial_interval
 from actbench.store.results import Results, load_results
 
 ROOT = Path(__file__).parent.parent
@@ -171,7 +171,7 @@ def _batch_lines(results: Sequence[Results]) -> Iterator[str]:
     yield "| output | document | 95 % interval of that | first 64 test images, mean over seeds | 10,000 test images |"
     yield "| --- | --- | --- | --- | --- |"
     for name, hits in (("sigmoid", 39), ("tanh", 46)):
-        low, high = binomial_interval(hits, 64)
+        low, high = exact_binomial_interval(hits, 64)
         batch = next(claim for text, claim in judged.items() if text.startswith(f"One batch of 64: {name}"))
         whole = next(claim for text, claim in judged.items() if re.match(rf"D1\.\d {name} reaches", text))
         cells = [claim_cells(claim) for claim in (batch, whole)]

@@ -12,7 +12,7 @@ from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
-from actbench.statistics.inference import Estimate, estimate
+from actbench.statistics.intervals import Estimate, estimate
 
 MIN_SEEDS = 3
 MAX_WITHOUT_VALUE = 0.2

@@ -16,22 +16,12 @@ from actbench.experiment.definition import Experiment, Values
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
-from actbench.statistics.inference import (
-    ALPHA,
-    MAX_REMEMBERED,
-    Estimate,
-    estimate,
-    holm,
-    predicted_sd,
-    probability_better,
-    probability_better_interval,
-    sign_flip_p,
-    smallest_p,
-    unpaired_difference,
-    unpaired_p,
-    unpaired_probability_better,
-)
+from actbench.statistics.intervals import MAX_REMEMBERED, Estimate, estimate, predicted_sd
+from actbench.statistics.multiple import ALPHA, holm
 from actbench.statistics.power import detectable_difference
+from actbench.statistics.probability_better import probability_better, probability_better_interval
+from actbench.statistics.sign_flip import sign_flip_p, smallest_p
+from actbench.statistics.unpaired import unpaired_difference, unpaired_p, unpaired_probability_better
 
 NOT_JUDGED = "not judged"
 MAX_DENOMINATOR, MAX_UNIT = 1_000_000, 1_000_000_000

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from math import isclose
 from typing import Literal
 
-from actbench.statistics.inference import ALPHA, Estimate, is_equivalent, smallest_p
+from actbench.statistics.intervals import Estimate, is_equivalent
+from actbench.statistics.multiple import ALPHA
+from actbench.statistics.sign_flip import smallest_p
+from actbench.statistics.unpaired import smallest_unpaired_p
 
 TOO_FEW_SEEDS = "too few seeds to tell"
 
@@ -63,7 +65,7 @@ def unpaired_verdict(
     low, high = difference.interval
     if p_holm < ALPHA and not low <= 0 <= high:
         return "better" if (difference.mean > 0) == larger_is_better else "worse"
-    if comparisons * 2 / math.comb(sum(sizes), sizes[0]) > ALPHA:
+    if smallest_unpaired_p(*sizes, comparisons) > ALPHA:
         return TOO_FEW_SEEDS
     return f"no evidence of a difference (could still be up to {_size(max(-low, high), is_share)})"
 

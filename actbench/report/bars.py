@@ -11,7 +11,7 @@ from actbench.report.numbers import value
 
 if TYPE_CHECKING:
     from actbench.analysis.comparison import Comparison
-    from actbench.statistics.inference import Estimate
+    from actbench.statistics.intervals import Estimate
 
 WIDTH = 25
 BESIDE = "95 % interval"

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from actbench.analysis.claims import JudgedClaim, bounds
 from actbench.analysis.verdicts import Verdict
 from actbench.experiment.definition import label_of
-from actbench.lazy import LazyModule
 from actbench.render.sections import Section
 from actbench.report.numbers import interval, value
-from actbench.statistics.inference import CONFIDENCE
-
-if TYPE_CHECKING:
-    from scipy import stats
-else:
-    stats = LazyModule("scipy.stats")
+from actbench.statistics.intervals import exact_binomial_interval
 
 CLAIM_COLUMNS = (
     "claim", "verdict", "metric", "about", "lower", "upper", "n", "without_value", "estimate", "sd", "ci_low",
@@ -95,17 +89,11 @@ def _small_batch_notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
         if name.removeprefix(OF_FIRST).isdigit() and mean is not None and claim.expectation.reference is None:
             images = int(name.removeprefix(OF_FIRST))
             hits = round(mean * images)
-            low, high = binomial_interval(hits, images)
+            low, high = exact_binomial_interval(hits, images)
             yield (
                 f"One run on {images} images, {hits} of them right, leaves an accuracy of {100 * low:.1f} % to "
                 f"{100 * high:.1f} % possible ({label_of(claim.expectation.arm)})."
             )
-
-
-def binomial_interval(hits: int, images: int) -> tuple[float, float]:
-    """Clopper & Pearson's 95 % interval for the accuracy of one network, from one sample of images."""
-    found = stats.binomtest(hits, images).proportion_ci(confidence_level=CONFIDENCE, method="exact")
-    return float(found.low), float(found.high)
 
 
 def claim_rows(claims: Sequence[JudgedClaim]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,8 @@ from actbench.experiment.metrics import CURVES
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, value
 from actbench.report.tuning import tuned_text
-from actbench.statistics.inference import ALPHA, smallest_p
+from actbench.statistics.multiple import ALPHA
+from actbench.statistics.sign_flip import smallest_p
 
 IMPORTANCE = ("arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)", "P(better)")
 PAIR_IMPORTANCE = (0, 1, 3, 7, 5, 6, 2, 4)

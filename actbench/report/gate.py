@@ -11,7 +11,8 @@ from actbench.analysis.samples import MAX_FAILED
 from actbench.errors import ConfigurationError
 from actbench.render.markdown import section_to_markdown
 from actbench.report.contents import comparison_sections
-from actbench.statistics.inference import ALPHA, smallest_p
+from actbench.statistics.multiple import ALPHA
+from actbench.statistics.sign_flip import smallest_p
 from actbench.store.results import Results
 
 DECIDED = ("better", "worse", "equivalent")

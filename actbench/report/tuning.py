@@ -12,7 +12,7 @@ from actbench.plan.plan import Plan
 from actbench.plan.tuning import ArmTuning, Candidate
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, value
-from actbench.statistics.inference import estimate
+from actbench.statistics.intervals import estimate
 
 METRIC = parse_metric("validation_accuracy")
 TUNING_COLUMNS = ("n", "failed", "mean_validation_accuracy", "sd", "chosen", "at_edge")

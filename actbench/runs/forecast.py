@@ -14,7 +14,7 @@ from actbench.plan.plan import PRIMARY_METRIC
 from actbench.plan.shards import Shard
 from actbench.render.sections import Section
 from actbench.runs.estimates import ASSUMED_SPEED, measured_speed, operations
-from actbench.statistics.inference import predicted_sd
+from actbench.statistics.intervals import predicted_sd
 from actbench.statistics.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
 from actbench.store.results import Results
 from actbench.text import clock

@@ -15,7 +15,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import PRIMARY_METRIC, Plan
 from actbench.report.numbers import interval, value
-from actbench.statistics.inference import Estimate, estimate
+from actbench.statistics.intervals import Estimate, estimate
 from actbench.text import clock, visible
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Numbers in, numbers out: exact tests, intervals, corrections for many comparisons, power. Knows no experiment."""

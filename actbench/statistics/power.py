@@ -11,7 +11,8 @@ import math
 from typing import TYPE_CHECKING
 
 from actbench.lazy import LazyModule
-from actbench.statistics.inference import ALPHA, smallest_p
+from actbench.statistics.multiple import ALPHA
+from actbench.statistics.sign_flip import smallest_p
 
 if TYPE_CHECKING:
     from scipy import optimize, special

@@ -16,7 +16,7 @@ from actbench.analysis.claims import JudgedClaim, judge_claims
 from actbench.analysis.verdicts import Verdict, combine, decide
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.statistics.inference import estimate
+from actbench.statistics.intervals import estimate
 from builders import experiment_from, record_of
 
 TESTED = 360

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actbench.statistics.inference import predicted_sd
+from actbench.statistics.intervals import predicted_sd
 from actbench.statistics.power import detectable_difference
 from planted import (
     IMAGES,

@@ -15,7 +15,7 @@ from statsmodels.stats.multitest import multipletests
 
 from actbench.analysis.comparison import compare, question_of
 from actbench.experiment.metrics import parse_metric
-from actbench.statistics.inference import EXACT_UP_TO
+from actbench.statistics.sign_flip import EXACT_UP_TO
 from planted import (
     FIVE_ACTIVATIONS,
     IMAGES,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actbench.statistics.inference import smallest_p
+from actbench.statistics.sign_flip import smallest_p
 from planted import (
     LITTLE,
     MUCH,

@@ -9,7 +9,9 @@ import pytest
 
 from actbench.analysis.verdicts import TOO_FEW_SEEDS, verdict
 from actbench.experiment.definition import MARGIN
-from actbench.statistics.inference import Estimate, estimate, holm, sign_flip_p
+from actbench.statistics.intervals import Estimate, estimate
+from actbench.statistics.multiple import holm
+from actbench.statistics.sign_flip import sign_flip_p
 
 IMAGES = 10_000
 SD_IMAGES = 10.0

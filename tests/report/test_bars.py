@@ -13,7 +13,7 @@ from actbench.render.terminal import _print_section, fitting_columns
 from actbench.report.bars import interval_bar, with_interval_bars
 from actbench.report.contents import comparison_sections
 from actbench.report.request import print_comparison, print_report
-from actbench.statistics.inference import Estimate
+from actbench.statistics.intervals import Estimate
 from actbench.store.results import Results
 from planted import FIVE_ACTIVATIONS, RELU, UNTUNED, asked, five_arms, planted
 

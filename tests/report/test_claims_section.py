@@ -17,9 +17,9 @@ from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import parse_metric
 from actbench.render.markdown import section_to_markdown
-from actbench.report.claims import CLAIM_COLUMNS, binomial_interval, claim_rows, claims_section
+from actbench.report.claims import CLAIM_COLUMNS, claim_rows, claims_section
 from actbench.report.tables import to_csv, write_tables
-from actbench.statistics.inference import Estimate
+from actbench.statistics.intervals import Estimate, exact_binomial_interval
 from planted import planted
 
 RELU: Values = (("model.activation", parse_choice("activation", "relu")),)
@@ -148,12 +148,12 @@ def test_no_single_run_is_spoken_of_where_there_is_none() -> None:
 def test_the_interval_of_a_single_run_is_clopper_and_pearsons(hits: int, images: int) -> None:
     low = stats.beta.ppf(0.025, hits, images - hits + 1) if hits else 0.0
     high = stats.beta.ppf(0.975, hits + 1, images - hits) if hits < images else 1.0
-    assert binomial_interval(hits, images) == pytest.approx((low, high))
+    assert exact_binomial_interval(hits, images) == pytest.approx((low, high))
 
 
 def test_39_of_64_leave_48_to_73_percent_possible() -> None:
-    assert binomial_interval(39, 64) == pytest.approx((0.479, 0.729), abs=5e-4)
-    low, high = binomial_interval(39, 64)
+    assert exact_binomial_interval(39, 64) == pytest.approx((0.479, 0.729), abs=5e-4)
+    low, high = exact_binomial_interval(39, 64)
     assert stats.binomtest(39, 64, low, alternative="greater").pvalue == pytest.approx(0.025)
     assert stats.binomtest(39, 64, high, alternative="less").pvalue == pytest.approx(0.025)
 

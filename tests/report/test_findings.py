@@ -13,7 +13,7 @@ from actbench.analysis.verdicts import combine
 from actbench.config.reader import load_experiment
 from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.metrics import parse_metric
-from actbench.report.claims import binomial_interval
+from actbench.statistics.intervals import exact_binomial_interval
 from actbench.store.results import load_results
 from places import ROOT
 from update_findings import CLAIM_ID, findings, folders
@@ -87,6 +87,6 @@ def test_the_documents_network_has_26_parameters() -> None:
 
 
 def test_64_images_could_not_have_told_the_two_output_functions_apart() -> None:
-    low, high = binomial_interval(39, 64)
+    low, high = exact_binomial_interval(39, 64)
     assert low < 46 / 64 < high
     assert "39/64 = 60.94 % | 47.9 to 72.9 %" in PAGE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import Values
 from actbench.lazy import LazyModule
-from actbench.statistics.inference import CONFIDENCE, t_quantile
+from actbench.statistics.intervals import CONFIDENCE, t_quantile
 from actbench.store.results import Results
 
 if TYPE_CHECKING:

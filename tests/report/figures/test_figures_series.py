@@ -9,7 +9,7 @@ import pytest
 
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.report.figures.series import arm_series, reference_of, thinned_epochs
-from actbench.statistics.inference import estimate
+from actbench.statistics.intervals import estimate
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, results_from
 

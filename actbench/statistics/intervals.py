@@ -1,0 +1,96 @@
+"""Intervals: Student's t for a mean, equivalence, Wilson's and the exact one for a proportion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from actbench.lazy import LazyModule
+from actbench.statistics.multiple import ALPHA
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy import special
+else:
+    np, special = LazyModule("numpy"), LazyModule("scipy.special")  # scipy.stats takes half a second to import
+
+CONFIDENCE = 0.95
+MAX_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds with its standard deviation (n - 1) and Student t interval; None where n is too small."""
+
+    n: int
+    mean: float | None
+    sd: float | None
+    interval: tuple[float, float] | None
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Mean, standard deviation and 95 % interval mean +- t(n - 1) sd / sqrt(n) (Student 1908).
+
+    One value has a mean only; equal values have exactly their mean and a standard deviation of exactly 0.
+    """
+    if not values:
+        return Estimate(0, None, None, None)
+    array = np.asarray(values, dtype=float)
+    are_equal = bool((array == array[0]).all())
+    mean = float(array[0]) if are_equal else float(array.mean())
+    if len(array) < 2:
+        return Estimate(1, mean, None, None)
+    sd = 0.0 if are_equal else float(array.std(ddof=1))
+    return Estimate(len(array), mean, sd, t_interval(mean, sd / math.sqrt(len(array)), len(array) - 1, CONFIDENCE))
+
+
+def is_equivalent(differences: Sequence[float], margin: float) -> bool:
+    """Two one-sided t tests at 5 % (Schuirmann 1987): the 90 % interval of the mean lies inside (-margin, margin)."""
+    over_seeds = estimate(differences)
+    if over_seeds.mean is None or over_seeds.sd is None:
+        return False
+    standard_error = over_seeds.sd / math.sqrt(over_seeds.n)
+    low, high = t_interval(over_seeds.mean, standard_error, over_seeds.n - 1, 1 - 2 * ALPHA)
+    return -margin < low and high < margin
+
+
+def t_interval(mean: float, standard_error: float, freedom: float, confidence: float) -> tuple[float, float]:
+    """Mean +- t(freedom) * standard_error, which holds the true mean with this confidence."""
+    half_width = t_quantile((1 + confidence) / 2, freedom) * standard_error
+    return mean - half_width, mean + half_width
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def t_quantile(probability: float, freedom: float) -> float:
+    """The value that Student's t with these degrees of freedom stays below with this probability."""
+    return float(special.stdtrit(freedom, probability))
+
+
+def wilson_interval(successes: float, trials: int) -> tuple[float, float]:
+    """95 % interval of a proportion p = successes / trials >= 0 of at least one trial (Wilson 1927).
+
+    All shares q with |p - q| <= z sqrt(q (1 - q) / n), that is (p + z**2 / 2n +- z sqrt(p (1 - p) / n + z**2 / 4n**2))
+    / (1 + z**2 / n). It has a width where every trial succeeds too, and successes may be halves, as ties are.
+    """
+    z = float(special.ndtri((1 + CONFIDENCE) / 2))
+    share = successes / trials
+    centre, shrink = share + z**2 / (2 * trials), 1 + z**2 / trials
+    half_width = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    low, high = (centre - half_width) / shrink, (centre + half_width) / shrink
+    return (0.0 if successes == 0 else low), (1.0 if successes == trials else high)
+
+
+def exact_binomial_interval(successes: int, trials: int) -> tuple[float, float]:
+    """95 % interval of a proportion whose ends each tail of the binomial leaves 2.5 % (Clopper & Pearson 1934)."""
+    tail = (1 - CONFIDENCE) / 2
+    low = special.betaincinv(successes, trials - successes + 1, tail) if successes else 0.0
+    high = special.betaincinv(successes + 1, trials - successes, 1 - tail) if successes < trials else 1.0
+    return float(low), float(high)
+
+
+def predicted_sd(accuracy: float, images: int) -> float:
+    """The sd between seeds that a finite test set alone causes: sqrt(error / (2 images)) (Jordan, arXiv 2304.01910)."""
+    return math.sqrt(max(0.0, 1 - accuracy) / (2 * images))
