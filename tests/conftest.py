@@ -19,6 +19,11 @@ torch.set_num_threads(1)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of hundreds of processes would compile the program anew
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes the golden files anew."""
+    parser.addoption("--rewrite-golden", action="store_true", help="write the files under tests/golden anew")
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from visiting thousands of tests again and again: a second each time."""
     gc.collect()
@@ -31,6 +36,12 @@ def _libraries_probed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(doctor, "probe_imports", functools.cache(doctor.probe_imports))
         yield
+
+
+@pytest.fixture(scope="session")
+def is_golden_rewritten(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are written instead of compared."""
+    return bool(request.config.getoption("--rewrite-golden"))
 
 
 @pytest.fixture(scope="session")

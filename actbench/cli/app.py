@@ -247,7 +247,7 @@ def _run_words(words: list[str]) -> None:
     if COMPLETION_VARIABLE not in os.environ and is_training(arguments):
         say(f"actbench {__version__}: {shlex.join(arguments)}")
     try:
-        group(arguments)
+        group(arguments, prog_name="actbench")
     finally:
         sys.stdout.flush()
 
