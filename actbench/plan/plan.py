@@ -48,12 +48,18 @@ class Plan:
 
 
 def make_plan(
-    experiment: Experiment, records: Mapping[str, TrialRecord] | None = None, shard: Shard | None = None
+    experiment: Experiment,
+    records: Mapping[str, TrialRecord] | None = None,
+    shard: Shard | None = None,
+    training_code: int | None = None,
 ) -> Plan:
-    """All trials of the experiment that are known, given the records of those that tuning has finished."""
+    """All trials of the experiment that are known, given the records of those that tuning has finished.
+
+    `training_code` is the version of the code whose trials are meant; None for this one.
+    """
     arms = tuple(experiment.arms())
     is_timed = any(parse_metric(expectation.metric).is_timed for expectation in experiment.expectations)
-    tunings = tuple(tune_arm(experiment, arm, records or {}) for arm in arms) if experiment.tune else ()
+    tunings = tuple(tune_arm(experiment, arm, records or {}, training_code) for arm in arms) if experiment.tune else ()
     if not all(tuning.is_settled() for tuning in tunings):
         return Plan(tuple((arm, ()) for arm in arms), tunings, is_timed, shard)
     if tunings:
@@ -61,7 +67,10 @@ def make_plan(
             replace(arm, settings=with_values(arm.settings, tuning.chosen or ()), tuned=tuning.chosen or ())
             for arm, tuning in zip(arms, tunings, strict=True)
         )
-    final = tuple((arm, tuple(make_trial(arm.settings, seed) for seed in experiment.seeds)) for arm in arms)
+    final = tuple(
+        (arm, tuple(make_trial(arm.settings, seed, "final", training_code) for seed in experiment.seeds))
+        for arm in arms
+    )
     return Plan(final, tunings, is_timed, shard)
 
 

@@ -8,17 +8,22 @@ from functools import lru_cache
 from typing import Any
 
 from actbench.catalogue.recorded import FROM
+from actbench.experiment import records
 from actbench.experiment.choices import Choice
 from actbench.experiment.layers import Layer, resolve_layers
-from actbench.experiment.records import TRAINING_CODE_VERSION, Phase, Trial
+from actbench.experiment.records import Phase, Trial
 from actbench.experiment.settings import DataSettings, TrialSettings
 
 MAX_REMEMBERED = 4096
 
 
-def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final") -> Trial:
-    """A trial with the id that its settings, phase and seed, the data and the training code determine."""
-    text = f'{{"phase":"{phase}","seed":{seed},"settings":{_text(settings)},"training_code":{TRAINING_CODE_VERSION}}}'
+def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final", training_code: int | None = None) -> Trial:
+    """A trial with the id that its settings, phase and seed, the data and the training code determine.
+
+    `training_code` is the version of the code that trains or has trained it; None for this one.
+    """
+    version = records.TRAINING_CODE_VERSION if training_code is None else training_code
+    text = f'{{"phase":"{phase}","seed":{seed},"settings":{_text(settings)},"training_code":{version}}}'
     return Trial(hashlib.sha256(text.encode()).hexdigest()[:16], phase, seed, settings)
 
 

@@ -46,7 +46,9 @@ class ArmTuning:
         return tuple(trial for candidate in self.candidates for trial in candidate.trials)
 
 
-def tune_arm(experiment: Experiment, arm: Arm, records: Mapping[str, TrialRecord]) -> ArmTuning:
+def tune_arm(
+    experiment: Experiment, arm: Arm, records: Mapping[str, TrialRecord], training_code: int | None = None
+) -> ArmTuning:
     """What the records say about an arm's nuisance settings, or which trials it still takes to say it.
 
     All candidates are tried with the same tuning seeds, which are other seeds than the final ones, for the full number
@@ -58,7 +60,7 @@ def tune_arm(experiment: Experiment, arm: Arm, records: Mapping[str, TrialRecord
     extensions = dict.fromkeys(grids, 0)
     while True:
         candidates = tuple(
-            Candidate(values, _tuning_trials(experiment, arm, values))
+            Candidate(values, _tuning_trials(experiment, arm, values, training_code))
             for values in (tuple(zip(grids, chosen, strict=True)) for chosen in itertools.product(*grids.values()))
         )
         if any(trial.id not in records for candidate in candidates for trial in candidate.trials):
@@ -85,9 +87,9 @@ def rank(candidate: Candidate, records: Mapping[str, TrialRecord]) -> tuple[int,
     return sum(record.outcome != "done" for record in found), -right
 
 
-def _tuning_trials(experiment: Experiment, arm: Arm, values: Values) -> tuple[Trial, ...]:
+def _tuning_trials(experiment: Experiment, arm: Arm, values: Values, training_code: int | None) -> tuple[Trial, ...]:
     settings = with_values(arm.settings, values)
-    return tuple(make_trial(settings, seed, "tune") for seed in range(experiment.tuning_seeds))
+    return tuple(make_trial(settings, seed, "tune", training_code) for seed in range(experiment.tuning_seeds))
 
 
 def in_order(values: Sequence[Any]) -> tuple[Any, ...]:

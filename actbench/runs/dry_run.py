@@ -18,7 +18,7 @@ from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
 from actbench.runs.estimates import journal_bytes, speed_here, training_seconds, worker_bytes
 from actbench.store import folder as store
-from actbench.store.results import known_trials, result_folder
+from actbench.store.results import known_trials, other_training_code, result_folder
 from actbench.text import clock
 
 
@@ -181,6 +181,8 @@ def _notes(to_do: ToDo) -> Iterator[str]:
         f"{to_do.planned} trials, {to_do.done} done, {to_do.planned - to_do.done} to do ({to_do.epochs:,} epochs) "
         f"-> {to_do.folder}"
     )
+    if notice := other_training_code(to_do.folder):
+        yield notice
     if to_do.may_grow:
         yield "Tuning an arm takes more trials where its best value is the outermost of the grid."
     if to_do.waits_for_others():

@@ -17,7 +17,7 @@ from typing import Any
 import actbench
 from actbench.catalogue.datasets import Dataset
 from actbench.errors import UnusableEnvironmentError
-from actbench.experiment.records import TRAINING_CODE_VERSION
+from actbench.experiment import records
 from actbench.runs.options import DeviceOption
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn")
@@ -78,7 +78,7 @@ def describe_environment(
     """The record that is kept beside the results, of this machine or another; its `id` is in every trial's line."""
     described: dict[str, Any] = {
         "actbench": actbench.__version__,
-        "training_code": TRAINING_CODE_VERSION,
+        "training_code": records.TRAINING_CODE_VERSION,
         "commit": _commit(),
         **(machine or describe_machine()),
         "device": device,

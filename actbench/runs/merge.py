@@ -19,7 +19,7 @@ from actbench.store import folder as store
 from actbench.store.files import append_lines, write_atomically
 from actbench.store.journal import Damage, checksum_of
 from actbench.store.lock import locked
-from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment
+from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment, training_code_of
 
 MAX_DIFFERENCES_SHOWN = 5
 MAX_VALUE_LENGTH = 60
@@ -134,9 +134,9 @@ def _shown(values: dict[str, Any], path: str) -> str:
 
 
 def _write_environments(target: Path, everything: Sequence[Results]) -> None:
-    """Every environment of the folders once, in an order of their own, so that merging in another gives the same."""
+    """Every environment of the folders once, sorted so that any order of merging gives the same: newest code last."""
     by_id = {key: one for results in everything for key, one in results.environments.items()}
-    for _, environment in sorted(by_id.items()):
+    for _, environment in sorted(by_id.items(), key=lambda item: (training_code_of(item[1]) or 0, item[0])):
         store.write_environment(target, environment)
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
+from actbench.experiment import records
 from actbench.experiment.definition import Experiment, experiment_to_yaml
-from actbench.experiment.records import TRAINING_CODE_VERSION, Trial
+from actbench.experiment.records import Trial
 from actbench.plan.plan import Plan, make_plan, plan_to_json
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.report.tables import write_tables
@@ -31,7 +32,7 @@ from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState
 from actbench.store import folder as store
 from actbench.store.lock import locked
-from actbench.store.results import Results, known_trials, load_results, result_folder
+from actbench.store.results import Results, known_trials, load_results, other_training_code, result_folder
 from actbench.version import __version__
 
 
@@ -143,6 +144,9 @@ def _begin(
         _take_tuning_over(result_folder(options.results, experiment), folder, plan)
     log = RunLog(folder, lambda text, detail: say(text) if detail <= options.verbosity else None)
     keep = partial(_keep_environment, folder, experiment.settings.data.facts(), place.device, place.workers)
+    if notice := other_training_code(folder):
+        say(notice)
+        keep(None)  # from now on the folder is read as this training code's
     state = initial_state(experiment, plan, known)
     return RunProgress(folder, "", place.device, state, time.monotonic(), show, known, log, keep, uninterrupted)
 
@@ -151,7 +155,7 @@ def _settings_text(progress: RunProgress, workers: int, options: RunOptions) -> 
     """What a run begins with, for its log."""
     state = progress.state
     return (
-        f"actbench {__version__}, training code {TRAINING_CODE_VERSION}, environment {progress.environment}, "
+        f"actbench {__version__}, training code {records.TRAINING_CODE_VERSION}, environment {progress.environment}, "
         f"{progress.device}, {workers} worker{'s' * (workers > 1)}; {state.total} trials, {state.done} of them done"
         + (f"; {options.asked}" if options.asked else "")
     )

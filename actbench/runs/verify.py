@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from actbench.errors import ExpectedError
-from actbench.experiment.records import TRAINING_CODE_VERSION, TrialRecord
+from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import count_trials, plan_to_json
 from actbench.plan.shards import shard_of
 from actbench.plan.trials import make_trial
@@ -20,7 +20,7 @@ from actbench.store import folder as store
 from actbench.store.files import require_regular_file
 from actbench.store.journal import Damage
 from actbench.store.lock import leftovers
-from actbench.store.results import Results, load_results, share_of
+from actbench.store.results import Results, latest_training_code, load_results, share_of, training_code_of
 
 State = Literal["ok", "note", "missing", "damaged"]
 
@@ -73,7 +73,8 @@ def verify_folder(folder: Path) -> list[Finding]:
 
 
 def _read_lines(folder: Path) -> _Lines:
-    lines = _Lines()
+    lines, environments = _Lines(), store.environments_by_id(folder)
+    latest = latest_training_code(environments)
     for number, _, content in store.read_lines(folder):
         if isinstance(content, Damage):
             lines.damaged += 1
@@ -81,7 +82,8 @@ def _read_lines(folder: Path) -> _Lines:
                 lines.first_damaged.append(Finding(store.JOURNAL, "damaged", content.reason, number))
         else:
             lines.whole += 1
-            if make_trial(content.settings, content.seed, content.phase).id != content.trial:
+            training_code = training_code_of(environments.get(content.environment)) or latest
+            if make_trial(content.settings, content.seed, content.phase, training_code).id != content.trial:
                 lines.foreign.append((number, content.trial))
     return lines
 
@@ -187,9 +189,9 @@ def _present_trials(results: Results) -> Finding:
 
 def _other_versions(records: Sequence[TrialRecord], results: Results) -> str:
     """Which other versions of the training code have given these trials, since that makes them other trials."""
-    named = {results.environments.get(record.environment, {}).get("training_code") for record in records}
-    others = sorted(str(version) for version in named - {None, TRAINING_CODE_VERSION})
-    return f" (trained by training code {', '.join(others)}; this is {TRAINING_CODE_VERSION})" if others else ""
+    named = {training_code_of(results.environments.get(record.environment)) for record in records}
+    others = sorted(str(version) for version in named - {None, results.training_code})
+    return f" (trained by training code {', '.join(others)}; these are of {results.training_code})" if others else ""
 
 
 def _tables(results: Results) -> Iterator[Finding]:

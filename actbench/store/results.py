@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from actbench.config.reader import load_experiment
+from actbench.experiment import records
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Outcome, TrialRecord
 from actbench.plan.plan import Plan, count_trials, finished, finished_for_shard, make_plan
@@ -33,6 +35,11 @@ class Results:
     test_reads: int
 
     environments: dict[str, dict[str, Any]]
+
+    @property
+    def training_code(self) -> int:
+        """The version of the training code whose trials these are."""
+        return latest_training_code(self.environments)
 
     def outcomes(self) -> Counter[Outcome]:
         """How many trials of the experiment have which outcome; the folder may hold those of earlier versions too."""
@@ -73,7 +80,30 @@ def share_of(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
     if shard is None:
         return results.plan, finished(results.records)
     known = finished_for_shard(results.records, store.read_journal(result_folder(folder.parent, experiment)).records)
-    return make_plan(experiment, known, shard), known
+    return make_plan(experiment, known, shard, results.training_code), known
+
+
+def training_code_of(environment: Mapping[str, Any] | None) -> int | None:
+    """The version of the training code that an environment record names; None where it names none."""
+    version = (environment or {}).get("training_code")
+    return version if isinstance(version, int) and not isinstance(version, bool) else None
+
+
+def latest_training_code(environments: Mapping[str, dict[str, Any]]) -> int:
+    """The version that the latest of a folder's environment records names, or else this one's."""
+    version = training_code_of(next(iter(environments.values()), None))
+    return records.TRAINING_CODE_VERSION if version is None else version
+
+
+def other_training_code(folder: Path) -> str:
+    """A sentence about a folder that holds trials of another training code than this one's; else empty."""
+    version, this = latest_training_code(store.environments_by_id(folder)), records.TRAINING_CODE_VERSION
+    if version == this:
+        return ""
+    return (
+        f"{folder} was trained by training code {version}, and this is {this}, which gives other numbers: "
+        "earlier trials stay in the journal, but only new ones count."
+    )
 
 
 def is_result_folder(path: Path) -> bool:
@@ -90,18 +120,20 @@ def recorded_experiment(folder: Path) -> Experiment:
 def load_results(folder: Path | None, root: Path, journal: store.Journal | None = None) -> Results:
     """Read a result folder, or the latest under `root`; its journal only if it has changed since `journal` was read.
 
+    Its trials are those of the training code that its latest environment names, so that a newer one leaves them valid.
     Raises `ConfigurationError` where there is none, and `UnusableEnvironmentError` where it cannot be read.
     """
     found = store.require_result_folder(folder) if folder else store.latest_folder(root)
     experiment = recorded_experiment(found)
     journal = store.read_journal(found, journal)
+    environments = store.environments_by_id(found)
     return Results(
         folder=found,
         experiment=experiment,
-        plan=make_plan(experiment, journal.records),
+        plan=make_plan(experiment, journal.records, training_code=latest_training_code(environments)),
         records=journal.records,
         damaged_lines=journal.damaged_lines,
         frozen=store.read_plan(found),
         test_reads=journal.test_reads,
-        environments=store.environments_by_id(found),
+        environments=environments,
     )

@@ -13,7 +13,6 @@ import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
-from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack
 from actbench.runs.verify import is_whole, verify_folder
@@ -236,17 +235,6 @@ def test_notes_are_nothing_that_has_to_be_mended(experiment: Experiment, tmp_pat
         (store.DAMAGED, "lines of the journal that earlier runs have set aside; nothing reads it"),
     ]
     assert is_whole(verify_folder(folder))
-
-
-def test_trials_of_another_training_code_are_said_to_be_that(folder: Path) -> None:
-    environment = store.read_environment(folder)
-    (folder / store.ENVIRONMENT).write_text(json.dumps(environment | {"training_code": 99}))
-    record = next(iter(store.read_journal(folder).records.values()))
-    write_lines(folder, *lines_of(folder), sealed(body_of(record, {"trial": "0123456789abcdef"})))
-    assert notes(folder) == [
-        ("trials", "1 trial of the journal not of this experiment as it is now (trained by training code 99; this is "
-         f"{TRAINING_CODE_VERSION})"),
-    ]  # fmt: skip
 
 
 def test_trials_of_an_environment_that_is_not_listed_are_noted(folder: Path) -> None:

@@ -17,7 +17,7 @@ import actbench
 from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
-from actbench.experiment.records import TRAINING_CODE_VERSION
+from actbench.experiment import records
 from actbench.plan.stacks import Stack
 from actbench.runs.environment import available_cores, describe_machine, require_bf16
 from actbench.runs.executors.local import (
@@ -42,7 +42,7 @@ SAME_EVERYWHERE = (*PROGRAM, "torch", "numpy")
 
 def describe_node() -> dict[str, Any]:
     """What trains here: versions of actbench and what it trains with, system and processor."""
-    return {"actbench": actbench.__version__, "training_code": TRAINING_CODE_VERSION, **describe_machine()}
+    return {"actbench": actbench.__version__, "training_code": records.TRAINING_CODE_VERSION, **describe_machine()}
 
 
 _node_of_this_worker = functools.cache(describe_node)
