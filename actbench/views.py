@@ -16,8 +16,8 @@ from actbench.render.terminal import section_lines
 from actbench.report import tables
 from actbench.report.claims import claims_section
 from actbench.report.contents import comparison_sections
-from actbench.report.frames import to_frame
 from actbench.report.request import Request, answer, comparison_document, judge_results, with_bars
+from actbench.store import tables as record_tables
 from actbench.store.results import Results
 from actbench.text import visible
 
@@ -38,13 +38,12 @@ class ComparisonView:
     @cached_property
     def table(self) -> pandas.DataFrame:
         """One row for each arm: mean, interval, paired difference, exact p and verdict."""
-        paths = [path for row in self._comparison.rows for path, _ in row.sample.values]
-        return to_frame(tables.arms_table(self._comparison), settings=list(dict.fromkeys(paths)))
+        return tables.arms_table(self._comparison).to_frame()
 
     @cached_property
     def pairs(self) -> pandas.DataFrame:
         """One row for each pair of arms; empty unless `all_pairs` was asked for."""
-        return to_frame(tables.pairs_table(self._comparison))
+        return tables.pairs_table(self._comparison).to_frame()
 
     @property
     def notes(self) -> list[str]:
@@ -80,27 +79,27 @@ class ResultFolder:
     @cached_property
     def trials(self) -> pandas.DataFrame:
         """One row for each trial: `trials.csv`."""
-        return to_frame(tables.trials_table(self.results), settings=tables.varied_settings(self.results))
+        return record_tables.trials_table(self.results).to_frame()
 
     @cached_property
     def epochs(self) -> pandas.DataFrame:
         """One row for each trial and epoch: `epochs.csv`."""
-        return to_frame(tables.epochs_table(self.results))
+        return record_tables.epochs_table(self.results).to_frame()
 
     @cached_property
     def layers(self) -> pandas.DataFrame:
         """One row for each trial, probed epoch and layer: `layers.csv`."""
-        return to_frame(tables.layers_table(self.results))
+        return record_tables.layers_table(self.results).to_frame()
 
     @cached_property
     def tuning(self) -> pandas.DataFrame:
         """One row for each arm and each value that tuning tried: `tuning.csv`; empty where nothing is tuned."""
-        return to_frame(tables.tuning_table(self.results), settings=tables.varied_settings(self.results))
+        return tables.tuning_table(self.results).to_frame()
 
     @cached_property
     def claims(self) -> pandas.DataFrame:
         """One row for each claim with its verdict: `claims.csv`; empty where the experiment makes none."""
-        return to_frame(tables.claims_table(self.results))
+        return tables.claims_table(self.results).to_frame()
 
     @property
     def table(self) -> pandas.DataFrame:

@@ -15,6 +15,7 @@ Outcome = Literal["done", "diverged", "failed"]
 SCHEMA = 1
 TRAINING_CODE_VERSION = 2
 CLOCK_FIELDS = ("wall_seconds", "epoch_seconds")
+NOT_FINITE = "the loss was no longer finite"  # why a trial diverged, in records without a cause
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from actbench.experiment.choices import custom_choices
-from actbench.experiment.definition import Arm, Experiment, values_to_yaml, with_values
+from actbench.experiment.definition import Arm, Experiment, Values, values_to_yaml, with_values
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import SCHEMA, Trial, TrialRecord
 from actbench.plan.shards import Shard
@@ -41,6 +41,14 @@ class Plan:
         tuned = (trial for tuning in tunings for trial in tuning.trials())
         final = list({trial.id: trial for _, trials in self.arms for trial in trials}.values())
         return {trial.id: trial for trial in (*tuned, *(self.shard.share(final) if self.shard else final))}
+
+    def trials_by_arm(self) -> Iterator[tuple[Arm, Values, Trial]]:
+        """Every trial with its arm and the values of its tuned settings, those of the tuning first."""
+        for tuning in self.tunings:
+            for candidate in tuning.candidates:
+                yield from ((tuning.arm, candidate.values, trial) for trial in candidate.trials)
+        for arm, trials in self.arms:
+            yield from ((arm, arm.tuned, trial) for trial in trials)
 
     def missing(self, known: Container[str]) -> list[Trial]:
         """The trials that nobody has trained, given the ids of those that somebody has."""

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from actbench.analysis.samples import is_collapsed
 from actbench.experiment.definition import Arm
-from actbench.experiment.records import Trial, TrialRecord
+from actbench.experiment.records import NOT_FINITE, Trial, TrialRecord
 from actbench.plan.plan import Plan
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
-from actbench.report.tables import all_trials
 from actbench.report.tuning import tuned_text
 
-DIVERGED = "the loss was no longer finite"
 COLLAPSED = "predicts one class for every test image"
 
 
@@ -32,7 +30,7 @@ def failures_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section 
 
 
 def _rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[list[str]]:
-    for arm, tuned, trial in all_trials(plan):
+    for arm, tuned, trial in plan.trials_by_arm():
         record = records.get(trial.id)
         if record is not None and (found := _trouble(record)) is not None:
             yield [*_named(arm, trial), tuned_text(tuned) if tuned else ABSENT, *found]
@@ -45,7 +43,7 @@ def _named(arm: Arm, trial: Trial) -> list[str]:
 def _trouble(record: TrialRecord) -> tuple[str, str, str] | None:
     """What happened, in which epoch, and why."""
     if record.outcome == "diverged":
-        return "diverged", str(record.diverged_epoch or ABSENT), record.cause or DIVERGED
+        return "diverged", str(record.diverged_epoch or ABSENT), record.cause or NOT_FINITE
     if record.outcome == "failed":
         return "failed", ABSENT, record.cause or "not recorded"
     return ("collapsed", ABSENT, COLLAPSED) if is_collapsed(record) else None

@@ -25,7 +25,7 @@ from actbench.report.caveats import caveats
 from actbench.report.claims import claims_section
 from actbench.report.comparison import comparison_to_json
 from actbench.report.contents import comparison_sections, report_sections
-from actbench.report.tables import arms_table, to_csv
+from actbench.report.tables import arms_table
 from actbench.store.results import Results, is_result_folder, load_results
 from actbench.text import did_you_mean
 
@@ -178,7 +178,7 @@ def print_comparison(comparison: Comparison, results: Sequence[Results], format:
     if format == "json":
         print_document(comparison_document(comparison, results))
     elif format == "csv":
-        sys.stdout.write(to_csv(*arms_table(comparison)))
+        sys.stdout.write(arms_table(comparison).to_csv())
     elif format == "markdown":
         sys.stdout.write("\n".join(section_to_markdown(section, heading=None) for section in sections))
     elif format == "latex":

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from actbench.experiment.records import Trial, TrialRecord
+from actbench.experiment.records import NOT_FINITE, Trial, TrialRecord
 from actbench.plan.plan import Plan
-from actbench.report.failures import DIVERGED
-from actbench.report.tables import all_trials
 from actbench.store.files import append_lines, replace_file, require_regular_file
 from actbench.text import listed, visible
 
@@ -112,7 +110,7 @@ ArmNames = Mapping[str, str]
 def arm_names(plan: Plan) -> dict[str, str]:
     """The arm of each trial by the trial's id; one that several arms share is named for the first."""
     names: dict[str, str] = {}
-    for arm, _, trial in all_trials(plan):
+    for arm, _, trial in plan.trials_by_arm():
         names.setdefault(trial.id, arm.label())
     return names
 
@@ -138,6 +136,6 @@ def finished_texts(
     for record in records:
         who = f"{names.get(record.trial, record.trial)}, {record.phase}, seed {record.seed}"
         if record.outcome == "diverged":
-            yield f"diverged in epoch {record.diverged_epoch}: {who}: {record.cause or DIVERGED}", 1
+            yield f"diverged in epoch {record.diverged_epoch}: {who}: {record.cause or NOT_FINITE}", 1
         elif record.outcome == "failed":
             yield f"failed: {who}: {record.cause}", 0

@@ -19,8 +19,8 @@ from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
 from actbench.report.page import page
 from actbench.report.request import print_claims
-from actbench.report.tables import to_csv
 from actbench.store.results import Results
+from actbench.store.tables import Table
 from actbench.text import listed, visible
 from hostile import HOSTILE
 from pages import problems, read
@@ -105,7 +105,7 @@ def test_a_terminal_is_not_steered(text: str, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_spreadsheet_computes_nothing_and_pandas_reads_the_text(text: str) -> None:
     row = {"claim": text, "n": -3, "mean": -0.5, "lr": "-0.5", "none": None}
-    written = to_csv([row], list(row))
+    written = Table(list(row), [row]).to_csv()
     ((claim, *numbers),) = list(csv.reader(io.StringIO(written)))[1:]
     assert not claim.lstrip().startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))
     assert claim.removeprefix("'") == visible(text)

@@ -18,8 +18,9 @@ from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import parse_metric
 from actbench.render.markdown import section_to_markdown
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows, claims_section
-from actbench.report.tables import to_csv, write_tables
+from actbench.report.tables import write_tables
 from actbench.statistics.intervals import Estimate, exact_binomial_interval
+from actbench.store.tables import Table
 from planted import planted
 
 RELU: Values = (("model.activation", parse_choice("activation", "relu")),)
@@ -173,7 +174,7 @@ def test_a_row_for_programs_holds_fractions_and_leaves_empty_what_is_not_there()
     }  # fmt: skip
     assert (unjudged["lower"], unjudged["upper"], unjudged["reason"]) == (0.25, None, "3 of 3 seeds have no value")
     assert {unjudged[name] for name in ("estimate", "sd", "ci_low", "ci_high")} == {None}
-    header, row, _ = to_csv([judged, unjudged], CLAIM_COLUMNS).splitlines()
+    header, row, _ = Table(CLAIM_COLUMNS, [judged, unjudged]).to_csv().splitlines()
     assert header == ",".join(judged)
     assert (
         row == "A claim,supported,test_accuracy,test_accuracy of mish minus relu,0.0,,10,0,0.9795,0.001,0.9788,0.9803,"

@@ -12,12 +12,11 @@ import pytest
 
 from actbench.analysis.comparison import Comparison
 from actbench.report.comparison import (
-    comparison_columns,
     comparison_rows,
     comparison_to_json,
 )
 from actbench.report.request import print_comparison
-from actbench.report.tables import to_csv
+from actbench.report.tables import arms_table
 from planted import (
     FIVE_ACTIVATIONS,
     MUCH,
@@ -49,7 +48,7 @@ def five(tmp_path: Path) -> Comparison:
 
 
 def test_csv_has_one_row_for_each_arm_and_pandas_reads_it(five: Comparison) -> None:
-    table = pandas.read_csv(io.StringIO(to_csv(comparison_rows(five), comparison_columns(five))))
+    table = pandas.read_csv(io.StringIO(arms_table(five).to_csv()))
     assert list(table["arm"]) == list(table["model.activation"]) == list(five_arms())
     assert list(table["tuned"]) == [0.003] * 5
     assert list(table["mean"]) == pytest.approx([sum(counts) / 10 / 10_000 for counts in five_arms().values()])

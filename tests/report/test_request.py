@@ -10,9 +10,9 @@ import pandas
 import pytest
 
 from actbench.errors import ConfigurationError
-from actbench.report.comparison import comparison_columns, comparison_notes, comparison_rows, comparison_to_json
+from actbench.report.comparison import comparison_notes, comparison_to_json
 from actbench.report.request import Request, answer, load_folders
-from actbench.report.tables import to_csv
+from actbench.report.tables import arms_table
 from planted import LITTLE, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, contrast_of, planted, verdicts
 
 COUNTS = {"relu": RELU, "tanh": above(RELU, MUCH)}
@@ -207,7 +207,7 @@ def test_a_baseline_is_a_folder_where_there_is_one_and_else_an_arm(
 def test_programs_get_the_folder_of_every_arm_and_the_factors_of_all(tmp_path: Path) -> None:
     one, other = planted(tmp_path / "one", COUNTS, UNTUNED), planted(tmp_path / "other", BY_ARM, FACTORS)
     comparison = asked([one, other])
-    table = pandas.read_csv(io.StringIO(to_csv(comparison_rows(comparison), comparison_columns(comparison))))
+    table = pandas.read_csv(io.StringIO(arms_table(comparison).to_csv()))
     assert list(table.columns[:3]) == ["arm", "model.activation", "train.batch_size"]
     assert len(table) == 6
     assert table["train.batch_size"].isna().sum() == 2

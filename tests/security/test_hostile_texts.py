@@ -15,8 +15,8 @@ import pytest
 
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
-from actbench.report.tables import to_csv
 from actbench.store import folder as store
+from actbench.store.tables import Table
 from actbench.text import say, visible
 from builders import experiment_from, record_of
 from hostile import HOSTILE
@@ -113,12 +113,12 @@ def assert_no_formula(text: str) -> None:
     "=", "--1", "1;2", "-1e", "0x1", "+1 234", "-inf", "nan",
 ])  # fmt: skip
 def test_no_cell_of_a_table_is_a_formula_whichever_sign_separates_cells(text: str) -> None:
-    assert_no_formula(to_csv([{"cell": text}], ["cell"]))
+    assert_no_formula(Table(["cell"], [{"cell": text}]).to_csv())
 
 
 @pytest.mark.parametrize("number", ["-1", "+1", "-0.5", "-.5", "+1e-3", "-1E+10", "0", "5."])
 def test_numbers_stay_numbers_in_a_table(number: str) -> None:
-    table = pandas.read_csv(io.StringIO(to_csv([{"cell": number}], ["cell"])))
+    table = pandas.read_csv(io.StringIO(Table(["cell"], [{"cell": number}]).to_csv()))
     assert table["cell"][0] == float(number)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from actbench.experiment.definition import SECTIONS, label_of, value_to_text
 from actbench.experiment.metrics import CURVES, parse_metric
 from actbench.experiment.records import TrialRecord
-from actbench.report.tables import all_trials, epoch_rows, layer_rows, trial_rows
 from actbench.store.results import Results
+from actbench.store.tables import epochs_table, layers_table, trials_table
 
 EPOCH_METRICS = tuple(name for name in CURVES if not name.startswith("test_"))
 NOT_IN_A_NAME = re.compile(r"[^\w.=,()+-]+", re.ASCII)
@@ -57,7 +57,7 @@ def runs_of(results: Results) -> list[Run]:
             points.setdefault(trial_id, []).append(point)
     runs: dict[str, Run] = {}
     taken: set[str] = set()
-    for arm, tuned, trial in all_trials(results.plan):
+    for arm, tuned, trial in results.plan.trials_by_arm():
         record = results.records.get(trial.id)
         if record is None or trial.id in runs:
             continue
@@ -97,21 +97,21 @@ def _all_settings(record: TrialRecord) -> dict[str, str]:
 
 
 def _epoch_points(results: Results) -> Iterator[tuple[str, Point]]:
-    for row in epoch_rows(results.plan, results.records):
+    for row in epochs_table(results).rows:
         for name in EPOCH_METRICS:
             if name in row:
                 yield row["trial"], Point(name, row["epoch"], _number(row[name]))
 
 
 def _layer_points(results: Results) -> Iterator[tuple[str, Point]]:
-    for row in layer_rows(results.plan, results.records):
+    for row in layers_table(results).rows:
         for name, value in row.items():
             if name not in ("trial", "arm", "phase", "seed", "epoch", "layer") and value is not None:
                 yield row["trial"], Point(f"layer{row['layer']}.{name}", row["epoch"], value)
 
 
 def _test_points(results: Results) -> Iterator[tuple[str, Point]]:
-    for row in trial_rows(results.plan, results.records):
+    for row in trials_table(results).rows:
         record = results.records[row["trial"]]
         if record.test_correct_count is not None:
             last = len(record.curves.train_loss)

@@ -1,0 +1,127 @@
+"""Tables of a result folder: rows of its records, written as CSV or read as a pandas frame."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from actbench.experiment.definition import value_to_text
+from actbench.experiment.metrics import CURVES, parse_metric
+from actbench.experiment.records import LayerProbe, TrialRecord
+from actbench.lazy import LazyModule
+from actbench.store.results import Results
+from actbench.text import visible
+
+if TYPE_CHECKING:
+    import pandas
+else:
+    pandas = LazyModule("pandas")
+
+Row = dict[str, Any]
+
+TRIAL_COLUMNS = (
+    "trial", "arm", "phase", "seed", "outcome", "diverged_epoch", "cause", "train_count", "validation_count",
+    "test_count", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss",
+    "test_accuracy", "test_correct_count", "wall_seconds", "stack_trials", "device", "environment",
+)  # fmt: skip
+EPOCH_COLUMNS = (
+    "trial", "arm", "phase", "seed", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
+    "train_seconds",
+)  # fmt: skip
+LAYER_COLUMNS = ("trial", "arm", "phase", "seed", *LayerProbe.model_fields)
+# A semicolon begins a cell where the decimal sign is a comma. Some spreadsheets accept the full-width signs too.
+FORMULA_START = re.compile("(^|;)(?=\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+MAX_REMEMBERED = 4096
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns; the rows are read once. `settings` are columns of settings' values as text."""
+
+    columns: Sequence[str]
+    rows: Iterable[Row]
+    settings: Sequence[str] = ()
+
+    def to_csv(self) -> str:
+        """Comma-separated text with a header; absent values are empty, and no text is a formula to a spreadsheet."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(
+            [_no_formula(cell) if isinstance(cell, str) else cell for cell in map(row.get, self.columns)]
+            for row in self.rows
+        )
+        return buffer.getvalue()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A frame with the texts unchanged; settings whose values are all numbers are numbers."""
+        frame = pandas.DataFrame(list(self.rows), columns=list(self.columns))
+        frame = frame.fillna(float("nan")) if len(frame) else frame
+        for name in self.settings:
+            numbers = pandas.to_numeric(frame[name], errors="coerce")
+            if len(numbers) and numbers.notna().equals(frame[name].notna()):
+                frame[name] = numbers
+        return frame
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _no_formula(text: str) -> str:
+    """Numbers unchanged; other text in one line, after an apostrophe where it begins like a formula."""
+    return text if NUMBER.fullmatch(text) else FORMULA_START.sub(r"\1'", visible(text))
+
+
+def varied_settings(results: Results) -> list[str]:
+    """The settings in which trials differ: factors, then tuned settings."""
+    return [factor.path for factor in (*results.experiment.factors, *results.experiment.tune)]
+
+
+def trials_table(results: Results) -> Table:
+    """One row for each recorded trial of the plan, arm by arm, with its varied and tuned values."""
+    settings = varied_settings(results)
+    return Table([*TRIAL_COLUMNS[:2], *settings, *TRIAL_COLUMNS[2:]], _trial_rows(results), settings)
+
+
+def epochs_table(results: Results) -> Table:
+    """One row for each trial and epoch, epochs counted from 1."""
+    return Table(EPOCH_COLUMNS, _epoch_rows(results))
+
+
+def layers_table(results: Results) -> Table:
+    """One row for each trial, probed epoch and layer; epochs counted from 0 (before any step), layers from 1."""
+    rows = ({**named, **vars(layer)} for named, _, record in _recorded(results) for layer in record.probes)
+    return Table(LAYER_COLUMNS, rows)
+
+
+def _recorded(results: Results) -> Iterator[tuple[Row, Row, TrialRecord]]:
+    """The columns that name each recorded trial, its varied and tuned values, and its record."""
+    for arm, tuned, trial in results.plan.trials_by_arm():
+        if trial.id in results.records:
+            values = {path: value_to_text(value) for path, value in (*arm.values, *tuned)}
+            named: Row = {"trial": trial.id, "arm": arm.label(), "phase": trial.phase, "seed": trial.seed}
+            yield named, values, results.records[trial.id]
+
+
+def _trial_rows(results: Results) -> Iterator[Row]:
+    for named, values, record in _recorded(results):
+        kept = {name: getattr(record, name) for name in TRIAL_COLUMNS if name in TrialRecord.model_fields}
+        yield {**kept, **{name: parse_metric(name).value(record) for name in CURVES}, **named, **values}
+
+
+def _epoch_rows(results: Results) -> Iterator[Row]:
+    for named, _, record in _recorded(results):
+        curves = record.curves
+        for index in range(len(curves.train_loss)):
+            row: Row = {**named, "epoch": index + 1}
+            row["train_loss"] = curves.train_loss[index]
+            row["train_accuracy"] = curves.train_correct_count[index] / record.train_count
+            if curves.validation_loss:
+                row["validation_loss"] = curves.validation_loss[index]
+                row["validation_accuracy"] = curves.validation_correct_count[index] / record.validation_count
+            row["train_seconds"] = record.epoch_seconds[index] if record.epoch_seconds else None
+            yield row
