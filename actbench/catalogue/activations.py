@@ -10,6 +10,7 @@ from pydantic import Field
 
 from actbench.catalogue import kernels
 from actbench.catalogue.registry import activation
+from actbench.catalogue.torch_private import operator
 from actbench.lazy import LazyModule
 
 Positive = Annotated[float, Field(gt=0)]
@@ -95,7 +96,10 @@ def prelu(x: Tensor, *, negative_slope: Learnable = 0.25) -> Tensor:
     """Leaky ReLU whose slope is learnt, one for the layer or one per feature."""
     if isinstance(negative_slope, float):
         return torch.nn.functional.leaky_relu(x, negative_slope)
-    value: Tensor = torch.ops.aten._prelu_kernel(x, negative_slope)  # torch.prelu, but with a slope for each trial
+    with_slope_tensor = operator("_prelu_kernel")  # torch.prelu, but with a slope for each trial
+    if with_slope_tensor is None:
+        return torch.where(x > 0, x, negative_slope * x)
+    value: Tensor = with_slope_tensor(x, negative_slope)
     return value
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from actbench.catalogue.torch_private import operator
 from actbench.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -23,25 +24,34 @@ else:
 
 @dataclass(frozen=True)
 class Kernel:
-    """Both passes of an activation whose parameters are not learnt; a test compares them with function and autograd."""
+    """Both passes of an activation whose parameters are not learnt; a test compares them with function and autograd.
+
+    `operators` are the native operators of torch that they call; where one is missing, autograd takes their place.
+    """
 
     forward: Callable[..., object]
     backward: Callable[..., object]
+    operators: tuple[str, ...] = ()
+
+    def is_available(self) -> bool:
+        """Whether this torch has every operator."""
+        return all(operator(name) is not None for name in self.operators)
 
 
-def _aten(name: str) -> Any:
-    """What torch itself calls, with a place for the result."""
-    return getattr(torch.ops.aten, name)
+def _native(name: str) -> Callable[..., object]:
+    function = operator(name)
+    assert function is not None
+    return function
 
 
 def _sigmoid_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
     """f'(x) = f(x) * (1 - f(x))."""
-    _aten("sigmoid_backward").grad_input(grad, value, grad_input=grad)
+    _native("sigmoid_backward.grad_input")(grad, value, grad_input=grad)
 
 
 def _tanh_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
     """f'(x) = 1 - f(x) ** 2."""
-    _aten("tanh_backward").grad_input(grad, value, grad_input=grad)
+    _native("tanh_backward.grad_input")(grad, value, grad_input=grad)
 
 
 def _relu_forward(x: Tensor, out: Tensor) -> None:
@@ -50,30 +60,30 @@ def _relu_forward(x: Tensor, out: Tensor) -> None:
 
 def _relu_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
     """f'(x) = 1 if x > 0 else 0."""
-    _aten("threshold_backward").grad_input(grad, x, 0, grad_input=grad)
+    _native("threshold_backward.grad_input")(grad, x, 0, grad_input=grad)
 
 
 def _leaky_relu_forward(x: Tensor, out: Tensor, *, negative_slope: float) -> None:
-    _aten("leaky_relu").out(x, negative_slope, out=out)
+    _native("leaky_relu.out")(x, negative_slope, out=out)
 
 
 def _leaky_relu_backward(grad: Tensor, value: Tensor, x: Tensor, *, negative_slope: float) -> None:
     """f'(x) = 1 if x > 0 else negative_slope."""
-    _aten("leaky_relu_backward").grad_input(grad, x, negative_slope, False, grad_input=grad)
+    _native("leaky_relu_backward.grad_input")(grad, x, negative_slope, False, grad_input=grad)
 
 
 def _elu_forward(x: Tensor, out: Tensor, *, alpha: float) -> None:
-    _aten("elu").out(x, alpha, 1, 1, out=out)
+    _native("elu.out")(x, alpha, 1, 1, out=out)
 
 
 def _elu_backward(grad: Tensor, value: Tensor, x: Tensor, *, alpha: float) -> None:
     """f'(x) = 1 if x > 0 else alpha * exp(x)."""
-    _aten("elu_backward").grad_input(grad, alpha, 1, 1, False, x, grad_input=grad)
+    _native("elu_backward.grad_input")(grad, alpha, 1, 1, False, x, grad_input=grad)
 
 
 def _swish_forward(x: Tensor, out: Tensor, *, beta: float) -> None:
     if beta == 1:
-        _aten("silu").out(x, out=out)
+        _native("silu.out")(x, out=out)
     else:
         torch.mul(x, beta, out=out).sigmoid_().mul_(x)
 
@@ -81,7 +91,7 @@ def _swish_forward(x: Tensor, out: Tensor, *, beta: float) -> None:
 def _swish_backward(grad: Tensor, value: Tensor, x: Tensor, *, beta: float) -> None:
     """f'(x) = s * (1 + beta * x * (1 - s)), s = sigmoid(beta * x)."""
     if beta == 1:
-        _aten("silu_backward").grad_input(grad, x, grad_input=grad)
+        _native("silu_backward.grad_input")(grad, x, grad_input=grad)
     else:
         gate = torch.sigmoid(beta * x)
         grad.mul_(gate).mul_(1 + beta * x * (1 - gate))
@@ -89,7 +99,7 @@ def _swish_backward(grad: Tensor, value: Tensor, x: Tensor, *, beta: float) -> N
 
 def _gelu_forward(x: Tensor, out: Tensor, *, approximate: str, mean: float, std: float) -> None:
     if (mean, std) == (0, 1):
-        _aten("gelu").out(x, approximate=approximate, out=out)
+        _native("gelu.out")(x, approximate=approximate, out=out)
     else:
         out.copy_((1 + _gelu_gate((x - mean) / std, approximate)) / 2 * x)
 
@@ -97,7 +107,7 @@ def _gelu_forward(x: Tensor, out: Tensor, *, approximate: str, mean: float, std:
 def _gelu_backward(grad: Tensor, value: Tensor, x: Tensor, *, approximate: str, mean: float, std: float) -> None:
     """f'(x) = Phi(z) + x * phi(z) / std, z = (x - mean) / std, or the derivative of the tanh approximation."""
     if (mean, std) == (0, 1):
-        _aten("gelu_backward").grad_input(grad, x, approximate=approximate, grad_input=grad)
+        _native("gelu_backward.grad_input")(grad, x, approximate=approximate, grad_input=grad)
         return
     z = (x - mean) / std
     gate = _gelu_gate(z, approximate)
@@ -132,13 +142,41 @@ def _mish_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
 
 
 IDENTITY = Kernel(lambda x, out: out.copy_(x), lambda grad, value, x: None)
-SIGMOID = Kernel(lambda x, out: torch.sigmoid(x, out=out), _sigmoid_backward)
-TANH = Kernel(lambda x, out: torch.tanh(x, out=out), _tanh_backward)
-RELU = Kernel(_relu_forward, _relu_backward)
-LEAKY_RELU = Kernel(_leaky_relu_forward, _leaky_relu_backward)
-ELU = Kernel(_elu_forward, _elu_backward)
-SWISH = Kernel(_swish_forward, _swish_backward)
-GELU = Kernel(_gelu_forward, _gelu_backward)
+SIGMOID = Kernel(lambda x, out: torch.sigmoid(x, out=out), _sigmoid_backward, ("sigmoid_backward.grad_input",))
+TANH = Kernel(lambda x, out: torch.tanh(x, out=out), _tanh_backward, ("tanh_backward.grad_input",))
+RELU = Kernel(_relu_forward, _relu_backward, ("threshold_backward.grad_input",))
+LEAKY_RELU = Kernel(
+    _leaky_relu_forward,
+    _leaky_relu_backward,
+    (
+        "leaky_relu.out",
+        "leaky_relu_backward.grad_input",
+    ),
+)
+ELU = Kernel(
+    _elu_forward,
+    _elu_backward,
+    (
+        "elu.out",
+        "elu_backward.grad_input",
+    ),
+)
+SWISH = Kernel(
+    _swish_forward,
+    _swish_backward,
+    (
+        "silu.out",
+        "silu_backward.grad_input",
+    ),
+)
+GELU = Kernel(
+    _gelu_forward,
+    _gelu_backward,
+    (
+        "gelu.out",
+        "gelu_backward.grad_input",
+    ),
+)
 MISH = Kernel(_mish_forward, _mish_backward)
 
 

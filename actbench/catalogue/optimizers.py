@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from actbench.catalogue.registry import optimizer
+from actbench.catalogue.torch_private import optimizer_function
 from actbench.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -15,11 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 else:
     torch = LazyModule("torch")
-
-# torch.optim hides these modules behind its classes' names, so that no attribute of torch.optim leads to them.
-torch_sgd: Any = LazyModule("torch.optim.sgd")
-torch_adam: Any = LazyModule("torch.optim.adam")
-torch_rmsprop: Any = LazyModule("torch.optim.rmsprop")
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -31,26 +28,53 @@ Betas = tuple[Fraction, Fraction]
 class Group:
     """Parameters that share a weight decay, their gradients, and what an optimizer remembers of each.
 
-    The steps are taken by torch.optim's functions, not its classes, whose constructor alone imports torch's compiler
-    (1.7 s, and memory in every worker).
+    Steps are taken by torch.optim's functions, not its classes, whose constructor imports torch's compiler (1.7 s, and
+    memory in every worker); by the classes where the functions are missing.
     """
 
     parameters: list[Tensor]
     gradients: list[Tensor]
     weight_decay: float = 0.0
-    memory: dict[str, list[Tensor]] = field(default_factory=dict)
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def zeros(self, name: str) -> list[Tensor]:
         """What is remembered under this name, one tensor like each parameter, zeros before the first step."""
         if name not in self.memory:
             self.memory[name] = [torch.zeros_like(parameter) for parameter in self.parameters]
-        return self.memory[name]
+        tensors: list[Tensor] = self.memory[name]
+        return tensors
 
     def steps(self) -> list[Tensor]:
         """How many steps have been taken, one number for each parameter, as torch's functions count them."""
-        if "steps" not in self.memory:
-            self.memory["steps"] = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
-        return self.memory["steps"]
+        return self.memory.setdefault("steps", [torch.zeros((), device=each.device) for each in self.parameters])
+
+
+def _take_step(
+    class_name: str,
+    group: Group,
+    lr: float,
+    states: Callable[[], tuple[list[Tensor], ...]],
+    settings: dict[str, Any],
+    **function_settings: Any,
+) -> None:
+    """One step by the function behind a torch.optim class, which keeps `states`, or by the class itself.
+
+    `function_settings` are what the function needs and the class does not, or says otherwise.
+    """
+    name = {"AdamW": "adam"}.get(class_name, class_name.lower())
+    keywords = {key: value for key, value in settings.items() if key != "betas"} | function_settings
+    function = optimizer_function(name, tuple(keywords))
+    if function is not None:
+        states_now = states()
+        function(group.parameters, group.gradients, *states_now, lr=lr, weight_decay=group.weight_decay, **keywords)
+        return
+    if "optimizer" not in group.memory:
+        make = getattr(torch.optim, class_name)
+        group.memory["optimizer"] = make(group.parameters, lr=lr, weight_decay=group.weight_decay, **settings)
+    group.memory["optimizer"].param_groups[0]["lr"] = lr
+    for parameter, gradient in zip(group.parameters, group.gradients, strict=True):
+        parameter.grad = gradient
+    group.memory["optimizer"].step()
 
 
 @optimizer(formula="w -= lr * (momentum * v + g)", reference="Robbins & Monro 1951; Sutskever et al. 2013")
@@ -58,49 +82,38 @@ def sgd(
     group: Group, lr: float, *, momentum: NonNegative = 0.0, dampening: NonNegative = 0.0, nesterov: bool = False
 ) -> None:
     """Stochastic gradient descent, with momentum where it is set."""
-    torch_sgd.sgd(
-        group.parameters,
-        group.gradients,
-        group.memory.setdefault("momentum_buffer", [None] * len(group.parameters)),  # type: ignore[list-item]
-        weight_decay=group.weight_decay,
-        momentum=momentum,
-        lr=lr,
-        dampening=dampening,
-        nesterov=nesterov,
-        maximize=False,
-        fused=True,
-    )
+    settings = {"momentum": momentum, "dampening": dampening, "nesterov": nesterov, "fused": True, "maximize": False}
+    buffers = group.memory.setdefault("momentum_buffer", [None] * len(group.parameters))
+    _take_step("SGD", group, lr, lambda: (buffers,), settings)
 
 
 @optimizer(formula="w -= lr * m / (sqrt(v) + eps)", reference="Kingma & Ba 2015")
 def adam(group: Group, lr: float, *, betas: Betas = (0.9, 0.999), eps: Positive = 1e-8, amsgrad: bool = False) -> None:
     """Steps scaled by running moments of the gradient."""
-    _adam(group, lr, betas, eps, amsgrad=amsgrad, decoupled=False)
+    _take_adam_step("Adam", group, lr, {"betas": betas, "eps": eps, "amsgrad": amsgrad})
 
 
 @optimizer(formula="w -= lr * (m / (sqrt(v) + eps) + weight_decay * w)", reference="Loshchilov & Hutter 2019")
 def adamw(group: Group, lr: float, *, betas: Betas = (0.9, 0.999), eps: Positive = 1e-8, amsgrad: bool = False) -> None:
     """Adam with decoupled weight decay, 0.01 unless `train.weight_decay` says otherwise."""
-    _adam(group, lr, betas, eps, amsgrad=amsgrad, decoupled=True)
+    _take_adam_step("AdamW", group, lr, {"betas": betas, "eps": eps, "amsgrad": amsgrad})
 
 
-def _adam(group: Group, lr: float, betas: Betas, eps: float, *, amsgrad: bool, decoupled: bool) -> None:
-    torch_adam.adam(
-        group.parameters,
-        group.gradients,
-        group.zeros("exp_avg"),
-        group.zeros("exp_avg_sq"),
-        group.zeros("max_exp_avg_sq") if amsgrad else [],
-        group.steps(),
-        fused=True,
-        amsgrad=amsgrad,
-        beta1=betas[0],
-        beta2=betas[1],
-        lr=lr,
-        weight_decay=group.weight_decay,
-        eps=eps,
-        maximize=False,
-        decoupled_weight_decay=decoupled,
+def _take_adam_step(class_name: str, group: Group, lr: float, settings: dict[str, Any]) -> None:
+    _take_step(
+        class_name,
+        group,
+        lr,
+        lambda: (
+            group.zeros("exp_avg"),
+            group.zeros("exp_avg_sq"),
+            group.zeros("max_exp_avg_sq") if settings["amsgrad"] else [],
+            group.steps(),
+        ),
+        settings | {"fused": True, "maximize": False},
+        beta1=settings["betas"][0],
+        beta2=settings["betas"][1],
+        decoupled_weight_decay=class_name == "AdamW",
     )
 
 
@@ -115,18 +128,15 @@ def rmsprop(
     centered: bool = False,
 ) -> None:
     """Steps scaled by the running mean square of the gradient."""
-    torch_rmsprop.rmsprop(
-        group.parameters,
-        group.gradients,
-        group.zeros("square_avg"),
-        group.zeros("grad_avg") if centered else [],
-        group.zeros("momentum_buffer") if momentum else [],
-        group.steps(),
-        foreach=True,
-        lr=lr,
-        alpha=alpha,
-        eps=eps,
-        weight_decay=group.weight_decay,
-        momentum=momentum,
-        centered=centered,
+    _take_step(
+        "RMSprop",
+        group,
+        lr,
+        lambda: (
+            group.zeros("square_avg"),
+            group.zeros("grad_avg") if centered else [],
+            group.zeros("momentum_buffer") if momentum else [],
+            group.steps(),
+        ),
+        {"alpha": alpha, "eps": eps, "momentum": momentum, "centered": centered, "foreach": True},
     )

@@ -16,6 +16,7 @@ from typing import Any
 
 import actbench
 from actbench.catalogue.datasets import Dataset
+from actbench.catalogue.torch_private import multiplies_in_bf16
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.runs.options import DeviceOption
@@ -59,12 +60,14 @@ def require_bf16(device: str) -> None:
     """Raise `UnusableEnvironmentError` where products in bf16 would silently be something else, or be emulated."""
     if device != "cpu":
         raise UnusableEnvironmentError(f"train.precision bf16: for the CPU only, not for {device}; use --device cpu")
-    import torch
-
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        raise UnusableEnvironmentError(
-            "train.precision bf16: this processor cannot multiply in bf16 (AVX-512 or AMX is needed); use float32"
+    can_multiply = multiplies_in_bf16()
+    if not can_multiply:
+        reason = (
+            "this torch does not say whether the processor can multiply in bf16"
+            if can_multiply is None
+            else "this processor cannot multiply in bf16 (AVX-512 or AMX is needed)"
         )
+        raise UnusableEnvironmentError(f"train.precision bf16: {reason}; use float32")
 
 
 def _may_have_cuda() -> bool:

@@ -42,10 +42,10 @@ def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) 
     Gradients of `learnt` parameters are added to their leaves' `grad`.
     """
     parameters = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")}
-    if learnt or choice.entry.kernel is None:
+    kernel = choice.entry.kernel
+    if learnt or kernel is None or not kernel.is_available():
         return partial(_activate_by_autograd, partial(choice.entry.function, **parameters), learnt)
-    forward = partial(choice.entry.kernel.forward, **parameters)
-    backward = partial(choice.entry.kernel.backward, **parameters)
+    forward, backward = partial(kernel.forward, **parameters), partial(kernel.backward, **parameters)
 
     def apply(x: Tensor, out: Tensor) -> Applied:
         forward(x, out)
