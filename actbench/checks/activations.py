@@ -220,4 +220,4 @@ def _curve(entry: Entry, parameters: Mapping[str, Any]) -> str:
 
 def _cost(choice: Choice) -> str:
     *_, cost = measure_costs([choice], rounds=COST_ROUNDS)
-    return f"{median(cost.ratios):.2g} times relu's time, forward and backward"
+    return f"{median(cost.trained.ratios):.2g} times relu's time, forward and backward"

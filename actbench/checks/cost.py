@@ -1,4 +1,4 @@
-"""What an activation costs beside relu: timed side by side in rounds, with an interval for the median ratio."""
+"""Costs of activations relative to relu: timed in rounds, with an interval for the median ratio."""
 
 from __future__ import annotations
 
@@ -32,32 +32,35 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that one forward and backward pass needs beside its input, its output's gradient and what it learns.
+    """Bytes that one forward and backward pass allocates, the activation's value included, its input left out.
 
-    `peak_bytes` is the most that is allocated at once by both passes, the output being held throughout. `saved_bytes`
-    are the distinct storages that autograd keeps from the forward to the backward pass, input and output among them;
-    `saved_bytes_beside_output` leaves the output out, which the next layer keeps in any case.
+    `peak_bytes` is the most at once, `kept_bytes` what stays from the forward to the backward pass.
     """
 
     peak_bytes: int
-    saved_bytes: int
-    saved_bytes_beside_output: int
+    kept_bytes: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Time and memory of both passes; `ratios` are the time over that of the reference in each round."""
+
+    ratios: tuple[float, ...]
+    microseconds_per_million: float
+    memory: Memory | None
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Time and memory of one activation; `ratios` are its time over that of the reference in each round."""
+    """One activation as training computes it, and the plain function with autograd as PyTorch code usually has it."""
 
     choice: Choice
-    ratios: tuple[float, ...]
-    microseconds_per_million: float
-    peak_memory_ratio: float
-    saved_bytes_per_value: float
-    saved_bytes_beside_output_per_value: float
+    trained: Measurement
+    plain: Measurement
 
 
 def measured_seconds(passes: Sequence[Pass], rounds: int, clock: Clock) -> list[list[float]]:
-    """Seconds per call of each pass in each round; a round measures every pass once, in an order of its own."""
+    """Seconds per call of each pass in each round; a round measures every pass once, in its own order."""
     calls = [_calls_needed(run, clock) for run in passes]
     seconds: list[list[float]] = [[] for _ in passes]
     for number in range(rounds):
@@ -91,16 +94,10 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return (ordered[k - 1], ordered[-k]) if k else None
 
 
-def cost_of(
-    choice: Choice, seconds: Sequence[float], reference: Sequence[float], memory: Memory, reference_memory: Memory
-) -> Cost:
-    """One activation's cost from its and the reference's seconds in the same rounds."""
-    values = math.prod(SHAPE)
-    return Cost(
-        choice=choice,
-        ratios=tuple(own / other for own, other in zip(seconds, reference, strict=True)),
-        microseconds_per_million=median(seconds) / values * 1e12,
-        peak_memory_ratio=memory.peak_bytes / reference_memory.peak_bytes,
-        saved_bytes_per_value=memory.saved_bytes / values,
-        saved_bytes_beside_output_per_value=memory.saved_bytes_beside_output / values,
+def measurement(seconds: Sequence[float], reference: Sequence[float], memory: Memory | None) -> Measurement:
+    """What the seconds of one function and of the reference in the same rounds say."""
+    return Measurement(
+        ratios=tuple(numerator / denominator for numerator, denominator in zip(seconds, reference, strict=True)),
+        microseconds_per_million=median(seconds) / math.prod(SHAPE) * 1e12,
+        memory=memory,
     )

@@ -12,37 +12,37 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from actbench.checks.cost import REFERENCE, ROUNDS, SHAPE, THREADS, Clock, Cost, Memory, cost_of, measured_seconds
+from actbench.catalogue.torch_private import dispatch_mode
+from actbench.checks.cost import REFERENCE, ROUNDS, SHAPE, THREADS, Clock, Cost, Memory, measured_seconds, measurement
 from actbench.experiment.choices import Choice, parse_choice
-from actbench.training.functions import Apply, bind_activation
+from actbench.training.functions import Applied, apply_by_autograd, bind_activation
+
+PLAIN = {"mish": torch.nn.functional.mish}
+"""What torch offers under the name of an entry whose function is not torch's."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One activation on fixed values: `leaves` are the input and the learnt parameters, which all get gradients.
+    """One activation on fixed values.
 
-    `apply` is what training does, with the derivative in closed form where there is one; `forward` leaves it to
-    autograd, whose memory is counted. `value` and `outer` are memory that the passes overwrite.
+    `forward` gives the value and its pullback, and may write the value to memory of the layer; `layer` is that memory,
+    `leaves` are learnt parameters, which get gradients. `grad` gives the output's gradient, which the backward pass may
+    overwrite.
     """
 
-    apply: Apply
-    forward: Callable[[], Tensor]
-    leaves: tuple[Tensor, ...]
-    output_gradient: Tensor
-    value: Tensor
-    outer: Tensor
+    forward: Callable[[], Applied]
+    grad: Callable[[], Tensor]
+    given: tuple[Tensor, ...]
+    layer: tuple[Tensor, ...] = ()
+    leaves: tuple[Tensor, ...] = ()
 
     def run(self) -> tuple[Tensor | None, ...]:
-        """Forward, then backward to every leaf."""
+        """Forward, then backward to the input and every leaf."""
         for leaf in self.leaves:
             leaf.grad = None
-        with torch.no_grad():
-            _, pull = self.apply(self.leaves[0].detach(), self.value)
-            return pull(self.outer.copy_(self.output_gradient)), *(leaf.grad for leaf in self.leaves[1:])
+        _, pullback = self.forward()
+        return pullback(self.grad()), *(leaf.grad for leaf in self.leaves)
 
 
 def measure_costs(choices: Sequence[Choice], *, rounds: int = ROUNDS, clock: Clock = time.perf_counter) -> list[Cost]:
@@ -50,17 +50,14 @@ def measure_costs(choices: Sequence[Choice], *, rounds: int = ROUNDS, clock: Clo
     reference = parse_choice("activation", REFERENCE)
     arms = list(choices) if reference in choices else [reference, *choices]
     values = fixed_values()
+    workloads = [make(choice, *values) for choice in arms for make in (trained_workload, plain_workload)]
     with _threads(THREADS):
-        reference_workload, *workloads = [workload(choice, *values) for choice in (reference, *arms)]
-        reference_memory = measure_memory(reference_workload)
         memories = [measure_memory(each) for each in workloads]
         reference_seconds, *seconds = measured_seconds(
-            [each.run for each in (reference_workload, *workloads)], rounds, clock
+            [each.run for each in (trained_workload(reference, *values), *workloads)], rounds, clock
         )
-    return [
-        cost_of(choice, own, reference_seconds, memory, reference_memory)
-        for choice, own, memory in zip(arms, seconds, memories, strict=True)
-    ]
+    results = [measurement(each, reference_seconds, memory) for each, memory in zip(seconds, memories, strict=True)]
+    return [Cost(*each) for each in zip(arms, results[::2], results[1::2], strict=True)]
 
 
 @contextlib.contextmanager
@@ -76,74 +73,98 @@ def _threads(count: int) -> Iterator[None]:
 def fixed_values() -> tuple[Tensor, Tensor]:
     """Float32 inputs `[trials, batch, units]` and gradients of the outputs, both ~ N(0, 1) and the same each time."""
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(SHAPE, generator=generator).requires_grad_()
-    return inputs, torch.randn(SHAPE, generator=generator)
+    return torch.randn(SHAPE, generator=generator), torch.randn(SHAPE, generator=generator)
 
 
-def workload(choice: Choice, inputs: Tensor, output_gradient: Tensor) -> Workload:
-    """The activation on these inputs, with the parameters that it learns as in training, `[trials, 1, size]`."""
-    settings = dict(choice.parameters)
-    size = SHAPE[-1] if settings.pop("per_feature", False) else 1
-    names = choice.entry.learnable if settings.pop("learn", False) else ()
-    learnt = {name: torch.full((SHAPE[0], 1, size), float(settings[name])).requires_grad_() for name in names}
-
-    def forward() -> Tensor:
-        values: Tensor = choice.entry.function(inputs, **{**settings, **learnt})
-        return values
-
+def trained_workload(choice: Choice, inputs: Tensor, output_gradient: Tensor) -> Workload:
+    """The activation as training computes it."""
+    learnt = _learnt(choice)
     apply = bind_activation(choice, {name: partial(_itself, values) for name, values in learnt.items()})
-    value, outer = torch.empty_like(output_gradient), torch.empty_like(output_gradient)
-    return Workload(apply, forward, (inputs, *learnt.values()), output_gradient, value, outer)
+    value, memory = torch.empty_like(output_gradient), torch.empty_like(output_gradient)
+    return Workload(
+        forward=lambda: apply(inputs, value),
+        grad=lambda: memory.copy_(output_gradient),
+        given=(inputs, output_gradient, memory, *learnt.values()),
+        layer=(value,),
+        leaves=tuple(learnt.values()),
+    )
+
+
+def plain_workload(choice: Choice, inputs: Tensor, output_gradient: Tensor) -> Workload:
+    """The plain function, torch's if torch has it, with its derivative by autograd."""
+    learnt = _learnt(choice)
+    settings = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")} | learnt
+    function = partial(PLAIN.get(choice.name, choice.entry.function), **settings)
+    return Workload(
+        forward=lambda: apply_by_autograd(function, inputs),
+        grad=lambda: output_gradient,
+        given=(inputs, output_gradient, *learnt.values()),
+        leaves=tuple(learnt.values()),
+    )
+
+
+def _learnt(choice: Choice) -> dict[str, Tensor]:
+    """The parameters that the activation learns, `[trials, 1, size]`."""
+    settings = dict(choice.parameters)
+    size = SHAPE[-1] if settings.get("per_feature", False) else 1
+    names = choice.entry.learnable if settings.get("learn", False) else ()
+    return {name: torch.full((SHAPE[0], 1, size), float(settings[name])).requires_grad_() for name in names}
 
 
 def _itself(values: Tensor) -> Tensor:
     return values
 
 
-def measure_memory(workload: Workload) -> Memory:
-    """Bytes as `Memory` defines them: counted, not sampled, so that they are the same each time."""
-    saved: dict[int, int] = {}
+def measure_memory(workload: Workload) -> Memory | None:
+    """Bytes as `Memory` defines them: counted, not sampled, so that they are the same each time.
 
-    def note(tensor: Tensor) -> Tensor:
-        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor.detach()
+    None if this torch has nothing to count them with.
+    """
+    mode = dispatch_mode()
+    if mode is None:
+        return None
+    for leaf in workload.leaves:
+        leaf.grad = torch.zeros_like(leaf)
+    count = _Allocations(workload)
 
-    with saved_tensors_hooks(note, lambda tensor: tensor):
-        output = workload.forward()
-    for parameter in workload.leaves[1:]:
-        saved.pop(parameter.untyped_storage().data_ptr(), None)
-    saved_output = saved.get(output.untyped_storage().data_ptr(), 0)
-    del output
+    def dispatch(
+        _mode: Any, function: Callable[..., Any], _types: Any, arguments: Any = (), options: Any = None
+    ) -> Any:
+        return count.noting(function(*arguments, **(options or {})))
 
-    with _Allocations((*workload.leaves, workload.output_gradient)) as allocations:
-        output = workload.forward()
-        torch.autograd.grad(output, workload.leaves, workload.output_gradient)
-    return Memory(allocations.peak_bytes, sum(saved.values()), sum(saved.values()) - saved_output)
+    with type("Counting", (mode,), {"__torch_dispatch__": dispatch})():
+        _, pullback = workload.forward()
+        kept_bytes = count.alive_bytes()
+        pullback(workload.grad())
+    return Memory(count.peak_bytes, kept_bytes)
 
 
-class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call, unused-ignore]
+class _Allocations:
     """The bytes of all storages that operators return, each from its return until it is freed.
 
     torch's profiler sees the same allocations, and writes to standard error while it looks.
     """
 
-    def __init__(self, given: Sequence[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
-        self.peak_bytes = 0
-        self._alive_bytes: dict[int, int] = {tensor.untyped_storage().data_ptr(): 0 for tensor in given}
+    def __init__(self, workload: Workload) -> None:
+        given = [*workload.given, *(leaf.grad for leaf in workload.leaves if leaf.grad is not None)]
+        self._alive = {tensor.untyped_storage().data_ptr(): 0 for tensor in given}
+        self._alive |= {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in workload.layer}
+        self.peak_bytes = self.alive_bytes()
 
-    def __torch_dispatch__(
-        self, function: Callable[..., Any], _types: Any, arguments: Any = (), options: Any = None
-    ) -> Any:
-        results = function(*arguments, **(options or {}))
-        for result in tree_leaves(results):
+    def alive_bytes(self) -> int:
+        """All bytes that are allocated now."""
+        return sum(self._alive.values())
+
+    def noting(self, results: Any) -> Any:
+        """The results of an operator, whose storages are counted from now on."""
+        for result in results if isinstance(results, tuple | list) else (results,):
             if isinstance(result, Tensor):
                 self._add(result.untyped_storage())
-        self.peak_bytes = max(self.peak_bytes, sum(self._alive_bytes.values()))
+        self.peak_bytes = max(self.peak_bytes, self.alive_bytes())
         return results
 
     def _add(self, storage: torch.UntypedStorage) -> None:
         address = storage.data_ptr()
-        if address not in self._alive_bytes:
-            self._alive_bytes[address] = storage.nbytes()
-            weakref.finalize(storage, self._alive_bytes.pop, address)
+        if address not in self._alive:
+            self._alive[address] = storage.nbytes()
+            weakref.finalize(storage, self._alive.pop, address)

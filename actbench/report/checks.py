@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from actbench.checks.cost import REFERENCE, SHAPE, THREADS, Cost, median_interval
+from actbench.checks.cost import REFERENCE, SHAPE, THREADS, Cost, Measurement, median_interval
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice
 from actbench.render.sections import Section
@@ -66,59 +67,70 @@ def cost_section(costs: Sequence[Cost], environment: Mapping[str, Any]) -> Secti
     rows = [
         [
             str(cost.choice),
-            f"{median(cost.ratios):.2f}",
-            _interval_text(median_interval(cost.ratios)),
-            f"{cost.microseconds_per_million:.0f}",
-            f"{cost.peak_memory_ratio:.2f}",
-            _bytes_text(cost.saved_bytes_per_value),
-            _bytes_text(cost.saved_bytes_beside_output_per_value),
+            f"{median(cost.trained.ratios):.2f}",
+            _interval_text(median_interval(cost.trained.ratios)),
+            f"{cost.trained.microseconds_per_million:.0f}",
+            _bytes_text(cost.trained),
+            f"{median(cost.plain.ratios):.2f}",
+            _bytes_text(cost.plain),
         ]
         for cost in costs
     ]
-    rounds = len(costs[0].ratios)
+    rounds = len(costs[0].trained.ratios)
     notes = [
-        f"Time ratio: forward and backward on {list(SHAPE)} values ~ N(0, 1) over {REFERENCE}'s time in the same "
-        f"round, median of {rounds} rounds; each round measures every function once, in an order of its own.",
+        f"Time ratio: forward and backward as training computes them, on {list(SHAPE)} values ~ N(0, 1), over "
+        f"{REFERENCE}'s time in the same round, median of {rounds} rounds; each round measures every function once, in "
+        "its own order.",
         f"{REFERENCE} is measured twice in each round, so its row compares it with itself: what differs from 1 is "
         "noise. Another run on a shared machine may differ by more than these intervals.",
         "us/million: median microseconds for a million values.",
-        f"Peak ratio: the most bytes allocated at once by both passes, the input left out, over {REFERENCE}'s.",
-        "Kept B: bytes per value kept from the forward to the backward pass; extra B: those of them that are not the "
-        "output, which the next layer keeps in any case.",
+        "Peak B: the most bytes per value that both passes allocate at once, the output included, the input not. "
+        "Training writes to memory that each layer has and works in place where a derivative in closed form is known.",
+        "Plain: the same of the plain function (torch's if torch has it) with autograd, its time over that of "
+        f"{REFERENCE} in training.",
         f"{environment['processor']}, {THREADS} thread, float32, torch {environment['torch']}.",
     ]
-    header = ["name", "time ratio", "95 % interval", "us/million", "peak ratio", "kept B", "extra B"]
-    return Section(f"cost relative to {REFERENCE}", header, rows, notes, importance=(0, 1, 2, 4, 6, 5, 3))
+    header = ["name", "time ratio", "95 % interval", "us/million", "peak B", "plain time", "plain B"]
+    return Section(f"cost relative to {REFERENCE}", header, rows, notes, importance=(0, 1, 2, 4, 5, 6, 3))
 
 
 def _interval_text(bounds: tuple[float, float] | None) -> str:
     return f"{bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else ABSENT
 
 
-def _bytes_text(number: float) -> str:
-    return f"{round(number, 1):g}"
+def _bytes_text(measured: Measurement) -> str:
+    return ABSENT if measured.memory is None else f"{round(measured.memory.peak_bytes / prod(SHAPE), 1):g}"
 
 
 def costs_to_json(costs: Sequence[Cost], environment: Mapping[str, Any]) -> dict[str, Any]:
     """Everything measured, the ratio of every round included."""
+    reference = next(cost.trained for cost in costs if str(cost.choice) == REFERENCE)
     return {
         "reference": REFERENCE,
         "shape": list(SHAPE),
-        "rounds": len(costs[0].ratios),
+        "rounds": len(reference.ratios),
         "threads": THREADS,
         "environment": dict(environment),
         "functions": [
             {
                 "name": cost.choice.name,
                 "settings": dict(cost.choice.parameters),
-                "time_ratio": median(cost.ratios),
-                "time_ratio_ci": median_interval(cost.ratios),
-                "microseconds_per_million": cost.microseconds_per_million,
-                "peak_memory_ratio": cost.peak_memory_ratio,
-                "saved_bytes_per_value": cost.saved_bytes_per_value,
-                "saved_bytes_beside_output_per_value": cost.saved_bytes_beside_output_per_value,
-                "ratios": list(cost.ratios),
+                **_measurement_document(cost.trained, reference),
+                "plain": _measurement_document(cost.plain, reference),
             }
             for cost in costs
         ],
+    }
+
+
+def _measurement_document(measured: Measurement, reference: Measurement) -> dict[str, Any]:
+    memory, count = measured.memory, prod(SHAPE)
+    return {
+        "time_ratio": median(measured.ratios),
+        "time_ratio_ci": median_interval(measured.ratios),
+        "microseconds_per_million": measured.microseconds_per_million,
+        "peak_memory_ratio": memory.peak_bytes / reference.memory.peak_bytes if memory and reference.memory else None,
+        "peak_bytes_per_value": memory.peak_bytes / count if memory else None,
+        "kept_bytes_per_value": memory.kept_bytes / count if memory else None,
+        "ratios": list(measured.ratios),
     }

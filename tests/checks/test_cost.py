@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,9 +12,17 @@ import torch
 from scipy import stats
 
 from actbench.checks import cost_torch as cost
-from actbench.checks.cost import SHAPE, Memory, cost_of, measured_seconds, median_interval
-from actbench.checks.cost_torch import Workload, fixed_values, measure_costs, measure_memory, workload
+from actbench.checks.cost import SHAPE, Memory, measured_seconds, measurement, median_interval
+from actbench.checks.cost_torch import (
+    Workload,
+    fixed_values,
+    measure_costs,
+    measure_memory,
+    plain_workload,
+    trained_workload,
+)
 from actbench.experiment.choices import Choice, parse_choice
+from actbench.training.functions import Applied
 
 TENSOR_BYTES = 4 * math.prod(SHAPE)
 LEARNING_SWISH = {"swish": {"learn": True}}
@@ -24,8 +32,12 @@ def chosen(value: Any) -> Choice:
     return parse_choice("activation", value)
 
 
-def working(value: Any) -> Workload:
-    return workload(chosen(value), *fixed_values())
+def trained(value: Any) -> Workload:
+    return trained_workload(chosen(value), *fixed_values())
+
+
+def plain(value: Any) -> Workload:
+    return plain_workload(chosen(value), *fixed_values())
 
 
 @dataclass
@@ -48,11 +60,10 @@ def test_a_function_that_takes_twice_as_long_has_the_ratio_two_in_every_round() 
     clock = PlantedClock()
     reference, double = measured_seconds([clock.taking(lambda: 0.5), clock.taking(lambda: 1.0)], 30, clock)
     assert (reference, double) == ([0.5] * 30, [1.0] * 30)
-    found = cost_of(chosen("gelu"), double, reference, Memory(8, 4, 4), Memory(4, 4, 0))
-    assert found.ratios == (2.0,) * 30
-    assert median_interval(found.ratios) == (2.0, 2.0)
-    assert found.microseconds_per_million == pytest.approx(1e6 / math.prod(SHAPE) * 1e6)
-    assert found.peak_memory_ratio == 2.0
+    measured = measurement(double, reference, Memory(8, 4))
+    assert measured.ratios == (2.0,) * 30
+    assert median_interval(measured.ratios) == (2.0, 2.0)
+    assert measured.microseconds_per_million == pytest.approx(1e6 / math.prod(SHAPE) * 1e6)
 
 
 def test_a_machine_that_slows_down_between_rounds_changes_no_ratio() -> None:
@@ -64,7 +75,7 @@ def test_a_machine_that_slows_down_between_rounds_changes_no_ratio() -> None:
         for kept, one_round in zip(seconds, measured_seconds(passes, 1, clock), strict=True):
             kept += one_round
     assert seconds[0] == [1.0, 2.0, 4.0, 8.0, 16.0]
-    assert cost_of(chosen("gelu"), seconds[1], seconds[0], Memory(8, 4, 4), Memory(8, 4, 0)).ratios == (3.0,) * 5
+    assert measurement(seconds[1], seconds[0], None).ratios == (3.0,) * 5
 
 
 def test_quick_functions_are_called_more_often_and_none_only_once() -> None:
@@ -126,32 +137,31 @@ def test_relu_beside_itself_has_the_ratio_one_and_comes_first_where_it_was_not_a
     ticks = iter(range(1_000_000))
     found = measure_costs([chosen("gelu")], rounds=7, clock=lambda: float(next(ticks)))
     assert [str(each.choice) for each in found] == ["relu", "gelu"]
-    low, high = median_interval(found[0].ratios) or (0, 0)
-    assert low <= 1 <= high
-    assert [each.ratios for each in found] == [(1.0,) * 7] * 2
+    assert [each.trained.ratios for each in found] == [each.plain.ratios for each in found] == [(1.0,) * 7] * 2
     asked = measure_costs([chosen("tanh"), chosen("relu")], rounds=1, clock=lambda: float(next(ticks)))
     assert [str(each.choice) for each in asked] == ["tanh", "relu"]
 
 
 def test_costs_are_those_of_the_functions_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, planted = PlantedClock(), {"relu": 1.0, "tanh": 0.5, "mish": 8.0}
+    clock, seconds = PlantedClock(), {"relu": 1.0, "tanh": 0.5, "mish": 8.0}
 
-    class Planted(Workload):
-        def run(self) -> tuple[torch.Tensor, ...]:
-            clock.now += planted[names[id(self.forward)]]
-            return ()
+    def planted(factor: float) -> Callable[..., Workload]:
+        def make(choice: Choice, inputs: torch.Tensor, output_gradient: torch.Tensor) -> Workload:
+            real = plain_workload(choice, inputs, output_gradient)
 
-    names: dict[int, str] = {}
+            def forward() -> Applied:
+                clock.now += factor * seconds[choice.name]
+                return real.forward()
 
-    def planted_workload(choice: Choice, inputs: torch.Tensor, output_gradient: torch.Tensor) -> Workload:
-        real = workload(choice, inputs, output_gradient)
-        names[id(real.forward)] = choice.name
-        return Planted(**vars(real))
+            return replace(real, forward=forward)
 
-    monkeypatch.setattr(cost, "workload", planted_workload)
-    found = measure_costs([chosen("mish"), chosen("relu"), chosen("tanh")], rounds=6, clock=clock)
-    assert {each.choice.name: each.ratios for each in found} == {
-        "mish": (8.0,) * 6, "relu": (1.0,) * 6, "tanh": (0.5,) * 6,
+        return make
+
+    monkeypatch.setattr(cost, "trained_workload", planted(1.0))
+    monkeypatch.setattr(cost, "plain_workload", planted(3.0))
+    costs = measure_costs([chosen("mish"), chosen("relu"), chosen("tanh")], rounds=6, clock=clock)
+    assert {each.choice.name: (each.trained.ratios[0], each.plain.ratios[0]) for each in costs} == {
+        "mish": (8.0, 24.0), "relu": (1.0, 3.0), "tanh": (0.5, 1.5),
     }  # fmt: skip
 
 
@@ -172,38 +182,53 @@ def test_one_thread_measures_and_the_number_before_is_restored() -> None:
         torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize(
-    ("activation", "expected"),
-    [
-        ("identity", Memory(0, 0, 0)),
-        ("relu", Memory(2 * TENSOR_BYTES, TENSOR_BYTES, 0)),  # output, then the input's gradient; the output is saved
-        ("sigmoid", Memory(2 * TENSOR_BYTES, TENSOR_BYTES, 0)),
-        ("gelu", Memory(2 * TENSOR_BYTES, TENSOR_BYTES, TENSOR_BYTES)),  # the input is saved
-        ("leaky_relu", Memory(2 * TENSOR_BYTES, TENSOR_BYTES, TENSOR_BYTES)),
-    ],
-)
-def test_memory_is_what_the_derivative_needs(activation: str, expected: Memory) -> None:
-    assert measure_memory(working(activation)) == expected
+@pytest.mark.parametrize("activation", ["identity", "relu", "sigmoid", "tanh", "gelu", "leaky_relu", "elu", "swish"])
+def test_training_by_closed_forms_allocates_nothing_beyond_the_layers_value(activation: str) -> None:
+    workload = trained({activation: {}})
+    assert measure_memory(workload) == Memory(TENSOR_BYTES, TENSOR_BYTES)
+    value, pullback = workload.forward()
+    gradient = workload.grad()
+    assert value.data_ptr() == workload.layer[0].data_ptr()
+    assert pullback(gradient).data_ptr() == gradient.data_ptr()
 
 
-def test_memory_of_several_operators_counts_what_each_saves_and_no_parameters() -> None:
-    prelu, swish = (measure_memory(working(value)) for value in ("prelu", LEARNING_SWISH))
-    assert prelu.saved_bytes == prelu.saved_bytes_beside_output == TENSOR_BYTES  # x
-    assert swish.saved_bytes == swish.saved_bytes_beside_output == 2 * TENSOR_BYTES  # x, and sigmoid(beta x)
-    assert prelu.peak_bytes > 3 * TENSOR_BYTES < swish.peak_bytes
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "gelu", "mish"])
+def test_plain_functions_allocate_their_value_and_then_the_inputs_gradient(activation: str) -> None:
+    assert measure_memory(plain(activation)) == Memory(2 * TENSOR_BYTES, TENSOR_BYTES)
+
+
+def test_training_by_autograd_takes_the_memory_that_it_allocates() -> None:
+    by_autograd, learnt = measure_memory(trained("softsign")), measure_memory(trained(LEARNING_SWISH))
+    assert by_autograd is not None
+    assert by_autograd.kept_bytes == 3 * TENSOR_BYTES  # the layer's value, autograd's value, and 1 + |x|
+    assert by_autograd.peak_bytes > by_autograd.kept_bytes
+    assert learnt is not None
+    assert learnt.kept_bytes == 3 * TENSOR_BYTES  # the layer's value, autograd's value, and sigmoid(beta x)
+
+
+def test_mish_needs_temporary_memory_for_one_trial_at_a_time() -> None:
+    memory = measure_memory(trained("mish"))
+    assert memory is not None
+    assert TENSOR_BYTES < memory.peak_bytes <= TENSOR_BYTES * (1 + 4 / SHAPE[0])
 
 
 @pytest.mark.parametrize("activation", ["relu", "softsign", "snake", LEARNING_SWISH])
 def test_memory_is_the_same_each_time(activation: Any) -> None:
-    first = measure_memory(working(activation))
-    assert measure_memory(working(activation)) == first
-    again = working(activation)
+    first = measure_memory(trained(activation))
+    assert measure_memory(trained(activation)) == first
+    again = trained(activation)
+    again.run()
     assert [measure_memory(again), measure_memory(again)] == [first, first]
+
+
+def test_memory_is_not_measured_where_torch_cannot_count_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("torch.utils._python_dispatch.TorchDispatchMode")
+    assert measure_memory(trained("relu")) is None
 
 
 def test_learnt_parameters_get_gradients_of_their_size_as_in_training() -> None:
     def shapes(value: Any) -> list[tuple[int, ...]]:
-        return [tuple(gradient.shape) for gradient in working(value).run() if gradient is not None]
+        return [tuple(gradient.shape) for gradient in trained(value).run() if gradient is not None]
 
     assert shapes("relu") == [SHAPE]
     assert shapes("prelu") == [SHAPE, (8, 1, 1)]

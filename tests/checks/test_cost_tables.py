@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from actbench.checks.cost import ROUNDS, Cost
+from actbench.checks.cost import ROUNDS, SHAPE, Cost, Measurement, Memory
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.render.terminal import fitting_columns
@@ -16,8 +17,17 @@ from actbench.report.checks import cost_section, costs_to_json, find_activations
 from actbench.runs.environment import describe_machine
 from program import actbench, assert_one_message
 
-RELU = Cost(parse_choice("activation", "relu"), (0.98, 1.0, 1.01) * 10, 1060.4, 1.0, 4.0, 0.0)
-PRELU = Cost(parse_choice("activation", "prelu"), tuple(2 + i / 100 for i in range(30)), 9512.6, 2.50004, 5.0, 5.00003)
+BYTES = 4 * math.prod(SHAPE)
+PLAIN_RELU = Measurement((1.5,) * 30, 1590.0, Memory(2 * BYTES, BYTES))
+RELU = Cost(
+    parse_choice("activation", "relu"), Measurement((0.98, 1.0, 1.01) * 10, 1060.4, Memory(BYTES, BYTES)), PLAIN_RELU
+)
+RATIOS = tuple(2 + i / 100 for i in range(30))
+PRELU = Cost(
+    parse_choice("activation", "prelu"),
+    Measurement(RATIOS, 9512.6, Memory(5 * BYTES // 2, BYTES)),
+    Measurement((3.0,) * 30, 9999.0, None),
+)
 ENVIRONMENT = {"processor": "Abacus 3000", "torch": "2.6.0"}
 
 
@@ -25,8 +35,8 @@ def test_the_section_has_a_row_for_each_function_and_says_how_it_was_measured() 
     section = cost_section([RELU, PRELU], ENVIRONMENT)
     assert section.title == "cost relative to relu"
     assert section.rows == [
-        ["relu", "1.00", "0.98 to 1.01", "1060", "1.00", "4", "0"],
-        ["prelu", "2.15", "2.09 to 2.20", "9513", "2.50", "5", "5"],
+        ["relu", "1.00", "0.98 to 1.01", "1060", "4", "1.50", "8"],
+        ["prelu", "2.15", "2.09 to 2.20", "9513", "10", "3.00", "-"],
     ]
     notes = " ".join(section.notes)
     assert "median of 30 rounds" in notes
@@ -35,7 +45,7 @@ def test_the_section_has_a_row_for_each_function_and_says_how_it_was_measured() 
 
 
 def test_too_few_rounds_have_no_interval() -> None:
-    few = replace(PRELU, ratios=(2.0, 2.0))
+    few = replace(RELU, trained=replace(RELU.trained, ratios=(2.0, 2.0)))
     assert cost_section([few], ENVIRONMENT).rows[0][2] == "-"
     assert costs_to_json([few], ENVIRONMENT)["functions"][0]["time_ratio_ci"] is None
 
@@ -51,16 +61,18 @@ def test_json_holds_what_was_measured_and_where() -> None:
     assert document == {
         "reference": "relu", "shape": [8, 128, 256], "rounds": 30, "threads": 1, "environment": ENVIRONMENT,
     }  # fmt: skip
-    assert relu["ratios"] == list(RELU.ratios)
+    assert relu["ratios"] == list(RELU.trained.ratios)
+    assert relu["plain"]["peak_memory_ratio"] == 2.0
+    assert prelu.pop("plain")["peak_memory_ratio"] is None
     assert {key: value for key, value in prelu.items() if key != "ratios"} == {
         "name": "prelu",
         "settings": {"negative_slope": 0.25, "learn": True, "per_feature": False},
         "time_ratio": pytest.approx(2.145),
         "time_ratio_ci": [2.09, 2.2],
         "microseconds_per_million": 9512.6,
-        "peak_memory_ratio": 2.50004,
-        "saved_bytes_per_value": 5.0,
-        "saved_bytes_beside_output_per_value": 5.00003,
+        "peak_memory_ratio": 2.5,
+        "peak_bytes_per_value": 10.0,
+        "kept_bytes_per_value": 4.0,
     }
 
 
