@@ -46,7 +46,10 @@ class Group:
 
     def steps(self) -> list[Tensor]:
         """How many steps have been taken, one number for each parameter, as torch's functions count them."""
-        return self.memory.setdefault("steps", [torch.zeros((), device=each.device) for each in self.parameters])
+        if "steps" not in self.memory:
+            self.memory["steps"] = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
+        counts: list[Tensor] = self.memory["steps"]
+        return counts
 
 
 def _take_step(
