@@ -9,7 +9,7 @@ import pytest
 
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
-from actbench.runs.executors.ray import tell_training
+from actbench.runs.executors.ray import stream_training
 from actbench.store import folder as store
 from program import TINY, Finished, actbench_alone, assert_one_message
 
@@ -45,4 +45,4 @@ def test_a_node_without_torch_ends_the_run_too() -> None:
 
     nothing: Any = None
     with pytest.raises(UnusableEnvironmentError, match="no torch"):
-        list(tell_training(train, "cpu", (), nothing))
+        list(stream_training(train, "cpu", (), nothing))

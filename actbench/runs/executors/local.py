@@ -1,4 +1,4 @@
-"""Where stacks train: in this process, or in local worker processes with one thread each."""
+"""Executors on this machine: this process, or worker processes with one thread each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from actbench.runs.executors.worker import TrainStack, Worker, describe_cause, i
 
 @dataclass(frozen=True)
 class StackStarted:
-    """A stack has begun to train."""
+    """A stack has started to train."""
 
     stack: Stack
 
 
 @dataclass(frozen=True)
 class StackRetried:
-    """A stack did not get to its end, and is tried again, whole or trial by trial."""
+    """A stack failed and is retried, whole or trial by trial."""
 
     stack: Stack
     cause: str
@@ -36,7 +36,7 @@ class StackRetried:
 
 @dataclass(frozen=True)
 class EpochsDone:
-    """A stack has so many epochs behind it."""
+    """The number of epochs that a stack has finished."""
 
     stack: Stack
     epochs: int
@@ -44,7 +44,7 @@ class EpochsDone:
 
 @dataclass(frozen=True)
 class StackDone:
-    """A stack is finished, with one record per trial, and on what machine where that is not this one."""
+    """A finished stack: one record per trial, and the machine that trained it, None for this one."""
 
     stack: Stack
     records: tuple[TrialRecord, ...]
@@ -53,7 +53,7 @@ class StackDone:
 
 @dataclass(frozen=True)
 class TrialFailed:
-    """A trial, alone in its stack, could not be trained."""
+    """A trial, alone in its stack, has failed twice."""
 
     stack: Stack
     cause: str
@@ -67,13 +67,13 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """When to start no more stacks, and how many seconds a stack may take for each of its trials (None: any)."""
+    """When to start no more stacks, and the seconds that a stack may take per trial (None: no limit)."""
 
     is_over: Callable[[], bool] = lambda: False
     trial_seconds: float | None = None
 
     def seconds_of(self, stack: Stack) -> float:
-        """How long this stack may take."""
+        """The seconds that this stack may take."""
         return inf if self.trial_seconds is None else self.trial_seconds * len(stack)
 
 
@@ -82,7 +82,7 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Task:
-    """A stack to be trained, and how often it has failed as a whole."""
+    """A stack to train, and how often it has failed as a whole."""
 
     stack: Stack
     failures: int = 0
@@ -91,10 +91,10 @@ class Task:
 def run_in_process(
     stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, device: str, emit: Emit, limits: Limits = NO_LIMITS
 ) -> None:
-    """Train the stacks one after another here; one that fails is tried once more, and then trial by trial.
+    """Train the stacks one after another in this process; a failed stack is retried once, and then trial by trial.
 
-    Nobody could stop a stack here that takes too long: it takes a worker to limit a trial's time. What `train` raises
-    as `UnusableEnvironmentError` stands in the way of every trial, and is raised.
+    A limit on a trial's time has no effect here, since only a worker can be stopped. Raises the
+    `UnusableEnvironmentError` that `train` raises, since it concerns every trial.
     """
     waiting = deque(map(Task, stacks))
     while waiting and not limits.is_over():
@@ -106,14 +106,14 @@ def run_in_process(
             raise failure.error from None
         except UnusableEnvironmentError:
             raise
-        except (Exception, SystemExit) as error:  # whatever a trial raises is that trial's result
+        except (Exception, SystemExit) as error:  # an exception of a trial is its result
             retry_or_fail(task, describe_cause(error), waiting, emit)
         else:
             emit(StackDone(task.stack, tuple(records)))
 
 
 class _EmitFailed(BaseException):
-    """Telling of progress failed, which is no failure of the trial that made it."""
+    """The handler of events failed, which is not a failure of the trial."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
@@ -129,17 +129,17 @@ def _emit_epochs(emit: Emit, stack: Stack, epochs: int) -> None:
 
 @dataclass
 class _Work:
-    """What a worker is at, when it has last been heard of, and when it has begun; before that it imports torch."""
+    """A worker's task, the time of its last message, and of the task's start (inf while it imports torch)."""
 
     worker: Worker
     task: Task
     heard: float
-    begun: float = inf
+    started: float = inf
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Local worker processes, one thread each, started when there is something to train."""
+    """Local worker processes with one thread each, started by the first stacks."""
 
     train: TrainStack
     device: str
@@ -149,36 +149,36 @@ class Workers:
     processes: list[Worker] = field(default_factory=list)
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
-        """Train the stacks; one that fails, dies or hangs is tried once more, and then trial by trial.
+        """Train the stacks; a stack that fails is retried once, and then trial by trial.
 
-        A worker is taken to hang when it has not been heard of for `silence_seconds`. The trials of a stack that takes
-        too long are tried one by one at once. Raises the `UnusableEnvironmentError` that `train` raises in a worker.
+        A worker that sends no message for `silence_seconds` is killed. A stack that exceeds its time is split into its
+        trials at once. Raises the `UnusableEnvironmentError` that `train` raises in a worker.
         """
         waiting = deque(map(Task, stacks))
         busy: dict[Connection, _Work] = {}
         while len(self.processes) < min(len(waiting), self.most):
             self.processes.append(start_worker(self.train, self.device))
         for worker in self.processes[: len(waiting)]:
-            self._give(worker, arrays, waiting, busy)
+            self._send_next(worker, arrays, waiting, busy)
         while busy:
-            heard = wait(list(busy), timeout=self._patience(busy))
-            for connection in heard:
+            readable = wait(list(busy), timeout=self._seconds_to_limit(busy))
+            for connection in readable:
                 assert isinstance(connection, Connection)
                 self._handle_message(busy[connection], arrays, waiting, busy, emit)
             now = time.monotonic()
             for work in list(busy.values()):
                 if failure := timeout_reason(
-                    work.task, now - work.begun, now - work.heard, self.limits, self.silence_seconds
+                    work.task, now - work.started, now - work.heard, self.limits, self.silence_seconds
                 ):
                     work.worker.process.kill()
                     work.task, cause = failure
-                    self._bury(work, cause, waiting, busy, emit)
-                    self._give(self._replace(work.worker), arrays, waiting, busy)
+                    self._end(work, cause, waiting, busy, emit)
+                    self._send_next(self._replace(work.worker), arrays, waiting, busy)
 
-    def _patience(self, busy: dict[Connection, _Work]) -> float:
-        """Seconds until the first of the workers has to be stopped, if it is not heard of before."""
+    def _seconds_to_limit(self, busy: dict[Connection, _Work]) -> float:
+        """Seconds until the first worker exceeds a limit."""
         ends = (
-            min(work.heard + self.silence_seconds, work.begun + self.limits.seconds_of(work.task.stack))
+            min(work.heard + self.silence_seconds, work.started + self.limits.seconds_of(work.task.stack))
             for work in busy.values()
         )
         return max(0.0, min(ends) - time.monotonic())
@@ -191,32 +191,32 @@ class Workers:
             event = worker.connection.recv()
         except (EOFError, OSError):
             worker.process.join()
-            self._bury(work, f"its worker process ended with code {worker.process.exitcode}", waiting, busy, emit)
-            self._give(self._replace(worker), arrays, waiting, busy)
+            self._end(work, f"worker process ended with code {worker.process.exitcode}", waiting, busy, emit)
+            self._send_next(self._replace(worker), arrays, waiting, busy)
             return
         work.heard = time.monotonic()
         if isinstance(event, UnusableEnvironmentError):
             raise event
         if event is None:
-            work.begun = work.heard
+            work.started = work.heard
             emit(StackStarted(task.stack))
             return
         if isinstance(event, int):
             emit(EpochsDone(task.stack, event))
             return
         if isinstance(event, str):
-            self._bury(work, event, waiting, busy, emit)
+            self._end(work, event, waiting, busy, emit)
         else:
             del busy[worker.connection]
             emit(StackDone(task.stack, tuple(event)))
-        self._give(worker, arrays, waiting, busy)
+        self._send_next(worker, arrays, waiting, busy)
 
-    def _bury(self, work: _Work, cause: str, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit) -> None:
+    def _end(self, work: _Work, cause: str, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit) -> None:
         del busy[work.worker.connection]
         retry_or_fail(work.task, cause, waiting, emit)
 
-    def _give(self, worker: Worker, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work]) -> None:
-        """Send the next stack to a worker; one that has died is noticed when its connection is read."""
+    def _send_next(self, worker: Worker, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work]) -> None:
+        """Send the next stack to a worker; a dead worker is noticed when its connection is read."""
         if waiting and not self.limits.is_over():
             task = waiting.popleft()
             busy[worker.connection] = _Work(worker, task, time.monotonic())
@@ -241,7 +241,7 @@ def start_workers(
     limits: Limits = NO_LIMITS,
     silence_seconds: float = SILENCE_SECONDS,
 ) -> Iterator[Workers]:
-    """Worker processes, which end with this context, and by themselves as soon as their parent is gone."""
+    """Worker processes, which end with this context or with their parent."""
     workers = Workers(train, device, most, silence_seconds, limits)
     try:
         yield workers
@@ -254,7 +254,7 @@ def start_workers(
 
 
 def retry_or_fail(task: Task, cause: str, waiting: deque[Task], emit: Emit) -> None:
-    """Try a stack that failed once more as it is, then its trials one by one; a trial that fails twice has failed."""
+    """Retry a failed stack once as it is, then its trials one by one; a trial that fails twice has failed."""
     if task.failures == 0:
         emit(StackRetried(task.stack, cause))
         waiting.appendleft(Task(task.stack, 1))
@@ -268,9 +268,9 @@ def retry_or_fail(task: Task, cause: str, waiting: deque[Task], emit: Emit) -> N
 def timeout_reason(
     task: Task, seconds: float, silent_seconds: float, limits: Limits, silence_seconds: float
 ) -> tuple[Task, str] | None:
-    """What becomes of a task that has run and been silent for so long, and why; None where it may go on."""
-    if seconds > limits.seconds_of(task.stack):  # the stack would take as long again
+    """The task to retry and the reason, if it has exceeded a limit; else None."""
+    if seconds > limits.seconds_of(task.stack):  # as a whole it would take as long again
         return Task(task.stack, 1), f"took longer than {limits.trial_seconds:g} s for each trial"
     if silent_seconds > silence_seconds:
-        return task, f"its worker said nothing for {silence_seconds:.0f} s"
+        return task, f"worker unresponsive for {silence_seconds:.0f} s"
     return None

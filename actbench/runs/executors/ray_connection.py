@@ -1,4 +1,4 @@
-"""A connection to Ray: to a cluster, or to one that starts on this machine, for nobody else, and ends with the run."""
+"""A connection to a Ray cluster, or to a private Ray on this machine that ends with the run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from actbench.errors import UnusableEnvironmentError
@@ -23,7 +24,7 @@ from actbench.runs.executors.worker import describe_cause, interrupts_held
 OBJECT_STORE_BYTES = 512 * 2**20
 ANSWER_SECONDS = 10.0
 
-# Read by Ray when it is imported: no reports of use, no lines of its own on standard output, devices left as they are.
+# Read by Ray at its import: no usage reports, no log lines on standard output, visible devices unchanged.
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
@@ -33,37 +34,40 @@ QUIET = {
 
 @contextlib.contextmanager
 def started_ray(workers: int, device: str) -> Iterator[Any]:
-    """Ray's module, with a Ray on the loopback interface behind it, in a folder of its own that goes with it.
+    """Ray's module, connected to a Ray on the loopback interface with a private temporary folder.
 
-    Raises `UnusableEnvironmentError` where Ray is not installed or cannot start.
+    Ray opens its folder to all users, so that it lies inside one that only this user may enter. Raises
+    `UnusableEnvironmentError` if Ray is not installed or cannot start.
     """
     with contextlib.ExitStack() as undo:
         undo.enter_context(_variables(QUIET | _private()))
         ray = _import_ray()
-        folder = tempfile.mkdtemp(prefix="actbench-ray-", dir="/tmp" if os.name == "posix" else None)
-        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        private = tempfile.mkdtemp(prefix="actbench-ray-", dir="/tmp" if os.name == "posix" else None)
+        undo.callback(shutil.rmtree, private, ignore_errors=True)
+        folder = Path(private, "r")  # short, since paths of sockets have at most 107 characters
+        folder.mkdir()
         with _expected("start on this machine"):
             if not ipaddress.ip_address(ray.util.get_node_ip_address()).is_loopback:
-                raise RuntimeError("it was imported before, and would not keep to the loopback interface")
+                raise RuntimeError("Ray was imported earlier and would not stay on the loopback interface")
             undo.callback(_shut_down, ray)
             _connect(
                 ray,
-                folder,
+                str(folder),
                 "local",
                 num_cpus=workers,
                 num_gpus=None if device == "cuda" else 0,
                 object_store_memory=OBJECT_STORE_BYTES,
                 include_dashboard=False,
-                _temp_dir=folder,
+                _temp_dir=str(folder),
             )
         yield ray
 
 
 @contextlib.contextmanager
 def joined_ray(address: str) -> Iterator[Any]:
-    """Ray's module, with the cluster at the address behind it.
+    """Ray's module, connected to the cluster at the address.
 
-    Raises `UnusableEnvironmentError` where Ray is not installed or cannot be reached.
+    Raises `UnusableEnvironmentError` if Ray is not installed or cannot be reached.
     """
     with contextlib.ExitStack() as undo:
         undo.enter_context(_variables(QUIET))
@@ -78,7 +82,7 @@ def joined_ray(address: str) -> Iterator[Any]:
 
 
 def _require_listener(address: str) -> None:
-    """Raise `OSError` where nobody listens, for which Ray would look for minutes."""
+    """Raise `OSError` if the address refuses connections, which Ray would try for minutes."""
     if address != "auto":
         host, _, port = address.rpartition(":")
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
@@ -92,19 +96,19 @@ def _import_ray() -> Any:
             f"--executor ray: Ray cannot be imported ({error}); install it with: pip install 'actbench[ray]'"
         ) from None
     if ray.is_initialized():
-        raise UnusableEnvironmentError("this process is connected to Ray already; end that by ray.shutdown()")
+        raise UnusableEnvironmentError("this process is already connected to Ray; call ray.shutdown() first")
     return ray
 
 
 def _connect(ray: Any, empty: str, address: str, **options: Any) -> None:
-    """Call `ray.init` from an empty folder, since Ray lets its workers import from where it is called."""
-    with _own_signals(), contextlib.chdir(empty):
+    """Call `ray.init` in an empty folder, since Ray's workers import modules from the current folder."""
+    with _sigterm_kept(), contextlib.chdir(empty):
         ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
 
 
 @contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    """Let SIGTERM do what it did, although Ray makes an exit of it."""
+def _sigterm_kept() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray replaces by an exit."""
     before, is_terminated = signal.getsignal(signal.SIGTERM), False
     try:
         yield
@@ -123,12 +127,12 @@ def _expected(what: str) -> Iterator[None]:
         yield
     except UnusableEnvironmentError:
         raise
-    except Exception as error:  # of any kind: Ray raises many
+    except Exception as error:  # Ray raises many kinds
         raise UnusableEnvironmentError(f"Ray cannot {what} ({describe_cause(error)})") from None
 
 
 def _private() -> dict[str, str]:
-    """What makes a Ray of one's own private: loopback, a token, and this process's modules instead of its folder's."""
+    """Variables of a private Ray: loopback only, a token, and the import path of this process without its folder."""
     return {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
@@ -140,21 +144,21 @@ def _private() -> dict[str, str]:
 
 @functools.cache
 def _token() -> str:
-    """One for the process, since Ray reads it once."""
+    """One per process, since Ray reads it once."""
     return secrets.token_hex(32)
 
 
 def _shut_down(ray: Any) -> None:
-    """Leave Ray, which ends what this process has started in it."""
+    """Disconnect from Ray; a Ray started by this process ends."""
     with interrupts_held():
         ray.shutdown()
 
 
 @contextlib.contextmanager
-def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for a while."""
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables within the context."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""One local worker process: how it starts, what it does, and how it ends with its parent."""
+"""A local worker process: its start, its work, and its end with its parent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import ModuleType
@@ -31,7 +31,7 @@ IS_FORKED = sys.platform == "linux"
 
 @dataclass
 class Worker:
-    """A process, the parent's end of its pipe, and whether it has been sent the images."""
+    """A process, the parent's end of its pipe, and whether the images have been sent."""
 
     process: BaseProcess
     connection: Connection
@@ -47,7 +47,7 @@ def train_with_torch(stack: Stack, arrays: Arrays, device: str, on_epoch: Callab
         import torch
 
         from actbench.training.loop import train_stack
-    except Exception as error:  # a broken torch raises whatever it likes
+    except Exception as error:  # a broken torch may raise anything
         raise unusable_library("torch", error) from None
 
     torch.set_num_threads(1)
@@ -55,7 +55,9 @@ def train_with_torch(stack: Stack, arrays: Arrays, device: str, on_epoch: Callab
 
 
 def prepare_to_start(train: TrainStack) -> None:
-    """On Linux, start the process from which workers are forked, so that torch is imported once; do not wait for it."""
+    """On Linux, start the process from which workers are forked, which imports torch once; do not wait for it."""
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # its start unblocks SIGINT, so that it must not happen while that is held
     if IS_FORKED:
         multiprocessing.set_forkserver_preload([TRAINING_MODULE if train is train_with_torch else __name__])
         with interrupts_held():
@@ -63,7 +65,7 @@ def prepare_to_start(train: TrainStack) -> None:
 
 
 def start_worker(train: TrainStack, device: str) -> Worker:
-    """A process that trains the stacks it is sent."""
+    """Start a process that trains the stacks sent to it."""
     prepare_to_start(train)
     context: Any = multiprocessing.get_context("forkserver" if IS_FORKED else "spawn")
     ours, theirs = context.Pipe()
@@ -76,7 +78,7 @@ def start_worker(train: TrainStack, device: str) -> Worker:
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment; processes started meanwhile never see it, for it is the parent's to handle."""
+    """Delay Ctrl-C; processes started meanwhile never receive it, since only the parent handles it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -89,7 +91,7 @@ def interrupts_held() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _main_module_hidden() -> Iterator[None]:
-    """A new process would run the main module again to find what is defined there: a user's whole script, say."""
+    """Keep new processes from running the main module again, which may be a user's whole script."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -99,33 +101,33 @@ def _main_module_hidden() -> Iterator[None]:
 
 
 def _train_stacks(connection: Connection, train: TrainStack, device: str, custom_files: tuple[CustomFile, ...]) -> None:
-    """Train stacks from the connection until it closes, with the parent's custom functions; Ctrl-C is the parent's."""
+    """Train stacks from the connection until it closes, with the parent's custom functions; ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     if train is train_with_torch:
-        with contextlib.suppress(Exception):  # which the first stack meets again, and tells
+        with contextlib.suppress(Exception):  # which the first stack raises again and reports
             importlib.import_module(TRAINING_MODULE)  # now, while the parent reads the data
     arrays: Any = None
     try:
         while True:
             stack, arrays_once = connection.recv()
             arrays = arrays_once or arrays
-            connection.send(None)  # it begins now
+            connection.send(None)  # the stack starts now
             try:
                 for file in custom_files:
                     load_custom_file(file)
                 connection.send(train(stack, arrays, device, connection.send))
             except UnusableEnvironmentError as obstacle:
                 connection.send(obstacle)
-            except (Exception, SystemExit) as error:  # whatever a trial raises is that trial's result
+            except (Exception, SystemExit) as error:  # an exception of a trial is its result
                 connection.send(describe_cause(error))
     except (EOFError, OSError):
         return
 
 
 def _end_with_parent() -> None:
-    """Leave as soon as the parent is gone, however it went, in the middle of whatever this process does."""
+    """End this process as soon as the parent has ended, in the middle of any work."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -133,5 +135,5 @@ def _end_with_parent() -> None:
 
 
 def describe_cause(error: BaseException) -> str:
-    """One line on what a trial raised."""
+    """A trial's exception in one line."""
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]

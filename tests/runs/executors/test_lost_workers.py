@@ -63,8 +63,8 @@ def test_a_worker_lost_once_costs_no_trial(how: str, stacks: list[Stack], digits
 @pytest.mark.parametrize(
     ("how", "cause"),
     [
-        ("killed", "its worker process ended with code -9"),
-        ("segfault", "its worker process ended with code -11"),
+        ("killed", "worker process ended with code -9"),
+        ("segfault", "worker process ended with code -11"),
         ("exception", "ValueError: poison"),
         ("exit", "SystemExit: 0"),
     ],
@@ -88,7 +88,7 @@ def test_a_worker_that_says_nothing_is_taken_to_hang(stacks: list[Stack], digits
         workers.run([(poison,)], digits, events.append)
     *_, failed = events
     assert isinstance(failed, TrialFailed)
-    assert failed.cause == "its worker said nothing for 2 s"
+    assert failed.cause == "worker unresponsive for 2 s"
 
 
 @pytest.mark.parametrize(("how", "cause"), [("exception", "ValueError: poison"), ("exit", "SystemExit: 0")])

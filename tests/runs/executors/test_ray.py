@@ -112,9 +112,9 @@ def test_a_sweep_that_loses_a_node_has_the_bits_and_the_table_of_local_workers(c
 @pytest.mark.parametrize(
     ("how", "cause"),
     [
-        ("killed", "its worker process ended unexpectedly"),
+        ("killed", "worker process ended unexpectedly"),
         ("exception", "ValueError: poison"),
-        ("hang", "its worker said nothing for 2 s"),
+        ("hang", "worker unresponsive for 2 s"),
     ],
 )
 def test_a_poisonous_trial_fails_alone_after_its_stack_has_been_tried_twice(
@@ -157,7 +157,7 @@ def test_a_node_that_would_train_something_else_ends_the_run_and_fails_no_trial(
 ) -> None:
     events: list[Event] = []
     with connect_to_ray(fake_train, "cpu", None, cluster.address) as workers:
-        other = replace(workers, own={**workers.own, "torch": "1.0", "actbench": "0.0"})
+        other = replace(workers, here={**workers.here, "torch": "1.0", "actbench": "0.0"})
         with pytest.raises(UnusableEnvironmentError, match=r"actbench .* \(here 0\.0\), torch .* \(here 1\.0\)"):
             other.run(stacks, digits, events.append)
         without: Any = Absent()
@@ -207,6 +207,46 @@ with connect_to_ray(busy_forever, "cpu", 2, None) as workers:
     trial = SimpleNamespace(settings=SimpleNamespace(train=SimpleNamespace(precision="float32")))
     workers.run([(trial,), (trial,)], object(), show)
 """
+
+
+PRIVATE = """
+import json, os, tempfile
+from pathlib import Path
+from actbench.runs.executors.ray_connection import started_ray
+folders, make = [], tempfile.mkdtemp
+tempfile.mkdtemp = lambda *args, **options: folders.append(make(*args, **options)) or folders[-1]
+with started_ray(1, "cpu"):
+    paths = [str(path) for path in Path(folders[0]).rglob("*")]
+    print(json.dumps([folders[0], oct(os.stat(folders[0]).st_mode & 0o777), paths]), flush=True)
+    input()
+"""
+VISIBLE = 'for path; do test -e "$path" && echo "$path"; done; true'
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="acts as a second user, which takes root")
+def test_another_user_reaches_nothing_in_the_folder_of_a_private_ray() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PRIVATE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        folder, mode, paths = json.loads(running.stdout.readline())
+
+        def visible(**user: Any) -> list[str]:
+            command = ["sh", "-c", VISIBLE, "sh", *paths, "/tmp"]
+            printed: str = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/", **user).stdout
+            return printed.split()
+
+        by_us, by_another = visible(), visible(user="nobody", group="nogroup", extra_groups=[])
+        running.communicate("\n")
+    assert running.returncode == 0
+    assert mode == "0o700"
+    assert {Path(path).name for path in by_us} > {"raylet", "plasma_store"}
+    assert by_another == ["/tmp"]
+    assert not Path(folder).exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -11,7 +11,7 @@ import pytest
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.errors import EXIT_ENVIRONMENT, EXIT_USAGE, UnusableEnvironmentError
 from actbench.plan.plan import make_plan
-from actbench.runs.executors.ray import tell_training
+from actbench.runs.executors.ray import stream_training
 from builders import experiment_from, fake_train
 from in_process import invoke
 from program import TINY
@@ -57,6 +57,6 @@ def test_an_address_where_nobody_listens_is_told_at_once() -> None:
 def test_a_task_in_bf16_asks_its_own_node_whether_it_can(tmp_path: Path) -> None:
     experiment = experiment_from(TINY.replace("epochs: 2", "precision: bf16, epochs: 2"), tmp_path)
     trial = next(iter(make_plan(experiment).trials().values()))
-    told = tell_training(fake_train, "mps", (trial,), load(DATASETS["digits"], tmp_path))
+    messages = stream_training(fake_train, "mps", (trial,), load(DATASETS["digits"], tmp_path))
     with pytest.raises(UnusableEnvironmentError, match=r"train.precision bf16: for the CPU only, not for mps"):
-        next(told)
+        next(messages)
