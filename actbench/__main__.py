@@ -1,6 +1,27 @@
-"""`python -m actbench`."""
+"""`actbench` and `python -m actbench`: Ctrl-C ends the program with one line, even while it is being imported."""
 
-from actbench.cli.app import main
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+from typing import NoReturn
+
+
+def main() -> None:
+    """Run the command line."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+    from actbench.cli.app import main as run_command_line
+
+    run_command_line()
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End at once: nothing has been started that would have to be undone."""
+    os.write(2, b"Interrupted.\n")
+    os._exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """actbench from Python: the verbs `run` and `compare`, and result folders as pandas frames.
 
-Options are called as on the command line, and mistakes raise `ConfigurationError` or `UnusableEnvironmentError` with
+Options have the names of the command line, and mistakes raise `ConfigurationError` or `UnusableEnvironmentError` with
 the message that the command line prints.
 """
 
@@ -68,42 +68,41 @@ def run(
 ) -> ResultFolder:
     """Train every trial that the result folder does not hold yet; the folder with its tables.
 
-    `config` is an experiment file or the name of one that comes along; `set` changes settings of it, as
+    `config` is an experiment file or a bundled experiment; `set` changes its settings, as
     `{"train.epochs": 3, "seeds": 5}` or `["train.epochs=3"]`; `use` names Python files with custom functions.
     `max_time` and `timeout_per_trial` are seconds or a duration such as `"10m"`. Progress goes to standard error unless
-    `quiet`. Ctrl-C (in a notebook: interrupt) keeps every finished trial, and the same call goes on from there. Trials
-    that failed are counted in the result and raise nothing.
+    `quiet`. Ctrl-C (in a notebook: interrupt) keeps every finished trial, and the same call continues. Trials that
+    failed are counted in the result and raise nothing.
     """
     from actbench.catalogue.custom_files import custom_files_in_use
-    from actbench.catalogue.datasets import data_folder
     from actbench.config.reader import open_experiment
-    from actbench.runs.options import RunOptions, parse_jobs
-    from actbench.runs.progress import progress
-    from actbench.runs.runner import run_experiment
+    from actbench.runs.options import QUIET, read_options
+    from actbench.runs.runner import run_with_progress
     from actbench.text import say
 
-    data = data_folder(Path(data_dir) if data_dir is not None else None)
-    options = RunOptions(
-        Path(results), data, device, parse_jobs(str(jobs)), fresh,
-        most_seconds=_seconds("max_time", max_time),
-        trial_seconds=_seconds("timeout_per_trial", timeout_per_trial),
-    )  # fmt: skip
-    tell = _tell_nothing if quiet else say
+    options = read_options(
+        results=Path(results),
+        data_dir=Path(data_dir) if data_dir is not None else None,
+        device=device,
+        jobs=str(jobs),
+        fresh=fresh,
+        max_time=_duration(max_time),
+        timeout_per_trial=_duration(timeout_per_trial),
+        verbosity=QUIET if quiet else 0,
+    )
     with custom_files_in_use([Path(use)] if isinstance(use, str | Path) else list(map(Path, use))):
         experiment = open_experiment(Path(config), _overrides(set), say, smoke=smoke).experiment
-        tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds")
         try:
-            with _threads_kept(), progress(is_quiet=quiet) as show:
-                outcome = run_experiment(experiment, options, show, tell)
+            with _threads_kept():
+                outcome = run_with_progress(experiment, options)
         except KeyboardInterrupt:
-            tell("Interrupted; every finished stack is kept. The same call goes on from there.")
+            if not quiet:
+                say("Interrupted; every finished stack is kept. The same call continues.")
             raise
-    tell(
-        f"{outcome.folder}: {outcome.total} trials, {outcome.trained} trained now, {outcome.diverged} diverged, "
-        f"{outcome.failed} failed"
-    )
+    if not quiet:
+        say(outcome.summary_line())
     if outcome.left:
-        say(f"max_time: {outcome.left} trials are left. The same call goes on from there.")
+        say(f"max_time: {outcome.left} trials are left. The same call continues.")
     return ResultFolder(outcome.results)
 
 
@@ -130,9 +129,9 @@ def compare(
     """
     name = str(baseline) if isinstance(baseline, str | Path) else None
     request = Request(name, metric, by, shared_lr, all_pairs)
-    found = [_read(folder, results) for folder in folders] or [_read(None, results)]
+    loaded = [_read(folder, results) for folder in folders] or [_read(None, results)]
     reference = baseline.results if isinstance(baseline, ResultFolder) else load_reference(Path(results), request)
-    return compared(found, reference, request)
+    return compared(loaded, reference, request)
 
 
 def _read(folder: str | Path | ResultFolder | None, root: str | Path) -> Results:
@@ -141,23 +140,22 @@ def _read(folder: str | Path | ResultFolder | None, root: str | Path) -> Results
     return load_results(Path(folder) if folder is not None else None, Path(root))
 
 
-def _seconds(name: str, given: str | float | None) -> float | None:
-    from actbench.runs.options import parse_duration
+def _duration(value: str | float | None) -> str | None:
+    """Seconds as a number in the form that the command line takes."""
+    return f"{value:f}" if isinstance(value, int | float) else value
 
-    return parse_duration(name, f"{given:f}" if isinstance(given, int | float) else given)
 
-
-def _overrides(given: Mapping[str, object] | Iterable[str]) -> list[str]:
+def _overrides(changes: Mapping[str, object] | Iterable[str]) -> list[str]:
     """Settings as `--set` takes them."""
-    if isinstance(given, str):
-        return [given]
-    if not isinstance(given, Mapping):
-        return list(given)
-    return [f"{key}={_as_yaml(key, value)}" for key, value in given.items()]
+    if isinstance(changes, str):
+        return [changes]
+    if not isinstance(changes, Mapping):
+        return list(changes)
+    return [f"{key}={_as_yaml(key, value)}" for key, value in changes.items()]
 
 
 def _as_yaml(key: str, value: object) -> str:
-    """A value as JSON, which YAML is a superset of; what numpy and pandas make of numbers and lists counts as these."""
+    """A value as JSON, a subset of YAML; numpy's and pandas' numbers and arrays are converted."""
     try:
         return json.dumps(value, ensure_ascii=False, default=_plain)
     except (AttributeError, TypeError, ValueError):
@@ -170,13 +168,9 @@ def _plain(value: Any) -> Any:
     return value.tolist()
 
 
-def _tell_nothing(*_: object) -> None:
-    """Say nothing."""
-
-
 @contextlib.contextmanager
 def _threads_kept() -> Iterator[None]:
-    """Leave torch at the threads that it has; training in this process takes one."""
+    """Restore torch's number of threads afterwards; training in this process sets it to one."""
     threads = _torch_threads()
     try:
         yield

@@ -11,7 +11,7 @@ EXIT_TERMINATED = 143
 
 
 class ExpectedError(Exception):
-    """Something the user can cause and mend; the message is all they see."""
+    """An error that users can cause and fix; the message is all they see."""
 
     exit_code = EXIT_USAGE
 
@@ -23,17 +23,17 @@ class ConfigurationError(ExpectedError):
 
 
 class UnusableEnvironmentError(ExpectedError):
-    """Data, disk, device or a folder that is in use stands in the way."""
+    """The environment prevents the run: data, disk, device or a locked folder."""
 
     exit_code = EXIT_ENVIRONMENT
 
 
 def unusable_file(problem: OSError) -> UnusableEnvironmentError:
-    """What to say of a file or folder that cannot be read or written."""
+    """The error for a file or folder that cannot be read or written."""
     return UnusableEnvironmentError(f"{problem.filename2 or problem.filename}: cannot be used ({problem.strerror})")
 
 
 def unusable_library(name: str, problem: Exception) -> UnusableEnvironmentError:
-    """What to say of a library whose import raises something."""
+    """The error for a library whose import raises an exception."""
     cause = f"{type(problem).__name__}: {problem}".splitlines()[0]
-    return UnusableEnvironmentError(f"{name} cannot be imported ({cause}): actbench doctor says what to do")
+    return UnusableEnvironmentError(f"cannot import {name} ({cause}). Run `actbench doctor`.")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from actbench.catalogue.datasets import data_folder, is_present
-from actbench.cli.options import verb
+from actbench.cli.guard import verb
 from actbench.errors import EXIT_INTERRUPTED, ConfigurationError, UnusableEnvironmentError
 from actbench.render.terminal import print_sections
 from actbench.text import did_you_mean, say

@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from actbench.catalogue.datasets import Arrays, data_folder, load
-from actbench.cli.options import verb
+from actbench.cli.guard import verb
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.stacks import Stack
 from actbench.plan.trials import make_trial

@@ -20,7 +20,7 @@ import typer
 from torch import Tensor
 
 from actbench.catalogue.datasets import Arrays, data_folder, load
-from actbench.cli.options import verb
+from actbench.cli.guard import verb
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.render.markdown import section_to_markdown

@@ -257,13 +257,13 @@ def test_a_script_without_a_guard_runs_once_although_its_workers_are_processes(c
 def test_interrupting_keeps_what_is_finished_and_says_how_to_go_on(
     copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("actbench.runs.runner.run_experiment", interrupted)
     with pytest.raises(KeyboardInterrupt):
         actbench.run("tiny.yaml")
-    assert "every finished stack is kept. The same call goes on from there." in capsys.readouterr().err
+    assert "every finished stack is kept. The same call continues." in capsys.readouterr().err
 
 
 def test_custom_functions_are_used_for_one_run_and_read_back_without_them(copied: Path) -> None:
@@ -281,6 +281,6 @@ def test_a_run_whose_time_is_over_keeps_what_it_has_and_starts_no_more(
 ) -> None:
     found = trained("tiny.yaml", max_time=1e-6, fresh=True)
     assert found.trials["outcome"].dropna().empty
-    assert "max_time: 12 trials are left. The same call goes on from there." in capsys.readouterr().err
-    with pytest.raises(actbench.ConfigurationError, match="max_time soon: expected a duration such as 90s"):
+    assert "max_time: 12 trials are left. The same call continues." in capsys.readouterr().err
+    with pytest.raises(actbench.ConfigurationError, match="--max-time soon: expected a duration such as 90s"):
         trained("tiny.yaml", max_time="soon")

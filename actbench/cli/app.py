@@ -1,34 +1,37 @@
-"""The command line, put together from its verbs."""
+"""The command line, built from its verbs."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 import os
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from actbench import errors
 from actbench.cli.catalogue import check, data, fetch, list_catalogue, show
-from actbench.cli.completion_values import join_completion_words
+from actbench.cli.completion import join_completion_words
 from actbench.cli.experiments import init, plan, schema, summary, validate
-from actbench.cli.interruption import end_at_once
-from actbench.cli.options import EXIT_CODES, say_what_failed
+from actbench.cli.guard import EXIT_CODES, report_file_error
+from actbench.cli.interruption import FAREWELL, end_at_once
 from actbench.cli.results import compare, export, report, verify
 from actbench.cli.runs import challenge, doctor, merge, run, status
-from actbench.cli.usage import help_wanted, unknown_words
+from actbench.cli.usage import requested_help, unknown_words
 from actbench.text import drop_what_was_not_said, say
 from actbench.version import __version__
 
-PURPOSE = "Settle which activation, initialiser, loss or output is better, and how surely."
+PURPOSE = "Compare activations, initialisers, losses and output functions of MLPs on MNIST, with paired statistics."
+MAX_WIDTH = 80
 SILENT_OPTIONS = {"-h", "--help", "--dry-run", "-q", "--quiet"}
-# Thousands of records are many objects without a cycle, which the collector would visit again and again as they grow.
+# Thousands of records are many objects without cycles, which the garbage collector would visit again and again.
 COLLECTED_AFTER = (100_000, 50, 1000)
 COMPLETION_VARIABLE = "_ACTBENCH_COMPLETE"
 FIRST_STEPS = (
@@ -39,7 +42,7 @@ FIRST_STEPS = (
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb as it is called, with what it does in a few words, and commands to copy."""
+    """A verb of the command line: its name, function, short description, and commands to copy."""
 
     name: str
     function: Callable[..., None]
@@ -49,11 +52,11 @@ class Verb:
 
 VERBS = (
     Verb(
-        "doctor", doctor, "Check that everything to train with is here.",
+        "doctor", doctor, "Check the installation.",
         ("actbench doctor", "actbench doctor --format json"),
     ),
     Verb(
-        "data", data, "Show where the datasets are, or fetch one.",
+        "data", data, "Show where datasets are kept, or fetch one.",
         ("actbench data", "actbench data fetch mnist", "actbench data --data-dir datasets --format json"),
     ),
     Verb(
@@ -65,7 +68,7 @@ VERBS = (
         ("actbench show relu swish gelu", "actbench show mish --save mish.svg", "actbench show softplus gelu --cost"),
     ),
     Verb(
-        "check", check, "Check custom functions before they are trained.",
+        "check", check, "Check custom functions before training.",
         ("actbench check tent.py", "actbench check tent.py --format json"),
     ),
     Verb(
@@ -88,11 +91,11 @@ VERBS = (
         ),
     ),
     Verb(
-        "plan", plan, "Say how long it takes, and what its seeds can show.",
+        "plan", plan, "Estimate run time and the smallest detectable difference.",
         ("actbench plan starter.yaml", "actbench plan starter.yaml --set seeds=20 --jobs 4"),
     ),
     Verb(
-        "run", run, "Train what is missing; print the table and the claims.",
+        "run", run, "Train what is missing; print table and claims.",
         (
             "actbench run starter.yaml", "actbench run starter.yaml --smoke",
             "actbench run starter.yaml --max-time 2h --timeout-per-trial 10m",
@@ -107,11 +110,11 @@ VERBS = (
         ),
     ),
     Verb(
-        "merge", merge, "Put the shards of an experiment together.",
+        "merge", merge, "Merge the shards of an experiment.",
         ("actbench merge results/starter", "actbench merge results/starter --results merged --format json"),
     ),
     Verb(
-        "status", status, "Say how far a run is, from another shell.",
+        "status", status, "Show how far a run is, from another shell.",
         ("actbench status", "actbench status results/starter", "actbench status results/starter --format json"),
     ),
     Verb(
@@ -119,23 +122,23 @@ VERBS = (
         ("actbench compare", "actbench compare results/starter --baseline tanh --metric validation_loss"),
     ),
     Verb(
-        "report", report, "Report on everything, printed or as a page.",
+        "report", report, "Report everything, printed or as a page.",
         ("actbench report", "actbench report results/starter --html report.html"),
     ),
     Verb(
-        "export", export, "Write every trial as a run of TensorBoard or MLflow.",
+        "export", export, "Export trials to TensorBoard or MLflow.",
         (
             "actbench export results/starter --to tensorboard",
             "actbench export results/starter --to tensorboard --out logs --format json",
         ),
     ),
     Verb(
-        "verify", verify, "Say what is damaged or missing in a result folder.",
+        "verify", verify, "Check a result folder for damage.",
         ("actbench verify results/starter", "actbench verify results/starter --format json"),
     ),
 )  # fmt: skip
 FETCH = Verb(
-    "fetch", fetch, "Download a dataset, unless it is there, and check it.",
+    "fetch", fetch, "Download a dataset and check it.",
     ("actbench data fetch mnist", "actbench data fetch mnist --data-dir datasets"),
 )  # fmt: skip
 
@@ -150,7 +153,7 @@ data_app = typer.Typer(rich_markup_mode=None)
 
 
 def _help(verb: Verb) -> str:
-    """What `--help` says of a verb: its sentence, then commands to copy, which are not broken into lines."""
+    """The help text of a verb: its sentence, then commands to copy, which are not wrapped."""
     return _with_examples(inspect.getdoc(verb.function) or verb.short, verb.examples)
 
 
@@ -162,8 +165,8 @@ def _exit_codes() -> str:
     return "\n".join(["\b", "Exit codes:", *(f"  {codes:<10}{meaning}" for codes, meaning in EXIT_CODES)])
 
 
-def _print_version(is_wanted: bool) -> None:
-    if is_wanted:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         print(f"actbench {__version__}")
         raise typer.Exit
 
@@ -184,37 +187,38 @@ def _without_a_verb(
         print(welcome())
 
 
-for one in VERBS:
-    if one.name == "data":
-        app.add_typer(data_app, name=one.name, help=_help(one), short_help=one.short)
+for listed in VERBS:
+    if listed.name == "data":
+        app.add_typer(data_app, name=listed.name, help=_help(listed), short_help=listed.short)
     else:
-        app.command(one.name, help=_help(one), short_help=one.short)(one.function)
+        app.command(listed.name, help=_help(listed), short_help=listed.short)(listed.function)
 data_app.callback(invoke_without_command=True)(data)
 data_app.command(FETCH.name, help=_help(FETCH), short_help=FETCH.short)(fetch)
 
 
 def welcome() -> str:
-    """What is printed without a verb: the purpose, two commands that run, and the verbs in the order of work."""
-    lines = [PURPOSE, ""]
+    """The first screen: the purpose, two commands that run, and the verbs in the order of work."""
+    lines = [*textwrap.wrap(PURPOSE, MAX_WIDTH), ""]
     lines += [*(f"  {command:<28}{what}" for command, what in FIRST_STEPS), ""]
     lines += [f"  {verb.name:<10}{verb.short}" for verb in VERBS]
     return "\n".join([*lines, "Examples of a verb: actbench run -h    Exit codes and completion: actbench -h"])
 
 
-def program() -> typer.core.TyperGroup:
-    """The whole command line, its verbs in the order of work."""
-    group = typer.main.get_command(app)
-    assert isinstance(group, typer.core.TyperGroup)
-    group.commands = {verb.name: group.commands[verb.name] for verb in VERBS}
+def program() -> Any:
+    """The whole command line as typer builds it, its verbs in the order of work if typer lets them be sorted."""
+    group: Any = typer.main.get_command(app)
+    with contextlib.suppress(AttributeError, KeyError):
+        group.commands = {verb.name: group.commands[verb.name] for verb in VERBS}
     return group
 
 
 def main() -> None:
-    """Run the command line; whoever interrupts it waits neither for Python's tidying up nor for a traceback."""
+    """Run the command line; after an interruption, without Python's slow shutdown."""
     gc.set_threshold(*COLLECTED_AFTER)
     try:
         _run_program()
     except KeyboardInterrupt:
+        say(FAREWELL)
         end_at_once(errors.EXIT_INTERRUPTED)
     except SystemExit as ending:
         if ending.code in (errors.EXIT_INTERRUPTED, errors.EXIT_TERMINATED):
@@ -229,18 +233,18 @@ def _run_program() -> None:
         try:
             _run_words(sys.argv[1:])
         except OSError as problem:
-            sys.exit(say_what_failed(problem))
+            sys.exit(report_file_error(problem))
         finally:
             drop_what_was_not_said()
 
 
 def _run_words(words: list[str]) -> None:
-    """Run what was typed; whatever has been printed is written when this ends."""
+    """Run a command line and flush standard output."""
     if COMPLETION_VARIABLE in os.environ:
         sys.modules["rich"] = None  # type: ignore[assignment]  # typer does without it, and is then in time
         join_completion_words(os.environ)
     group = program()
-    arguments = help_wanted(group, words) or words
+    arguments = requested_help(group, words) or words
     if unknown := unknown_words(group, arguments):
         say(f"actbench: {unknown[0]}", *unknown[1:])
         sys.exit(errors.EXIT_USAGE)
@@ -253,5 +257,5 @@ def _run_words(words: list[str]) -> None:
 
 
 def is_training(words: Sequence[str]) -> bool:
-    """Whether a command line is going to train, which is worth a line before the libraries for it are imported."""
+    """Whether a command line trains: then a line is printed before its libraries are imported."""
     return words[:1] == ["run"] and not SILENT_OPTIONS & set(words)

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from actbench import errors
-from actbench.cli.completion import dataset_names, function_names, kinds, python_files
-from actbench.cli.options import DataFolder, TableOrJson, verb, with_custom_files
+from actbench.cli.completion import dataset_names, function_names, kinds
+from actbench.cli.guard import verb
+from actbench.cli.options import CustomFilePath, DataFolder, TableOrJson, with_custom_files
 from actbench.text import say
 from actbench.version import __version__
 
@@ -28,7 +29,7 @@ def list_catalogue(
     ] = None,
     output_format: TableOrJson = "table",
 ) -> None:
-    """List what an experiment can choose from, and the experiments that come along."""
+    """List what an experiment can choose from, and the bundled experiments."""
     from actbench.catalogue.lookup import load_installed
     from actbench.render.printing import print_answer
     from actbench.report.networks import catalogue_document, catalogue_sections
@@ -99,20 +100,8 @@ def _show_costs(activations: list[str], save: Path | None, output_format: Litera
     )
 
 
-CustomFile = Annotated[
-    Path,
-    typer.Argument(
-        metavar="FILE",
-        help="A Python file that adds custom functions to the catalogue; it is run.",
-        show_default=False,
-        autocompletion=python_files,
-        readable=False,
-    ),
-]
-
-
 @verb
-def check(file: CustomFile, output_format: TableOrJson = "table") -> None:
+def check(file: CustomFilePath, output_format: TableOrJson = "table") -> None:
     """Check custom functions: metadata, derivative, extremes, types, safety in a stack; exit code 1 if refused."""
     from actbench.catalogue.custom_files import custom_files_in_use
     from actbench.experiment.choices import choices_from
@@ -127,7 +116,7 @@ def check(file: CustomFile, output_format: TableOrJson = "table") -> None:
         print_answer(
             output_format, lambda: examination_sections(examinations), lambda: examination_document(examinations)
         )
-    if any(one.refusals() for one in examinations):
+    if any(examination.refusals() for examination in examinations):
         raise typer.Exit(errors.EXIT_CHECK_FAILED)
 
 

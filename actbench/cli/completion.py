@@ -1,38 +1,74 @@
-"""What the shell completes on the command line: names of the catalogue, experiment files, result folders."""
+"""Shell completion: names of the catalogue, files and folders, settings, metrics, arms and factors."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from itertools import islice
 from pathlib import Path, PurePath
-from typing import get_args
+from typing import Any, get_args
 
 from typer import Context
+
+from actbench.store.names import EXPERIMENT, latest_journal
 
 MAX_FOLDER_DEPTH = 3
 MAX_ENTRIES = 5_000
 YAML_ENDINGS = (".yaml", ".yml")
 PLAIN_NAME = re.compile(r"[\w.,+@%][\w.,+@%-]*")  # shells evaluate what they are given to complete
-EXPERIMENT_OF_A_RESULT = "experiment.yaml"
+PLAIN_VALUE = re.compile(r"\w[\w.-]*")
+SCHEMA_FILE = "actbench.schema.json"
+BEFORE_VARIABLE = "_ACTBENCH_COMPLETE_BEFORE"
+LIST_SECTIONS = ("vary", "tune")
+
+Data = dict[str, Any]
+
+
+def join_completion_words(environment: MutableMapping[str, str]) -> None:
+    """Join `train.loss=n`, which bash splits at `=`: the last word stays, and what was before it is kept aside."""
+    words, at = re.split(r"[\n ]", environment.get("COMP_WORDS", "")), environment.get("COMP_CWORD", "")
+    if "=" not in words or not at.isdigit() or int(at) >= len(words):
+        return
+    before, last = words[: int(at)], words[int(at)]
+    if last == "=":
+        before, last = [*before, last], ""
+    if len(before) > 1 and before[-1] == "=" and not before[-2].startswith("-"):
+        environment[BEFORE_VARIABLE] = f"{before[-2]}="
+        del before[-2:]
+    kept = [word for word, follows in zip(before, ["", *before], strict=False) if not _joins_option(word, follows)]
+    environment.update({"COMP_WORDS": "\n".join([*kept, last]), "COMP_CWORD": str(len(kept))})
+
+
+def _joins_option(word: str, follows: str) -> bool:
+    return word == "=" and follows.startswith("--")
+
+
+def _typed(incomplete: str) -> str:
+    return os.environ.get(BEFORE_VARIABLE, "") + incomplete
+
+
+def _matching(incomplete: str, candidates: Iterable[str]) -> list[str]:
+    """The candidates that begin as typed, without the part that the shell does not replace."""
+    typed, before = _typed(incomplete), os.environ.get(BEFORE_VARIABLE, "")
+    return [text.removeprefix(before) for text in dict.fromkeys(candidates) if text.startswith(typed)]
 
 
 def experiments(incomplete: str) -> list[str]:
-    """Experiment files, and the names of those that come along with actbench."""
+    """Experiment files and bundled experiments."""
     from actbench.config.bundled import bundled_experiments
 
-    return [*_beginning_with(incomplete, *bundled_experiments()), *experiment_files(incomplete)]
+    return [*_matching(incomplete, bundled_experiments()), *experiment_files(incomplete)]
 
 
 def experiment_files(incomplete: str) -> list[str]:
-    """YAML files here or a few folders below, whole, so that the shell fills in what their names share."""
+    """YAML files here or a few folders below, as whole paths, so that the shell fills in their common beginning."""
     return sorted(entry for entry, is_folder in _entries_below(incomplete) if _is_experiment_file(entry, is_folder))
 
 
 def _is_experiment_file(entry: str, is_folder: bool) -> bool:
-    return not is_folder and entry.endswith(YAML_ENDINGS) and PurePath(entry).name != EXPERIMENT_OF_A_RESULT
+    return not is_folder and entry.endswith(YAML_ENDINGS) and PurePath(entry).name != EXPERIMENT
 
 
 def python_files(incomplete: str) -> list[str]:
@@ -41,16 +77,14 @@ def python_files(incomplete: str) -> list[str]:
 
 
 def result_folders(incomplete: str) -> list[str]:
-    """Folders that hold an experiment's results, here or a few folders below."""
+    """Result folders here or a few folders below."""
     return sorted(
-        entry
-        for entry, is_folder in _entries_below(incomplete)
-        if is_folder and Path(entry, EXPERIMENT_OF_A_RESULT).is_file()
+        entry for entry, is_folder in _entries_below(incomplete) if is_folder and Path(entry, EXPERIMENT).is_file()
     )
 
 
 def _entries_below(incomplete: str) -> Iterator[tuple[str, bool]]:
-    """Paths that begin as typed, nearest first, with whether each is a folder; hidden ones only where asked for."""
+    """Paths that begin as typed, nearest first, and whether each is a folder; hidden ones only if typed."""
     typed_folder, _, typed_name = incomplete.rpartition("/")
     start = f"{typed_folder}/" if "/" in incomplete else ""
     for entry, is_folder in islice(_walk(start, shows_hidden=typed_name.startswith(".")), MAX_ENTRIES):
@@ -63,11 +97,11 @@ def _walk(start: str, *, shows_hidden: bool) -> Iterator[tuple[str, bool]]:
     while folders:
         folder, depth = folders.popleft()
         try:
-            with os.scandir(folder or ".") as entries:
-                found = sorted(islice(entries, MAX_ENTRIES), key=lambda entry: entry.name)
+            with os.scandir(folder or ".") as scanned:
+                entries = sorted(islice(scanned, MAX_ENTRIES), key=lambda entry: entry.name)
         except OSError:
             continue
-        for entry in found:
+        for entry in entries:
             is_shown = not entry.name.startswith(".") or (shows_hidden and depth == 1)
             if not is_shown or not PLAIN_NAME.fullmatch(entry.name):
                 continue
@@ -78,15 +112,15 @@ def _walk(start: str, *, shows_hidden: bool) -> Iterator[tuple[str, bool]]:
 
 
 def function_names(context: Context, incomplete: str) -> list[str]:
-    """Activations and output functions, those in files behind `--use` included."""
+    """Activations and output functions, those in the files of `--use` included."""
     from actbench.catalogue.lookup import names
 
-    own = [name for path in context.params.get("use") or () for name in decorated_names(Path(path))]
-    return _beginning_with(incomplete, *names("activation"), *names("output"), *own)
+    custom = [name for path in context.params.get("use") or () for name in decorated_names(Path(path))]
+    return _matching(incomplete, [*names("activation"), *names("output"), *custom])
 
 
 def decorated_names(path: Path) -> list[str]:
-    """The functions that a file adds as activations or outputs; it is read for that, and not run."""
+    """The functions that a file adds as activations or outputs; the file is parsed, not run."""
     import ast
 
     try:
@@ -94,7 +128,7 @@ def decorated_names(path: Path) -> list[str]:
     except (OSError, SyntaxError, ValueError):
         return []
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return [one.name for one in functions if any(_adds_a_function(ast.unparse(d)) for d in one.decorator_list)]
+    return [node.name for node in functions if any(_adds_a_function(ast.unparse(d)) for d in node.decorator_list)]
 
 
 def _adds_a_function(decorator: str) -> bool:
@@ -102,18 +136,143 @@ def _adds_a_function(decorator: str) -> bool:
 
 
 def kinds(incomplete: str) -> list[str]:
-    """Kinds of entries of the catalogue."""
+    """Kinds of catalogue entries."""
     from actbench.catalogue.registry import Kind
 
-    return _beginning_with(incomplete, *get_args(Kind), "dataset", "experiment")
+    return _matching(incomplete, [*get_args(Kind), "dataset", "experiment"])
 
 
 def dataset_names(incomplete: str) -> list[str]:
     """Datasets."""
     from actbench.catalogue.datasets import DATASETS
 
-    return _beginning_with(incomplete, *DATASETS)
+    return _matching(incomplete, DATASETS)
 
 
-def _beginning_with(incomplete: str, *names: str) -> list[str]:
-    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+def settings(incomplete: str) -> list[str]:
+    """`train.loss=` by its beginning, and its values once only that setting matches."""
+    schema = _schema()
+    typed, equals, _ = _typed(incomplete).partition("=")
+    keys = _keys(schema, with_sections=bool(typed))
+    matching = [key for key in keys if (key == typed if equals else key.startswith(typed))]
+    if len(matching) != 1:
+        return _matching(incomplete, (f"{key}=" for key in matching))
+    values = list(_values(keys[matching[0]], schema)) or [""]
+    return _matching(incomplete, (f"{matching[0]}={value}" for value in values))
+
+
+def metrics(incomplete: str) -> list[str]:
+    """Metrics by name."""
+    schema = _schema()
+    return _matching(incomplete, _names(schema.get("definitions", {}).get("metric", {}), schema))
+
+
+def _schema() -> Data:
+    """The bundled schema of experiment files: deriving it takes longer than a shell should wait."""
+    import json
+
+    from actbench.config.bundled import bundled_folder
+
+    file = bundled_folder() / SCHEMA_FILE
+    schema: Data = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return schema
+
+
+def _keys(schema: Data, *, with_sections: bool) -> dict[str, Data]:
+    """The settings that `--set` takes, each with its schema; those of vary, tune and baseline once text is typed."""
+    definitions: Data = schema.get("definitions", {})
+    varied: Data = definitions.get("arm", {}).get("properties", {})
+    keys = {key: part for key, part in definitions.items() if "." in key}
+    keys |= {key: part for key, part in schema.get("properties", {}).items() if _is_one_value(key, definitions)}
+    if with_sections:
+        keys |= {f"baseline.{path}": part for path, part in varied.items()}
+        keys |= {f"{section}.{path}": {} for section in LIST_SECTIONS for path in varied}
+    return keys
+
+
+def _is_one_value(key: str, definitions: Data) -> bool:
+    return key not in ("expect", "baseline", *LIST_SECTIONS) and not any(
+        path.startswith(f"{key}.") for path in definitions
+    )
+
+
+def _values(schema: Data, root: Data) -> Iterator[str]:
+    """The names that a part of the schema takes, or its default if it takes anything else."""
+    names = list(dict.fromkeys(_names(schema, root)))
+    if names:
+        yield from names
+    elif isinstance(default := schema.get("default"), str | int | float):
+        yield str(default)
+
+
+def _names(schema: Data, root: Data) -> Iterator[str]:
+    if reference := schema.get("$ref"):
+        yield from _names(root["definitions"][reference.rpartition("/")[2]], root)
+    for value in (*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())):
+        yield str(value)
+    if schema.get("type") == "boolean":
+        yield from ("true", "false")
+    for part in (*schema.get("anyOf", ()), *schema.get("allOf", ())):
+        yield from _names(part, root)
+
+
+def arms(context: Context, incomplete: str) -> list[str]:
+    """Values of what the results vary, alone or as `activation=relu`, if a shell takes them unquoted."""
+    varied = _varied(context)
+    alone = [value for values in varied.values() for value in values]
+    named = [
+        f"{name}={value}"
+        for path, values in varied.items()
+        for name in (path.rpartition(".")[2], path)
+        for value in values
+    ]
+    return _matching(incomplete, [*alone, *(named if "=" in _typed(incomplete) else ())])
+
+
+def factors(context: Context, incomplete: str) -> list[str]:
+    """Settings that the results vary."""
+    return _matching(incomplete, (name for path in _varied(context) for name in (path.rpartition(".")[2], path)))
+
+
+def _varied(context: Context) -> dict[str, list[str]]:
+    """The settings that the result folder on the command line, or the latest, varies, with their plain values.
+
+    Read without the models that validate it, which take too long to import.
+    """
+    root = context.params.get("results") or Path("results")
+    latest = latest_journal(root)
+    folders = [*_result_folders_on_the_line(), *([latest.parent] if latest else [])]
+    varied = _mapping(_mapping(_read(folders[0] / EXPERIMENT)).get("vary")) if folders else {}
+    return {
+        path: [text for value in values if PLAIN_VALUE.fullmatch(text := _text(value))]
+        for path, values in varied.items()
+        if isinstance(values, tuple) and PLAIN_VALUE.fullmatch(path)
+    }
+
+
+def _result_folders_on_the_line() -> list[Path]:
+    """Result folders among the words before the last: typer drops the arguments of an unfinished line."""
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    words = [word for word in re.split(r"\s", line)[1:-1] if word]
+    return [Path(word) for word in words if Path(word, EXPERIMENT).is_file()]
+
+
+def _read(file: Path) -> Any:
+    """The contents of an experiment file, or None if it cannot be read."""
+    from actbench.config.source import MAX_FILE_BYTES, read_yaml
+
+    try:
+        if not file.is_file():
+            return None
+        with file.open("rb") as stream:
+            return read_yaml(stream.read(MAX_FILE_BYTES + 1).decode("utf-8-sig"), "").data
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _mapping(data: Any) -> Data:
+    return data if isinstance(data, dict) else {}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

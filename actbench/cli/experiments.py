@@ -10,15 +10,16 @@ import typer
 
 from actbench import errors
 from actbench.cli.completion import result_folders
+from actbench.cli.guard import verb
 from actbench.cli.options import (
     Config,
     DataFolder,
+    Force,
     Jobs,
     Overrides,
     ResultsRoot,
     ShardOption,
     TableOrJson,
-    verb,
     with_custom_files,
 )
 from actbench.plan.shards import parse_shard
@@ -44,7 +45,7 @@ def init(
         bool,
         typer.Option("--schema/--no-schema", help="Write the schema beside it, for editors that check as you type."),
     ] = True,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: Force = False,
 ) -> None:
     """Write a commented experiment to start from, and beside it the schema by which an editor checks and completes."""
     from actbench.config.starter import write_starter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,16 +12,18 @@ from types import FrameType
 from typing import NoReturn, ParamSpec, TypeVar
 
 from actbench.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
+from actbench.text import visible
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EXIT_CODES = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
 SHOW_CURSOR = b"\x1b[?25h"
+FAREWELL = "Interrupted."
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, with what is to be said of it and the exit code that goes with it."""
+    """Ctrl-C or SIGTERM, with the last line to print and the exit code."""
 
     def __init__(self, farewell: str, exit_code: int) -> None:
         super().__init__(farewell)
@@ -28,7 +31,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interruption:
-    """What has come of Ctrl-C and SIGTERM so far; `farewell` is for the user, also where there is no time to unwind."""
+    """Whether Ctrl-C or SIGTERM has come; `farewell` is the last line, printed even if nothing is unwound."""
 
     def __init__(self, farewell: str) -> None:
         self.farewell = farewell
@@ -47,12 +50,12 @@ class Interruption:
             self.check()
 
     def check(self) -> None:
-        """Raise `Interrupted` where there was a signal."""
+        """Raise `Interrupted` if there was a signal."""
         if self.exit_code is not None:
             raise Interrupted(self.farewell, self.exit_code)
 
     def checked_before(self, function: Callable[P, R]) -> Callable[P, R]:
-        """The function, checking first: Python drops what a signal raises while it cleans up an object."""
+        """The function, checking first: Python drops an exception that a signal raises inside a `__del__`."""
 
         def checking(*arguments: P.args, **options: P.kwargs) -> R:
             self.check()
@@ -62,7 +65,7 @@ class Interruption:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let the first signal wait until this is done."""
+        """Delay the first signal until this is done."""
         self._is_held = True
         try:
             yield
@@ -72,18 +75,38 @@ class Interruption:
 
 
 def end_at_once(exit_code: int) -> NoReturn:
-    """End the process without unwinding or tidying up, which takes long after torch; workers end with their parent."""
+    """End the process without unwinding, which takes long after torch; workers end with their parent."""
     os._exit(exit_code)
 
 
 @contextmanager
 def interruptible(farewell: str) -> Iterator[Interruption]:
-    """Handle Ctrl-C and SIGTERM as an `Interruption` while this lasts, and after the first until the process ends."""
+    """Handle Ctrl-C and SIGTERM as an `Interruption` while this lasts, and after a signal until the process ends.
+
+    Raises `Interrupted` after a signal, whatever else came of it: libraries that are being imported swallow what a
+    signal raises, or turn it into another error.
+    """
     interruption = Interruption(farewell)
     before = {number: signal.signal(number, interruption.handle) for number in EXIT_CODES}
     try:
         yield interruption
+        interruption.check()
+    except Interrupted:
+        raise
+    except BaseException:
+        interruption.check()
+        raise
     finally:
         if interruption.exit_code is None:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def farewell() -> str:
+    """The last line of an interrupted run: the command that continues it."""
+    return visible(f"Interrupted; every finished stack is kept. Continue with: {repeated_command()}")
+
+
+def repeated_command() -> str:
+    """The command to type to continue this run; without `--fresh`, which would start it anew."""
+    return shlex.join(["actbench", *(argument for argument in sys.argv[1:] if argument != "--fresh")])

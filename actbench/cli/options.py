@@ -1,79 +1,54 @@
-"""The options that verbs share, and how a verb ends: one message and an exit code for everything expected."""
+"""The options that several verbs share, and the decorators that add them."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import inspect
-import io
-import os
-import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
 from actbench import errors
-from actbench.cli.completion import experiments, python_files, result_folders
-from actbench.cli.completion_values import arms, metrics, settings
-from actbench.cli.interruption import Interrupted
-from actbench.text import say, visible
+from actbench.cli.completion import arms, experiments, metrics, python_files, result_folders, settings
 
 if TYPE_CHECKING:
     from actbench.catalogue.custom_files import CustomFile
 
 P = ParamSpec("P")
+Options = TypeVar("Options")
 
 
-EXIT_CODES = (
-    ("0", "done"),
-    (f"{errors.EXIT_CHECK_FAILED}", "a check failed: under --gate, of verify, or of check"),
-    (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
-    (f"{errors.EXIT_TRIALS_FAILED}", "finished, but some trials failed; or not finished: --max-time was over"),
-    (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device, or a folder in use"),
-    (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
-)
+def _folders(help_text: str) -> Any:
+    """A result folder as an argument; `readable=False`, since the code that reads it has the better message."""
+    return typer.Argument(
+        metavar="FOLDER", help=help_text, show_default=False, autocompletion=result_folders, readable=False
+    )
 
-# `readable=False`: whoever reads a file says what is wrong with it; typer would call it a mistake in usage.
+
 Config = Annotated[
     Path,
     typer.Argument(
         metavar="CONFIG",
-        help="An experiment file (YAML), or the name of one that comes along, such as quickstart.",
+        help="An experiment file (YAML), or a bundled experiment, such as quickstart.",
         show_default=False,
         autocompletion=experiments,
         readable=False,
     ),
 ]
-Folder = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="FOLDER",
-        help="A result folder; the latest under results/ when left out.",
-        show_default=False,
-        autocompletion=result_folders,
-        readable=False,
-    ),
-]
-NamedFolder = Annotated[
+Folder = Annotated[Path | None, _folders("A result folder; the latest under results/ when left out.")]
+NamedFolder = Annotated[Path, _folders("A result folder.")]
+Folders = Annotated[list[Path] | None, _folders("Result folders; the latest when left out.")]
+CustomFilePath = Annotated[
     Path,
     typer.Argument(
-        metavar="FOLDER",
-        help="A result folder.",
+        metavar="FILE",
+        help="A Python file that adds entries to the catalogue; it is run.",
         show_default=False,
-        autocompletion=result_folders,
-        readable=False,
-    ),
-]
-Folders = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="FOLDER",
-        help="Result folders; the latest when left out.",
-        show_default=False,
-        autocompletion=result_folders,
+        autocompletion=python_files,
         readable=False,
     ),
 ]
@@ -105,6 +80,7 @@ DataFolder = Annotated[
 ResultsRoot = Annotated[
     Path, typer.Option("--results", help="The folder that holds the result folders.", readable=False)
 ]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to train.")]
 Smoke = Annotated[
     bool,
     typer.Option(
@@ -115,9 +91,10 @@ Jobs = Annotated[str, typer.Option(metavar="auto|N", help="Worker processes on t
 ShardOption = Annotated[
     str | None,
     typer.Option(
-        "--shard", metavar="I/N", help="Train only the I-th of N shares, in a folder of its own; then `actbench merge`."
+        "--shard", metavar="I/N", help="Train only the I-th of N shares, in its own folder; then `actbench merge`."
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 Baseline = Annotated[
     str | None,
     typer.Option(
@@ -140,18 +117,31 @@ ComparisonFormat = Annotated[
 ReportFormat = Annotated[
     Literal["table", "markdown", "json", "latex"], typer.Option("--format", help="How to print it.")
 ]
-FigureFormat = Annotated[Literal["svg", "png", "pdf"], typer.Option(help="What --figures draws.")]
-HtmlFile = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page instead of printing.")
-]
-OpenPage = Annotated[bool, typer.Option("--open", help="Open the page of --html in the browser.")]
-FiguresFolder = Annotated[
-    Path | None, typer.Option("--figures", metavar="DIR", help="Save every picture as a file of its own.")
-]
+
+
+def with_options(options_class: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb an option for every field of a dataclass; the verb takes them as its argument `options`."""
+    hints = get_type_hints(options_class, include_extras=True)
+    added = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in dataclasses.fields(options_class)  # type: ignore[arg-type]  # a dataclass by contract
+    ]
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def gathering(*arguments: Any, **options: Any) -> None:
+            fields = {parameter.name: options.pop(parameter.name) for parameter in added}
+            function(*arguments, options=options_class(**fields), **options)
+
+        return _with_parameters(gathering, function, added, replaced="options")
+
+    return decorate
 
 
 def with_custom_files(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a verb the option `--use`; what its files add is in the catalogue while the verb works."""
+    """Give a verb the option `--use`; the entries of its files are in the catalogue while the verb runs."""
 
     @functools.wraps(function)
     def loading(*arguments: P.args, **options: P.kwargs) -> None:
@@ -164,16 +154,28 @@ def with_custom_files(function: Callable[P, None]) -> Callable[P, None]:
         with custom_files_in_use(paths) as files, _refusals_told(files), mistakes_told(files):
             function(*arguments, **options)
 
-    signature = inspect.signature(function, eval_str=True)
     use = inspect.Parameter("use", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=CustomFiles)
-    loading.__signature__ = signature.replace(parameters=[*signature.parameters.values(), use])  # type: ignore[attr-defined]
-    loading.__annotations__ = {**function.__annotations__, "use": CustomFiles}
-    return loading
+    return _with_parameters(loading, function, [use])
+
+
+def _with_parameters(
+    wrapper: Callable[P, None],
+    function: Callable[..., None],
+    added: Sequence[inspect.Parameter],
+    replaced: str | None = None,
+) -> Callable[P, None]:
+    """The wrapper with the function's signature, as typer reads it: one parameter replaced by, or others added."""
+    signature = inspect.signature(function, eval_str=True)
+    kept = [parameter for parameter in signature.parameters.values() if parameter.name != replaced]
+    parameters = sorted([*kept, *added], key=lambda parameter: parameter.kind)
+    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapper
 
 
 @contextlib.contextmanager
 def _refusals_told(files: Sequence[CustomFile]) -> Iterator[None]:
-    """Where something fails that nobody expects, ask of the custom functions in use whether they are what they say."""
+    """After an unexpected error, check the custom functions in use: a refusal explains it better."""
     try:
         yield
     except (errors.ExpectedError, OSError, typer.Exit):
@@ -184,70 +186,3 @@ def _refusals_told(files: Sequence[CustomFile]) -> Iterator[None]:
 
         require_passed(choice for file in files for choice in choices_from(file.origin()))
         raise
-
-
-def verb(function: Callable[P, None]) -> Callable[P, None]:
-    """Turn expected errors into one message and their exit code; a reader who has left (`| head`) is no error."""
-
-    @functools.wraps(function)
-    def guarded(*arguments: P.args, **options: P.kwargs) -> None:
-        _write_what_the_encoding_lacks_as_escapes()
-        try:
-            with _new_processes_import_nothing_from_here():
-                function(*arguments, **options)
-            sys.stdout.flush()
-        except KeyboardInterrupt as interruption:
-            say(str(interruption) or "Interrupted.")
-            code = interruption.exit_code if isinstance(interruption, Interrupted) else errors.EXIT_INTERRUPTED
-            raise typer.Exit(code) from None
-        except errors.ExpectedError as problem:
-            say(*f"actbench: {problem}".split("\n"))
-            raise typer.Exit(problem.exit_code) from None
-        except ImportError as broken:
-            say(f"actbench: {errors.unusable_library('a library', broken)}")
-            raise typer.Exit(errors.EXIT_ENVIRONMENT) from None
-        except OSError as problem:
-            raise typer.Exit(say_what_failed(problem)) from None
-
-    return guarded
-
-
-def say_what_failed(problem: OSError) -> int:
-    """Say which file cannot be used, or that nothing can be printed; the exit code, 0 where a reader has left."""
-    if problem.filename is not None:
-        say(f"actbench: {errors.unusable_file(problem)}")
-        return errors.EXIT_ENVIRONMENT
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(problem, BrokenPipeError):
-        return 0
-    say(f"actbench: the output cannot be written ({problem.strerror})")
-    return errors.EXIT_ENVIRONMENT
-
-
-@contextlib.contextmanager
-def _new_processes_import_nothing_from_here() -> Iterator[None]:
-    """Keep Python's workers from looking for modules in the current folder, which may be a stranger's."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
-    try:
-        yield
-    finally:
-        del os.environ["PYTHONSAFEPATH"]
-        if before is not None:
-            os.environ["PYTHONSAFEPATH"] = before
-
-
-def _write_what_the_encoding_lacks_as_escapes() -> None:
-    r"""Let standard output write what ASCII or a Windows code page cannot as `\u2265`, instead of failing."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def farewell() -> str:
-    """What an interrupted run says: the command that continues it."""
-    return visible(f"Interrupted; every finished stack is kept. Continue with: {command_that_continues()}")
-
-
-def command_that_continues() -> str:
-    """What to type to go on with what has been begun."""
-    return shlex.join(["actbench", *(argument for argument in sys.argv[1:] if argument != "--fresh")])

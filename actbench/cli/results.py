@@ -9,23 +9,19 @@ from typing import Annotated, Literal
 import typer
 
 from actbench import errors
-from actbench.cli.completion_values import factors
+from actbench.cli.completion import factors
+from actbench.cli.guard import verb
 from actbench.cli.options import (
     Baseline,
     ComparisonFormat,
-    FigureFormat,
-    FiguresFolder,
     Folder,
     Folders,
-    HtmlFile,
     MetricName,
     NamedFolder,
-    OpenPage,
     ReportFormat,
     ResultsRoot,
     SharedRate,
     TableOrJson,
-    verb,
     with_custom_files,
 )
 from actbench.text import say
@@ -73,10 +69,14 @@ def report(
     results: ResultsRoot = Path("results"),
     metric: MetricName = "test_accuracy",
     shared_lr: SharedRate = False,
-    html: HtmlFile = None,
-    open_page: OpenPage = False,
-    figures: FiguresFolder = None,
-    figure_format: FigureFormat = "svg",
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page instead of printing.")
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page of --html in the browser.")] = False,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Save every figure as a file.")
+    ] = None,
+    figure_format: Annotated[Literal["svg", "png", "pdf"], typer.Option(help="The format of --figures.")] = "svg",
     output_format: ReportFormat = "table",
 ) -> None:
     """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""

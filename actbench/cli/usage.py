@@ -1,19 +1,16 @@
-"""Words of a command line that mean nothing, all of them at once, before anything is started."""
+"""Misspelt verbs, options and values of a command line: all of them at once, before anything is started.
+
+Typer names one mistake at a time. What is read here from its commands may change with its version: whatever is missing
+there is left to typer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-
-class Command(Protocol):
-    """What typer knows of a verb: its parameters; a group of verbs has `commands` besides."""
-
-    @property
-    def params(self) -> Sequence[Any]:
-        """Options and arguments as typer keeps them."""
-
+from actbench.text import did_you_mean
 
 PROGRAM = "actbench"
 HELP_OPTIONS = ("-h", "--help")
@@ -22,59 +19,66 @@ HELP_VERB = "help"
 
 @dataclass(frozen=True)
 class _Option:
-    """How many words an option takes as its value, and the names it takes, where it takes only those."""
+    """The number of words that an option takes as its value, and the only names it takes, if it takes only names."""
 
     value_count: int
     names: tuple[str, ...] = ()
 
 
-def help_wanted(command: Command, arguments: Sequence[str]) -> list[str] | None:
-    """The command line of the help that is asked for, by `help run` or by an `-h` among whatever else; else None."""
+def requested_help(command: Any, arguments: Sequence[str]) -> list[str] | None:
+    """The command line of the help that `help run`, or an `-h` anywhere in a command line, asks for; else None."""
     words = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     if words[:1] == [HELP_VERB]:
         return [*words[1:], HELP_OPTIONS[-1]]
     if not set(HELP_OPTIONS) & set(words):
         return None
     verbs: list[str] = []
-    commands = getattr(command, "commands", {})
+    commands = _commands(command)
     for word in words:
         if word in commands:
             verbs.append(word)
-            commands = getattr(commands[word], "commands", {})
+            commands = _commands(commands[word])
         elif not verbs and not word.startswith("-"):
             return None
     return [*verbs, HELP_OPTIONS[-1]]
 
 
-def unknown_words(command: Command, arguments: Sequence[str], name: str = PROGRAM) -> list[str]:
+def _commands(command: Any) -> Mapping[str, Any]:
+    """The verbs of a group of verbs; none of a single verb."""
+    return getattr(command, "commands", None) or {}
+
+
+def unknown_words(command: Any, arguments: Sequence[str], name: str = PROGRAM) -> list[str]:
     """A sentence with the nearest names for every unknown verb, option and name given to an option."""
-    return list(_unknown_words(command, list(arguments), name))
+    try:
+        return list(_unknown_words(command, list(arguments), name))
+    except AttributeError:  # another version of typer, which finds the mistake itself
+        return []
 
 
-def _unknown_words(command: Command, words: list[str], name: str) -> Iterator[str]:
-    options = _options(command)
-    commands: dict[str, Command] | None = getattr(command, "commands", None)
+def _unknown_words(command: Any, words: list[str], name: str) -> Iterator[str]:
+    options, commands = _options(command), _commands(command)
     is_after_unknown = False
     while words:
         word = words.pop(0)
         if word == "--":
             return
         if word.startswith("-") and word != "-":
-            unknown, values = _taken_apart(word, words, options)
+            unknown, mistakes = _read_option(word, words, options)
             if unknown:
                 is_after_unknown = True
                 yield f"no option of {name} is called {unknown!r}{_nearest(unknown, options)}"
-            yield from values
-        elif commands is not None and word in commands:
+            yield from mistakes
+        elif word in commands:
             yield from _unknown_words(commands[word], words, f"{name} {word}")
             return
-        elif commands is not None and not is_after_unknown:  # else it may be the value of the option that is not known
+        elif commands and not is_after_unknown:  # else it may be the value of the unknown option
             yield f"no verb{'' if name == PROGRAM else f' of {name}'} is called {word!r}{_nearest(word, commands)}"
             return
 
 
-def _taken_apart(word: str, words: list[str], options: Mapping[str, _Option]) -> tuple[str | None, list[str]]:
-    """What is no option in a word such as `--set`, `--set=a=b` or `-qv`, and what is wrong with the option's value.
+def _read_option(word: str, words: list[str], options: Mapping[str, _Option]) -> tuple[str | None, list[str]]:
+    """The unknown option in a word such as `--set`, `--set=a=b` or `-qv`, and mistakes in the option's value.
 
     Takes the values of known options off `words`.
     """
@@ -98,15 +102,15 @@ def _wrong_names(option: str, names: Sequence[str], values: Sequence[str]) -> It
     known = " or ".join([", ".join(names[:-1]), *names[-1:]])
     for value in values if names else ():
         if value not in names:
-            yield f"{option} takes {known}, not {value!r}{_near(value, names)}"
+            yield f"{option} takes {known}, not {value!r}{did_you_mean(value, names)}"
 
 
-def _options(command: Command) -> dict[str, _Option]:
-    """The options of a verb by their names."""
+def _options(command: Any) -> dict[str, _Option]:
+    """The options of a verb by their names; raises `AttributeError` if typer no longer says what they take."""
     options: dict[str, _Option] = {}
     for parameter in command.params:
         if parameter.param_type_name == "option":
-            is_flag = getattr(parameter, "is_flag", False) or getattr(parameter, "count", False)
+            is_flag = parameter.is_flag or parameter.count
             annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
             names = get_args(annotation) if get_origin(annotation) is Literal else ()
             option = _Option(0 if is_flag else parameter.nargs, names)
@@ -114,11 +118,5 @@ def _options(command: Command) -> dict[str, _Option]:
     return options | dict.fromkeys(HELP_OPTIONS, _Option(0))
 
 
-def _near(wrong: str, known: Iterable[str]) -> str:
-    from actbench.text import did_you_mean
-
-    return did_you_mean(wrong, known)
-
-
 def _nearest(wrong: str, known: Iterable[str]) -> str:
-    return _near(wrong, known) or f"; known here: {', '.join(known)}"
+    return did_you_mean(wrong, known) or f"; known here: {', '.join(known)}"

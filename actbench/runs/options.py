@@ -8,20 +8,26 @@ from pathlib import Path
 from typing import Literal
 
 from actbench import errors
-from actbench.plan.shards import Shard
+from actbench.plan.shards import Shard, parse_shard
 
 DeviceOption = Literal["auto", "cpu", "cuda", "mps"]
-
-
 Executor = Literal["local", "ray"]
+
+QUIET = -1
+NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
+DURATION = re.compile(rf"(?:{NUMBER}h)?(?:{NUMBER}m)?(?:{NUMBER}s?)?", re.ASCII)
+MAX_DURATION_SECONDS = 365 * 24 * 3600.0
+LAST_PORT = 65535
+RAY_ADDRESS = re.compile(r"auto|[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line says about a run, apart from the experiment.
+    """How to run an experiment, whatever the experiment is.
 
-    No stack starts after `most_seconds`; one may take `trial_seconds` for each of its trials. `asked` is how it says it
-    all, without paths, for the log; `verbosity` is how much of the log is said besides.
+    No stack starts after `max_seconds`; one may take `trial_seconds` for each of its trials. `command_line` is the
+    options as typed, without paths, for the log. `verbosity` is how much of the log is printed too: `QUIET` leaves
+    only what goes wrong, 0 the progress, 1 and 2 also what has been and is being trained.
     """
 
     results: Path
@@ -32,25 +38,44 @@ class RunOptions:
     shard: Shard | None = None
     executor: Executor = "local"
     ray_address: str | None = None
-    most_seconds: float | None = None
+    max_seconds: float | None = None
     trial_seconds: float | None = None
-    asked: str = ""
+    command_line: str = ""
     verbosity: int = 0
 
 
-NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
+def read_options(
+    *,
+    results: Path,
+    data_dir: Path | None = None,
+    device: DeviceOption = "auto",
+    jobs: str = "auto",
+    fresh: bool = False,
+    shard: str | None = None,
+    executor: Executor = "local",
+    ray_address: str | None = None,
+    max_time: str | None = None,
+    timeout_per_trial: str | None = None,
+    command_line: str = "",
+    verbosity: int = 0,
+) -> RunOptions:
+    """The options of a run from the texts of the command line; raises `ConfigurationError` on the first mistake."""
+    from actbench.catalogue.datasets import data_folder
 
-
-DURATION = re.compile(rf"(?:{NUMBER}h)?(?:{NUMBER}m)?(?:{NUMBER}s?)?", re.ASCII)
-
-
-MAX_DURATION_SECONDS = 365 * 24 * 3600.0
-
-
-LAST_PORT = 65535
-
-
-RAY_ADDRESS = re.compile(r"auto|[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}")
+    return RunOptions(
+        results=results,
+        data_folder=data_folder(data_dir),
+        device=device,
+        jobs=parse_jobs(jobs),
+        fresh=fresh,
+        shard=parse_shard(shard),
+        executor=executor,
+        ray_address=parse_ray_address(executor, ray_address),
+        max_seconds=parse_duration("--max-time", max_time),
+        trial_seconds=parse_duration("--timeout-per-trial", timeout_per_trial),
+        command_line=command_line,
+        verbosity=verbosity,
+    )
 
 
 def parse_jobs(text: str) -> int | None:
@@ -63,11 +88,11 @@ def parse_jobs(text: str) -> int | None:
 
 
 def parse_duration(option: str, text: str | None) -> float | None:
-    """The seconds that `90s`, `10m`, `1h30m` or a bare number of seconds stand for; None where nothing is given."""
+    """Seconds from `90s`, `10m`, `1h30m` or a bare number of seconds; None without a text."""
     if text is None:
         return None
-    found = DURATION.fullmatch(text)
-    parts = found.groups() if found else (None, None, None)
+    duration = DURATION.fullmatch(text)
+    parts = duration.groups() if duration else (None, None, None)
     seconds = sum(float(part or 0) * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
     if not 0 < seconds <= MAX_DURATION_SECONDS:
         raise errors.ConfigurationError(f"{option} {text}: expected a duration such as 90s, 10m, 2h or 1h30m")
@@ -75,14 +100,14 @@ def parse_duration(option: str, text: str | None) -> float | None:
 
 
 def parse_ray_address(executor: str, text: str | None) -> str | None:
-    """The address of a Ray cluster, as far as it can be one and is asked for; None for a Ray of one's own."""
+    """The address of a Ray cluster; None where the run starts Ray itself."""
     if text is None:
         return None
     if executor != "ray":
         raise errors.ConfigurationError(f"--ray-address {text}: needs --executor ray")
     if not RAY_ADDRESS.fullmatch(text) or (text != "auto" and int(text.rpartition(":")[2]) > LAST_PORT):
         raise errors.ConfigurationError(
-            f"--ray-address {text}: expected auto or HOST:PORT, typed on a machine of the cluster (a client's ray:// "
-            "cannot tell progress)"
+            f"--ray-address {text}: expected auto or HOST:PORT, on a machine of the cluster (a client's ray:// cannot "
+            "report progress)"
         )
     return text

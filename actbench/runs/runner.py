@@ -1,4 +1,4 @@
-"""The one loop with side effects: plan, train what is missing, store it, and derive the tables."""
+"""The loop with side effects: plan, train what is missing, store it, and derive the tables."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ from actbench.runs.executors.worker import TrainStack, prepare_to_start, train_w
 from actbench.runs.log import RunLog
 from actbench.runs.merge import take_over
 from actbench.runs.options import RunOptions
-from actbench.runs.progress import RunState
+from actbench.runs.progress import RunState, Show, progress
 from actbench.store import folder as store
 from actbench.store.lock import locked
 from actbench.store.results import Results, known_trials, load_results, other_training_code, result_folder
+from actbench.text import say
 from actbench.version import __version__
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run: what its folder says now, and how many trials there are, were trained now, diverged and failed.
+    """A finished run: the contents of its folder, and how many trials there are, were trained now, diverged and failed.
 
-    `comparison` is what the table of arms says. `left` trials are not trained, since the time was over. `waits` says
-    that a shard has trained its share of the tuning, and that final trials need that of the others.
+    `comparison` is the table of arms. `left` trials are not trained since the run was out of time. `waits` is true
+    after a shard has trained its share of the tuning: its final trials need the tuning of the other shards.
     """
 
     results: Results
@@ -58,10 +59,17 @@ class RunResult:
         """The result folder."""
         return self.results.folder
 
+    def summary_line(self) -> str:
+        """`results/mnist: 40 trials, 12 trained now, 1 diverged, 0 failed`."""
+        return (
+            f"{self.folder}: {self.total} trials, {self.trained} trained now, {self.diverged} diverged, "
+            f"{self.failed} failed"
+        )
+
 
 @dataclass(frozen=True)
-class Place:
-    """Where stacks train: on which device, how many at once, within what limits, and what trains them."""
+class TrainingSite:
+    """The device that stacks train on, how many at once, within what limits, and the function that trains them."""
 
     device: str
     workers: int
@@ -69,59 +77,81 @@ class Place:
     run_stacks: Callable[[Sequence[Stack], Arrays, executors.Emit], None]
 
 
+def run_with_progress(
+    experiment: Experiment,
+    options: RunOptions,
+    *,
+    checked: Callable[[Show], Show] = lambda show: show,
+    uninterrupted: Uninterrupted = contextlib.nullcontext,
+) -> RunResult:
+    """Train what is missing, with messages and progress on standard error unless the options are quiet.
+
+    `checked` wraps the function that shows progress, so that it can notice an interruption; raises as `run_experiment`.
+    """
+    is_quiet = options.verbosity < 0
+    tell = _discard if is_quiet else say
+    folder = result_folder(options.results, experiment, options.shard)
+    tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds -> {folder}")
+    with progress(is_quiet=is_quiet) as show:
+        return run_experiment(experiment, options, checked(show), tell, uninterrupted=uninterrupted)
+
+
+def _discard(*_lines: str) -> None:
+    """Print nothing."""
+
+
 def run_experiment(
     experiment: Experiment,
     options: RunOptions,
     show: Callable[[RunState], None],
-    say: Callable[[str], None],
+    tell: Callable[[str], None],
     train: TrainStack = train_with_torch,
     *,
     uninterrupted: Uninterrupted = contextlib.nullcontext,
 ) -> RunResult:
     """Train every trial that the result folder does not hold yet, tuning before final ones, then write the tables.
 
-    Finished trials are stored within `uninterrupted()`, where Ctrl-C has to wait. It waits for no tables: they follow
-    from the journal, and whoever has stopped a run is not to wait.
+    Finished trials are stored within `uninterrupted()`, where Ctrl-C has to wait. An interrupted run writes no tables:
+    they can be derived from the journal later, and the user should not have to wait.
 
-    Raises `ConfigurationError` where a custom function is refused, and
-    `UnusableEnvironmentError` where data, disk, device or a locked folder stand in the way; whatever was
-    finished by then, or when Ctrl-C comes, stays in the folder.
+    Raises `ConfigurationError` if a custom function is refused, and `UnusableEnvironmentError` if data, disk, device or
+    a locked folder prevent the run; trials that were finished before an error or Ctrl-C stay in the folder.
     """
-    limits = Limits(_alarm(options.most_seconds), options.trial_seconds)
+    limits = Limits(_alarm(options.max_seconds), options.trial_seconds)
     folder, device = result_folder(options.results, experiment, options.shard), resolve_device(options.device)
     journal = store.read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     missing = make_plan(experiment, known, options.shard).missing(known)
-    if missing and (own := experiment.custom_choices()):
+    if missing and (custom := experiment.custom_choices()):
         from actbench.checks.examination import require_passed
 
-        require_passed(own)
-    load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, say))
-    with _place_to_train(missing, device, train, options, limits) as place:
+        require_passed(custom)
+    load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, tell))
+    with _training_site(missing, device, train, options, limits) as site:
         if missing:
             load_arrays()
         with locked(folder):
             if options.fresh and (aside := store.set_aside(folder)):
-                say(f"The earlier results are now in {aside}.")
-            journal = _mended_journal(folder, journal, say)
-            progress = _begin(experiment, options, place, journal, show, say, uninterrupted)
+                tell(f"The earlier results are now in {aside}.")
+            journal = _mended_journal(folder, journal, tell)
+            account = _begin(experiment, options, site, journal, show, tell, uninterrupted)
             try:
-                if progress.state.plan.missing(progress.known):
-                    _train_all(experiment, options, place, progress, load_arrays(), say)
-                _freeze(experiment, progress)
+                if account.state.plan.missing(account.known):
+                    _train_all(experiment, options, site, account, load_arrays(), tell)
+                _freeze(experiment, account)
             except Exception:
                 write_tables(load_results(folder, options.results, journal))
                 raise
             results = load_results(folder, options.results, journal)
             comparison = write_tables(results)
-    state = progress.state
+    state = account.state
     left, trained = state.total - state.done, state.done - state.before
     waits = left == 0 and not state.plan.is_tuned()
     return RunResult(results, comparison, state.total, left, trained, state.diverged, state.failed, waits)
 
 
 def _alarm(seconds: float | None) -> Callable[[], bool]:
-    """Whether so many seconds have gone by from now on."""
+    """A function that is true once so many seconds have passed from now."""
     end = time.monotonic() + (inf if seconds is None else seconds)
     return lambda: time.monotonic() > end
 
@@ -129,77 +159,77 @@ def _alarm(seconds: float | None) -> Callable[[], bool]:
 def _begin(
     experiment: Experiment,
     options: RunOptions,
-    place: Place,
+    site: TrainingSite,
     journal: store.Journal,
     show: Callable[[RunState], None],
-    say: Callable[[str], None],
+    tell: Callable[[str], None],
     uninterrupted: Uninterrupted,
 ) -> RunProgress:
-    """Write down in the locked folder what is run; the account of it, which begins with what is known."""
+    """Write the experiment to the locked folder; the account of the run, which begins with the known trials."""
     folder = result_folder(options.results, experiment, options.shard)
     known = known_trials(options.results, experiment, options.shard, journal)
     store.write_experiment(folder, experiment_to_yaml(experiment))
     plan = make_plan(experiment, known, options.shard)
     if options.shard:
         _take_tuning_over(result_folder(options.results, experiment), folder, plan)
-    log = RunLog(folder, lambda text, detail: say(text) if detail <= options.verbosity else None)
-    keep = partial(_keep_environment, folder, experiment.settings.data.facts(), place.device, place.workers)
+    log = RunLog(folder, lambda text, detail: tell(text) if detail <= options.verbosity else None)
+    keep = partial(_keep_environment, folder, experiment.settings.data.facts(), site.device, site.workers)
     if notice := other_training_code(folder):
-        say(notice)
+        tell(notice)
         keep(None)  # from now on the folder is read as this training code's
     state = initial_state(experiment, plan, known)
-    return RunProgress(folder, "", place.device, state, time.monotonic(), show, known, log, keep, uninterrupted)
+    return RunProgress(folder, "", site.device, state, time.monotonic(), show, known, log, keep, uninterrupted)
 
 
-def _settings_text(progress: RunProgress, workers: int, options: RunOptions) -> str:
-    """What a run begins with, for its log."""
-    state = progress.state
+def _settings_text(account: RunProgress, workers: int, options: RunOptions) -> str:
+    """Versions, machine and options of a run, for the first line of its log."""
+    state = account.state
     return (
-        f"actbench {__version__}, training code {records.TRAINING_CODE_VERSION}, environment {progress.environment}, "
-        f"{progress.device}, {workers} worker{'s' * (workers > 1)}; {state.total} trials, {state.done} of them done"
-        + (f"; {options.asked}" if options.asked else "")
+        f"actbench {__version__}, training code {records.TRAINING_CODE_VERSION}, environment {account.environment}, "
+        f"{account.device}, {workers} worker{'s' * (workers > 1)}; {state.total} trials, {state.done} of them done"
+        + (f"; {options.command_line}" if options.command_line else "")
     )
 
 
 def _keep_environment(
     folder: Path, dataset: Dataset, device: str, workers: int, machine: Mapping[str, Any] | None
 ) -> str:
-    """Keep what this machine or another is, and give the id of the record."""
+    """Store the environment record of this machine or another; its id."""
     environment = describe_environment(dataset, device, workers, machine)
     if machine is None or environment["id"] not in store.environments_by_id(folder):
         store.write_environment(folder, environment)
     return str(environment["id"])
 
 
-def _mended_journal(folder: Path, earlier: store.Journal, say: Callable[[str], None]) -> store.Journal:
+def _mended_journal(folder: Path, earlier: store.Journal, tell: Callable[[str], None]) -> store.Journal:
     journal = store.read_journal(folder, earlier)
     if journal.damaged_lines and (damaged := store.set_damaged_lines_aside(folder)):
-        say(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; they are redone.")
+        tell(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; they are redone.")
     return store.read_journal(folder, journal)
 
 
 @contextlib.contextmanager
-def _place_to_train(
+def _training_site(
     missing: Sequence[Trial], device: str, train: TrainStack, options: RunOptions, limits: Limits
-) -> Iterator[Place]:
-    """Where stacks train: here, in workers that are already importing torch, or in Ray.
+) -> Iterator[TrainingSite]:
+    """Where stacks train: in this process, in workers that are already importing torch, or in Ray.
 
-    Raises `UnusableEnvironmentError` where the trials need what the processor has not, and where Ray cannot be used.
+    Raises `UnusableEnvironmentError` if the processor lacks what the trials need, or if Ray cannot be used.
     """
     if any(trial.settings.train.precision == "bf16" for trial in missing):
         require_bf16(device)
     if options.executor == "ray" and missing:
         with connect_to_ray(train, device, options.jobs, options.ray_address, limits=limits) as ray:
-            yield Place(device, ray.most, limits, ray.run)
+            yield TrainingSite(device, ray.most, limits, ray.run)
         return
     workers = count_workers(device, options.jobs)
     if workers == 1 and limits.trial_seconds is None:
-        yield Place(device, workers, limits, partial(_run_in_process, train, device, limits))
+        yield TrainingSite(device, workers, limits, partial(_run_in_process, train, device, limits))
         return
     if missing:
         prepare_to_start(train)
     with executors.start_workers(train, device, workers, limits=limits) as pool:
-        yield Place(device, workers, limits, pool.run)
+        yield TrainingSite(device, workers, limits, pool.run)
 
 
 def _run_in_process(
@@ -211,46 +241,46 @@ def _run_in_process(
 def _train_all(
     experiment: Experiment,
     options: RunOptions,
-    place: Place,
-    progress: RunProgress,
+    site: TrainingSite,
+    account: RunProgress,
     arrays: Arrays,
-    say: Callable[[str], None],
+    tell: Callable[[str], None],
 ) -> None:
-    """Train what the plan lacks until it lacks nothing: tuning may ask for more, and final trials follow from it."""
-    progress.environment = progress.keep_environment(None)
-    progress.show(progress.state)
-    cache_bytes = CPU_CACHE_BYTES if place.device == "cpu" else GPU_CACHE_BYTES
-    with progress.log.run(_settings_text(progress, place.workers, options), progress.outcome):
-        while missing := (plan := make_plan(experiment, progress.known, options.shard)).missing(progress.known):
-            if place.limits.is_over():
+    """Train what is missing until nothing is: tuning may extend its grids, and final trials follow from it."""
+    account.environment = account.keep_environment(None)
+    account.show(account.state)
+    cache_bytes = CPU_CACHE_BYTES if site.device == "cpu" else GPU_CACHE_BYTES
+    with account.log.run(_settings_text(account, site.workers, options), account.outcome):
+        while missing := (plan := make_plan(experiment, account.known, options.shard)).missing(account.known):
+            if site.limits.is_over():
                 break
-            progress.expect(experiment, plan)
+            account.expect(experiment, plan)
             if plan.is_tuned():
-                _freeze(experiment, progress)
+                _freeze(experiment, account)
                 for line in chosen_lines(plan):
-                    say(line)
-            stacks = make_stacks(missing, workers=place.workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
-            place.run_stacks(stacks, arrays, progress.handle)
-        progress.expect(experiment, plan)
+                    tell(line)
+            stacks = make_stacks(missing, workers=site.workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
+            site.run_stacks(stacks, arrays, account.handle)
+        account.expect(experiment, plan)
 
 
 def _take_tuning_over(merged: Path, folder: Path, plan: Plan) -> None:
-    """Copy the tuning, once complete, into a shard's folder, which then says by itself what follows from it."""
+    """Copy the tuning, once complete, into a shard's folder, so that the folder holds all that its plan needs."""
     if plan.is_tuned():
         tuned = {trial.id for tuning in plan.tunings for trial in tuning.trials()}
         take_over(folder, merged, lambda record: record.trial in tuned)
 
 
-def _freeze(experiment: Experiment, progress: RunProgress) -> None:
-    """Write down what is going to be compared, before the first final trial starts."""
-    plan = progress.state.plan
+def _freeze(experiment: Experiment, account: RunProgress) -> None:
+    """Write plan.json, which says what will be compared, before the first final trial starts."""
+    plan = account.state.plan
     if plan.is_tuned():
-        begun = any(record.phase == "final" for record in progress.known.values())
-        store.freeze_plan(progress.folder, plan_to_json(experiment, plan), has_begun=begun)
+        begun = any(record.phase == "final" for record in account.known.values())
+        store.freeze_plan(account.folder, plan_to_json(experiment, plan), has_begun=begun)
 
 
-def _load_data(dataset: Dataset, folder: Path, say: Callable[[str], None]) -> Arrays:
+def _load_data(dataset: Dataset, folder: Path, tell: Callable[[str], None]) -> Arrays:
     if not is_present(dataset, folder):
-        say(f"Downloading {dataset.name} to {folder} ...")
+        tell(f"Downloading {dataset.name} to {folder} ...")
         fetch(dataset, folder)
     return load(dataset, folder)

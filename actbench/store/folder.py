@@ -25,12 +25,15 @@ from actbench.store.journal import (
     raw_lines,
 )
 from actbench.store.lock import LOCK
+from actbench.store.names import DAMAGED as DAMAGED
+from actbench.store.names import ENVIRONMENT as ENVIRONMENT
+from actbench.store.names import EXPERIMENT as EXPERIMENT
+from actbench.store.names import JOURNAL as JOURNAL
+from actbench.store.names import PLAN as PLAN
+from actbench.store.names import latest_journal
 from actbench.text import did_you_mean
 from actbench.version import __version__
 
-EXPERIMENT, ENVIRONMENT, JOURNAL = "experiment.yaml", "environment.json", "trials.jsonl"
-DAMAGED = "trials.damaged.jsonl"
-PLAN = "plan.json"
 VERSION = re.compile(r"\d[\w.+]{0,30}")
 
 
@@ -216,12 +219,11 @@ def set_aside(folder: Path) -> Path | None:
 
 def latest_folder(root: Path) -> Path:
     """The result folder under `root` whose journal was written last; raises `ConfigurationError` without one."""
-    journals = list(root.glob(f"*/{JOURNAL}"))
-    if not journals:
-        if root.is_dir():
-            next(root.iterdir(), None)  # raises where it may not be read, which a pattern passes over
-        raise ConfigurationError(f"{root}: no results here; run an experiment first, or name a result folder")
-    return max(journals, key=lambda path: path.stat().st_mtime_ns).parent
+    if journal := latest_journal(root):
+        return journal.parent
+    if root.is_dir():
+        next(root.iterdir(), None)  # raises where it may not be read, which a pattern passes over
+    raise ConfigurationError(f"{root}: no results here; run an experiment first, or name a result folder")
 
 
 def require_readable(path: Path) -> None:

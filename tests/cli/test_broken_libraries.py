@@ -1,4 +1,4 @@
-"""A library that cannot be imported stands in the way of a command, and is no trial's failure."""
+"""A library that cannot be imported ends the command; it is no trial's failure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from actbench.store import folder as store
 from program import TINY, Finished, actbench_alone, assert_one_message
 
 CAUSE = "ImportError: libcudart.so: cannot open shared object file"
-TOLD = f"cannot be imported ({CAUSE}): actbench doctor says what to do"
+MESSAGE = f"actbench: cannot import {{}} ({CAUSE}). Run `actbench doctor`."
 
 
 def without(library: str, folder: Path, *arguments: str) -> Finished:
@@ -29,14 +29,14 @@ def without(library: str, folder: Path, *arguments: str) -> Finished:
 def test_a_run_without_torch_ends_before_any_trial_is_recorded(jobs: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     finished = without("torch", tmp_path, "run", "tiny.yaml", "--jobs", jobs)
-    assert_one_message(finished, EXIT_ENVIRONMENT, f"actbench: torch {TOLD}")
+    assert_one_message(finished, EXIT_ENVIRONMENT, MESSAGE.format("torch"))
     assert store.read_journal(tmp_path / "results" / "tiny").records == {}
 
 
 @pytest.mark.parametrize(("library", "line"), [("torch", "show relu"), ("scipy", "plan tiny.yaml")])
 def test_a_verb_without_a_library_says_what_to_do(library: str, line: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
-    assert_one_message(without(library, tmp_path, *line.split()), EXIT_ENVIRONMENT, f"actbench: a library {TOLD}")
+    assert_one_message(without(library, tmp_path, *line.split()), EXIT_ENVIRONMENT, MESSAGE.format("a library"))
 
 
 def test_a_node_without_torch_ends_the_run_too() -> None:

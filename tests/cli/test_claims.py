@@ -82,7 +82,7 @@ def test_a_gate_without_claims_is_exit_2_and_nothing_is_trained(
 ) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY + claims, encoding="utf-8")
     finished = actbench("run", "tiny.yaml", "--gate", *option, folder=tmp_path)
-    assert_one_message(finished, 2, f"--gate: there is nothing to judge, since {reason}")
+    assert_one_message(finished, 2, f"--gate: nothing to judge, since {reason}")
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 

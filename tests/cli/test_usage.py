@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from actbench.cli import usage
 from actbench.cli.app import program
-from actbench.cli.usage import help_wanted, unknown_words
+from actbench.cli.usage import requested_help, unknown_words
 from program import actbench, assert_one_message
 
 PROGRAM = program()
@@ -79,12 +81,12 @@ def test_all_that_mean_nothing_are_named_with_up_to_three_nearest_names(line: st
     ],
 )  # fmt: skip
 def test_help_is_given_wherever_it_is_asked_for_whatever_else_is_said(line: str, meant: str) -> None:
-    assert help_wanted(PROGRAM, shlex.split(line)) == meant.split()
+    assert requested_help(PROGRAM, shlex.split(line)) == meant.split()
 
 
 @pytest.mark.parametrize("line", ["", "run a.yaml", "run -- --help", "rnu --help", "show help"])
 def test_no_other_line_asks_for_help(line: str) -> None:
-    assert help_wanted(PROGRAM, shlex.split(line)) is None
+    assert requested_help(PROGRAM, shlex.split(line)) is None
 
 
 def test_the_program_helps_in_the_middle_of_a_line_and_with_the_verb_help(tmp_path: Path) -> None:
@@ -92,6 +94,33 @@ def test_the_program_helps_in_the_middle_of_a_line_and_with_the_verb_help(tmp_pa
     for line in (["help", "data", "fetch"], ["data", "fetch", "--nonsense", "mnist", "-h", "x"]):
         assert actbench(*line, folder=tmp_path).stdout == whole.stdout
     assert_one_message(actbench("help", "rnu", folder=tmp_path), 2, "no verb is called 'rnu'; did you mean run?")
+
+
+@pytest.mark.parametrize("missing", ["params", "param_type_name", "opts", "nargs", "is_flag", "type_descriptor"])
+def test_without_an_attribute_of_typer_every_command_line_still_works(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typer then names the first mistake itself."""
+
+    class Without:
+        """A command or a parameter of typer's without one of its attributes."""
+
+        def __init__(self, whole: Any) -> None:
+            self._whole = whole
+
+        def __getattr__(self, name: str) -> Any:
+            if name == missing:
+                raise AttributeError(name)
+            value = getattr(self._whole, name)
+            return [Without(parameter) for parameter in value] if name == "params" else value
+
+    read = usage._options
+    monkeypatch.setattr(usage, "_options", lambda command: read(Without(command)))
+    assert actbench("list", "loss", folder=tmp_path).returncode == 0
+    mistake = actbench("list", "loss", "--format", "jsn", folder=tmp_path)
+    assert (mistake.returncode, mistake.stdout) == (2, "")
+    assert "jsn" in mistake.stderr
+    assert actbench("list", "--fromat", "json", folder=tmp_path).returncode == 2
 
 
 def test_where_no_name_is_near_all_verbs_are_named() -> None:

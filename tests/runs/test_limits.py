@@ -117,7 +117,7 @@ def test_one_worker_is_a_process_too_where_a_trials_time_is_limited(tmp_path: Pa
 
 def test_a_run_whose_time_is_over_keeps_what_is_finished_and_goes_on_with_the_same_command(tmp_path: Path) -> None:
     wide = experiment_from(TWO_ACTIVATIONS.replace("hidden: [4]", "hidden: [9000]"), tmp_path)
-    options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1, most_seconds=1e-9)
+    options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1, max_seconds=1e-9)
 
     def first_ends(seconds: float | None) -> Callable[[], bool]:
         return lambda: (options.results / "made-up" / store.JOURNAL).exists()

@@ -1,0 +1,85 @@
+"""How a verb ends: expected errors become one message and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import ParamSpec
+
+import typer
+
+from actbench import errors
+from actbench.cli.interruption import FAREWELL, Interrupted, interruptible
+from actbench.text import say
+
+P = ParamSpec("P")
+
+EXIT_CODES = (
+    ("0", "done"),
+    (f"{errors.EXIT_CHECK_FAILED}", "a check failed: --gate, verify or check"),
+    (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
+    (f"{errors.EXIT_TRIALS_FAILED}", "finished, but trials failed; or --max-time ran out"),
+    (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device or a locked folder"),
+    (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
+)
+
+
+def verb(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn expected errors into one message and their exit code; a closed pipe (`| head`) is no error."""
+
+    @functools.wraps(function)
+    def guarded(*arguments: P.args, **options: P.kwargs) -> None:
+        _escape_unencodable_output()
+        try:
+            with interruptible(FAREWELL), _workers_without_current_folder():
+                function(*arguments, **options)
+            sys.stdout.flush()
+        except KeyboardInterrupt as interruption:
+            say(str(interruption) or FAREWELL)
+            code = interruption.exit_code if isinstance(interruption, Interrupted) else errors.EXIT_INTERRUPTED
+            raise typer.Exit(code) from None
+        except errors.ExpectedError as problem:
+            say(*f"actbench: {problem}".split("\n"))
+            raise typer.Exit(problem.exit_code) from None
+        except ImportError as broken:
+            say(f"actbench: {errors.unusable_library('a library', broken)}")
+            raise typer.Exit(errors.EXIT_ENVIRONMENT) from None
+        except OSError as problem:
+            raise typer.Exit(report_file_error(problem)) from None
+
+    return guarded
+
+
+def report_file_error(problem: OSError) -> int:
+    """Say which file cannot be used, or that the output cannot be written; the exit code, 0 for a closed pipe."""
+    if problem.filename is not None:
+        say(f"actbench: {errors.unusable_file(problem)}")
+        return errors.EXIT_ENVIRONMENT
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(problem, BrokenPipeError):
+        return 0
+    say(f"actbench: the output cannot be written ({problem.strerror})")
+    return errors.EXIT_ENVIRONMENT
+
+
+@contextlib.contextmanager
+def _workers_without_current_folder() -> Iterator[None]:
+    """Keep worker processes from importing modules of the current folder, which may be someone else's."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+def _escape_unencodable_output() -> None:
+    r"""Print what the encoding of standard output lacks as `\u2265`, instead of failing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
