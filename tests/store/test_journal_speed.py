@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from actbench.plan.trials import determining_settings, make_trial
 from actbench.store import folder as store
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from stopwatch import time_limit
 
 MANY = TWO_ACTIVATIONS.replace("[relu, tanh]", "[relu, tanh, elu, gelu, mish]").replace("seeds: 3", "seeds: 2000")
 MAX_SECONDS = 3.0
@@ -23,12 +23,10 @@ MAX_SECONDS = 3.0
 def test_ten_thousand_trials_are_read_and_planned_within_three_seconds(tmp_path: Path) -> None:
     plan = make_plan(experiment_from(MANY, tmp_path))
     store.append(tmp_path, [record_of(trial) for trial in plan.trials().values()])
-    started = time.process_time()
-    results = load_results(tmp_path, tmp_path.parent)
-    seconds = time.process_time() - started
+    with time_limit(MAX_SECONDS):
+        results = load_results(tmp_path, tmp_path.parent)
     assert len(results.records) == 10_000
     assert results.missing() == 0
-    assert seconds < MAX_SECONDS
 
 
 def test_a_trials_id_is_the_hash_of_all_that_determines_its_numbers(tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ def test_a_ray_of_ones_own_keeps_to_this_machine_and_ends_with_ctrl_c(tmp_path: 
     loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     assert addresses
     assert set(addresses) <= loopback
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 30  # for a busy machine; the loop ends as soon as they have
     while any(map(is_running, pids)) and time.monotonic() < deadline:
         pass
     assert not any(map(is_running, pids))
