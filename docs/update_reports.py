@@ -32,7 +32,8 @@ def write_picture(target: Path) -> None:
     """Every trial of the tuned activations as a dot."""
     with tempfile.TemporaryDirectory() as pictures:
         report(PICTURE_OF, "--figures", pictures)
-        target.write_bytes((Path(pictures) / "arms.svg").read_bytes())
+        svg = (Path(pictures) / "arms.svg").read_text(encoding="utf-8")
+        target.write_text(svg.replace("<svg ", '<svg style="background: white" ', 1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from custom_files import custom_file
 from places import ROOT
 from program import Finished, actbench
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 CALLS = [*(verb.name for verb in VERBS), f"data {FETCH.name}"]
 COMMAND = f'actbench() {{ "{sys.executable}" -m actbench "$@"; }}\n'
 
@@ -104,5 +104,5 @@ def test_the_exit_codes_stand_in_one_table_in_the_help_and_in_the_docs(tmp_path:
     rows = [re.match(r" +((?:\d+, )*\d+) +\w", line) for line in table.splitlines()]
     assert all(rows)
     assert {int(code) for row in rows if row for code in row[1].split(", ")} == known
-    documented = re.findall(r"^\| ((?:\d+, )*\d+) \| ", README.split("| exit code | meaning |")[1], re.MULTILINE)
+    documented = re.findall(r"^\| ((?:\d+, )*\d+) \| ", COMMANDS.split("| exit code | meaning |")[1], re.MULTILINE)
     assert {int(code) for row in documented for code in row.split(", ")} == known
