@@ -25,6 +25,33 @@ else:
     Learnable, PositiveLearnable = float, Positive
 
 SquashingReference = "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp"
+SWISH_MINIMUM = -0.2784645427610738
+
+
+def _leaky_bounds(negative_slope: float) -> tuple[float, float]:
+    return (-inf if negative_slope > 0 else 0, inf)
+
+
+def _swish_bounds(beta: float) -> tuple[float, float]:
+    """With u = beta x the value is u sigmoid(u) / beta: mirrored for beta < 0, and x / 2 for beta = 0."""
+    if beta == 0:
+        return (-inf, inf)
+    return (SWISH_MINIMUM / beta, inf) if beta > 0 else (-inf, SWISH_MINIMUM / beta)
+
+
+def _gelu_bounds(approximate: str, mean: float, std: float) -> tuple[float, float]:
+    """The only minimum of x Phi((x - mean) / std) below 0, by ever finer grids over Phi's argument."""
+
+    def value(z: float) -> float:
+        argument = z / math.sqrt(2) if approximate == "none" else math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
+        gate = math.erfc(-argument) / 2 if approximate == "none" else 1 / (1 + math.exp(min(-2 * argument, 700)))
+        return min(0.0, mean + std * z) * gate
+
+    low, width = -14.0, 28.0
+    for _ in range(6):
+        best = min((low + width * step / 200 for step in range(201)), key=value)
+        low, width = best - width / 200, width / 100
+    return (value(best), inf)
 
 
 @activation(formula="x", kernel=kernels.IDENTITY, reference="linear network")
@@ -79,7 +106,12 @@ def relu_squared(x: Tensor) -> Tensor:
     return torch.relu(x).square()
 
 
-@activation(formula="x if x > 0 else negative_slope * x", kernel=kernels.LEAKY_RELU, reference="Maas, Hannun & Ng 2013")
+@activation(
+    formula="x if x > 0 else negative_slope * x",
+    bounds=_leaky_bounds,
+    kernel=kernels.LEAKY_RELU,
+    reference="Maas, Hannun & Ng 2013",
+)
 def leaky_relu(x: Tensor, *, negative_slope: float = 0.01) -> Tensor:
     """ReLU that keeps a small gradient below zero."""
     return torch.nn.functional.leaky_relu(x, negative_slope)
@@ -87,6 +119,7 @@ def leaky_relu(x: Tensor, *, negative_slope: float = 0.01) -> Tensor:
 
 @activation(
     formula="x if x > 0 else negative_slope * x",
+    bounds=_leaky_bounds,
     learnable=("negative_slope",),
     learnt_by_default=True,
     kernel=kernels.LEAKY_RELU,
@@ -105,7 +138,7 @@ def prelu(x: Tensor, *, negative_slope: Learnable = 0.25) -> Tensor:
 
 @activation(
     formula="x if x > 0 else alpha * (exp(x) - 1)",
-    bounds=(-1, inf),
+    bounds=lambda alpha: (min(0.0, -alpha), inf),
     kernel=kernels.ELU,
     reference="Clevert, Unterthiner & Hochreiter 2016",
 )
@@ -124,7 +157,11 @@ def selu(x: Tensor) -> Tensor:
     return torch.selu(x)
 
 
-@activation(formula="max(0, x) + min(0, alpha * (exp(x / alpha) - 1))", bounds=(-1, inf), reference="Barron 2017")
+@activation(
+    formula="max(0, x) + min(0, alpha * (exp(x / alpha) - 1))",
+    bounds=lambda alpha: (-alpha, inf),
+    reference="Barron 2017",
+)
 def celu(x: Tensor, *, alpha: Positive = 1.0) -> Tensor:
     """Continuously differentiable ELU."""
     return torch.nn.functional.celu(x, alpha)
@@ -132,7 +169,7 @@ def celu(x: Tensor, *, alpha: Positive = 1.0) -> Tensor:
 
 @activation(
     formula="x if beta * x > threshold else log(1 + exp(beta * x)) / beta",
-    bounds=(0, inf),
+    bounds=lambda beta, threshold: (min(0.0, threshold / beta), inf),
     reference="Dugas et al. 2001",
 )
 def softplus(x: Tensor, *, beta: Positive = 1.0, threshold: float = 20.0) -> Tensor:
@@ -142,7 +179,7 @@ def softplus(x: Tensor, *, beta: Positive = 1.0, threshold: float = 20.0) -> Ten
 
 @activation(
     formula="x / (1 + exp(-beta * x))",
-    bounds=(-0.2784645427610738, inf),
+    bounds=_swish_bounds,
     learnable=("beta",),
     kernel=kernels.SWISH,
     aliases=("silu",),
@@ -174,7 +211,7 @@ def mish(x: Tensor) -> Tensor:
         "x * (1 + erf((x - mean) / std / sqrt(2))) / 2 if approximate == 'none' else "
         "x * (1 + tanh(sqrt(2 / pi) * ((x - mean) / std + 0.044715 * ((x - mean) / std) ** 3))) / 2"
     ),
-    bounds=(-0.16997120747990369, inf),
+    bounds=_gelu_bounds,
     learnable=("mean", "std"),
     kernel=kernels.GELU,
     reference="Hendrycks & Gimpel 2016",
@@ -201,7 +238,11 @@ def softsign(x: Tensor) -> Tensor:
     return torch.nn.functional.softsign(x)
 
 
-@activation(formula="min(max(min_val, x), max_val)", bounds=(-1, 1), reference="Collobert 2004")
+@activation(
+    formula="min(max(min_val, x), max_val)",
+    bounds=lambda min_val, max_val: (min_val, max_val),
+    reference="Collobert 2004",
+)
 def hardtanh(x: Tensor, *, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Identity cut at both ends."""
     return torch.nn.functional.hardtanh(x, min_val, max_val)
@@ -245,7 +286,11 @@ def arctan(x: Tensor) -> Tensor:
     return torch.atan(x)
 
 
-@activation(formula="sin(omega * x)", bounds=(-1, 1), reference="Sitzmann et al. 2020, SIREN")
+@activation(
+    formula="sin(omega * x)",
+    bounds=lambda omega: (-1, 1) if omega else (0, 0),
+    reference="Sitzmann et al. 2020, SIREN",
+)
 def sine(x: Tensor, *, omega: float = 1.0) -> Tensor:
     """Periodic activation."""
     return torch.sin(omega * x)

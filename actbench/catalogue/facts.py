@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from actbench.catalogue.registry import Entry
+from actbench.catalogue.registry import Entry, call_parameters
 from actbench.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ class Saturation:
 def values_and_derivatives(entry: Entry, parameters: Mapping[str, Any], inputs: Tensor) -> tuple[Tensor, Tensor]:
     """f(x) and f'(x) by automatic differentiation, elementwise, in the inputs' dtype."""
     x = inputs.detach().clone().requires_grad_()
-    given = {name: value for name, value in parameters.items() if name not in ("learn", "per_feature")}
     with torch.enable_grad():
-        values = entry.function(x, **given)
+        values = entry.function(x, **call_parameters(parameters))
         (derivatives,) = torch.autograd.grad(values.sum(), x)
     return values.detach(), derivatives
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
 Yields = Literal["scores", "bounded scores", "probabilities", "log-probabilities"]
 
 Function = Callable[..., Any]
+Bounds = tuple[float, float] | Callable[..., tuple[float, float]]
 F = TypeVar("F", bound=Function)
 
 
@@ -30,12 +31,12 @@ class Entry:
 
     `formula` is a Python expression of activations (in `x`), outputs (`x` over the units) and losses (`prediction`,
     `label`, one-hot `target`), and a description of initialisers and optimizers. `bounds` are the greatest lower and
-    least upper bound of the values at the default parameters. `learnable` names the parameters that training may
-    change. `yields` says what an output function returns; `accepts` and `tolerates` say which of these a loss is meant
-    for and which it computes without meaning. `across_units` says that an output or a loss needs several units.
-    `gradient(outer, value, x, **parameters)`, of outputs and losses, is `outer` times the derivative at `x`, where the
-    function has the given value; `kernel` is an activation's two passes. Without these autograd does it, more slowly.
-    `origin` is None for what is built in.
+    least upper bound of the values, or a function of the parameters that gives them. `learnable` names the parameters
+    that training may change. `yields` says what an output function returns; `accepts` and `tolerates` say which of
+    these a loss is meant for and which it computes without meaning. `across_units` says that an output or a loss needs
+    several units. `gradient(grad, value, x, **parameters)`, of outputs and losses, is `grad` times the derivative at
+    `x`, where the function has the given value; `kernel` is an activation's two passes. Without these autograd
+    computes the derivative, more slowly. `origin` is None for what is built in.
     """
 
     kind: Kind
@@ -45,7 +46,7 @@ class Entry:
     reference: str
     summary: str
     aliases: tuple[str, ...] = ()
-    bounds: tuple[float, float] = (-inf, inf)
+    bounds: Bounds = (-inf, inf)
     learnable: tuple[str, ...] = ()
     learnt_by_default: bool = False
     yields: Yields = "scores"
@@ -55,6 +56,10 @@ class Entry:
     accepts: tuple[Yields, ...] = ()
     tolerates: tuple[Yields, ...] = ()
     origin: Origin | None = None
+
+    def bounds_at(self, parameters: Mapping[str, Any]) -> tuple[float, float]:
+        """The bounds of the values at these parameters."""
+        return self.bounds(**call_parameters(parameters)) if callable(self.bounds) else self.bounds
 
     def place(self) -> str:
         """Where it is written."""
@@ -152,7 +157,7 @@ def activation(
     *,
     formula: str,
     reference: str,
-    bounds: tuple[float, float] = (-inf, inf),
+    bounds: Bounds = (-inf, inf),
     learnable: tuple[str, ...] = (),
     learnt_by_default: bool = False,
     kernel: Kernel | None = None,
@@ -177,7 +182,7 @@ def output(
     formula: str,
     reference: str,
     yields: Yields,
-    bounds: tuple[float, float] = (-inf, inf),
+    bounds: Bounds = (-inf, inf),
     across_units: bool = False,
     gradient: Function | None = None,
     aliases: tuple[str, ...] = (),
@@ -248,6 +253,11 @@ def parameters_model(entry: Entry) -> type[BaseModel]:
 def default_parameters(entry: Entry) -> dict[str, Any]:
     """Every parameter of the entry at its default value."""
     return parameters_model(entry)().model_dump()
+
+
+def call_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that the function itself takes: `learn` and `per_feature` are for training."""
+    return {name: value for name, value in parameters.items() if name not in ("learn", "per_feature")}
 
 
 ARGUMENTS: dict[str, tuple[str, ...]] = {

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from actbench.catalogue.facts import saturation, values_and_derivatives
 from actbench.catalogue.gains import gain
-from actbench.catalogue.registry import Entry
+from actbench.catalogue.registry import Entry, call_parameters
 from actbench.checks.check import (
     BATCH,
     DTYPES,
@@ -24,7 +24,6 @@ from actbench.checks.check import (
     Check,
     Examine,
     Function,
-    Skipped,
     answers,
     both,
     draws,
@@ -33,6 +32,7 @@ from actbench.checks.check import (
     named,
     on_copies,
     refuse,
+    require_bounds,
     require_finite,
     runs_on_cuda,
     span,
@@ -52,7 +52,7 @@ COST_ROUNDS = 15
 def examine_activation(choice: Choice, *, measures_cost: bool) -> list[Check]:
     """Every check of an activation at the chosen parameters."""
     entry, given = choice.entry, dict(choice.parameters)
-    parameters = {name: value for name, value in given.items() if name not in ("learn", "per_feature")}
+    parameters = call_parameters(given)
     given_itself: Function = partial(entry.function, **parameters)
     function = on_copies(given_itself)
     stack = draws(TRIALS, BATCH, UNITS)
@@ -61,7 +61,7 @@ def examine_activation(choice: Choice, *, measures_cost: bool) -> list[Check]:
         "input": lambda: keeps_its_input(given_itself, CENTRE.clone()),
         "repeatable": lambda: is_repeatable(function, stack, draws(TRIALS, BATCH, UNITS, seed=1)),
         "formula": lambda: require_formula(entry.formula, {"x": CENTRE, **parameters}, function(CENTRE), CENTRE),
-        "bounds": lambda: _stays_in_bounds(entry, function, is_default=not choice.own_parameters()),
+        "bounds": lambda: _stays_in_bounds(entry.bounds_at(parameters), function),
         "finite": lambda: _is_finite(function),
         "derivative": lambda: _has_its_derivative(function),
         "elementwise": lambda: _is_elementwise(function, stack),
@@ -92,24 +92,26 @@ def _wide_grid() -> Tensor:
     return torch.cat([torch.linspace(-200, 200, 40_001).double(), torch.linspace(-7, 7, 14_001).double(), far])
 
 
-def _stays_in_bounds(entry: Entry, function: Function, *, is_default: bool) -> str:
+def _stays_in_bounds(bounds: tuple[float, float], function: Function) -> str:
     """Whether no value lies outside, and each end is approached, or the values grow without end."""
-    if not is_default:
-        raise Skipped("they are said of the default parameters")
     x = _wide_grid()
     values = function(x)
     require_finite(values, x, "value")
-    low, high = entry.bounds
-    for bound, worst, sign in ((low, values.argmin(), -1), (high, values.argmax(), 1)):
-        reached = float(values[worst])
-        if sign * (reached - bound) > 1e-12:
-            refuse(f"f({float(x[worst]):g}) = {reached:g} lies outside of {span(entry.bounds)}")
-        if not isinf(bound) and abs(reached - bound) > 1e-3:
-            refuse(f"no value comes near {bound:g}: the farthest is f({float(x[worst]):g}) = {reached:g}")
+    farther = torch.tensor([-1e8, -1e6, 1e6, 1e8], dtype=torch.float64)
+    x, values = torch.cat([x, farther]), torch.cat([values, function(farther)])
+    x, values = x[values.isfinite()], values[values.isfinite()]
+
+    def where(value: float) -> str:
+        return f"f({float(x[(values == value).nonzero()[0]]):g}) = "
+
+    require_bounds(bounds, float(values.min()), float(values.max()), where)
+    for bound, sign in zip(bounds, (-1, 1), strict=True):
         ends = [float((sign * function(torch.linspace(-far, far, 1001, dtype=torch.float64))).max()) for far in FAR]
         if isinf(bound) and not all(later > earlier + 1 for earlier, later in itertools.pairwise(ends)):
-            refuse(f"{bound:g} is said to be a bound, but the values stop at {reached:g}: say bounds=(low, high)")
-    return f"every value is in {span(entry.bounds)}, and its ends are approached"
+            refuse(
+                f"{bound:g} is said to be a bound, but the values stop at {sign * ends[0]:g}: say bounds=(low, high)"
+            )
+    return f"every value is in {span(bounds)}, and its ends are approached"
 
 
 def _is_finite(function: Function) -> str:

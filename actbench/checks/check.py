@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, nan
+from math import inf, isinf, nan
 from typing import Literal, NoReturn
 
 import torch
@@ -19,6 +19,7 @@ TRIALS, BATCH, UNITS, CLASSES = 3, 32, 8, 10
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 EXTREMES = (-1e4, -200.0, -20.0, -6.0, -3.0, -1.0, -0.5, -1e-30, 0.0, 1e-30, 0.5, 1.0, 3.0, 6.0, 20.0, 200.0, 1e4)
 MAX_CAUSE_LENGTH = 200
+BOUND_TOLERANCE, NEAR_A_BOUND = 1e-5, 1e-3
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,20 @@ def require_finite(values: Tensor, at: Tensor, what: str) -> None:
         refuse(
             f"its {what} is {kind} at {named(sorted(set(at[bad].tolist())))} in {str(values.dtype).partition('.')[2]}"
         )
+
+
+def require_bounds(bounds: tuple[float, float], least: float, most: float, where: Callable[[float], str]) -> None:
+    """Refuse bounds that the least or the greatest value passes by over 0.001 %, or does not come near (0.001).
+
+    Messages show six digits, so that what they show is accepted. `where` says at which input a value is.
+    """
+    for bound, reached, sign in ((bounds[0], least, -1), (bounds[1], most, 1)):
+        if sign * (reached - bound) > BOUND_TOLERANCE * abs(bound) + 1e-12:
+            refuse(
+                f"{where(reached)}{reached:g} lies outside of {span(bounds)} by more than {100 * BOUND_TOLERANCE:g} %"
+            )
+        if not isinf(bound) and abs(reached - bound) > NEAR_A_BOUND * max(1.0, abs(bound)):
+            refuse(f"no value comes near {bound:g}: the farthest is {where(reached)}{reached:g}")
 
 
 def span(bounds: tuple[float, float]) -> str:

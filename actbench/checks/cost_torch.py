@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from actbench.catalogue.registry import call_parameters
 from actbench.catalogue.torch_private import dispatch_mode
 from actbench.checks.cost import REFERENCE, ROUNDS, SHAPE, THREADS, Clock, Cost, Memory, measured_seconds, measurement
 from actbench.experiment.choices import Choice, parse_choice
@@ -93,7 +94,7 @@ def trained_workload(choice: Choice, inputs: Tensor, output_gradient: Tensor) ->
 def plain_workload(choice: Choice, inputs: Tensor, output_gradient: Tensor) -> Workload:
     """The plain function, torch's if torch has it, with its derivative by autograd."""
     learnt = _learnt(choice)
-    settings = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")} | learnt
+    settings = call_parameters(dict(choice.parameters)) | learnt
     function = partial(PLAIN.get(choice.name, choice.entry.function), **settings)
     return Workload(
         forward=lambda: apply_by_autograd(function, inputs),

@@ -94,7 +94,12 @@ def function_section(choices: Sequence[Choice]) -> Section:
         "functions",
         [*FACTS_OF_ALL, *(FACTS_OF_CURVES if curves else ())],
         [
-            [str(choice), choice.entry.formula, bounds_text(choice.entry), *(_facts_of_curve(choice) if curves else ())]
+            [
+                str(choice),
+                choice.entry.formula,
+                bounds_text(choice.entry, dict(choice.parameters)),
+                *(_facts_of_curve(choice) if curves else ()),
+            ]
             for choice in choices
         ],
         [
@@ -159,10 +164,11 @@ def functions_document(choices: Sequence[Choice]) -> dict[str, Any]:
 
 
 def _function_document(choice: Choice) -> dict[str, Any]:
-    document = entry_document(choice.entry) | {"parameters": dict(choice.parameters)}
+    parameters = dict(choice.parameters)
+    document = entry_document(choice.entry) | {"parameters": parameters, "bounds": choice.entry.bounds_at(parameters)}
     if choice.entry.across_units:
         return document | {"curve": None}
-    entry, parameters, x = choice.entry, dict(choice.parameters), plotted_inputs()
+    entry, x = choice.entry, plotted_inputs()
     dead = saturation(entry, parameters)
     values, slopes = values_and_derivatives(entry, parameters, x)
     return document | {
@@ -180,13 +186,14 @@ def _rounded(number: float) -> str:
 
 
 def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
-    """The functions, or their derivatives, on x from -8 to 8 in characters, one mark for each; axes as they fall.
+    """The functions, or their derivatives, on x from -8 to 8 in characters, one mark for each; no lines without curves.
 
-    What has no curve is left out, and there are no lines where nothing has one.
+    The last line names what is left out: more functions than marks, and curves that lie beyond -4 and 8.
     """
     choices = with_curves(choices)
     if not choices:
         return []
+    choices, left_out = choices[: len(MARKS)], [str(choice) for choice in choices[len(MARKS) :]]
     x = torch.linspace(-8, 8, PLOT_COLUMNS, dtype=torch.float64)
     curves = [values_and_derivatives(choice.entry, dict(choice.parameters), x)[int(derivative)] for choice in choices]
     low = max(min(float(curve.min()) for curve in curves), -4.0)
@@ -200,14 +207,17 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
     grid[row_of(0.0)] = ["-"] * PLOT_COLUMNS
     for row in grid:
         row[PLOT_COLUMNS // 2] = "|"
-    for mark, curve in zip(MARKS, curves, strict=False):
-        for column, y in enumerate(curve.tolist()):
-            if low <= y <= high:
-                grid[row_of(y)][column] = mark
+    for mark, choice, curve in zip(MARKS, choices, curves, strict=False):
+        inside = [(column, y) for column, y in enumerate(curve.tolist()) if low <= y <= high]
+        for column, y in inside:
+            grid[row_of(y)][column] = mark
+        left_out += [] if inside else [str(choice)]
     labels = {0: f"{high:.3g}", PLOT_ROWS - 1: f"{low:.3g}", row_of(0.0): "0"}
     legend = ", ".join(f"{mark} {choice}" for mark, choice in zip(MARKS, choices, strict=False))
     title = f"{'derivative' if derivative else 'function'} on -8 ... 8: {legend}"
-    return [title, *(f"{labels.get(number, ''):>6} {''.join(row)}".rstrip() for number, row in enumerate(grid))]
+    lines = [f"{labels.get(number, ''):>6} {''.join(row)}".rstrip() for number, row in enumerate(grid)]
+    note = f"Left out: {', '.join(left_out)}. At most {len(MARKS)} curves are drawn, between -4 and 8."
+    return [title, *lines, *([note] if left_out else ())]
 
 
 def save_figure(choices: Sequence[Choice], path: Path) -> None:

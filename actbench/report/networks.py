@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -135,7 +135,7 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "reference": entry.reference,
     }
     if entry.kind in ("activation", "output"):
-        facts["bounds"] = entry.bounds
+        facts["bounds"] = entry.bounds_at(default_parameters(entry))
     if entry.kind == "output":
         facts["yields"] = entry.yields
     return facts | ({"accepts": entry.accepts, "tolerates": entry.tolerates} if entry.kind == "loss" else {})
@@ -147,7 +147,7 @@ def _entries_section(kind: Kind) -> Section:
         "name": _name,
         "settings": _settings,
         "formula": lambda entry: entry.formula,
-        "bounds": bounds_text,
+        "bounds": lambda entry: bounds_text(entry, default_parameters(entry)),
         "gives": lambda entry: entry.yields,
         "meant for": lambda entry: " or ".join(entry.accepts),
         "what it is": lambda entry: entry.summary,
@@ -176,14 +176,14 @@ def _setting(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def bounds_text(entry: Entry) -> str:
+def bounds_text(entry: Entry, parameters: Mapping[str, Any]) -> str:
     """`(0, inf)`."""
-    low, high = entry.bounds
+    low, high = entry.bounds_at(parameters)
     return f"({_number(low)}, {_number(high)})"
 
 
 def _number(number: float) -> str:
-    return ("-" if number < 0 else "") + "inf" if math.isinf(number) else f"{number:.4g}"
+    return ("-" if number < 0 else "") + "inf" if math.isinf(number) else f"{number:g}"
 
 
 def data_section(folder: Path) -> Section:

@@ -10,6 +10,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from actbench.catalogue.registry import call_parameters
 from actbench.experiment.choices import Choice
 
 Pullback = Callable[[Tensor], Tensor]
@@ -41,7 +42,7 @@ def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) 
 
     Gradients of `learnt` parameters are added to their leaves' `grad`.
     """
-    parameters = {name: value for name, value in choice.parameters if name not in ("learn", "per_feature")}
+    parameters = call_parameters(dict(choice.parameters))
     kernel = choice.entry.kernel
     if learnt or kernel is None or not kernel.is_available():
         return partial(_activate_by_autograd, partial(choice.entry.function, **parameters), learnt)

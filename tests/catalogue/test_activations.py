@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import math
+import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 
 from actbench.catalogue.lookup import entries, find
-from actbench.catalogue.registry import Entry
+from actbench.catalogue.registry import Entry, parameters_model
 from variations import cases
 
 ACTIVATIONS = entries("activation")
@@ -101,25 +103,77 @@ def test_every_activation_that_torch_has_under_the_same_name_is_compared_with_to
     assert of_torch == TORCH.keys()
 
 
-@by_entry
-def test_no_value_lies_outside_the_bounds(entry: Entry) -> None:
-    values = entry.function(wide_grid())
-    assert values.min().item() >= entry.bounds[0] - 1e-12
-    assert values.max().item() <= entry.bounds[1] + 1e-12
+def reached(entry: Entry, parameters: dict[str, Any]) -> tuple[float, float]:
+    """The least and the greatest value from -1e10 to 1e10, to about eight digits."""
+    size = torch.logspace(-4, 10, 40_001, dtype=torch.float64)
+    x = torch.cat([torch.linspace(-200, 200, 40_001, dtype=torch.float64), -size, size]).sort().values
+    values = entry.function(x, **parameters)
+    for index in (int(values.argmin()), int(values.argmax())):
+        left, right = float(x[max(index - 1, 0)]), float(x[min(index + 1, len(x) - 1)])
+        around = torch.linspace(left, right, 20_001, dtype=torch.float64)
+        values = torch.cat([values, entry.function(around, **parameters)])
+    return values.min().item(), values.max().item()
 
 
-@by_entry
-def test_the_bounds_are_approached_or_the_values_grow_without_end(entry: Entry) -> None:
-    values = entry.function(wide_grid())
-    ever_farther = [entry.function(torch.tensor([-x, x], dtype=torch.float64)) for x in (1e2, 1e4, 1e8)]
-    for bound, reached, ends in (
-        (entry.bounds[0], values.min(), [-one.min().item() for one in ever_farther]),
-        (entry.bounds[1], values.max(), [one.max().item() for one in ever_farther]),
-    ):
+def assert_bounds_hold(entry: Entry, parameters: dict[str, Any]) -> None:
+    """No value lies outside, and each end is approached, or passed by nothing."""
+    for bound, extreme, sign in zip(entry.bounds_at(parameters), reached(entry, parameters), (-1, 1), strict=True):
         if math.isinf(bound):
-            assert all(later > earlier + 1 for earlier, later in itertools.pairwise(ends))
+            assert sign * extreme > 1e4
         else:
-            assert reached.item() == pytest.approx(bound, abs=1e-3)
+            assert sign * (extreme - bound) <= 1e-12 * max(1, abs(bound))
+            assert extreme == pytest.approx(bound, rel=1e-6, abs=1e-6)
+
+
+@by_case
+def test_values_stay_within_the_bounds_at_these_parameters_and_come_near_them(
+    entry: Entry, parameters: dict[str, Any]
+) -> None:
+    assert_bounds_hold(entry, parameters)
+
+
+def drawn(entry: Entry, draw: random.Random) -> dict[str, Any]:
+    """Parameters of any sign and of sizes from a hundredth to a hundred, if the entry takes them."""
+    model = parameters_model(entry)
+    while True:
+        values: dict[str, Any] = {}
+        for name, field in model.model_fields.items():
+            if get_origin(field.annotation) is Literal:
+                values[name] = draw.choice(get_args(field.annotation))
+            elif field.annotation is not bool:
+                values[name] = draw.choice([-1, 1, 1, 0 if draw.random() < 0.1 else 1]) * 10 ** draw.uniform(-2, 2)
+        if values.get("min_val", 0) <= values.get("max_val", 0):
+            with contextlib.suppress(ValidationError):
+                model(**values)
+                return values
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in ACTIVATIONS if parameters_model(entry).model_fields], ids=lambda entry: entry.name
+)
+def test_bounds_follow_any_parameters(entry: Entry) -> None:
+    draw = random.Random(entry.name)
+    for _ in range(30):
+        assert_bounds_hold(entry, drawn(entry, draw))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "bounds"),
+    [
+        ("elu", {"alpha": 2.0}, (-2, math.inf)),
+        ("elu", {"alpha": -2.0}, (0, math.inf)),
+        ("celu", {"alpha": 2.0}, (-2, math.inf)),
+        ("hardtanh", {"min_val": -3.0, "max_val": 0.5}, (-3, 0.5)),
+        ("swish", {"beta": 2.0}, (-0.1392323, math.inf)),
+        ("swish", {"beta": -1.0}, (-math.inf, 0.2784645)),
+        ("gelu", {"approximate": "none", "mean": 1.0, "std": 1.0}, (-0.0334167, math.inf)),
+        ("leaky_relu", {"negative_slope": -0.5}, (0, math.inf)),
+        ("softplus", {"beta": 2.0, "threshold": -6.0}, (-3, math.inf)),
+        ("sine", {"omega": 0.0}, (0, 0)),
+    ],
+)
+def test_bounds_at_parameters(name: str, parameters: dict[str, Any], bounds: tuple[float, float]) -> None:
+    assert find("activation", name).bounds_at(parameters) == pytest.approx(bounds, abs=1e-6)
 
 
 @by_case

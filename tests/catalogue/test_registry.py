@@ -47,8 +47,8 @@ def test_every_entry_is_found_by_its_name_and_its_aliases(entry: Entry) -> None:
 
 @by_entry
 def test_every_entrys_bounds_are_in_order_and_what_is_learnable_is_a_number_it_has(entry: Entry) -> None:
-    assert entry.bounds[0] < entry.bounds[1]
     defaults = default_parameters(entry)
+    assert entry.bounds_at(defaults)[0] < entry.bounds_at(defaults)[1]
     assert all(isinstance(defaults[name], float) for name in entry.learnable)
     assert ("learn" in defaults) == ("per_feature" in defaults) == bool(entry.learnable)
 

@@ -49,6 +49,9 @@ def test_all_refusals_of_all_custom_functions_are_raised_at_once(tmp_path: Path)
     with custom_files_in_use([path]), pytest.raises(ConfigurationError) as refused:
         require_passed([parse_choice("activation", "own"), parse_choice("activation", "relu")])
     lines = str(refused.value).splitlines()
-    assert lines[0] == f"{path}:9: activation own is refused: bounds: f(-200) = -1 lies outside of [0, 1]"
+    assert (
+        lines[0]
+        == f"{path}:9: activation own is refused: bounds: f(-200) = -1 lies outside of [0, 1] by more than 0.001 %"
+    )
     assert any("its gradient is detached" in line for line in lines)
     assert lines[-1].startswith("Nothing was trained")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from custom_files import function_text
+from actbench.checks.check import Check
+from actbench.checks.examination import examine
+from actbench.experiment.choices import parse_choice
+from custom_files import custom_file, entries_of, function_text
 from examined import ROOT, checks_of, refused_because
 
 LINE = "activation(formula='x', reference='a test')"
@@ -16,7 +20,7 @@ ACTIVATIONS = {
         "activation(formula='tanh(x)', bounds=(0, 1), reference='y')",
         "torch.tanh(x)",
         "bounds",
-        "f(-200) = -1 lies outside of [0, 1]",
+        "f(-200) = -1 lies outside of [0, 1] by more than 0.001 %",
     ),
     "wide bounds": (
         "activation(formula='tanh(x)', bounds=(-2, 1), reference='y')",
@@ -141,6 +145,31 @@ def test_a_kernel_that_is_not_the_function_is_refused(tmp_path: Path) -> None:
     )
     text = function_text(decorator, "own(x)", "return 2 * x")
     assert refused_because("activation", text, "kernel", tmp_path) == "the kernel's derivative are not the function's"
+
+
+@pytest.mark.parametrize("bound", ["-0.2784", "-0.279", "-0.28"])
+def test_a_bound_that_a_message_shows_is_accepted(bound: str, tmp_path: Path) -> None:
+    def checked(bound: str) -> Check:
+        decorator = f"activation(formula='x * sigmoid(x)', bounds=({bound}, inf), reference='y')"
+        text = function_text(decorator, "own(x)", "return x * torch.sigmoid(x)")
+        return checks_of("activation", text, tmp_path)["bounds"]
+
+    shown = re.search(r"= (-\d\.\d+) lies outside", checked("-0.2").reason)
+    assert shown
+    assert checked(shown[1]).outcome == "pass"
+    assert (checked(bound).outcome == "refused") == (abs(float(bound) + 0.278465) > 1e-3 or float(bound) > -0.27846)
+
+
+def test_bounds_that_depend_on_a_parameter_are_a_function_of_it(tmp_path: Path) -> None:
+    def refusals(bounds: str) -> list[str]:
+        decorator = f"activation(formula='height * tanh(x)', bounds={bounds}, reference='y')"
+        text = function_text(decorator, "own(x, *, height: float = 1.0)", "return height * torch.tanh(x)")
+        with entries_of(custom_file(tmp_path, text)):
+            choice = parse_choice("activation", {"own": {"height": 2.0}})
+            return [check.name for check in examine(choice, measures_cost=False).refusals()]
+
+    assert refusals("(-1, 1)") == ["bounds"]
+    assert refusals("lambda height: (-height, height)") == []
 
 
 def test_values_that_grow_without_end_in_waves_have_no_bounds(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from actbench.report.functions import (
     find_functions,
     function_claims_sections,
     function_section,
+    functions_document,
     plot_lines,
     plotted_inputs,
     save_figure,
@@ -109,6 +110,25 @@ def test_a_plot_shows_each_function_with_its_mark_in_plain_characters() -> None:
     assert {"*", "o"} <= set("".join(lines[1:]))
     assert all(line.isascii() and len(line) < 80 for line in lines)
     assert any(line.startswith("     0 -") or line.startswith("     0 *") for line in lines)
+
+
+def test_a_plot_names_the_functions_that_it_leaves_out() -> None:
+    names = ["relu", "tanh", "gelu", "swish", "mish", "elu", "selu", "celu", "softplus", "sine"]
+    lines = plot_lines(find_functions(names), derivative=False)
+    assert lines[-1] == "Left out: softplus, sine. At most 8 curves are drawn, between -4 and 8."
+    beyond = plot_lines(find_functions(["hardtanh: {min_val: 90, max_val: 100}", "relu"]), derivative=False)
+    assert beyond[-1].startswith("Left out: hardtanh(min_val=90.0, max_val=100.0). ")
+    assert not plot_lines(find_functions(["relu"]), derivative=False)[-1].startswith("Left out")
+
+
+def test_bounds_saturation_and_gain_follow_the_parameters() -> None:
+    section = function_section(find_functions(["elu: {alpha: 2}", "hardtanh: {min_val: -3, max_val: 2}"]))
+    elu, hardtanh = (dict(zip(section.header, row, strict=True)) for row in section.rows)
+    assert (elu["bounds"], hardtanh["bounds"]) == ("(-2, inf)", "(-3, 2)")
+    assert (hardtanh["saturates"], hardtanh["and"]) == ("below -3", "above 2")
+    assert elu["gain"] != function_section(find_functions(["elu"])).rows[0][5]
+    (document,) = functions_document(find_functions(["gelu: {mean: 1.0}"]))["functions"]
+    assert document["bounds"][0] == pytest.approx(-0.0334167, abs=1e-6)
 
 
 def test_the_plotted_inputs_are_every_tenth_from_minus_8_to_7_9() -> None:
