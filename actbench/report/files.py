@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.report.figures.picture import Picture
+from actbench.report.figures.layout import Picture
 from actbench.report.figures.pictures import pictures
 from actbench.report.figures.style import figure_to_svg, save_figure
 from actbench.report.page import Drawing, page

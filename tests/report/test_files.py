@@ -10,7 +10,7 @@ import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report import files as room
-from actbench.report.figures.picture import Picture
+from actbench.report.figures.layout import Picture
 from actbench.report.files import Files, drawing, save_pictures, write_files
 from actbench.store.results import Results
 from pages import problems

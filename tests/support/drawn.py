@@ -19,7 +19,8 @@ from actbench.experiment.layers import resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.report.figures.pictures import Picture, pictures
+from actbench.report.figures.layout import Picture
+from actbench.report.figures.pictures import pictures
 from actbench.report.figures.style import drawing
 from actbench.store.results import Results
 from builders import experiment_from, record_of

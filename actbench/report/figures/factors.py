@@ -1,4 +1,4 @@
-"""The mean of every combination of two factors as a cell with its number, a panel for each value of a third."""
+"""The mean of every combination of two factors as a heat map, with a panel for each value of a third."""
 
 from __future__ import annotations
 
@@ -9,181 +9,161 @@ from typing import TYPE_CHECKING, Any
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import label_of, value_to_text
 from actbench.experiment.metrics import Metric
-from actbench.report.figures.axes import new_figure, text_inches, title_panel
-from actbench.report.figures.heat import colour_map, text_colour
-from actbench.report.figures.picture import Picture
-from actbench.report.figures.scales import Scale, first_word, limits, scale_for
-from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, SMALL_POINTS, drawing
-from actbench.report.figures.words import plain, shortened
-from actbench.report.numbers import ABSENT, metric_in_words, value
+from actbench.lazy import LazyModule
+from actbench.report.figures.layout import Picture, embolden, panel_grid, picture, shortened, text_inches, with_unit
+from actbench.report.figures.scales import first_word, limits, scale_for
+from actbench.report.figures.style import (
+    CELL_POINTS,
+    COLUMN_INCHES,
+    PAGE_INCHES,
+    SMALL_POINTS,
+    colour_map,
+    text_colour,
+)
+from actbench.report.numbers import metric_in_words, value
 from actbench.store.results import Results
-from actbench.text import counted
+from actbench.text import counted, visible
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+else:
+    np = LazyModule("numpy")
 
 MAX_NAME_LENGTH = 34
 ROW_INCHES, CELL_INCHES, MAX_CELL_INCHES = 0.22, 0.46, 0.9
 MAX_ROWS, MAX_COLUMNS, MAX_PANELS = 40, 14, 9
-Cells = dict[tuple[Any, Any, Any], float]
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Means by the values of the row, the column and the panel; the panel's path is empty where there are two factors.
+class Factors:
+    """Means by the values of a row, a column and a panel factor; the panel's path is empty if there are two factors.
 
-    `averaged` are factors beyond the third, over whose values the means are taken.
+    `averaged` are the factors beyond the third: the means are over their values too.
     """
 
     paths: tuple[str, str, str]
     rows: tuple[Any, ...]
     columns: tuple[Any, ...]
     panels: tuple[Any, ...]
-    cells: Cells
+    means: dict[tuple[Any, Any, Any], float]
     averaged: tuple[str, ...]
 
 
 def factors_picture(results: Results, comparison: Comparison) -> Picture | None:
-    """A heat map of two factors; None where fewer are varied, or nothing has a value."""
-    grid = _grid(results, comparison.metric)
-    if grid is None or not grid.cells:
+    """A heat map of two factors; None if fewer are varied, or nothing has a value."""
+    metric = comparison.metric
+    factors = _factors(results, metric)
+    if factors is None or not factors.means:
         return None
-    row, column, panel = grid.paths
-    return Picture(
-        name="factors",
-        title=f"Mean {metric_in_words(comparison.metric)} by {row} and {column}" + (f" and {panel}" if panel else ""),
-        caption=_caption(grid, comparison),
-        description=_description(grid, comparison.metric),
-        draw=lambda: _draw(grid, comparison),
+    row, column, panel = factors.paths
+    name, unit = metric_in_words(metric), " in %" if metric.unit == "share" else ""
+    cells = len(factors.rows) * len(factors.columns) * len(factors.panels)
+    return picture(
+        "factors",
+        f"Mean {name} by {row} and {column}{f' and {panel}' if panel else ''}",
+        lambda: _draw(factors, comparison),
+        caption=[
+            f"Mean {name}{unit} over all {' and '.join(['seeds', *factors.averaged])}: {row} by {column}.",
+            bool(panel) and f"A panel for each {panel}.",
+            metric.larger_is_better is not None and "The lighter a cell, the better.",
+            any(path in (row, column) for path, _ in comparison.baseline) and "The baseline's names are in bold.",
+            len(factors.means) < cells and "Cells without a number have not been trained.",
+        ],
+        description=_description(factors, metric),
     )
 
 
-def _grid(results: Results, metric: Metric) -> Grid | None:
+def _factors(results: Results, metric: Metric) -> Factors | None:
     """The two factors with the most values make the table, the longer one its rows; the next one makes the panels."""
-    found: dict[str, dict[Any, None]] = {}
+    values: dict[str, dict[Any, None]] = {}
+    numbers: dict[tuple[Any, Any, Any], list[float]] = {}
     for arm, _ in results.plan.arms:
         for path, one in arm.values:
-            found.setdefault(path, {})[one] = None
-    by_size = sorted(found, key=lambda path: -len(found[path]))
-    if len(by_size) < 2:
+            values.setdefault(path, {})[one] = None
+    if len(values) < 2:
         return None
-    row, column, *others = by_size
+    row, column, *others = sorted(values, key=lambda path: -len(values[path]))
     panel = others[0] if others else ""
-    collected: dict[tuple[Any, Any, Any], list[float]] = {}
     for arm, trials in results.plan.arms:
-        values = dict(arm.values)
+        settings = dict(arm.values)
         known = [metric.value(results.records[trial.id]) for trial in trials if trial.id in results.records]
-        key = (values[row], values[column], values.get(panel))
-        collected.setdefault(key, []).extend(one for one in known if one is not None)
-    return Grid(
+        cell = (settings[row], settings[column], settings.get(panel))
+        numbers.setdefault(cell, []).extend(number for number in known if number is not None)
+    return Factors(
         (row, column, panel),
-        tuple(found[row])[:MAX_ROWS],
-        tuple(found[column])[:MAX_COLUMNS],
-        tuple(found[panel])[:MAX_PANELS] if panel else (None,),
-        {key: sum(numbers) / len(numbers) for key, numbers in collected.items() if numbers},
+        tuple(values[row])[:MAX_ROWS],
+        tuple(values[column])[:MAX_COLUMNS],
+        tuple(values[panel])[:MAX_PANELS] if panel else (None,),
+        {cell: sum(known) / len(known) for cell, known in numbers.items() if known},
         tuple(others[1:]),
     )
 
 
-def _caption(grid: Grid, comparison: Comparison) -> str:
-    unit = " in %" if comparison.metric.unit == "share" else ""
-    over = " and ".join(["seeds", *grid.averaged])
-    row, column, panel = grid.paths
-    sentences = [f"Mean {metric_in_words(comparison.metric)}{unit} over all {over}: {row} by {column}."]
-    if panel:
-        sentences.append(f"A panel for each {panel}.")
-    if comparison.metric.larger_is_better is not None:
-        sentences.append("The lighter a cell, the better.")
-    if any(path in (row, column) for path, _ in comparison.baseline):
-        sentences.append("The baseline's names are in bold.")
-    if len(grid.cells) < len(grid.rows) * len(grid.columns) * len(grid.panels):
-        sentences.append("Cells without a number have not been trained.")
-    return " ".join(sentences)
+def _description(factors: Factors, metric: Metric) -> list[str]:
+    def in_words(cell: tuple[Any, Any, Any]) -> str:
+        named = [(path, one) for path, one in zip(factors.paths, cell, strict=True) if path]
+        names = ", ".join(f"{path} {visible(value_to_text(one))}" for path, one in named)
+        return f"{with_unit(factors.means[cell], metric)} for {names}"
+
+    ordered = sorted(factors.means, key=lambda cell: factors.means[cell], reverse=metric.larger_is_better is not False)
+    row, column, _ = factors.paths
+    sizes = f"{counted(len(factors.rows), 'row')} ({row}) and {counted(len(factors.columns), 'column')} ({column})"
+    return [
+        f"{counted(len(factors.means), 'mean')} of {metric_in_words(metric)} in {sizes}.",
+        f"The {first_word(metric)} is {in_words(ordered[0])}; the last is {in_words(ordered[-1])}.",
+    ]
 
 
-def _description(grid: Grid, metric: Metric) -> str:
-    unit = " %" if metric.unit == "share" else ""
-
-    def said(key: tuple[Any, Any, Any]) -> str:
-        named = [(path, one) for path, one in zip(grid.paths, key, strict=True) if path]
-        names = ", ".join(f"{path} {plain(value_to_text(one))}" for path, one in named)
-        return f"{value(grid.cells[key], metric)}{unit} for {names}"
-
-    ordered = sorted(grid.cells, key=lambda key: grid.cells[key], reverse=metric.larger_is_better is not False)
-    row, column, _ = grid.paths
-    sizes = f"{counted(len(grid.rows), 'row')} ({row}) and {counted(len(grid.columns), 'column')} ({column})"
-    return (
-        f"{counted(len(grid.cells), 'mean')} of {metric_in_words(metric)} in {sizes}. "
-        f"The {first_word(metric)} is {said(ordered[0])}; the last is {said(ordered[-1])}."
-    )
+def _names(values: Sequence[Any]) -> list[str]:
+    return [shortened(value_to_text(one), MAX_NAME_LENGTH) for one in values]
 
 
-def _draw(grid: Grid, comparison: Comparison) -> Figure:
-    means = list(grid.cells.values())
-    scale = scale_for(means, comparison.metric)
-    bounds = limits(means, scale)
-    names = [shortened(value_to_text(one), MAX_NAME_LENGTH) for one in grid.columns]
-    left = 0.25 + max(text_inches(shortened(value_to_text(one), MAX_NAME_LENGTH)) for one in grid.rows)
-    widest = max(map(text_inches, names)) + 0.1
-    are_upright = widest > max(CELL_INCHES, (COLUMN_INCHES - left) / len(names))
-    cell = CELL_INCHES if are_upright else min(max(widest, CELL_INCHES), MAX_CELL_INCHES)
-    each = left + cell * len(names)
-    columns = max(1, min(len(grid.panels), int(PAGE_INCHES / each)))
-    width = max(COLUMN_INCHES, min(PAGE_INCHES, each * columns)) if each * columns > COLUMN_INCHES else COLUMN_INCHES
-    rows = -(-len(grid.panels) // columns)
-    height = rows * (0.55 + ROW_INCHES * len(grid.rows) + (widest if are_upright else 0.15))
-    with drawing():
-        figure = new_figure(width, height)
-        axes_grid = figure.subplots(rows, columns, squeeze=False)
-        for number, axes in enumerate(axes_grid.flat):
-            if number >= len(grid.panels):
-                axes.set_visible(False)
-                continue
-            panel = grid.panels[number]
-            _draw_panel(axes, grid, panel, comparison, scale, bounds)
-            _name_cells(axes, grid, comparison, are_upright=are_upright)
-            if grid.paths[2]:
-                title_panel(axes, label_of(((grid.paths[2], panel),)), width / columns - 0.2)
+def _draw(factors: Factors, comparison: Comparison) -> Figure:
+    left = 0.25 + max(map(text_inches, _names(factors.rows)))
+    widest = max(map(text_inches, _names(factors.columns))) + 0.1
+    are_upright = widest > max(CELL_INCHES, (COLUMN_INCHES - left) / len(factors.columns))
+    cell_inches = CELL_INCHES if are_upright else min(max(widest, CELL_INCHES), MAX_CELL_INCHES)
+    each = left + cell_inches * len(factors.columns)
+    columns = max(1, min(len(factors.panels), int(PAGE_INCHES / each)))
+    shape = (min(max(COLUMN_INCHES, each * columns), PAGE_INCHES), -(-len(factors.panels) // columns), columns)
+    panel = factors.paths[2]
+    titles = [label_of(((panel, one),)) if panel else "" for one in factors.panels]
+    row_inches = 0.55 + ROW_INCHES * len(factors.rows) + (widest if are_upright else 0.15)
+    figure, grid = panel_grid(titles, shape, row_inches)
+    for axes, one in zip(grid, factors.panels, strict=True):
+        _draw_cells(axes, factors, one, comparison.metric)
+        _name_cells(axes, factors, comparison, are_upright=are_upright)
     return figure
 
 
-def _draw_panel(
-    axes: Axes, grid: Grid, panel: Any, comparison: Comparison, scale: Scale, bounds: tuple[float, float]
-) -> None:
-    from matplotlib.patches import Rectangle
+def _draw_cells(axes: Axes, factors: Factors, panel: Any, metric: Metric) -> None:
+    scale = scale_for(factors.means.values(), metric)
+    dark, light = scale.positions(limits(factors.means.values(), scale))
+    means = np.array(
+        [[factors.means.get((row, column, panel), np.nan) for column in factors.columns] for row in factors.rows]
+    )
+    colours = colour_map(is_reversed=metric.larger_is_better is False)
+    cells = axes.pcolormesh(scale.positions(means), cmap=colours, vmin=dark, vmax=light)
+    shades: Any = cells.to_rgba(scale.positions(means))
+    for (y, x), mean in np.ndenumerate(means):
+        known = None if np.isnan(mean) else float(mean)
+        text: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": CELL_POINTS}
+        if known is not None:
+            text["color"] = text_colour(shades[y, x])
+        axes.text(x + 0.5, y + 0.5, value(known, metric), **text)
 
-    colours = colour_map(is_reversed=comparison.metric.larger_is_better is False)
-    for y, row in enumerate(grid.rows):
-        for x, column in enumerate(grid.columns):
-            mean = grid.cells.get((row, column, panel))
-            text: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": CELL_POINTS}
-            if mean is None:
-                axes.text(x, y, ABSENT, **text)
-                continue
-            colour = colours((scale.at(mean) - bounds[0]) / (bounds[1] - bounds[0]))
-            axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=colour, linewidth=0))
-            axes.text(x, y, value(mean, comparison.metric), color=text_colour(colour), **text)
 
-
-def _name_cells(axes: Axes, grid: Grid, comparison: Comparison, *, are_upright: bool) -> None:
+def _name_cells(axes: Axes, factors: Factors, comparison: Comparison, *, are_upright: bool) -> None:
     baseline = dict(comparison.baseline)
-    axes.set(xlim=(-0.5, len(grid.columns) - 0.5), ylim=(len(grid.rows) - 0.5, -0.5))
-    names = [shortened(value_to_text(one), MAX_NAME_LENGTH) for one in grid.columns]
-    axes.set_xticks(range(len(grid.columns)), labels=names, rotation=90 if are_upright else 0)
-    axes.set_yticks(range(len(grid.rows)), labels=[shortened(value_to_text(one), MAX_NAME_LENGTH) for one in grid.rows])
+    (row, column, _), rows, columns = factors.paths, factors.rows, factors.columns
+    axes.set(ylim=(len(rows), 0))
+    axes.set_xticks(np.arange(len(columns)) + 0.5, labels=_names(columns), rotation=90 if are_upright else 0)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, labels=_names(rows))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    row, column, _ = grid.paths
     axes.set_xlabel(shortened(column), fontsize=SMALL_POINTS)
     axes.set_ylabel(shortened(row), fontsize=SMALL_POINTS)
-    for labels, values, path in (
-        (axes.get_xticklabels(), grid.columns, column),
-        (axes.get_yticklabels(), grid.rows, row),
-    ):
-        _embolden(labels, values, baseline.get(path))
-
-
-def _embolden(labels: Sequence[Any], values: Sequence[Any], baseline: Any) -> None:
-    for label, one in zip(labels, values, strict=True):
-        label.set_fontweight("bold" if baseline is not None and one == baseline else "normal")
+    for labels, values, path in ((axes.get_xticklabels(), columns, column), (axes.get_yticklabels(), rows, row)):
+        embolden(labels, (path in baseline and one == baseline[path] for one in values))

@@ -1,23 +1,29 @@
-"""Which arms share a panel, under what names and with which strokes, so that no panel holds more than can be told."""
+"""Which arms share a panel, with which names and strokes, so that every panel stays readable."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from actbench.experiment.definition import Values, label_of
-from actbench.report.figures.style import COLUMN_INCHES, PAGE_INCHES, Stroke, strokes
+from actbench.report.figures.layout import grid_shape, key, legend_below, legends_below_panels, name_axes, panel_grid
+from actbench.report.figures.style import Stroke, strokes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 MAX_IN_A_PANEL = 10
 MAX_OF_SEVERAL_FACTORS = 5
 IN_EACH_OF_MANY = 8
 MAX_ARMS = 40
-MAX_COLUMNS = 4
 
 
 @dataclass(frozen=True)
 class Member:
-    """One arm: by what it is known elsewhere, how good it is, and whether it is a baseline."""
+    """One arm: its label and values, how good it is, and whether it is a baseline."""
 
     label: str
     values: Values
@@ -35,7 +41,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Arrangement:
-    """All panels. `shares_legend` says that their names mean the same everywhere; `left_out` arms are not drawn."""
+    """All panels. `shares_legend`: a name has one stroke in all of them. `left_out` arms are not drawn."""
 
     panels: tuple[Panel, ...]
     strokes: Mapping[str, Stroke]
@@ -44,86 +50,92 @@ class Arrangement:
 
 
 def best_first(members: Sequence[Member], most: int = MAX_ARMS) -> list[int]:
-    """The positions of the best so many by score, a single baseline always among them."""
+    """The positions of the best so many by score; a single baseline is always among them."""
     order = sorted(range(len(members)), key=lambda index: -members[index].score)
-    kept = order[:most]
-    baselines = [index for index in order if members[index].is_baseline]
-    if len(baselines) == 1 and baselines[0] not in kept:
-        kept[-1] = baselines[0]
+    kept, baseline = order[:most], _single_baseline(members)
+    if baseline is not None and baseline not in kept:
+        kept[-1] = baseline
     return kept
 
 
+def _single_baseline(members: Sequence[Member]) -> int | None:
+    baselines = [index for index, member in enumerate(members) if member.is_baseline]
+    return baselines[0] if len(baselines) == 1 else None
+
+
 def arrange(members: Sequence[Member]) -> Arrangement:
-    """One panel where it is readable, else one for each value of a factor, else the best arms in groups."""
-    order = best_first(members)
+    """One panel while it is readable, else one for each value of a factor, else the best arms in groups."""
+    order, baseline = best_first(members), _single_baseline(members)
     has_factors = len(members[0].values) > 1
     if len(members) <= (MAX_OF_SEVERAL_FACTORS if has_factors else MAX_IN_A_PANEL):
-        return Arrangement((Panel("", tuple((index, members[index].label) for index in order)),), _own_strokes(members))
-    if has_factors and (split := _by_factor(members, order)) is not None:
-        return split
-    return _in_groups(members, order)
-
-
-def _own_strokes(members: Sequence[Member]) -> dict[str, Stroke]:
-    baselines = [member.label for member in members if member.is_baseline]
-    return strokes([member.label for member in members], baselines if len(baselines) == 1 else ())
+        labels = [member.label for member in members]
+        chosen = strokes(labels, () if baseline is None else (labels[baseline],))
+        return Arrangement((Panel("", tuple((index, labels[index]) for index in order)),), chosen)
+    return (_by_factor(members, order) if has_factors else None) or _in_groups(members, order, baseline)
 
 
 def _by_factor(members: Sequence[Member], order: Sequence[int]) -> Arrangement | None:
-    """The factor that needs the fewest panels, where none then holds too many; one that makes the baseline is last."""
+    """The factor that needs the fewest panels with few enough arms each; the baseline's factor only if no other can."""
+    settings = [dict(member.values) for member in members]
     candidates = []
-    for path, _ in members[0].values:
-        values = list(dict.fromkeys(dict(member.values)[path] for member in members))
-        largest = max(sum(dict(member.values)[path] == value for member in members) for value in values)
-        names_baseline = len({dict(member.values)[path] for member in members if member.is_baseline}) == 1
-        if largest <= MAX_IN_A_PANEL and len(members) <= MAX_ARMS:
-            candidates.append((names_baseline, len(values), path, values))
+    for path in settings[0]:
+        values = [arm[path] for arm in settings]
+        names_baseline = len({value[path] for value, m in zip(settings, members, strict=True) if m.is_baseline}) == 1
+        if max(map(values.count, values)) <= MAX_IN_A_PANEL and len(members) <= MAX_ARMS:
+            candidates.append((names_baseline, len(set(values)), path))
     if not candidates:
         return None
-    _, _, path, values = min(candidates, key=lambda candidate: candidate[:2])
-    names = [label_of(_without(member.values, path)) for member in members]
-    are_baselines = dict.fromkeys(names, True)
-    for member, name in zip(members, names, strict=True):
-        are_baselines[name] &= member.is_baseline
-    baselines = [name for name, is_one in are_baselines.items() if is_one]
+    _, _, path = min(candidates, key=lambda candidate: candidate[:2])
+    names = [label_of(tuple(pair for pair in member.values if pair[0] != path)) for member in members]
+    others = {name for name, member in zip(names, members, strict=True) if not member.is_baseline}
+    baselines = set(names) - others
     panels = tuple(
         Panel(
             label_of(((path, value),)),
-            tuple((index, names[index]) for index in order if dict(members[index].values)[path] == value),
+            tuple((index, names[index]) for index in order if settings[index][path] == value),
         )
-        for value in values
+        for value in dict.fromkeys(arm[path] for arm in settings)
     )
-    return Arrangement(panels, strokes(names, baselines if len(baselines) == 1 else ()))
+    return Arrangement(panels, strokes(names, tuple(baselines) if len(baselines) == 1 else ()))
 
 
-def _without(values: Values, path: str) -> Values:
-    return tuple((name, value) for name, value in values if name != path)
+def _in_groups(members: Sequence[Member], order: Sequence[int], baseline: int | None) -> Arrangement:
+    """The best arms by rank, with a single baseline in every panel for comparison.
 
-
-def _in_groups(members: Sequence[Member], order: Sequence[int]) -> Arrangement:
-    """The best arms by rank, a single baseline in every panel to compare with."""
-    baselines = [index for index in order if members[index].is_baseline]
-    fixed = baselines if len(baselines) == 1 else []
-    others = [index for index in order if index not in fixed]
-    groups = [others[start : start + IN_EACH_OF_MANY] for start in range(0, len(others), IN_EACH_OF_MANY)]
-    panels, first = [], 1
-    for group in groups:
-        shown = sorted([*group, *fixed], key=order.index)
-        title = f"rank {first} to {first + len(group) - 1}" + (" and the baseline" if fixed else "")
+    Each panel chooses its strokes anew, so that its few curves differ as much as possible.
+    """
+    others = [members[index].label for index in order if index != baseline]
+    position = {members[index].label: index for index in order}
+    fixed = [] if baseline is None else [members[baseline].label]
+    panels, chosen = [], strokes(fixed, fixed)
+    for first in range(0, len(others), IN_EACH_OF_MANY):
+        group = others[first : first + IN_EACH_OF_MANY]
+        chosen |= strokes(group)
+        shown = sorted([position[label] for label in [*group, *fixed]], key=order.index)
+        title = f"rank {first + 1} to {first + len(group)}{' and the baseline' * len(fixed)}"
         panels.append(Panel(title, tuple((index, members[index].label) for index in shown)))
-        first += len(group)
-    # Within each panel strokes start anew, so that its few curves differ as much as they can.
-    chosen: dict[str, Stroke] = {}
-    for group in groups:
-        chosen |= strokes([members[index].label for index in group])
-    chosen |= strokes([members[index].label for index in fixed], [members[index].label for index in fixed])
     return Arrangement(tuple(panels), chosen, shares_legend=False, left_out=len(members) - len(order))
 
 
-def grid_shape(count: int) -> tuple[float, int, int]:
-    """The width, rows and columns for so many small panels: in a paper's column up to four, else across the page."""
-    if count <= MAX_COLUMNS:
-        columns = min(count, 2)
-        return COLUMN_INCHES, -(-count // columns), columns
-    columns = 3 if count in (5, 6, 9) else MAX_COLUMNS
-    return PAGE_INCHES, -(-count // columns), columns
+def draw_arrangement(
+    arrangement: Arrangement,
+    draw: Callable[[Axes, Panel, float], None],
+    x_name: str,
+    y_name: Sequence[str],
+    signs: Sequence[Line2D] = (),
+) -> Figure:
+    """Every panel, by a function of its axes, itself and its width in inches; the legend names curves and signs."""
+    panels, handles = arrangement.panels, [*signs]
+    shape = width, _, columns = grid_shape(len(panels), are_small=False)
+    figure, grid = panel_grid([panel.title for panel in panels], shape, 2.3 if columns < 4 else 1.5)
+    for axes, panel in zip(grid, panels, strict=True):
+        draw(axes, panel, width / columns)
+    name_axes(figure, grid, shape, x_name, y_name)
+    named = [[key(arrangement.strokes[name], name) for _, name in panel.members] for panel in panels]
+    if not arrangement.shares_legend:
+        legends_below_panels(figure, grid, named, shape)
+    elif len(arrangement.strokes) > 1:
+        handles = [*named[0], *signs]
+    if handles:
+        legend_below(figure, handles)
+    return figure

@@ -1,4 +1,4 @@
-"""From matplotlib's SVG file to an element that several pages' worth of others can stand beside."""
+"""From matplotlib's SVG file to an `svg` element, of which a page can hold several."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ NO_ROTATION = re.compile(r"rotate\(-?0 \S+ \S+\)")
 FONT_FAMILY = re.compile(r"fill: #000000; font-family: [^;]*;? ?")
 FONT_SHORTHAND = re.compile(r"font: (?P<size>[\d.]+px) [^;]*")
 NUMERIC = ("d", "transform", "x", "y", "width", "height")
+STYLE = (
+    "width: 100%; max-width: {}px; height: auto; stroke-linejoin: round; stroke-linecap: butt; "
+    "fill: #000000; font-family: 'DejaVu Sans', Verdana, sans-serif"
+)
 
 
 def inline_svg(
@@ -22,36 +26,32 @@ def inline_svg(
     description: str,
     colours: Mapping[str, str],
     *,
-    widest: int,
+    max_pixels: int,
     size: str,
 ) -> str:
     """An `svg` element with a role, a title and a description, and ids that all begin with the identifier.
 
-    `colours` are swapped in styles only, never in text. Coordinates are kept to a hundredth of a point.
+    `colours` are replaced in styles only, never in text. Coordinates are rounded to a hundredth of a point.
     """
     root = ElementTree.fromstring(source)
-    used = _references(root)
-    for parent in root.iter():
-        for child in [child for child in parent if _name(child) in ("style", "metadata")]:
-            parent.remove(child)
+    values = [(name, value) for element in root.iter() for name, value in element.attrib.items()]
+    used = {value[1:] for name, value in values if name.endswith("href")}
+    used |= {reference for _, value in values for reference in REFERENCE.findall(value)}
     for element in root.iter():
-        element.tag = _name(element)
+        element.tag = element.tag.rpartition("}")[2]
+        element[:] = [child for child in element if not child.tag.endswith(("}style", "}metadata"))]
         element.tail = None
-        if element.text is not None and not element.text.strip():
-            element.text = None
+        element.text = element.text if element.text and element.text.strip() else None
         _rewrite(element, identifier, used, colours)
-    drawn = list(root)
-    root[:] = []
+    drawn, view_box = list(root), root.attrib["viewBox"]
+    root.clear()
     root.attrib = {
         "xmlns": NAMESPACE,
         "class": size,
         "role": "img",
         "aria-labelledby": f"{identifier}-title {identifier}-description",
-        "viewBox": root.attrib["viewBox"],
-        "style": (
-            f"width: 100%; max-width: {widest}px; height: auto; stroke-linejoin: round; stroke-linecap: butt; "
-            "fill: #000000; font-family: 'DejaVu Sans', Verdana, sans-serif"
-        ),
+        "viewBox": view_box,
+        "style": STYLE.format(max_pixels),
     }
     ElementTree.SubElement(root, "title", {"id": f"{identifier}-title"}).text = title
     ElementTree.SubElement(root, "desc", {"id": f"{identifier}-description"}).text = description
@@ -59,20 +59,8 @@ def inline_svg(
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _name(element: ElementTree.Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
-def _references(root: ElementTree.Element) -> set[str]:
-    """The ids that anything refers to; no other has a use."""
-    found: set[str] = set()
-    for element in root.iter():
-        for name, value in element.attrib.items():
-            found |= {value[1:]} if name.endswith("href") else set(REFERENCE.findall(value))
-    return found
-
-
 def _rewrite(element: ElementTree.Element, identifier: str, used: set[str], colours: Mapping[str, str]) -> None:
+    """Prefix the ids that anything refers to, drop the others, and shorten numbers and styles."""
     kept: dict[str, str] = {}
     for name, value in element.attrib.items():
         if name == "id":
@@ -80,21 +68,16 @@ def _rewrite(element: ElementTree.Element, identifier: str, used: set[str], colo
                 kept["id"] = f"{identifier}-{value}"
         elif name.endswith("href"):
             kept["href"] = f"#{identifier}-{value[1:]}"
-        elif name == "transform" and NO_ROTATION.fullmatch(value):
-            continue
         elif name in NUMERIC:
-            kept[name] = LONG_NUMBER.sub(_hundredth, " ".join(value.split()))
+            if not NO_ROTATION.fullmatch(value):
+                kept[name] = LONG_NUMBER.sub(_hundredth, " ".join(value.split()))
         else:
             kept[name] = REFERENCE.sub(rf"url(#{identifier}-\1)", value)
     if "style" in kept:
-        kept["style"] = _restyled(kept["style"], colours)
+        style = FONT_FAMILY.sub("", FONT_SHORTHAND.sub(r"font-size: \g<size>", kept["style"]))
+        parts = (part.partition(": ") for part in style.split("; "))
+        kept["style"] = "; ".join(f"{key}{colon}{colours.get(value.lower(), value)}" for key, colon, value in parts)
     element.attrib = kept
-
-
-def _restyled(style: str, colours: Mapping[str, str]) -> str:
-    style = FONT_FAMILY.sub("", FONT_SHORTHAND.sub(r"font-size: \g<size>", style))
-    parts = (part.partition(": ") for part in style.split("; "))
-    return "; ".join(f"{key}{colon}{colours.get(value.lower(), value)}" for key, colon, value in parts)
 
 
 def _hundredth(number: re.Match[str]) -> str:

@@ -1,14 +1,14 @@
-"""What happens inside the networks, as cells."""
+"""Probes of the layers as cells of a heat map."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from actbench.experiment.records import LayerProbe, Trial, TrialRecord
-from actbench.report.figures.cells import cell_edges
-from actbench.report.figures.probes import PROBES, insides
+from actbench.report.figures.inside import PROBES, Probe, arm_probes, cell_edges
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import pictures_of, results_from, trained
 
@@ -28,39 +28,46 @@ def probed(trial: Trial) -> TrialRecord:
 
 
 def test_shares_are_averaged_and_norms_have_a_median_over_the_seeds(tmp_path: Path) -> None:
-    relu, _ = insides(results_from(TWO_ACTIVATIONS, tmp_path, probed))
-    assert relu.cells["dead_share"][1, 0].mean == pytest.approx(0.05)
-    assert relu.cells["weight_gradient_norm"][1, 0].mean == pytest.approx(0.1)
+    relu, _ = arm_probes(results_from(TWO_ACTIVATIONS, tmp_path, probed))
+    assert relu.cells["dead_share"][0, 0] == pytest.approx(0.05)
+    assert relu.cells["weight_gradient_norm"][0, 0] == pytest.approx(0.1)
 
 
 def test_a_layer_without_activation_has_no_cells_and_one_without_a_number_has_trouble(tmp_path: Path) -> None:
-    relu, tanh = insides(results_from(TWO_ACTIVATIONS, tmp_path, probed))
-    assert set(relu.cells["dead_share"]) == {(1, 0)}
-    assert tanh.cells["weight_gradient_norm"][2, 0].mean is None
-    assert tanh.trouble(GRADIENT) == 2
-    assert relu.trouble(GRADIENT) == 0
+    relu, tanh = arm_probes(results_from(TWO_ACTIVATIONS, tmp_path, probed))
+    assert relu.cells["dead_share"].count() == 1
+    assert np.isnan(tanh.cells["weight_gradient_norm"][1, 0])
+    assert (tanh.trouble(GRADIENT), relu.trouble(GRADIENT)) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("one", "fine", "trouble"),
-    [(DEAD, (0.0, 0.1), (0.11, 1.0)), (SATURATED, (0.0, 0.6), (0.61,)), (GRADIENT, (1e-4, 1e2), (9e-5, 0.0, 101.0))],
+    ("kind", "healthy", "troubled"),
+    [
+        (DEAD, [0.0, 0.1], [0.11, 1.0, np.nan]),
+        (SATURATED, [0.0, 0.6], [0.61]),
+        (GRADIENT, [1e-4, 1e2], [9e-5, 0.0, 101.0]),
+    ],
     ids=lambda value: getattr(value, "field", ""),
 )
-def test_trouble_begins_beyond_the_thresholds(one: object, fine: tuple[float, ...], trouble: tuple[float, ...]) -> None:
-    (found,) = [probe for probe in PROBES if probe is one]
-    assert not any(map(found.is_trouble, fine))
-    assert all(map(found.is_trouble, trouble))
+def test_trouble_begins_beyond_the_bounds(kind: Probe, healthy: list[float], troubled: list[float]) -> None:
+    cells = np.ma.masked_array([*healthy, *troubled, np.nan], mask=[*[False] * len([*healthy, *troubled]), True])
+    assert kind.is_trouble(cells).tolist() == [False] * len(healthy) + [True] * len(troubled) + [False]
 
 
-def test_colours_change_where_trouble_begins() -> None:
-    assert [DEAD.step(share) for share in (0.0, 0.0999, 0.1, 0.3, 1.0)] == [0, 0, 1, 3, 9]
-    assert [GRADIENT.step(norm) for norm in (0.0, 1e-20, 2e-4, 1.0, 5e2, 1e30)] == [-8, -8, -4, 0, 2, 5]
+def test_colours_change_at_the_bounds(tmp_path: Path) -> None:
+    arms = arm_probes(results_from(TWO_ACTIVATIONS, tmp_path, trained))
+    for kind in PROBES:
+        edges = kind.colour_edges(arms)
+        assert edges == sorted(edges)
+        assert {kind.low, kind.high} <= set(edges)
+    assert GRADIENT.edge_text(1e-4) == "1e-4"
+    assert DEAD.edge_text(0.1) == "10"
 
 
 def test_cells_touch_and_have_a_width_even_for_one_epoch() -> None:
-    assert cell_edges([0]) == [-0.5, 0.5]
-    assert cell_edges([0, 1, 2]) == [-0.5, 0.5, 1.5, 2.5]
-    edges = cell_edges([0, 100, 10_000])
+    assert cell_edges([0]).tolist() == [-0.5, 0.5]
+    assert cell_edges([0, 1, 2]).tolist() == [-0.5, 0.5, 1.5, 2.5]
+    edges = cell_edges([0, 100, 10_000]).tolist()
     assert edges == sorted(edges)
     assert edges[-1] < 6
 
@@ -69,7 +76,7 @@ def test_caption_and_description_name_thresholds_and_the_arms_in_trouble(tmp_pat
     picture = pictures_of(results_from(TWO_ACTIVATIONS, tmp_path, probed))["inside"]
     outlined = "Outlined: over 10 % dead, over 60 % saturated, a gradient norm below 0.0001 or above 100."
     assert outlined in picture.caption
-    assert "Hatched: no finite number in any seed." in picture.caption
+    assert "Outlined without a colour: no finite number in any seed." in picture.caption
     assert "A gradient norm below 0.0001 or above 100: tanh in 100 % of cells." in picture.description
     assert "Over 10 % dead: nowhere." in picture.description
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from actbench.experiment.records import Curves, Trial, TrialRecord
-from actbench.report.figures.series import arm_series, reference_of, thinned_epochs
+from actbench.report.figures.curves import arm_curves, reference_of, thinned_epochs
 from actbench.statistics.intervals import estimate
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, results_from
@@ -37,7 +37,7 @@ def rising(trial: Trial) -> TrialRecord:
 
 def test_means_and_bands_are_over_the_trials_that_reached_an_epoch(tmp_path: Path) -> None:
     results = results_from(TWO_ACTIVATIONS, tmp_path, rising)
-    one = arm_series(results, comparison_of(results))[0]
+    one = arm_curves(results, comparison_of(results))[0]
     assert one.part == "validation"
     assert np.isnan(one.seeds).sum() == 1
     for epoch in range(3):
@@ -51,7 +51,7 @@ def test_means_and_bands_are_over_the_trials_that_reached_an_epoch(tmp_path: Pat
 
 def test_one_seed_has_no_band_and_no_validation_images_mean_training_accuracy(tmp_path: Path) -> None:
     results = results_from(PARTLY.replace("seeds: 3", "seeds: 1"), tmp_path)
-    (one,) = arm_series(results, comparison_of(results))
+    (one,) = arm_curves(results, comparison_of(results))
     assert one.part == "train"
     assert np.isnan(one.band()).all()
     assert not one.is_baseline
@@ -59,7 +59,7 @@ def test_one_seed_has_no_band_and_no_validation_images_mean_training_accuracy(tm
 
 def test_each_arm_knows_the_arm_that_it_stands_against(tmp_path: Path) -> None:
     results = results_from(TWO_ACTIVATIONS, tmp_path)
-    relu, tanh = arm_series(results, comparison_of(results))
+    relu, tanh = arm_curves(results, comparison_of(results))
     assert relu.is_baseline
     assert not tanh.is_baseline
     assert reference_of(tanh, [relu, tanh]) is relu
@@ -71,7 +71,7 @@ def test_arms_that_were_never_trained_have_no_curve(tmp_path: Path) -> None:
         return record_of(trial, outcome="failed", curves=Curves())
 
     results = results_from(TWO_ACTIVATIONS, tmp_path, failed)
-    assert arm_series(results, comparison_of(results)) == []
+    assert arm_curves(results, comparison_of(results)) == []
 
 
 @pytest.mark.parametrize("last", [1, 2, 49, 50, 51, 200, 201, 10_000, 1_000_000])

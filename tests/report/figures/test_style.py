@@ -13,17 +13,19 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.report.figures.heat import colour_map, contrast, text_colour
 from actbench.report.figures.style import (
-    ALPHA_OF_MANY,
     BASELINE,
     COLOURS,
     FOREGROUND,
-    ONE_OF_MANY,
+    SEED,
+    SEED_ALPHA,
+    colour_map,
+    contrast,
     drawing,
     figure_to_svg,
     save_figure,
     strokes,
+    text_colour,
 )
 
 NEAR_BLACK = "#121417"
@@ -41,9 +43,9 @@ save_figure(figure, Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize(("colour", "alpha"), [*((colour, 1.0) for colour in COLOURS), (ONE_OF_MANY, ALPHA_OF_MANY)])
+@pytest.mark.parametrize(("colour", "alpha"), [*((colour, 1.0) for colour in COLOURS), (SEED, SEED_ALPHA)])
 @pytest.mark.parametrize("page", ["#ffffff", NEAR_BLACK])
-def test_every_colour_can_be_told_from_a_white_and_from_a_dark_page(colour: str, alpha: float, page: str) -> None:
+def test_every_colour_stands_out_on_a_white_and_on_a_dark_page(colour: str, alpha: float, page: str) -> None:
     behind = to_rgb(page)
     seen = [alpha * part + (1 - alpha) * under for part, under in zip(to_rgb(colour), behind, strict=True)]
     assert contrast(seen, behind) >= 3
@@ -69,7 +71,7 @@ def test_text_on_any_cell_has_a_contrast_of_at_least_four_and_a_half() -> None:
         assert contrast(cell, to_rgb(text_colour(cell))) >= 4.5
 
 
-def test_the_users_own_settings_of_matplotlib_change_nothing() -> None:
+def test_the_users_settings_of_matplotlib_change_nothing() -> None:
     def drawn() -> str:
         with drawing():
             figure = Figure(figsize=(3.4, 2.0), layout="constrained")
@@ -93,7 +95,7 @@ def test_files_are_the_same_bytes_in_another_process(ending: str, tmp_path: Path
     assert len(first) > 1000
 
 
-def test_another_ending_and_a_missing_folder_are_said_in_one_sentence(tmp_path: Path) -> None:
+def test_another_suffix_and_a_missing_folder_are_errors_in_one_sentence(tmp_path: Path) -> None:
     figure = Figure()
     with pytest.raises(ConfigurationError, match=r"x\.txt: expected a name that ends in svg, png, pdf"):
         save_figure(figure, tmp_path / "x.txt")

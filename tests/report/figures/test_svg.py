@@ -90,7 +90,7 @@ def test_coordinates_have_at_most_two_digits_after_the_point() -> None:
 
 def test_control_characters_in_title_and_description_leave_it_readable() -> None:
     root = ElementTree.fromstring(figure_to_svg(drawn_figure(), "curves", "a\x00\x1b[31m", "b\ud800"))
-    assert [root[0].text, root[1].text] == ["a��[31m", "b�"]
+    assert [root[0].text, root[1].text] == [r"a\x00\x1b[31m", r"b\ud800"]
 
 
 def test_the_same_figure_gives_the_same_bytes() -> None:
