@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
 
 def visible(text: str) -> str:
     r"""Line breaks and other blanks as a space; what controls, turns around or has no width as `\x1b`, `\u202e`."""
@@ -59,6 +61,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 seed`, `2 seeds`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+def counted(count: int, noun: str, *, in_words: bool = False) -> str:
+    """`1 seed`, `13 seeds`; in words `one seed`, up to twelve."""
+    number = NUMBERS[count] if in_words and count < len(NUMBERS) else f"{count:,}"
+    return f"{number} {noun}{'s' * (count != 1)}"
+
+
+def capitalised(text: str) -> str:
+    """The text with its first letter as a capital."""
+    return text[:1].upper() + text[1:]

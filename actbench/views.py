@@ -14,9 +14,10 @@ from actbench.render.printing import whole_document
 from actbench.render.sections import Section
 from actbench.render.terminal import section_lines
 from actbench.report import tables
-from actbench.report.claims import claims_section
+from actbench.report.claims import claims_sections, judge_results
 from actbench.report.contents import comparison_sections
-from actbench.report.request import Request, answer, comparison_document, judge_results, with_bars
+from actbench.report.document import comparison_document
+from actbench.report.request import Request, answer
 from actbench.store import tables as record_tables
 from actbench.store.results import Results
 from actbench.text import visible
@@ -62,7 +63,8 @@ class ComparisonView:
         return sections_to_html(self.sections())
 
     def __repr__(self) -> str:
-        return "\n".join(section_lines(with_bars(self.sections(), self._comparison), sys.stdout, is_styled=False))
+        sections = comparison_sections(self._comparison, self._results, has_bars=True)
+        return "\n".join(section_lines(sections, sys.stdout, is_styled=False))
 
 
 class ResultFolder:
@@ -135,8 +137,7 @@ class ResultFolder:
         )
 
     def _claims_sections(self) -> list[Section]:
-        claims = judge_results(self.results)
-        return [claims_section(claims)] if claims else []
+        return claims_sections(judge_results(self.results))
 
     def _repr_html_(self) -> str:
         heading = Section(self._counted(), [], [])

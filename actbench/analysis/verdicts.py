@@ -11,7 +11,7 @@ from actbench.statistics.multiple import ALPHA
 from actbench.statistics.sign_flip import smallest_p
 from actbench.statistics.unpaired import smallest_unpaired_p
 
-TOO_FEW_SEEDS = "too few seeds to tell"
+TOO_FEW_SEEDS, NO_EVIDENCE, EQUIVALENT = "too few seeds to tell", "no evidence of a difference", "equivalent"
 
 
 def verdict(
@@ -41,8 +41,13 @@ def verdict(
     if smallest_p(len(differences), comparisons) > ALPHA:
         return TOO_FEW_SEEDS
     if margin is not None and is_equivalent(differences, margin):
-        return f"equivalent within +-{_size(margin, is_share)}"
-    return f"no evidence of a difference (could still be up to {_size(max(-low, high), is_share)})"
+        return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
+    return f"{NO_EVIDENCE} (could still be up to {_size(max(-low, high), is_share)})"
+
+
+def verdict_word(verdict: str | None) -> str:
+    """A verdict without its numbers: `better`, `worse (small)`, `equivalent`; empty where there is none."""
+    return (verdict or "").split(" within ")[0].split(" (could ")[0]
 
 
 def _size(number: float, is_share: bool) -> str:
@@ -67,7 +72,7 @@ def unpaired_verdict(
         return "better" if (difference.mean > 0) == larger_is_better else "worse"
     if smallest_unpaired_p(*sizes, comparisons) > ALPHA:
         return TOO_FEW_SEEDS
-    return f"no evidence of a difference (could still be up to {_size(max(-low, high), is_share)})"
+    return f"{NO_EVIDENCE} (could still be up to {_size(max(-low, high), is_share)})"
 
 
 Verdict = Literal["supported", "contradicted", "undecided"]

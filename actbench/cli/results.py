@@ -48,13 +48,24 @@ def compare(
     output_format: ComparisonFormat = "table",
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
-    from actbench.report.request import Request, answer, load_folders, print_comparison
+    from actbench.analysis.comparison import separable
+    from actbench.render.printing import print_answer
+    from actbench.report.contents import comparison_sections
+    from actbench.report.document import comparison_document
+    from actbench.report.request import Request, answer, load_folders
+    from actbench.report.tables import arms_table
 
     request = Request(baseline, metric, by, shared_lr, all_pairs)
     found, reference = load_folders(folders or [], results, request)
     comparison = answer(found, reference, request, say)
     everything = [*found, reference] if reference else found
-    print_comparison(comparison, everything, output_format)
+    print_answer(
+        output_format,
+        lambda: comparison_sections(comparison, everything, has_bars=output_format == "table"),
+        lambda: comparison_document(comparison, everything),
+        csv=arms_table(comparison).to_csv,
+        bold=separable(comparison),
+    )
     if gate:
         from actbench.report.gate import close_gate
 
@@ -80,8 +91,12 @@ def report(
     output_format: ReportFormat = "table",
 ) -> None:
     """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
+    from actbench.analysis.comparison import separable
+    from actbench.render.printing import print_answer
+    from actbench.report.contents import report_sections
+    from actbench.report.document import report_document
     from actbench.report.files import Files, write_files
-    from actbench.report.request import Request, answer, print_report
+    from actbench.report.request import Request, answer
     from actbench.store.results import load_results
 
     files = Files(html, open_page, figures, figure_format)
@@ -90,13 +105,14 @@ def report(
     comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
     if files.are_wanted():
         print(*write_files(comparison, found, files, say), sep="\n")
-    elif output_format == "json":
-        from actbench.render.printing import print_document
-        from actbench.report.document import report_document
-
-        print_document(report_document(comparison, found))
-    else:
-        print_report(comparison, found, output_format)
+        return
+    print_answer(
+        output_format,
+        lambda: report_sections(comparison, found),
+        lambda: report_document(comparison, found),
+        title=found.experiment.name,
+        bold=separable(comparison),
+    )
 
 
 @verb

@@ -165,7 +165,7 @@ def _print_results(
     experiment: Experiment, outcome: RunResult, options: RunOptions, output_format: Literal["table", "json"]
 ) -> bool:
     """Print a run's table and claims, or how far a shard is; whether a claim is contradicted."""
-    from actbench.render.printing import print_answer, print_document
+    from actbench.render.printing import print_answer
 
     if shard := options.shard:
         from actbench.runs.shards import shard_document, shard_section
@@ -176,15 +176,20 @@ def _print_results(
             lambda: shard_document(experiment, options.results, shard, waits=outcome.waits),
         )
         return False
-    from actbench.report.document import is_contradicted, report_document
-    from actbench.report.request import print_claims, print_comparison, say_what_is_missing
+    from actbench.report.claims import claims_sections, judge_results
+    from actbench.report.contents import comparison_sections
+    from actbench.report.document import report_document
+    from actbench.report.request import say_what_is_missing
 
-    say_what_is_missing(outcome.results, say)
-    if output_format == "json":
-        print_document(report_document(outcome.comparison, outcome.results))
-        return is_contradicted(outcome.results)
-    print_comparison(outcome.comparison, [outcome.results], "table")
-    return print_claims(outcome.results)
+    results, comparison = outcome.results, outcome.comparison
+    say_what_is_missing(results, say)
+    claims = judge_results(results)
+    print_answer(
+        output_format,
+        lambda: [*comparison_sections(comparison, [results], has_bars=True), *claims_sections(claims)],
+        lambda: report_document(comparison, results),
+    )
+    return any(claim.verdict == "contradicted" for claim in claims)
 
 
 def _finish(experiment: Experiment, outcome: RunResult, options: RunOptions, *, fails_gate: bool) -> None:

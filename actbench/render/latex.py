@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from actbench.render.sections import Section, numeric_columns, without_sparks
 from actbench.render.terminal import fitting_columns
-from actbench.text import visible
+from actbench.text import capitalised, visible
 
 PREAMBLE = "% In the preamble: \\usepackage{array,booktabs,graphicx}; letters beyond Latin take XeLaTeX or LuaLaTeX.\n"
 LINE_CHARACTERS, PROSE_CHARACTERS, PROSE_WIDTH = 108, 24, "4.2cm"
@@ -125,7 +125,7 @@ def _kinds(section: Section) -> list[str]:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    return capitalised(text) if text.endswith(".") else f"{capitalised(text)}."
 
 
 def _label(title: str) -> str:

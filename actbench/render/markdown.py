@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from actbench.render.sections import Section, numeric_columns
 from actbench.text import visible
@@ -12,6 +13,12 @@ from actbench.text import visible
 MARKS = re.compile(r"[\\`*|~$]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|(?<=\{)[{%#]")
 ENTITIES = re.compile(r"<|&(?=#?\w+;)")
 LINE_MARK = re.compile(r"(?P<number>\d{1,9})(?=[.)](\s|$))|(?=[#>+\-=\[])")
+
+
+def sections_to_markdown(sections: Iterable[Section], title: str = "") -> str:
+    """Tables one after another; under a title each has a heading."""
+    heading = "##" if title else None
+    return (f"# {title}\n\n" if title else "") + "\n".join(section_to_markdown(one, heading) for one in sections)
 
 
 def section_to_markdown(section: Section, heading: str | None) -> str:

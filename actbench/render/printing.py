@@ -1,25 +1,44 @@
-"""Answers on standard output: as tables for people, or as one JSON document for programs."""
+"""Answers on standard output: tables for people, or text for other programs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import isfinite
 from typing import Any, Literal
 
 from actbench.render.sections import Section
 
 DOCUMENT_SCHEMA = 1
+Format = Literal["table", "markdown", "latex", "csv", "json"]
 
 
 def print_answer(
-    output_format: Literal["table", "json"],
-    sections: Callable[[], Iterable[Section]],
+    output_format: Format,
+    sections: Callable[[], Sequence[Section]],
     document: Callable[[], Mapping[str, Any]],
+    *,
+    csv: Callable[[], str] = str,
+    title: str = "",
+    bold: Collection[str] = (),
 ) -> None:
-    """Print the one of the two that is asked for; the other is not made."""
+    """Print an answer in one format; what the other formats need is not made.
+
+    Under a `title`, Markdown gets headings; `bold` are the names that LaTeX emphasises.
+    """
     if output_format == "json":
         print_document(document())
+    elif output_format == "csv":
+        sys.stdout.write(csv())
+    elif output_format == "markdown":
+        from actbench.render.markdown import sections_to_markdown
+
+        sys.stdout.write(sections_to_markdown(sections(), title))
+    elif output_format == "latex":
+        from actbench.render.latex import sections_to_latex
+
+        sys.stdout.write(sections_to_latex(sections(), bold))
     else:
         from actbench.render.terminal import print_sections
 

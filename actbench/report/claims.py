@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any, get_args
 
-from actbench.analysis.claims import JudgedClaim, bounds
+from actbench.analysis.claims import JudgedClaim, bounds, judge_claims
 from actbench.analysis.verdicts import Verdict
 from actbench.experiment.definition import label_of
 from actbench.render.sections import Section
 from actbench.report.numbers import interval, value
 from actbench.statistics.intervals import exact_binomial_interval
+from actbench.store.results import Results
 
 CLAIM_COLUMNS = (
     "claim", "verdict", "metric", "about", "lower", "upper", "n", "without_value", "estimate", "sd", "ci_low",
@@ -21,8 +22,15 @@ CELLS = ("verdict", "about", "expected", "estimate", "95 % interval", "n")
 OF_FIRST = "test_accuracy_of_first_"
 
 
-def claims_section(claims: Sequence[JudgedClaim]) -> Section:
-    """One row for each claim."""
+def judge_results(results: Results) -> list[JudgedClaim]:
+    """The claims of a result folder's experiment with their verdicts."""
+    return judge_claims(results.experiment.expectations, results.plan, results.records)
+
+
+def claims_sections(claims: Sequence[JudgedClaim]) -> list[Section]:
+    """One section with a row for each claim; none without claims."""
+    if not claims:
+        return []
     rows = [[claim.expectation.claim, *claim_cells(claim).values()] for claim in claims]
     counts = [f"{sum(claim.verdict == word for claim in claims)} {word}" for word in get_args(Verdict)]
     notes = [
@@ -32,7 +40,7 @@ def claims_section(claims: Sequence[JudgedClaim]) -> Section:
         *dict.fromkeys(_small_batch_notes(claims)),
     ]
     header = ["claim", *CELLS]
-    return Section("claims", header, rows, notes, is_complete=True)
+    return [Section("claims", header, rows, notes, is_complete=True)]
 
 
 def claim_cells(claim: JudgedClaim) -> dict[str, str]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.definition import value_to_text, values_to_yaml
-from actbench.experiment.metrics import CURVES
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, value
 from actbench.report.tuning import tuned_text
-from actbench.statistics.multiple import ALPHA
-from actbench.statistics.sign_flip import smallest_p
+from actbench.statistics.intervals import Estimate
 
 IMPORTANCE = ("arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)", "P(better)")
 PAIR_IMPORTANCE = (0, 1, 3, 7, 5, 6, 2, 4)
+BAR_WIDTH = 25
 
 
 def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
@@ -101,54 +101,49 @@ def pairs_section(comparison: Comparison) -> Section:
     return Section(f"{comparison.metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(7,))
 
 
-def comparison_notes(comparison: Comparison) -> Iterator[str]:
-    """What the numbers of the table are, and what they can show."""
-    name, seeds = comparison.metric.name, len(comparison.seeds)
-    scope = ", on this test set" if name.startswith("test") else ""
-    when = " at the last epoch" if name in CURVES else ""
-    shown = name.replace("_", " ") if name in CURVES else name
-    yield f"{shown}{when} over {seeds} seed{'s' if seeds != 1 else ''}; sd and intervals are over seeds{scope}."
-    if any(row.predicted_sd is not None for row in comparison.rows):
-        yield "predicted sd: what a test set of this size causes by itself, sqrt(error / (2 images))."
-    made = [row.contrast for row in comparison.rows if row.contrast]
-    if not made:
-        return
-    tested = [one.difference.n for one in made if one.p is not None]
-    if any(one.is_paired for one in made):
-        yield (
-            f"Differences are paired by seed; p is the sign-flip test, Holm over {len(tested)} "
-            f"comparison{'s' * (len(tested) != 1)}; P(better): the share of seeds won, ties counting half."
-        )
-    fewest = min(one.difference.n for one in made)
-    if any(not one.is_paired for one in made):
-        yield (
-            "Where the data differ, seeds cannot be paired: those samples are compared as independent (Welch's "
-            "interval, p of regroupings)."
-        )
-    elif tested and (reachable := smallest_p(min(tested), len(tested))) > ALPHA:
-        yield f"{min(tested)} seeds can never reach p (Holm) below {reachable:.3f} here: too few seeds to tell."
-    if fewest < seeds:
-        yield f"Some differences rest on only {fewest} of {seeds} seeds: the others are missing or failed in an arm."
-    if comparison.detectable is not None:
-        least = value(comparison.detectable, comparison.metric) + (
-            " points" if comparison.metric.unit == "share" else ""
-        )
-        count = f"{fewest} seeds show" if fewest == seeds else "So many seeds show"
-        yield f"{count} a true difference of {least} 8 times in 10; a smaller one goes unnoticed more often."
+def with_interval_bars(section: Section, comparison: Comparison) -> Section:
+    """The table of arms with a bar `├──●──┤` for each mean and its interval, all on one scale, which the header names.
+
+    The table as it is where fewer than two arms differ.
+    """
+    by_label = {row.sample.label: row.own for row in comparison.rows}
+    ends = [end for own in by_label.values() if own.mean is not None for end in (own.interval or (own.mean, own.mean))]
+    if len(by_label) < 2 or len(set(ends)) < 2:
+        return section
+    low, high = min(ends), max(ends)
+    scale = f"bars from {value(low, comparison.metric)} to {value(high, comparison.metric)}"
+    at = section.header.index("95 % interval") + 1
+    bars = [interval_bar(by_label[row[0]], low, high) for row in section.rows]
+    return _with_column(section, at, scale, bars, before=section.header.index("p (Holm)"))
 
 
-def best_note(comparison: Comparison) -> str | None:
-    """The set that cannot be told from the best."""
-    if not comparison.best:
-        return None
-    best, *others = comparison.best
-    judged = [row for row in comparison.rows if row.own.mean is not None and not row.sample.doubt]
-    rest = len(judged) - 1 - len(others)
-    if not others:
-        which = "Every other arm" if len(judged) == len(comparison.rows) else "Every other arm that is judged"
-        return f"{which} can be told from the best, {best}."
-    told = f"; the other {rest} can" if rest else ""
-    return f"Not distinguishable from the best, {best}: {', '.join(others)}{told}."
+def interval_bar(own: Estimate, low: float, high: float) -> str:
+    """A mean and its interval on the scale from `low` to `high`; empty where there is no mean."""
+    if own.mean is None:
+        return ""
+    first, last = own.interval or (own.mean, own.mean)
+    start, mean, end = (round((number - low) / (high - low) * (BAR_WIDTH - 1)) for number in (first, own.mean, last))
+    cells = [" "] * start + ["─"] * (end - start + 1)
+    cells[start], cells[end] = "├", "┤"
+    cells[mean] = "●"
+    return "".join(cells)
+
+
+def _with_column(section: Section, at: int, name: str, cells: Sequence[str], *, before: int) -> Section:
+    """A table with one more column, which is more important than the column `before`."""
+
+    def moved(indices: Sequence[int]) -> list[int]:
+        return [index + (index >= at) for index in indices]
+
+    importance = moved(section.importance)
+    importance.insert(section.importance.index(before), at)
+    return replace(
+        section,
+        header=[*section.header[:at], name, *section.header[at:]],
+        rows=[[*row[:at], cell, *row[at:]] for row, cell in zip(section.rows, cells, strict=True)],
+        importance=importance,
+        prose=moved(section.prose),
+    )
 
 
 def comparison_columns(comparison: Comparison) -> list[str]:
@@ -196,13 +191,13 @@ def _numbers(row: Row) -> dict[str, Any]:
         "mean": row.own.mean,
         "sd": row.own.sd,
         "predicted_sd": row.predicted_sd,
-        "ci": _listed(row.own.interval),
+        "ci": row.own.interval,
         "difference": one and one.difference.mean,
-        "difference_ci": one and _listed(one.difference.interval),
+        "difference_ci": one and one.difference.interval,
         "p": one and one.p,
         "p_holm": one and one.p_holm,
         "probability_better": one and one.probability_better,
-        "probability_better_ci": one and _listed(one.probability_better_interval),
+        "probability_better_ci": one and one.probability_better_interval,
         "verdict": one and one.verdict,
     }
 
@@ -212,11 +207,7 @@ def _ends(key: str, bounds: Sequence[float] | None) -> dict[str, float | None]:
     return {f"{key}_low": low, f"{key}_high": high}
 
 
-def _listed(bounds: tuple[float, float] | None) -> list[float] | None:
-    return list(bounds) if bounds else None
-
-
-def comparison_to_json(comparison: Comparison, notes: Mapping[str, Any]) -> dict[str, Any]:
+def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison as one JSON document; accuracies as fractions, absent numbers null."""
     document = {
         "metric": comparison.metric.name,
@@ -231,7 +222,6 @@ def comparison_to_json(comparison: Comparison, notes: Mapping[str, Any]) -> dict
         "margin": comparison.margin,
         "best_set": list(comparison.best),
         "detectable_difference": comparison.detectable,
-        **notes,
     }
     if comparison.pairs:
         document["pairs"] = list(pair_rows(comparison))
@@ -246,7 +236,7 @@ def pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
             "second": one.second.label,
             "n": one.difference.n,
             "difference": one.difference.mean,
-            "difference_ci": _listed(one.difference.interval),
+            "difference_ci": one.difference.interval,
             "p": one.p,
             "p_holm": one.p_holm,
             "probability_better": one.probability_better,

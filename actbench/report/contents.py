@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.definition import value_to_text
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.render.sections import SPARKS, Section
-from actbench.report.caveats import caveats
-from actbench.report.claims import claims_section
-from actbench.report.comparison import best_note, comparison_notes, comparison_section, pairs_section
+from actbench.report.claims import claims_sections, judge_results
+from actbench.report.comparison import comparison_section, pairs_section, with_interval_bars
 from actbench.report.numbers import value
+from actbench.report.statements import notes, statements
 from actbench.report.tuning import tuning_section
 from actbench.store.results import Results
 
 MAX_EPOCH_COLUMNS = 6
 
 
-def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> list[Section]:
-    """The table of arms with everything to bear in mind, and all pairs where they were asked for."""
-    best = best_note(comparison)
-    notes = [*comparison_notes(comparison), *([best] if best else []), *caveats(comparison, results)]
-    sections = [comparison_section(comparison, notes)]
+def comparison_sections(comparison: Comparison, results: Sequence[Results], *, has_bars: bool = False) -> list[Section]:
+    """The table of arms with everything to bear in mind, and all pairs if requested.
+
+    With `has_bars` each mean has a bar in characters for its interval, as a terminal shows it.
+    """
+    table = comparison_section(comparison, notes(statements(comparison, results)))
+    sections = [with_interval_bars(table, comparison) if has_bars else table]
     return [*sections, pairs_section(comparison)] if comparison.pairs else sections
 
 
@@ -36,14 +37,14 @@ def report_sections(comparison: Comparison, results: Results) -> list[Section]:
 
 def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[Section]]:
     """The same by what they are about; a chapter that there are no data for has no section."""
-    experiment, plan, records, metric = results.experiment, results.plan, results.records, comparison.metric
-    claims = judge_claims(experiment.expectations, plan, records)
+    plan, records, metric = results.plan, results.records, comparison.metric
+    claims = judge_results(results)
     explained = effects(plan, records, metric)
     curves = [curve for curve in learning_curves(plan, records) if curve.accuracy]
     parts = dict.fromkeys(curve.part for curve in curves)
     return {
         "comparison": comparison_sections(comparison, [results]),
-        "claims": [claims_section(claims)] if claims else [],
+        "claims": claims_sections(claims),
         "tuning": [tuning_section(plan, records)] if plan.tunings else [],
         "factors": [_pair_section(table, metric) for table in pair_tables(plan, records, metric)],
         "effects": [_effects_section(explained, metric)] if explained else [],

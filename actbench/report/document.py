@@ -1,33 +1,46 @@
-"""The whole report as plain data, for programs: shares as fractions, what is absent None."""
+"""Comparisons and reports as plain data, for programs: shares as fractions, absent numbers None."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
+from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import learning_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.definition import experiment_to_yaml, value_to_yaml
 from actbench.experiment.records import Outcome
-from actbench.report.caveats import caveats
-from actbench.report.claims import claim_rows
+from actbench.report.claims import claim_rows, judge_results
 from actbench.report.comparison import comparison_to_json
-from actbench.report.request import judge_results
+from actbench.report.statements import caveats, statements
 from actbench.report.tuning import tuning_rows
 from actbench.store.results import Results
+
+
+def comparison_document(
+    comparison: Comparison, results: Sequence[Results], claims: Sequence[JudgedClaim] = ()
+) -> dict[str, Any]:
+    """The comparison with its statements and caveats."""
+    found = statements(comparison, results, claims)
+    return comparison_to_json(comparison) | {
+        "caveats": caveats(found),
+        "test_reads": sum(one.test_reads for one in results),
+        "statements": [one.to_json() for one in found],
+    }
 
 
 def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
     """What the report prints; a part that there are no data for is empty."""
     plan, records, metric = results.plan, results.records, comparison.metric
     explained = effects(plan, records, metric)
-    notes = {"caveats": list(caveats(comparison, [results])), "test_reads": results.test_reads}
+    claims = judge_results(results)
     return {
         "folder": str(results.folder),
         "experiment": experiment_to_yaml(results.experiment),
         "trials": {"planned": results.planned(), "missing": results.missing(), "outcomes": _outcomes(results)},
-        "comparison": comparison_to_json(comparison, notes),
-        "claims": list(claim_rows(judge_results(results))),
+        "comparison": comparison_document(comparison, [results], claims),
+        "claims": list(claim_rows(claims)),
         "tuning": list(tuning_rows(plan, records)),
         "factors": [
             {
@@ -45,11 +58,6 @@ def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
             for curve in learning_curves(plan, records)
         ],
     }
-
-
-def is_contradicted(results: Results) -> bool:
-    """Whether a claim of the experiment is."""
-    return any(claim.verdict == "contradicted" for claim in judge_results(results))
 
 
 def _outcomes(results: Results) -> dict[str, int]:

@@ -36,7 +36,7 @@ def close_gate(
     ]
     undecided += _without_counterpart(comparison)
     closed = bool(worse) or (fails_undecided and bool(undecided))
-    line = f"gate: {'failed' if closed else 'passed'}; {_listed('worse', worse)}; {_listed('undecided', undecided)}"
+    line = f"gate: {'failed' if closed else 'passed'}; {_named('worse', worse)}; {_named('undecided', undecided)}"
     say(line)
     if all(one.is_paired for one in made) and smallest_p(max(one.difference.n for one in made), len(made)) > ALPHA:
         say("gate: with so few seeds no difference can make it fail; `actbench plan` says how many it takes")
@@ -63,5 +63,5 @@ def _without_counterpart(comparison: Comparison) -> list[str]:
     return [row.sample.label for row in comparison.rows if row.is_baseline and id(row.sample) not in compared]
 
 
-def _listed(word: str, labels: Sequence[str]) -> str:
+def _named(word: str, labels: Sequence[str]) -> str:
     return f"{len(labels)} {word}" + (f" ({', '.join(labels)})" if labels else "")

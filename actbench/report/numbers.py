@@ -20,6 +20,11 @@ def value(number: float | None, metric: Metric, *, signed: bool = False, digits:
     return text.replace("-0.00", "0.00") if float(text) == 0 else text
 
 
+def size(number: float, metric: Metric) -> str:
+    """A difference's size: `0.10 points` of an accuracy, `0.0812` of a loss."""
+    return value(number, metric) + (" points" if metric.unit == "share" else "")
+
+
 def metric_in_words(metric: Metric) -> str:
     """`test accuracy`; other names as they are written."""
     return metric.name.replace("_", " ") if metric.name in CURVES else metric.name

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison
 from actbench.render.html import render
 from actbench.render.sections import NUMBER, Section, without_sparks
+from actbench.report.claims import judge_results
 from actbench.report.contents import report_chapters
 from actbench.report.failures import failures_section
 from actbench.report.layers import layers_section
 from actbench.report.method import method_sections, repeat_commands, settings_text
 from actbench.report.numbers import ABSENT, metric_in_words
-from actbench.report.plain_words import plain_words
+from actbench.report.statements import paragraph, statements
 from actbench.store.results import Results
 from actbench.version import __version__
 
@@ -77,12 +77,12 @@ PLACES = {"arms": "comparison", "seeds": "curves", "sensitivity": "tuning", "ins
 
 def page(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) -> str:
     """The whole page; the same text for the same results."""
-    claims = judge_claims(results.experiment.expectations, results.plan, results.records)
+    claims = judge_results(results)
     return render(
         "page.html",
         name=results.experiment.name,
         metric=metric_in_words(comparison.metric),
-        lead=plain_words(comparison, results, claims),
+        lead=paragraph(statements(comparison, [results], claims)),
         chapters=_chapters(results, comparison, drawings),
         folded_drawings=FOLDED_DRAWINGS,
         settings=settings_text(results).splitlines(),

@@ -1,36 +1,20 @@
-"""Printing of comparisons and reports in the format asked for."""
+"""Answering a request: the comparison for result folders, a metric, a baseline and a factor."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from actbench.analysis.claims import JudgedClaim, judge_claims
-from actbench.analysis.comparison import Comparison, Question, compare, compare_samples, find_references, separable
+from actbench.analysis.comparison import Comparison, Question, compare, compare_samples, find_references
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, Values, parse_arm, values_to_yaml
 from actbench.experiment.metrics import Metric, parse_metric
-from actbench.render.latex import sections_to_latex
-from actbench.render.markdown import section_to_markdown
-from actbench.render.printing import print_document
-from actbench.render.sections import Section
-from actbench.render.terminal import print_sections
-from actbench.report.bars import with_interval_bars
-from actbench.report.caveats import caveats
-from actbench.report.claims import claims_section
-from actbench.report.comparison import comparison_to_json
-from actbench.report.contents import comparison_sections, report_sections
-from actbench.report.tables import arms_table
 from actbench.store.results import Results, is_result_folder, load_results
 from actbench.text import did_you_mean
-
-Format = Literal["table", "markdown", "csv", "json", "latex"]
-ReportFormat = Literal["table", "markdown", "latex"]
 
 
 @dataclass(frozen=True)
@@ -170,56 +154,3 @@ def _factor_of(experiments: Sequence[Experiment], name: str | None) -> str | Non
     raise ConfigurationError(
         f"--by {name}: expected a setting that is varied{near or ': ' + (', '.join(paths) or 'none is')}"
     )
-
-
-def print_comparison(comparison: Comparison, results: Sequence[Results], format: Format) -> None:
-    """The comparison on standard output."""
-    sections = comparison_sections(comparison, results)
-    if format == "json":
-        print_document(comparison_document(comparison, results))
-    elif format == "csv":
-        sys.stdout.write(arms_table(comparison).to_csv())
-    elif format == "markdown":
-        sys.stdout.write("\n".join(section_to_markdown(section, heading=None) for section in sections))
-    elif format == "latex":
-        sys.stdout.write(sections_to_latex(sections, separable(comparison)))
-    else:
-        print_sections(with_bars(sections, comparison))
-
-
-def with_bars(sections: Sequence[Section], comparison: Comparison) -> list[Section]:
-    """The sections of a comparison with a bar for each interval, as a terminal shows them."""
-    table, *others = sections
-    return [with_interval_bars(table, comparison), *others]
-
-
-def comparison_document(comparison: Comparison, results: Sequence[Results]) -> dict[str, Any]:
-    """The comparison as plain data, with what to bear in mind."""
-    reads = sum(one.test_reads for one in results)
-    return comparison_to_json(comparison, {"caveats": list(caveats(comparison, results)), "test_reads": reads})
-
-
-def print_report(comparison: Comparison, results: Results, format: ReportFormat) -> None:
-    """All sections of the report on standard output."""
-    sections = report_sections(comparison, results)
-    if format == "markdown":
-        print(f"# {results.experiment.name}\n")
-        print("\n".join(section_to_markdown(section, heading="##") for section in sections), end="")
-    elif format == "latex":
-        sys.stdout.write(sections_to_latex(sections, separable(comparison)))
-    else:
-        print_sections(sections)
-
-
-def judge_results(results: Results) -> list[JudgedClaim]:
-    """The claims of a result folder's experiment with their verdicts."""
-    return judge_claims(results.experiment.expectations, results.plan, results.records)
-
-
-def print_claims(results: Results) -> bool:
-    """The claims on standard output, if there are any; whether one of them is contradicted."""
-    claims = judge_results(results)
-    if claims:
-        print()
-        print_sections([claims_section(claims)])
-    return any(claim.verdict == "contradicted" for claim in claims)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.plan import PRIMARY_METRIC
 from actbench.render.markdown import section_to_markdown
-from actbench.report.claims import CLAIM_COLUMNS, claim_rows
+from actbench.report.claims import CLAIM_COLUMNS, claim_rows, judge_results
 from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, flat_pair_rows
 from actbench.report.contents import comparison_sections
 from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
@@ -65,5 +64,4 @@ def tuning_table(results: Results) -> Table:
 
 def claims_table(results: Results) -> Table:
     """One row for each claim."""
-    claims = judge_claims(results.experiment.expectations, results.plan, results.records)
-    return Table(CLAIM_COLUMNS, claim_rows(claims))
+    return Table(CLAIM_COLUMNS, claim_rows(judge_results(results)))

@@ -17,8 +17,8 @@ from actbench.render.latex import section_to_latex
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
+from actbench.report.claims import claims_sections, judge_results
 from actbench.report.page import page
-from actbench.report.request import print_claims
 from actbench.store.results import Results
 from actbench.store.tables import Table
 from actbench.text import listed, visible
@@ -165,5 +165,5 @@ def test_a_command_to_repeat_a_run_is_one_command_whatever_the_commit_says(poiso
 
 
 def test_claims_in_a_terminal_are_not_steered_either(poisoned: Results, capsys: pytest.CaptureFixture[str]) -> None:
-    print_claims(poisoned)
+    print_sections(claims_sections(judge_results(poisoned)))
     assert not UNSEEN.search(capsys.readouterr().out)

@@ -10,12 +10,12 @@ from rich.console import Console
 
 from actbench.render.sections import Section, without_sparks
 from actbench.render.terminal import _print_section, fitting_columns
-from actbench.report.bars import interval_bar, with_interval_bars
+from actbench.report.comparison import interval_bar, with_interval_bars
 from actbench.report.contents import comparison_sections
-from actbench.report.request import print_comparison, print_report
 from actbench.statistics.intervals import Estimate
 from actbench.store.results import Results
 from planted import FIVE_ACTIVATIONS, RELU, UNTUNED, asked, five_arms, planted
+from program import actbench
 
 
 @pytest.fixture
@@ -75,18 +75,15 @@ def test_arms_that_do_not_differ_have_no_bars(tmp_path: Path) -> None:
     assert with_interval_bars(section, asked(alone)) is section
 
 
-def test_only_the_comparison_in_a_terminal_or_pipe_has_bars(
-    results: Results, capsys: pytest.CaptureFixture[str]
-) -> None:
-    comparison = asked(results)
-    print_comparison(comparison, [results], "table")
-    assert "●" in capsys.readouterr().out
-    for kept in ("markdown", "csv", "json", "latex"):
-        print_comparison(comparison, [results], kept)
-        assert "●" not in capsys.readouterr().out
-    for printed in ("table", "markdown", "latex"):
-        print_report(comparison, results, printed)
-        assert "●" not in capsys.readouterr().out
+def test_only_the_comparison_in_a_terminal_or_pipe_has_bars(results: Results) -> None:
+    formats = {"compare": ("table", "markdown", "csv", "json", "latex"), "report": ("table", "markdown", "latex")}
+    drawn = [
+        (verb, output_format)
+        for verb, known in formats.items()
+        for output_format in known
+        if "●" in actbench(verb, results.folder, "--format", output_format, folder=results.folder).stdout
+    ]
+    assert drawn == [("compare", "table")]
 
 
 def test_what_cannot_draw_boxes_gets_plain_ones(results: Results) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -17,7 +18,8 @@ from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import parse_metric
 from actbench.render.markdown import section_to_markdown
-from actbench.report.claims import CLAIM_COLUMNS, claim_rows, claims_section
+from actbench.render.sections import Section
+from actbench.report.claims import CLAIM_COLUMNS, claim_rows, claims_sections
 from actbench.report.tables import write_tables
 from actbench.statistics.intervals import Estimate, exact_binomial_interval
 from actbench.store.tables import Table
@@ -28,6 +30,11 @@ MISH: Values = (("model.activation", parse_choice("activation", "mish")),)
 MISH_SLOWLY: Values = (*MISH, ("train.lr", 0.001))
 NONE = Estimate(0, None, None, None)
 CENSORED = "Epochs to a target: a trial that never reaches it counts with one epoch more than it was given."
+
+
+def claims_section(claims: Sequence[JudgedClaim]) -> Section:
+    (section,) = claims_sections(claims)
+    return section
 
 
 def claim(

@@ -15,7 +15,6 @@ from actbench.report.comparison import (
     comparison_rows,
     comparison_to_json,
 )
-from actbench.report.request import print_comparison
 from actbench.report.tables import arms_table
 from planted import (
     FIVE_ACTIVATIONS,
@@ -27,6 +26,7 @@ from planted import (
     five_arms,
     planted,
 )
+from program import actbench
 
 DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 JSON_KEYS = {
@@ -77,9 +77,9 @@ def test_collapsed_trials_have_a_column_for_programs(tmp_path: Path) -> None:
 
 
 def test_json_holds_everything_that_the_table_says(five: Comparison) -> None:
-    document = json.loads(json.dumps(comparison_to_json(five, {"test_reads": 50}), allow_nan=False))
+    document = json.loads(json.dumps(comparison_to_json(five), allow_nan=False))
     assert document.keys() == {
-        "metric", "baseline", "seeds", "arms", "margin", "best_set", "detectable_difference", "test_reads", "pairs",
+        "metric", "baseline", "seeds", "arms", "margin", "best_set", "detectable_difference", "pairs",
     }  # fmt: skip
     assert (document["metric"], document["baseline"]) == ("test_accuracy", {"model.activation": "relu"})
     assert (document["seeds"], document["margin"]) == (list(range(10)), 0.001)
@@ -97,23 +97,22 @@ def test_json_holds_everything_that_the_table_says(five: Comparison) -> None:
 
 
 def test_json_has_pairs_only_where_they_are_asked_for(two: Comparison) -> None:
-    assert "pairs" not in comparison_to_json(two, {})
+    assert "pairs" not in comparison_to_json(two)
 
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "test_loss", "layer1.mean", "train_loss / test_loss"])
 @pytest.mark.parametrize(
     "counts", [{}, {"relu": [0]}, {"relu": [9800], "tanh": [9800]}, {"relu": [9800] * 10, "tanh": [9810] * 10}]
 )
-def test_no_format_ever_says_nan(
-    counts: dict[str, list[int]], metric: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_format_ever_says_nan(counts: dict[str, list[int]], metric: str, tmp_path: Path) -> None:
     results = planted(tmp_path, counts, change=lambda _, seed: DIVERGED if seed % 2 else {})
-    comparison = asked(results, metric=metric, all_pairs=True)
-    for form in ("table", "markdown", "csv", "json"):
-        print_comparison(comparison, [results], form)
-        text = capsys.readouterr().out
+    options = ("--metric", metric, "--all-pairs", "--format")
+    for form in ("table", "markdown", "csv"):
+        text = actbench("compare", results.folder, *options, form, folder=results.folder).stdout
         assert text.endswith("\n")
         assert not {"nan", "inf", "infinity", "none"} & set(text.lower().replace(",", " ").split())
-    document = json.loads(text)
+    document = json.loads(
+        actbench("compare", results.folder, *options, "json", folder=results.folder).stdout, parse_constant=pytest.fail
+    )
     numbers = [one for arm in document["arms"] for one in arm.values() if isinstance(one, float)]
     assert all(map(math.isfinite, numbers))

@@ -13,11 +13,10 @@ from actbench.analysis.comparison import Comparison
 from actbench.render.sections import Section
 from actbench.render.terminal import _print_section, fitting_columns
 from actbench.report.comparison import (
-    best_note,
-    comparison_notes,
     comparison_section,
     pairs_section,
 )
+from actbench.report.statements import notes, statements
 from planted import (
     FIVE_ACTIVATIONS,
     MUCH,
@@ -52,8 +51,12 @@ def cells(section: Section, arm: str) -> dict[str, str]:
     return dict(zip(section.header, row, strict=True))
 
 
+def best_note(comparison: Comparison) -> str:
+    return "".join(one.note for one in statements(comparison, []) if one.family == "best set")
+
+
 def notes_of(comparison: Comparison) -> str:
-    return "\n".join(comparison_notes(comparison))
+    return "\n".join(notes(statements(comparison, [])))
 
 
 def test_the_table_has_every_number_with_its_unit(two: Comparison) -> None:
@@ -151,12 +154,13 @@ def test_a_narrow_terminal_says_what_is_not_shown_and_cuts_no_verdict(five: Comp
 
 
 def test_the_notes_say_what_the_numbers_are(two: Comparison) -> None:
-    assert list(comparison_notes(two)) == [
+    assert notes(statements(two, [])) == [
         "test accuracy at the last epoch over 10 seeds; sd and intervals are over seeds, on this test set.",
         "predicted sd: what a test set of this size causes by itself, sqrt(error / (2 images)).",
         "Differences are paired by seed; p is the sign-flip test, Holm over 1 comparison; "
         "P(better): the share of seeds won, ties counting half.",
         "10 seeds show a true difference of 0.05 points 8 times in 10; a smaller one goes unnoticed more often.",
+        "Every other arm can be told from the best, tanh.",
     ]
 
 
@@ -188,7 +192,8 @@ def test_too_few_seeds_are_said_to_be_too_few_and_to_show_nothing(seeds: int, le
 
 def test_without_a_baseline_the_notes_speak_of_no_differences(tmp_path: Path) -> None:
     text = TUNED.replace("baseline: {model.activation: relu}\n", "")
-    assert len(list(comparison_notes(asked(planted(tmp_path, {"relu": RELU, "tanh": RELU}, text))))) == 2
+    comparison = asked(planted(tmp_path, {"relu": RELU, "tanh": RELU}, text))
+    assert not [one.note for one in statements(comparison, []) if one.family == "baseline" and one.note]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +212,7 @@ def test_the_best_set_is_a_sentence(five: Comparison, two: Comparison, tmp_path:
     assert best_note(two) == "Every other arm can be told from the best, tanh."
     level = asked(planted(tmp_path / "level", {"relu": RELU, "tanh": above(RELU, NOTHING)}))
     assert best_note(level) == "Not distinguishable from the best, tanh: relu."
-    assert best_note(asked(planted(tmp_path / "one", {"relu": RELU}))) is None
+    assert best_note(asked(planted(tmp_path / "one", {"relu": RELU}))) == ""
 
 
 def test_arms_without_results_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pandas
 import pytest
 
 from actbench.errors import ConfigurationError
-from actbench.report.comparison import comparison_notes, comparison_to_json
+from actbench.report.comparison import comparison_to_json
 from actbench.report.request import Request, answer, load_folders
+from actbench.report.statements import notes, statements
 from actbench.report.tables import arms_table
 from planted import LITTLE, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, contrast_of, planted, verdicts
 
@@ -52,7 +53,7 @@ def test_only_seeds_that_all_arms_of_a_value_have_are_averaged(tmp_path: Path) -
     comparison = asked(planted(tmp_path, counts, FACTORS), by="activation")
     assert [row.own.n for row in comparison.rows] == [10, 9]
     assert contrast_of(comparison, "tanh").difference.n == 9
-    assert any("rest on only 9 of 10 seeds" in note for note in comparison_notes(comparison))
+    assert any("rest on only 9 of 10 seeds" in note for note in notes(statements(comparison, [])))
 
 
 @pytest.mark.parametrize("by", ["lr", "model", "train.lr", "relu", ""])
@@ -121,10 +122,10 @@ def test_seeds_of_other_data_are_not_paired_and_this_is_said(tmp_path: Path) -> 
     comparison = asked([one, other], shared_lr=True)
     paired = {row.sample.label: row.contrast.is_paired for row in comparison.rows if row.contrast}
     assert paired == {"one: tanh": True, "other: relu": False, "other: tanh": False}
-    notes = list(comparison_notes(comparison))
-    (note,) = [note for note in notes if note.startswith("Where the data differ, seeds cannot be paired")]
+    told = notes(statements(comparison, []))
+    (note,) = [note for note in told if note.startswith("Where the data differ, seeds cannot be paired")]
     assert "compared as independent (Welch's interval, p of regroupings)" in note
-    assert any(note.startswith("Differences are paired by seed") for note in notes)
+    assert any(note.startswith("Differences are paired by seed") for note in told)
     found = contrast_of(comparison, "other: tanh")
     assert found.probability_better_interval is None
     assert (found.difference.n, found.verdict) == (10, "better")
@@ -135,7 +136,7 @@ def test_seeds_of_the_same_data_are_paired_and_nothing_is_said(tmp_path: Path) -
     one, other = planted(tmp_path / "one", COUNTS, UNTUNED), planted(tmp_path / "other", COUNTS, other_training)
     comparison = asked([one, other], shared_lr=True)
     assert all(row.contrast.is_paired for row in comparison.rows if row.contrast)
-    assert not any("cannot be paired" in note for note in comparison_notes(comparison))
+    assert not any("cannot be paired" in note for note in notes(statements(comparison, [])))
 
 
 def test_folders_with_some_seeds_in_common_are_paired_on_those(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_folders_with_some_seeds_in_common_are_paired_on_those(tmp_path: Path) -
     found = contrast_of(comparison, "other: tanh")
     assert found.difference.n == 6
     assert found.difference.mean == pytest.approx(sum(MUCH[4:]) / 6 / 10_000)
-    assert any("rest on only 6 of 10 seeds" in note for note in comparison_notes(comparison))
+    assert any("rest on only 6 of 10 seeds" in note for note in notes(statements(comparison, [])))
 
 
 def test_several_folders_are_judged_only_where_all_are_tuned(tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ def test_programs_get_the_folder_of_every_arm_and_the_factors_of_all(tmp_path: P
     assert list(table.columns[:3]) == ["arm", "model.activation", "train.batch_size"]
     assert len(table) == 6
     assert table["train.batch_size"].isna().sum() == 2
-    arms = comparison_to_json(comparison, {})["arms"]
+    arms = comparison_to_json(comparison)["arms"]
     assert [arm["folder"] for arm in arms] == [str(one.folder)] * 2 + [str(other.folder)] * 4
     assert arms[2]["label"] == "other: activation=relu, batch_size=32"
 

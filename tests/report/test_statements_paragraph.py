@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actbench.analysis.claims import judge_claims
-from actbench.report.plain_words import plain_words
+from actbench.report.statements import paragraph, statements
 from actbench.store.results import Results
 from planted import (
     FIVE_ACTIVATIONS,
@@ -37,7 +37,7 @@ expect:
 
 def said(results: Results, **request: Any) -> str:
     claims = judge_claims(results.experiment.expectations, results.plan, results.records)
-    return plain_words(asked(results, **request), results, claims)
+    return paragraph(statements(asked(results, **request), [results], claims))
 
 
 def two(folder: Path, gains: list[int], text: str = TUNED, **more: Any) -> Results:

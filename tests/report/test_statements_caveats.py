@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.plan.plan import plan_to_json
-from actbench.report.caveats import caveats
+from actbench.report.statements import caveats, statements
 from actbench.store import folder as store
 from actbench.store.results import Results, load_results
 from planted import MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, planted
@@ -21,12 +22,15 @@ DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 COLLAPSED = {"test_prediction_counts": (10_000, *[0] * 9)}
 SHARED = "Same learning rate for all arms: "
 NOT_JUDGED = "Not judged: nothing was tuned for each arm by itself"
-MACHINE = {"torch": "2.6.0", "processor": "Abacus", "device": "cpu", "workers": 2, "commit": "abc", "training_code": 1}
+MACHINE = {
+    "torch": "2.6.0", "processor": "Abacus", "device": "cpu", "workers": 2, "commit": "abc",
+    "training_code": TRAINING_CODE_VERSION,
+}  # fmt: skip
 
 
 def said(results: Results | Sequence[Results], reference: Results | None = None, **request: Any) -> list[str]:
     found = [results] if isinstance(results, Results) else list(results)
-    return list(caveats(asked(found, reference, **request), [*found, *([reference] if reference else [])]))
+    return caveats(statements(asked(found, reference, **request), [*found, *([reference] if reference else [])]))
 
 
 def beginning(sentences: Sequence[str], start: str) -> list[str]:
@@ -231,7 +235,7 @@ def in_environments(results: Results, *environments: dict[str, Any]) -> Results:
         ({"torch": "2.7.0"}, True),
         ({"processor": "Slide Rule"}, True),
         ({"device": "cuda"}, True),
-        ({"training_code": 2}, True),
+        ({"training_code": TRAINING_CODE_VERSION + 1}, True),
     ],
 )
 def test_environments_are_mixed_where_numbers_could_differ(
