@@ -166,7 +166,7 @@ def wrong_settings() -> Iterator[tuple[str, str, Any]]:
     yield "rmsprop", "alpha", 1.0
 
 
-@pytest.mark.parametrize(("name", "setting", "value"), list(wrong_settings()))
-def test_settings_out_of_range_are_rejected(name: str, setting: str, value: Any) -> None:
-    with pytest.raises(ValidationError, match=setting):
-        parameters_model(find("optimizer", name))(**{setting: value})
+def test_settings_out_of_range_are_rejected() -> None:
+    for name, setting, value in wrong_settings():
+        with pytest.raises(ValidationError, match=setting):
+            parameters_model(find("optimizer", name))(**{setting: value})

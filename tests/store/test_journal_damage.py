@@ -18,7 +18,8 @@ from builders import TWO_ACTIVATIONS, experiment_from
 from journals import line_of, records_of
 from stopwatch import time_limit
 
-FLIPS, OVERWRITTEN = 3000, 300
+FLIPS, OVERWRITTEN = 300, 300
+MORE_FLIPS = 3000  # and every byte to cut at, among the slow tests
 MEBIBYTE = 1024 * 1024
 
 
@@ -74,14 +75,16 @@ def parsed(folder: Path, lines: Sequence[bytes]) -> list[TrialRecord]:
 
 
 @pytest.mark.usefixtures("_unsynced")
+@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_real_journal_cut_at_any_byte_opens_with_the_whole_records_before_the_cut_and_takes_exactly_one_more(
-    tmp_path: Path, real_lines: list[bytes]
+    step: int, tmp_path: Path, real_lines: list[bytes]
 ) -> None:
     *before, last = parsed(tmp_path, real_lines)
     whole = b"".join(real_lines[:-1])
     ends = [len(b"".join(real_lines[: number + 1])) - 1 for number in range(len(before))]
     path = journal_of(tmp_path, whole)
-    for cut in reversed(range(len(whole) + 1)):
+    line_ends = {0, *ends, *(end + 1 for end in ends), len(whole)}
+    for cut in sorted({*range(0, len(whole), step), *line_ends}, reverse=True):
         os.truncate(path, cut)
         complete = before[: sum(cut >= end for end in ends)]
         assert read(tmp_path) == complete, cut
@@ -93,13 +96,14 @@ def test_a_real_journal_cut_at_any_byte_opens_with_the_whole_records_before_the_
 
 
 @pytest.mark.usefixtures("_unsynced")
+@pytest.mark.parametrize("flips", [FLIPS, pytest.param(MORE_FLIPS, marks=pytest.mark.slow)])
 def test_a_flipped_bit_never_gives_a_wrong_record_and_what_it_cost_is_done_again(
-    tmp_path: Path, real_lines: list[bytes]
+    flips: int, tmp_path: Path, real_lines: list[bytes]
 ) -> None:
     records = {record.trial: record for record in parsed(tmp_path, real_lines)}
     content, generator = b"".join(real_lines), random.Random(7)
     path = journal_of(tmp_path, content)
-    for number in range(FLIPS):
+    for number in range(flips):
         position, bit = generator.randrange(len(content)), 1 << generator.randrange(8)
         put(path, position, content[position] ^ bit)
         left = store.read_journal(tmp_path)
