@@ -59,7 +59,7 @@ def imported_modules(path: Path, *, top_only: bool = False) -> set[str]:
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
+            modules |= {f"{alias.name}{'.__init__' * (alias.name == 'actbench')}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module == "actbench":
             modules |= {f"actbench.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The command line: options, verbs by subject, errors to exit codes, completion."""

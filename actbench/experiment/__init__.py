@@ -1,1 +1,1 @@
-"""TODO."""
+"""The nouns of an experiment: settings, choices, layers, arms, claims, records, metrics."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""From an experiment to its trials: ids, tuning, stacks, shards, looks. Pure."""

@@ -1,1 +1,1 @@
-"""How results look: tables and curves for the terminal and for Markdown."""
+"""Statements about results, networks and catalogue entries: tables, sections, page, pictures, exports."""

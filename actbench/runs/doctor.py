@@ -15,12 +15,12 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
 
-import actbench
 from actbench.catalogue.datasets import DATASETS, Dataset, is_present, load, raw_folder
 from actbench.errors import UnusableEnvironmentError
 from actbench.render.sections import Section
 from actbench.runs import import_probe
 from actbench.runs.environment import available_cores, describe_machine
+from actbench.version import __version__
 
 Imports = Mapping[str, Mapping[str, Any]]
 
@@ -68,8 +68,8 @@ def _ending(code: int) -> str:
 
 
 def _program() -> Check:
-    facts = {"actbench": actbench.__version__} | describe_machine()
-    found = f"{actbench.__version__} on Python {platform.python_version()}, {facts['system']} {facts['machine']}"
+    facts = {"actbench": __version__} | describe_machine()
+    found = f"{__version__} on Python {platform.python_version()}, {facts['system']} {facts['machine']}"
     return Check("actbench", "ok", found, facts=facts)
 
 

@@ -14,12 +14,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import actbench
 from actbench.catalogue.datasets import Dataset
 from actbench.catalogue.torch_private import multiplies_in_bf16
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.runs.options import DeviceOption
+from actbench.version import __version__
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn")
 
@@ -80,7 +80,7 @@ def describe_environment(
 ) -> dict[str, Any]:
     """The record that is kept beside the results, of this machine or another; its `id` is in every trial's line."""
     described: dict[str, Any] = {
-        "actbench": actbench.__version__,
+        "actbench": __version__,
         "training_code": records.TRAINING_CODE_VERSION,
         "commit": _commit(),
         **(machine or describe_machine()),
@@ -135,7 +135,7 @@ def processor_name() -> str:
 
 def _commit() -> str | None:
     """The commit of the source tree that runs, with `+` where it has been changed, or None for an installed package."""
-    source = Path(actbench.__file__).parent
+    source = Path(__file__).parents[1]
     try:
         top, commit, changes = (
             subprocess.run(["git", "-C", source, *arguments], capture_output=True, text=True, check=True).stdout.strip()

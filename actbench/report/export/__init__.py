@@ -1,1 +1,1 @@
-"""TODO."""
+"""Results as files of other tools: TensorBoard and MLflow."""

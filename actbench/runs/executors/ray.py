@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-import actbench
 from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
@@ -34,6 +33,7 @@ from actbench.runs.executors.local import (
 )
 from actbench.runs.executors.ray_connection import joined_ray, started_ray
 from actbench.runs.executors.worker import TrainStack, describe_cause
+from actbench.version import __version__
 
 POLL_SECONDS = 0.01
 PROGRAM = ("actbench", "training_code")
@@ -42,7 +42,7 @@ SAME_EVERYWHERE = (*PROGRAM, "torch", "numpy")
 
 def describe_node() -> dict[str, Any]:
     """Versions of actbench and its libraries, system and processor of this machine."""
-    return {"actbench": actbench.__version__, "training_code": records.TRAINING_CODE_VERSION, **describe_machine()}
+    return {"actbench": __version__, "training_code": records.TRAINING_CODE_VERSION, **describe_machine()}
 
 
 _node_of_this_worker = functools.cache(describe_node)
