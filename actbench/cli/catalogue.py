@@ -32,7 +32,7 @@ def list_catalogue(
     """List what an experiment can choose from, and the bundled experiments."""
     from actbench.catalogue.lookup import load_installed
     from actbench.render.printing import print_answer
-    from actbench.report.networks import catalogue_document, catalogue_sections
+    from actbench.report.listing import catalogue_document, catalogue_sections
 
     print_answer(output_format, lambda: catalogue_sections(kind), lambda: catalogue_document(kind))
     for problem in load_installed():
@@ -126,7 +126,7 @@ def data(context: typer.Context, data_dir: DataFolder = None, output_format: Tab
     if context.invoked_subcommand is None:
         from actbench.catalogue.datasets import data_folder
         from actbench.render.printing import print_answer
-        from actbench.report.networks import data_document, data_section
+        from actbench.report.listing import data_document, data_section
 
         folder = data_folder(data_dir)
         print_answer(output_format, lambda: [data_section(folder)], lambda: data_document(folder))

@@ -19,7 +19,7 @@ from actbench.experiment.choices import Choice, parse_choice
 from actbench.lazy import LazyModule
 from actbench.render.sections import Section
 from actbench.report.figures import style
-from actbench.report.networks import bounds_text, entry_document
+from actbench.report.listing import bounds_text, entry_document
 from actbench.text import did_you_mean
 
 if TYPE_CHECKING:

@@ -1,25 +1,15 @@
-"""What a network looks like, layer by layer, and what the catalogue holds."""
+"""What an experiment file describes: its networks layer by layer, and how many trials it asks for."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from actbench.catalogue.datasets import DATASETS, is_present, raw_folder
-from actbench.catalogue.lookup import entries
-from actbench.catalogue.registry import Entry, Kind, default_parameters
-from actbench.config.bundled import bundled_experiments, summary_line
-from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Layer, count_parameters, resolve_layers
 from actbench.experiment.settings import TrialSettings
 from actbench.render.sections import Section
-from actbench.text import did_you_mean
-
-KINDS = (*get_args(Kind), "dataset", "experiment")
 
 
 def summary_sections(experiment: Experiment) -> list[Section]:
@@ -88,133 +78,6 @@ def _extras(layer: Layer) -> str:
     return ", ".join(extras) or "-"
 
 
-def catalogue_sections(kind: str | None) -> list[Section]:
-    """The entries of one kind, or of all; raises `ConfigurationError` on an unknown kind."""
-    wanted = _wanted_kinds(kind)
-    sections = [_entries_section(name) for name in get_args(Kind) if name in wanted]
-    sections += [_datasets_section()] if "dataset" in wanted else []
-    return sections + ([_experiments_section()] if "experiment" in wanted else [])
-
-
-def _wanted_kinds(kind: str | None) -> tuple[str, ...]:
-    """The kind of that name, in singular or plural, or all."""
-    singular = {_plural(name): name for name in KINDS}
-    wanted = singular.get(kind or "", kind)
-    if wanted is not None and wanted not in KINDS:
-        raise ConfigurationError(
-            f"no kind of entry is called {kind!r}{did_you_mean(wanted, KINDS) or ': ' + ', '.join(KINDS)}"
-        )
-    return KINDS if wanted is None else (wanted,)
-
-
-def catalogue_document(kind: str | None) -> dict[str, Any]:
-    """The same as plain data by kind; a bound that is None is infinite."""
-    wanted = _wanted_kinds(kind)
-    document: dict[str, Any] = {
-        name: [entry_document(entry) for entry in entries(name)] for name in get_args(Kind) if name in wanted
-    }
-    document |= {"dataset": [*map(asdict, DATASETS.values())]} if "dataset" in wanted else {}
-    return document | ({"experiment": _bundled_documents()} if "experiment" in wanted else {})
-
-
-def _bundled_documents() -> list[dict[str, str]]:
-    return [
-        {"name": name, "file": str(file), "summary": summary_line(file)} for name, file in bundled_experiments().items()
-    ]
-
-
-def entry_document(entry: Entry) -> dict[str, Any]:
-    """What the catalogue says of an entry; what has no meaning for its kind is left out."""
-    facts: dict[str, Any] = {
-        "name": entry.name,
-        "kind": entry.kind,
-        "aliases": entry.aliases,
-        "parameters": default_parameters(entry),
-        "formula": entry.formula,
-        "summary": entry.summary,
-        "reference": entry.reference,
-    }
-    if entry.kind in ("activation", "output"):
-        facts["bounds"] = entry.bounds_at(default_parameters(entry))
-    if entry.kind == "output":
-        facts["yields"] = entry.yields
-    return facts | ({"accepts": entry.accepts, "tolerates": entry.tolerates} if entry.kind == "loss" else {})
-
-
-def _entries_section(kind: Kind) -> Section:
-    """Every entry with its metadata; the columns that a kind has nothing for are left out."""
-    columns: dict[str, Callable[[Entry], str]] = {
-        "name": _name,
-        "settings": _settings,
-        "formula": lambda entry: entry.formula,
-        "bounds": lambda entry: bounds_text(entry, default_parameters(entry)),
-        "gives": lambda entry: entry.yields,
-        "meant for": lambda entry: " or ".join(entry.accepts),
-        "what it is": lambda entry: entry.summary,
-        "reference": lambda entry: entry.reference,
-    }
-    only = {"bounds": ("activation", "output"), "gives": ("output",), "meant for": ("loss",)}
-    header = [name for name in columns if kind in only.get(name, (kind,))]
-    return Section(
-        _plural(kind), header, [[columns[name](entry) for name in header] for entry in entries(kind)], is_complete=True
-    )
-
-
-def _plural(kind: str) -> str:
-    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
-
-
-def _name(entry: Entry) -> str:
-    return ", ".join((entry.name, *entry.aliases))
-
-
-def _settings(entry: Entry) -> str:
-    return ", ".join(f"{name}: {_setting(value)}" for name, value in default_parameters(entry).items()) or "-"
-
-
-def _setting(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def bounds_text(entry: Entry, parameters: Mapping[str, Any]) -> str:
-    """`(0, inf)`."""
-    low, high = entry.bounds_at(parameters)
-    return f"({_number(low)}, {_number(high)})"
-
-
-def _number(number: float) -> str:
-    return ("-" if number < 0 else "") + "inf" if math.isinf(number) else f"{number:g}"
-
-
-def data_section(folder: Path) -> Section:
-    """Every dataset with where it is or would be."""
-    rows = [
-        [
-            dataset.name,
-            "present" if is_present(dataset, folder) else f"absent: actbench data fetch {dataset.name}",
-            str(raw_folder(dataset, folder)) if dataset.file_md5 else dataset.source,
-        ]
-        for dataset in DATASETS.values()
-    ]
-    return Section("datasets", ["name", "state", "where"], rows)
-
-
-def data_document(folder: Path) -> dict[str, Any]:
-    """The same as plain data."""
-    return {
-        "folder": str(folder),
-        "datasets": [
-            {
-                "name": dataset.name,
-                "present": is_present(dataset, folder),
-                "source": dataset.source,
-                "folder": str(raw_folder(dataset, folder)) if dataset.file_md5 else None,
-            }
-            for dataset in DATASETS.values()
-        ],
-    }
-
-
 def validity_line(config: Path, experiment: Experiment) -> str:
     """That a file is valid, and how many trials it asks for."""
     arms, seeds, tuning = experiment.arm_count(), len(experiment.seeds), experiment.tuning_trial_count()
@@ -236,25 +99,3 @@ def validity_document(config: Path, experiment: Experiment | None, sentences: Se
         "tuning_trials": experiment.arm_count() * experiment.tuning_trial_count(),
         "final_trials": experiment.arm_count() * len(experiment.seeds),
     }
-
-
-def _datasets_section() -> Section:
-    rows: Sequence[Sequence[str]] = [
-        [
-            d.name,
-            f"{d.train_count:,} / {d.test_count:,}",
-            str(d.features),
-            str(d.classes),
-            d.source,
-            d.summary,
-            d.reference,
-        ]
-        for d in DATASETS.values()
-    ]
-    header = ["name", "train / test", "features", "classes", "from", "what it is", "reference"]
-    return Section("datasets", header, rows, is_complete=True)
-
-
-def _experiments_section() -> Section:
-    rows = [[name, summary_line(file)] for name, file in bundled_experiments().items()]
-    return Section("experiments", ["name", "what it asks"], rows, ["To train one: actbench run NAME."], prose=(1,))

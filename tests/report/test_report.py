@@ -15,7 +15,7 @@ from actbench.render.sections import Section, numeric_columns
 from actbench.render.terminal import _print_section, console_for, fitting_columns
 from actbench.report import numbers
 from actbench.report.contents import report_sections, shown_epochs, spark
-from actbench.report.networks import catalogue_sections
+from actbench.report.listing import catalogue_sections
 from builders import TWO_ACTIVATIONS
 from planted import RELU, TUNED, above, asked, planted
 
