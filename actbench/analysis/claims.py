@@ -23,7 +23,8 @@ class JudgedClaim:
     """A claim's verdict with the numbers behind it.
 
     `estimate` is over the seeds: the metric itself, or its paired difference to the reference. `without_value` seeds
-    lack it, in any of the arms. `reason` says why nothing was decided, where it is not the interval.
+    lack it, in any of the arms. `reason` says why nothing was decided, where it is not the interval. A claim that was
+    added after final trials had begun is exploratory; None where the folder does not record that.
     """
 
     expectation: Expectation
@@ -32,6 +33,7 @@ class JudgedClaim:
     estimate: Estimate
     without_value: int
     reason: str = ""
+    is_exploratory: bool | None = None
 
 
 def judge_claims(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from actbench.catalogue.gains import PUBLISHED_GAINS
@@ -29,6 +30,13 @@ def conflicts(settings: TrialSettings) -> list[Conflict]:
         *_gain_conflicts(settings),
         *_optimizer_conflicts(settings),
     ]
+
+
+def warnings_about(candidates: Iterable[TrialSettings]) -> list[str]:
+    """One sentence for everything that works in any of these settings, but not as its names say."""
+    return list(
+        dict.fromkeys(one.message for settings in candidates for one in conflicts(settings) if not one.impossible)
+    )
 
 
 def _data_conflicts(settings: TrialSettings) -> list[Conflict]:

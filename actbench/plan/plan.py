@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from actbench.experiment.choices import custom_choices
+from actbench.experiment.compatibility import warnings_about
 from actbench.experiment.definition import Arm, Experiment, Values, values_to_yaml, with_values
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import SCHEMA, Trial, TrialRecord
@@ -130,4 +131,12 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
             for arm, _ in plan.arms
         ],
         **({"own": own} if own else {}),
+        "claims": [expectation.to_record() for expectation in experiment.expectations],
+        "warnings": warnings_about(arm.settings for arm, _ in plan.arms),
     }
+
+
+def is_same_plan(recorded: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
+    """Whether a recorded plan equals another, apart from the warnings and from claims that it does not record."""
+    ignored = {"warnings"} | ({"claims"} - recorded.keys())
+    return all(recorded.get(key) == plan.get(key) for key in (recorded.keys() | plan.keys()) - ignored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import isfinite
 from typing import Any, get_args
 
@@ -16,15 +17,20 @@ from actbench.store.results import Results
 
 CLAIM_COLUMNS = (
     "claim", "verdict", "metric", "about", "lower", "upper", "n", "without_value", "estimate", "sd", "ci_low",
-    "ci_high", "reason",
+    "ci_high", "reason", "exploratory",
 )  # fmt: skip
 CELLS = ("verdict", "about", "expected", "estimate", "95 % interval", "n")
+EXPLORATORY = (
+    "Exploratory: added after final trials had begun, so that their results may have suggested the claim. New seeds "
+    "can confirm it."
+)
 OF_FIRST = "test_accuracy_of_first_"
 
 
 def judge_results(results: Results) -> list[JudgedClaim]:
     """The claims of a result folder's experiment with their verdicts."""
-    return judge_claims(results.experiment.expectations, results.plan, results.records)
+    judged = judge_claims(results.experiment.expectations, results.plan, results.records)
+    return [replace(claim, is_exploratory=results.is_exploratory(claim.expectation)) for claim in judged]
 
 
 def claims_sections(claims: Sequence[JudgedClaim]) -> list[Section]:
@@ -36,6 +42,7 @@ def claims_sections(claims: Sequence[JudgedClaim]) -> list[Section]:
     notes = [
         f"{', '.join(counts)}. Supported: the whole 95 % interval over seeds agrees with the claim; contradicted: none "
         "of it does. Each claim is judged by itself, so about one in twenty intervals misses what it is about.",
+        *([EXPLORATORY] if any(claim.is_exploratory for claim in claims) else []),
         *_censoring_notes(claims),
         *dict.fromkeys(_small_batch_notes(claims)),
     ]
@@ -47,7 +54,8 @@ def claim_cells(claim: JudgedClaim) -> dict[str, str]:
     """What is said of one claim, as people read it."""
     is_difference = _is_difference(claim)
     cells = (
-        claim.verdict + (f" ({claim.reason})" if claim.reason else ""),
+        (f"exploratory: {claim.verdict}" if claim.is_exploratory else claim.verdict)
+        + (f" ({claim.reason})" if claim.reason else ""),
         about(claim),
         expected(claim),
         value(claim.estimate.mean, claim.metric, signed=is_difference) + _unit(claim),
@@ -123,4 +131,5 @@ def claim_rows(claims: Sequence[JudgedClaim]) -> Iterator[dict[str, Any]]:
             "ci_low": limits[0],
             "ci_high": limits[1],
             "reason": claim.reason or None,
+            "exploratory": claim.is_exploratory,
         }

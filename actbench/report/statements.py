@@ -395,6 +395,11 @@ def _history(results: Results) -> Iterator[Statement]:
     elif "seeds" in changed:
         note = "Other seeds were drawn after looking: p-values no longer mean what they say."
         yield Statement("changed_seeds", "caveats", note)
+    warnings = results.frozen.get("warnings", [])
+    for warning in warnings[:MAX_NAMES]:
+        yield Statement("warning", "caveats", f"Warning: {warning}.")
+    if more := len(warnings[MAX_NAMES:]):
+        yield Statement("warning", "caveats", f"{counted(more, 'more warning')}: plan.json has all.")
     if others := [PLANNED[key] for key in changed if key != "seeds"]:
         note = f"Changed after looking: {', '.join(others)} (plan.json has the earlier plans)."
         yield Statement("changed_plan", "caveats", note)
@@ -475,4 +480,7 @@ def _claims(claims: Sequence[JudgedClaim]) -> Iterator[Statement]:
         (first, count), *others = ((word, count) for word, count in counts.items() if count)
         words = [f"{count} {'is' if count == 1 else 'are'} {first}", *(f"{count} {word}" for word, count in others)]
         sentence = f"Of the {len(claims)} claims that the file makes, {listed(words)}."
-    yield Statement("claims", "claims", sentence=sentence, numbers=counts)
+    added = [claim.expectation.claim for claim in claims if claim.is_exploratory]
+    if added:
+        sentence += f" Exploratory, because added after final trials had begun: {_few(added, 'claims')}."
+    yield Statement("claims", "claims", sentence=sentence, numbers=counts | {"exploratory": len(added)})

@@ -63,5 +63,7 @@ def tuning_table(results: Results) -> Table:
 
 
 def claims_table(results: Results) -> Table:
-    """One row for each claim."""
-    return Table(CLAIM_COLUMNS, claim_rows(judge_results(results)))
+    """One row for each claim; the column `exploratory` only where the plan records claims."""
+    claims = judge_results(results)
+    is_recorded = any(claim.is_exploratory is not None for claim in claims)
+    return Table(CLAIM_COLUMNS if is_recorded else CLAIM_COLUMNS[:-1], claim_rows(claims))

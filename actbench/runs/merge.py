@@ -12,7 +12,7 @@ from typing import Any
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TrialRecord
-from actbench.plan.plan import plan_to_json
+from actbench.plan.plan import is_same_plan, plan_to_json
 from actbench.render.sections import Section
 from actbench.report.tables import write_tables
 from actbench.store import folder as store
@@ -145,7 +145,7 @@ def _write_plan(merged: Results, everything: Sequence[Results]) -> None:
     if not merged.plan.is_tuned():
         return
     plan = json.loads(json.dumps(plan_to_json(merged.experiment, merged.plan)))
-    earlier = [one for results in everything for one in _frozen_plans(results) if one != plan]
+    earlier = [one for results in everything for one in _frozen_plans(results) if not is_same_plan(one, plan)]
     distinct = {json.dumps(one, sort_keys=True): one for one in earlier}
     content = {**plan, **({"earlier": [distinct[key] for key in sorted(distinct)]} if distinct else {})}
     write_atomically(merged.folder / store.PLAN, json.dumps(content, indent=2) + "\n")

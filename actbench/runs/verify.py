@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from actbench.errors import ExpectedError
 from actbench.experiment.records import TrialRecord
-from actbench.plan.plan import count_trials, plan_to_json
+from actbench.plan.plan import count_trials, is_same_plan, plan_to_json
 from actbench.plan.shards import shard_of
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
@@ -120,7 +120,9 @@ def _json_files(folder: Path, results: Results | str) -> Iterator[Finding]:
     elif results.plan.is_tuned():
         plan = _json_file(folder / store.PLAN, store.read_plan)
         frozen = {key: value for key, value in results.frozen.items() if key != "earlier"}
-        if plan.state == "ok" and frozen != json.loads(json.dumps(plan_to_json(results.experiment, results.plan))):
+        if plan.state == "ok" and not is_same_plan(
+            frozen, json.loads(json.dumps(plan_to_json(results.experiment, results.plan)))
+        ):
             yield Finding(store.PLAN, "damaged", "not the plan that follows from the experiment and the tuning trials")
         else:
             yield plan

@@ -13,6 +13,7 @@ from typing import Any
 from actbench.config.source import write_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.records import SCHEMA, TrialRecord
+from actbench.plan.plan import is_same_plan
 from actbench.store.files import append_lines, read_mapping, replace_file, require_regular_file, write_atomically
 from actbench.store.journal import (
     Damage,
@@ -177,11 +178,14 @@ def environments_by_id(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def freeze_plan(folder: Path, plan: Mapping[str, Any], *, has_begun: bool) -> None:
-    """Keep the plan; one under which final trials had begun, and which said otherwise, stays in its list `earlier`."""
+    """Keep the plan; another one under which final trials had begun stays in its list `earlier`.
+
+    Once they have begun, the same plan stays as it was recorded.
+    """
     before = read_plan(folder)
     earlier = before.pop("earlier", [])
-    if before and before != plan and has_begun:
-        earlier = [*earlier, before]
+    if before and has_begun:
+        plan, earlier = (before, earlier) if is_same_plan(before, plan) else (plan, [*earlier, before])
     write_atomically(folder / PLAN, json.dumps({**plan, **({"earlier": earlier} if earlier else {})}, indent=2) + "\n")
 
 
@@ -191,7 +195,10 @@ def read_plan(folder: Path) -> dict[str, Any]:
 
 
 def _is_plan(content: dict[str, Any]) -> bool:
-    return isinstance(content.get("seeds"), list)
+    claims, warnings = content.get("claims", []), content.get("warnings", [])
+    are_texts = isinstance(warnings, list) and all(isinstance(warning, str) for warning in warnings)
+    are_claims = isinstance(claims, list) and all(isinstance(claim, dict) for claim in claims)
+    return isinstance(content.get("seeds"), list) and are_texts and are_claims
 
 
 def set_aside(folder: Path) -> Path | None:

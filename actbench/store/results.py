@@ -10,7 +10,7 @@ from typing import Any
 
 from actbench.config.reader import load_experiment
 from actbench.experiment import records
-from actbench.experiment.definition import Experiment
+from actbench.experiment.definition import Expectation, Experiment
 from actbench.experiment.records import Outcome, TrialRecord
 from actbench.plan.plan import Plan, count_trials, finished, finished_for_shard, make_plan
 from actbench.plan.shards import Shard, shard_of
@@ -49,9 +49,19 @@ class Results:
         """Distinct trials of the experiment, as far as tuning has said which."""
         return count_trials(self.experiment, self.plan)
 
+    def is_exploratory(self, claim: Expectation) -> bool | None:
+        """Whether a claim was added after final trials had begun; None where the plan does not record claims."""
+        plans = [plan["claims"] for plan in (*self.frozen.get("earlier", []), self.frozen) if "claims" in plan]
+        meaning = _without_wording(claim.to_record())
+        return any(meaning not in map(_without_wording, claims) for claims in plans) if plans else None
+
     def missing(self) -> int:
         """Trials of the experiment that have not been trained."""
         return self.planned() - self.outcomes().total()
+
+
+def _without_wording(claim: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in claim.items() if key != "claim"}
 
 
 def result_folder(root: Path, experiment: Experiment, shard: Shard | None = None) -> Path:

@@ -178,13 +178,14 @@ def test_a_row_for_programs_holds_fractions_and_leaves_empty_what_is_not_there()
         "claim": "A claim", "verdict": "supported", "metric": "test_accuracy",
         "about": "test_accuracy of mish minus relu", "lower": 0.0, "upper": None, "n": 10, "without_value": 0,
         "estimate": 0.9795, "sd": 0.001, "ci_low": 0.9788, "ci_high": 0.9803, "reason": None,
+        "exploratory": None,
     }  # fmt: skip
     assert (unjudged["lower"], unjudged["upper"], unjudged["reason"]) == (0.25, None, "3 of 3 seeds have no value")
     assert {unjudged[name] for name in ("estimate", "sd", "ci_low", "ci_high")} == {None}
     header, row, _ = Table(CLAIM_COLUMNS, [judged, unjudged]).to_csv().splitlines()
     assert header == ",".join(judged)
     assert (
-        row == "A claim,supported,test_accuracy,test_accuracy of mish minus relu,0.0,,10,0,0.9795,0.001,0.9788,0.9803,"
+        row == "A claim,supported,test_accuracy,test_accuracy of mish minus relu,0.0,,10,0,0.9795,0.001,0.9788,0.9803,,"
     )
 
 
@@ -204,7 +205,7 @@ def test_pandas_reads_the_table_of_claims_in_one_call(tmp_path: Path) -> None:
     results = planted(tmp_path, counts, PLANTED)
     write_tables(results)
     table = pandas.read_csv(tmp_path / "claims.csv")
-    assert list(table.columns) == list(CLAIM_COLUMNS)
+    assert list(table.columns) == list(CLAIM_COLUMNS[:-1])
     assert list(table["claim"]) == ['said, with "quotes"', "über 50 %", "not probed"]
     assert list(table["verdict"]) == ["supported", "contradicted", "undecided"]
     assert list(table["n"]) == [3, 3, 0]

@@ -50,6 +50,8 @@ FROZEN = {
         {"arm": {"model.activation": "relu"}, "tuned": {"train.lr": 0.01}, "at_edge": []},
         {"arm": {"model.activation": "tanh"}, "tuned": {"train.lr": 0.1}, "at_edge": []},
     ],
+    "claims": [],
+    "warnings": [],
 }
 
 
