@@ -16,7 +16,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from actbench.errors import UnusableEnvironmentError
-from actbench.report.export.runs import Point, Run
+from actbench.report.export.export import Run
 
 DATABASE = "mlflow.db"
 TRIAL, CHECKSUM = "actbench.trial", "actbench.checksum"
@@ -27,7 +27,7 @@ PAGE = 1000
 def write_runs(runs: Sequence[Run], folder: Path, experiment: str) -> int:
     """Add the runs to the folder's database unless they are there; a trial that has changed replaces its run.
 
-    Returns how many were written. Raises `UnusableEnvironmentError` where MLflow cannot write there.
+    Returns how many were written. Raises `UnusableEnvironmentError` if MLflow cannot write there.
     """
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -38,30 +38,30 @@ def write_runs(runs: Sequence[Run], folder: Path, experiment: str) -> int:
     except MlflowException as problem:
         reason = str(problem).partition("\n")[0]
         raise UnusableEnvironmentError(
-            f"{folder / DATABASE}: MLflow cannot write there ({reason}); mend that, or choose another --out"
+            f"{folder / DATABASE}: MLflow cannot write there ({reason}); repair it, or choose another --out"
         ) from None
 
 
-def _experiment_id(client: MlflowClient, folder: Path, experiment: str) -> str:
-    found = client.get_experiment_by_name(experiment)
+def _experiment_id(client: MlflowClient, folder: Path, name: str) -> str:
+    experiment = client.get_experiment_by_name(name)
     place = (folder / "artifacts").resolve().as_uri()
-    return str(found.experiment_id if found else client.create_experiment(experiment, artifact_location=place))
+    return str(experiment.experiment_id if experiment else client.create_experiment(name, artifact_location=place))
 
 
 def _write_missing(client: MlflowClient, experiment_id: str, runs: Sequence[Run]) -> int:
-    """Write the runs that are not there as they are, and delete what they replace; how many were written."""
+    """Write the runs that are new or have changed, and delete what they replace; returns how many were written."""
     present: dict[str, dict[str, str | None]] = {}
     for run_id, tags in _present(client, experiment_id):
         present.setdefault(tags[TRIAL], {})[run_id] = tags.get(CHECKSUM)
     written = 0
     for run in runs:
-        checksum = _checksum(run)
-        found = present.get(run.trial, {})
-        kept = next((run_id for run_id, before in found.items() if before == checksum), None)
+        checksum = hashlib.sha256(repr(run).encode()).hexdigest()[:16]
+        earlier = present.get(run.trial, {})
+        kept = next((run_id for run_id, before in earlier.items() if before == checksum), None)
         if kept is None:
             _write(client, experiment_id, run, checksum)
             written += 1
-        for run_id in found:
+        for run_id in earlier:
             if run_id != kept:  # of an earlier version of the trial, or of an export that was interrupted
                 client.delete_run(run_id)
     return written
@@ -73,7 +73,7 @@ def tracking_uri(folder: Path) -> str:
 
 
 def _present(client: MlflowClient, experiment_id: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """The runs that hold a trial; one that an interrupted export has left unfinished has no checksum yet."""
+    """The runs that hold a trial; one that an interrupted export left unfinished has no checksum yet."""
     token = None
     while True:
         page = client.search_runs([experiment_id], max_results=PAGE, page_token=token)
@@ -83,24 +83,17 @@ def _present(client: MlflowClient, experiment_id: str) -> Iterator[tuple[str, di
             return
 
 
-def _checksum(run: Run) -> str:
-    return hashlib.sha256(repr(run).encode()).hexdigest()[:16]
-
-
 def _write(client: MlflowClient, experiment_id: str, run: Run, checksum: str) -> None:
-    """Write one run; what says that it is whole comes last. A trial's own clock is unknown: it begins now."""
+    """Write one run, the mark that it is complete last. The date of a trial is unknown, so it begins now."""
     started = int(1000 * time.time())
     tags = {TRIAL: run.trial, "arm": run.arm, "outcome": run.outcome, **({"cause": run.cause} if run.cause else {})}
     run_id = client.create_run(experiment_id, start_time=started, tags=tags, run_name=run.name).info.run_id
     parameters = run.settings | {name: str(value) for name, value in run.varied.items() if name in ("phase", "seed")}
     client.log_batch(run_id, params=[Param(name, value) for name, value in parameters.items()])
-    metrics = [Metric(one.metric, one.value, started + _milliseconds(run, one), one.epoch) for one in run.points]
+    times = (started + int(1000 * run.seconds_at(point)) for point in run.points)
+    metrics = [Metric(point.metric, point.value, at, point.epoch) for point, at in zip(run.points, times, strict=True)]
     for start in range(0, len(metrics), MAX_METRICS_AT_ONCE):
         client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS_AT_ONCE])
     status = "FAILED" if run.outcome == "failed" else "FINISHED"
     client.set_terminated(run_id, status, started + int(1000 * run.wall_seconds))
     client.log_batch(run_id, tags=[RunTag(CHECKSUM, checksum)])
-
-
-def _milliseconds(run: Run, point: Point) -> int:
-    return int(1000 * run.seconds[point.epoch - 1]) if 1 <= point.epoch <= len(run.seconds) else 0

@@ -1,7 +1,7 @@
-"""TensorBoard: an event file for every trial, in the places where its scalars and its HPARAMS tab look.
+"""TensorBoard: an event file for every trial, for its tabs SCALARS and HPARAMS.
 
-Times in the files are seconds of training, so that the same results always give the same bytes. The files are put
-together from TensorBoard's own messages: its writer would add this machine's name, and a new file at every export.
+Times in the files are seconds of training, so that the same results always give the same bytes. The files are
+assembled from TensorBoard's messages, because its writer would add the host name, and a new file at every export.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from actbench.experiment.definition import value_to_text
-from actbench.report.export.runs import Point, Run, final_points
+from actbench.report.export.export import Point, Run
 from actbench.store.files import replace_file
 
 FILE = "events.out.tfevents.0.actbench"
@@ -36,7 +36,7 @@ def write_runs(runs: Sequence[Run], folder: Path) -> None:
 
 
 def tag(metric: str) -> str:
-    """`train_loss` as `loss/train` and `layer1.mean` as `layer1/mean`: what stands before the stroke groups charts."""
+    """`train_loss` as `loss/train` and `layer1.mean` as `layer1/mean`: the part before the slash groups the charts."""
     if metric.startswith("layer"):
         return metric.replace(".", "/")
     part, _, quantity = metric.partition("_")
@@ -58,12 +58,12 @@ def _columns(runs: Sequence[Run]) -> dict[str, int]:
     for run in runs:
         for name, value in run.varied.items():
             types.setdefault(name, set()).add(_type(value))
-    return {name: found.pop() if len(found) == 1 else TEXT for name, found in types.items()}
+    return {name: kinds.pop() if len(kinds) == 1 else TEXT for name, kinds in types.items()}
 
 
 def _experiment(runs: Sequence[Run], columns: Mapping[str, int]) -> api_pb2.Experiment:
-    """The columns of the HPARAMS tab: what was varied and tuned, and the final metrics that there are."""
-    metrics = {tag(name) for run in runs for name in final_points(run)}
+    """The columns of the HPARAMS tab: what was varied and tuned, and the final metrics."""
+    metrics = {tag(name) for run in runs for name in run.final_values()}
     return api_pb2.Experiment(
         hparam_infos=[api_pb2.HParamInfo(name=name, type=kind) for name, kind in columns.items()],
         metric_infos=[
@@ -96,9 +96,8 @@ def _events(run: Run, columns: Mapping[str, int]) -> list[Event]:
 
 
 def _scalar(run: Run, point: Point) -> Event:
-    seconds = run.seconds[point.epoch - 1] if 1 <= point.epoch <= len(run.seconds) else 0.0
     value = Summary.Value(tag=tag(point.metric), simple_value=point.value)
-    return Event(wall_time=seconds, step=point.epoch, summary=Summary(value=[value]))
+    return Event(wall_time=run.seconds_at(point), step=point.epoch, summary=Summary(value=[value]))
 
 
 def _hparams(name: str, data: plugin_data_pb2.HParamsPluginData) -> Event:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actbench import errors
-from actbench.report.export.runs import runs_of
+from actbench.report.export.export import runs_of
 from actbench.store.results import Results, load_results
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke

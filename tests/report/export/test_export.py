@@ -10,7 +10,7 @@ import pytest
 
 from actbench.experiment.records import Curves, LayerProbe
 from actbench.plan.plan import make_plan
-from actbench.report.export.runs import Point, final_points, runs_of
+from actbench.report.export.export import Point, runs_of
 from actbench.store.results import Results, load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from journals import folder_with, line_of
@@ -63,7 +63,7 @@ def test_curves_and_final_numbers_are_points_and_what_was_not_finite_is_nan(tmp_
         Point("layer1.mean", 0, 0.25), Point("layer1.zero_share", 0, 0.5), Point("layer1.weight_gradient_norm", 0, 1.0),
     ]  # fmt: skip
     record = results.records[one.trial]
-    final = final_points(one)
+    final = one.final_values()
     assert final["test_accuracy"] == pytest.approx(300 / record.test_count)
     assert final["validation_accuracy"] == pytest.approx(30 / record.validation_count)
     assert math.isnan(final["test_loss"])
