@@ -18,7 +18,7 @@ else:
     torch = LazyModule("torch")
 
 
-def _targets(prediction: Tensor, label: Tensor) -> Tensor:
+def one_hot(prediction: Tensor, label: Tensor) -> Tensor:
     """One-hot labels in the prediction's shape; for a single unit the label itself."""
     if prediction.shape[-1] == 1:
         return label.unsqueeze(-1).to(prediction.dtype)
@@ -61,7 +61,7 @@ def cross_entropy(prediction: Tensor, label: Tensor) -> Tensor:
 )
 def bce(prediction: Tensor, label: Tensor) -> Tensor:
     """Binary cross-entropy of one probability per unit against the one-hot label, logarithms cut at -87.3."""
-    target = _targets(prediction, label)
+    target = one_hot(prediction, label)
     smallest = torch.finfo(prediction.dtype).tiny
     hit = prediction.clamp_min(smallest).log()
     miss = (1 - prediction).clamp_min(smallest).log()
@@ -77,4 +77,4 @@ def bce(prediction: Tensor, label: Tensor) -> Tensor:
 )
 def mse(prediction: Tensor, label: Tensor) -> Tensor:
     """Squared distance to the one-hot label."""
-    return (prediction - _targets(prediction, label)).square().sum(dim=-1)
+    return (prediction - one_hot(prediction, label)).square().sum(dim=-1)

@@ -26,6 +26,7 @@ def conflicts(settings: TrialSettings) -> list[Conflict]:
     return [
         *_data_conflicts(settings),
         *_model_conflicts(settings),
+        *_batch_conflicts(settings),
         *_range_conflicts(settings),
         *_gain_conflicts(settings),
         *_optimizer_conflicts(settings),
@@ -80,6 +81,21 @@ def _model_conflicts(settings: TrialSettings) -> list[Conflict]:
         ending = ": it trains, but on another loss than its name says" if possible else ": it cannot be computed"
         found.append(Conflict("train.loss", message + ending, not possible))
     return found
+
+
+def _batch_conflicts(settings: TrialSettings) -> list[Conflict]:
+    """Batches of one image, whose variance batch norm cannot compute (torch.nn.BatchNorm1d raises an error)."""
+    count = settings.data.train_count()
+    if count < 1 or not any(layer.batch_norm for layer in resolve_layers(settings)):
+        return []
+    size = settings.train.batch_images(count)
+    if size > 1 and count % size != 1:
+        return []
+    cause = f"batches of {size} leave 1 of {count} training images over" if size > 1 else "each batch has 1 image"
+    advice = "change batch_size, data.train or data.validation"
+    return [
+        Conflict("train.batch_size", f"batch norm needs at least 2 images in every batch, but {cause}: {advice}", True)
+    ]
 
 
 def _range_conflicts(settings: TrialSettings) -> list[Conflict]:

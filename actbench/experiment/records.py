@@ -13,7 +13,7 @@ Phase = Literal["tune", "final"]
 Outcome = Literal["done", "diverged", "failed"]
 
 SCHEMA = 1
-TRAINING_CODE_VERSION = 2
+TRAINING_CODE_VERSION = 3
 CLOCK_FIELDS = ("wall_seconds", "epoch_seconds")
 NOT_FINITE = "the loss was no longer finite"  # why a trial diverged, in records without a cause
 

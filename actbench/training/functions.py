@@ -10,6 +10,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from actbench.catalogue.joint_losses import joint_loss
 from actbench.catalogue.registry import call_parameters
 from actbench.experiment.choices import Choice
 
@@ -35,6 +36,20 @@ def bind(choice: Choice) -> Apply:
         return value, lambda grad: gradient(grad, value, x, *others)
 
     return apply
+
+
+def bind_pair(output: Choice, loss: Choice) -> tuple[Apply, Apply]:
+    """The chosen output function and loss; if they have a joint form, the identity and the loss of scores."""
+    joint = joint_loss(output.entry, dict(output.parameters), loss.entry)
+    if joint is None:
+        return bind(output), bind(loss)
+    function, gradient = joint.function, joint.gradient
+
+    def apply(scores: Tensor, label: Tensor) -> Applied:
+        value = function(scores, label)
+        return value, lambda grad: gradient(grad, scores, label)
+
+    return lambda scores: (scores, lambda grad: grad), apply
 
 
 def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) -> Apply:

@@ -10,6 +10,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from actbench.catalogue.joint_losses import joint_loss
+from actbench.experiment.choices import Choice
 from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import Trial
 from actbench.training.data import Images, SeedSplit, scale
@@ -178,8 +180,8 @@ class Objective:
 def objective(network: Network, values: Tensor, labels: Tensor) -> Objective:
     """Losses and predictions from the scores `[trials, batch, units]`.
 
-    The prediction is the unit with the largest output; a single unit predicts class 1 where its output is above 0.5
-    (above log 0.5 for log-probabilities).
+    The prediction is the unit with the largest output; a single unit predicts class 1 if its output is above 0.5 (above
+    log 0.5 for log-probabilities). Output and loss with a joint form take their predictions from the scores.
     """
     workspace = network.workspace(values.shape[1])
     outputs, output_pullback = apply_groups(workspace.outputs, values)
@@ -192,9 +194,15 @@ def objective(network: Network, values: Tensor, labels: Tensor) -> Objective:
 
 
 def _thresholds(network: Network, device: torch.device) -> Tensor:
-    entries = [trial.settings.model.output.entry for trial in network.trials]
-    values = [math.log(0.5) if entry.yields == "log-probabilities" else 0.5 for entry in entries]
+    values = [_threshold(trial.settings.model.output, trial.settings.train.loss) for trial in network.trials]
     return torch.tensor(values, device=device).unsqueeze(1)
+
+
+def _threshold(output: Choice, loss: Choice) -> float:
+    """The output of a single unit above which it predicts class 1; with a joint form, its score."""
+    if joint_loss(output.entry, dict(output.parameters), loss.entry):
+        return 0.0
+    return math.log(0.5) if output.entry.yields == "log-probabilities" else 0.5
 
 
 def _batch_norm(network: Network, index: int, values: Tensor, *, training: bool) -> Tensor:

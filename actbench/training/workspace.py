@@ -11,7 +11,7 @@ from torch import Tensor
 
 from actbench.experiment.layers import Layer, learnable_parameter_sizes
 from actbench.experiment.records import Trial
-from actbench.training.functions import Apply, FunctionGroups, bind, bind_activation, group_trials
+from actbench.training.functions import Apply, FunctionGroups, bind_activation, bind_pair, group_trials
 from actbench.training.parameters import Parameters
 from actbench.training.products import is_aligned
 
@@ -81,15 +81,14 @@ def create_workspace(
                 grad=empty(len(trials), batch, layer.fan_in if index else 0),
             )
         )
-    outputs = [trial.settings.model.output for trial in trials]
-    losses = [trial.settings.train.loss for trial in trials]
+    pairs = [(trial.settings.model.output, trial.settings.train.loss) for trial in trials]
     is_joint = _may_join(device, batch, networks[0][-1].units)
     return Workspace(
         inputs=empty(len(seeds), batch, networks[0][0].fan_in),
         labels=torch.empty(len(seeds), batch, dtype=torch.int64, device=device),
         layers=tuple(layers),
-        outputs=group_trials(outputs, lambda part: bind(outputs[part.start]), is_joint=is_joint),
-        losses=group_trials(losses, lambda part: bind(losses[part.start]), is_joint=is_joint),
+        outputs=group_trials(pairs, lambda part: bind_pair(*pairs[part.start])[0], is_joint=is_joint),
+        losses=group_trials(pairs, lambda part: bind_pair(*pairs[part.start])[1], is_joint=is_joint),
     )
 
 

@@ -55,6 +55,24 @@ def test_an_output_and_a_loss_are_fine_or_warn_or_are_impossible(output: str, lo
     assert all(output in conflict.message and loss in conflict.message for conflict in conflicts(settings))
 
 
+@pytest.mark.parametrize(("batch_size", "left_over"), [
+    (1, "each batch has 1 image"), (33, "batches of 33 leave 1 of 100"), (99, "batches of 99 leave 1 of 100"),
+    (2, ""), (32, ""), (50, ""), (100, ""), ("full", ""), (500, ""),
+])  # fmt: skip
+@pytest.mark.parametrize("model", [{"batch_norm": True}, {"layers": (
+    {"units": 8}, {"units": 8, "batch_norm": True},
+)}], ids=str)  # fmt: skip
+def test_batch_norm_needs_two_images_in_every_batch(
+    model: dict[str, Any], batch_size: int | str, left_over: str
+) -> None:
+    data = {"dataset": "digits", "train": 120, "validation": 20}
+    train = {"batch_size": batch_size}
+    settings = TrialSettings.model_validate({"data": data, "model": model, "train": train})
+    messages = [(conflict.path, conflict.impossible) for conflict in conflicts(settings)]
+    assert messages == ([("train.batch_size", True)] if left_over else [])
+    assert all(left_over in conflict.message for conflict in conflicts(settings))
+
+
 def test_an_outputs_parameters_do_not_matter_to_its_loss() -> None:
     assert found(model={"output": {"log_softmax": {"shift": False}}}) == []
     assert found(model={"output": {"softmax": {"shift": False}}}) == [("train.loss", False)]
