@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
+from actbench.experiment.records import unusable_text
 from actbench.render.html import sections_to_html
 from actbench.render.printing import whole_document
 from actbench.render.sections import Section
@@ -129,11 +130,10 @@ class ResultFolder:
 
     def _counted(self) -> str:
         experiment = self.results.experiment
-        outcomes = self.results.outcomes()
+        endings = self.results.endings()
         return (
             f"{self.results.folder}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds, "
-            f"{outcomes.total()} of {self.results.planned()} trials, {outcomes['diverged']} diverged, "
-            f"{outcomes['failed']} failed"
+            f"{endings.total()} of {self.results.planned()} trials, {unusable_text(endings)}"
         )
 
     def _claims_sections(self) -> list[Section]:

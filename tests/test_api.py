@@ -81,7 +81,7 @@ def test_a_finished_experiment_is_only_read(copied: Path, capsys: pytest.Capture
     results = actbench.run("tiny.yaml", jobs=1)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "results/tiny: 12 trials, 0 trained now, 0 diverged, 0 failed" in captured.err
+    assert "results/tiny: 12 trials, 0 trained now, 0 diverged, 0 collapsed, 0 failed" in captured.err
     assert len(results.trials) == 12
     assert (copied / "results/tiny/trials.jsonl").read_bytes() == before
 
@@ -168,7 +168,9 @@ def test_folders_are_compared_by_path_or_as_they_were_loaded(copied: Path) -> No
 
 def test_a_console_shows_a_line_or_the_table(copied: Path) -> None:
     results = actbench.load("results/tiny")
-    assert repr(results) == ("<ResultFolder results/tiny: 4 arms x 3 seeds, 12 of 12 trials, 0 diverged, 0 failed>")
+    assert repr(results) == (
+        "<ResultFolder results/tiny: 4 arms x 3 seeds, 12 of 12 trials, 0 diverged, 0 collapsed, 0 failed>"
+    )
     assert str(results).startswith("test_accuracy by arm\narm")
 
 
@@ -178,7 +180,7 @@ def test_trials_of_an_earlier_version_of_the_experiment_are_not_counted(tmp_path
     folder.mkdir()
     store.write_experiment(folder, experiment_to_yaml(replace(earlier, seeds=(0,))))
     store.append(folder, [record_of(trial, outcome="diverged") for trial in make_plan(earlier).trials().values()])
-    assert repr(actbench.load(folder)).endswith("2 arms x 1 seeds, 2 of 2 trials, 2 diverged, 0 failed>")
+    assert repr(actbench.load(folder)).endswith("2 arms x 1 seeds, 2 of 2 trials, 2 diverged, 0 collapsed, 0 failed>")
 
 
 def test_a_notebook_shows_the_table_with_its_notes(copied: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from actbench.experiment.definition import Values, label_of
 from actbench.experiment.metrics import Metric
-from actbench.experiment.records import Trial, TrialRecord
+from actbench.experiment.records import Trial, TrialRecord, count_endings
 from actbench.plan.plan import Plan
 from actbench.plan.trials import data_identity
 
@@ -18,10 +18,10 @@ MAX_FAILED = 0.2
 class Sample:
     """What is compared.
 
-    `by_seed` holds the metric where a trial has it; `trials` were planned. `failed` of them diverged, failed or
-    collapsed; the `collapsed` ones predict a single class. `data` says which images were used, so that only seeds of
-    equal data are paired. `doubt` is why nothing may be said of this sample, or empty. `folder` is named where the
-    samples of several are compared.
+    `by_seed` holds the metric of the trials that have it; `trials` were planned. `failed` of them are unusable:
+    `diverged`, `collapsed` (one class for every image) or `crashed` (an error). `data` says which images were used, so
+    that only seeds of equal data are paired. `doubt` is why the sample is not judged, or empty. `folder` is set when
+    the samples of several folders are compared.
     """
 
     label: str
@@ -30,7 +30,9 @@ class Sample:
     trials: int
     tuned: Values = ()
     failed: int = 0
+    diverged: int = 0
     collapsed: int = 0
+    crashed: int = 0
     test_images: int = 0
     data: tuple[tuple[str, object], ...] = ()
     doubt: str = ""
@@ -43,24 +45,19 @@ def values_by_seed(trials: Sequence[Trial], records: Mapping[str, TrialRecord], 
     return {seed: value for seed, value in found.items() if value is not None}
 
 
-def is_collapsed(record: TrialRecord) -> bool:
-    """Whether a trained network predicts the same class for every test image."""
-    return record.outcome == "done" and sum(count > 0 for count in record.test_prediction_counts) == 1
-
-
 def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> list[Sample]:
     """One sample for each arm of the plan."""
     edges = {tuning.arm.values: tuning.edges for tuning in plan.tunings}
     samples = []
     for arm, trials in plan.arms:
         found = [records[trial.id] for trial in trials if trial.id in records]
-        collapsed = sum(map(is_collapsed, found))
-        failed = sum(record.outcome != "done" for record in found) + collapsed
+        endings = count_endings(found)
+        failed = endings.total() - endings["done"]
         doubts = [f"{path} is at the edge of what was tried" for path in edges.get(arm.values, ())]
         if not trials:
             doubts.append("tuning has not finished")
         if failed > MAX_FAILED * len(trials):
-            doubts.append(f"{failed} of {len(trials)} trials failed")
+            doubts.append(f"{failed} of {len(trials)} trials unusable")
         samples.append(
             Sample(
                 label=arm.label(),
@@ -69,7 +66,9 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
                 trials=len(trials),
                 tuned=arm.tuned,
                 failed=failed,
-                collapsed=collapsed,
+                diverged=endings["diverged"],
+                collapsed=endings["collapsed"],
+                crashed=endings["failed"],
                 test_images=arm.settings.data.test_count(),
                 data=tuple(data_identity(arm.settings.data).items()),
                 doubt="; ".join(doubts),
@@ -96,7 +95,9 @@ def _mean_sample(values: Values, group: Sequence[Sample]) -> Sample:
         trials=sum(sample.trials for sample in group),
         tuned=(),
         failed=sum(sample.failed for sample in group),
+        diverged=sum(sample.diverged for sample in group),
         collapsed=sum(sample.collapsed for sample in group),
+        crashed=sum(sample.crashed for sample in group),
         test_images=0,
         doubt="; ".join(dict.fromkeys(sample.doubt for sample in group if sample.doubt)),
     )

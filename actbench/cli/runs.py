@@ -32,7 +32,7 @@ from actbench.cli.options import (
 )
 from actbench.config.bundled import find_experiment
 from actbench.runs.options import QUIET, RunOptions, read_options
-from actbench.text import say
+from actbench.text import listed, say
 
 if TYPE_CHECKING:
     from actbench.experiment.definition import Experiment
@@ -59,6 +59,10 @@ class TrainingOptions:
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside and retrain.")] = False
     shard: ShardOption = None
     gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 if a claim is contradicted.")] = False
+    allow_unusable: Annotated[
+        bool,
+        typer.Option("--allow-unusable", help="No exit code 3 if most trials of an arm diverged or collapsed."),
+    ] = False
     max_time: Annotated[
         str | None,
         typer.Option(metavar="DURATION", help="Start no training after this time (90s, 10m, 2h); exit code 3 then."),
@@ -136,7 +140,13 @@ def _run(config: Path, options: TrainingOptions) -> None:
             experiment, run_options, checked=interruption.checked_before, uninterrupted=interruption.held
         )
         is_contradicted = _print_results(experiment, outcome, run_options, options.output_format)
-    _finish(experiment, outcome, run_options, fails_gate=options.gate and is_contradicted)
+    _finish(
+        experiment,
+        outcome,
+        run_options,
+        allows_unusable=options.allow_unusable or options.smoke,
+        fails_gate=options.gate and is_contradicted,
+    )
 
 
 def _load(config: Path, options: TrainingOptions) -> Experiment:
@@ -192,20 +202,25 @@ def _print_results(
     return any(claim.verdict == "contradicted" for claim in claims)
 
 
-def _finish(experiment: Experiment, outcome: RunResult, options: RunOptions, *, fails_gate: bool) -> None:
+def _finish(
+    experiment: Experiment, outcome: RunResult, options: RunOptions, *, allows_unusable: bool, fails_gate: bool
+) -> None:
     """Say what came of the run and what to type next; raises `typer.Exit` with the most urgent exit code."""
     from actbench.runs.shards import next_step
 
     if options.verbosity > QUIET:
         say(outcome.summary_line())
-    if outcome.failed:
+    if failed := outcome.endings.get("failed", 0):
         say(
-            f"{outcome.failed} trials failed: their causes are in the column `cause` of trials.csv; "
+            f"{failed} trials failed: their causes are in the column `cause` of trials.csv; "
             "the same command tries the failed trials again."
         )
+    unusable = [] if options.shard or allows_unusable else outcome.results.mostly_unusable()
+    if unusable:
+        say(f"More unusable than usable trials: {listed(unusable)}. If intended: --allow-unusable.")
     if outcome.left:
         say(f"--max-time: {outcome.left} trials are left. Continue with: {repeated_command()}")
-    if outcome.failed or outcome.left:
+    if failed or unusable or outcome.left:
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
     if options.shard:
         say(next_step(experiment, options.results, options.shard, waits=outcome.waits))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,10 +13,13 @@ from actbench.experiment.settings import TrialSettings
 
 Phase = Literal["tune", "final"]
 Outcome = Literal["done", "diverged", "failed"]
+Ending = Literal["done", "diverged", "collapsed", "failed"]
 
 SCHEMA = 1
 TRAINING_CODE_VERSION = 3
+UNUSABLE: tuple[Ending, ...] = ("diverged", "collapsed", "failed")
 CLOCK_FIELDS = ("wall_seconds", "epoch_seconds")
+MIN_IMAGES_OF_A_COLLAPSE = 20  # of fewer test images, a sound network may well give all the same class
 NOT_FINITE = "the loss was no longer finite"  # why a trial diverged, in records without a cause
 
 
@@ -100,3 +105,34 @@ class TrialRecord(BaseModel):
     stack_trials: int
     device: str
     environment: str = ""
+
+    def is_collapsed(self) -> bool:
+        """Whether the trained network predicts the same class for every test image, and not all of them are of it."""
+        predicted = sum(count > 0 for count in self.test_prediction_counts)
+        is_telling = self.test_count >= MIN_IMAGES_OF_A_COLLAPSE and self.test_correct_count != self.test_count
+        return self.outcome == "done" and predicted == 1 and is_telling
+
+    def ending(self) -> Ending:
+        """How the trial ended: its outcome, where a collapsed network is not done; only `done` is usable."""
+        return "collapsed" if self.is_collapsed() else self.outcome
+
+
+def count_endings(records: Iterable[TrialRecord]) -> Counter[Ending]:
+    """How many trials ended how."""
+    return Counter(record.ending() for record in records)
+
+
+def unusable_text(endings: Mapping[Ending, int]) -> str:
+    """`1 diverged, 0 collapsed, 2 failed`."""
+    return ", ".join(f"{endings.get(word, 0)} {word}" for word in UNUSABLE)
+
+
+def unusable_document(endings: Mapping[Ending, int]) -> dict[str, int]:
+    """The same for JSON: `failed` is the sum, and trials that raised an error are `crashed`."""
+    diverged, collapsed, crashed = (endings.get(word, 0) for word in UNUSABLE)
+    return {
+        "failed": diverged + collapsed + crashed,
+        "diverged": diverged,
+        "collapsed": collapsed,
+        "crashed": crashed,
+    }

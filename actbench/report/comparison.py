@@ -187,7 +187,9 @@ def _numbers(row: Row) -> dict[str, Any]:
     return {
         "n": row.own.n,
         "failed": row.sample.failed,
+        "diverged": row.sample.diverged,
         "collapsed": row.sample.collapsed,
+        "crashed": row.sample.crashed,
         "mean": row.own.mean,
         "sd": row.own.sd,
         "predicted_sd": row.predicted_sd,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import learning_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.definition import experiment_to_yaml, value_to_yaml
-from actbench.experiment.records import Outcome
+from actbench.experiment.records import unusable_document
 from actbench.report.claims import claim_rows, judge_results
 from actbench.report.comparison import comparison_to_json
 from actbench.report.statements import caveats, statements
@@ -61,8 +61,8 @@ def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
 
 
 def _outcomes(results: Results) -> dict[str, int]:
-    found = results.outcomes()
-    return {outcome: found[outcome] for outcome in get_args(Outcome)}
+    endings = results.endings()
+    return {"done": endings["done"], **unusable_document(endings)}
 
 
 def _effects_document(found: Effects) -> dict[str, Any]:

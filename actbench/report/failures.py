@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from actbench.analysis.samples import is_collapsed
 from actbench.experiment.definition import Arm
 from actbench.experiment.records import NOT_FINITE, Trial, TrialRecord
 from actbench.plan.plan import Plan
@@ -42,8 +41,10 @@ def _named(arm: Arm, trial: Trial) -> list[str]:
 
 def _trouble(record: TrialRecord) -> tuple[str, str, str] | None:
     """What happened, in which epoch, and why."""
-    if record.outcome == "diverged":
-        return "diverged", str(record.diverged_epoch or ABSENT), record.cause or NOT_FINITE
-    if record.outcome == "failed":
-        return "failed", ABSENT, record.cause or "not recorded"
-    return ("collapsed", ABSENT, COLLAPSED) if is_collapsed(record) else None
+    ending = record.ending()
+    causes = {
+        "diverged": (str(record.diverged_epoch or ABSENT), record.cause or NOT_FINITE),
+        "collapsed": (ABSENT, COLLAPSED),
+        "failed": (ABSENT, record.cause or "not recorded"),
+    }
+    return None if ending == "done" else (ending, *causes[ending])

@@ -438,22 +438,22 @@ def _differing_environments(results: Sequence[Results]) -> Iterator[Statement]:
 
 def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:
     """Trials that failed or are missing, and arms that are not judged."""
-    failed, collapsed, trials = (
-        sum(getattr(row.sample, name) for row in comparison.rows) for name in ("failed", "collapsed", "trials")
-    )
-    if failed:
+    numbers = {
+        name: sum(getattr(row.sample, name) for row in comparison.rows)
+        for name in ("failed", "diverged", "collapsed", "crashed", "trials")
+    }
+    if failed := numbers["failed"]:
         kept = "those that predict anything stay in the mean"
         if comparison.metric.name != PRIMARY_METRIC:
             kept = "those without a finite value are left out, which flatters their arm"
         note = (
-            f"{counted(failed, 'trial')} failed: diverged, raised an error, or predict a single class "
-            f"({collapsed} of them); {kept}."
+            f"{counted(failed, 'trial')} unusable, counted as (failed): {numbers['diverged']} diverged, "
+            f"{numbers['collapsed']} collapsed, {numbers['crashed']} failed; {kept}."
         )
         sentence = (
-            f"{failed} of {trials} trainings went wrong (diverged, raised an error, or predict one class for every "
-            "image); they are counted and listed below."
+            f"{failed} of {numbers['trials']} trainings are unusable (diverged, collapsed to one class, or failed with "
+            "an error); they are counted and listed below."
         )
-        numbers = {"failed": failed, "collapsed": collapsed, "trials": trials}
         yield Statement("failed", "caveats", note, sentence, numbers=numbers)
     missing, planned = sum(one.missing() for one in results), sum(one.planned() for one in results)
     if missing:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from actbench.experiment.definition import Experiment
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import TrialRecord, count_endings
 from actbench.plan.plan import Plan, count_trials, epochs_to_do
 from actbench.plan.stacks import Stack
 from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
@@ -77,7 +78,7 @@ class RunProgress:
             total=count_trials(experiment, plan),
             before=self.state.before + len(planned) - self.state.done,
             done=len(planned),
-            diverged=sum(record.outcome == "diverged" for record in planned),
+            endings={**count_endings(planned), "failed": self.state.endings.get("failed", 0)},
             epochs_to_do=self.epochs + left,
             plan=plan,
         )
@@ -109,13 +110,11 @@ class RunProgress:
         )
 
     def _count(self, stack: Stack, records: tuple[TrialRecord, ...]) -> None:
-        outcomes = [record.outcome for record in records]
         self._count_epochs(stack, stack[0].settings.train.epochs)
         self.state = replace(
             self.state,
             done=self.state.done + len(records),
-            diverged=self.state.diverged + outcomes.count("diverged"),
-            failed=self.state.failed + outcomes.count("failed"),
+            endings=Counter(self.state.endings) + count_endings(records),
         )
 
     def _refresh(self) -> None:
@@ -138,8 +137,7 @@ def initial_state(experiment: Experiment, plan: Plan, known: Mapping[str, TrialR
         total=count_trials(experiment, plan),
         before=len(done),
         done=len(done),
-        diverged=sum(record.outcome == "diverged" for record in done),
-        failed=0,
+        endings=count_endings(done),
         epochs=0,
         epochs_to_do=epochs_to_do(experiment, plan, known),
         seconds=0.0,

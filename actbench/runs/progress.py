@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from actbench.analysis.samples import Sample, arm_samples
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import Ending, TrialRecord, unusable_text
 from actbench.plan.plan import PRIMARY_METRIC, Plan
 from actbench.report.numbers import interval, value
 from actbench.statistics.intervals import Estimate, estimate
@@ -41,8 +41,7 @@ class RunState:
     total: int
     before: int
     done: int
-    diverged: int
-    failed: int
+    endings: Mapping[Ending, int]
     epochs: int
     epochs_to_do: int
     seconds: float
@@ -61,8 +60,8 @@ Clock = Callable[[], float]
 
 
 def describe(state: RunState) -> str:
-    """`12/40 trials, 31% of all epochs, 2:10 left, 0 diverged, 0 failed`."""
-    return f"{counted(state)}, {state.diverged} diverged, {state.failed} failed"
+    """`12/40 trials, 31% of all epochs, 2:10 left, 0 diverged, 0 collapsed, 0 failed`."""
+    return f"{counted(state)}, {unusable_text(state.endings)}"
 
 
 def counted(state: RunState) -> str:
@@ -153,7 +152,7 @@ class Screen:
         if self.state is None:
             return Text(f"starting ... {elapsed}")
         state = self.state
-        lines = [counted(state), f"{state.diverged} diverged, {state.failed} failed, {elapsed} so far"]
+        lines = [counted(state), f"{unusable_text(state.endings)}, {elapsed} so far"]
         if self.best.lines:
             lines += ["best so far, test accuracy % (95 % interval):", *(f"  {line}" for line in self.best.lines)]
         bar = ProgressBar(total=max(1, state.epochs_to_do), completed=state.epochs, width=BAR_WIDTH)

@@ -15,7 +15,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
 from actbench.experiment import records
 from actbench.experiment.definition import Experiment, experiment_to_yaml
-from actbench.experiment.records import Trial
+from actbench.experiment.records import Ending, Trial, unusable_text
 from actbench.plan.plan import Plan, make_plan, plan_to_json
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.report.tables import write_tables
@@ -39,7 +39,7 @@ from actbench.version import __version__
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run: the contents of its folder, and how many trials there are, were trained now, diverged and failed.
+    """A finished run: the contents of its folder, and how many trials there are, were trained now, and ended how.
 
     `comparison` is the table of arms. `left` trials are not trained since the run was out of time. `waits` is true
     after a shard has trained its share of the tuning: its final trials need the tuning of the other shards.
@@ -50,8 +50,7 @@ class RunResult:
     total: int
     left: int
     trained: int
-    diverged: int
-    failed: int
+    endings: Mapping[Ending, int]
     waits: bool = False
 
     @property
@@ -60,11 +59,8 @@ class RunResult:
         return self.results.folder
 
     def summary_line(self) -> str:
-        """`results/mnist: 40 trials, 12 trained now, 1 diverged, 0 failed`."""
-        return (
-            f"{self.folder}: {self.total} trials, {self.trained} trained now, {self.diverged} diverged, "
-            f"{self.failed} failed"
-        )
+        """`results/mnist: 40 trials, 12 trained now, 1 diverged, 0 collapsed, 0 failed`."""
+        return f"{self.folder}: {self.total} trials, {self.trained} trained now, {unusable_text(self.endings)}"
 
 
 @dataclass(frozen=True)
@@ -147,7 +143,7 @@ def run_experiment(
     state = account.state
     left, trained = state.total - state.done, state.done - state.before
     waits = left == 0 and not state.plan.is_tuned()
-    return RunResult(results, comparison, state.total, left, trained, state.diverged, state.failed, waits)
+    return RunResult(results, comparison, state.total, left, trained, state.endings, waits)
 
 
 def _alarm(seconds: float | None) -> Callable[[], bool]:

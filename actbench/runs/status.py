@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import TrialRecord, count_endings, unusable_document
 from actbench.plan.plan import Plan, count_trials
 from actbench.render.sections import Section
 from actbench.report.failures import failures_section
@@ -105,8 +105,7 @@ class Status:
         return {
             "planned": count_trials(self.results.experiment, self.plan),
             "done": sum(key in self.known for key in trials),
-            "diverged": sum(record.outcome == "diverged" for record in records),
-            "failed": sum(record.outcome == "failed" for record in records),
+            **unusable_document(count_endings(records)),
         }
 
     def is_unfinished(self) -> bool:
@@ -125,7 +124,7 @@ def status_sections(status: Status) -> list[Section]:
     rows = [
         ["state", _state(status)],
         ["trials", f"{counts['done']} of {counts['planned']} done, {counts['diverged']} diverged, "
-         f"{counts['failed']} failed"],
+         f"{counts['collapsed']} collapsed, {counts['crashed']} failed"],
         ["started", _when(status.started, status.now)],
         ["last activity", _when(status.active, status.now)],
         ["time left", f"about {clock(status.seconds_left)}" if status.seconds_left is not None else ABSENT],

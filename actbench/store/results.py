@@ -11,7 +11,7 @@ from typing import Any
 from actbench.config.reader import load_experiment
 from actbench.experiment import records
 from actbench.experiment.definition import Expectation, Experiment
-from actbench.experiment.records import Outcome, TrialRecord
+from actbench.experiment.records import Ending, TrialRecord, count_endings
 from actbench.plan.plan import Plan, count_trials, finished, finished_for_shard, make_plan
 from actbench.plan.shards import Shard, shard_of
 from actbench.store import folder as store
@@ -41,9 +41,18 @@ class Results:
         """The version of the training code whose trials these are."""
         return latest_training_code(self.environments)
 
-    def outcomes(self) -> Counter[Outcome]:
-        """How many trials of the experiment have which outcome; the folder may hold those of earlier versions too."""
-        return Counter(self.records[trial].outcome for trial in self.plan.trials() if trial in self.records)
+    def endings(self) -> Counter[Ending]:
+        """How many trials of the experiment ended how; the folder may hold those of earlier versions too."""
+        return count_endings(self.records[trial] for trial in self.plan.trials() if trial in self.records)
+
+    def mostly_unusable(self) -> list[str]:
+        """The labels of the arms with more unusable than usable final trials."""
+        labels = []
+        for arm, trials in self.plan.arms:
+            endings = count_endings(self.records[trial.id] for trial in trials if trial.id in self.records)
+            if endings.total() > 2 * endings["done"]:
+                labels.append(arm.label())
+        return labels
 
     def planned(self) -> int:
         """Distinct trials of the experiment, as far as tuning has said which."""
@@ -57,7 +66,7 @@ class Results:
 
     def missing(self) -> int:
         """Trials of the experiment that have not been trained."""
-        return self.planned() - self.outcomes().total()
+        return self.planned() - self.endings().total()
 
 
 def _without_wording(claim: dict[str, Any]) -> dict[str, Any]:

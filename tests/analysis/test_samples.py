@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actbench.analysis.samples import Sample, arm_samples, is_collapsed, marginal_samples
+from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.plan import make_plan
 from actbench.store.results import Results
@@ -72,11 +72,23 @@ def test_a_collapsed_trial_stays_in_the_sample_with_what_it_predicts(tmp_path: P
 
 def test_a_record_without_predicted_classes_is_not_called_collapsed(tmp_path: Path) -> None:
     trial = next(iter(make_plan(experiment_from(UNTUNED, tmp_path)).trials().values()))
-    assert not is_collapsed(record_of(trial))
-    assert is_collapsed(record_of(trial, test_prediction_counts=ONE_CLASS))
+    assert not record_of(trial).is_collapsed()
+    assert record_of(trial, test_prediction_counts=ONE_CLASS).is_collapsed()
 
 
-@pytest.mark.parametrize(("failed", "doubt"), [(2, ""), (3, "3 of 10 trials failed")])
+@pytest.mark.parametrize(
+    ("images", "correct", "is_collapsed"),
+    [(1, 0, False), (1, 1, False), (19, 3, False), (20, 3, True), (20, 20, False)],
+)
+def test_one_class_is_a_collapse_only_of_enough_images_that_are_not_all_of_it(
+    images: int, correct: int, is_collapsed: bool, tmp_path: Path
+) -> None:
+    trial = next(iter(make_plan(experiment_from(UNTUNED, tmp_path)).trials().values()))
+    changes = {"test_count": images, "test_correct_count": correct, "test_prediction_counts": (images, *[0] * 9)}
+    assert record_of(trial, **changes).is_collapsed() is is_collapsed
+
+
+@pytest.mark.parametrize(("failed", "doubt"), [(2, ""), (3, "3 of 10 trials unusable")])
 def test_more_than_a_fifth_of_failed_trials_is_a_doubt(failed: int, doubt: str, tmp_path: Path) -> None:
     def change(label: str, seed: int) -> dict[str, Any]:
         return [DIVERGED, COLLAPSED][seed % 2] if label == "tanh" and seed < failed else {}
@@ -98,7 +110,7 @@ def test_all_doubts_about_an_arm_are_named(tmp_path: Path) -> None:
     samples = by_label(
         planted(tmp_path, {"tanh": [9800] * 10}, best_rates={"tanh": RATE_OUT_OF_REACH}, change=lambda *_: DIVERGED)
     )
-    assert samples["tanh"].doubt == "train.lr is at the edge of what was tried; 10 of 10 trials failed"
+    assert samples["tanh"].doubt == "train.lr is at the edge of what was tried; 10 of 10 trials unusable"
 
 
 def test_a_metric_that_a_trial_lacks_leaves_its_seed_out(tmp_path: Path) -> None:
@@ -140,7 +152,7 @@ def test_failures_and_doubts_of_all_its_arms_are_those_of_a_factors_value(tmp_pa
     counts = {label: [9000] * 3 for label in by_label(planted(tmp_path / "empty", {}, FACTORS))}
     results = planted(tmp_path / "failed", counts, FACTORS, change=change)
     relu, tanh = marginal_samples(list(by_label(results).values()), "model.activation")
-    assert (relu.failed, relu.collapsed, relu.doubt) == (6, 3, "3 of 3 trials failed")
+    assert (relu.failed, relu.collapsed, relu.doubt) == (6, 3, "3 of 3 trials unusable")
     assert (tanh.failed, tanh.collapsed, tanh.doubt) == (0, 0, "")
 
 

@@ -37,7 +37,7 @@ def test_failed_trials_are_exit_3_after_the_table(tiny: Path, monkeypatch: pytes
     real = actbench_runner.run_experiment
 
     def run_with_two_failures(*arguments: Any, **options: Any) -> actbench_runner.RunResult:
-        return replace(real(*arguments, **options), failed=2)
+        return replace(real(*arguments, **options), endings={"failed": 2})
 
     monkeypatch.setattr(actbench_runner, "run_experiment", run_with_two_failures)
     finished = actbench("run", "tiny.yaml", folder=tiny)
@@ -45,3 +45,28 @@ def test_failed_trials_are_exit_3_after_the_table(tiny: Path, monkeypatch: pytes
     assert finished.stdout.startswith("test_accuracy by arm")
     assert "2 failed" in finished.stderr
     assert "the same command tries the failed trials again" in finished.stderr
+
+
+ALLOWED = "--allow-unusable"
+COLLAPSING = ["--set", "vary.model.init=[zeros, he_normal]", "--set", "seeds=2", "--set", "model.hidden=[32]"]
+
+
+@pytest.mark.parametrize(("options", "code"), [([], errors.EXIT_TRIALS_FAILED), ([ALLOWED], 0), (["--smoke"], 0)])
+def test_an_arm_with_more_unusable_than_usable_trials_is_exit_3_unless_allowed(
+    options: list[str], code: int, tiny: Path
+) -> None:
+    named = ["--set", "name=collapsing", "--set", "train.epochs=8", *COLLAPSING, *options]
+    finished = actbench("run", "tiny.yaml", *named, folder=tiny)
+    assert finished.returncode == code, finished.stderr
+    if not options:
+        assert "4 collapsed" in finished.stderr
+        assert "More unusable than usable trials: activation=relu, init=zeros and activation=tanh, init=zeros" in (
+            finished.stderr
+        ).replace("; and", " and").replace("; ", ", ")
+
+
+def test_unusable_trials_are_more_urgent_than_a_contradicted_claim(tiny: Path) -> None:
+    claim = "expect=[{claim: c, arm: {model.activation: relu, model.init: he_normal}, metric: test_loss, above: 100}]"
+    words = ["--gate", "--set", claim, "--set", "name=urgent", *COLLAPSING]
+    codes = [actbench("run", "tiny.yaml", *words, *allowed, folder=tiny).returncode for allowed in ([], [ALLOWED])]
+    assert codes == [errors.EXIT_TRIALS_FAILED, errors.EXIT_CHECK_FAILED]

@@ -78,7 +78,7 @@ def test_an_arm_that_is_not_judged_is_named_once_with_every_reason(tmp_path: Pat
         best_rates={"tanh": RATE_OUT_OF_REACH},
         change=lambda label, seed: DIVERGED if label == "tanh" and seed < 3 else {},
     )
-    reasons = "train.lr is at the edge of what was tried; 3 of 10 trials failed"
+    reasons = "train.lr is at the edge of what was tried; 3 of 10 trials unusable"
     assert beginning(said(both), "Not judged") == [f"Not judged: for tanh, {reasons}."]
 
 
@@ -92,20 +92,20 @@ def test_an_arm_that_is_not_judged_is_named_once_among_several_folders(tmp_path:
 
 @pytest.mark.parametrize(
     ("failed", "start"),
-    [(1, "1 trial failed: "), (2, "2 trials failed: ")],
+    [(1, "1 trial unusable, "), (2, "2 trials unusable, ")],
 )
 def test_failed_trials_are_counted_and_stay_in_the_mean(failed: int, start: str, tmp_path: Path) -> None:
     def change(label: str, seed: int) -> dict[str, Any]:
         return (DIVERGED, COLLAPSED)[seed % 2] if label == "tanh" and seed < failed else {}
 
     (sentence,) = beginning(said(planted(tmp_path, COUNTS, change=change)), start)
-    assert f"a single class ({failed // 2} of them)" in sentence
+    assert f"{(failed + 1) // 2} diverged, {failed // 2} collapsed, 0 failed" in sentence
     assert sentence.endswith("those that predict anything stay in the mean.")
 
 
 def test_trials_without_a_loss_flatter_their_arm(tmp_path: Path) -> None:
     results = planted(tmp_path, COUNTS, change=lambda label, seed: DIVERGED if (label, seed) == ("tanh", 3) else {})
-    (sentence,) = beginning(said(results, metric="test_loss"), "1 trial failed")
+    (sentence,) = beginning(said(results, metric="test_loss"), "1 trial unusable")
     assert sentence.endswith("those without a finite value are left out, which flatters their arm.")
 
 

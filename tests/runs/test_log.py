@@ -42,7 +42,7 @@ def test_a_run_says_how_it_began_what_it_trained_and_how_it_ended(experiment: Ex
     assert started == "started 6 trials (relu and tanh; final, seeds 0 to 2)"
     assert trained == "trained 6 trials (relu and tanh; final, seeds 0 to 2) in 1.50 s"
     assert ended.startswith("run finished after 0:0")
-    assert ended.endswith(": 6/6 trials, 100% of all epochs, 0:00 left, 0 diverged, 0 failed")
+    assert ended.endswith(": 6/6 trials, 100% of all epochs, 0:00 left, 0 diverged, 0 collapsed, 0 failed")
 
 
 def test_failures_are_there_with_their_cause_which_steers_no_terminal(experiment: Experiment, tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from planted import RELU, planted
 
 
 def state(done: int, epochs: int, seconds: float = 10) -> RunState:
-    return RunState(total=4, before=0, done=done, diverged=0, failed=0, epochs=epochs, epochs_to_do=40, seconds=seconds)
+    return RunState(total=4, before=0, done=done, endings={}, epochs=epochs, epochs_to_do=40, seconds=seconds)
 
 
 def test_progress_says_how_much_time_is_left() -> None:
-    assert describe(state(1, 10, 60)) == "1/4 trials, 25% of all epochs, 3:00 left, 0 diverged, 0 failed"
-    assert describe(state(0, 0, 1)) == "0/4 trials, 0% of all epochs, 0 diverged, 0 failed"
+    assert describe(state(1, 10, 60)) == "1/4 trials, 25% of all epochs, 3:00 left, 0 diverged, 0 collapsed, 0 failed"
+    assert describe(state(0, 0, 1)) == "0/4 trials, 0% of all epochs, 0 diverged, 0 collapsed, 0 failed"
     assert clock(3725) == "1:02:05"
 
 
@@ -92,7 +92,8 @@ def test_a_screen_of_any_width_has_all_of_it(columns: int) -> None:
     assert max(map(len, shown.splitlines())) <= columns
     words = " ".join(shown.split())
     for part in (
-        "starting ... 1:05", "1/4 trials, 25% of all epochs, 3:00 left", "0 diverged, 0 failed, 1:05 so far",
+        "starting ... 1:05", "1/4 trials, 25% of all epochs, 3:00 left",
+        "0 diverged, 0 collapsed, 0 failed, 1:05 so far",
         "best so far, test accuracy % (95 % interval):", lines[0].replace("  ", " "),
     ):  # fmt: skip
         assert part in words

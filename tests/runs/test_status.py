@@ -73,7 +73,7 @@ def test_a_run_in_progress_is_seen_while_it_holds_the_lock_and_nothing_is_change
         answer = invoke("status", folder)
         assert seen(folder) == before
     assert (found["state"], found["running"]) == ("running", True)
-    assert found["trials"] == {"planned": 6, "done": 2, "diverged": 1, "failed": 1}
+    assert found["trials"] == {"planned": 6, "done": 2, "failed": 2, "diverged": 1, "collapsed": 0, "crashed": 1}
     assert [(arm["label"], arm["planned"], arm["done"]) for arm in found["arms"]] == [("relu", 3, 2), ("tanh", 3, 0)]
     assert found["last_in_the_log"] == "trained 3 trials"
     assert found["started"].startswith("20")
@@ -83,7 +83,7 @@ def test_a_run_in_progress_is_seen_while_it_holds_the_lock_and_nothing_is_change
     assert (failed["arm"], failed["seed"], failed["cause"]) == ("relu", "1", "ValueError: poison")
     assert (diverged["what"], diverged["epoch"]) == ("diverged", "2")
     assert answer.exit_code == 0
-    for part in ("running", "2 of 6 done, 1 diverged, 1 failed", "ValueError: poison", "time left"):
+    for part in ("running", "2 of 6 done, 1 diverged, 0 collapsed, 1 failed", "ValueError: poison", "time left"):
         assert part in answer.stdout
 
 
@@ -198,7 +198,7 @@ def test_before_the_first_trial_has_ended_the_time_left_is_a_guess(folder: Path)
     (folder / store.JOURNAL).unlink()
     with locked(folder):
         found = document(folder)
-    assert found["trials"] == {"planned": 6, "done": 0, "diverged": 0, "failed": 0}
+    assert found["trials"] == {"planned": 6, "done": 0, "failed": 0, "diverged": 0, "collapsed": 0, "crashed": 0}
     assert "a guess" in found["seconds_basis"]
 
 

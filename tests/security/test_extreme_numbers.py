@@ -146,7 +146,7 @@ def test_weights_that_float32_does_not_have_end_as_failed_with_their_cause_or_as
     Path("f.yaml").write_text(text, encoding="utf-8")
     exit_code = invoke("run", "f.yaml", "--jobs", "1").exit_code
     for record in store.read_journal(Path("results/f")).records.values():
-        assert (record.outcome, exit_code) in (("failed", 3), ("diverged", 0))
+        assert (record.outcome, exit_code) in (("failed", 3), ("diverged", 3))
         assert record.outcome == "diverged" or "overflow" in (record.cause or "")
     assert_no_file_holds_a_nan()
 
@@ -156,7 +156,7 @@ def test_a_collapsed_training_is_done_and_counted_as_failed() -> None:
     assert [record.outcome for record in records] == ["done", "done"]
     assert all(max(record.test_prediction_counts) == record.test_count for record in records)
     (arm,) = json.loads(invoke("compare", "results/f", "--format", "json").stdout)["arms"]
-    assert (arm["n"], arm["failed"], arm["collapsed"]) == (2, 2, 2)
+    assert [arm[key] for key in ("n", "failed", "diverged", "collapsed", "crashed")] == [2, 2, 0, 2, 0]
 
 
 def test_a_diverged_training_stays_in_the_sample_and_is_counted_as_failed() -> None:

@@ -80,7 +80,7 @@ def test_a_run_of_a_newer_version_trains_anew_and_says_so(
     assert sorted(again.trained) == sorted(make_plan(experiment).trials())
     assert any(f"training code {THIS}, and this is {NEWER}" in line for line in said)
     assert result.results.training_code == NEWER
-    assert result.results.outcomes() == {"done": 6}
+    assert result.results.endings() == {"done": 6}
     assert store.read_journal(folder).records == earlier | result.results.records
     assert is_whole(verify_folder(folder))
     assert [one.what for one in verify_folder(folder) if one.state == "note"] == [

@@ -8,7 +8,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison, Row, ranked
-from actbench.analysis.samples import is_collapsed
 from actbench.experiment.definition import Values
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import TrialRecord
@@ -92,7 +91,7 @@ def arms_picture(results: Results, comparison: Comparison) -> Picture | None:
             "the arm's mean, the bar its 95 % interval.",
             bool(baselines) and "The baseline is in bold, with a square; the dashed line is its mean.",
             any(arm.crosses for arm in arms)
-            and "Crosses diverged, failed or predict a single class; at the left edge they have no value.",
+            and "Crosses diverged, collapsed or failed; at the left edge they have no value.",
             number_shown(len(shown), len(arms)),
         ],
         description=_description(arms, baselines, metric),
@@ -107,7 +106,7 @@ def _records_by_arm(results: Results) -> dict[Values, dict[int, TrialRecord]]:
 
 
 def _dots(row: Row, records: Mapping[int, TrialRecord], metric: Metric) -> ArmDots:
-    bad = {seed for seed, record in records.items() if record.outcome != "done" or is_collapsed(record)}
+    bad = {seed for seed, record in records.items() if record.ending() != "done"}
     return ArmDots(
         row,
         tuple(one for seed, one in row.sample.by_seed.items() if seed not in bad),
@@ -130,7 +129,7 @@ def _description(arms: Sequence[ArmDots], baselines: Sequence[ArmDots], metric: 
         f"{'; '.join(map(in_words, known[:3]))}.",
         f"The last is {in_words(known[-1])}." if len(known) > 3 else "",
         f"The baseline is {in_words(baselines[0])}." if len(baselines) == 1 else "",
-        f"{counted(failed, 'trial')} diverged, failed or predict a single class." if failed else "",
+        f"{counted(failed, 'trial')} diverged, collapsed or failed." if failed else "",
     ]
 
 
