@@ -210,7 +210,7 @@ def _finish(
 
     if options.verbosity > QUIET:
         say(outcome.summary_line())
-    if failed := outcome.endings.get("failed", 0):
+    if failed := outcome.endings["failed"]:
         say(
             f"{failed} trials failed: their causes are in the column `cause` of trials.csv; "
             "the same command tries the failed trials again."

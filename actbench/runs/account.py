@@ -78,7 +78,7 @@ class RunProgress:
             total=count_trials(experiment, plan),
             before=self.state.before + len(planned) - self.state.done,
             done=len(planned),
-            endings={**count_endings(planned), "failed": self.state.endings.get("failed", 0)},
+            endings=Counter({**count_endings(planned), "failed": self.state.endings["failed"]}),
             epochs_to_do=self.epochs + left,
             plan=plan,
         )
@@ -114,7 +114,7 @@ class RunProgress:
         self.state = replace(
             self.state,
             done=self.state.done + len(records),
-            endings=Counter(self.state.endings) + count_endings(records),
+            endings=self.state.endings + count_endings(records),
         )
 
     def _refresh(self) -> None:

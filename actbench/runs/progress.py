@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class RunState:
     total: int
     before: int
     done: int
-    endings: Mapping[Ending, int]
+    endings: Counter[Ending]
     epochs: int
     epochs_to_do: int
     seconds: float

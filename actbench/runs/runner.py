@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -50,7 +51,7 @@ class RunResult:
     total: int
     left: int
     trained: int
-    endings: Mapping[Ending, int]
+    endings: Counter[Ending]
     waits: bool = False
 
     @property

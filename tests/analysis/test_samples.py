@@ -84,7 +84,11 @@ def test_one_class_is_a_collapse_only_of_enough_images_that_are_not_all_of_it(
     images: int, correct: int, is_collapsed: bool, tmp_path: Path
 ) -> None:
     trial = next(iter(make_plan(experiment_from(UNTUNED, tmp_path)).trials().values()))
-    changes = {"test_count": images, "test_correct_count": correct, "test_prediction_counts": (images, *[0] * 9)}
+    changes: dict[str, Any] = {
+        "test_count": images,
+        "test_correct_count": correct,
+        "test_prediction_counts": (images, *[0] * 9),
+    }
     assert record_of(trial, **changes).is_collapsed() is is_collapsed
 
 

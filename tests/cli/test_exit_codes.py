@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def test_failed_trials_are_exit_3_after_the_table(tiny: Path, monkeypatch: pytes
     real = actbench_runner.run_experiment
 
     def run_with_two_failures(*arguments: Any, **options: Any) -> actbench_runner.RunResult:
-        return replace(real(*arguments, **options), endings={"failed": 2})
+        return replace(real(*arguments, **options), endings=Counter({"failed": 2}))
 
     monkeypatch.setattr(actbench_runner, "run_experiment", run_with_two_failures)
     finished = actbench("run", "tiny.yaml", folder=tiny)

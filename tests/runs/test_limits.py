@@ -107,7 +107,7 @@ def test_one_worker_is_a_process_too_where_a_trials_time_is_limited(tmp_path: Pa
     experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
     options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1, trial_seconds=0.5)
     result = run_experiment(experiment, options, lambda state: None, lambda line: None, slow)
-    assert (result.failed, result.left) == (1, 0)
+    assert (result.endings["failed"], result.left) == (1, 0)
     records = store.read_journal(result.folder).records.values()
     assert [record.cause for record in records if record.outcome == "failed"] == [
         "took longer than 0.5 s for each trial"

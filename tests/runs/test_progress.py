@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from planted import RELU, planted
 
 
 def state(done: int, epochs: int, seconds: float = 10) -> RunState:
-    return RunState(total=4, before=0, done=done, endings={}, epochs=epochs, epochs_to_do=40, seconds=seconds)
+    return RunState(total=4, before=0, done=done, endings=Counter(), epochs=epochs, epochs_to_do=40, seconds=seconds)
 
 
 def test_progress_says_how_much_time_is_left() -> None:

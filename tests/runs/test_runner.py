@@ -29,7 +29,7 @@ def experiment(tmp_path: Path) -> Experiment:
 
 def test_a_run_leaves_the_folder_of_the_design(experiment: Experiment, tmp_path: Path) -> None:
     result = run(experiment, tmp_path)
-    assert (result.total, result.trained, result.failed) == (6, 6, 0)
+    assert (result.total, result.trained, result.endings["failed"]) == (6, 6, 0)
     names = {path.name for path in result.folder.iterdir()}
     assert {store.EXPERIMENT, store.ENVIRONMENT, store.JOURNAL, *TABLES} <= names
 
@@ -71,11 +71,11 @@ def test_a_failing_trial_costs_only_itself_and_is_tried_again(experiment: Experi
         return ValueError("poison") if poison in [trial.id for trial in stack] else None
 
     result = run(experiment, tmp_path, Counting(fail))
-    assert (result.trained, result.failed) == (6, 1)
+    assert (result.trained, result.endings["failed"]) == (6, 1)
     record = store.read_journal(result.folder).records[poison]
     assert (record.outcome, record.cause) == ("failed", "ValueError: poison")
     again = Counting()
-    assert run(experiment, tmp_path, again).failed == 0
+    assert run(experiment, tmp_path, again).endings["failed"] == 0
     assert again.trained == [poison]
 
 

@@ -80,7 +80,7 @@ def assert_consistent(states: list[RunState], result: RunResult, trained: int) -
     assert (last.done, last.done - last.before) == (last.total, trained)
     assert (last.epochs, last.epochs_to_do) == (3 * trained, 3 * trained)
     assert (result.total, result.trained) == (last.total, trained)
-    assert (result.diverged, result.failed) == (last.diverged, last.failed)
+    assert (result.endings["diverged"], result.endings["failed"]) == (last.endings["diverged"], last.endings["failed"])
     for state in states:
         assert state.before <= state.done <= state.total
         assert state.epochs <= state.epochs_to_do
@@ -128,7 +128,7 @@ def test_progress_counts_earlier_final_trials_where_a_failed_tuning_trial_is_tri
     assert_consistent(states, result, trained=result.total)
     again: list[RunState] = []
     result = run(experiment, tmp_path, Fake(fails=second) if second else Fake(), states=again)
-    assert (result.trained, result.failed) == (trained, failed)
+    assert (result.trained, result.endings["failed"]) == (trained, failed)
     if trained:
         assert_consistent(again, result, trained)
     else:

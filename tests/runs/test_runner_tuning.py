@@ -55,7 +55,7 @@ def test_no_final_trial_is_trained_before_every_tuning_trial_of_every_arm_is_rec
 
     fake = Fake(look=look)
     result = run(experiment, tmp_path, fake)
-    assert (result.total, result.trained, result.diverged, result.failed) == (20, 20, 0, 0)
+    assert (result.total, result.trained, result.endings["diverged"], result.endings["failed"]) == (20, 20, 0, 0)
     assert [trial.phase for trial in fake.trained] == ["tune"] * TUNING_TRIALS + ["final"] * FINAL_TRIALS
     assert {trial.settings.train.lr for trial in fake.trained[:FIRST_TRIALS]} == {1e-3, 1e-2, 1e-1}
     extension = [
@@ -182,11 +182,11 @@ def test_a_failed_tuning_trial_ranks_last_and_is_tried_again_by_the_next_run_onl
     failing = Fake(fails=is_best_of_relu)
     result = run(experiment, tmp_path, failing)
     assert failing.calls < MANY
-    assert (result.total, result.trained, result.failed) == (22, 22, 1)
+    assert (result.total, result.trained, result.endings["failed"]) == (22, 22, 1)
     assert chosen(result.folder) == [1e-3, 1e-1]
     still = Fake(fails=is_best_of_relu)
     result = run(experiment, tmp_path, still)
-    assert (result.total, result.trained, result.failed, still.calls) == (22, 1, 1, 2)
+    assert (result.total, result.trained, result.endings["failed"], still.calls) == (22, 1, 1, 2)
     assert chosen(result.folder) == [1e-3, 1e-1]
     assert "earlier" not in store.read_plan(result.folder)
 
@@ -196,7 +196,7 @@ def test_a_failed_tuning_trial_that_then_succeeds_may_change_the_choice(experime
     first = store.read_plan(folder)
     healed = Fake()
     result = run(experiment, tmp_path, healed)
-    assert (result.total, result.trained, result.failed) == (20, 4, 0)
+    assert (result.total, result.trained, result.endings["failed"]) == (20, 4, 0)
     assert phases(healed.trained) == {"tune": 1, "final": 3}
     assert {trial.settings.model.activation.name for trial in healed.trained} == {"relu"}
     assert store.read_plan(folder) == FROZEN | {"earlier": [first]}
@@ -211,7 +211,7 @@ def test_a_failed_tuning_trial_on_which_nothing_depends_leaves_choice_and_final_
     run(experiment, tmp_path, Fake(fails=is_worst_of_relu))
     healed = Fake()
     result = run(experiment, tmp_path, healed)
-    assert (result.total, result.trained, result.failed) == (20, 1, 0)
+    assert (result.total, result.trained, result.endings["failed"]) == (20, 1, 0)
     assert list(map(is_worst_of_relu, healed.trained)) == [True]
     assert store.read_plan(result.folder) == FROZEN
 
@@ -223,6 +223,6 @@ def test_where_all_tuning_trials_fail_the_final_trials_are_trained_all_the_same(
     result = run(experiment, tmp_path, fake)
     assert fake.calls < MANY
     assert phases(fake.trained) == {"final": FINAL_TRIALS}
-    assert (result.total, result.failed) == (26, 20)
+    assert (result.total, result.endings["failed"]) == (26, 20)
     assert chosen(result.folder) == [1e-5, 1e-5]
     assert [arm["at_edge"] for arm in store.read_plan(result.folder)["arms"]] == [["train.lr"]] * 2

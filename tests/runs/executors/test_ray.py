@@ -101,7 +101,7 @@ def test_a_sweep_that_loses_a_node_has_the_bits_and_the_table_of_local_workers(c
     train = partial(stuck_away_from, cluster.head_node.node_id, tmp_path)
     result = run_experiment(experiment, by_ray, lose, print, train)
     assert second not in cluster.worker_nodes
-    assert (result.trained, result.failed) == (12, 0)
+    assert (result.trained, result.endings["failed"]) == (12, 0)
     records = [list(store.read_journal(one).records.values()) for one in (folder, result.folder)]
     assert without_times(records[0]) == without_times(records[1])
     for table in ("table.csv", "table.md"):
