@@ -1,1 +1,1 @@
-"""actbench against what a user would pick instead, measured side by side: `python -m benchmarks --help`."""
+"""Benchmarks of actbench beside its alternatives: `python -m benchmarks --help`."""

@@ -19,35 +19,35 @@ from benchmarks.machine import describe, head
 from benchmarks.rounds import Course, measure_in_process, run_rounds
 from benchmarks.tables import table, write_files
 
-HELP = """Train the same networks with actbench, with what a user would pick instead, and as matrix products alone.
+HELP = """Train the same networks with actbench, with its alternatives, and as matrix products alone.
 
-Every contestant does the same job in a process of its own: MNIST, 50,000 training images, 784-256-128-10, relu, adam,
-batches of 128, and 10,000 validation images after each epoch. All of them are measured once in each round, in an order
-that rotates. MNIST is read from ACTBENCH_DATA. Peers that are not installed are left out:
-pip install -e '.[benchmarks]' brings them all. Keep the machine idle meanwhile.
+Every contestant does the same job in a separate process: MNIST, 50,000 training images, 784-256-128-10, relu, adam,
+batches of 128, and 10,000 validation images after each epoch. All of them are measured once per round, in rotating
+order. MNIST is read from ACTBENCH_DATA. Contestants that are not installed are left out:
+pip install -e '.[benchmarks]' installs all of them. Keep the machine idle.
 """
 EPILOG = (
     "Contestants: "
-    + "; ".join(f"{one.name} ({one.sentence})" for one in CONTESTANTS.values())
+    + "; ".join(f"{contestant.name} ({contestant.sentence})" for contestant in CONTESTANTS.values())
     + ". Exit codes: 0 done, 1 a contestant did not learn, 2 usage, 3 a contestant failed, 4 no data."
 )
 
 
 def parse_names(text: str | None) -> list[str]:
-    """The contestants that `--only` names, in their usual order; all of them without it."""
+    """The contestants named by `--only`, in their usual order; all of them without it."""
     if text is None:
         return list(CONTESTANTS)
-    wanted = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in CONTESTANTS]
-    if unknown or not wanted:
+    chosen = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in CONTESTANTS]
+    if unknown or not chosen:
         known = tuple(CONTESTANTS)
         near = [f"{name!r} is no contestant{did_you_mean(name, known)}" for name in unknown]
         raise ConfigurationError(f"--only: {'; '.join(near) or 'no name'}. Known: {', '.join(known)}")
-    return [name for name in CONTESTANTS if name in wanted]
+    return [name for name in CONTESTANTS if name in chosen]
 
 
 def require_data(job: Job) -> None:
-    """Raises `UnusableEnvironmentError` where the images are not there."""
+    """Raise `UnusableEnvironmentError` if the images are missing."""
     folder = data_folder(None)
     if not is_present(job.facts(), folder):
         raise UnusableEnvironmentError(
@@ -57,14 +57,15 @@ def require_data(job: Job) -> None:
 
 @verb
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="How often everybody is measured.")] = 3,
-    only: Annotated[str | None, typer.Option(metavar="NAME,...", help="Measure these contestants only.")] = None,
-    out: Annotated[Path, typer.Option(help="Where results.json and results.md go.")] = Path("results/benchmarks"),
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 3,
+    only: Annotated[str | None, typer.Option(metavar="NAME,...", help="Measure only these contestants.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of results.json and results.md.")] = Path("results/benchmarks"),
     quick: Annotated[
-        bool, typer.Option("--quick", help="Tiny data and one epoch: does everything work? Its times mean nothing.")
+        bool,
+        typer.Option("--quick", help="Tiny data and one epoch, as a check that everything runs."),
     ] = False,
 ) -> None:
-    """Measure round by round, writing the files after each measurement, and print the table."""
+    """Measure round by round, rewrite the files after each measurement, and print the table."""
     job = QUICK if quick else FULL
     names = parse_names(only)
     require_data(job)

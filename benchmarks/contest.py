@@ -1,4 +1,4 @@
-"""Who takes part: every contestant's name, its file, and what it does in one sentence."""
+"""The contestants: name, module, and description in one sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.measurement import Measurement
 
 @dataclass(frozen=True)
 class Contestant:
-    """`module` has `measure(job, name, **options)`; more about what it does stands there."""
+    """`module` has `measure(job, name, **options)` and describes the contestant."""
 
     name: str
     module: str
@@ -21,7 +21,7 @@ class Contestant:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def measure(self, job: Job) -> Measurement:
-        """Do the job in this process; raises `LeftOutError` where that is not possible."""
+        """Do the job in this process; raises `LeftOutError` if the contestant cannot run here."""
         module = importlib.import_module(f"benchmarks.contestants.{self.module}")
         measurement: Measurement = module.measure(job, self.name, **self.options)
         return measurement

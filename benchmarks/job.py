@@ -22,19 +22,19 @@ LEARNING_RATE = 1e-3
 class Job:
     """Train on the first images of a dataset, validate on the next ones after each epoch.
 
-    A model whose validation accuracy ends below `required_accuracy` has not learnt. `most_epochs` bounds what a
-    contestant trains; each says how many epochs it takes.
+    A model whose validation accuracy ends below `required_accuracy` has not learnt. A contestant trains at most
+    `max_epochs`.
     """
 
     dataset: str = "mnist"
     train_count: int = 50_000
     validation_count: int = 10_000
     batch_images: int = BATCH_IMAGES
-    most_epochs: int = 3
+    max_epochs: int = 3
     required_accuracy: float = 0.90
 
     def facts(self) -> Dataset:
-        """What the catalogue knows of the dataset."""
+        """The dataset's entry in the catalogue."""
         return DATASETS[self.dataset]
 
     def widths(self) -> tuple[int, ...]:
@@ -47,7 +47,7 @@ class Job:
 
 
 FULL = Job()
-QUICK = Job("digits", train_count=1200, validation_count=200, batch_images=16, most_epochs=1, required_accuracy=0.20)
+QUICK = Job("digits", train_count=1200, validation_count=200, batch_images=16, max_epochs=1, required_accuracy=0.20)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Images:
 
 
 def load_images(job: Job) -> Images:
-    """The job's images, out of the dataset's training part; raises `UnusableEnvironmentError` where there are none."""
+    """The job's images, out of the dataset's training part; raises `UnusableEnvironmentError` if they are missing."""
     import numpy
 
     arrays = load(job.facts(), data_folder(None))

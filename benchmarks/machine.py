@@ -1,4 +1,4 @@
-"""What a time depends on: processor, system, versions, and which actbench was measured."""
+"""The machine of a measurement: processor, system, versions, and the version of actbench."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEATURES = (
 
 
 def describe(job: Job) -> dict[str, Any]:
-    """The environment as actbench describes it, with the processor's features, the system, the peers and the date."""
+    """The environment record of actbench, with processor features, system, packages of contestants, and the date."""
     described = describe_environment(job.facts(), "cpu", available_cores())
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
     return {
@@ -51,7 +51,7 @@ def head(machine: dict[str, Any]) -> list[str]:
 
 
 def system_name() -> str:
-    """Distribution and kernel series, nothing that names this one machine."""
+    """Distribution and kernel series, without anything that identifies the machine."""
     kernel = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     if sys.platform != "linux":
         return kernel
@@ -62,7 +62,7 @@ def system_name() -> str:
 
 
 def installed_version(package: str) -> str | None:
-    """A package's version, or None where it is not installed."""
+    """A package's version, or None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What a contestant reports, and how it says that it cannot take part."""
+"""A contestant's measurement, and the error of a contestant that cannot run here."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Measurement:
     """One contestant in one round.
 
     `seconds` is wall-clock time per model and epoch, for each row that the contestant has in the table; `timed_seconds`
-    is the time that was measured in all. `accuracy` is the lowest validation accuracy of its models after their last
-    epoch, None where nothing learns.
+    is the total time measured. `accuracy` is the lowest validation accuracy of its models after their last
+    epoch, None if nothing learns.
     """
 
     seconds: Mapping[str, float]
@@ -29,16 +29,16 @@ class Measurement:
 
 
 def measurement_of(name: str, timed_seconds: float, models: int, epochs: int, accuracy: float) -> Measurement:
-    """The measurement of a contestant that has one row, named as itself."""
+    """The measurement of a contestant with one row, named like the contestant."""
     return Measurement({name: timed_seconds / (models * epochs)}, models, epochs, timed_seconds, accuracy)
 
 
 class LeftOutError(Exception):
-    """The contestant cannot take part here; the message says why."""
+    """The contestant cannot run here; the message is the reason."""
 
 
 def require_bf16() -> None:
-    """Raises `LeftOutError` where the processor cannot multiply in bf16."""
+    """Raise `LeftOutError` if the processor has no bf16 products."""
     try:
         environment.require_bf16("cpu")
     except UnusableEnvironmentError as reason:
@@ -46,7 +46,7 @@ def require_bf16() -> None:
 
 
 def require(*names: str) -> Any:
-    """The first of these packages that is installed; raises `LeftOutError` where none is."""
+    """The first installed package of these; raises `LeftOutError` if none is installed."""
     for name in names:
         try:
             return importlib.import_module(name)

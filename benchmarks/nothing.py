@@ -1,4 +1,4 @@
-"""A training that does nothing, in a module of its own, since workers do not import the program that starts them."""
+"""A training that does nothing; a separate module, since workers do not import the main program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRIALS, EPOCHS = 5, 10
 
 
 def train_nothing(stack: Stack, _arrays: Arrays, _device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
-    """Records of the usual length, at once; each epoch is reported as in a real training."""
+    """Records of the usual length without training; each epoch is reported."""
     for epoch in range(1, EPOCHS + 1):
         on_epoch(epoch)
     return [_record(trial.id, trial.seed, trial.settings) for trial in stack]

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.overhead`: what a stack costs beside its training, wherever stacks can train.
+"""`python -m benchmarks.overhead`: the overhead of a stack in each executor.
 
-The training does nothing and gives back records as long as those of a real one (five trials of MNIST, ten epochs), so
-that what is left is sending the stack, sending its records back and writing them to the journal.
+The training does nothing and returns records of the usual length (five trials of MNIST, ten epochs). The rest is the
+overhead: sending the stack, returning its records and writing them to the journal.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STACKS, ROUNDS = 100, 5
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds until the first stack is back (processes started, images sent), and per stack of those after it."""
+    """Seconds until the first stack is done (processes started, images sent), and seconds per further stack."""
 
     first: float
     each: float
@@ -56,7 +56,7 @@ def in_workers(workers: int, stacks: Sequence[Stack], arrays: Arrays, emit: Emit
 
 
 def in_ray(workers: int, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
-    """Stacks as tasks of a Ray that starts here, as with `--executor ray`."""
+    """Stacks as tasks of a private Ray, as with `--executor ray`."""
     with connect_to_ray(train_nothing, "cpu", workers, None) as ray:
         ray.run(stacks, arrays, emit)
 
@@ -73,11 +73,11 @@ def make_stacks_of_nothing(count: int) -> list[Stack]:
     """Stacks of five trials of the usual network."""
     train = {"epochs": EPOCHS}
     settings = TrialSettings.model_validate({"data": {"dataset": "mnist"}, "train": train})
-    return [tuple(make_trial(settings, TRIALS * number + one) for one in range(TRIALS)) for number in range(count)]
+    return [tuple(make_trial(settings, TRIALS * number + trial) for trial in range(TRIALS)) for number in range(count)]
 
 
 def measure(place: str, stacks: Sequence[Stack], arrays: Arrays) -> Round:
-    """One round in one place, each stack written to a journal as a run does."""
+    """One round in one executor; each stack is written to a journal as in a run."""
     times: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
 
@@ -92,61 +92,61 @@ def measure(place: str, stacks: Sequence[Stack], arrays: Arrays) -> Round:
 
 
 def measure_journal(stacks: Sequence[Stack], arrays: Arrays) -> float:
-    """Seconds per stack of writing alone."""
+    """Seconds per stack for writing the journal alone."""
     records = [train_nothing(stack, arrays, "cpu", lambda _epoch: None) for stack in stacks]
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        for one in records:
-            store.append(Path(folder), one)
+        for stack_records in records:
+            store.append(Path(folder), stack_records)
         return (time.perf_counter() - started) / len(records)
 
 
-def section(found: dict[str, list[Round]], journal: Sequence[float], stacks: int) -> Section:
+def section(measured: dict[str, list[Round]], journal: Sequence[float], stacks: int) -> Section:
     """Medians with the lowest and highest round."""
     rows = [
-        (place, _spread([one.first for one in rounds], 1, 2), _spread([one.each for one in rounds], 1e3, 2))
-        for place, rounds in found.items()
+        (place, _spread([r.first for r in rounds], 1, 2), _spread([r.each for r in rounds], 1e3, 2))
+        for place, rounds in measured.items()
     ]
     return Section(
-        title="what a stack costs beside its training",
+        title="overhead per stack",
         header=("where", "first stack back, s", "each further stack, ms"),
         rows=rows,
         notes=(
             f"Median (lowest to highest) of {len(journal)} rounds of {stacks} stacks of {TRIALS} trials with {EPOCHS} "
             "epochs, whose training does nothing.",
-            "First stack back: processes (and Ray) started and MNIST's images sent; a real run imports torch besides.",
-            f"Of each stack, {_spread(journal, 1e3, 2)} ms are its lines in the journal, written and synced.",
+            "First stack back: processes (and Ray) started and MNIST's images sent; a real run also imports torch.",
+            f"Of each stack, {_spread(journal, 1e3, 2)} ms are for writing and syncing its lines in the journal.",
         ),
     )
 
 
 def _spread(values: Sequence[float], scale: float, digits: int) -> str:
-    low, middle, high = (scale * one for one in (min(values), statistics.median(values), max(values)))
+    low, middle, high = (scale * value for value in (min(values), statistics.median(values), max(values)))
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 @verb
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="How often every place is measured.")] = ROUNDS,
-    stacks: Annotated[int, typer.Option(min=2, help="How many stacks it is sent each time.")] = STACKS,
-    out: Annotated[Path | None, typer.Option(help="Also write it to a Markdown file.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = ROUNDS,
+    stacks: Annotated[int, typer.Option(min=2, help="Number of stacks per round.")] = STACKS,
+    out: Annotated[Path | None, typer.Option(help="Also write the table to a Markdown file.")] = None,
 ) -> None:
-    """Measure every place in turns. Keep the machine idle meanwhile."""
+    """Measure all executors in turn. Keep the machine idle."""
     arrays, of_nothing = load(FULL.facts(), data_folder(None)), make_stacks_of_nothing(stacks)
     lines = head(describe(FULL))
     print(*lines, sep="\n")
-    found: dict[str, list[Round]] = {place: [] for place in PLACES}
+    rounds_by_place: dict[str, list[Round]] = {place: [] for place in PLACES}
     journal: list[float] = []
     for _ in range(rounds):
-        for place, measured in found.items():
+        for place, measured in rounds_by_place.items():
             measured.append(measure(place, of_nothing, arrays))
         journal.append(measure_journal(of_nothing, arrays))
-    one = section(found, journal, stacks)
-    print_sections([one])
+    table = section(rounds_by_place, journal, stacks)
+    print_sections([table])
     if out is not None:
-        title = ["# What a stack costs beside its training", "", *(f"- {line}" for line in lines), "", ""]
+        title = ["# Overhead per stack", "", *(f"- {line}" for line in lines), "", ""]
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, "\n".join(title) + section_to_markdown(one, "##"))
+        write_atomically(out, "\n".join(title) + section_to_markdown(table, "##"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.phases`: where a step's time goes, and what each phase would take if it were only its floor.
+"""`python -m benchmarks.phases`: the time of each phase of a step, beside its floor.
 
 One stack of five trials (784-256-128-10, batches of 128, adam) on one thread. A phase's floor is the same bytes moved
-or the same products done by one torch call each, measured in turns with the phase itself.
+or the same products computed by one torch call each, measured in turn with the phase.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def measure(activation: str, arrays: Arrays) -> dict[str, float]:
 
 
 def make_floors(rows: Tensor, stored: Tensor) -> dict[str, Callable[[], None]]:
-    """For each phase, as little as has to happen: the products, or the bytes moved once."""
+    """The least work of each phase: its products, or its bytes moved once."""
     pairs = list(pairwise(DIMENSIONS))
     inputs = [torch.randn(TRIALS, BATCH, size) for size in DIMENSIONS[:-1]]
     weights = [torch.randn(TRIALS, *pair) for pair in pairs]
@@ -117,43 +117,43 @@ def make_floors(rows: Tensor, stored: Tensor) -> dict[str, Callable[[], None]]:
     return {"gather": gather, "forward": forward_products, "backward": backward_products, "optimizer": optimizer}
 
 
-def section(activation: str, found: dict[str, float]) -> Section:
+def section(activation: str, times: dict[str, float]) -> Section:
     """The phases as a table, with a sum over a whole step."""
     phases = ["gather", "forward", "loss", "loss, backward", "backward", "optimizer"]
-    step = sum(found[name] for name in phases)
-    products = found["forward floor"] + found["backward floor"]
-    body = [(name, f"{found[name]:.0f}", f"{found[name] / step:.0%}", _ratio(found, name)) for name in phases]
+    step = sum(times[name] for name in phases)
+    products = times["forward floor"] + times["backward floor"]
+    body = [(name, f"{times[name]:.0f}", f"{times[name] / step:.0%}", _ratio(times, name)) for name in phases]
     return Section(
         title=f"microseconds per trial and step, {activation}",
         header=("phase", "us", "share", "times its floor"),
         rows=(*body, ("a step", f"{step:.0f}", "100%", f"{step / products:.2f} (products alone)")),
         notes=(
             f"The products alone take {products:.0f} us. Validating 10,000 images takes "
-            f"{found['evaluation'] / 1e3:.1f} ms per trial, a probe of the layers {found['probes'] / 1e3:.1f} ms.",
+            f"{times['evaluation'] / 1e3:.1f} ms per trial, a probe of the layers {times['probes'] / 1e3:.1f} ms.",
         ),
     )
 
 
-def _ratio(found: dict[str, float], name: str) -> str:
-    floor = found.get(f"{name} floor")
-    return f"{found[name] / floor:.2f}" if floor else "-"
+def _ratio(times: dict[str, float], name: str) -> str:
+    floor = times.get(f"{name} floor")
+    return f"{times[name] / floor:.2f}" if floor else "-"
 
 
 @verb
 def main(
-    activation: Annotated[list[str] | None, typer.Argument(help="Activations; relu, gelu and mish.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write it to a Markdown file.")] = None,
+    activation: Annotated[list[str] | None, typer.Argument(help="Activations (default: relu, gelu, mish).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the tables to a Markdown file.")] = None,
 ) -> None:
-    """Profile the phases of a step against their floors. Keep the machine idle meanwhile."""
+    """Profile the phases of a step against their floors. Keep the machine idle."""
     arrays = load(FULL.facts(), data_folder(None))
     lines = head(describe(FULL))
     print(*lines, sep="\n")
     sections = [section(name, measure(name, arrays)) for name in activation or ("relu", "gelu", "mish")]
     print_sections(sections)
     if out is not None:
-        title = ["# Where a step's time goes", "", *(f"- {line}" for line in lines), "", ""]
+        title = ["# Time of the phases of a step", "", *(f"- {line}" for line in lines), "", ""]
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, "\n".join(title) + "\n".join(section_to_markdown(one, "##") for one in sections))
+        write_atomically(out, "\n".join(title) + "\n".join(section_to_markdown(table, "##") for table in sections))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The measurement: round by round every contestant once, each in a process of its own, in an order that rotates."""
+"""Rounds: every contestant once per round, each in a separate process, in rotating order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ContestantFailedError(ExpectedError):
 
 
 class NotLearntError(ExpectedError):
-    """A contestant was fast at something that is not the job."""
+    """A contestant's models did not learn."""
 
     exit_code = EXIT_CHECK_FAILED
 
@@ -46,14 +46,14 @@ class Entry:
 
 @dataclass
 class Course:
-    """What has been measured so far, and who is left out and why."""
+    """The measurements so far, and the contestants left out, with reasons."""
 
     entries: list[Entry] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
 def order_of(names: Sequence[str], number: int) -> list[str]:
-    """The contestants in the order of round `number`, counted from 1: each round begins one further on."""
+    """The contestants in the order of round `number`, counted from 1: each round starts one contestant later."""
     start = (number - 1) % len(names)
     return [*names[start:], *names[:start]]
 
@@ -61,7 +61,7 @@ def order_of(names: Sequence[str], number: int) -> list[str]:
 def run_rounds(
     names: Sequence[str], rounds: int, job: Job, measure: Measure, say: Callable[[str], None]
 ) -> Iterator[Course]:
-    """Measure everybody in every round; yields the course after each measurement.
+    """Measure all contestants in every round; yields the course after each measurement.
 
     Raises `ContestantFailedError` and `NotLearntError`.
     """
@@ -84,17 +84,17 @@ def run_rounds(
 
 
 def require_learnt(name: str, measurement: Measurement, job: Job) -> None:
-    """Raises `NotLearntError` where a model's validation accuracy is below what the job requires, or not a number."""
-    found = measurement.accuracy
-    if found is not None and not found >= job.required_accuracy:
+    """Raise `NotLearntError` if a model's validation accuracy is below what the job requires, or not a number."""
+    accuracy = measurement.accuracy
+    if accuracy is not None and not accuracy >= job.required_accuracy:
         raise NotLearntError(
-            f"{name} has not learnt: validation accuracy {found:.4f} after {measurement.epochs} epochs, "
+            f"{name} has not learnt: validation accuracy {accuracy:.4f} after {measurement.epochs} epochs, "
             f"expected at least {job.required_accuracy:.2f}; its time means nothing, so nothing more is measured"
         )
 
 
 def measure_in_process(name: str, job: Job) -> tuple[Measurement, float]:
-    """One contestant's measurement in a process of its own, and the seconds of that whole process.
+    """One contestant's measurement in a separate process, and the total seconds of that process.
 
     Raises `LeftOutError` and `ContestantFailedError`.
     """
@@ -109,7 +109,7 @@ def measure_in_process(name: str, job: Job) -> tuple[Measurement, float]:
     if finished.returncode:
         last = (finished.stderr.strip().splitlines() or ["no message"])[-1]
         again = " ".join(["python", *command[1:]])
-        raise ContestantFailedError(f"{name} ended with code {finished.returncode}: {last}; try `{again}` by itself")
+        raise ContestantFailedError(f"{name} ended with code {finished.returncode}: {last}; run `{again}` to see more")
     answer = json.loads(finished.stdout.splitlines()[-1])
     if "left_out" in answer:
         raise LeftOutError(answer["left_out"])

@@ -1,11 +1,12 @@
-"""The result as a table, and as files: raw figures of every round, and a page to read."""
+"""The results as a table and as files: ratios within rounds, their medians and ranges."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from actbench.store.files import write_atomically
 from benchmarks.contest import CONTESTANTS, FLOOR, FLOOR_WITH_EVALUATION, OURS
 from benchmarks.job import HIDDEN, LEARNING_RATE, Job
 from benchmarks.machine import head
-from benchmarks.ratios import Round, Spread, ratio_of, seconds_of
 from benchmarks.rounds import Course, Entry
 
 SCHEMA = 1
@@ -33,6 +33,34 @@ NOTES = (
 )
 
 
+Round = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, lowest and highest of one number per round."""
+
+    median: float
+    lowest: float
+    highest: float
+
+
+def spread(values: Iterable[float]) -> Spread | None:
+    """The spread of the values; None without values."""
+    ordered = sorted(values)
+    return Spread(statistics.median(ordered), ordered[0], ordered[-1]) if ordered else None
+
+
+def seconds_of(rounds: Sequence[Round], row: str) -> Spread | None:
+    """Seconds of one row over the rounds that have it."""
+    return spread(seconds[row] for seconds in rounds if row in seconds)
+
+
+def ratio_of(rounds: Sequence[Round], row: str, reference: str) -> Spread | None:
+    """How many times the reference's seconds a row took in the same round, over the rounds that have both."""
+    return spread(seconds[row] / seconds[reference] for seconds in rounds if row in seconds and reference in seconds)
+
+
 def rounds_of(entries: Sequence[Entry]) -> list[Round]:
     """Seconds by row, for every round."""
     numbers = sorted({entry.round for entry in entries})
@@ -43,10 +71,10 @@ def rounds_of(entries: Sequence[Entry]) -> list[Round]:
 
 
 def table(course: Course, job: Job) -> Section:
-    """One row for each figure of each contestant, the fastest first."""
+    """One row per figure of each contestant, fastest first."""
     rounds = rounds_of(course.entries)
     by_row = {row: entry for entry in course.entries for row in entry.measurement.seconds}
-    medians = {row: found.median for row in by_row if (found := seconds_of(rounds, row))}
+    medians = {row: seconds.median for row in by_row if (seconds := seconds_of(rounds, row))}
     return Section(
         title=f"Seconds per model and epoch of {job_sentence(job)}",
         header=HEADER,
@@ -71,10 +99,10 @@ def job_sentence(job: Job) -> str:
 
 def cells(row: str, entry: Entry, entries: Sequence[Entry], rounds: Sequence[Round]) -> list[str]:
     """One line of the table; `entry` is the contestant's last one."""
-    own = [one for one in entries if one.contestant == entry.contestant]
-    accuracies = [one.measurement.accuracy for one in own if one.measurement.accuracy is not None]
+    same = [other for other in entries if other.contestant == entry.contestant]
+    accuracies = [other.measurement.accuracy for other in same if other.measurement.accuracy is not None]
     is_charged = CONTESTANTS[entry.contestant].module == CONTESTANTS[OURS].module
-    startup = [one.total_seconds - one.measurement.timed_seconds for one in own]
+    startup = [other.total_seconds - other.measurement.timed_seconds for other in same]
     return [
         row,
         spread_cell(seconds_of(rounds, row)),
@@ -85,11 +113,11 @@ def cells(row: str, entry: Entry, entries: Sequence[Entry], rounds: Sequence[Rou
     ]
 
 
-def spread_cell(found: Spread | None) -> str:
-    """`0.310 (0.305 to 0.322)`, or `0.310` where there is no spread."""
-    if found is None:
+def spread_cell(seconds: Spread | None) -> str:
+    """`0.310 (0.305 to 0.322)`, or `0.310` without a spread."""
+    if seconds is None:
         return "-"
-    median, lowest, highest = map(three_digits, (found.median, found.lowest, found.highest))
+    median, lowest, highest = map(three_digits, (seconds.median, seconds.lowest, seconds.highest))
     return median if lowest == highest else f"{median} ({lowest} to {highest})"
 
 
@@ -99,7 +127,7 @@ def three_digits(value: float) -> str:
 
 
 def write_files(folder: Path, course: Course, job: Job, machine: Mapping[str, Any]) -> None:
-    """`results.json` with the raw figures and `results.md`, both replaced as a whole."""
+    """Replace `results.json`, with the raw figures, and `results.md`."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
         "schema": SCHEMA,

@@ -1,4 +1,4 @@
-"""What the contestants that use torch have in common: the model, and the images as tensors."""
+"""The model and the images of the contestants that use torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images as torchvision's `MNIST` offers them: pictures, each turned into a tensor when it is asked for."""
+"""The images as torchvision's `MNIST`: pictures that are converted to tensors on access."""
 
 from __future__ import annotations
 

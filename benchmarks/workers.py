@@ -1,4 +1,4 @@
-"""The same work in one-thread processes, one for each core, timed while all of them are busy."""
+"""The same work in one-thread processes, one per core, timed while all are busy."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 def time_together(prepare: Prepare[Result], arguments: tuple[Any, ...], processes: int) -> tuple[float, list[Result]]:
     """Wall seconds from a common start to the last process's result, and the results in the order of the processes.
 
-    Each process calls `prepare(*arguments, number)` before the start, and what that returns after it; `prepare` must be
-    a function of a module. Raises `RuntimeError` where a process ends without a result.
+    Each process calls `prepare(*arguments, number)` before the start, and its result after the start; `prepare` must be
+    a module's function. Raises `RuntimeError` if a process ends without a result.
     """
     context = multiprocessing.get_context("spawn")
     connections: list[Connection] = []
@@ -39,12 +39,12 @@ def time_together(prepare: Prepare[Result], arguments: tuple[Any, ...], processe
         results = [connection.recv() for connection in connections]
         return time.perf_counter() - started, results
     except EOFError:
-        raise RuntimeError("a process ended without a result; its own message is above") from None
+        raise RuntimeError("a process ended without a result; its message is above") from None
 
 
 @contextlib.contextmanager
 def one_thread_for_new_processes() -> Iterator[None]:
-    """Numerical libraries read the number of threads when they are imported, which is before `_work` runs."""
+    """Set the number of threads in the environment, since numerical libraries read it at their import."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)
     try:

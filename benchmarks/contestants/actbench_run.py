@@ -39,11 +39,11 @@ def measure(job: Job, name: str, variant: Literal["relu", "bf16"] | None = None)
         with (Path(results) / "benchmark" / "trials.csv").open(encoding="utf-8", newline="") as file:
             trials = list(csv.DictReader(file))
     lowest = min(float(trial["validation_accuracy"]) for trial in trials)
-    return measurement_of(name, seconds, len(trials), job.most_epochs, lowest)
+    return measurement_of(name, seconds, len(trials), job.max_epochs, lowest)
 
 
 def settings_of(job: Job) -> list[str]:
-    """What the experiment file has to be told where the job is not the one in it."""
+    """Overrides of the experiment file for another job than the full one."""
     if job == FULL:
         return []
     return [
@@ -51,11 +51,11 @@ def settings_of(job: Job) -> list[str]:
         f"data.train={job.train_count + job.validation_count}",
         f"data.validation={job.validation_count}",
         f"train.batch_size={job.batch_images}",
-        f"train.epochs={job.most_epochs}",
+        f"train.epochs={job.max_epochs}",
     ]
 
 
 def actbench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a command line of the actbench that lies beside this file."""
+    """Run a command line of this repository's actbench."""
     command = [sys.executable, "-m", "actbench", *map(str, arguments)]
     return subprocess.run(command, cwd=EXPERIMENT.parent.parent, capture_output=True, text=True, check=False)

@@ -24,7 +24,7 @@ EPOCHS = 2
 
 def measure(job: Job, name: str) -> Measurement:
     """One model in each process."""
-    cores, epochs = available_cores(), min(EPOCHS, job.most_epochs)
+    cores, epochs = available_cores(), min(EPOCHS, job.max_epochs)
     seconds, accuracies = time_together(prepare, (job, epochs), cores)
     return measurement_of(name, seconds, cores, epochs, min(accuracies))
 

@@ -29,18 +29,18 @@ def measure(job: Job, name: str, precision: Precision = "float32") -> Measuremen
     """Rows: the training products, and with the evaluation's."""
     if precision == "bf16":
         require_bf16()
-    cores, epochs = available_cores(), job.most_epochs
-    wall_seconds, found = time_together(prepare, (job, precision, epochs), cores)
-    by_width = {width: slowest([seconds[width] for seconds in found]) for width in WIDTHS}
+    cores, epochs = available_cores(), job.max_epochs
+    wall_seconds, by_process = time_together(prepare, (job, precision, epochs), cores)
+    by_width = {width: slowest([seconds[width] for seconds in by_process]) for width in WIDTHS}
     width = min(WIDTHS, key=lambda width: by_width[width][0] / width)
     training, evaluation = (seconds / (cores * width * epochs) for seconds in by_width[width])
     rows = {name: training, f"{name}+evaluation": training + evaluation}
     return Measurement(rows, cores * width, epochs, wall_seconds, None, f"stacks of {width}")
 
 
-def slowest(found: Sequence[Seconds]) -> Seconds:
-    """Training and evaluation of the process that took longest for each."""
-    training, evaluation = zip(*found, strict=True)
+def slowest(seconds: Sequence[Seconds]) -> Seconds:
+    """The longest training and the longest evaluation of all processes."""
+    training, evaluation = zip(*seconds, strict=True)
     return max(training), max(evaluation)
 
 

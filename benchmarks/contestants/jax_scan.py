@@ -28,7 +28,7 @@ def measure(job: Job, name: str, processes: Literal["one", "cores"] = "one") -> 
     if processes == "cores" and not hasattr(os, "sched_setaffinity"):
         raise LeftOutError("this system cannot bind a process to a core")
     count = available_cores() if processes == "cores" else 1
-    epochs = min(EPOCHS, job.most_epochs)
+    epochs = min(EPOCHS, job.max_epochs)
     seconds, accuracies = time_together(prepare, (job, epochs, processes == "cores"), count)
     return measurement_of(name, seconds, count * MODELS_PER_PROCESS, epochs, min(accuracies))
 

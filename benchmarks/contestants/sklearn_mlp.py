@@ -17,7 +17,7 @@ EPOCHS = 2
 
 def measure(job: Job, name: str) -> Measurement:
     """Training and scoring, without reading the images."""
-    epochs = min(EPOCHS, job.most_epochs)
+    epochs = min(EPOCHS, job.max_epochs)
     images = load_images(job)
     model = MLPClassifier(HIDDEN, batch_size=job.batch_images, learning_rate_init=LEARNING_RATE, alpha=0.0)
     accuracy = 0.0

@@ -29,7 +29,7 @@ Parameters = dict[str, Tensor]
 
 def measure(job: Job, name: str) -> Measurement:
     """Eight models in each process."""
-    cores, epochs = available_cores(), min(EPOCHS, job.most_epochs)
+    cores, epochs = available_cores(), min(EPOCHS, job.max_epochs)
     seconds, accuracies = time_together(prepare, (job, epochs, MODELS_PER_PROCESS), cores)
     return measurement_of(name, seconds, cores * MODELS_PER_PROCESS, epochs, min(accuracies))
 
@@ -44,12 +44,12 @@ def prepare(job: Job, epochs: int, count: int, process: int) -> Callable[[], flo
     skeleton = copy.deepcopy(models[0]).to("meta")
     optimizer = torch.optim.Adam(parameters.values(), lr=LEARNING_RATE, fused=True)
 
-    def scores(one: Parameters, batch: Tensor) -> Tensor:
-        found: Tensor = functional_call(skeleton, one, (batch,))
-        return found
+    def scores(state: Parameters, batch: Tensor) -> Tensor:
+        result: Tensor = functional_call(skeleton, state, (batch,))
+        return result
 
-    def loss(one: Parameters, batch: Tensor, batch_labels: Tensor) -> Tensor:
-        return cross_entropy(scores(one, batch), batch_labels)
+    def loss(state: Parameters, batch: Tensor, batch_labels: Tensor) -> Tensor:
+        return cross_entropy(scores(state, batch), batch_labels)
 
     gradients = vmap(grad(loss), in_dims=(0, None, None))
     all_scores = vmap(scores, in_dims=(0, None))
@@ -65,7 +65,7 @@ def prepare(job: Job, epochs: int, count: int, process: int) -> Callable[[], flo
     @torch.no_grad()
     def evaluate() -> Tensor:
         blocks = zip(*(torch.split(part, EVALUATION_IMAGES) for part in validation), strict=True)
-        hits = [(all_scores(parameters, block).argmax(dim=2) == found).sum(dim=1) for block, found in blocks]
+        hits = [(all_scores(parameters, block).argmax(dim=2) == labels).sum(dim=1) for block, labels in blocks]
         return torch.stack(hits).sum(dim=0) / len(validation[0])
 
     def run() -> float:

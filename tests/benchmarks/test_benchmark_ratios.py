@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.ratios import Spread, ratio_of, seconds_of, spread
 from benchmarks.rounds import order_of
-from benchmarks.tables import spread_cell, three_digits
+from benchmarks.tables import Spread, ratio_of, seconds_of, spread, spread_cell, three_digits
 
 ROUNDS = [{"floor": 1.0, "ours": 2.0}, {"floor": 4.0, "ours": 4.0}, {"floor": 2.0, "ours": 10.0}]
 
