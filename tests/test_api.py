@@ -28,6 +28,8 @@ from hostile import HOSTILE
 from in_process import invoke
 from program import TINY
 
+pytestmark = pytest.mark.oldest
+
 FRAMES = ("trials", "epochs", "layers", "table")
 LIGHT = "import sys, actbench; actbench.__version__; dir(actbench); print(*sys.modules)"
 UNGUARDED = """

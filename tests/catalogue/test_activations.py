@@ -20,6 +20,8 @@ from actbench.catalogue.lookup import entries, find
 from actbench.catalogue.registry import Entry, parameters_model
 from variations import cases
 
+pytestmark = pytest.mark.oldest
+
 ACTIVATIONS = entries("activation")
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
 CENTRE = torch.linspace(-25.03, 25.11, 1501, dtype=torch.float64)  # meets no kink

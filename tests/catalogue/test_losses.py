@@ -15,6 +15,8 @@ from torch.testing import assert_close
 from actbench.catalogue.lookup import entries, find
 from actbench.catalogue.registry import Entry, Yields, default_parameters
 
+pytestmark = pytest.mark.oldest
+
 LOSSES = entries("loss")
 SINGLE_UNIT = [entry for entry in LOSSES if not entry.across_units]
 TRIALS, EXAMPLES, UNITS = 3, 40, 5

@@ -14,6 +14,8 @@ import pytest
 from places import CONFIGS
 from program import actbench, assert_one_message
 
+pytestmark = pytest.mark.oldest
+
 
 @pytest.mark.parametrize(
     ("text", "parts"),

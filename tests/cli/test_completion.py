@@ -17,6 +17,8 @@ from actbench.cli.completion import MAX_ENTRIES, experiment_files, result_folder
 from actbench.config.bundled import bundled_experiments
 from actbench.config.reader import SETTING_PATHS
 
+pytestmark = pytest.mark.oldest
+
 PROGRAM = "import sys; sys.argv[0] = 'actbench'; from actbench.cli.app import main; main()"
 
 VARYING = """\

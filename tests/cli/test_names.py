@@ -9,6 +9,8 @@ import pytest
 
 from program import TINY, actbench, assert_one_message
 
+pytestmark = pytest.mark.oldest
+
 MANY_MISTAKES = """\
 modle: {}
 data: {dataset: fashon_mnist, splt: tail}

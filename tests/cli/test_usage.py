@@ -13,6 +13,8 @@ from actbench.cli.app import program
 from actbench.cli.usage import requested_help, unknown_words
 from program import actbench, assert_one_message
 
+pytestmark = pytest.mark.oldest
+
 PROGRAM = program()
 
 

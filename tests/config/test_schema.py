@@ -25,6 +25,8 @@ from actbench.experiment.validation import validated_setting
 from places import EXPERIMENT_FILES, ROOT
 from program import TINY, actbench
 
+pytestmark = pytest.mark.oldest
+
 RESOLVED = sorted((ROOT / "results").rglob("experiment.yaml"))
 SCHEMA = experiment_schema()
 VALIDATOR = Draft7Validator(SCHEMA)

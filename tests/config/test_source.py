@@ -20,6 +20,8 @@ from actbench.config.source import (
 )
 from stopwatch import time_limit
 
+pytestmark = pytest.mark.oldest
+
 QUICK_SECONDS = 0.5
 
 NESTED = """\

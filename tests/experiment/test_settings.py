@@ -16,6 +16,8 @@ from actbench.experiment.compatibility import conflicts
 from actbench.experiment.layers import Layer, count_parameters, learnable_parameter_sizes, resolve_layers
 from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings, TrialSettings
 
+pytestmark = pytest.mark.oldest
+
 CUBE_NETWORK = {
     "data": {"dataset": "cube"},
     "model": {

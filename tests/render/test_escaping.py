@@ -26,6 +26,8 @@ from hostile import HOSTILE
 from pages import problems, read
 from planted import RELU, UNTUNED, asked, planted
 
+pytestmark = pytest.mark.oldest
+
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 

@@ -31,6 +31,8 @@ from planted import (
     planted,
 )
 
+pytestmark = pytest.mark.oldest
+
 
 def latex_of(results: Results, comparison: Comparison) -> str:
     return sections_to_latex(comparison_sections(comparison, [results]), separable(comparison))

@@ -19,6 +19,8 @@ from places import ROOT
 from planted import FIVE_ACTIVATIONS, MUCH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
 from stopwatch import time_limit
 
+pytestmark = pytest.mark.oldest
+
 STYLE = ROOT / "actbench" / "render" / "templates" / "style.css"
 CLAIM = "expect:\n  - {claim: tanh wins, better: {model.activation: tanh}, than: {model.activation: relu}}\n"
 FACTORS = UNTUNED.replace("[relu, tanh]}", "[relu, tanh], model.init: [zeros, ones]}")

@@ -19,6 +19,8 @@ from actbench.store.lock import locked
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from fake_runs import Counting, run
 
+pytestmark = pytest.mark.oldest
+
 TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")
 
 

@@ -14,6 +14,8 @@ from actbench.statistics.intervals import (
     wilson_interval,
 )
 
+pytestmark = pytest.mark.oldest
+
 
 def test_the_interval_is_students_t() -> None:
     values = list(np.random.default_rng(1).normal(0.97, 0.001, 7))

@@ -9,6 +9,8 @@ from statsmodels.stats.power import TTestPower
 
 from actbench.statistics.power import detectable_difference, fewest_seeds, sd_of_difference, seeds_needed
 
+pytestmark = pytest.mark.oldest
+
 COLUMNS = [(1, 0.8), (1, 0.9), (8, 0.8), (8, 0.9)]
 
 

@@ -9,6 +9,8 @@ from scipy import stats
 from actbench.statistics.multiple import holm
 from actbench.statistics.sign_flip import sign_flip_p, smallest_p
 
+pytestmark = pytest.mark.oldest
+
 SAMPLES = [
     np.random.default_rng(seed).normal(9800, 10, (2, n)).round() for seed, n in enumerate((2, 5, 6, 9, 12, 13, 15))
 ]

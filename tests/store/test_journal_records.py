@@ -21,6 +21,8 @@ from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from journals import body_of, folder_with, line_of, records_of, sealed
 from program import actbench, assert_one_message
 
+pytestmark = pytest.mark.oldest
+
 PROBE = LayerProbe(epoch=0, layer=1, mean=1e-45, sd=3.4e38, zero_share=0.5, weight_gradient_norm=None,
                    bias_gradient_norm=-0.0)  # fmt: skip
 KINDS: dict[str, dict[str, Any]] = {

@@ -21,6 +21,8 @@ from actbench.training.optimizer import create_stepper
 from actbench.training.schedule import schedule_factor
 from actbench.training.steps import make_step
 
+pytestmark = pytest.mark.oldest
+
 CPU = torch.device("cpu")
 EPOCHS = 2
 

@@ -17,6 +17,8 @@ from actbench.training import loop, steps
 from actbench.training.network import create_network
 from actbench.training.steps import WARM_UP_STEPS, is_repeatable, make_step, replayed
 
+pytestmark = pytest.mark.oldest
+
 CPU = torch.device("cpu")
 
 
