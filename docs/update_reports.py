@@ -1,4 +1,4 @@
-"""Write the page of every reference result beside it, and the README's picture: `python docs/update_reports.py`."""
+"""Write tables and page of every reference result, and the README's picture: `python docs/update_reports.py`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from actbench.report.tables import write_tables
+from actbench.store.results import load_results
 
 ROOT = Path(__file__).parent.parent
 REFERENCES = ("results/mnist", "results/mnist-tuned", "results/precision", "results/documents/*")
@@ -38,5 +41,6 @@ def write_picture(target: Path) -> None:
 
 if __name__ == "__main__":
     for each in folders():
+        write_tables(load_results(each, ROOT))
         write_page(each, each / "report.html")
     write_picture(PICTURE)

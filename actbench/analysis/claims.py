@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isclose
 
-from actbench.analysis.samples import values_by_seed
+from actbench.analysis.samples import loss_unit, values_by_seed
 from actbench.analysis.verdicts import ROUNDING, Verdict, decide
 from actbench.experiment.definition import Expectation, Values
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
 from actbench.statistics.intervals import Estimate, estimate
+from actbench.text import listed
 
 MIN_SEEDS = 3
 MAX_WITHOUT_VALUE = 0.2
@@ -46,6 +47,7 @@ def judge_claims(
 def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialRecord]) -> JudgedClaim:
     metric = parse_metric(expectation.metric)
     values = _mean_by_seed(expectation.arm, plan, records, metric)
+    losses = _losses(expectation, plan) if metric.is_loss else []
     if expectation.reference is not None:
         others = _mean_by_seed(expectation.reference, plan, records, metric)
         values = {
@@ -63,10 +65,18 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
         reason = f"{without_value} of {seeds} seeds have no value"
         if metric.is_timed:
             reason += ": only a trial that had its stack to itself can be timed; run with --fresh"
+    elif len(losses) > 1:
+        reason = f"the arms train on different losses: {listed(losses)}"
     elif found.n < MIN_SEEDS:
         reason = f"fewer than {MIN_SEEDS} seeds"
     verdict = "undecided" if reason else decide(found.interval, *bounds(expectation, metric))
     return JudgedClaim(expectation, metric, verdict, found, without_value, reason)
+
+
+def _losses(expectation: Expectation, plan: Plan) -> list[str]:
+    """The losses of all arms that the claim compares or averages over."""
+    sides = [set(values) for values in (expectation.arm, expectation.reference) if values is not None]
+    return sorted({loss_unit(arm.settings) for arm, _ in plan.arms if any(side <= set(arm.values) for side in sides)})
 
 
 def _mean_by_seed(values: Values, plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> dict[int, float]:

@@ -11,7 +11,7 @@ from itertools import combinations
 from statistics import median
 
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
-from actbench.analysis.verdicts import TOO_FEW_SEEDS, unpaired_verdict, verdict
+from actbench.analysis.verdicts import NOT_JUDGED, ROUNDING, TOO_FEW_SEEDS, is_different, verdict
 from actbench.experiment.definition import Experiment, Values
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import TrialRecord
@@ -19,11 +19,16 @@ from actbench.plan.plan import Plan
 from actbench.statistics.intervals import MAX_REMEMBERED, Estimate, estimate, predicted_sd
 from actbench.statistics.multiple import ALPHA, holm
 from actbench.statistics.power import detectable_difference
-from actbench.statistics.probability_better import probability_better, probability_better_interval
+from actbench.statistics.probability_better import probability_better
 from actbench.statistics.sign_flip import sign_flip_p, smallest_p
-from actbench.statistics.unpaired import unpaired_difference, unpaired_p, unpaired_probability_better
+from actbench.statistics.unpaired import (
+    smallest_unpaired_p,
+    unpaired_difference,
+    unpaired_p,
+    unpaired_probability_better,
+)
+from actbench.text import listed
 
-NOT_JUDGED = "not judged"
 MAX_DENOMINATOR, MAX_UNIT = 1_000_000, 1_000_000_000
 
 
@@ -32,7 +37,9 @@ class Contrast:
     """One sample against another: their difference, with what chance alone would give.
 
     `p` is the exact sign-flip p of the paired differences, or a permutation p where seeds cannot be paired; `p_holm`
-    is the same adjusted for all contrasts made. `verdict` is None where neither way of the metric is better.
+    is the same adjusted by Holm's method for its family, all contrasts that are made together. `verdict` is None where
+    neither way of the metric is better; `reason` is why it is `not judged`. Samples in the units of different losses
+    have no difference, and are not judged.
     """
 
     first: Sample
@@ -44,6 +51,7 @@ class Contrast:
     probability_better: float | None = None
     probability_better_interval: tuple[float, float] | None = None
     verdict: str | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,10 +67,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All samples on one metric.
+    """All samples on one metric, in three families of statements.
 
-    `best` are the labels of the best mean and of those that cannot be told from it, empty where nothing could have
-    been. `detectable` is the smallest true difference to the baseline that so many seeds show with 80 % power.
+    Each row's contrast is with its baseline (Holm over these contrasts), `pairs` are all pairs if these were asked for
+    (Holm over all of them), and `best` are the labels of the best mean and of those not distinguishable from it, as
+    `best_set` says. `losses` are the losses in whose units the metric is; if they are several, neither way of `metric`
+    is better here, although samples of one loss may still be compared with each other.
+    `detectable` is the smallest true difference to the baseline that so many seeds show with 80 % power.
     """
 
     metric: Metric
@@ -74,6 +85,7 @@ class Comparison:
     best: tuple[str, ...] = ()
     detectable: float | None = None
     pairs: tuple[Contrast, ...] = ()
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,8 @@ def compare_samples(
     ]
     margin = question.margin if metric.unit == "share" else None
     against = {id(one.first): one for one in contrasts(pairs, metric, margin, is_judged=is_judged)}
+    losses = tuple(dict.fromkeys(loss for sample in samples for loss in sorted(sample.losses)))
+    is_ranked = len(losses) < 2
     rows = tuple(
         Row(
             sample,
@@ -152,27 +166,30 @@ def compare_samples(
     )
     every_pair = combinations(samples, 2) if question.all_pairs else ()
     return Comparison(
-        metric=metric,
+        metric=metric if is_ranked else replace(metric, larger_is_better=None),
         baseline=question.baseline,
         seeds=seeds,
         rows=rows,
         margin=margin,
         is_judged=is_judged,
-        best=best_set(samples, metric) if question.seeks_best and is_judged else (),
+        best=best_set(samples, metric, against.values()) if question.seeks_best and is_judged and is_ranked else (),
         detectable=_detectable(rows),
         pairs=tuple(contrasts(every_pair, metric, margin, is_judged=is_judged)),
+        losses=losses,
     )
 
 
 def contrasts(
     pairs: Iterable[tuple[Sample, Sample]], metric: Metric, margin: float | None, *, is_judged: bool
 ) -> list[Contrast]:
-    """One contrast for each pair, p adjusted over all of them by Holm's method, with its verdict."""
-    found = [_contrast(first, second, metric) for first, second in pairs]
-    tested = [index for index, one in enumerate(found) if one.p is not None]
-    for index, adjusted in zip(tested, holm([found[index].p or 0.0 for index in tested]), strict=True):
-        found[index] = replace(found[index], p_holm=adjusted)
-    return [replace(one, verdict=_verdict(one, metric, margin, len(tested), is_judged=is_judged)) for one in found]
+    """A family: one contrast for each pair, p adjusted over all of them by Holm's method, with its verdict."""
+    family = [_contrast(first, second, metric) for first, second in pairs]
+    tested = [index for index, contrast in enumerate(family) if contrast.p is not None]
+    for index, adjusted in zip(tested, holm([family[index].p or 0.0 for index in tested]), strict=True):
+        family[index] = replace(family[index], p_holm=adjusted)
+    if metric.larger_is_better is None:
+        return family
+    return [_judged(contrast, metric, margin, len(tested), is_judged=is_judged) for contrast in family]
 
 
 def _common(first: Sample, second: Sample) -> tuple[list[float], list[float]]:
@@ -182,8 +199,11 @@ def _common(first: Sample, second: Sample) -> tuple[list[float], list[float]]:
 
 
 def _contrast(first: Sample, second: Sample, metric: Metric) -> Contrast:
-    direction, is_share = metric.larger_is_better, metric.unit == "share"
-    if first.data != second.data:
+    direction, is_share, is_paired = metric.larger_is_better, metric.unit == "share", first.data == second.data
+    if len(first.losses | second.losses) > 1:
+        n = len(_common(first, second)[0]) if is_paired else min(len(first.by_seed), len(second.by_seed))
+        return Contrast(first, second, is_paired, Estimate(n, None, None, None), None)
+    if not is_paired:
         a, b = list(first.by_seed.values()), list(second.by_seed.values())
         whole_a, whole_b = _whole(a, b) if is_share else (a, b)
         better = (
@@ -194,10 +214,8 @@ def _contrast(first: Sample, second: Sample, metric: Metric) -> Contrast:
         )  # fmt: skip
     a, b = _common(first, second)
     whole_a, whole_b = _whole(a, b) if is_share else (a, b)
-    better, interval = None, None
-    if direction is not None:
-        better = probability_better(whole_a, whole_b, larger_is_better=direction)
-        interval = probability_better_interval(whole_a, whole_b, larger_is_better=direction)
+    wins = None if direction is None else probability_better(whole_a, whole_b, larger_is_better=direction)
+    better, interval = wins or (None, None)
     return Contrast(
         first,
         second,
@@ -233,26 +251,39 @@ def _ratio(share: float) -> tuple[int, int]:
     return Fraction(share).limit_denominator(MAX_DENOMINATOR).as_integer_ratio()
 
 
-def _verdict(
-    contrast: Contrast, metric: Metric, margin: float | None, comparisons: int, *, is_judged: bool
-) -> str | None:
-    if metric.larger_is_better is None:
-        return None
-    if not is_judged or contrast.first.doubt or contrast.second.doubt:
-        return NOT_JUDGED
+def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparisons: int, *, is_judged: bool) -> Contrast:
+    """The contrast with its verdict, for a metric of which one way is better."""
+    if reason := _reason_not_judged(contrast, is_judged=is_judged):
+        return replace(contrast, verdict=NOT_JUDGED, reason=reason)
     if contrast.p_holm is None:
-        return TOO_FEW_SEEDS
-    is_share = metric.unit == "share"
-    if contrast.is_paired:
-        differences = _differences(*_common(contrast.first, contrast.second), metric)
-        return verdict(
-            contrast.difference, differences, contrast.p_holm, comparisons, margin, metric.larger_is_better,
-            is_share=is_share,
-        )  # fmt: skip
-    sizes = len(contrast.first.by_seed), len(contrast.second.by_seed)
-    return unpaired_verdict(
-        contrast.difference, sizes, contrast.p_holm, comparisons, metric.larger_is_better, is_share=is_share
+        return replace(contrast, verdict=TOO_FEW_SEEDS)
+    differences = _differences(*_common(contrast.first, contrast.second), metric)
+    word = verdict(
+        contrast.difference,
+        contrast.p_holm,
+        _least_p(contrast, comparisons),
+        bool(metric.larger_is_better),
+        margin=margin if contrast.is_paired else None,
+        differences=differences,
+        is_share=metric.unit == "share",
     )
+    return replace(contrast, verdict=word)
+
+
+def _reason_not_judged(contrast: Contrast, *, is_judged: bool) -> str:
+    first, second = contrast.first, contrast.second
+    if len(losses := first.losses | second.losses) > 1:
+        return f"trained on different losses: {listed(sorted(losses))}"
+    if not is_judged:
+        return "nothing was tuned for each arm"
+    return first.doubt or (f"{second.label}: {second.doubt}" if second.doubt else "")
+
+
+def _least_p(contrast: Contrast, comparisons: int) -> float:
+    """The smallest adjusted p that these seeds can give in a family of so many."""
+    if contrast.is_paired:
+        return smallest_p(contrast.difference.n, comparisons)
+    return smallest_unpaired_p(len(contrast.first.by_seed), len(contrast.second.by_seed), comparisons)
 
 
 def _predicted_sd(sample: Sample, own: Estimate, metric: Metric) -> float | None:
@@ -261,25 +292,47 @@ def _predicted_sd(sample: Sample, own: Estimate, metric: Metric) -> float | None
     return predicted_sd(own.mean, sample.test_images)
 
 
-def best_set(samples: Sequence[Sample], metric: Metric) -> tuple[str, ...]:
-    """The sample with the best mean, and all that are not significantly worse, Bonferroni over the k - 1 others.
+def best_set(samples: Sequence[Sample], metric: Metric, family: Iterable[Contrast] = ()) -> tuple[str, ...]:
+    """The sample with the best mean, and all that are not distinguishable from it.
 
-    Whichever sample is truly best, it is missing from this set in at most 5 % of experiments (Hsu 1981). Empty where
-    neither way is better, or where no outcome could have left anything out; samples in doubt are passed over.
+    A sample is left out if it is different from the best, p adjusted by Bonferroni over the k - 1 others. For a sample
+    and its baseline the decision in the `family` of contrasts with the baseline holds, so that the two agree. The
+    sample that is truly best is missing in about 5 % of experiments at most: being one-sided, Bonferroni (Hsu 1981)
+    leaves it out in 2.5 %, and its contrast with a baseline in 2.5 % more; of a baseline, Holm's method keeps 5 %.
+
+    Empty if neither way is better, if no outcome could have left anything out, or if another sample is ahead of the
+    best mean on the seeds that both have (which takes missing seeds); samples in doubt are passed over. The samples
+    must be in the unit of one loss.
     """
     known = [sample for sample in samples if sample.by_seed and not sample.doubt]
     if metric.larger_is_better is None or len(known) < 2:
         return ()
     sign, others = (1 if metric.larger_is_better else -1), len(known) - 1
-    best = max(known, key=lambda sample: sign * sum(sample.by_seed.values()) / len(sample.by_seed))
+    means = [sum(sample.by_seed.values()) / len(sample.by_seed) for sample in known]
+    best_mean = sign * max(sign * mean for mean in means)
+    best = known[means.index(best_mean)]
     against = [_contrast(sample, best, metric) for sample in known if sample is not best]
-    if smallest_p(max(one.difference.n for one in against), others) > ALPHA:
+    if min(_least_p(contrast, others) for contrast in against) >= ALPHA:
         return ()
-    return (best.label, *(one.first.label for one in against if one.p is None or others * one.p > ALPHA))
+    adjusted = {frozenset((id(one.first), id(one.second))): one.p_holm for one in family}
+    beside = []
+    for contrast in against:
+        pair = frozenset((id(contrast.first), id(best)))
+        p = adjusted[pair] if pair in adjusted else None if contrast.p is None else others * contrast.p
+        if sign * (contrast.difference.mean or 0.0) > ROUNDING * abs(best_mean):
+            return ()
+        if not is_different(contrast.difference, p):
+            beside.append(contrast.first.label)
+    return (best.label, *beside)
 
 
 def ranked(comparison: Comparison) -> list[Row]:
-    """The best mean first (the largest, where neither way is better); samples without a mean last."""
+    """The best mean first (the largest, where neither way is better); samples without a mean last.
+
+    Samples in the units of different losses stay in the order of the experiment.
+    """
+    if len(comparison.losses) > 1:
+        return list(comparison.rows)
     sign = 1 if comparison.metric.larger_is_better is False else -1
     return sorted(comparison.rows, key=lambda row: (row.own.mean is None, sign * (row.own.mean or 0.0)))
 
@@ -300,13 +353,9 @@ def _detectable(rows: Sequence[Row]) -> float | None:
 
 
 def separable(comparison: Comparison) -> tuple[str, ...]:
-    """The arms that may be set in bold: found better than their baseline, or told from every other arm as the best."""
-    if not comparison.is_judged:
-        return ()
-    found = [row.sample.label for row in comparison.rows if row.contrast and is_better(row.contrast.verdict)]
-    doubtful = [row.sample.label for row in comparison.rows if row.sample.doubt]
-    alone = [name for name in comparison.best if len(comparison.best) == 1 and name not in doubtful]
-    return tuple(dict.fromkeys((*found, *alone)))
+    """The arms that may be set in bold: found better than their baseline, or alone in the best set."""
+    better = [row.sample.label for row in comparison.rows if row.contrast and is_better(row.contrast.verdict)]
+    return tuple(dict.fromkeys((*better, *(comparison.best if len(comparison.best) == 1 else ()))))
 
 
 def is_better(verdict: str | None) -> bool:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from actbench.experiment.definition import Values, label_of
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import Trial, TrialRecord, count_endings
+from actbench.experiment.settings import TrialSettings
 from actbench.plan.plan import Plan
 from actbench.plan.trials import data_identity
+from actbench.text import counted
 
 MAX_FAILED = 0.2
+NEGATIVE_LOG_LIKELIHOODS = (("identity", "cross_entropy"), ("log_softmax", "nll"), ("log_softmax", "cross_entropy"))
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,9 @@ class Sample:
 
     `by_seed` holds the metric of the trials that have it; `trials` were planned. `failed` of them are unusable:
     `diverged`, `collapsed` (one class for every image) or `crashed` (an error). `data` says which images were used, so
-    that only seeds of equal data are paired. `doubt` is why the sample is not judged, or empty. `folder` is set when
-    the samples of several folders are compared.
+    that only seeds of equal data are paired. `doubt` is why the sample is not judged, or empty. `losses` are those in
+    whose units the metric is, none if it depends on no loss. `folder` is set when the samples of several folders are
+    compared.
     """
 
     label: str
@@ -36,6 +40,7 @@ class Sample:
     test_images: int = 0
     data: tuple[tuple[str, object], ...] = ()
     doubt: str = ""
+    losses: frozenset[str] = frozenset()
     folder: str = ""
 
 
@@ -43,6 +48,23 @@ def values_by_seed(trials: Sequence[Trial], records: Mapping[str, TrialRecord], 
     """The metric of an arm's trials by seed, as far as they have one."""
     found = {trial.seed: metric.value(records[trial.id]) for trial in trials if trial.id in records}
     return {seed: value for seed, value in found.items() if value is not None}
+
+
+def loss_unit(settings: TrialSettings) -> str:
+    """The loss that these settings train on, by whose name two losses can be compared: equal names, equal units.
+
+    Parameters, such as label smoothing, make it another loss, as does the number of output units that it sums over. An
+    output that the loss is not meant for belongs to the name, since it "trains on another loss than its name says".
+    The pairs identity and cross_entropy, log_softmax and nll compute the same numbers.
+    """
+    output, loss = settings.model.output, settings.train.loss
+    version = f" ({loss.recorded.checksum.removeprefix('sha256:')[:8]})" if loss.recorded else ""
+    name = f"{loss}{version}"
+    if (output.name, name) in NEGATIVE_LOG_LIKELIHOODS:
+        name = "cross_entropy"
+    elif output.entry.yields not in loss.entry.accepts:
+        name = f"{name} of {output}"
+    return f"{name} over {counted(settings.data.facts().output_units, 'output unit')}"
 
 
 def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> list[Sample]:
@@ -72,6 +94,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
                 test_images=arm.settings.data.test_count(),
                 data=tuple(data_identity(arm.settings.data).items()),
                 doubt="; ".join(doubts),
+                losses=frozenset({loss_unit(arm.settings)} if metric.is_loss else ()),
             )
         )
     return samples
@@ -100,4 +123,5 @@ def _mean_sample(values: Values, group: Sequence[Sample]) -> Sample:
         crashed=sum(sample.crashed for sample in group),
         test_images=0,
         doubt="; ".join(dict.fromkeys(sample.doubt for sample in group if sample.doubt)),
+        losses=frozenset().union(*(sample.losses for sample in group)),
     )

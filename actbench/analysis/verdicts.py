@@ -8,71 +8,62 @@ from typing import Literal
 
 from actbench.statistics.intervals import Estimate, is_equivalent
 from actbench.statistics.multiple import ALPHA
-from actbench.statistics.sign_flip import smallest_p
-from actbench.statistics.unpaired import smallest_unpaired_p
 
-TOO_FEW_SEEDS, NO_EVIDENCE, EQUIVALENT = "too few seeds to tell", "no evidence of a difference", "equivalent"
+NOT_JUDGED, TOO_FEW_SEEDS = "not judged", "too few seeds to tell"
+NO_EVIDENCE, EQUIVALENT = "no evidence of a difference", "equivalent"
+
+
+def is_different(difference: Estimate, adjusted_p: float | None) -> bool:
+    """The one rule for a difference: p, adjusted for its family, is below 5 % and the 95 % interval excludes 0.
+
+    Verdicts, the best set, bold type, the gate and the plain words all use it.
+    """
+    if adjusted_p is None or difference.interval is None:
+        return False
+    low, high = difference.interval
+    return adjusted_p < ALPHA and not low <= 0 <= high
 
 
 def verdict(
     difference: Estimate,
-    differences: Sequence[float],
     p_holm: float,
-    comparisons: int,
-    margin: float | None,
+    least_p: float,
     larger_is_better: bool,
     *,
+    margin: float | None = None,
+    differences: Sequence[float] = (),
     is_share: bool = True,
 ) -> str:
     """The first that holds: better or worse, too few seeds, equivalent, and otherwise no evidence.
 
-    `differences` are the paired differences that `difference` estimates. A difference needs both the adjusted p below
-    5 % and an interval without 0, and is small where it is nearer to 0 than the margin. Seeds are too few where no
-    outcome could have brought the adjusted p below 5 %; nothing is called equivalent on seeds that could not have
-    shown a difference, although the t tests of equivalence might pass. Without a margin nothing is small or equivalent.
+    `least_p` is the smallest adjusted p that so many seeds can give; where it is not below 5 % they are too few. A
+    difference is small where it is nearer to 0 than the margin. `differences` are the paired differences that
+    `difference` estimates, which are equivalent where their 90 % interval lies within the margin; nothing is called
+    equivalent on seeds that could not have shown a difference, although the t tests of equivalence might pass. Without
+    a margin nothing is small or equivalent.
     """
     if difference.mean is None or difference.interval is None:
         return TOO_FEW_SEEDS
-    low, high = difference.interval
-    if p_holm < ALPHA and not low <= 0 <= high:
+    if is_different(difference, p_holm):
         word = "better" if (difference.mean > 0) == larger_is_better else "worse"
         # Ten images more in every pair are exactly 0.10 pp, on whichever side of it the floats fall.
         return f"{word} (small)" if margin is not None and round(abs(difference.mean), 12) < margin else word
-    if smallest_p(len(differences), comparisons) > ALPHA:
+    if least_p >= ALPHA:
         return TOO_FEW_SEEDS
     if margin is not None and is_equivalent(differences, margin):
         return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
+    low, high = difference.interval
     return f"{NO_EVIDENCE} (could still be up to {_size(max(-low, high), is_share)})"
 
 
 def verdict_word(verdict: str | None) -> str:
-    """A verdict without its numbers: `better`, `worse (small)`, `equivalent`; empty where there is none."""
+    """A verdict without its numbers: `better`, `worse (small)`, `equivalent`; empty without a verdict."""
     return (verdict or "").split(" within ")[0].split(" (could ")[0]
 
 
 def _size(number: float, is_share: bool) -> str:
     """`0.10 pp` for the share 0.001, four significant digits of anything else."""
     return f"{100 * number:.2f} pp" if is_share else f"{number:.4g}"
-
-
-def unpaired_verdict(
-    difference: Estimate,
-    sizes: tuple[int, int],
-    p_holm: float,
-    comparisons: int,
-    larger_is_better: bool,
-    *,
-    is_share: bool = True,
-) -> str:
-    """The same for two independent samples; regroupings reach p = 2 / C(n + m, n) at best, and none is equivalent."""
-    if difference.mean is None or difference.interval is None:
-        return TOO_FEW_SEEDS
-    low, high = difference.interval
-    if p_holm < ALPHA and not low <= 0 <= high:
-        return "better" if (difference.mean > 0) == larger_is_better else "worse"
-    if smallest_unpaired_p(*sizes, comparisons) > ALPHA:
-        return TOO_FEW_SEEDS
-    return f"{NO_EVIDENCE} (could still be up to {_size(max(-low, high), is_share)})"
 
 
 Verdict = Literal["supported", "contradicted", "undecided"]

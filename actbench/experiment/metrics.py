@@ -43,7 +43,7 @@ class Metric:
     """One number that a trial's record gives, or does not (None: absent or not finite).
 
     `unit`: shares are shown in percent. `larger_is_better` is None where neither way is. `problem` says why networks of
-    given settings cannot have it, or is None.
+    given settings cannot have it, or is None. `is_loss`: it is read off a training loss, in whose unit it is.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Metric:
     value: Callable[[TrialRecord], float | None]
     problem: Callable[[TrialSettings], str | None]
     is_timed: bool = False
+    is_loss: bool = False
 
 
 @cache
@@ -98,6 +99,7 @@ def _combined(first: Metric, operator: str, second: Metric) -> Metric:
         value,
         lambda settings: first.problem(settings) or second.problem(settings),
         is_timed=first.is_timed or second.is_timed,
+        is_loss=first.is_loss or second.is_loss,
     )
 
 
@@ -119,6 +121,7 @@ def _curve(name: str, curve: str, epoch: int | None) -> Metric:
         quantity == "accuracy",
         lambda record: _curve_value(record, part, quantity, epoch),
         problem,
+        is_loss=quantity == "loss",
     )
 
 
@@ -191,7 +194,7 @@ def _epochs_to(name: str, target: float, curve: str) -> Metric:
             return f"{name}: a target for the accuracy is a fraction, such as 0.95"
         return whole.problem(settings)
 
-    return Metric(name, "number", False, value, problem)
+    return Metric(name, "number", False, value, problem, is_loss=quantity == "loss")
 
 
 def _never_a_problem(_settings: TrialSettings) -> None:

@@ -19,7 +19,7 @@ BAR_WIDTH = 25
 
 
 def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
-    """All arms, the best mean first."""
+    """All arms, the best mean first, or in the order of the experiment if they cannot be ranked."""
     is_tuned = any(one.sample.tuned for one in comparison.rows)
     is_predicted = any(one.predicted_sd is not None for one in comparison.rows)
     cells = [_cells(row, comparison, is_tuned=is_tuned, is_predicted=is_predicted) for row in ranked(comparison)]
@@ -74,10 +74,7 @@ def _probability_better(contrast: Contrast | None) -> str:
     if contrast is None or contrast.probability_better is None:
         return ABSENT
     bounds = contrast.probability_better_interval
-    has_width = bounds is not None and bounds[0] < bounds[1]  # a bootstrap of equal pairs is no certainty
-    return f"{contrast.probability_better:.2f}" + (
-        f" [{bounds[0]:.2f} to {bounds[1]:.2f}]" if bounds and has_width else ""
-    )
+    return f"{contrast.probability_better:.2f}" + (f" [{bounds[0]:.2f} to {bounds[1]:.2f}]" if bounds else "")
 
 
 def pairs_section(comparison: Comparison) -> Section:

@@ -12,12 +12,13 @@ from actbench.experiment.metrics import Metric, parse_metric
 from actbench.render.sections import SPARKS, Section
 from actbench.report.claims import claims_sections, judge_results
 from actbench.report.comparison import comparison_section, pairs_section, with_interval_bars
-from actbench.report.numbers import value
+from actbench.report.numbers import ABSENT, value
 from actbench.report.statements import notes, statements
 from actbench.report.tuning import tuning_section
 from actbench.store.results import Results
 
 MAX_EPOCH_COLUMNS = 6
+HIGHER = "interactions of three factors and more"
 
 
 def comparison_sections(comparison: Comparison, results: Sequence[Results], *, has_bars: bool = False) -> list[Section]:
@@ -54,15 +55,21 @@ def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[
 
 def _effects_section(found: Effects, metric: Metric) -> Section:
     largest_first = sorted(found.effects, key=lambda effect: -effect.share)
-    rows = [[" x ".join(effect.factors), f"{effect.share:.1%}"] for effect in largest_first]
-    if found.higher:
-        rows.append(["interactions of three factors and more", f"{found.higher:.1%}"])
-    rows.append(["left to the seeds", f"{found.noise:.1%}"])
-    notes = [
-        f"Share of the sum of squares of {metric.name} over all arms and {found.seeds} seeds; an effect that does not "
-        "exist still takes a little."
+    rows = [
+        [" x ".join(effect.factors) or HIGHER, _percent(effect.share), " to ".join(map(_percent, effect.interval))]
+        for effect in largest_first
     ]
-    return Section("what explains the differences", ["effect", "share"], rows, notes)
+    rows.append(["left to the seeds", _percent(found.noise), ABSENT])
+    notes = [
+        f"Share of the variance of {metric.name} over all arms and {found.seeds} seeds (omega squared); an effect "
+        "whose interval begins at 0 may not exist (F test at 5 %)."
+    ]
+    return Section("what explains the differences", ["effect", "share", "90 % interval"], rows, notes)
+
+
+def _percent(share: float) -> str:
+    """A share that is estimated as less than nothing is shown as nothing."""
+    return f"{min(max(share, 0.0), 1.0):.1%}"
 
 
 def _pair_section(table: PairTable, metric: Metric) -> Section:

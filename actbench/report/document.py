@@ -68,7 +68,11 @@ def _outcomes(results: Results) -> dict[str, int]:
 def _effects_document(found: Effects) -> dict[str, Any]:
     return {
         "seeds": found.seeds,
-        "shares": [{"factors": list(effect.factors), "share": effect.share} for effect in found.effects],
-        "higher_interactions": found.higher,
+        "shares": [
+            {"factors": list(effect.factors), "share": effect.share, "share_ci": list(effect.interval)}
+            for effect in found.effects
+            if effect.factors
+        ],
+        "higher_interactions": sum(effect.share for effect in found.effects if not effect.factors),
         "seeds_share": found.noise,
     }

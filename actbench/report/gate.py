@@ -22,7 +22,7 @@ SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 def close_gate(
     comparison: Comparison, results: Sequence[Results], *, fails_undecided: bool, say: Callable[[str], None]
 ) -> bool:
-    """Whether the gate closes: an arm is worse, or has no verdict where that is to fail.
+    """Whether the gate closes: an arm is worse or broken (`_is_broken`), or has no verdict and that is to fail.
 
     Appends the comparison to the file that `GITHUB_STEP_SUMMARY` names; one that cannot be written changes no verdict.
     Raises `ConfigurationError` where nothing is compared with a baseline.
@@ -30,14 +30,18 @@ def close_gate(
     made = [row.contrast for row in comparison.rows if row.contrast]
     if not made:
         raise ConfigurationError("--gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER")
-    worse = [one.first.label for one in made if (one.verdict or "").startswith("worse") or _is_broken(one)]
+    worse = [one.first.label for one in made if (one.verdict or "").startswith("worse")]
+    broken = [one.first.label for one in made if _is_broken(one)]
     undecided = [
-        one.first.label for one in made if not (one.verdict or "").startswith(DECIDED) and one.first.label not in worse
+        one.first.label for one in made if not (one.verdict or "").startswith(DECIDED) and one.first.label not in broken
     ]
     undecided += _without_counterpart(comparison)
-    closed = bool(worse) or (fails_undecided and bool(undecided))
-    line = f"gate: {'failed' if closed else 'passed'}; {_named('worse', worse)}; {_named('undecided', undecided)}"
+    closed = bool(worse or broken) or (fails_undecided and bool(undecided))
+    parts = [_named("worse", worse), *([_named("broken", broken)] if broken else []), _named("undecided", undecided)]
+    line = f"gate: {'failed' if closed else 'passed'}; {'; '.join(parts)}"
     say(line)
+    if len(comparison.losses) > 1 and undecided:
+        say(f"gate: {comparison.metric.name} cannot compare arms that train on different losses")
     if all(one.is_paired for one in made) and smallest_p(max(one.difference.n for one in made), len(made)) > ALPHA:
         say("gate: with so few seeds no difference can make it fail; `actbench plan` says how many it takes")
     if path := os.environ.get(SUMMARY_VARIABLE):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from actbench.analysis.claims import JudgedClaim
-from actbench.analysis.comparison import NOT_JUDGED, Comparison, Contrast
-from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, TOO_FEW_SEEDS, Verdict, verdict_word
+from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, Verdict, verdict_word
 from actbench.experiment.definition import SECTIONS, Experiment, label_of, value_to_text
 from actbench.experiment.metrics import CURVES, Metric
 from actbench.plan.plan import PRIMARY_METRIC
@@ -37,8 +37,8 @@ MATTERS = ("torch", "numpy", "machine", "processor", "device", "device_name", "t
 # The paragraph's order; the notes have the order of the list.
 PARAGRAPH = (
     "question", "single", "no_result", "tuned", "not_tuned", "no_baseline", "better", "worse", "none_differs",
-    "equivalent", "no_evidence", "too_few_seeds", "not_judged", "best", "detectable", "failed", "missing", "claims",
-    "scope",
+    "equivalent", "no_evidence", "too_few_seeds", "not_judged", "not_ranked", "best", "detectable", "failed", "missing",
+    "claims", "scope",
 )  # fmt: skip
 
 
@@ -125,10 +125,10 @@ def _numbers(comparison: Comparison, results: Sequence[Results], *, has_result: 
 
 def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[Statement]:
     tested, seeds = [one.difference.n for one in contrasts if one.p is not None], len(comparison.seeds)
-    if any(one.is_paired for one in contrasts):
+    if any(one.is_paired for one in contrasts) and tested:
         note = (
-            f"Differences are paired by seed; p is the sign-flip test, Holm over {counted(len(tested), 'comparison')}; "
-            "P(better): the share of seeds won, ties counting half."
+            f"Differences are paired by seed; p is the sign-flip test, Holm over {counted(len(tested), 'comparison')} "
+            "with the baseline; P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval."
         )
         yield Statement("paired", "baseline", note, numbers={"comparisons": len(tested)})
     fewest = min(one.difference.n for one in contrasts)
@@ -196,11 +196,14 @@ def _verdicts(comparison: Comparison) -> Iterator[Statement]:
     if not contrasts:
         sentence = "No baseline is named, so none is compared with a certain other one."
         yield Statement("no_baseline", "baseline", sentence=sentence)
-    if not comparison.is_judged or comparison.metric.larger_is_better is None or not contrasts:
+    if not comparison.is_judged or not any(contrast.verdict for contrast in contrasts):
         return
     by_word: dict[str, list[Contrast]] = {}
     for one in contrasts:
         by_word.setdefault(verdict_word(one.verdict), []).append(one)
+    if set(by_word) == {NOT_JUDGED}:
+        yield _verdict("not_judged", contrasts, _not_judged(contrasts))
+        return
     base, metric = _baseline(comparison), comparison.metric
     margin = size(comparison.margin or 0.0, metric)
     small = f", but by less than the {margin} that count as small here"
@@ -233,7 +236,7 @@ def _verdict(kind: str, group: Sequence[Contrast], sentence: str) -> Statement:
 def _baseline(comparison: Comparison) -> str:
     baselines = [row.sample.label for row in comparison.rows if row.is_baseline]
     if len(baselines) == 1:
-        return baselines[0]
+        return f"the baseline {baselines[0]}"
     return f"{label_of(comparison.baseline)} in an arm that is otherwise the same"
 
 
@@ -253,11 +256,10 @@ def _furthest(contrast: Contrast) -> float:
 
 
 def _not_judged(group: Sequence[Contrast]) -> str:
-    reference = next((one.second for one in group if one.second.doubt), None)
-    if reference is not None:
-        return f"Nothing is judged against {reference.label}: {reference.doubt}."
-    reasons = [f"{one.first.label} ({one.first.doubt or 'no seed in common with the baseline'})" for one in group]
-    return f"Not judged: {listed(reasons)}."
+    reasons: dict[str, list[Contrast]] = {}
+    for contrast in group:
+        reasons.setdefault(contrast.reason, []).append(contrast)
+    return f"Not judged: {'; '.join(f'{_names(contrasts)} ({reason})' for reason, contrasts in reasons.items())}."
 
 
 def _names(contrasts: Sequence[Contrast]) -> str:
@@ -288,6 +290,8 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     note = _best_note(comparison) if comparison.best else ""
     metric, sign = comparison.metric, -1 if comparison.metric.larger_is_better is False else 1
     known = {row.sample.label: row.own.mean for row in comparison.rows if row.own.mean is not None}
+    if len(comparison.losses) > 1:
+        yield Statement("not_ranked", "best set", *_not_ranked(comparison), numbers={"losses": list(comparison.losses)})
     if metric.larger_is_better is None or len(known) < 2:
         return
     mean = sign * max(sign * own for own in known.values())
@@ -302,14 +306,28 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     yield Statement("best", "best set", note, sentence, comparison.best, {"best_mean": mean})
 
 
+def _not_ranked(comparison: Comparison) -> tuple[str, str]:
+    """The note and the sentence on a loss of arms that train on different ones."""
+    name = metric_in_words(comparison.metric)
+    reason = (
+        f"{name} is in the unit of the loss that an arm trains on, and these arms train on different losses "
+        f"({listed(comparison.losses)})"
+    )
+    note = (
+        f"Not ranked: {reason}. Arms with different losses are not judged, and no best is named. Compare them by a "
+        f"metric that depends on no loss, such as {PRIMARY_METRIC}."
+    )
+    return note, f"{capitalised(reason)}, so the means are not ranked and no best is named."
+
+
 def _best_note(comparison: Comparison) -> str:
     best, *others = comparison.best
     judged = [row for row in comparison.rows if row.own.mean is not None and not row.sample.doubt]
-    if not others:
-        which = "Every other arm" if len(judged) == len(comparison.rows) else "Every other arm that is judged"
-        return f"{which} can be told from the best, {best}."
-    rest = len(judged) - len(comparison.best)
-    return f"Not distinguishable from the best, {best}: {', '.join(others)}{f'; the other {rest} can' * (rest > 0)}."
+    family = f"(at 5 %, Bonferroni over {counted(len(judged) - 1, 'comparison')} with the best)"
+    if others:
+        return f"Best: {best}. Not distinguishable from it: {', '.join(others)} {family}."
+    which = "every other arm" if len(judged) == len(comparison.rows) else "every other arm that is judged"
+    return f"Best: {best}, distinguishable from {which} {family}."
 
 
 def _indistinguishable(comparison: Comparison, leaders: Sequence[str]) -> str:
@@ -318,11 +336,11 @@ def _indistinguishable(comparison: Comparison, leaders: Sequence[str]) -> str:
     if not comparison.best:
         return "; that alone does not make it the best" if len(leaders) == 1 else ""
     if others:
-        return f", but {_few(others, 'others')} cannot be told from it"
+        return f", but {_few(others, 'others')} cannot be distinguished from it"
     if len(leaders) > 1:
         return ""
     judged = " that is judged" if any(row.sample.doubt for row in comparison.rows) else ""
-    return f", and every other one{judged} can be told from it"
+    return f", and every other one{judged} can be distinguished from it"
 
 
 def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:

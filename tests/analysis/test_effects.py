@@ -1,4 +1,4 @@
-"""Shares of the sum of squares, against statsmodels' analysis of variance."""
+"""Shares of the variance, against statsmodels' analysis of variance."""
 
 from __future__ import annotations
 
@@ -51,8 +51,16 @@ def noisy(values: Values, seed: int) -> int:
 
 
 def shares(found: Effects) -> dict[str, float]:
-    named = {":".join(f"C(f{PATHS.index(path)})" for path in one.factors): one.share for one in found.effects}
+    named = {":".join(f"C(f{PATHS.index(path)})" for path in one.factors or PATHS): one.share for one in found.effects}
     return named | {"Residual": found.noise}
+
+
+def omega_squared(table: pd.DataFrame) -> dict[str, float]:
+    """(SS - df MSE) / (SS_total + MSE) of each line, and what is left of 1."""
+    error = table["mean_sq"]["Residual"]
+    named = (table["sum_sq"] - table["df"] * error) / (table["sum_sq"].sum() + error)
+    effects = dict(named.drop("Residual"))
+    return effects | {"Residual": 1 - sum(effects.values())}
 
 
 @pytest.mark.parametrize(
@@ -62,11 +70,9 @@ def test_shares_are_those_of_an_analysis_of_variance(text: str, formula: str, tm
     plan, records, table = made_up(text, tmp_path, noisy)
     found = effects(plan, records, ACCURACY)
     assert found is not None
-    squares = anova_lm(ols(formula, table).fit())["sum_sq"]
-    expected = dict(squares / squares.sum())
-    assert found.higher == pytest.approx(expected.pop("C(f0):C(f1):C(f2)", 0.0))
+    expected = omega_squared(anova_lm(ols(formula, table).fit()))
     assert shares(found) == pytest.approx(expected)
-    assert sum(shares(found).values()) + found.higher == pytest.approx(1)
+    assert sum(shares(found).values()) == pytest.approx(1)
     assert found.seeds == 3
 
 
@@ -80,7 +86,8 @@ def test_what_only_one_factor_moves_is_its_main_effect(tmp_path: Path) -> None:
         ("model.activation", "train.lr"),
     ]
     assert [one.share for one in found.effects] == pytest.approx([1.0, 0.0, 0.0])
-    assert (found.higher, found.noise) == pytest.approx((0.0, 0.0))
+    assert [one.interval for one in found.effects] == [pytest.approx((share, share)) for share in (1, 0, 0)]
+    assert found.noise == pytest.approx(0.0)
 
 
 def test_a_seed_that_one_arm_lacks_is_left_out_of_all(tmp_path: Path) -> None:
@@ -89,8 +96,8 @@ def test_a_seed_that_one_arm_lacks_is_left_out_of_all(tmp_path: Path) -> None:
     found = effects(plan, records, ACCURACY)
     assert found is not None
     assert found.seeds == 2
-    squares = anova_lm(ols("y ~ C(f0) * C(f1)", table.drop(index=table.index[1::3])).fit())["sum_sq"]
-    assert shares(found) == pytest.approx(dict(squares / squares.sum()))
+    expected = omega_squared(anova_lm(ols("y ~ C(f0) * C(f1)", table.drop(index=table.index[1::3])).fit()))
+    assert shares(found) == pytest.approx(expected)
 
 
 def test_the_order_of_arms_and_records_changes_nothing(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from actbench.analysis.verdicts import TOO_FEW_SEEDS, verdict
+from actbench.analysis.verdicts import TOO_FEW_SEEDS
+from actbench.analysis.verdicts import verdict as verdict_of
 from actbench.experiment.definition import MARGIN
 from actbench.statistics.intervals import Estimate, estimate
 from actbench.statistics.multiple import holm
-from actbench.statistics.sign_flip import sign_flip_p
+from actbench.statistics.sign_flip import sign_flip_p, smallest_p
 
 IMAGES = 10_000
 SD_IMAGES = 10.0
@@ -26,6 +27,29 @@ def p_of(first: np.ndarray, second: np.ndarray) -> float:
     found = sign_flip_p(list(first), list(second))
     assert found is not None
     return found
+
+
+def verdict(
+    difference: Estimate,
+    differences: Sequence[float],
+    p_holm: float,
+    comparisons: int,
+    margin: float | None,
+    larger_is_better: bool,
+    *,
+    is_share: bool = True,
+) -> str:
+    """The verdict on paired differences in a family of so many comparisons."""
+    least_p = smallest_p(len(differences), comparisons)
+    return verdict_of(
+        difference,
+        p_holm,
+        least_p,
+        larger_is_better,
+        margin=margin,
+        differences=differences,
+        is_share=is_share,
+    )
 
 
 def judge(images: Sequence[float], *, comparisons: int = 1, margin: float | None = MARGIN) -> str:

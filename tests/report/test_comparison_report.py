@@ -31,6 +31,8 @@ from planted import (
     planted,
 )
 
+BEST_ALONE = "Best: {}, distinguishable from {} (at 5 %, Bonferroni over {} with the best)."
+BEST_BESIDE = "Best: {}. Not distinguishable from it: {} (at 5 %, Bonferroni over {} with the best)."
 DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 
 
@@ -74,7 +76,7 @@ def test_the_table_has_every_number_with_its_unit(two: Comparison) -> None:
         "difference (points) [95 % interval]": "+0.21 [+0.17 to +0.24]",
         "p": "0.002",
         "p (Holm)": "0.002",
-        "P(better)": "1.00",
+        "P(better)": "1.00 [0.72 to 1.00]",
         "verdict": "better",
     }
     baseline = cells(section, "relu")
@@ -82,10 +84,10 @@ def test_the_table_has_every_number_with_its_unit(two: Comparison) -> None:
     assert {baseline[name] for name in ("p", "p (Holm)", "P(better)", "verdict")} == {"-"}
 
 
-def test_the_share_of_seeds_won_has_an_interval_unless_all_were(five: Comparison) -> None:
+def test_the_share_of_seeds_won_has_an_interval_also_if_all_were(five: Comparison) -> None:
     section = comparison_section(five, [])
-    assert cells(section, "mish")["P(better)"] == "0.50 [0.20 to 0.80]"
-    assert cells(section, "elu")["P(better)"] == "1.00"
+    assert cells(section, "mish")["P(better)"] == "0.50 [0.24 to 0.76]"
+    assert cells(section, "elu")["P(better)"] == "1.00 [0.72 to 1.00]"
 
 
 def test_without_tuning_there_is_no_column_of_tuned_values(tmp_path: Path) -> None:
@@ -157,18 +159,18 @@ def test_the_notes_say_what_the_numbers_are(two: Comparison) -> None:
     assert notes(statements(two, [])) == [
         "test accuracy at the last epoch over 10 seeds; sd and intervals are over seeds, on this test set.",
         "predicted sd: what a test set of this size causes by itself, sqrt(error / (2 images)).",
-        "Differences are paired by seed; p is the sign-flip test, Holm over 1 comparison; "
-        "P(better): the share of seeds won, ties counting half.",
+        "Differences are paired by seed; p is the sign-flip test, Holm over 1 comparison with the baseline; "
+        "P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval.",
         "10 seeds show a true difference of 0.05 points 8 times in 10; a smaller one goes unnoticed more often.",
-        "Every other arm can be told from the best, tanh.",
+        BEST_ALONE.format("tanh", "every other arm", "1 comparison"),
     ]
 
 
 def test_the_notes_count_the_comparisons_that_p_is_adjusted_for(five: Comparison, tmp_path: Path) -> None:
-    assert "Holm over 4 comparisons;" in notes_of(five)
+    assert "Holm over 4 comparisons with the baseline;" in notes_of(five)
     part = {label: counts for label, counts in five_arms().items() if label != "mish"}
     found = notes_of(asked(planted(tmp_path / "part", part, FIVE_ACTIVATIONS)))
-    assert "Holm over 3 comparisons;" in found
+    assert "Holm over 3 comparisons with the baseline;" in found
     assert "Some differences rest on only 0 of 10 seeds" in found
     assert "never reach" not in found
 
@@ -209,28 +211,28 @@ def test_only_what_is_read_off_the_test_images_is_said_to_be_so(metric: str, beg
 
 
 def test_the_best_set_is_a_sentence(five: Comparison, two: Comparison, tmp_path: Path) -> None:
-    assert best_note(two) == "Every other arm can be told from the best, tanh."
+    assert best_note(two) == BEST_ALONE.format("tanh", "every other arm", "1 comparison")
     level = asked(planted(tmp_path / "level", {"relu": RELU, "tanh": above(RELU, NOTHING)}))
-    assert best_note(level) == "Not distinguishable from the best, tanh: relu."
+    assert best_note(level) == BEST_BESIDE.format("tanh", "relu", "1 comparison")
     assert best_note(asked(planted(tmp_path / "one", {"relu": RELU}))) == ""
 
 
 def test_arms_without_results_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> None:
     counts = {"relu": RELU, "elu": above(RELU, MUCH), "gelu": above(RELU, above(MUCH, NOTHING))}
     found = best_note(asked(planted(tmp_path / "close", counts, FIVE_ACTIVATIONS)))
-    assert found == "Not distinguishable from the best, gelu: elu; the other 1 can."
+    assert found == BEST_BESIDE.format("gelu", "elu", "2 comparisons")
     counts = {"relu": RELU, "elu": above(RELU, MUCH)}
     found = best_note(asked(planted(tmp_path / "far", counts, FIVE_ACTIVATIONS)))
-    assert found == "Every other arm that is judged can be told from the best, elu."
+    assert found == BEST_ALONE.format("elu", "every other arm that is judged", "1 comparison")
 
 
 def test_arms_in_doubt_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> None:
     best_rates = {"mish": RATE_OUT_OF_REACH}
     comparison = asked(planted(tmp_path / "one", five_arms(), FIVE_ACTIVATIONS, best_rates=best_rates))
-    assert best_note(comparison) == "Every other arm that is judged can be told from the best, tanh."
+    assert best_note(comparison) == BEST_ALONE.format("tanh", "every other arm that is judged", "3 comparisons")
     close = five_arms() | {"elu": above(RELU, above(MUCH, NOTHING))}
     comparison = asked(planted(tmp_path / "two", close, FIVE_ACTIVATIONS, best_rates=best_rates))
-    assert best_note(comparison) == "Not distinguishable from the best, elu: tanh; the other 2 can."
+    assert best_note(comparison) == BEST_BESIDE.format("elu", "tanh", "3 comparisons")
 
 
 def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:
@@ -238,7 +240,7 @@ def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:
     assert section.title == "test_accuracy, all pairs"
     assert len(section.rows) == 10
     assert section.rows[0] == [
-        "relu", "tanh", "10", "-0.21 [-0.24 to -0.17]", "0.002", "0.020", "0.00", "worse",
+        "relu", "tanh", "10", "-0.21 [-0.24 to -0.17]", "0.002", "0.020", "0.00 [0.00 to 0.28]", "worse",
     ]  # fmt: skip
     assert section.notes == [
         "Difference: first minus second in points; the verdict is on the first; p (Holm) is over all 10 pairs."

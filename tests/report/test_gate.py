@@ -130,7 +130,7 @@ def test_more_failures_than_can_be_judged_and_than_before_close_the_gate(
     now = planted(tmp_path / "now", {"relu": RELU}, text, change=failing(failed_now))
     closed, said = gate(now, before)
     assert closed == closes
-    assert ("1 worse (now: relu)" in said) == closes
+    assert ("0 worse; 1 broken (now: relu)" in said) == closes
 
 
 @pytest.mark.parametrize(("failed_now", "closes"), [(1, False), (2, False), (3, True)])

@@ -69,10 +69,10 @@ def test_a_winner_is_named_with_its_difference_and_interval(tmp_path: Path) -> N
     words = said(two(tmp_path, MUCH))
     assert re.search(
         r"There is evidence that tanh \(\+0\.21 points of test accuracy, 95 % interval \+0\.17 to \+0\.24\) is better "
-        r"than relu\.",
+        r"than the baseline relu\.",
         words,
     )
-    assert "The highest mean (98.07 %) belongs to tanh, and every other one can be told from it." in words
+    assert "The highest mean (98.07 %) belongs to tanh, and every other one can be distinguished from it." in words
     assert "no evidence" not in words
     assert "None is found" not in words
 
@@ -80,14 +80,14 @@ def test_a_winner_is_named_with_its_difference_and_interval(tmp_path: Path) -> N
 def test_a_loser_is_worse_and_not_called_a_winner(tmp_path: Path) -> None:
     words = said(two(tmp_path, [-gain for gain in MUCH]))
     assert "There is evidence that tanh (-0.21 points of test accuracy" in words
-    assert "is worse than relu." in words
+    assert "is worse than the baseline relu." in words
     assert "better than" not in words
     assert "belongs to relu" in words
 
 
 def test_a_small_difference_is_called_small(tmp_path: Path) -> None:
     words = said(two(tmp_path, LITTLE))
-    assert "is better than relu, but by less than the 0.10 points that count as small here." in words
+    assert "is better than the baseline relu, but by less than the 0.10 points that count as small here." in words
 
 
 def test_of_a_loss_the_lowest_is_the_best(tmp_path: Path) -> None:
@@ -96,19 +96,19 @@ def test_of_a_loss_the_lowest_is_the_best(tmp_path: Path) -> None:
     )
     words = said(results, metric="test_loss")
     assert words.startswith("Which model.activation gives the lowest test loss on mnist?")
-    assert "tanh (-0.1000 of test loss, 95 % interval -0.1000 to -0.1000) is better than relu." in words
+    assert "tanh (-0.1000 of test loss, 95 % interval -0.1000 to -0.1000) is better than the baseline relu." in words
     assert "The lowest mean (0.4045) belongs to tanh" in words
 
 
 def test_no_evidence_is_not_equality_and_says_how_much_may_have_gone_unnoticed(tmp_path: Path) -> None:
     words = said(two(tmp_path, NOISE))
-    assert "None is found better or worse than relu." in words
+    assert "None is found better or worse than the baseline relu." in words
     assert re.search(
-        r"For tanh there is no evidence of a difference to relu\. That does not mean they are the same: the difference "
-        r"could still be up to 0\.\d\d points\.",
+        r"For tanh there is no evidence of a difference to the baseline relu\. That does not mean they are the same: "
+        r"the difference could still be up to 0\.\d\d points\.",
         words,
     )
-    assert "but relu cannot be told from it" in words or "but tanh cannot be told from it" in words
+    assert "but relu cannot be distinguished from it" in words or "but tanh cannot be distinguished from it" in words
     assert re.search(r"Ten seeds show a true difference of 0\.\d\d points eight times in ten", words)
 
 
@@ -116,14 +116,14 @@ def test_of_several_without_evidence_the_widest_interval_is_named(tmp_path: Path
     words = said(planted(tmp_path, five_arms(), FIVE_ACTIVATIONS))
     assert "There is evidence that tanh (+0.21 points of test accuracy" in words
     assert "There is evidence that elu (+0.05 points of test accuracy" in words
-    assert "Equivalent to relu, since any difference is below 0.10 points: gelu." in words
-    assert "For mish there is no evidence of a difference to relu." in words
+    assert "Equivalent to the baseline relu, since any difference is below 0.10 points: gelu." in words
+    assert "For mish there is no evidence of a difference to the baseline relu." in words
 
 
 def test_equivalence_is_said_with_its_margin(tmp_path: Path) -> None:
     words = said(two(tmp_path, NOTHING))
-    assert "Equivalent to relu, since any difference is below 0.10 points: tanh." in words
-    assert "None is found better or worse than relu." in words
+    assert "Equivalent to the baseline relu, since any difference is below 0.10 points: tanh." in words
+    assert "None is found better or worse than the baseline relu." in words
 
 
 def test_too_few_seeds_say_how_many_it_takes(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_untuned_arms_are_not_judged_and_the_best_mean_is_no_winner(tmp_path: Pa
 def test_a_shared_rate_that_was_accepted_is_said(tmp_path: Path) -> None:
     words = said(two(tmp_path, MUCH, UNTUNED), shared_lr=True)
     assert "verdicts were asked for all the same: they hold for these settings, and others may reverse them." in words
-    assert "is better than relu." in words
+    assert "is better than the baseline relu." in words
 
 
 def test_an_arm_at_the_edge_of_its_grid_is_not_judged_and_the_reason_is_given(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_an_arm_at_the_edge_of_its_grid_is_not_judged_and_the_reason_is_given(tm
     assert "Not judged: tanh (train.lr is at the edge of what was tried)." in words
     assert "The highest mean (98.07 %) belongs to tanh; that alone does not make it the best." in words
     words = said(two(tmp_path / "baseline", MUCH, best_rates={"relu": RATE_OUT_OF_REACH}))
-    assert "Nothing is judged against relu: train.lr is at the edge of what was tried." in words
+    assert "Not judged: tanh (relu: train.lr is at the edge of what was tried)." in words
 
 
 def test_arms_with_the_same_mean_share_it(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_one_arm_alone_is_compared_with_nothing(tmp_path: Path) -> None:
 def test_without_a_baseline_no_arm_is_compared_with_a_certain_other(tmp_path: Path) -> None:
     words = said(two(tmp_path, MUCH, TUNED.replace("baseline: {model.activation: relu}\n", "")))
     assert "No baseline is named, so none is compared with a certain other one." in words
-    assert "belongs to tanh, and every other one can be told from it." in words
+    assert "belongs to tanh, and every other one can be distinguished from it." in words
 
 
 def test_without_any_result_nothing_is_said_of_any_arm(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ class ArmDots:
 def arms_picture(results: Results, comparison: Comparison) -> Picture | None:
     """The first picture of a report; None while no trial of the final phase has a value."""
     metric, records = comparison.metric, _records_by_arm(results)
+    is_ordered = len(comparison.losses) < 2
     arms = [_dots(row, records.get(row.sample.values, {}), metric) for row in ranked(comparison)]
     if not any(arm.row.sample.by_seed for arm in arms):
         return None
@@ -92,9 +93,9 @@ def arms_picture(results: Results, comparison: Comparison) -> Picture | None:
             bool(baselines) and "The baseline is in bold, with a square; the dashed line is its mean.",
             any(arm.crosses for arm in arms)
             and "Crosses diverged, collapsed or failed; at the left edge they have no value.",
-            number_shown(len(shown), len(arms)),
+            number_shown(len(shown), len(arms), first=first_word(metric) if is_ordered else "first"),
         ],
-        description=_description(arms, baselines, metric),
+        description=_description(arms, baselines, metric, is_ordered=is_ordered),
     )
 
 
@@ -114,7 +115,9 @@ def _dots(row: Row, records: Mapping[int, TrialRecord], metric: Metric) -> ArmDo
     )
 
 
-def _description(arms: Sequence[ArmDots], baselines: Sequence[ArmDots], metric: Metric) -> list[str]:
+def _description(
+    arms: Sequence[ArmDots], baselines: Sequence[ArmDots], metric: Metric, *, is_ordered: bool
+) -> list[str]:
     def in_words(arm: ArmDots) -> str:
         estimate = arm.row.own
         unit = " %" if metric.unit == "share" else ""
@@ -125,8 +128,8 @@ def _description(arms: Sequence[ArmDots], baselines: Sequence[ArmDots], metric: 
     baselines = [arm for arm in baselines if arm in known]
     failed = sum(len(arm.crosses) for arm in arms)
     return [
-        f"{counted(len(arms), 'arm')} by mean {metric_in_words(metric)}, the {first_word(metric)} first: "
-        f"{'; '.join(map(in_words, known[:3]))}.",
+        f"{counted(len(arms), 'arm')} by mean {metric_in_words(metric)}, "
+        f"{f'the {first_word(metric)} first' if is_ordered else 'in no order'}: {'; '.join(map(in_words, known[:3]))}.",
         f"The last is {in_words(known[-1])}." if len(known) > 3 else "",
         f"The baseline is {in_words(baselines[0])}." if len(baselines) == 1 else "",
         f"{counted(failed, 'trial')} diverged, collapsed or failed." if failed else "",
@@ -221,7 +224,7 @@ def time_picture(results: Results, comparison: Comparison) -> Picture | None:
             largest > 1
             and f"Up to {largest} trials were trained in one stack and share its time equally, so this is the time of "
             "the run and not the cost of an arm alone; arms of one stack have the same time.",
-            number_shown(min(len(arms), MAX_NAMED), len(arms), "named"),
+            number_shown(min(len(arms), MAX_NAMED), len(arms), "named", first=first_word(metric)),
         ],
         description=_times_in_words(arms, metric),
     )

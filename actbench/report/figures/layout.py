@@ -61,9 +61,9 @@ def picture(
     return Picture(name, title, join(caption), join(description), draw_in_style)
 
 
-def number_shown(shown: int, total: int, how: str = "shown") -> str:
+def number_shown(shown: int, total: int, how: str = "shown", *, first: str = "best") -> str:
     """How many arms are left out, if any are."""
-    return f"The best {shown} of {total} arms are {how}." if shown < total else ""
+    return f"The {first} {shown} of {total} arms are {how}." if shown < total else ""
 
 
 def with_unit(number: float | None, metric: Metric) -> str:
