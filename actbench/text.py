@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+MAX_CAUSE_LENGTH = 300
 
 
 def visible(text: str) -> str:
@@ -70,3 +71,16 @@ def counted(count: int, noun: str, *, in_words: bool = False) -> str:
 def capitalised(text: str) -> str:
     """The text with its first letter as a capital."""
     return text[:1].upper() + text[1:]
+
+
+def describe_exception(error: BaseException) -> str:
+    """`ValueError: no such value`, in one line of at most 300 characters that any encoding can hold.
+
+    The exception may come from a custom function: its text may not be text, or fail.
+    """
+    try:
+        text = str(error)
+    except BaseException:
+        text = "(its message cannot be read)"
+    lines = f"{type(error).__name__}: {text}".splitlines()
+    return visible(lines[0])[:MAX_CAUSE_LENGTH]

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from actbench.catalogue.registry import Entry, Origin, RegistrationError, added_from, adding_from, forget
-from actbench.errors import ConfigurationError
-from actbench.text import did_you_mean
+from actbench.errors import ConfigurationError, ExpectedError
+from actbench.text import describe_exception, did_you_mean
 
 MAX_FILE_BYTES = 1_000_000
 MODULE_PREFIX = "_custom_"
@@ -74,7 +74,9 @@ def load_custom_file(file: CustomFile) -> tuple[Entry, ...]:
     try:
         with adding_from(file.origin(), module.__name__), redirect_stdout(sys.stderr):
             exec(compile(file.content, file.path, "exec", dont_inherit=True), module.__dict__)
-    except (Exception, SystemExit) as error:  # whatever the file raises is a mistake in it
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the file raises is a mistake in it
         del sys.modules[module.__name__]
         raise ConfigurationError(_mistake(file, error)) from None
     return added_from(file.origin())
@@ -101,7 +103,7 @@ def _mistake(file: CustomFile, error: BaseException) -> str:
         text = (error.text or "").strip()
         return f"{file.path}:{error.lineno}: {error.msg}" + (f": {text}" if text else "")
     lines = _lines_of(file, error)
-    what = str(error) if isinstance(error, RegistrationError) else f"{type(error).__name__}: {error}"
+    what = str(error) if isinstance(error, RegistrationError) else describe_exception(error)
     return f"{file.path}:{lines[-1]}: {what}" if lines else f"{file.path}: {what}"
 
 
@@ -110,7 +112,9 @@ def mistakes_told(files: Sequence[CustomFile]) -> Iterator[None]:
     """Raise `ConfigurationError` with file, line and cause where a function of one of these files fails."""
     try:
         yield
-    except (Exception, SystemExit) as error:  # whatever its functions raise is a mistake in a file
+    except (KeyboardInterrupt, ExpectedError):
+        raise
+    except BaseException as error:  # whatever its functions raise is a mistake in a file
         for file in files:
             if _lines_of(file, error):
                 raise ConfigurationError(_mistake(file, error)) from None

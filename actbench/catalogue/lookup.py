@@ -10,10 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from actbench.catalogue.registry import ENTRIES, Entry, Kind, Origin, RegistrationError, adding_from
-from actbench.text import did_you_mean
+from actbench.text import describe_exception, did_you_mean
 
 GROUP = "actbench.catalogue"
-MAX_CAUSE_LENGTH = 300
 
 
 def entries(kind: Kind) -> tuple[Entry, ...]:
@@ -59,10 +58,12 @@ def _load(point: EntryPoint) -> str | None:
         origin = Origin(f"package {package}, {point.module}", checksum_of_package(point.module))
         with adding_from(origin, point.module):
             point.load()
-    except (Exception, SystemExit) as error:  # whatever a stranger's module raises
-        cause = str(error) if isinstance(error, RegistrationError) else f"{type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the module of a package may raise anything
+        cause = str(error) if isinstance(error, RegistrationError) else describe_exception(error)
         return (
-            f"the installed package {package} cannot be used (entry point {point.name!r}: {cause[:MAX_CAUSE_LENGTH]}): "
+            f"the installed package {package} cannot be used (entry point {point.name!r}: {cause}): "
             "update it, or take it out with pip uninstall"
         )
     return None

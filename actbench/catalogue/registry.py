@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, wraps
 from math import inf
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
@@ -68,6 +70,7 @@ class Entry:
 
 
 ENTRIES: dict[tuple[str, str], Entry] = {}
+SURROGATE = re.compile("[\ud800-\udfff]")
 _BUILT_IN = __name__.partition(".")[0]
 _LOADING: ContextVar[tuple[Origin, str] | None] = ContextVar("_LOADING", default=None)
 _WAITING: dict[tuple[str, Kind, str], tuple[Function, dict[str, Any]]] = {}
@@ -103,7 +106,11 @@ def _add(kind: Kind, function: Function, origin: Origin | None, metadata: dict[s
             raise RegistrationError(f"parameter {parameter.name!r} of {kind} {name!r} needs a default")
     entry = Entry(kind=kind, name=name, function=function, summary=summary, origin=origin, **metadata)
     if origin:
-        require_custom_function(kind, function, entry.aliases)
+        _require_custom_function(entry)
+        quiet: dict[str, Any] = {
+            key: _without_output(value) for key, value in vars(entry).items() if isinstance(value, FunctionType)
+        }
+        entry = replace(entry, **quiet)
     keys = [(kind, key) for key in (name, *entry.aliases)]
     if taken := [key for key in keys if key in ENTRIES]:
         there = ENTRIES[taken[0]]
@@ -242,7 +249,7 @@ def parameters_model(entry: Entry) -> type[BaseModel]:
     annotated = SimpleNamespace(
         __annotations__={p.name: p.annotation for p in parameters if p.annotation is not p.empty}
     )
-    hints = get_type_hints(annotated, globalns=entry.function.__globals__, include_extras=True)
+    hints = get_type_hints(annotated, globalns=inspect.unwrap(entry.function).__globals__, include_extras=True)
     fields: dict[str, Any] = {p.name: (hints.get(p.name, type(p.default)), p.default) for p in parameters}
     if entry.learnable:
         fields |= {"learn": (bool, entry.learnt_by_default), "per_feature": (bool, False)}
@@ -280,18 +287,31 @@ class RegistrationError(ValueError):
     """A function that the catalogue cannot take, with the reason."""
 
 
-def require_custom_function(kind: str, function: Callable[..., Any], aliases: Sequence[str]) -> None:
+def _without_output(function: Function) -> Function:
+    """The function with standard output redirected to standard error while it runs: standard output is for results."""
+
+    @wraps(function)
+    def quiet(*arguments: Any, **settings: Any) -> Any:
+        with redirect_stdout(sys.stderr):
+            return function(*arguments, **settings)
+
+    return quiet
+
+
+def _require_custom_function(entry: Entry) -> None:
     """Raise `RegistrationError` where a function from a file or a package could not be trained with."""
-    name = function.__name__
+    kind, name, function, aliases = entry.kind, entry.name, entry.function, entry.aliases
+    texts = [entry.formula, entry.reference, entry.summary, *(str(p.default) for p in _keyword_parameters(function))]
+    if any(SURROGATE.search(text) for text in texts):
+        raise RegistrationError(f"{kind} {name!r} has a text with a character that no file can hold")
     if kind not in ARGUMENTS:
         raise RegistrationError(f"no {kind} of one's own: only {', '.join(ARGUMENTS)}")
     if wrong := [alias for alias in aliases if not alias.isidentifier()]:
         raise RegistrationError(f"alias {wrong[0]!r} of {kind} {name!r} is no name")
     positional = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
-    wanted = ARGUMENTS[kind]
-    if len(positional) != len(wanted):
-        found = ", ".join(positional) or "nothing"
+    expected = ARGUMENTS[kind]
+    if len(positional) != len(expected):
         raise RegistrationError(
-            f"{kind} {name!r} is called with {len(wanted)} values ({', '.join(wanted)}) and with settings behind a *, "
-            f"which have defaults; it takes {found}"
+            f"{kind} {name!r} is called with {len(expected)} values ({', '.join(expected)}) and with settings after a "
+            f"*, which have defaults; it takes {', '.join(positional) or 'nothing'}"
         )

@@ -21,10 +21,10 @@ from actbench.checks.check import (
     EXTREMES,
     TRIALS,
     UNITS,
-    Check,
     Examine,
     Function,
-    answers,
+    Question,
+    as_questions,
     both,
     draws,
     is_repeatable,
@@ -49,7 +49,7 @@ FAR = (1e2, 1e4, 1e8)
 COST_ROUNDS = 15
 
 
-def examine_activation(choice: Choice, *, measures_cost: bool) -> list[Check]:
+def activation_questions(choice: Choice, *, measures_cost: bool) -> list[Question]:
     """Every check of an activation at the chosen parameters."""
     entry, given = choice.entry, dict(choice.parameters)
     parameters = call_parameters(given)
@@ -76,7 +76,7 @@ def examine_activation(choice: Choice, *, measures_cost: bool) -> list[Check]:
     notes: dict[str, Examine] = {"curve": lambda: _curve(entry, given)}
     if measures_cost:
         notes["cost"] = lambda: _cost(choice)
-    return answers(questions, notes)
+    return as_questions(questions, notes)
 
 
 def _keeps_shape_and_dtype(function: Function) -> str:

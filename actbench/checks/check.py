@@ -1,34 +1,26 @@
-"""A check of one entry: a question with an answer in words, and the values that most of them are asked on."""
+"""Checks of entries: how each is made, and what checks of several kinds of entries have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isinf, nan
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck
 
-Outcome = Literal["pass", "refused", "note", "skipped"]
+from actbench.checks.outcomes import Check
+from actbench.text import describe_exception
+
 Function = Callable[[Tensor], Tensor]
 Examine = Callable[[], str]
 
 TRIALS, BATCH, UNITS, CLASSES = 3, 32, 8, 10
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 EXTREMES = (-1e4, -200.0, -20.0, -6.0, -3.0, -1.0, -0.5, -1e-30, 0.0, 1e-30, 0.5, 1.0, 3.0, 6.0, 20.0, 200.0, 1e4)
-MAX_CAUSE_LENGTH = 200
 BOUND_TOLERANCE, NEAR_A_BOUND = 1e-5, 1e-3
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was asked of an entry, and the answer; only a refusal keeps the entry out."""
-
-    name: str
-    outcome: Outcome
-    reason: str
 
 
 class Refused(Exception):  # noqa: N818 (an answer, not an error)
@@ -44,22 +36,33 @@ def refuse(reason: str) -> NoReturn:
     raise Refused(reason)
 
 
-def answers(questions: Mapping[str, Examine], notes: Mapping[str, Examine]) -> list[Check]:
-    """Every question with its answer; what raises anything else has thereby been refused."""
-    with torch.random.fork_rng(devices=[]):
-        return [_answer(name, examine, is_note=name in notes) for name, examine in (*questions.items(), *notes.items())]
+@dataclass(frozen=True)
+class Question:
+    """A check that has not been made yet; a note refuses nothing."""
+
+    name: str
+    examine: Examine
+    is_note: bool = False
+
+    def answer(self) -> Check:
+        """Make the check; any other exception is a refusal. Leaves torch's global generator as it was."""
+        try:
+            with torch.random.fork_rng(devices=[]):
+                return Check(self.name, "note" if self.is_note else "pass", self.examine())
+        except Refused as refused:
+            return Check(self.name, "note" if self.is_note else "refused", str(refused))
+        except Skipped as skipped:
+            return Check(self.name, "skipped", str(skipped))
+        except BaseException as error:  # a custom function may raise anything
+            return Check(self.name, "skipped" if self.is_note else "refused", f"raises {describe_exception(error)}")
 
 
-def _answer(name: str, examine: Examine, *, is_note: bool) -> Check:
-    try:
-        return Check(name, "note" if is_note else "pass", examine())
-    except Refused as refused:
-        return Check(name, "note" if is_note else "refused", str(refused))
-    except Skipped as skipped:
-        return Check(name, "skipped", str(skipped))
-    except (Exception, SystemExit) as error:  # whatever a stranger's function raises
-        cause = f"raises {type(error).__name__}: {error}".splitlines()[0][:MAX_CAUSE_LENGTH]
-        return Check(name, "skipped" if is_note else "refused", cause)
+def as_questions(checks: Mapping[str, Examine], notes: Mapping[str, Examine] | None = None) -> list[Question]:
+    """All checks in their order, then the notes."""
+    return [
+        *(Question(name, examine) for name, examine in checks.items()),
+        *(Question(name, examine, is_note=True) for name, examine in (notes or {}).items()),
+    ]
 
 
 def draws(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from actbench.catalogue.gains import with_gain
 from actbench.catalogue.lookup import find
-from actbench.checks.check import Check, Examine, answers, refuse
+from actbench.checks.check import Examine, Question, as_questions, refuse
 from actbench.experiment.choices import Choice
 
 LAYERS = ((784, 256), (256, 10), (3, 5), (1, 1))
 
 
-def examine_initialiser(choice: Choice) -> list[Check]:
+def initialiser_questions(choice: Choice) -> list[Question]:
     """Every check of an initialiser at the chosen parameters."""
     parameters = with_gain(dict(choice.parameters), find("activation", "relu"), {})
     draw = partial(_draw, partial(choice.entry.function, **parameters))
@@ -26,7 +26,7 @@ def examine_initialiser(choice: Choice) -> list[Check]:
         "repeatable": lambda: _draws_from_its_generator_alone(draw),
         "gradient": lambda: _is_plain(draw),
     }
-    return answers(questions, {"spread": lambda: _spread(draw)})
+    return as_questions(questions, {"spread": lambda: _spread(draw)})
 
 
 def _draw(function: Any, fan_in: int, fan_out: int, seed: int = 0, *, is_bias: bool = False) -> Tensor:

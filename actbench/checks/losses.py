@@ -13,10 +13,10 @@ from actbench.checks.check import (
     BATCH,
     CLASSES,
     TRIALS,
-    Check,
     Examine,
     Function,
-    answers,
+    Question,
+    as_questions,
     both,
     draws,
     gradient_agrees,
@@ -34,7 +34,7 @@ from actbench.checks.formulas import require_formula
 from actbench.experiment.choices import Choice
 
 
-def examine_loss(choice: Choice) -> list[Check]:
+def loss_questions(choice: Choice) -> list[Question]:
     """Every check of a loss at the chosen parameters, on predictions of the first kind that it accepts or of each."""
     entry, parameters = choice.entry, dict(choice.parameters)
     kind = entry.accepts[0] if entry.accepts else "scores"
@@ -68,7 +68,7 @@ def examine_loss(choice: Choice) -> list[Check]:
         questions["gradient"] = lambda: gradient_agrees(
             given_itself, lambda outer, value, x: gradient(outer, value, x, label, **parameters), stack, label.shape
         )
-    return answers(questions, {})
+    return as_questions(questions)
 
 
 def predictions(kind: Yields, *shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:

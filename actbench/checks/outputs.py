@@ -14,10 +14,10 @@ from actbench.checks.check import (
     CLASSES,
     DTYPES,
     TRIALS,
-    Check,
     Examine,
     Function,
-    answers,
+    Question,
+    as_questions,
     both,
     draws,
     gradient_agrees,
@@ -40,7 +40,7 @@ FAR = ((1e4, -1e4, 0.0), (-1e4, -1e4, -1e4), (1e4, 1e4, 1e4), (0.0, 0.0, 0.0), (
 RANGES = {"probabilities": (0.0, 1.0), "log-probabilities": (-inf, 0.0)}
 
 
-def examine_output(choice: Choice) -> list[Check]:
+def output_questions(choice: Choice) -> list[Question]:
     """Every check of an output function at the chosen parameters."""
     entry = choice.entry
     parameters = dict(choice.parameters)
@@ -65,7 +65,7 @@ def examine_output(choice: Choice) -> list[Check]:
         questions["gradient"] = lambda: gradient_agrees(
             given_itself, partial(gradient, **parameters), stack, stack.shape
         )
-    return answers(questions, {})
+    return as_questions(questions)
 
 
 def _scores() -> Tensor:

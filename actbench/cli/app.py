@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,6 +216,7 @@ def program() -> Any:
 def main() -> None:
     """Run the command line; after an interruption, without Python's slow shutdown."""
     gc.set_threshold(*COLLECTED_AFTER)
+    threads = set(threading.enumerate())
     try:
         _run_program()
     except KeyboardInterrupt:
@@ -223,7 +225,17 @@ def main() -> None:
     except SystemExit as ending:
         if ending.code in (errors.EXIT_INTERRUPTED, errors.EXIT_TERMINATED):
             end_at_once(int(ending.code))
+        if any(not thread.daemon for thread in set(threading.enumerate()) - threads):
+            _end_without_threads(ending.code)
         raise
+
+
+def _end_without_threads(code: object) -> None:
+    """End the process while a thread that a custom function has started still runs; Python would wait for it."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    end_at_once(code if isinstance(code, int) else errors.EXIT_CHECK_FAILED if code else 0)
 
 
 def _run_program() -> None:

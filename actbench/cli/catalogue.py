@@ -108,11 +108,11 @@ def check(file: CustomFilePath, output_format: TableOrJson = "table") -> None:
 
     say(f"Loading {file} ...")
     with custom_files_in_use([file]) as (loaded,):
-        from actbench.checks.examination import examine
+        from actbench.checks.process import examine_apart
         from actbench.render.printing import print_answer
         from actbench.report.checks import examination_document, examination_sections
 
-        examinations = [examine(choice) for choice in choices_from(loaded.origin())]
+        examinations = examine_apart(choices_from(loaded.origin()))
         print_answer(
             output_format, lambda: examination_sections(examinations), lambda: examination_document(examinations)
         )

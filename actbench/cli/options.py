@@ -181,7 +181,7 @@ def _refusals_told(files: Sequence[CustomFile]) -> Iterator[None]:
     except (errors.ExpectedError, OSError, typer.Exit):
         raise
     except Exception:
-        from actbench.checks.examination import require_passed
+        from actbench.checks.process import require_passed
         from actbench.experiment.choices import choices_from
 
         require_passed(choice for file in files for choice in choices_from(file.origin()))

@@ -120,7 +120,7 @@ def run_experiment(
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     missing = make_plan(experiment, known, options.shard).missing(known)
     if missing and (custom := experiment.custom_choices()):
-        from actbench.checks.examination import require_passed
+        from actbench.checks.process import require_passed
 
         require_passed(custom)
     load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, tell))

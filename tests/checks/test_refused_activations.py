@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actbench.checks.check import Check
 from actbench.checks.examination import examine
+from actbench.checks.outcomes import Check
 from actbench.experiment.choices import parse_choice
 from custom_files import custom_file, entries_of, function_text
 from examined import ROOT, checks_of, refused_because

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from actbench.checks.check import Check
 from actbench.checks.examination import examine
+from actbench.checks.outcomes import Check
 from actbench.experiment.choices import parse_choice
 from custom_files import custom_file, entries_of
 

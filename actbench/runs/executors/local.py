@@ -16,7 +16,8 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
-from actbench.runs.executors.worker import TrainStack, Worker, describe_cause, interrupts_held, start_worker
+from actbench.runs.executors.worker import TrainStack, Worker, interrupts_held, start_worker
+from actbench.text import describe_exception
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,10 @@ def run_in_process(
             raise failure.error from None
         except UnusableEnvironmentError:
             raise
-        except (Exception, SystemExit) as error:  # an exception of a trial is its result
-            retry_or_fail(task, describe_cause(error), waiting, emit)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an exception of a trial is its result
+            retry_or_fail(task, describe_exception(error), waiting, emit)
         else:
             emit(StackDone(task.stack, tuple(records)))
 

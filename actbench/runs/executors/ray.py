@@ -32,7 +32,8 @@ from actbench.runs.executors.local import (
     timeout_reason,
 )
 from actbench.runs.executors.ray_connection import joined_ray, started_ray
-from actbench.runs.executors.worker import TrainStack, describe_cause
+from actbench.runs.executors.worker import TrainStack
+from actbench.text import describe_exception
 from actbench.version import __version__
 
 POLL_SECONDS = 0.01
@@ -69,7 +70,7 @@ def stream_training(
         except UnusableEnvironmentError as obstacle:
             messages.put(obstacle)
         except BaseException as error:  # an exception of a trial is its result
-            messages.put(describe_cause(error))
+            messages.put(describe_exception(error))
 
     threading.Thread(target=work, daemon=True).start()
     while True:
@@ -185,7 +186,7 @@ class RayWorkers:
     def _require_start(self, error: BaseException) -> None:
         """Raise `UnusableEnvironmentError` if actbench cannot run on a node."""
         if isinstance(error, self.ray.exceptions.RayTaskError | self.ray.exceptions.RaySystemError):
-            cause = describe_cause(getattr(error, "cause", None) or error)
+            cause = describe_exception(getattr(error, "cause", None) or error)
             raise UnusableEnvironmentError(
                 f"a node of the Ray cluster cannot run actbench ({cause}); install actbench "
                 f"{self.here['actbench']} with the same packages on every node"

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from actbench.errors import UnusableEnvironmentError
-from actbench.runs.executors.worker import describe_cause, interrupts_held
+from actbench.runs.executors.worker import interrupts_held
+from actbench.text import describe_exception
 
 OBJECT_STORE_BYTES = 512 * 2**20
 ANSWER_SECONDS = 10.0
@@ -128,7 +129,7 @@ def _expected(what: str) -> Iterator[None]:
     except UnusableEnvironmentError:
         raise
     except Exception as error:  # Ray raises many kinds
-        raise UnusableEnvironmentError(f"Ray cannot {what} ({describe_cause(error)})") from None
+        raise UnusableEnvironmentError(f"Ray cannot {what} ({describe_exception(error)})") from None
 
 
 def _private() -> dict[str, str]:

@@ -22,6 +22,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
+from actbench.text import describe_exception
 
 TrainStack = Callable[[Stack, Arrays, str, Callable[[int], None]], list[TrialRecord]]
 
@@ -121,8 +122,8 @@ def _train_stacks(connection: Connection, train: TrainStack, device: str, custom
                 connection.send(train(stack, arrays, device, connection.send))
             except UnusableEnvironmentError as obstacle:
                 connection.send(obstacle)
-            except (Exception, SystemExit) as error:  # an exception of a trial is its result
-                connection.send(describe_cause(error))
+            except BaseException as error:  # an exception of a trial is its result
+                connection.send(describe_exception(error))
     except (EOFError, OSError):
         return
 
@@ -133,8 +134,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def describe_cause(error: BaseException) -> str:
-    """A trial's exception in one line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
