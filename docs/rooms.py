@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 DESIGN = ROOT / "docs" / "design.md"
 BEGIN, END = "<!-- drawn by docs/rooms.py -->\n", "<!-- end of the drawing -->\n"
 COLUMNS = ("rooms and files", "floors", "arrows", "arrows back up", "circles")
-BEFORE = "| with all modules in one folder (1657b2e) | 77 | 15 | 377 | 5 | 1 |"
+BEFORE = "| with all modules in one folder (1657b2e) | 77 | 15 | about 380 | 5 | 1 |"
 Imports = Mapping[str, frozenset[str]]
 
 
@@ -117,8 +117,9 @@ def _node(room: str) -> str:
 
 
 def block(imports: Imports) -> str:
-    """What design.md holds between its two marks."""
-    row = " | ".join(map(str, ["today", *numbers(imports)]))
+    """What design.md holds between its two marks; arrows are rounded, so that not every import changes the page."""
+    rooms, floor_count, arrows, *others = numbers(imports)
+    row = " | ".join(map(str, ["today", rooms, floor_count, f"about {round(arrows, -1)}", *others]))
     table = [f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|", BEFORE, f"| {row} |"]
     return "\n".join([drawing(imports), "", *table, ""])
 

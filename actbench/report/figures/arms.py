@@ -190,7 +190,7 @@ def _possible(bounds: tuple[float, float] | None, scale: Scale) -> list[float]:
 def _legend(arms: Sequence[ArmDots], each: str) -> list[Line2D]:
     handles = [dot(f"one {each}", marker="o", color=SEED, markersize=3.2, alpha=SEED_ALPHA, markeredgewidth=0)]
     if any(arm.crosses for arm in arms):
-        handles.append(dot("failed trial", marker="x", color=VERMILLION, markersize=3.8))
+        handles.append(dot("unusable trial", marker="x", color=VERMILLION, markersize=3.8))
     line: dict[str, Any] = {"linestyle": "-", "markersize": 4.2}
     handles.append(dot("mean, 95 % interval", marker="D", **{**line, **MEAN_LINE}))
     if any(arm.row.is_baseline for arm in arms):

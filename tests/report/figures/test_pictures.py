@@ -201,15 +201,15 @@ def test_of_a_loss_the_smallest_is_the_best(tmp_path: Path) -> None:
 
 def test_failed_trials_are_crosses_and_are_counted(hostile: Results) -> None:
     picture = pictures_of(hostile)["arms"]
-    assert "3 trials diverged, failed or predict a single class." in picture.description
-    assert "Crosses diverged, failed or predict a single class" in picture.caption
-    assert "failed trial" in words(svg_of(picture))
+    assert "3 trials diverged, collapsed or failed." in picture.description
+    assert "Crosses diverged, collapsed or failed" in picture.caption
+    assert "unusable trial" in words(svg_of(picture))
 
 
 def test_where_nothing_failed_there_is_no_word_of_crosses(tmp_path: Path) -> None:
     picture = pictures_of(results_from(TWO_ACTIVATIONS, tmp_path))["arms"]
     assert "Crosses" not in picture.caption
-    assert "failed" not in words(svg_of(picture))
+    assert "unusable" not in words(svg_of(picture))
 
 
 def test_a_heat_map_has_the_number_of_every_cell_and_a_panel_for_each_value_of_a_third(tmp_path: Path) -> None:
