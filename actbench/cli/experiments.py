@@ -24,7 +24,7 @@ from actbench.cli.options import (
 )
 from actbench.plan.shards import parse_shard
 from actbench.runs.options import parse_jobs
-from actbench.text import say
+from actbench.text import counted, say
 
 if TYPE_CHECKING:
     from actbench.config.reader import Loaded
@@ -152,7 +152,7 @@ def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format
     from actbench.runs.preflight import preflight_document, preflight_sections, preflight_warnings, run_preflight
 
     arms = experiment.arm_count()
-    say(f"Passing images forward and backward through the networks of {arms} arm{'s' * (arms > 1)} ...")
+    say(f"Passing images forward and backward through the networks of {counted(arms, 'arm')} ...")
     found = run_preflight(experiment, data_folder(data_dir))
     print_answer(
         output_format,

@@ -1,4 +1,4 @@
-"""HTML from templates: everything that is put into one is escaped."""
+"""HTML from templates; every value is escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from actbench.text import visible
 
 
 def render(template: str, **values: Any) -> str:
-    """The template with the values in their places; only `Markup` stays as it is."""
+    """The filled template; every value but `Markup` is escaped."""
     environment = Environment(
         loader=PackageLoader("actbench.render"),
         autoescape=True,
@@ -27,7 +27,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def sections_to_html(sections: Iterable[Section]) -> str:
-    """Tables with titles and notes, complete in themselves: no script, no style sheet, nothing loaded."""
+    """Tables with titles and notes, without scripts, style sheets or links."""
     return render("notebook.html", parts=[(section, numeric_columns(section)) for section in sections])
 
 

@@ -38,7 +38,7 @@ MINUS = re.compile(r"(?<![\w.-])(?<!\{\})-(?=[\d.])")
 
 
 def sections_to_latex(sections: Sequence[Section], bold: Collection[str] = ()) -> str:
-    """Tables one after the other, with what they need said once; `bold` are the names to emphasise in the first."""
+    """Tables one after another, under the packages they need; rows named in `bold` are emphasised in the first."""
     first, *others = sections
     tables = [section_to_latex(first, bold), *map(section_to_latex, others)]
     return PREAMBLE + "\n" + "\n".join(tables)
@@ -89,7 +89,7 @@ def _fitting(section: Section) -> tuple[Section, list[str]]:
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX sets as it stands, with a true minus before numbers."""
+    """Text escaped for LaTeX, with a true minus before numbers."""
     parts = [part.translate(LITERALLY) for part in WITHIN_LIGATURE.split(visible(text))]
     return MINUS.sub("$-$", PLUS_OR_MINUS.sub(r"$\\pm$", "{}".join(parts)))
 
@@ -103,7 +103,7 @@ def _emphasised(cells: Sequence[str], bold: Collection[int]) -> list[str]:
 
 
 def _broken(name: str) -> list[str]:
-    """A column's name in lines: what is in brackets under what it says more of."""
+    """A column's name in lines, brackets on lines of their own."""
     return re.split(r" (?=[(\[])", visible(name))
 
 
@@ -114,7 +114,7 @@ def _stacked(name: str, kind: str) -> str:
 
 
 def _kinds(section: Section) -> list[str]:
-    """Each column's letter: numbers right, words left, and in lines of their own width where they are many."""
+    """Each column's type: numbers right, words left, long prose in a fixed width."""
     kinds = []
     for index, is_number in enumerate(numeric_columns(section)):
         longest = max((len(row[index]) for row in section.rows), default=0)

@@ -32,13 +32,13 @@ def section_to_markdown(section: Section, heading: str | None) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that says in Markdown what it says as it stands."""
+    """Text escaped for Markdown."""
     escaped = MARKS.sub(r"\\\g<0>", visible(text))
-    return ENTITIES.sub(lambda found: "&lt;" if found[0] == "<" else "&amp;", escaped)
+    return ENTITIES.sub(lambda match: "&lt;" if match[0] == "<" else "&amp;", escaped)
 
 
 def _escaped_line(text: str) -> str:
-    """The same where a line begins, so that it neither opens a list, a heading or a quotation nor defines a link."""
+    """Text escaped for the start of a line: no list, heading, quotation or link definition begins there."""
     escaped = _escaped(text).lstrip()
     mark = LINE_MARK.match(escaped)
     return escaped if mark is None else f"{mark[0]}\\{escaped[mark.end() :]}"

@@ -23,7 +23,7 @@ def print_answer(
     title: str = "",
     bold: Collection[str] = (),
 ) -> None:
-    """Print an answer in one format; what the other formats need is not made.
+    """Print an answer in one format; only what this format needs is computed.
 
     Under a `title`, Markdown gets headings; `bold` are the names that LaTeX emphasises.
     """
@@ -46,12 +46,12 @@ def print_answer(
 
 
 def print_document(content: Mapping[str, Any]) -> None:
-    """Print one JSON document, which begins with the number of its `schema`; what is no finite number is null."""
+    """Print one JSON document, the number of its `schema` first; numbers that are not finite are null."""
     print(json.dumps(whole_document(content), indent=2, allow_nan=False))
 
 
 def whole_document(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The content as it is printed: the number of its `schema` first, and what is no finite number None."""
+    """The content with the number of its `schema` first; numbers that are not finite are None."""
     return {"schema": DOCUMENT_SCHEMA, **_finite(content)}
 
 

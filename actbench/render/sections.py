@@ -1,4 +1,4 @@
-"""The parts of a report as plain data, which the terminal and Markdown each render in their way."""
+"""Tables with titles and notes, as plain data for every renderer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ NUMBER = re.compile(r"[-+<]?[\d.,]+(\s|%|$)")
 class Section:
     """A table with a title and notes.
 
-    `importance` orders the columns for a narrow terminal, the most important first; empty means in their order.
-    `prose` are columns of words, which may be broken into lines. `is_complete` says that no column may go: where they
-    do not fit, every row becomes a list.
+    `importance` orders the columns for a narrow terminal, the most important first; if empty, in their order. `prose`
+    are columns of words, which may be wrapped. With `is_complete` no column is dropped: if they do not fit, every row
+    becomes a list.
     """
 
     title: str
@@ -29,7 +29,7 @@ class Section:
 
 
 def numeric_columns(section: Section) -> list[bool]:
-    """Whether each column is mostly numbers, which line up on the right."""
+    """Whether each column is mostly numbers, which are aligned on the right."""
     return [
         2 * sum(NUMBER.match(row[index]) is not None for row in section.rows) > len(section.rows)
         for index in range(len(section.header))
@@ -40,7 +40,7 @@ BAR, PLAIN_BAR = "├─●┤", "|-o|"
 
 
 def without_sparks(section: Section) -> Section:
-    """A table without its columns of curves in characters, for what draws better or cannot show them."""
+    """A table without its columns of curves in characters."""
     kept = [
         index
         for index in range(len(section.header))

@@ -1,4 +1,4 @@
-"""Sections in a terminal, or as plain text of any width where output is not a terminal."""
+"""Sections in a terminal, or as plain text of any width elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLAIN = str.maketrans(SPARKS + BAR, "_.-~=+*#" + PLAIN_BAR)
 
 
 def console_for(stream: TextIO, *, is_styled: bool = True) -> Console:
-    """A console that never cuts a line short where the stream is no terminal, and draws what its encoding can."""
+    """A console for the stream; outside a terminal it never cuts a line."""
     is_terminal = stream.isatty()
     return Console(
         file=stream,
@@ -41,7 +41,7 @@ def print_sections(sections: Iterable[Section]) -> None:
 
 
 def section_lines(sections: Iterable[Section], stream: TextIO, *, is_styled: bool = True) -> list[str]:
-    """What `print_sections` prints, as wide and with the characters that suit the stream."""
+    """The lines that `print_sections` prints, in the width and encoding of the stream."""
     console = console_for(stream, is_styled=is_styled)
     with console.capture() as captured:  # rich would end the program where a reader has left
         for number, section in enumerate(sections):
@@ -95,7 +95,7 @@ def _print_notes(console: Console, notes: Iterable[str]) -> None:
 
 
 def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> None:
-    """Every row as its name with one line for each thing said of it."""
+    """Every row as its name, with one line for each other cell."""
     console.print(Text(section.title, style="bold"))
     for name, *cells in rows:
         console.print(Text(name, style="bold"))
@@ -106,7 +106,7 @@ def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> N
 
 
 def fitting_columns(section: Section, width: int) -> list[int]:
-    """The most important columns that fit side by side, in their order; at least the first two, if they fit or not."""
+    """The most important columns that fit side by side, in their order; always at least two."""
     widths = _widths(section)
     kept: list[int] = []
     for index in section.importance or range(len(section.header)):
@@ -116,7 +116,7 @@ def fitting_columns(section: Section, width: int) -> list[int]:
 
 
 def _widths(section: Section) -> list[int]:
-    """What every column takes; those of words take little, since they are broken into lines."""
+    """Every column's width; prose is wrapped and takes at most `PROSE_WIDTH`."""
     widest = [max(len(name), *(len(row[i]) for row in section.rows), 1) for i, name in enumerate(section.header)]
     return [min(width, PROSE_WIDTH) if index in section.prose else width for index, width in enumerate(widest)]
 

@@ -1,4 +1,4 @@
-"""Judged claims as a section: each with its verdict and the numbers behind the word."""
+"""Judged claims as a table: each with its verdict and the numbers behind it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def claims_sections(claims: Sequence[JudgedClaim]) -> list[Section]:
 
 
 def claim_cells(claim: JudgedClaim) -> dict[str, str]:
-    """What is said of one claim, as people read it."""
+    """A claim's cells for readers."""
     is_difference = _is_difference(claim)
     cells = (
         (f"exploratory: {claim.verdict}" if claim.is_exploratory else claim.verdict)
@@ -99,7 +99,7 @@ def _censoring_notes(claims: Sequence[JudgedClaim]) -> list[str]:
 
 
 def _small_batch_notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
-    """What a single run on few images can say, for claims that rest on that."""
+    """For claims about one run on few images: the accuracies that remain possible."""
     for claim in claims:
         mean, name = claim.estimate.mean, claim.metric.name
         if name.removeprefix(OF_FIRST).isdigit() and mean is not None and claim.expectation.reference is None:

@@ -1,4 +1,4 @@
-"""A comparison as a table of cells, and what a reader has to know beside it."""
+"""A comparison as tables for readers, with bars for intervals, and as rows for programs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
 
 
 def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bool) -> dict[str, str]:
-    """A row as text, with the columns that any row of the comparison has something in."""
+    """A row as text, in the columns that any row of the comparison fills."""
     metric, contrast = comparison.metric, row.contrast
     sd_digits = 3 if metric.unit == "share" else None
     cells = {"arm": row.sample.label}
@@ -115,7 +115,7 @@ def with_interval_bars(section: Section, comparison: Comparison) -> Section:
 
 
 def interval_bar(own: Estimate, low: float, high: float) -> str:
-    """A mean and its interval on the scale from `low` to `high`; empty where there is no mean."""
+    """A mean and its interval on the scale from `low` to `high`; empty without a mean."""
     if own.mean is None:
         return ""
     first, last = own.interval or (own.mean, own.mean)
@@ -163,7 +163,7 @@ PAIR_NUMBERS = (
 
 
 def flat_pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """One row for every pair that was compared, each end of its interval by itself."""
+    """One row for every compared pair, with the ends of its interval in two columns."""
     yield from (row | _ends("difference_ci", row["difference_ci"]) for row in pair_rows(comparison))
 
 
@@ -228,7 +228,7 @@ def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """One row for every pair that was compared."""
+    """One row for every compared pair."""
     for one in comparison.pairs:
         yield {
             "first": one.first.label,

@@ -32,12 +32,12 @@ def comparison_sections(comparison: Comparison, results: Sequence[Results], *, h
 
 
 def report_sections(comparison: Comparison, results: Results) -> list[Section]:
-    """All parts of the report that there are data for."""
+    """All parts of the report that have data."""
     return [section for sections in report_chapters(comparison, results).values() for section in sections]
 
 
 def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[Section]]:
-    """The same by what they are about; a chapter that there are no data for has no section."""
+    """The sections of the report by chapter; a chapter without data has none."""
     plan, records, metric = results.plan, results.records, comparison.metric
     claims = judge_results(results)
     explained = effects(plan, records, metric)

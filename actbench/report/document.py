@@ -31,7 +31,7 @@ def comparison_document(
 
 
 def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
-    """What the report prints; a part that there are no data for is empty."""
+    """The report; a part without data is empty."""
     plan, records, metric = results.plan, results.records, comparison.metric
     explained = effects(plan, records, metric)
     claims = judge_results(results)

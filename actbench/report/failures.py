@@ -15,7 +15,7 @@ COLLAPSED = "predicts one class for every test image"
 
 
 def failures_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section | None:
-    """One row for each trial that diverged, raised an error or collapsed; None where there is none."""
+    """One row for each trial that diverged, raised an error or collapsed; None without any."""
     rows = list(_rows(plan, records))
     if not rows:
         return None

@@ -1,4 +1,4 @@
-"""The report as files: one page, and every picture by itself."""
+"""The report as files: the page, and one file for each picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from actbench.store.results import Results
 
 @dataclass(frozen=True)
 class Files:
-    """What is to be written: the page, and the folder of pictures with their format."""
+    """The files to write: the page, and the folder of pictures with their format."""
 
     html: Path | None = None
     is_opened: bool = False
@@ -29,11 +29,11 @@ class Files:
     figure_format: str = "svg"
 
     def are_wanted(self) -> bool:
-        """Whether there is anything to write."""
+        """Whether any file is requested."""
         return self.html is not None or self.figures is not None
 
     def require_sense(self, printed: str) -> None:
-        """Raise `ConfigurationError` on options that ask for nothing that could be done."""
+        """Raise `ConfigurationError` on options that contradict each other."""
         if self.is_opened and self.html is None:
             raise ConfigurationError("--open: there is no page to open; add --html FILE")
         if self.are_wanted() and printed != "table":
@@ -43,7 +43,7 @@ class Files:
 
 
 def write_files(comparison: Comparison, results: Results, files: Files, say: Callable[[str], None]) -> list[Path]:
-    """Write what is wanted; which files that were.
+    """Write the requested files; their paths.
 
     Raises `UnusableEnvironmentError` where one cannot be written.
     """
@@ -84,7 +84,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def save_pictures(drawn: Sequence[Picture], folder: Path, ending: str) -> list[Path]:
-    """Every picture in a file that has its name."""
+    """Every picture in a file named after it."""
     paths = [folder / f"{picture.name}.{ending}" for picture in drawn]
     for picture, path in zip(drawn, paths, strict=True):
         save_figure(picture.draw(), path)

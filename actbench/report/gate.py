@@ -1,4 +1,4 @@
-"""A gate for CI: whether an arm is worse than its baseline, with a summary where the CI system wants one."""
+"""A gate for CI: whether an arm is worse than its baseline, with a summary for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def close_gate(
 
 
 def _is_broken(contrast: Contrast) -> bool:
-    """Whether so many trials failed, and a larger share than of the baseline, that no verdict can be given on them."""
+    """Whether too many trials failed for a verdict, and a larger share than of the baseline."""
     now, before = contrast.first, contrast.second
     return now.failed > MAX_FAILED * now.trials and now.failed * before.trials > before.failed * now.trials
 
 
 def _without_counterpart(comparison: Comparison) -> list[str]:
-    """Arms of the baseline's folder that nothing was compared with: they are gone, or were never trained."""
+    """Arms of the baseline's folder without a counterpart: removed, or never trained."""
     compared = {id(row.contrast.second) for row in comparison.rows if row.contrast}
     return [row.sample.label for row in comparison.rows if row.is_baseline and id(row.sample) not in compared]
 

@@ -1,4 +1,4 @@
-"""What goes on inside the networks at the end of training, layer by layer."""
+"""Activations and gradients at the end of training, layer by layer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOTES = (
 
 
 def layers_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section | None:
-    """One row for each arm and layer; None where nothing was probed."""
+    """One row for each arm and layer; None without probes."""
     rows = []
     for arm, trials in plan.arms:
         layers: dict[int, list[LayerProbe]] = {}
@@ -49,7 +49,7 @@ def _last_probes(record: TrialRecord | None) -> list[LayerProbe]:
 
 
 def _mean_cell(probes: Sequence[LayerProbe], field: str) -> str:
-    """The mean of those that have the figure."""
+    """The mean over the probes that have the number."""
     found = [number for probe in probes if (number := getattr(probe, field)) is not None]
     if not found:
         return ABSENT

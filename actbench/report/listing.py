@@ -55,7 +55,7 @@ def _bundled_documents() -> list[dict[str, str]]:
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
-    """What the catalogue says of an entry; what has no meaning for its kind is left out."""
+    """An entry's metadata, as far as they apply to its kind."""
     facts: dict[str, Any] = {
         "name": entry.name,
         "kind": entry.kind,
@@ -73,7 +73,7 @@ def entry_document(entry: Entry) -> dict[str, Any]:
 
 
 def _entries_section(kind: Kind) -> Section:
-    """Every entry with its metadata; the columns that a kind has nothing for are left out."""
+    """Every entry with its metadata, in the columns that apply to its kind."""
     columns: dict[str, Callable[[Entry], str]] = {
         "name": _name,
         "settings": _settings,

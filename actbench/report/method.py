@@ -1,4 +1,4 @@
-"""How an experiment was run: what someone needs to know, and to type, to run it again."""
+"""How an experiment was run: facts, environments, and the commands that repeat it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def method_sections(results: Results) -> list[Section]:
 
 
 def repeat_commands(results: Results) -> list[str]:
-    """What to type to train it all again, beside the first results."""
+    """The commands that train everything again, next to the first results."""
     name, used = results.experiment.name, _environments(results)
     data = results.experiment.settings.data.facts()
     file = f"{name}.yaml"
@@ -54,7 +54,7 @@ def repeat_commands(results: Results) -> list[str]:
 
 
 def settings_text(results: Results) -> str:
-    """The experiment file as it stands in the result folder, every default filled in."""
+    """The experiment file of the result folder, with every default filled in."""
     return (results.folder / EXPERIMENT).read_text(encoding="utf-8", errors="replace")
 
 
@@ -77,7 +77,7 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _environments(results: Results) -> list[dict[str, Any]]:
-    """Those that the plan's trials were trained in, as far as they are known; else all that are on record."""
+    """The recorded environments of the plan's trials."""
     named = dict.fromkeys(
         results.records[trial].environment for trial in results.plan.trials() if trial in results.records
     )

@@ -13,7 +13,7 @@ from actbench.render.sections import Section
 
 
 def summary_sections(experiment: Experiment) -> list[Section]:
-    """A table of layers for every shape of network among the arms; what differs within a shape is `varied`."""
+    """A table of layers for every shape of network; cells that differ between its arms say `varied`."""
     shapes: dict[tuple[tuple[int, int, int], ...], list[Arm]] = {}
     for arm in experiment.arms():
         shape = tuple((layer.fan_in, layer.units, count_parameters(layer)) for layer in resolve_layers(arm.settings))
@@ -52,7 +52,7 @@ def _summary_section(title: str, arms: Sequence[Arm]) -> Section:
         [cells[0] if len(set(cells)) == 1 else "varied" for cells in zip(*layers, strict=True)]
         for layers in zip(*networks, strict=True)
     ]
-    header = ["layer", "linear", "function", "weight init", "bias init", "besides", "output shape", "parameters"]
+    header = ["layer", "linear", "function", "weight init", "bias init", "extras", "output shape", "parameters"]
     total = sum(map(count_parameters, resolve_layers(arms[0].settings)))
     return Section(title, header, rows, [f"{total:,} trainable parameters."], importance=(0, 1, 7, 6, 2, 3, 4, 5))
 
@@ -79,14 +79,14 @@ def _extras(layer: Layer) -> str:
 
 
 def validity_line(config: Path, experiment: Experiment) -> str:
-    """That a file is valid, and how many trials it asks for."""
+    """A sentence: the file is valid and asks for so many trials."""
     arms, seeds, tuning = experiment.arm_count(), len(experiment.seeds), experiment.tuning_trial_count()
     tuned = f"{arms} arms x {tuning} tuning trials + " if tuning else ""
     return f"{config}: valid; {tuned}{arms} arms x {seeds} seeds = {arms * (tuning + seeds)} trials"
 
 
 def validity_document(config: Path, experiment: Experiment | None, sentences: Sequence[str]) -> dict[str, Any]:
-    """The same as plain data, with its warnings; of a file without a valid experiment the mistakes."""
+    """The same as plain data with its warnings, or the mistakes of an invalid file."""
     if experiment is None:
         return {"file": str(config), "valid": False, "mistakes": list(sentences)}
     return {

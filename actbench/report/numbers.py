@@ -1,4 +1,4 @@
-"""Numbers as people read them: accuracies in percent, differences in percentage points, losses as they are."""
+"""Numbers for readers: accuracies in percent, their differences in percentage points, losses unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def size(number: float, metric: Metric) -> str:
 
 
 def metric_in_words(metric: Metric) -> str:
-    """`test accuracy`; other names as they are written."""
+    """`test accuracy`; names of other metrics unchanged."""
     return metric.name.replace("_", " ") if metric.name in CURVES else metric.name
 
 

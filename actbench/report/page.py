@@ -1,4 +1,4 @@
-"""The report as one page of HTML that needs nothing beside itself: no network, no script, no other file."""
+"""The report as one self-contained HTML page: no network, no scripts, no other files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from actbench.version import __version__
 
 MAX_OPEN_ROWS, MAX_ROWS = 15, 500
 ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "claims", "method"), ("curves",)
-FOLDED_DRAWINGS = {"seeds": "Every seed by itself"}
+FOLDED_DRAWINGS = {"seeds": "Every seed"}
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture as it stands in the page: `svg` is an element in which everything is escaped already."""
+    """A picture in the page; everything in the element `svg` is escaped already."""
 
     name: str
     title: str
@@ -37,7 +37,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Table:
-    """A section as a table of the page; one that is folded shows when it is asked for."""
+    """A section as a table of the page, folded if long."""
 
     id: str
     section: Section
@@ -47,7 +47,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One part of the page, with a sentence that says what it is for."""
+    """One part of the page, with an introductory sentence."""
 
     id: str
     title: str
@@ -58,18 +58,24 @@ class Chapter:
 
 # In the order of the page.
 CHAPTERS = {
-    "comparison": ("The comparison", "One row for each arm, that is for each thing compared; the best mean is first."),
+    "comparison": ("The comparison", "One row for each arm (each combination that is compared), the best mean first."),
     "functions": ("The functions", "What was compared: each activation function, and its derivative."),
-    "curves": ("Learning curves", "How far each arm has come after each pass over the training images."),
-    "tuning": ("Tuning", "What was tried for each arm on validation images before its final trainings, and chosen."),
-    "factors": ("Pairs of factors", "The mean for every combination of two settings, over all others and all seeds."),
-    "effects": ("What explains the differences", "How much of the variation comes from which setting."),
-    "claims": ("Claims", "What the experiment file says should come out, and what did."),
-    "layers": ("Inside the networks", "What goes on layer by layer, and whether the layers can learn."),
-    "time": ("Time", "What a training takes, and what it is worth."),
-    "pictures": ("More pictures", "The same results to look at."),
+    "curves": ("Learning curves", "Accuracy of each arm after each epoch (pass over the training images)."),
+    "tuning": (
+        "Tuning",
+        "The values tried for each arm on validation images before its final trials.",
+    ),
+    "factors": (
+        "Pairs of factors",
+        "The mean for every combination of two settings, over all others and all seeds.",
+    ),
+    "effects": ("What explains the differences", "How much of the variation each setting explains."),
+    "claims": ("Claims", "The claims of the experiment file, and their verdicts."),
+    "layers": ("Inside the networks", "Activations and gradients layer by layer, which show whether layers can learn."),
+    "time": ("Time", "What a training costs, and the accuracy it gives."),
+    "pictures": ("More pictures", "The same results in other forms."),
     "failures": ("What went wrong", "Trainings that failed are counted, never dropped; these are the reasons."),
-    "method": ("How it was run", "What it takes to judge these numbers, and to get them again."),
+    "method": ("How it was run", "The facts needed to judge and to repeat these results."),
 }
 # A picture belongs to the chapter that its name begins with; these do not say it, and all others are in `pictures`.
 PLACES = {"arms": "comparison", "seeds": "curves", "sensitivity": "tuning", "inside": "layers"}
@@ -92,7 +98,7 @@ def page(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) 
 
 
 def _chapters(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) -> list[Chapter]:
-    """Those that there is anything to show in."""
+    """The chapters with content."""
     sections = report_chapters(comparison, results)
     sections["layers"] = _present(layers_section(results.plan, results.records))
     sections["failures"] = _present(failures_section(results.plan, results.records))
@@ -130,7 +136,7 @@ def _mostly_numbers(section: Section) -> list[bool]:
 
 
 def _important_first(section: Section) -> Section:
-    """The verdict near the name, where a narrow screen shows it without scrolling."""
+    """The columns in order of importance, so that a narrow screen shows the verdict without scrolling."""
     order = section.importance or range(len(section.header))
     return replace(
         section,
@@ -142,7 +148,7 @@ def _important_first(section: Section) -> Section:
 
 
 def _shortened(section: Section) -> Section:
-    """A table that a page can bear; the CSV files of the result folder have the rest."""
+    """At most `MAX_ROWS` rows; the CSV files of the result folder have all."""
     if len(section.rows) <= MAX_ROWS:
         return section
     note = f"The first {MAX_ROWS} of {len(section.rows):,} rows; the tables in the result folder have all."

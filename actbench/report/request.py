@@ -19,7 +19,7 @@ from actbench.text import did_you_mean
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks of a comparison."""
+    """The options of a comparison."""
 
     baseline: str | None = None
     metric: str = "test_accuracy"
@@ -43,7 +43,7 @@ def load_reference(root: Path, request: Request) -> Results | None:
 def answer(
     results: Sequence[Results], reference: Results | None, request: Request, say: Callable[[str], None]
 ) -> Comparison:
-    """The comparison that is asked for; what is missing or damaged is said aside.
+    """The requested comparison; missing or damaged trials are reported through `say`.
 
     Raises `ConfigurationError` on a metric, baseline or factor that the experiment does not have.
     """
@@ -108,7 +108,7 @@ def _samples_in(results: Results, question: Question, name: str) -> list[Sample]
 
 
 def say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:
-    """What a reader of these results has to know before any number."""
+    """Report trials that are missing, and lines that are damaged."""
     if results.damaged_lines:
         say(f"{results.folder}: {results.damaged_lines} damaged lines of the journal are left out")
     if missing := results.missing():
@@ -116,7 +116,7 @@ def say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:
 
 
 def _all_found(*lookups: Callable[[], Any]) -> list[Any]:
-    """What each of them finds; raises one `ConfigurationError` with the mistakes of all."""
+    """The results of all lookups; raises one `ConfigurationError` with the mistakes of all."""
     found, mistakes = [], []
     for lookup in lookups:
         try:

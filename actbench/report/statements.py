@@ -113,7 +113,7 @@ def _numbers(comparison: Comparison, results: Sequence[Results], *, has_result: 
     asked = " ".join(_question(comparison, first)) if first and not is_single else ""
     yield Statement("question", "numbers", note, asked, numbers={"metric": name, "seeds": seeds})
     if not has_result:
-        yield Statement("no_result", "numbers", sentence="No final training has given a result yet.")
+        yield Statement("no_result", "numbers", sentence="No final trial has a result yet.")
     elif is_single and first:
         yield Statement("single", "numbers", sentence=_single(comparison, first))
     if any(row.predicted_sd is not None for row in comparison.rows):
@@ -166,7 +166,7 @@ def _question(comparison: Comparison, results: Results) -> Iterator[str]:
     count = len(comparison.seeds)
     times = {1: "once", 2: "twice"}.get(count, counted(count, "time", in_words=True))
     seeds = (
-        f"each was trained {times}, with other random numbers each time (the seeds), to see how much is luck"
+        f"each was trained {times}, with other random numbers each time (the seeds), to see how much is chance"
     )  # fmt: skip
     if len(factors) == 1:
         values = [value_to_text(one) for one in factors[0].values]
@@ -194,7 +194,7 @@ def _verdicts(comparison: Comparison) -> Iterator[Statement]:
     """One statement for all arms with the same verdict against the baseline; the table's cells are the notes."""
     contrasts = [row.contrast for row in comparison.rows if row.contrast]
     if not contrasts:
-        sentence = "No baseline is named, so none is compared with a certain other one."
+        sentence = "The experiment names no baseline, so no arm has a verdict against one."
         yield Statement("no_baseline", "baseline", sentence=sentence)
     if not comparison.is_judged or not any(contrast.verdict for contrast in contrasts):
         return
@@ -213,7 +213,7 @@ def _verdicts(comparison: Comparison) -> Iterator[Statement]:
                 which = f"{_with_differences(group, comparison)} {'is' if len(group) == 1 else 'are'}"
                 yield _verdict(kind, group, f"There is evidence that {which} {kind} than {base}{end}.")
     if not any(word.startswith(("better", "worse")) for word in by_word):
-        yield Statement("none_differs", "baseline", sentence=f"None is found better or worse than {base}.")
+        yield Statement("none_differs", "baseline", sentence=f"No arm is found better or worse than {base}.")
     if group := by_word.get(EQUIVALENT):
         sentence = f"Equivalent to {base}, since any difference is below {margin}: {_names(group)}."
         yield _verdict("equivalent", group, sentence)
@@ -221,7 +221,7 @@ def _verdicts(comparison: Comparison) -> Iterator[Statement]:
         yield _verdict("no_evidence", group, _no_evidence(group, base, metric))
     if group := by_word.get(TOO_FEW_SEEDS):
         sentence = (
-            f"For {_names(group)} there are {TOO_FEW_SEEDS}: even the clearest outcome could be luck; it takes at "
+            f"For {_names(group)} there are {TOO_FEW_SEEDS}: even the clearest outcome could be chance; it takes at "
             f"least {fewest_seeds(len(contrasts))} seeds."
         )
         yield _verdict("too_few_seeds", group, sentence)
@@ -340,7 +340,7 @@ def _indistinguishable(comparison: Comparison, leaders: Sequence[str]) -> str:
     if len(leaders) > 1:
         return ""
     judged = " that is judged" if any(row.sample.doubt for row in comparison.rows) else ""
-    return f", and every other one{judged} can be distinguished from it"
+    return f", and every other arm{judged} can be distinguished from it"
 
 
 def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
@@ -353,8 +353,8 @@ def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
     if tunings:
         paths = listed([factor.path for factor in experiment.tune])
         sentence = (
-            f"Each was given the {paths} that suited it best on validation images, so that none wins only because the "
-            "setting happens to suit it."
+            f"Each arm uses the {paths} that suited it best on validation images, so that none wins only because a "
+            "shared setting happens to suit it."
         )
         yield Statement("tuned", "caveats", _tuned_note(results), sentence)
     elif not comparison.is_judged:
@@ -363,15 +363,14 @@ def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
             "much as the arm."
         )
         sentence = (
-            f"Nothing was tuned for each of them by itself: all share their settings{shared}, which may suit one "
-            "better than another. So nothing is judged here; the numbers describe these trainings and do not say which "
-            "is better."
+            f"Nothing was tuned for the arms: all share their settings{shared}, which may suit one more than another. "
+            "So nothing is judged here; the numbers describe these trainings and do not say which arm is better."
         )
         yield Statement("not_tuned", "caveats", note, sentence)
     else:
         sentence = (
-            f"Nothing was tuned for each of them by itself{shared}, and verdicts were asked for all the same: they "
-            "hold for these settings, and others may reverse them."
+            f"Nothing was tuned for the arms{shared}; the verdicts, requested all the same, hold for these settings, "
+            "and others may reverse them."
         )
         yield Statement("not_tuned", "caveats", sentence=sentence)
     contrasts = [row.contrast for row in comparison.rows if row.contrast]

@@ -1,4 +1,4 @@
-"""What tuning tried for each arm, what came of it, and what was chosen."""
+"""Tuning: the values tried for each arm, their scores, and the value chosen."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from actbench.render.sections import Section
 from actbench.runs.estimates import journal_bytes, speed_here, training_seconds, worker_bytes
 from actbench.store import folder as store
 from actbench.store.results import known_trials, other_training_code, result_folder
-from actbench.text import clock
+from actbench.text import clock, counted
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def dry_run_sections(to_do: ToDo, costs: Costs) -> list[Section]:
 
 
 def _costs_section(costs: Costs) -> Section:
-    workers = f"{costs.workers} worker{'s' * (costs.workers > 1)}"
+    workers = counted(costs.workers, "worker")
     time = "not known" if costs.seconds is None else f"about {clock(costs.seconds)} of training on {workers}"
     rows = [
         ["time", time],

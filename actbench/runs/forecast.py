@@ -17,7 +17,7 @@ from actbench.runs.estimates import ASSUMED_SPEED, measured_speed, operations
 from actbench.statistics.intervals import predicted_sd
 from actbench.statistics.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
 from actbench.store.results import Results
-from actbench.text import clock
+from actbench.text import clock, counted
 
 ASSUMED_ACCURACY = 0.98
 GAPS = (0.0005, 0.001, 0.002, 0.005, 0.01)
@@ -115,7 +115,7 @@ def _trials_section(found: Forecast) -> Section:
         rows.append(["tuning trials", f"{found.tuning_trials:,} ({each} for each arm, if no grid is extended)"])
     rows += [
         ["final trials", f"{found.final_trials:,} ({seeds} seeds)"],
-        ["time", f"about {clock(found.seconds)} on {workers} worker{'s' * (workers > 1)}"],
+        ["time", f"about {clock(found.seconds)} on {counted(workers, 'worker')}"],
     ]
     return Section(
         f"{found.experiment.name}: plan{f' of shard {found.shard}' if found.shard else ''}",

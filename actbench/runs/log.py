@@ -12,7 +12,7 @@ from pathlib import Path
 from actbench.experiment.records import NOT_FINITE, Trial, TrialRecord
 from actbench.plan.plan import Plan
 from actbench.store.files import append_lines, replace_file, require_regular_file
-from actbench.text import listed, visible
+from actbench.text import counted, listed, visible
 
 LOG = "run.log"
 STARTED = "run started"
@@ -122,7 +122,7 @@ def stack_text(stack: Sequence[Trial], names: ArmNames) -> str:
     shown = listed([*arms[:MAX_ARMS_NAMED], *([f"{more} more"] if more > 0 else [])])
     seeds = sorted({trial.seed for trial in stack})
     span = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
-    return f"{len(stack)} trial{'s' * (len(stack) > 1)} ({shown}; {stack[0].phase}, {span})"
+    return f"{counted(len(stack), 'trial')} ({shown}; {stack[0].phase}, {span})"
 
 
 def finished_texts(

@@ -34,7 +34,7 @@ from actbench.runs.progress import RunState, Show, progress
 from actbench.store import folder as store
 from actbench.store.lock import locked
 from actbench.store.results import Results, known_trials, load_results, other_training_code, result_folder
-from actbench.text import say
+from actbench.text import counted, say
 from actbench.version import __version__
 
 
@@ -183,7 +183,7 @@ def _settings_text(account: RunProgress, workers: int, options: RunOptions) -> s
     state = account.state
     return (
         f"actbench {__version__}, training code {records.TRAINING_CODE_VERSION}, environment {account.environment}, "
-        f"{account.device}, {workers} worker{'s' * (workers > 1)}; {state.total} trials, {state.done} of them done"
+        f"{account.device}, {counted(workers, 'worker')}; {state.total} trials, {state.done} of them done"
         + (f"; {options.command_line}" if options.command_line else "")
     )
 

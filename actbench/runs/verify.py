@@ -21,6 +21,7 @@ from actbench.store.files import require_regular_file
 from actbench.store.journal import Damage
 from actbench.store.lock import leftovers
 from actbench.store.results import Results, latest_training_code, load_results, share_of, training_code_of
+from actbench.text import counted
 
 State = Literal["ok", "note", "missing", "damaged"]
 
@@ -107,7 +108,7 @@ def _experiment(results: Results | str) -> Iterator[Finding]:
         yield Finding(store.EXPERIMENT, "damaged", what, by_hand=True)
     else:
         arms, seeds = results.experiment.arm_count(), len(results.experiment.seeds)
-        yield Finding(store.EXPERIMENT, "ok", f"{_count(arms, 'arm')} x {_count(seeds, 'seed')}")
+        yield Finding(store.EXPERIMENT, "ok", f"{counted(arms, 'arm')} x {counted(seeds, 'seed')}")
 
 
 def _json_files(folder: Path, results: Results | str) -> Iterator[Finding]:
@@ -147,10 +148,10 @@ def _journal(folder: Path, lines: _Lines) -> Iterator[Finding]:
         yield Finding(store.JOURNAL, "missing", "not there")
         return
     state: State = "damaged" if lines.damaged else "ok"
-    yield Finding(store.JOURNAL, state, f"{_count(lines.whole, 'whole line')}, {lines.damaged} damaged")
+    yield Finding(store.JOURNAL, state, f"{counted(lines.whole, 'whole line')}, {lines.damaged} damaged")
     yield from lines.first_damaged
     if more := lines.damaged - len(lines.first_damaged):
-        yield Finding(store.JOURNAL, "damaged", f"and {_count(more, 'damaged line')} more")
+        yield Finding(store.JOURNAL, "damaged", f"and {counted(more, 'damaged line')} more")
 
 
 def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
@@ -162,14 +163,14 @@ def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
             yield Finding(store.JOURNAL, "damaged", what, number, by_hand=True)
     found = [results.records[key] for key in planned if key in results.records]
     if failed := sum(record.outcome == "failed" for record in found):
-        yield Finding("trials", "note", f"{_count(failed, 'trial')} failed; the next run tries again")
+        yield Finding("trials", "note", f"{counted(failed, 'trial')} failed; the next run tries again")
     if others := [record for key, record in results.records.items() if key not in planned]:
-        what = f"{_count(len(others), 'trial')} of the journal not of this experiment as it is now"
+        what = f"{counted(len(others), 'trial')} of the journal not of this experiment as it is now"
         yield Finding("trials", "note", what + _other_versions(others, results))
     if repeated := lines.whole - len(results.records):
-        yield Finding("trials", "note", f"{_count(repeated, 'line')} of the journal for trials that have another line")
+        yield Finding("trials", "note", f"{counted(repeated, 'line')} of the journal for trials that have another line")
     if unknown := {record.environment for record in found} - results.environments.keys() - {""}:
-        what = f"{_count(len(unknown), 'environment')} in which trials were trained, not in {store.ENVIRONMENT}"
+        what = f"{counted(len(unknown), 'environment')} in which trials were trained, not in {store.ENVIRONMENT}"
         yield Finding("trials", "note", what)
 
 
@@ -230,10 +231,6 @@ def _traces(folder: Path) -> Iterator[Finding]:
         yield Finding(path.name, "note", "a temporary file of a run that was killed; the next run removes it")
     if (folder / store.DAMAGED).is_file():
         yield Finding(store.DAMAGED, "note", "lines of the journal that earlier runs have set aside; nothing reads it")
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def verify_section(folder: Path, findings: Sequence[Finding]) -> Section:

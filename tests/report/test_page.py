@@ -120,7 +120,7 @@ def test_pictures_stand_in_their_chapters_with_captions_and_every_seed_is_folded
     folded = [one.attributes["id"] for details in root.all("details") for one in details.all("figure")]
     assert folded == ["figure-seeds"]
     summaries = [one.all("summary")[0].text() for one in root.all("details") if one.all("figure")]
-    assert summaries == ["Every seed by itself"]
+    assert summaries == ["Every seed"]
 
 
 def test_trials_that_went_wrong_are_listed_with_their_cause(tmp_path: Path) -> None:

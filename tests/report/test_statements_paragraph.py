@@ -50,7 +50,7 @@ def test_the_question_says_what_was_compared_on_what_and_how_often(tmp_path: Pat
         "Which model.activation gives the highest test accuracy on mnist? Two values of model.activation were "
         "compared: relu and tanh; each was trained ten times, with other random numbers each time (the seeds)"
     )
-    assert "Each was given the train.lr that suited it best on validation images" in words
+    assert "Each arm uses the train.lr that suited it best on validation images" in words
     assert words.endswith("All this holds for this network, these images and this much training, and for no other.")
 
 
@@ -72,9 +72,9 @@ def test_a_winner_is_named_with_its_difference_and_interval(tmp_path: Path) -> N
         r"than the baseline relu\.",
         words,
     )
-    assert "The highest mean (98.07 %) belongs to tanh, and every other one can be distinguished from it." in words
+    assert "The highest mean (98.07 %) belongs to tanh, and every other arm can be distinguished from it." in words
     assert "no evidence" not in words
-    assert "None is found" not in words
+    assert "No arm is found" not in words
 
 
 def test_a_loser_is_worse_and_not_called_a_winner(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_of_a_loss_the_lowest_is_the_best(tmp_path: Path) -> None:
 
 def test_no_evidence_is_not_equality_and_says_how_much_may_have_gone_unnoticed(tmp_path: Path) -> None:
     words = said(two(tmp_path, NOISE))
-    assert "None is found better or worse than the baseline relu." in words
+    assert "No arm is found better or worse than the baseline relu." in words
     assert re.search(
         r"For tanh there is no evidence of a difference to the baseline relu\. That does not mean they are the same: "
         r"the difference could still be up to 0\.\d\d points\.",
@@ -123,14 +123,14 @@ def test_of_several_without_evidence_the_widest_interval_is_named(tmp_path: Path
 def test_equivalence_is_said_with_its_margin(tmp_path: Path) -> None:
     words = said(two(tmp_path, NOTHING))
     assert "Equivalent to the baseline relu, since any difference is below 0.10 points: tanh." in words
-    assert "None is found better or worse than the baseline relu." in words
+    assert "No arm is found better or worse than the baseline relu." in words
 
 
 def test_too_few_seeds_say_how_many_it_takes(tmp_path: Path) -> None:
     words = said(two(tmp_path, MUCH, TUNED.replace("seeds: 10", "seeds: 3")))
     assert "each was trained three times" in words
     assert (
-        "For tanh there are too few seeds to tell: even the clearest outcome could be luck; it takes at least 6"
+        "For tanh there are too few seeds to tell: even the clearest outcome could be chance; it takes at least 6"
         in words
     )
     assert "is better than" not in words
@@ -138,7 +138,7 @@ def test_too_few_seeds_say_how_many_it_takes(tmp_path: Path) -> None:
 
 def test_untuned_arms_are_not_judged_and_the_best_mean_is_no_winner(tmp_path: Path) -> None:
     words = said(two(tmp_path, MUCH, UNTUNED))
-    assert "Nothing was tuned for each of them by itself: all share their settings (train.lr 0.001)" in words
+    assert "Nothing was tuned for the arms: all share their settings (train.lr 0.001)" in words
     assert "So nothing is judged here" in words
     assert "The highest mean (98.07 %) belongs to tanh; that alone does not make it the best." in words
     assert "evidence" not in words
@@ -147,7 +147,7 @@ def test_untuned_arms_are_not_judged_and_the_best_mean_is_no_winner(tmp_path: Pa
 
 def test_a_shared_rate_that_was_accepted_is_said(tmp_path: Path) -> None:
     words = said(two(tmp_path, MUCH, UNTUNED), shared_lr=True)
-    assert "verdicts were asked for all the same: they hold for these settings, and others may reverse them." in words
+    assert "the verdicts, requested all the same, hold for these settings, and others may reverse them." in words
     assert "is better than the baseline relu." in words
 
 
@@ -173,13 +173,13 @@ def test_one_arm_alone_is_compared_with_nothing(tmp_path: Path) -> None:
 
 def test_without_a_baseline_no_arm_is_compared_with_a_certain_other(tmp_path: Path) -> None:
     words = said(two(tmp_path, MUCH, TUNED.replace("baseline: {model.activation: relu}\n", "")))
-    assert "No baseline is named, so none is compared with a certain other one." in words
-    assert "belongs to tanh, and every other one can be distinguished from it." in words
+    assert "The experiment names no baseline, so no arm has a verdict against one." in words
+    assert "belongs to tanh, and every other arm can be distinguished from it." in words
 
 
 def test_without_any_result_nothing_is_said_of_any_arm(tmp_path: Path) -> None:
     words = said(planted(tmp_path, {}, UNTUNED))
-    assert words.endswith("No final training has given a result yet.")
+    assert words.endswith("No final trial has a result yet.")
     assert "mean" not in words
 
 
@@ -189,7 +189,7 @@ def test_failed_and_missing_trainings_are_counted(tmp_path: Path) -> None:
     diverged = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
     results = planted(tmp_path, counts, change=lambda label, seed: diverged if (label, seed) == ("tanh", 0) else {})
     words = said(results)
-    assert "1 of 20 trainings went wrong" in words
+    assert "1 of 20 trainings are unusable" in words
     assert re.search(r"1 of \d+ trainings are still missing, so all this is provisional\.", words)
 
 
