@@ -60,7 +60,7 @@ def cross_entropy(prediction: Tensor, label: Tensor) -> Tensor:
     aliases=("binary_cross_entropy",),
 )
 def bce(prediction: Tensor, label: Tensor) -> Tensor:
-    """Binary cross-entropy of one probability per unit against the one-hot label, logarithms cut at -87.3."""
+    """Binary cross-entropy of each unit's probability; logarithms are cut at -87.3 except for sigmoid and softmax."""
     target = one_hot(prediction, label)
     smallest = torch.finfo(prediction.dtype).tiny
     hit = prediction.clamp_min(smallest).log()

@@ -11,6 +11,7 @@ import torch
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.catalogue.lookup import entries
+from actbench.catalogue.torch_private import multiplies_in_bf16
 from actbench.experiment.records import CLOCK_FIELDS, Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.training.loop import train_stack
@@ -141,9 +142,7 @@ def test_a_single_input_and_a_single_output_unit_keep_a_trials_bits(tmp_path: An
     assert_same_alone_and_together(trials, arrays)
 
 
-BF16 = pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this processor cannot multiply in bf16"
-)
+BF16 = pytest.mark.skipif(not multiplies_in_bf16(), reason="this processor cannot multiply in bf16")
 
 
 @BF16
