@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from pydantic import BaseModel
 
@@ -26,7 +27,13 @@ class Layer(BaseModel):
 
 def bias_initialiser(given: Choice | None, init: Choice) -> Choice:
     """The initialiser of a layer's bias where the file may have left it out."""
-    return given or (init if init.name == "torch_default" else parse_choice("initialiser", "zeros"))
+    return given or (init if init.name == "torch_default" else _zeros())
+
+
+@cache
+def _zeros() -> Choice:
+    """The initialiser `zeros`, parsed once for the layers of thousands of arms."""
+    return parse_choice("initialiser", "zeros")
 
 
 def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:

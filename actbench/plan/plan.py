@@ -12,7 +12,7 @@ from actbench.experiment.definition import Arm, Experiment, Values, values_to_ya
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import SCHEMA, Trial, TrialRecord
 from actbench.plan.shards import Shard
-from actbench.plan.trials import make_trial
+from actbench.plan.trials import make_trials
 from actbench.plan.tuning import ArmTuning, tune_arm
 
 PRIMARY_METRIC = "test_accuracy"
@@ -76,10 +76,7 @@ def make_plan(
             replace(arm, settings=with_values(arm.settings, tuning.chosen or ()), tuned=tuning.chosen or ())
             for arm, tuning in zip(arms, tunings, strict=True)
         )
-    final = tuple(
-        (arm, tuple(make_trial(arm.settings, seed, "final", training_code) for seed in experiment.seeds))
-        for arm in arms
-    )
+    final = tuple((arm, make_trials(arm.settings, experiment.seeds, "final", training_code)) for arm in arms)
     return Plan(final, tunings, is_timed, shard)
 
 

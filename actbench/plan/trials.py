@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -22,9 +23,20 @@ def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final", train
 
     `training_code` is the version of the code that trains or has trained it; None for this one.
     """
+    return make_trials(settings, (seed,), phase, training_code)[0]
+
+
+def make_trials(
+    settings: TrialSettings, seeds: Iterable[int], phase: Phase = "final", training_code: int | None = None
+) -> tuple[Trial, ...]:
+    """The trials of several seeds, as `make_trial` gives each."""
     version = records.TRAINING_CODE_VERSION if training_code is None else training_code
-    text = f'{{"phase":"{phase}","seed":{seed},"settings":{_text(settings)},"training_code":{version}}}'
-    return Trial(hashlib.sha256(text.encode()).hexdigest()[:16], phase, seed, settings)
+    text = _text(settings)
+    made = []
+    for seed in seeds:
+        identity = f'{{"phase":"{phase}","seed":{seed},"settings":{text},"training_code":{version}}}'
+        made.append(Trial(hashlib.sha256(identity.encode()).hexdigest()[:16], phase, seed, settings))
+    return tuple(made)
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)

@@ -11,7 +11,7 @@ from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import Arm, Experiment, Values, with_values
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.experiment.validation import validated_setting
-from actbench.plan.trials import make_trial
+from actbench.plan.trials import make_trials
 
 MAX_EXTENSIONS = 2
 
@@ -89,7 +89,7 @@ def rank(candidate: Candidate, records: Mapping[str, TrialRecord]) -> tuple[int,
 
 def _tuning_trials(experiment: Experiment, arm: Arm, values: Values, training_code: int | None) -> tuple[Trial, ...]:
     settings = with_values(arm.settings, values)
-    return tuple(make_trial(settings, seed, "tune", training_code) for seed in range(experiment.tuning_seeds))
+    return make_trials(settings, range(experiment.tuning_seeds), "tune", training_code)
 
 
 def in_order(values: Sequence[Any]) -> tuple[Any, ...]:

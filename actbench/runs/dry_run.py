@@ -21,6 +21,9 @@ from actbench.store import folder as store
 from actbench.store.results import known_trials, other_training_code, result_folder
 from actbench.text import clock, counted
 
+MAX_ARMS_SHOWN = 200
+MAX_TRIALS_STACKED = 2_000  # enough to fill the largest stacks, whose memory is what counts
+
 
 @dataclass(frozen=True)
 class ArmToDo:
@@ -80,6 +83,7 @@ def count_to_do(
     records = {} if fresh else journal.records
     known = {} if fresh else known_trials(root, experiment, shard, journal)
     plan = make_plan(experiment, known, shard)
+    trials = plan.trials()
     dataset = experiment.settings.data.facts()
     is_unsettled = not plan.is_tuned()
     return ToDo(
@@ -88,10 +92,10 @@ def count_to_do(
         shard=shard,
         arms=count_by_arm(experiment, plan, known),
         planned=count_trials(experiment, plan),
-        done=sum(key in known for key in plan.trials()),
+        done=sum(key in known for key in trials),
         epochs=epochs_to_do(experiment, plan, known),
         may_grow=is_unsettled,
-        tries_again=is_unsettled and any(key in records and key not in known for key in plan.trials()),
+        tries_again=is_unsettled and any(key in records and key not in known for key in trials),
         downloads=None if is_present(dataset, data_folder) else dataset.name,
         data_folder=data_folder,
         settings=settings_to_do(experiment, plan, known),
@@ -123,14 +127,15 @@ def settings_to_do(
 
 def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
     """Time, memory and disk of what is to do, on so many workers of this machine."""
-    wanted = [settings for settings, _ in to_do.settings]
-    speed = speed_here(to_do.folder, wanted[0], device) if wanted else None
-    trials = [make_trial(settings, seed, phase) for seed, (settings, phase) in enumerate(to_do.settings)]
+    settings_of_all = [settings for settings, _ in to_do.settings]
+    speed = speed_here(to_do.folder, settings_of_all[0], device) if settings_of_all else None
+    sample = to_do.settings[:: -(-len(to_do.settings) // MAX_TRIALS_STACKED) or 1]
+    trials = [make_trial(settings, seed, phase) for seed, (settings, phase) in enumerate(sample)]
     cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
     return Costs(
-        trials=len(wanted),
+        trials=len(settings_of_all),
         workers=workers,
-        seconds=training_seconds(wanted, speed, workers) if speed else None,
+        seconds=training_seconds(settings_of_all, speed, workers) if speed else None,
         basis=speed.basis if speed else f"Time: not known, since no comparable trial has been timed here on {device}.",
         worker_bytes=worker_bytes(make_stacks(trials, workers=workers, cache_bytes=cache_bytes)),
         journal_bytes=journal_bytes(to_do.settings),
@@ -146,7 +151,7 @@ def dry_run_sections(to_do: ToDo, costs: Costs) -> list[Section]:
             *([str(one.tuning)] if has_tuning else []),
             *map(str, _counts(one.planned, one.done).values()),
         ]
-        for one in to_do.arms
+        for one in to_do.arms[:MAX_ARMS_SHOWN]
     ]
     header = ["arm", *(["tuning"] if has_tuning else []), "planned", "done", "to do"]
     shard = f" of shard {to_do.shard}" if to_do.shard else ""
@@ -183,6 +188,8 @@ def _notes(to_do: ToDo) -> Iterator[str]:
     )
     if notice := other_training_code(to_do.folder):
         yield notice
+    if (more := len(to_do.arms) - MAX_ARMS_SHOWN) > 0:
+        yield f"{more:,} more arms are not shown; --format json has them all."
     if to_do.may_grow:
         yield "Tuning an arm takes more trials where its best value is the outermost of the grid."
     if to_do.waits_for_others():

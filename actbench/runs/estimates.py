@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +27,7 @@ LABEL_BYTES, FLOAT_BYTES = 8, 4
 TYPICAL_NUMBER, SHORT_NUMBER = 0.12345678901234568, 0.123456
 MAX_RECORDS, MAX_FOLDERS = 40, 8
 COMPARABLE = 4.0
+MAX_LINES_MADE = 500
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,17 @@ def worker_bytes(stacks: Sequence[Stack]) -> int:
 
 
 def journal_bytes(settings: Iterable[tuple[TrialSettings, Phase]]) -> int:
-    """Bytes of the journal's lines for trials with these settings."""
-    known: dict[tuple[int, Phase], int] = {}
-    total = 0
+    """Bytes of the journal's lines for trials with these settings, from an even sample of the distinct ones."""
+    counts: Counter[tuple[int, Phase]] = Counter()
+    distinct: dict[tuple[int, Phase], TrialSettings] = {}
     for one, phase in settings:
         key = id(one), phase
-        if key not in known:
-            known[key] = len(journal_line(_typical_record(make_trial(one, 0, phase))).encode())
-        total += known[key]
-    return total
+        counts[key] += 1
+        distinct[key] = one
+    keys = list(distinct)[:: -(-len(distinct) // MAX_LINES_MADE) or 1]
+    sizes = {key: len(journal_line(_typical_record(make_trial(distinct[key], 0, key[1]))).encode()) for key in keys}
+    sampled = sum(counts[key] for key in keys)
+    return round(sum(counts[key] * sizes[key] for key in keys) * counts.total() / sampled) if sampled else 0
 
 
 def _typical_record(trial: Trial) -> TrialRecord:

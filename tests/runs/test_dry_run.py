@@ -1,0 +1,31 @@
+"""`run --dry-run` of very many arms: quick, short on the screen, whole as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from actbench.runs.dry_run import MAX_ARMS_SHOWN, count_to_do, dry_run_document, dry_run_sections, estimate_costs
+from builders import TWO_ACTIVATIONS, experiment_from
+
+ARMS = 2 * 150
+MANY = TWO_ACTIVATIONS.replace("vary: {", f"vary: {{train.lr: [{', '.join(str(n / 1000) for n in range(1, 151))}], ")
+
+
+def test_of_very_many_arms_the_first_are_shown_and_all_are_in_the_document(tmp_path: Path) -> None:
+    to_do = count_to_do(experiment_from(MANY, tmp_path), tmp_path / "results", tmp_path, fresh=False)
+    costs = estimate_costs(to_do, 2, "cpu")
+    arms, _ = dry_run_sections(to_do, costs)
+    assert len(arms.rows) == MAX_ARMS_SHOWN
+    assert f"{ARMS - MAX_ARMS_SHOWN} more arms are not shown; --format json has them all." in arms.notes
+    assert len(dry_run_document(to_do, costs)["arms"]) == ARMS
+
+
+def test_a_sample_of_the_trials_gives_the_memory_and_disk_of_all(tmp_path: Path) -> None:
+    few, many = (
+        estimate_costs(
+            count_to_do(experiment_from(text, tmp_path), tmp_path / "results", tmp_path, fresh=False), 2, "cpu"
+        )
+        for text in (MANY, MANY.replace("seeds: 3", "seeds: 30"))
+    )
+    assert few.worker_bytes == many.worker_bytes
+    assert 9.9 < many.journal_bytes / few.journal_bytes < 10.1
