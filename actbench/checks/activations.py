@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from functools import partial
-from math import isinf
+from functools import cache, partial
+from math import inf, isinf
 from statistics import median
 from typing import Any
 
@@ -24,6 +24,7 @@ from actbench.checks.check import (
     Examine,
     Function,
     Question,
+    Skipped,
     as_questions,
     both,
     draws,
@@ -44,7 +45,8 @@ from actbench.experiment.choices import Choice
 
 CENTRE = torch.linspace(-25.03, 25.11, 1501, dtype=torch.float64)
 STEP = 1e-5
-CLOSE, NEAR_A_KINK = 1e-6, 1e-3
+CLOSE, NEAR_A_KINK, STEEP = 1e-6, 1e-3, 1e3
+ISOLATED = torch.arange(-20, 21, dtype=torch.float64) / 2
 FAR = (1e2, 1e4, 1e8)
 COST_ROUNDS = 15
 
@@ -56,24 +58,40 @@ def activation_questions(choice: Choice, *, measures_cost: bool) -> list[Questio
     given_itself: Function = partial(entry.function, **parameters)
     function = on_copies(given_itself)
     stack = draws(TRIALS, BATCH, UNITS)
+
+    @cache
+    def pole() -> float | None:
+        try:
+            return _pole(function)
+        except Exception:  # the checks say what is wrong with the values
+            return None
+
+    def between_poles(examine: Examine) -> Examine:
+        def examined() -> str:
+            if (x := pole()) is not None:
+                raise Skipped(f"it has a pole at x = {x:g}")
+            return examine()
+
+        return examined
+
     questions: dict[str, Examine] = {
         "shape and dtype": lambda: _keeps_shape_and_dtype(function),
         "input": lambda: keeps_its_input(given_itself, CENTRE.clone()),
         "repeatable": lambda: is_repeatable(function, stack, draws(TRIALS, BATCH, UNITS, seed=1)),
         "formula": lambda: require_formula(entry.formula, {"x": CENTRE, **parameters}, function(CENTRE), CENTRE),
-        "bounds": lambda: _stays_in_bounds(entry.bounds_at(parameters), function),
-        "finite": lambda: _is_finite(function),
-        "derivative": lambda: _has_its_derivative(function),
+        "bounds": between_poles(lambda: _stays_in_bounds(entry.bounds_at(parameters), function)),
+        "finite": lambda: _is_finite(function, pole()),
+        "derivative": between_poles(lambda: _has_its_derivative(function)),
         "elementwise": lambda: _is_elementwise(function, stack),
         "stack": lambda: stays_within_its_trial(function, stack),
-        "float32": lambda: _is_accurate(function),
+        "float32": between_poles(lambda: _is_accurate(function)),
         "cuda": lambda: runs_on_cuda(function, stack),
     }
     if entry.learnable:
         questions["learnt parameters"] = lambda: _can_learn(entry, parameters)
     if entry.kernel:
         questions["kernel"] = lambda: _kernel_agrees(entry, parameters, stack)
-    notes: dict[str, Examine] = {"curve": lambda: _curve(entry, given)}
+    notes: dict[str, Examine] = {"curve": between_poles(lambda: _curve(entry, given))}
     if measures_cost:
         notes["cost"] = lambda: _cost(choice)
     return as_questions(questions, notes)
@@ -114,7 +132,9 @@ def _stays_in_bounds(bounds: tuple[float, float], function: Function) -> str:
     return f"every value is in {span(bounds)}, and its ends are approached"
 
 
-def _is_finite(function: Function) -> str:
+def _is_finite(function: Function, pole: float | None) -> str:
+    if pole is not None:
+        refuse(f"it has a pole at x = {pole:g}: values grow without bound next to it")
     for dtype in DTYPES:
         x = torch.tensor(EXTREMES, dtype=dtype)
         values, slopes = both(function, x)
@@ -132,9 +152,7 @@ def _slopes(function: Function, x: Tensor) -> Tensor:
 def _has_its_derivative(function: Function) -> str:
     """Whether autograd agrees with central differences in float64, or lies between both sides' at a kink."""
     both(function, CENTRE)
-    slopes = _slopes(function, CENTRE)
-    here, above, below = function(CENTRE), function(CENTRE + STEP), function(CENTRE - STEP)
-    central, right, left = (above - below) / (2 * STEP), (above - here) / STEP, (here - below) / STEP
+    slopes, (left, central, right) = _slopes(function, CENTRE), _differences(function, CENTRE)
     agrees = (slopes - central).abs() <= CLOSE * (1 + central.abs())
     low, high = torch.minimum(left, right) - CLOSE, torch.maximum(left, right) + CLOSE
     is_kink = ((right - left).abs() > NEAR_A_KINK) & (slopes >= low) & (slopes <= high)
@@ -145,7 +163,62 @@ def _has_its_derivative(function: Function) -> str:
             f"autograd gives {float(slopes[worst]):.4g} at x = {float(CENTRE[worst]):.4g}, differences "
             f"{float(central[worst]):.4g}: a part of it is detached, or its backward pass is wrong"
         )
-    return f"autograd agrees with differences at {len(CENTRE):,} points"
+    points = torch.cat([ISOLATED, _bends(function)])
+    _agrees_at_isolated_points(function, points)
+    return f"autograd agrees with differences at {len(CENTRE) + len(points):,} points, kinks among them"
+
+
+def _agrees_at_isolated_points(function: Function, points: Tensor) -> None:
+    """Whether autograd's slope is finite and lies between the differences on both sides, unless the value jumps."""
+    slopes, (left, _, right) = _slopes(function, points), _differences(function, points)
+    require_finite(slopes, points, "derivative")
+    low, high = torch.minimum(left, right), torch.maximum(left, right)
+    margin = NEAR_A_KINK * (1 + torch.maximum(low.abs(), high.abs()))
+    is_steep = torch.maximum(low.abs(), high.abs()) > STEEP
+    wrong = ~is_steep & ((slopes < low - margin) | (slopes > high + margin))
+    for point, slope, below, above in torch.stack([points, slopes, left, right], dim=1)[wrong].tolist():
+        refuse(
+            f"autograd gives {slope:.4g} at x = {point:g}, where the slope is {below:.4g} on the left and {above:.4g} "
+            "on the right"
+        )
+
+
+def _differences(function: Function, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Slopes from the left, across and to the right."""
+    here, above, below = function(x), function(x + STEP), function(x - STEP)
+    return (here - below) / STEP, (above - below) / (2 * STEP), (above - here) / STEP
+
+
+def _bends(function: Function) -> Tensor:
+    """The ten points, to six decimals, at which the second difference is largest."""
+    x, step = torch.linspace(-10, 10, 20_001, dtype=torch.float64), 1e-3
+    sizes = (function(x + step) - 2 * function(x) + function(x - step)).abs()
+    centres = x[sizes.topk(10).indices]
+    for _ in range(4):
+        step /= 10
+        near = centres[:, None] + step * torch.arange(-12, 13, dtype=torch.float64)
+        sizes = (function(near + step) - 2 * function(near) + function(near - step)).abs()
+        centres = near.gather(1, sizes.argmax(dim=1, keepdim=True)).squeeze(1)
+    return (centres * 1e6).round() / 1e6
+
+
+def _pole(function: Function) -> float | None:
+    """A point next to which values grow without bound, if the most prominent of them do so when it is approached."""
+    x = _wide_grid()[:-2].sort().values.unique()
+    sizes = function(x).abs()
+    prominence = sizes[2:-2] / (sizes[:-4] + sizes[4:] + 1)
+    is_peak = (sizes[2:-2] >= sizes[1:-3]) & (sizes[2:-2] >= sizes[3:-1])
+    count = min(300, int(is_peak.sum()))
+    centres = x[2:-2][(prominence * is_peak).topk(count).indices]
+    step, reached = 1e-2, []
+    for _ in range(10):
+        step /= 10
+        near = centres[:, None] + step * torch.arange(-12, 13, dtype=torch.float64)
+        sizes = function(near).abs().nan_to_num(nan=0.0, posinf=inf)
+        centres = near.gather(1, sizes.argmax(dim=1, keepdim=True)).squeeze(1)
+        reached.append(sizes.amax(dim=1))
+    grows = reached[-1] > 10 * (reached[-5] + 1)
+    return float(centres[grows][centres[grows].abs().argmin()]) if grows.any() else None
 
 
 def _is_elementwise(function: Function, stack: Tensor) -> str:

@@ -65,6 +65,42 @@ ACTIVATIONS = {
         "derivative",
         "a part of it is detached",
     ),
+    "wrong at 0 alone": (
+        "activation(formula='sign(x) * log1p(abs(x))', reference='y')",
+        "x.sign() * x.abs().log1p()",
+        "derivative",
+        "autograd gives 0 at x = 0, where the slope is 1 on the left and 1 on the right",
+    ),
+    "NaN slope at 2 alone": (
+        "activation(formula='x + abs(x - 2) ** 0.5', reference='y')",
+        "x + (x - 2).abs() ** 0.5",
+        "derivative",
+        "its derivative is NaN at 2 in float64",
+    ),
+    "wrong at 1.2345 alone": (
+        "activation(formula='x + 3 * abs(x - 1.2345)', reference='y')",
+        "x + 3 * (x - 1.2345).abs() + torch.where(x == 1.2345, 9 * (x - x.detach()), torch.zeros_like(x))",
+        "derivative",
+        "at x = 1.2345, where the slope is -2 on the left and 4 on the right",
+    ),
+    "pole": (
+        "activation(formula='x + 1 / (x - 1.2345)', reference='y')",
+        "x + 1 / (x - 1.2345)",
+        "finite",
+        "it has a pole at x = 1.2345: values grow without bound",
+    ),
+    "poles of tan": (
+        "activation(formula='tan(x)', reference='y')",
+        "x.tan()",
+        "finite",
+        "1.5708: values grow without bound next to it",
+    ),
+    "pole on one side": (
+        "activation(formula='1 / sqrt(abs(x - 0.3))', bounds=(0, inf), reference='y')",
+        "1 / (x - 0.3).abs().sqrt()",
+        "finite",
+        "it has a pole at x = 0.3: ",
+    ),
     "no tensor": (LINE, "x.tolist()", "derivative", "gives list instead of a tensor"),
     "mixes trials": (
         LINE,
@@ -123,6 +159,16 @@ def test_an_activation_is_refused_with_the_reason(case: str, tmp_path: Path) -> 
     decorator, expression, check, reason = ACTIVATIONS[case]
     text = function_text(decorator, "own(x)", f"return {expression}")
     assert reason in refused_because("activation", text, check, tmp_path)
+
+
+@pytest.mark.parametrize("expression", ["x + 1 / (x - 1.2345)", "x.tan()"])
+@pytest.mark.filterwarnings("error")
+def test_a_pole_is_the_only_reason_of_a_refusal(expression: str, tmp_path: Path) -> None:
+    formula = expression.replace("x.tan()", "tan(x)")
+    text = function_text(f"activation(formula='{formula}', reference='y')", "own(x)", f"return {expression}")
+    checks = checks_of("activation", text, tmp_path)
+    assert [name for name, check in checks.items() if check.outcome == "refused"] == ["finite"]
+    assert {checks[name].outcome for name in ("bounds", "derivative", "float32", "curve")} == {"skipped"}
 
 
 def test_a_function_that_is_right_in_float64_alone_is_refused(tmp_path: Path) -> None:
