@@ -13,9 +13,10 @@ from functools import cache, wraps
 from math import inf
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
+from pydantic_core import PydanticCustomError
 
 from actbench.catalogue.kernels import Kernel
 
@@ -70,6 +71,7 @@ class Entry:
 
 
 ENTRIES: dict[tuple[str, str], Entry] = {}
+MAX_FLOAT32 = (2 - 2**-23) * 2.0**127
 SURROGATE = re.compile("[\ud800-\udfff]")
 _BUILT_IN = __name__.partition(".")[0]
 _LOADING: ContextVar[tuple[Origin, str] | None] = ContextVar("_LOADING", default=None)
@@ -242,6 +244,12 @@ def optimizer(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) ->
     return lambda function: _register("optimizer", function, formula=formula, reference=reference, aliases=aliases)
 
 
+def _in_float32(value: Any) -> Any:
+    if isinstance(value, float) and abs(value) > MAX_FLOAT32:
+        raise PydanticCustomError("beyond_float32", "beyond float32")
+    return value
+
+
 @cache
 def parameters_model(entry: Entry) -> type[BaseModel]:
     """A strict pydantic model of the entry's keyword parameters, with `learn` and `per_feature` where it can learn."""
@@ -251,6 +259,8 @@ def parameters_model(entry: Entry) -> type[BaseModel]:
     )
     hints = get_type_hints(annotated, globalns=inspect.unwrap(entry.function).__globals__, include_extras=True)
     fields: dict[str, Any] = {p.name: (hints.get(p.name, type(p.default)), p.default) for p in parameters}
+    if entry.kind != "optimizer":  # whose numbers torch computes with in float64
+        fields = {name: (Annotated[hint, AfterValidator(_in_float32)], value) for name, (hint, value) in fields.items()}
     if entry.learnable:
         fields |= {"learn": (bool, entry.learnt_by_default), "per_feature": (bool, False)}
     configuration = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

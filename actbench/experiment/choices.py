@@ -184,6 +184,7 @@ _EXPECTED = {
     "less_than_equal": "a number of at most {le:g}",
     "literal_error": "one of {expected}",
     "number_or_name": "a number of at least 0, {names}",
+    "beyond_float32": "a number that float32 can hold (up to 3.4e38 in size)",
     "too_short": "at least {min_length} entries",
     "too_long": "at most {max_length} entries",
     "string_too_short": "text of at least {min_length} characters",
