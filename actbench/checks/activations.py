@@ -204,7 +204,7 @@ def _bends(function: Function) -> Tensor:
 
 def _pole(function: Function) -> float | None:
     """A point next to which values grow without bound, if the most prominent of them do so when it is approached."""
-    x = _wide_grid()[:-2].sort().values.unique()
+    x = _wide_grid()[:-2].sort().values
     sizes = function(x).abs()
     prominence = sizes[2:-2] / (sizes[:-4] + sizes[4:] + 1)
     is_peak = (sizes[2:-2] >= sizes[1:-3]) & (sizes[2:-2] >= sizes[3:-1])
