@@ -20,8 +20,8 @@ BAR_WIDTH = 25
 
 def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     """All arms, the best mean first, or in the order of the experiment if they cannot be ranked."""
-    is_tuned = any(one.sample.tuned for one in comparison.rows)
-    is_predicted = any(one.predicted_sd is not None for one in comparison.rows)
+    is_tuned = any(row.sample.tuned for row in comparison.rows)
+    is_predicted = any(row.predicted_sd is not None for row in comparison.rows)
     cells = [_cells(row, comparison, is_tuned=is_tuned, is_predicted=is_predicted) for row in ranked(comparison)]
     names = list(cells[0])
     unit, points = (" %", " (points)") if comparison.metric.unit == "share" else ("", "")
@@ -82,16 +82,16 @@ def pairs_section(comparison: Comparison) -> Section:
     header = ["first", "second", "n", "difference [95 % interval]", "p", "p (Holm)", "P(first better)", "verdict"]
     rows = [
         [
-            one.first.label,
-            one.second.label,
-            str(one.difference.n),
-            _difference(one, comparison),
-            probability(one.p),
-            probability(one.p_holm),
-            _probability_better(one),
-            one.verdict or ABSENT,
+            contrast.first.label,
+            contrast.second.label,
+            str(contrast.difference.n),
+            _difference(contrast, comparison),
+            probability(contrast.p),
+            probability(contrast.p_holm),
+            _probability_better(contrast),
+            contrast.verdict or ABSENT,
         ]
-        for one in comparison.pairs
+        for contrast in comparison.pairs
     ]
     unit = " in points" if comparison.metric.unit == "share" else ""
     note = f"Difference: first minus second{unit}; the verdict is on the first; p (Holm) is over all {len(rows)} pairs."
@@ -174,13 +174,13 @@ def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
         flat = {key: numbers[key] for key in NUMBERS if key in numbers}
         for key in ("ci", "difference_ci", "probability_better_ci"):
             flat |= _ends(key, numbers[key])
-        factors = {path: value_to_text(one) for path, one in row.sample.values}
+        factors = {path: value_to_text(setting) for path, setting in row.sample.values}
         tuned = tuned_text(row.sample.tuned) if row.sample.tuned else None
         yield {"arm": row.sample.label, **factors, **flat, "tuned": tuned}
 
 
 def _numbers(row: Row) -> dict[str, Any]:
-    one = row.contrast
+    contrast = row.contrast
     return {
         "n": row.own.n,
         "failed": row.sample.failed,
@@ -191,13 +191,13 @@ def _numbers(row: Row) -> dict[str, Any]:
         "sd": row.own.sd,
         "predicted_sd": row.predicted_sd,
         "ci": row.own.interval,
-        "difference": one and one.difference.mean,
-        "difference_ci": one and one.difference.interval,
-        "p": one and one.p,
-        "p_holm": one and one.p_holm,
-        "probability_better": one and one.probability_better,
-        "probability_better_ci": one and one.probability_better_interval,
-        "verdict": one and one.verdict,
+        "difference": contrast and contrast.difference.mean,
+        "difference_ci": contrast and contrast.difference.interval,
+        "p": contrast and contrast.p,
+        "p_holm": contrast and contrast.p_holm,
+        "probability_better": contrast and contrast.probability_better,
+        "probability_better_ci": contrast and contrast.probability_better_interval,
+        "verdict": contrast and contrast.verdict,
     }
 
 
@@ -229,15 +229,15 @@ def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
 
 def pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """One row for every compared pair."""
-    for one in comparison.pairs:
+    for contrast in comparison.pairs:
         yield {
-            "first": one.first.label,
-            "second": one.second.label,
-            "n": one.difference.n,
-            "difference": one.difference.mean,
-            "difference_ci": one.difference.interval,
-            "p": one.p,
-            "p_holm": one.p_holm,
-            "probability_better": one.probability_better,
-            "verdict": one.verdict,
+            "first": contrast.first.label,
+            "second": contrast.second.label,
+            "n": contrast.difference.n,
+            "difference": contrast.difference.mean,
+            "difference_ci": contrast.difference.interval,
+            "p": contrast.p,
+            "p_holm": contrast.p_holm,
+            "probability_better": contrast.probability_better,
+            "verdict": contrast.verdict,
         }

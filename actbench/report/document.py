@@ -22,11 +22,11 @@ def comparison_document(
     comparison: Comparison, results: Sequence[Results], claims: Sequence[JudgedClaim] = ()
 ) -> dict[str, Any]:
     """The comparison with its statements and caveats."""
-    found = statements(comparison, results, claims)
+    said = statements(comparison, results, claims)
     return comparison_to_json(comparison) | {
-        "caveats": caveats(found),
+        "caveats": caveats(said),
         "test_reads": sum(one.test_reads for one in results),
-        "statements": [one.to_json() for one in found],
+        "statements": [one.to_json() for one in said],
     }
 
 
@@ -65,14 +65,14 @@ def _outcomes(results: Results) -> dict[str, int]:
     return {"done": endings["done"], **unusable_document(endings)}
 
 
-def _effects_document(found: Effects) -> dict[str, Any]:
+def _effects_document(explained: Effects) -> dict[str, Any]:
     return {
-        "seeds": found.seeds,
+        "seeds": explained.seeds,
         "shares": [
             {"factors": list(effect.factors), "share": effect.share, "share_ci": list(effect.interval)}
-            for effect in found.effects
+            for effect in explained.effects
             if effect.factors
         ],
-        "higher_interactions": sum(effect.share for effect in found.effects if not effect.factors),
-        "seeds_share": found.noise,
+        "higher_interactions": sum(effect.share for effect in explained.effects if not effect.factors),
+        "seeds_share": explained.noise,
     }

@@ -52,7 +52,7 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
     drawn = pictures(results, comparison)
     written = []
     if files.html is not None:
-        write_page(files.html, page(results, comparison, [drawing(one) for one in drawn]))
+        write_page(files.html, page(results, comparison, [drawing(picture) for picture in drawn]))
         written.append(files.html)
     if files.figures is not None:
         written += save_pictures(drawn, files.figures, files.figure_format)

@@ -34,17 +34,17 @@ FACTS_OF_ALL = ("name", "formula", "bounds")
 FACTS_OF_CURVES = ("saturates", "and", "gain", "backward gain", "published gain", "f(0)", "f'(0)", "f(1)", "f'(1)")
 
 
-def find_functions(wanted: Sequence[str]) -> list[Choice]:
+def find_functions(texts: Sequence[str]) -> list[Choice]:
     """The activations, else outputs, that are meant: a name, or as in an experiment file a name with parameters.
 
     Raises `ConfigurationError` on all that mean nothing.
     """
     known: dict[str, Kind] = dict.fromkeys(names("output"), "output")
     known |= dict.fromkeys(names("activation"), "activation")
-    found = [_find_function(text, known) for text in wanted]
-    if mistakes := [one for one in found if isinstance(one, str)]:
+    choices = [_find_function(text, known) for text in texts]
+    if mistakes := [choice for choice in choices if isinstance(choice, str)]:
         raise ConfigurationError("\n".join(mistakes))
-    return [one for one in found if isinstance(one, Choice)]
+    return [choice for choice in choices if isinstance(choice, Choice)]
 
 
 def _find_function(text: str, known: Mapping[str, Kind]) -> Choice | str:

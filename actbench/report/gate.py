@@ -27,13 +27,15 @@ def close_gate(
     Appends the comparison to the file that `GITHUB_STEP_SUMMARY` names; one that cannot be written changes no verdict.
     Raises `ConfigurationError` where nothing is compared with a baseline.
     """
-    made = [row.contrast for row in comparison.rows if row.contrast]
-    if not made:
+    contrasts = [row.contrast for row in comparison.rows if row.contrast]
+    if not contrasts:
         raise ConfigurationError("--gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER")
-    worse = [one.first.label for one in made if (one.verdict or "").startswith("worse")]
-    broken = [one.first.label for one in made if _is_broken(one)]
+    worse = [contrast.first.label for contrast in contrasts if (contrast.verdict or "").startswith("worse")]
+    broken = [contrast.first.label for contrast in contrasts if _is_broken(contrast)]
     undecided = [
-        one.first.label for one in made if not (one.verdict or "").startswith(DECIDED) and one.first.label not in broken
+        contrast.first.label
+        for contrast in contrasts
+        if not (contrast.verdict or "").startswith(DECIDED) and contrast.first.label not in broken
     ]
     undecided += _without_counterpart(comparison)
     closed = bool(worse or broken) or (fails_undecided and bool(undecided))
@@ -42,7 +44,10 @@ def close_gate(
     say(line)
     if len(comparison.losses) > 1 and undecided:
         say(f"gate: {comparison.metric.name} cannot compare arms that train on different losses")
-    if all(one.is_paired for one in made) and smallest_p(max(one.difference.n for one in made), len(made)) > ALPHA:
+    if (
+        all(contrast.is_paired for contrast in contrasts)
+        and smallest_p(max(contrast.difference.n for contrast in contrasts), len(contrasts)) > ALPHA
+    ):
         say("gate: with so few seeds no difference can make it fail; `actbench plan` says how many it takes")
     if path := os.environ.get(SUMMARY_VARIABLE):
         sections = comparison_sections(comparison, results)

@@ -50,8 +50,8 @@ def _last_probes(record: TrialRecord | None) -> list[LayerProbe]:
 
 def _mean_cell(probes: Sequence[LayerProbe], field: str) -> str:
     """The mean over the probes that have the number."""
-    found = [number for probe in probes if (number := getattr(probe, field)) is not None]
-    if not found:
+    numbers = [number for probe in probes if (number := getattr(probe, field)) is not None]
+    if not numbers:
         return ABSENT
-    mean = sum(found) / len(found)
+    mean = sum(numbers) / len(numbers)
     return f"{100 * mean:.1f}" if field.endswith("share") else f"{mean:.3g}"

@@ -21,31 +21,31 @@ KINDS = (*get_args(Kind), "dataset", "experiment")
 
 def catalogue_sections(kind: str | None) -> list[Section]:
     """The entries of one kind, or of all; raises `ConfigurationError` on an unknown kind."""
-    wanted = _wanted_kinds(kind)
-    sections = [_entries_section(name) for name in get_args(Kind) if name in wanted]
-    sections += [_datasets_section()] if "dataset" in wanted else []
-    return sections + ([_experiments_section()] if "experiment" in wanted else [])
+    kinds = _wanted_kinds(kind)
+    sections = [_entries_section(name) for name in get_args(Kind) if name in kinds]
+    sections += [_datasets_section()] if "dataset" in kinds else []
+    return sections + ([_experiments_section()] if "experiment" in kinds else [])
 
 
 def _wanted_kinds(kind: str | None) -> tuple[str, ...]:
     """The kind of that name, in singular or plural, or all."""
     singular = {_plural(name): name for name in KINDS}
-    wanted = singular.get(kind or "", kind)
-    if wanted is not None and wanted not in KINDS:
+    name_of_kind = singular.get(kind or "", kind)
+    if name_of_kind is not None and name_of_kind not in KINDS:
         raise ConfigurationError(
-            f"no kind of entry is called {kind!r}{did_you_mean(wanted, KINDS) or ': ' + ', '.join(KINDS)}"
+            f"no kind of entry is called {kind!r}{did_you_mean(name_of_kind, KINDS) or ': ' + ', '.join(KINDS)}"
         )
-    return KINDS if wanted is None else (wanted,)
+    return KINDS if name_of_kind is None else (name_of_kind,)
 
 
 def catalogue_document(kind: str | None) -> dict[str, Any]:
     """The same as plain data by kind; a bound that is None is infinite."""
-    wanted = _wanted_kinds(kind)
+    kinds = _wanted_kinds(kind)
     document: dict[str, Any] = {
-        name: [entry_document(entry) for entry in entries(name)] for name in get_args(Kind) if name in wanted
+        name: [entry_document(entry) for entry in entries(name)] for name in get_args(Kind) if name in kinds
     }
-    document |= {"dataset": [*map(asdict, DATASETS.values())]} if "dataset" in wanted else {}
-    return document | ({"experiment": _bundled_documents()} if "experiment" in wanted else {})
+    document |= {"dataset": [*map(asdict, DATASETS.values())]} if "dataset" in kinds else {}
+    return document | ({"experiment": _bundled_documents()} if "experiment" in kinds else {})
 
 
 def _bundled_documents() -> list[dict[str, str]]:

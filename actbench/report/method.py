@@ -26,13 +26,13 @@ def method_sections(results: Results) -> list[Section]:
     if not used:
         return [facts]
     rows = [
-        [key.replace("_", " "), *(_text(one.get(key)) for one in used)]
+        [key.replace("_", " "), *(_text(environment.get(key)) for environment in used)]
         for key in ENVIRONMENT_KEYS
-        if any(one.get(key) is not None for one in used)
+        if any(environment.get(key) is not None for environment in used)
     ]
-    names = ["value"] if len(used) == 1 else [f"environment {one.get('id')}" for one in used]
+    names = ["value"] if len(used) == 1 else [f"environment {environment.get('id')}" for environment in used]
     notes = ["On the CPU the same versions on such a processor give the same numbers, bit by bit."]
-    if any(str(one.get("commit")).endswith("+") for one in used):
+    if any(str(environment.get("commit")).endswith("+") for environment in used):
         notes.append(
             "A + behind the commit: the source had been changed since, and the commit alone does not repeat it."
         )
@@ -44,11 +44,11 @@ def repeat_commands(results: Results) -> list[str]:
     name, used = results.experiment.name, _environments(results)
     data = results.experiment.settings.data.facts()
     file = f"{name}.yaml"
-    commits = list(dict.fromkeys(str(one["commit"]) for one in used if one.get("commit")))
+    commits = list(dict.fromkeys(str(environment["commit"]) for environment in used if environment.get("commit")))
     commands = [f"git checkout {shlex.quote(commits[-1].rstrip('+'))}"] if commits else []
     if data.file_md5:
         commands.append(f"actbench data fetch {data.name}")
-    device = " --device cpu" if used and all(one.get("device") == "cpu" for one in used) else ""
+    device = " --device cpu" if used and all(environment.get("device") == "cpu" for environment in used) else ""
     commands.append(f"actbench run {shlex.quote(file)} --results again{device}")
     return [*commands, f"actbench report {shlex.quote(f'again/{name}')} --html {shlex.quote(f'{name}.html')}"]
 
@@ -71,9 +71,9 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
     yield "final seeds", ", ".join(map(str, experiment.seeds))
     if experiment.tune:
         yield "tuning seeds", f"{experiment.tuning_seeds}, other ones than the final seeds"
-    found = [results.records[trial] for trial in plan.trials() if trial in results.records]
-    yield "trials", f"{len(found)} of {results.planned()}"
-    yield "training time", f"{sum(record.wall_seconds for record in found):,.0f} s, summed over all trials"
+    records = [results.records[trial] for trial in plan.trials() if trial in results.records]
+    yield "trials", f"{len(records)} of {results.planned()}"
+    yield "training time", f"{sum(record.wall_seconds for record in records):,.0f} s, summed over all trials"
 
 
 def _environments(results: Results) -> list[dict[str, Any]]:

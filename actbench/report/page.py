@@ -103,13 +103,13 @@ def _chapters(results: Results, comparison: Comparison, drawings: Sequence[Drawi
     sections["layers"] = _present(layers_section(results.plan, results.records))
     sections["failures"] = _present(failures_section(results.plan, results.records))
     sections["method"] = method_sections(results)
-    found = []
+    chapters = []
     for name, (title, intro) in CHAPTERS.items():
         tables = [_table(name, number, section) for number, section in enumerate(sections.get(name, ()), start=1)]
-        placed = [one for one in drawings if _chapter_of(one) == name]
+        placed = [drawing for drawing in drawings if _chapter_of(drawing) == name]
         if tables or placed:
-            found.append(Chapter(name, title, intro, placed, tables))
-    return found
+            chapters.append(Chapter(name, title, intro, placed, tables))
+    return chapters
 
 
 def _chapter_of(drawing: Drawing) -> str:
@@ -124,7 +124,7 @@ def _present(section: Section | None) -> list[Section]:
 def _table(chapter: str, number: int, section: Section) -> Table:
     is_long = len(section.rows) > MAX_OPEN_ROWS and chapter not in ALWAYS_OPEN
     shown = _shortened(without_sparks(_important_first(section) if chapter == "comparison" else section))
-    is_number = [chapter != "method" and one for one in _mostly_numbers(shown)]
+    is_number = [chapter != "method" and mostly for mostly in _mostly_numbers(shown)]
     return Table(f"{chapter}-table-{number}", shown, is_number, is_long or chapter in ALWAYS_FOLDED)
 
 

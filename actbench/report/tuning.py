@@ -26,7 +26,8 @@ def tuned_text(values: Values) -> str:
 def chosen_lines(plan: Plan) -> list[str]:
     """One line for each arm that has been tuned."""
     return [
-        f"tuned {tuning.arm.label()}: {', '.join(f'{path} {value_to_text(one)}' for path, one in tuning.chosen or ())}"
+        f"tuned {tuning.arm.label()}: "
+        + ", ".join(f"{path} {value_to_text(setting)}" for path, setting in tuning.chosen or ())
         + (f" (at the edge of what was tried: {', '.join(tuning.edges)})" if tuning.edges else "")
         for tuning in plan.tunings
     ]
@@ -35,7 +36,7 @@ def chosen_lines(plan: Plan) -> list[str]:
 def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
     """How sensitive each arm is to its nuisance settings: mean validation accuracy for all values tried."""
     tried = list(dict.fromkeys(candidate.values for tuning in plan.tunings for candidate in tuning.candidates))
-    tried.sort(key=lambda values: [one if isinstance(one, int | float) else 0 for _, one in values])
+    tried.sort(key=lambda values: [setting if isinstance(setting, int | float) else 0 for _, setting in values])
     rows = []
     for tuning in plan.tunings:
         cells = {candidate.values: _cell(tuning, candidate, records) for candidate in tuning.candidates}
@@ -51,9 +52,9 @@ def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
 
 
 def _cell(tuning: ArmTuning, candidate: Candidate, records: Mapping[str, TrialRecord]) -> str:
-    found = [records[trial.id] for trial in candidate.trials if trial.id in records]
-    mean = estimate([one for record in found if (one := METRIC.value(record)) is not None]).mean
-    bad = sum(record.outcome != "done" for record in found)
+    finished = [records[trial.id] for trial in candidate.trials if trial.id in records]
+    mean = estimate([score for record in finished if (score := METRIC.value(record)) is not None]).mean
+    bad = sum(record.outcome != "done" for record in finished)
     return value(mean, METRIC) + ("*" if candidate.values == tuning.chosen else "") + (f" !{bad}" if bad else "")
 
 
@@ -61,15 +62,15 @@ def tuning_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[dict
     """One row of `tuning.csv` for every arm and candidate."""
     for tuning in plan.tunings:
         for candidate in tuning.candidates:
-            found = [records[trial.id] for trial in candidate.trials if trial.id in records]
-            values = [one for record in found if (one := METRIC.value(record)) is not None]
+            finished = [records[trial.id] for trial in candidate.trials if trial.id in records]
+            values = [one for record in finished if (one := METRIC.value(record)) is not None]
             measured = estimate(values)
             is_chosen = candidate.values == tuning.chosen
             yield {
                 "arm": tuning.arm.label(),
                 **{path: value_to_text(one) for path, one in (*tuning.arm.values, *candidate.values)},
                 "n": measured.n,
-                "failed": sum(record.outcome != "done" for record in found),
+                "failed": sum(record.outcome != "done" for record in finished),
                 "mean_validation_accuracy": measured.mean,
                 "sd": measured.sd,
                 "chosen": is_chosen,
