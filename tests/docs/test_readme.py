@@ -49,7 +49,7 @@ def commands(text: str) -> list[str]:
 @pytest.fixture(scope="module")
 def copy_of_the_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("configs", "results/mnist", "results/mnist-tuned"):
+    for name in ("configs", "results/mnist", "results/mnist-tuned", "results/documents/d4-network"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".lock"))
     (tent,) = blocks("python", README)
     (folder / "tent.py").write_text(tent, encoding="utf-8")

@@ -69,8 +69,8 @@ def validation_seconds(contents: bytes) -> float:
 @pytest.mark.parametrize("case", BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_takes_no_longer_than_a_few_files_of_the_largest_size(case: BadExperiment) -> None:
     validation_seconds(case.contents)  # imports at the first use are not part of the reading
-    ratios = [validation_seconds(case.contents) / validation_seconds(MAX_GOOD_FILE.encode()) for _ in range(3)]
-    assert min(ratios) < 4
+    ratios = (validation_seconds(case.contents) / validation_seconds(MAX_GOOD_FILE.encode()) for _ in range(3))
+    assert any(ratio < 4 for ratio in ratios)
 
 
 SLOW_TO_REFUSE = {
@@ -91,8 +91,8 @@ SLOW_TO_REFUSE = {
 @pytest.mark.parametrize("text", SLOW_TO_REFUSE.values(), ids=SLOW_TO_REFUSE.keys())
 def test_a_long_file_is_answered_in_bounded_time_and_with_a_short_message(text: str) -> None:
     validation_seconds(b"seeds: 1")
-    ratios = [validation_seconds(text.encode()) / validation_seconds(MAX_GOOD_FILE.encode()) for _ in range(2)]
-    assert min(ratios) < 20
+    ratios = (validation_seconds(text.encode()) / validation_seconds(MAX_GOOD_FILE.encode()) for _ in range(2))
+    assert any(ratio < 20 for ratio in ratios)
     Path("f.yaml").write_text(text, encoding="utf-8")
     answer = invoke("validate", "f.yaml")
     assert answer.exit_code in (0, 2)
