@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import actbench
+from actbench.report.statements import notes, statements
 from actbench.statistics.intervals import predicted_sd
 from actbench.statistics.power import detectable_difference
+from actbench.store.results import load_results
 from planted import (
     IMAGES,
     LITTLE,
@@ -170,3 +173,24 @@ def test_more_seeds_show_smaller_differences(tmp_path: Path) -> None:
 def test_seeds_that_can_show_nothing_detect_nothing(seeds: int, tmp_path: Path) -> None:
     counts = {"relu": RELU[:seeds], "tanh": above(RELU, MUCH)[:seeds]}
     assert asked(planted(tmp_path, counts, TUNED.replace("seeds: 10", f"seeds: {seeds}"))).detectable is None
+
+
+def test_trained_arms_scatter_about_as_much_as_the_test_set_alone_predicts() -> None:
+    """Over the arms of the tuned MNIST results, the sd between seeds is 0.6 to 1.7 times sqrt(error / (2 images))."""
+    root = Path(actbench.__file__).parent.parent
+    results = load_results(root / "results" / "mnist-tuned", root)
+    rows = asked(results).rows
+    observed = np.sqrt(np.mean([row.own.sd**2 for row in rows if row.own.sd is not None]))
+    predicted = np.sqrt(np.mean([row.predicted_sd**2 for row in rows if row.predicted_sd is not None]))
+    assert 0.6 < observed / predicted < 1.7
+
+
+def test_trials_without_a_finite_loss_are_left_out_of_the_pairs_and_said_to_be(tmp_path: Path) -> None:
+    def change(label: str, seed: int) -> dict[str, Any]:
+        lost = label == "tanh" and seed == 7
+        return {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None} if lost else {"test_loss": 0.1 + seed}
+
+    comparison = asked(planted(tmp_path, {"relu": RELU, "tanh": RELU}, change=change), metric="test_loss")
+    assert contrast_of(comparison, "tanh").difference.n == 9
+    assert comparison.rows[1].sample.failed == 1
+    assert "on only 9 of 10 seeds" in "\n".join(notes(statements(comparison, [])))
