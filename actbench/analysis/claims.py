@@ -1,4 +1,4 @@
-"""Claims of an experiment, each judged by an interval over seeds and never by one number."""
+"""Verdicts on the claims of an experiment, from intervals over seeds."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
             if seed in others
         }
     seeds = max(len(trials) for _, trials in plan.arms)
-    found = estimate(list(values.values()))
-    without_value = seeds - found.n
+    over_seeds = estimate(list(values.values()))
+    without_value = seeds - over_seeds.n
     reason = ""
     if seeds == 0:
         reason = "there are no final trials yet"
@@ -67,10 +67,10 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
             reason += ": only a trial that had its stack to itself can be timed; run with --fresh"
     elif len(losses) > 1:
         reason = f"the arms train on different losses: {listed(losses)}"
-    elif found.n < MIN_SEEDS:
+    elif over_seeds.n < MIN_SEEDS:
         reason = f"fewer than {MIN_SEEDS} seeds"
-    verdict = "undecided" if reason else decide(found.interval, *bounds(expectation, metric))
-    return JudgedClaim(expectation, metric, verdict, found, without_value, reason)
+    verdict = "undecided" if reason else decide(over_seeds.interval, *bounds(expectation, metric))
+    return JudgedClaim(expectation, metric, verdict, over_seeds, without_value, reason)
 
 
 def _losses(expectation: Expectation, plan: Plan) -> list[str]:

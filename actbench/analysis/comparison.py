@@ -1,4 +1,4 @@
-"""Samples against each other on one metric: paired by seed, over every trial, failed ones counted."""
+"""Comparisons of samples on one metric, paired by seed, with verdicts and the best set."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Row:
-    """One sample by itself, with the sd that the finite test set alone would cause, and against its baseline."""
+    """One sample's estimate, the sd that the finite test set alone would cause, and its contrast with the baseline."""
 
     sample: Sample
     own: Estimate
@@ -116,18 +116,18 @@ def compare(plan: Plan, records: Mapping[str, TrialRecord], question: Question) 
 
 
 def find_references(samples: Sequence[Sample], among: Sequence[Sample], baseline: Values) -> list[Sample | None]:
-    """For each sample the one with the baseline's values and otherwise its own, or the only one with these values."""
+    """For each sample the one that differs from it in the baseline's values only, or the only one with these values."""
     known = {path for sample in among for path, _ in sample.values}
-    wanted_of_all = {(path, value) for path, value in baseline if path in known}
-    candidates = [one for one in among if wanted_of_all and wanted_of_all <= set(one.values)]
+    required = {(path, value) for path, value in baseline if path in known}
+    candidates = [sample for sample in among if required and required <= set(sample.values)]
     chosen = dict(baseline)
-    found: list[Sample | None] = []
+    references: list[Sample | None] = []
     for sample in samples:
-        wanted = tuple((path, chosen.get(path, value)) for path, value in sample.values)
-        same = [one for one in candidates if one.values == wanted]
+        values = tuple((path, chosen.get(path, value)) for path, value in sample.values)
+        same = [candidate for candidate in candidates if candidate.values == values]
         only = candidates if len(candidates) == 1 else []
-        found.append(next(iter(same or only), None))
-    return found
+        references.append(next(iter(same or only), None))
+    return references
 
 
 def question_of(experiment: Experiment, metric: Metric) -> Question:
@@ -151,7 +151,7 @@ def compare_samples(
         if reference is not None and reference is not sample
     ]
     margin = question.margin if metric.unit == "share" else None
-    against = {id(one.first): one for one in contrasts(pairs, metric, margin, is_judged=is_judged)}
+    against = {id(contrast.first): contrast for contrast in contrasts(pairs, metric, margin, is_judged=is_judged)}
     losses = tuple(dict.fromkeys(loss for sample in samples for loss in sorted(sample.losses)))
     is_ranked = len(losses) < 2
     rows = tuple(
@@ -229,8 +229,8 @@ def _contrast(first: Sample, second: Sample, metric: Metric) -> Contrast:
 
 def _differences(first: Sequence[float], second: Sequence[float], metric: Metric) -> list[float]:
     """Pair by pair; shares to 12 digits, so that equal counts of images give exactly equal differences."""
-    found = [a - b for a, b in zip(first, second, strict=True)]
-    return [round(one, 12) for one in found] if metric.unit == "share" else found
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    return [round(difference, 12) for difference in differences] if metric.unit == "share" else differences
 
 
 def _whole(first: Sequence[float], second: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
@@ -238,11 +238,11 @@ def _whole(first: Sequence[float], second: Sequence[float]) -> tuple[Sequence[fl
 
     Shares that do not come from counts stay as they are.
     """
-    found = [_ratio(value) for value in (*first, *second)]
-    unit = math.lcm(*(denominator for _, denominator in found))
+    ratios = [_ratio(value) for value in (*first, *second)]
+    unit = math.lcm(*(denominator for _, denominator in ratios))
     if unit > MAX_UNIT:
         return first, second
-    whole = [numerator * (unit // denominator) for numerator, denominator in found]
+    whole = [numerator * (unit // denominator) for numerator, denominator in ratios]
     return whole[: len(first)], whole[len(first) :]
 
 
@@ -314,7 +314,7 @@ def best_set(samples: Sequence[Sample], metric: Metric, family: Iterable[Contras
     against = [_contrast(sample, best, metric) for sample in known if sample is not best]
     if min(_least_p(contrast, others) for contrast in against) >= ALPHA:
         return ()
-    adjusted = {frozenset((id(one.first), id(one.second))): one.p_holm for one in family}
+    adjusted = {frozenset((id(made.first), id(made.second))): made.p_holm for made in family}
     beside = []
     for contrast in against:
         pair = frozenset((id(contrast.first), id(best)))
@@ -343,12 +343,12 @@ def _detectable(rows: Sequence[Row]) -> float | None:
     Contrasts whose seeds are too few to show any are left out.
     """
     made = [row.contrast for row in rows if row.contrast and row.contrast.is_paired]
-    found = [
-        detectable_difference(one.difference.n, one.difference.sd, comparisons=len(made))
-        for one in made
-        if one.difference.sd is not None and smallest_p(one.difference.n, len(made)) <= ALPHA
+    detectable = [
+        detectable_difference(difference.n, difference.sd, comparisons=len(made))
+        for difference in (contrast.difference for contrast in made)
+        if difference.sd is not None and smallest_p(difference.n, len(made)) <= ALPHA
     ]
-    known = [one for one in found if one is not None]
+    known = [difference for difference in detectable if difference is not None]
     return median(known) or None if known else None
 
 

@@ -36,9 +36,9 @@ def learning_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[Curv
     """One curve per arm: validation accuracy where images were held out, training accuracy where none were."""
     curves = []
     for arm, trials in plan.arms:
-        found = [records[trial.id] for trial in trials if trial.id in records]
+        finished = [records[trial.id] for trial in trials if trial.id in records]
         part = "validation" if arm.settings.data.validation_count() else "train"
-        counts = [getattr(record.curves, f"{part}_correct_count") for record in found]
+        counts = [getattr(record.curves, f"{part}_correct_count") for record in finished]
         images = arm.settings.data.validation_count() or arm.settings.data.train_count()
         longest = max(map(len, counts), default=0)
         reached = [[count[epoch] for count in counts if len(count) > epoch] for epoch in range(longest)]

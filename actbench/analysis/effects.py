@@ -63,5 +63,5 @@ def effects(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> E
     if values.min() == values.max():
         return None
     shares, noise = variance_shares(values)
-    named = (Effect(tuple(factors[axis] for axis in one.axes), one.share, one.interval) for one in shares)
+    named = (Effect(tuple(factors[axis] for axis in each.axes), each.share, each.interval) for each in shares)
     return Effects(tuple(named), noise, len(seeds))

@@ -46,8 +46,8 @@ class Sample:
 
 def values_by_seed(trials: Sequence[Trial], records: Mapping[str, TrialRecord], metric: Metric) -> dict[int, float]:
     """The metric of an arm's trials by seed, as far as they have one."""
-    found = {trial.seed: metric.value(records[trial.id]) for trial in trials if trial.id in records}
-    return {seed: value for seed, value in found.items() if value is not None}
+    values = {trial.seed: metric.value(records[trial.id]) for trial in trials if trial.id in records}
+    return {seed: value for seed, value in values.items() if value is not None}
 
 
 def loss_unit(settings: TrialSettings) -> str:
@@ -72,8 +72,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
     edges = {tuning.arm.values: tuning.edges for tuning in plan.tunings}
     samples = []
     for arm, trials in plan.arms:
-        found = [records[trial.id] for trial in trials if trial.id in records]
-        endings = count_endings(found)
+        endings = count_endings([records[trial.id] for trial in trials if trial.id in records])
         failed = endings.total() - endings["done"]
         doubts = [f"{path} is at the edge of what was tried" for path in edges.get(arm.values, ())]
         if not trials:

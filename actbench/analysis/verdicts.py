@@ -1,4 +1,4 @@
-"""What may be said of a difference, in the words of the protocol."""
+"""Verdicts of the protocol: the rule for a difference, and the words for arms and claims."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def decide(interval: tuple[float, float] | None, lower: float, upper: float) -> 
     return "contradicted" if _is_below(high, lower) or _is_below(upper, low) else "undecided"
 
 
-def _is_below(one: float, other: float) -> bool:
-    return one < other and not isclose(one, other, rel_tol=ROUNDING, abs_tol=ROUNDING)
+def _is_below(first: float, second: float) -> bool:
+    return first < second and not isclose(first, second, rel_tol=ROUNDING, abs_tol=ROUNDING)
 
 
 def combine(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict of a claim with several parts: all must hold, and one that does not refutes it."""
-    found = set(verdicts)
-    if "contradicted" in found:
+    parts = set(verdicts)
+    if "contradicted" in parts:
         return "contradicted"
-    return "supported" if found == {"supported"} else "undecided"
+    return "supported" if parts == {"supported"} else "undecided"
