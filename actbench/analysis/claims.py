@@ -23,9 +23,10 @@ MAX_WITHOUT_VALUE = 0.2
 class JudgedClaim:
     """A claim's verdict with the numbers behind it.
 
-    `estimate` is over the seeds: the metric itself, or its paired difference to the reference. `without_value` seeds
-    lack it, in any of the arms. `reason` says why nothing was decided, where it is not the interval. A claim that was
-    added after final trials had begun is exploratory; None where the folder does not record that.
+    `estimate` is over the seeds: the metric itself, or its paired difference to the reference. It is empty for a loss
+    of arms that train on different losses. `without_value` seeds lack it, in any of the arms. `reason` says why nothing
+    was decided, if it is not the interval. A claim that was added after final trials had begun is exploratory; None if
+    the folder does not record that.
     """
 
     expectation: Expectation
@@ -67,6 +68,7 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
             reason += ": only a trial that had its stack to itself can be timed; run with --fresh"
     elif len(losses) > 1:
         reason = f"the arms train on different losses: {listed(losses)}"
+        over_seeds = Estimate(over_seeds.n, None, None, None)
     elif over_seeds.n < MIN_SEEDS:
         reason = f"fewer than {MIN_SEEDS} seeds"
     verdict = "undecided" if reason else decide(over_seeds.interval, *bounds(expectation, metric))

@@ -101,11 +101,11 @@ def pairs_section(comparison: Comparison) -> Section:
 def with_interval_bars(section: Section, comparison: Comparison) -> Section:
     """The table of arms with a bar `├──●──┤` for each mean and its interval, all on one scale, which the header names.
 
-    The table as it is where fewer than two arms differ.
+    The table as it is where fewer than two arms differ, or their means are in the units of different losses.
     """
     by_label = {row.sample.label: row.own for row in comparison.rows}
     ends = [end for own in by_label.values() if own.mean is not None for end in (own.interval or (own.mean, own.mean))]
-    if len(by_label) < 2 or len(set(ends)) < 2:
+    if len(by_label) < 2 or len(set(ends)) < 2 or len(comparison.losses) > 1:
         return section
     low, high = min(ends), max(ends)
     scale = f"bars from {value(low, comparison.metric)} to {value(high, comparison.metric)}"

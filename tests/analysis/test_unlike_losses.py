@@ -14,7 +14,7 @@ from actbench.analysis.samples import loss_unit
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.settings import TrialSettings
 from actbench.experiment.validation import validated_setting
-from actbench.report.comparison import comparison_section, comparison_to_json
+from actbench.report.comparison import comparison_section, comparison_to_json, with_interval_bars
 from actbench.report.figures.arms import arms_picture
 from actbench.report.gate import close_gate
 from actbench.report.statements import notes, paragraph, statements
@@ -82,6 +82,8 @@ def test_nothing_that_is_said_ranks_them(unlike: Results) -> None:
     row = comparison_section(comparison, []).rows[0]
     assert row[0] == "mse"
     assert row[-5:] == ["-", "-", "-", "-", "not judged"]
+    section = comparison_section(comparison, [])
+    assert with_interval_bars(section, comparison) == section
     picture = arms_picture(unlike, comparison)
     assert picture is not None
     assert "best" not in picture.caption + picture.description
@@ -201,6 +203,7 @@ def test_a_claim_that_compares_them_by_a_loss_is_undecided(about: str, more: str
     (claim,) = judge_claims(results.experiment.expectations, results.plan, results.records)
     assert claim.verdict == "undecided"
     assert claim.reason.startswith("the arms train on different losses: cross_entropy over 10")
+    assert (claim.estimate.n, claim.estimate.mean, claim.estimate.interval) == (10, None, None)
 
 
 def test_a_claim_on_the_loss_of_one_arm_or_of_arms_with_one_loss_is_decided(tmp_path: Path) -> None:
