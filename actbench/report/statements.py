@@ -85,20 +85,22 @@ def statements(
 
 def notes(found: Iterable[Statement]) -> list[str]:
     """The lines below a table."""
-    return [one.note for one in found if one.note]
+    return [statement.note for statement in found if statement.note]
 
 
 def caveats(found: Iterable[Statement]) -> list[str]:
     """What to bear in mind before a conclusion."""
-    return [one.note for one in found if one.family == "caveats" and one.note]
+    return [statement.note for statement in found if statement.family == "caveats" and statement.note]
 
 
 def paragraph(found: Iterable[Statement]) -> str:
     """The question and its answer for readers who know no statistics."""
-    said = [one for one in found if one.sentence]
-    if any(one.kind == "no_result" for one in said):
-        said = [one for one in said if one.kind in ("question", "no_result")]
-    return " ".join(one.sentence for one in sorted(said, key=lambda one: PARAGRAPH.index(one.kind)))
+    said = [statement for statement in found if statement.sentence]
+    if any(statement.kind == "no_result" for statement in said):
+        said = [statement for statement in said if statement.kind in ("question", "no_result")]
+    return " ".join(
+        statement.sentence for statement in sorted(said, key=lambda statement: PARAGRAPH.index(statement.kind))
+    )
 
 
 def _numbers(comparison: Comparison, results: Sequence[Results], *, has_result: bool) -> Iterator[Statement]:
@@ -124,15 +126,15 @@ def _numbers(comparison: Comparison, results: Sequence[Results], *, has_result: 
 
 
 def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[Statement]:
-    tested, seeds = [one.difference.n for one in contrasts if one.p is not None], len(comparison.seeds)
-    if any(one.is_paired for one in contrasts) and tested:
+    tested, seeds = [contrast.difference.n for contrast in contrasts if contrast.p is not None], len(comparison.seeds)
+    if any(contrast.is_paired for contrast in contrasts) and tested:
         note = (
             f"Differences are paired by seed; p is the sign-flip test, Holm over {counted(len(tested), 'comparison')} "
             "with the baseline; P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval."
         )
         yield Statement("paired", "baseline", note, numbers={"comparisons": len(tested)})
-    fewest = min(one.difference.n for one in contrasts)
-    if any(not one.is_paired for one in contrasts):
+    fewest = min(contrast.difference.n for contrast in contrasts)
+    if any(not contrast.is_paired for contrast in contrasts):
         note = (
             "Where the data differ, seeds cannot be paired: those samples are compared as independent (Welch's "
             "interval, p of regroupings)."
@@ -199,8 +201,8 @@ def _verdicts(comparison: Comparison) -> Iterator[Statement]:
     if not comparison.is_judged or not any(contrast.verdict for contrast in contrasts):
         return
     by_word: dict[str, list[Contrast]] = {}
-    for one in contrasts:
-        by_word.setdefault(verdict_word(one.verdict), []).append(one)
+    for contrast in contrasts:
+        by_word.setdefault(verdict_word(contrast.verdict), []).append(contrast)
     if set(by_word) == {NOT_JUDGED}:
         yield _verdict("not_judged", contrasts, _not_judged(contrasts))
         return
@@ -230,7 +232,7 @@ def _verdicts(comparison: Comparison) -> Iterator[Statement]:
 
 
 def _verdict(kind: str, group: Sequence[Contrast], sentence: str) -> Statement:
-    return Statement(kind, "baseline", sentence=sentence, arms=tuple(one.first.label for one in group))
+    return Statement(kind, "baseline", sentence=sentence, arms=tuple(contrast.first.label for contrast in group))
 
 
 def _baseline(comparison: Comparison) -> str:
@@ -263,7 +265,7 @@ def _not_judged(group: Sequence[Contrast]) -> str:
 
 
 def _names(contrasts: Sequence[Contrast]) -> str:
-    return _few([one.first.label for one in contrasts], "arms")
+    return _few([contrast.first.label for contrast in contrasts], "arms")
 
 
 def _few(names: Sequence[str], noun: str) -> str:
@@ -274,12 +276,12 @@ def _with_differences(group: Sequence[Contrast], comparison: Comparison) -> str:
     """`mish (+0.31 points of test accuracy, 95 % interval +0.20 to +0.42)`."""
     metric = comparison.metric
     unit = " points" if metric.unit == "share" else ""
-    ordered = sorted(group, key=lambda one: -abs(one.difference.mean or 0.0))
+    ordered = sorted(group, key=lambda contrast: -abs(contrast.difference.mean or 0.0))
     named = [
-        f"{one.first.label} ({value(one.difference.mean, metric, signed=True)}{unit}"
+        f"{contrast.first.label} ({value(contrast.difference.mean, metric, signed=True)}{unit}"
         f"{'' if number else f' of {metric_in_words(metric)}'}, "
-        f"95 % interval {interval(one.difference.interval, metric, signed=True)})"
-        for number, one in enumerate(ordered[:MAX_NAMES])
+        f"95 % interval {interval(contrast.difference.interval, metric, signed=True)})"
+        for number, contrast in enumerate(ordered[:MAX_NAMES])
     ]
     rest = len(ordered) - len(named)
     return listed([*named, f"{rest} more"] if rest else named)
@@ -427,8 +429,8 @@ def _history(results: Results) -> Iterator[Statement]:
 
 def _differing_settings(results: Sequence[Results]) -> Iterator[Statement]:
     """Settings, apart from what is varied and tuned, in which the experiments of several folders differ."""
-    for one in results[1:]:
-        first, other = results[0].experiment, one.experiment
+    for folder in results[1:]:
+        first, other = results[0].experiment, folder.experiment
         free = {factor.path for each in (first, other) for factor in (*each.factors, *each.tune)}
         differing = [
             f"{section}.{name}"
@@ -437,17 +439,17 @@ def _differing_settings(results: Sequence[Results]) -> Iterator[Statement]:
             if setting != getattr(getattr(other.settings, section), name) and f"{section}.{name}" not in free
         ]
         if differing:
-            note = f"{results[0].folder} and {one.folder} differ in {', '.join(differing)}."
+            note = f"{results[0].folder} and {folder.folder} differ in {', '.join(differing)}."
             yield Statement("differing_settings", "caveats", note)
 
 
 def _differing_environments(results: Sequence[Results]) -> Iterator[Statement]:
     """Whether processors, devices or versions differ, so that the same seed may have given other numbers."""
     different = set()
-    for one in results:
-        final = [trial.id for _, trials in one.plan.arms for trial in trials if trial.id in one.records]
-        used = {one.records[trial].environment for trial in final}
-        different |= {tuple(one.environments.get(name, {"id": name}).get(key) for key in MATTERS) for name in used}
+    for folder in results:
+        final = [trial.id for _, trials in folder.plan.arms for trial in trials if trial.id in folder.records]
+        used = {folder.records[trial].environment for trial in final}
+        different |= {tuple(folder.environments.get(name, {"id": name}).get(key) for key in MATTERS) for name in used}
     if len(different) > 1:
         note = f"Mixed environments: these trials come from {len(different)} of them, which environment.json lists."
         yield Statement("differing_environments", "caveats", note, numbers={"environments": len(different)})
