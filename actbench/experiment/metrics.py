@@ -89,7 +89,7 @@ def _combined(first: Metric, operator: str, second: Metric) -> Metric:
         a, b = first.value(record), second.value(record)
         if a is None or b is None:
             return None
-        return a - b if operator == "-" else a / b if b else None
+        return a - b if operator == "-" else _ratio(a, b)
 
     unit: Unit = first.unit if operator == "-" and first.unit == second.unit else "number"
     return Metric(
@@ -101,6 +101,12 @@ def _combined(first: Metric, operator: str, second: Metric) -> Metric:
         is_timed=first.is_timed or second.is_timed,
         is_loss=first.is_loss or second.is_loss,
     )
+
+
+def _ratio(a: float, b: float) -> float | None:
+    """A / b, or None where that is not finite."""
+    ratio = a / b if b else math.inf
+    return ratio if math.isfinite(ratio) else None
 
 
 def _curve(name: str, curve: str, epoch: int | None) -> Metric:
@@ -212,9 +218,9 @@ def _step_seconds(record: TrialRecord) -> float | None:
 def _boundary(record: TrialRecord) -> float | None:
     """The (scaled) input at which a single unit's score weight * x + bias changes sign: -bias / weight."""
     weight, bias = record.parameters.get("layer1.weight", ()), record.parameters.get("layer1.bias", ())
-    if len(weight) != 1 or len(bias) != 1 or not weight[0] or bias[0] is None:
+    if len(weight) != 1 or len(bias) != 1 or weight[0] is None or bias[0] is None:
         return None
-    return -bias[0] / weight[0]
+    return _ratio(-bias[0], weight[0])
 
 
 def _boundary_problem(settings: TrialSettings) -> str | None:

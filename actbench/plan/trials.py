@@ -15,7 +15,7 @@ from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import Phase, Trial
 from actbench.experiment.settings import DataSettings, TrialSettings
 
-MAX_REMEMBERED = 4096
+MAX_REMEMBERED = 16_384  # more than an experiment may have arms
 
 
 def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final", training_code: int | None = None) -> Trial:

@@ -19,7 +19,7 @@ from actbench.store import folder as store
 from actbench.store.files import append_lines, write_atomically
 from actbench.store.journal import Damage, checksum_of
 from actbench.store.lock import locked
-from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment, training_code_of
+from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment
 
 MAX_DIFFERENCES_SHOWN = 5
 MAX_VALUE_LENGTH = 60
@@ -86,8 +86,8 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
         _require_one_experiment([(one.folder, one.experiment) for one in everything])
         set_aside = store.set_damaged_lines_aside(target)
         store.write_experiment(target, experiment_to_yaml(experiment))
-        sources = [_take(target, one) for one in found]
         _write_environments(target, everything)
+        sources = [_take(target, one) for one in found]
         merged = load_results(target, root)
         _write_plan(merged, everything)
         write_tables(load_results(target, root))
@@ -136,7 +136,7 @@ def _shown(values: dict[str, Any], path: str) -> str:
 def _write_environments(target: Path, everything: Sequence[Results]) -> None:
     """Every environment of the folders once, sorted so that any order of merging gives the same: newest code last."""
     by_id = {key: one for results in everything for key, one in results.environments.items()}
-    for _, environment in sorted(by_id.items(), key=lambda item: (training_code_of(item[1]) or 0, item[0])):
+    for _, environment in sorted(by_id.items(), key=lambda item: (store.training_code_of(item[1]) or 0, item[0])):
         store.write_environment(target, environment)
 
 

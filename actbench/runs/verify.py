@@ -12,7 +12,6 @@ from actbench.errors import ExpectedError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import count_trials, is_same_plan, plan_to_json
 from actbench.plan.shards import shard_of
-from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
 from actbench.report.tables import primary_comparison, table_texts
 from actbench.runs.shards import command_that_continues
@@ -20,7 +19,7 @@ from actbench.store import folder as store
 from actbench.store.files import require_regular_file
 from actbench.store.journal import Damage
 from actbench.store.lock import leftovers
-from actbench.store.results import Results, latest_training_code, load_results, share_of, training_code_of
+from actbench.store.results import Results, load_results, share_of
 from actbench.text import counted
 
 State = Literal["ok", "note", "missing", "damaged"]
@@ -49,12 +48,11 @@ class Finding:
 
 @dataclass
 class _Lines:
-    """The journal line by line: how many are records, and which are none, or are not of the trial that they name."""
+    """The journal line by line: how many are records, and which are none."""
 
     whole: int = 0
     damaged: int = 0
     first_damaged: list[Finding] = field(default_factory=list)
-    foreign: list[tuple[int, str]] = field(default_factory=list)
 
 
 def verify_folder(folder: Path) -> list[Finding]:
@@ -74,8 +72,7 @@ def verify_folder(folder: Path) -> list[Finding]:
 
 
 def _read_lines(folder: Path) -> _Lines:
-    lines, environments = _Lines(), store.environments_by_id(folder)
-    latest = latest_training_code(environments)
+    lines = _Lines()
     for number, _, content in store.read_lines(folder):
         if isinstance(content, Damage):
             lines.damaged += 1
@@ -83,9 +80,6 @@ def _read_lines(folder: Path) -> _Lines:
                 lines.first_damaged.append(Finding(store.JOURNAL, "damaged", content.reason, number))
         else:
             lines.whole += 1
-            training_code = training_code_of(environments.get(content.environment)) or latest
-            if make_trial(content.settings, content.seed, content.phase, training_code).id != content.trial:
-                lines.foreign.append((number, content.trial))
     return lines
 
 
@@ -157,10 +151,6 @@ def _journal(folder: Path, lines: _Lines) -> Iterator[Finding]:
 def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
     yield _present_trials(results)
     planned = results.plan.trials()
-    for number, trial in lines.foreign:  # a trial that an earlier version has named is no trial of the plan
-        if trial in planned:
-            what = f"its settings or its seed are not those of the trial {trial} that it names"
-            yield Finding(store.JOURNAL, "damaged", what, number, by_hand=True)
     found = [results.records[key] for key in planned if key in results.records]
     if failed := sum(record.outcome == "failed" for record in found):
         yield Finding("trials", "note", f"{counted(failed, 'trial')} failed; the next run tries again")
@@ -192,7 +182,7 @@ def _present_trials(results: Results) -> Finding:
 
 def _other_versions(records: Sequence[TrialRecord], results: Results) -> str:
     """Which other versions of the training code have given these trials, since that makes them other trials."""
-    named = {training_code_of(results.environments.get(record.environment)) for record in records}
+    named = {store.training_code_of(results.environments.get(record.environment)) for record in records}
     others = sorted(str(version) for version in named - {None, results.training_code})
     return f" (trained by training code {', '.join(others)}; these are of {results.training_code})" if others else ""
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from actbench.config.source import write_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.experiment import records
 from actbench.experiment.records import SCHEMA, TrialRecord
 from actbench.plan.plan import is_same_plan
+from actbench.plan.trials import make_trial
 from actbench.store.files import append_lines, read_mapping, replace_file, require_regular_file, write_atomically
 from actbench.store.journal import (
     Damage,
@@ -104,14 +106,14 @@ def read_lines(folder: Path) -> Iterator[tuple[int, bytes, TrialRecord | Damage]
     `UnusableEnvironmentError` where the journal cannot be read or was written by a newer version.
     """
     path, parsed = folder / JOURNAL, ParsedSettings()
+    versions = _possible_versions(folder)
     try:
         require_regular_file(path)
         for number, line in raw_lines(path):
             content = parse_line(line, parsed)
-            if isinstance(content, TrialRecord):
-                yield number, line, content
-            else:
-                yield from ((number, part, parse_line(part, parsed)) for part in parts(line))
+            for part in [line] if isinstance(content, TrialRecord) else parts(line):
+                content = content if part is line else parse_line(part, parsed)
+                yield number, part, _of_its_trial(content, versions)
     except FileNotFoundError:
         return
     except OSError as problem:
@@ -121,6 +123,24 @@ def read_lines(folder: Path) -> Iterator[tuple[int, bytes, TrialRecord | Damage]
             f"{path}:{number}: written by a newer actbench (schema {newer.schema}, and {__version__} reads up to "
             f"{SCHEMA}): upgrade to {_writer(folder)} with pip install --upgrade actbench"
         ) from None
+
+
+def _possible_versions(folder: Path) -> list[int]:
+    """The versions of the training code that may have named the folder's trials, the likeliest first.
+
+    Those before this one are always among them, so that a wrong environment record makes no record wrong.
+    """
+    named = map(training_code_of, environments_by_id(folder).values())
+    return list(dict.fromkeys([*filter(None, named), *range(records.TRAINING_CODE_VERSION, 0, -1)]))
+
+
+def _of_its_trial(content: TrialRecord | Damage, versions: Iterable[int]) -> TrialRecord | Damage:
+    """The record, unless its settings, seed and phase are those of another trial than it names."""
+    if isinstance(content, Damage):
+        return content
+    if any(make_trial(content.settings, content.seed, content.phase, one).id == content.trial for one in versions):
+        return content
+    return Damage(f"its settings or its seed are not those of the trial {content.trial} that it names")
 
 
 def _writer(folder: Path) -> str:
@@ -175,6 +195,18 @@ def environments_by_id(folder: Path) -> dict[str, dict[str, Any]]:
     latest = read_environment(folder)
     earlier = latest.pop("earlier", [])
     return {str(one.get("id")): one for one in (latest, *earlier) if one}
+
+
+def training_code_of(environment: Mapping[str, Any] | None) -> int | None:
+    """The version of the training code that an environment record names; None where it names none."""
+    version = (environment or {}).get("training_code")
+    return version if isinstance(version, int) and not isinstance(version, bool) else None
+
+
+def latest_training_code(environments: Mapping[str, dict[str, Any]]) -> int:
+    """The version that the latest of a folder's environment records names, or else this one's."""
+    version = training_code_of(next(iter(environments.values()), None))
+    return records.TRAINING_CODE_VERSION if version is None else version
 
 
 def freeze_plan(folder: Path, plan: Mapping[str, Any], *, has_begun: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from actbench.experiment.contradictions import contradictions
 from actbench.experiment.records import SCHEMA, TrialRecord
 from actbench.experiment.settings import TrialSettings
 
@@ -28,8 +28,6 @@ UP_TO_SETTINGS = re.compile(
 AFTER_SETTINGS = b',"outcome":'
 MAX_LINE_BYTES = 256 * 1024 * 1024
 MAX_REASON_LENGTH = 200
-MAX_IMAGES = 1_000_000_000
-MAX_LAYERS = 101
 
 ParsedSettings = dict[bytes, TrialSettings]
 
@@ -135,28 +133,3 @@ def _record(body: bytes, parsed: ParsedSettings) -> TrialRecord:
     if settings not in parsed:
         parsed[settings] = TrialSettings.model_validate_json(settings)
     return TrialRecord.model_validate({**rest, "settings": parsed[settings]})
-
-
-def contradictions(record: TrialRecord) -> Iterator[str]:
-    """What in a record cannot be, however it came to be written: everything that reads records relies on it."""
-    curves, epochs = record.curves, len(record.curves.train_loss)
-    validated = (len(curves.validation_loss), len(curves.validation_correct_count))
-    if epochs != len(curves.train_correct_count) or validated not in ((0, 0), (0, epochs), (epochs, epochs)):
-        yield "curves: of different lengths"
-    if epochs > record.settings.train.epochs or 0 < len(record.epoch_seconds) < epochs:
-        yield "epochs: other than were trained"
-    correct_counts = (*curves.train_correct_count, *curves.validation_correct_count, *record.test_prediction_counts)
-    whole = (record.train_count, record.test_count, record.stack_trials)
-    if min(whole) < 1 or record.validation_count < (validated[1] > 0) or min((0, *correct_counts)) < 0:
-        yield "counts: less than there has to be"
-    if max(*whole, record.validation_count, *correct_counts) > MAX_IMAGES:
-        yield "counts: beyond what is possible"
-    if not 0 <= (record.test_correct_count or 0) <= record.test_count:
-        yield "test_correct_count: not between 0 and the number of images"
-    last = record.settings.train.epochs
-    if not all(0 <= probe.epoch <= last and 1 <= probe.layer <= MAX_LAYERS for probe in record.probes):
-        yield "probes: of other epochs or layers than there are"
-    try:
-        base64.b64decode(record.test_is_correct)
-    except ValueError:
-        yield "test_is_correct: not base64"

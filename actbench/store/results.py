@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ class Results:
     @property
     def training_code(self) -> int:
         """The version of the training code whose trials these are."""
-        return latest_training_code(self.environments)
+        return store.latest_training_code(self.environments)
 
     def endings(self) -> Counter[Ending]:
         """How many trials of the experiment ended how; the folder may hold those of earlier versions too."""
@@ -102,21 +101,9 @@ def share_of(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
     return make_plan(experiment, known, shard, results.training_code), known
 
 
-def training_code_of(environment: Mapping[str, Any] | None) -> int | None:
-    """The version of the training code that an environment record names; None where it names none."""
-    version = (environment or {}).get("training_code")
-    return version if isinstance(version, int) and not isinstance(version, bool) else None
-
-
-def latest_training_code(environments: Mapping[str, dict[str, Any]]) -> int:
-    """The version that the latest of a folder's environment records names, or else this one's."""
-    version = training_code_of(next(iter(environments.values()), None))
-    return records.TRAINING_CODE_VERSION if version is None else version
-
-
 def other_training_code(folder: Path) -> str:
     """A sentence about a folder that holds trials of another training code than this one's; else empty."""
-    version, this = latest_training_code(store.environments_by_id(folder)), records.TRAINING_CODE_VERSION
+    version, this = store.latest_training_code(store.environments_by_id(folder)), records.TRAINING_CODE_VERSION
     if version == this:
         return ""
     return (
@@ -149,7 +136,7 @@ def load_results(folder: Path | None, root: Path, journal: store.Journal | None 
     return Results(
         folder=found,
         experiment=experiment,
-        plan=make_plan(experiment, journal.records, training_code=latest_training_code(environments)),
+        plan=make_plan(experiment, journal.records, training_code=store.latest_training_code(environments)),
         records=journal.records,
         damaged_lines=journal.damaged_lines,
         frozen=store.read_plan(found),

@@ -266,7 +266,8 @@ def test_environments_are_mixed_across_folders_too(tmp_path: Path) -> None:
 def test_environments_are_read_back_with_those_of_earlier_runs(tmp_path: Path) -> None:
     results = planted(tmp_path, COUNTS, change=lambda _, seed: {"environment": "a" if seed < 5 else "b"})
     for name, torch in (("a", "2.6.0"), ("b", "2.7.0")):
-        store.write_environment(results.folder, MACHINE | {"id": name, "torch": torch})
+        known = MACHINE | {"training_code": TRAINING_CODE_VERSION}
+        store.write_environment(results.folder, known | {"id": name, "torch": torch})
     assert json.loads((results.folder / store.ENVIRONMENT).read_text())["id"] == "b"
     assert beginning(said(load_results(results.folder, tmp_path)), "Mixed environments: these trials come from 2 of")
 

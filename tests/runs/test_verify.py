@@ -17,6 +17,7 @@ from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack
 from actbench.runs.verify import is_whole, verify_folder
 from actbench.store import folder as store
+from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from
 from fake_runs import Counting, run
 from in_process import Answer, invoke
@@ -99,16 +100,15 @@ def test_very_many_damaged_lines_are_counted_and_the_first_are_shown(folder: Pat
     assert found[-1] == (store.JOURNAL, None, "and 30 damaged lines more")
 
 
-def test_a_line_with_the_id_of_another_trial_is_damage_that_only_a_hand_can_mend(folder: Path) -> None:
+def test_a_line_with_the_id_of_another_trial_is_damaged_and_counts_nowhere(folder: Path) -> None:
     records = list(store.read_journal(folder).records.values())
-    swapped = sealed(body_of(records[0], {"trial": records[5].trial, "test_correct_count": 1}))
-    write_lines(folder, *lines_of(folder)[:5], swapped)
-    (finding,) = [one for one in verify_folder(folder) if one.by_hand and one.is_bad()]
-    assert (finding.where, finding.line, finding.state) == (store.JOURNAL, 6, "damaged")
-    assert finding.what == f"its settings or its seed are not those of the trial {records[5].trial} that it names"
-    other_seed = sealed(body_of(records[5], {"seed": 7}))
-    write_lines(folder, *lines_of(folder)[:5], other_seed)
-    assert [one.line for one in verify_folder(folder) if one.by_hand and one.is_bad()] == [6]
+    for lie in ({"trial": records[5].trial, "seed": records[5].seed + 1}, {"trial": "0123456789abcdef"}, {"seed": 7}):
+        write_lines(folder, *lines_of(folder)[:5], sealed(body_of(records[5], lie)))
+        (finding,) = [one for one in verify_folder(folder) if one.line and one.where == store.JOURNAL]
+        assert (finding.where, finding.line, finding.state) == (store.JOURNAL, 6, "damaged")
+        assert finding.what.startswith("its settings or its seed are not those of the trial ")
+        results = load_results(folder, folder.parent)
+        assert (results.missing(), results.damaged_lines) == (1, 1)
 
 
 @pytest.mark.parametrize("name", TABLES)

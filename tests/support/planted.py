@@ -80,7 +80,8 @@ def _tuning_records(experiment: Experiment, best_rates: Mapping[str, float]) -> 
             best = best_rates.get(tuning.arm.label(), BEST_RATE)
             for trial in tuning.trials():
                 right = 5000 - round(100 * abs(math.log10(trial.settings.train.lr / best)))
-                curves = Curves(train_loss=(0.5,), train_correct_count=(9,), validation_correct_count=(right,))
+                curves = Curves(train_loss=(0.5,), train_correct_count=(9,), validation_loss=(0.5,),
+                                validation_correct_count=(right,))  # fmt: skip
                 record = record_of(trial, curves=curves)
                 records[trial.id] = record.model_copy(update={"test_correct_count": None, "test_loss": None})
     return records

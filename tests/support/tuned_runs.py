@@ -100,12 +100,13 @@ class Fake:
 
     def record(self, trial: Trial) -> TrialRecord:
         """A record as training leaves it in each phase."""
-        epochs, right = trial.settings.train.epochs, self.right(trial)
+        epochs, data = trial.settings.train.epochs, trial.settings.data
+        right = self.right(trial) * data.validation_count() // VALIDATION_IMAGES
         curves = Curves(
             train_loss=(0.5,) * epochs,
-            train_correct_count=(300,) * epochs,
+            train_correct_count=(min(300, data.train_count()),) * epochs,
             validation_loss=(0.5,) * epochs,
-            validation_correct_count=(VALIDATION_IMAGES - right,) * (epochs - 1) + (right,),
+            validation_correct_count=(data.validation_count() - right,) * (epochs - 1) + (right,),
         )
         tested = record_of(trial, 200 + int(trial.id[:2], 16) % 100, curves=curves)
         unseen = {"test_correct_count": None, "test_loss": None}
