@@ -79,7 +79,8 @@ def _tuning_records(experiment: Experiment, best_rates: Mapping[str, float]) -> 
         for tuning in plan.tunings:
             best = best_rates.get(tuning.arm.label(), BEST_RATE)
             for trial in tuning.trials():
-                right = 5000 - round(100 * abs(math.log10(trial.settings.train.lr / best)))
+                images = min(5000, trial.settings.data.validation_count())
+                right = max(0, images - round(100 * abs(math.log10(trial.settings.train.lr / best))))
                 curves = Curves(train_loss=(0.5,), train_correct_count=(9,), validation_loss=(0.5,),
                                 validation_correct_count=(right,))  # fmt: skip
                 record = record_of(trial, curves=curves)
