@@ -53,7 +53,9 @@ def test_curves_and_final_numbers_are_points_and_what_was_not_finite_is_nan(tmp_
                     validation_correct_count=(10, 20, 30))  # fmt: skip
     probe = LayerProbe(epoch=0, layer=1, mean=0.25, sd=None, zero_share=0.5, weight_gradient_norm=1.0,
                        bias_gradient_norm=None)  # fmt: skip
-    results = results_of(tmp_path, curves=curves, probes=(probe,), epoch_seconds=(1.0, 2.0, 3.0), test_loss=None)
+    results = results_of(
+        tmp_path, outcome="diverged", curves=curves, probes=(probe,), epoch_seconds=(1.0, 2.0, 3.0), test_loss=None
+    )
     one = runs_of(results)[0]
     assert one.seconds == (1.0, 3.0, 6.0)
     assert Point("train_loss", 1, 0.5) in one.points
