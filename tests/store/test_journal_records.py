@@ -84,7 +84,7 @@ def replaced(old: str, new: str) -> Callable[[TrialRecord], str]:
 
 
 CURVES = {"train_loss": [1.0], "train_correct_count": [1], "validation_loss": [1.0], "validation_correct_count": [1]}
-WHOLE = {"train_loss": [1.0] * 3, "train_correct_count": [1] * 3, "validation_loss": [1.0] * 3,
+WHOLE: dict[str, list[Any]] = {"train_loss": [1.0] * 3, "train_correct_count": [1] * 3, "validation_loss": [1.0] * 3,
          "validation_correct_count": [1] * 3}  # fmt: skip
 NO_RECORDS: dict[str, tuple[Callable[[TrialRecord], str], str]] = {
     "an unknown field": (edited(colour="red"), "colour"),
