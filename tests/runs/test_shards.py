@@ -225,4 +225,4 @@ def test_what_only_the_whole_can_do_is_refused_beside_shard(
     Path("tiny.yaml").write_text(TINY + "expect: [{claim: some are right, above: 0.02}]\n", encoding="utf-8")
     answer = invoke("run", "tiny.yaml", "--shard", "1/2", option)
     assert (answer.exit_code, answer.stdout) == (errors.EXIT_USAGE, "")
-    assert f"{option} beside --shard" in answer.stderr
+    assert f"{option} with --shard" in answer.stderr
