@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actbench.catalogue.registry import Entry, call_parameters
@@ -28,11 +29,36 @@ class Saturation:
     right: float | None
 
 
+def differentiable(entry: Entry, parameters: Mapping[str, Any]) -> Callable[[Tensor], Tensor]:
+    """The activation or output at these parameters; autograd takes the slope that an activation declares."""
+    given = call_parameters(parameters)
+    function = partial(entry.function, **given)
+    if entry.kind != "activation" or entry.gradient is None:
+        return function
+    gradient = partial(entry.gradient, **given)
+
+    class Declared(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, x: Tensor) -> Tensor:
+            value: Tensor = function(x).clone()
+            context.save_for_backward(value, x)
+            return value
+
+        @staticmethod
+        def backward(context: Any, grad: Tensor) -> Tensor:
+            declared: Tensor = gradient(grad, *context.saved_tensors)
+            return declared
+
+    apply: Callable[[Tensor], Tensor] = Declared.apply
+    return apply
+
+
 def values_and_derivatives(entry: Entry, parameters: Mapping[str, Any], inputs: Tensor) -> tuple[Tensor, Tensor]:
     """f(x) and f'(x) by automatic differentiation, elementwise, in the inputs' dtype."""
     x = inputs.detach().clone().requires_grad_()
+    function = differentiable(entry, parameters)
     with torch.enable_grad():
-        values = entry.function(x, **call_parameters(parameters))
+        values = function(x)
         (derivatives,) = torch.autograd.grad(values.sum(), x)
     return values.detach(), derivatives
 

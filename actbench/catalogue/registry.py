@@ -37,9 +37,9 @@ class Entry:
     least upper bound of the values, or a function of the parameters that gives them. `learnable` names the parameters
     that training may change. `yields` says what an output function returns; `accepts` and `tolerates` say which of
     these a loss is meant for and which it computes without meaning. `across_units` says that an output or a loss needs
-    several units. `gradient(grad, value, x, **parameters)`, of outputs and losses, is `grad` times the derivative at
-    `x`, where the function has the given value; `kernel` is an activation's two passes. Without these autograd
-    computes the derivative, more slowly. `origin` is None for what is built in.
+    several units. `gradient(grad, value, x, **parameters)` is `grad` times the derivative at `x`, where the function
+    has the given value, or times the slope that an activation declares; `kernel` is an activation's two passes.
+    Without these autograd computes the derivative, more slowly. `origin` is None for what is built in.
     """
 
     kind: Kind
@@ -84,6 +84,11 @@ def _register(kind: Kind, function: F, **metadata: Any) -> F:
 
     A module that is merely imported adds nothing: its functions wait until it is loaded as a source of entries.
     """
+    if not isinstance(function, FunctionType):
+        raise RegistrationError(
+            f"{kind} {getattr(function, '__name__', type(function).__name__)} is not a function: decorate a function "
+            "of tensors; what a torch.nn.Module keeps becomes keyword parameters with defaults"
+        )
     loading = _LOADING.get()
     if loading and _belongs_to(function.__module__, loading[1]):
         _add(kind, function, loading[0], metadata)
@@ -170,9 +175,16 @@ def activation(
     learnable: tuple[str, ...] = (),
     learnt_by_default: bool = False,
     kernel: Kernel | None = None,
+    gradient: Function | None = None,
     aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
-    """Add an elementwise function `f(x, *, parameter=default)` as an activation."""
+    """Add an elementwise function `f(x, *, parameter=default)` as an activation.
+
+    `gradient(grad, value, x, **parameters)` declares a slope in place of the derivative, such as a straight-through
+    one: it returns `grad` times the slope.
+    """
+    if gradient and learnable:
+        raise RegistrationError("gradient= declares a slope for the input alone: leave out gradient or learnable")
     return lambda function: _register(
         "activation",
         function,
@@ -182,6 +194,7 @@ def activation(
         learnable=learnable,
         learnt_by_default=learnt_by_default,
         kernel=kernel,
+        gradient=gradient,
         aliases=aliases,
     )
 

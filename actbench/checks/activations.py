@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actbench.catalogue.facts import saturation, values_and_derivatives
+from actbench.catalogue.facts import differentiable, saturation, values_and_derivatives
 from actbench.catalogue.gains import gain
 from actbench.catalogue.registry import Entry, call_parameters
 from actbench.checks.check import (
@@ -55,7 +55,7 @@ def activation_questions(choice: Choice, *, measures_cost: bool) -> list[Questio
     """Every check of an activation at the chosen parameters."""
     entry, given = choice.entry, dict(choice.parameters)
     parameters = call_parameters(given)
-    given_itself: Function = partial(entry.function, **parameters)
+    given_itself: Function = differentiable(entry, parameters)
     function = on_copies(given_itself)
     stack = draws(TRIALS, BATCH, UNITS)
 
@@ -66,6 +66,21 @@ def activation_questions(choice: Choice, *, measures_cost: bool) -> list[Questio
         except Exception:  # the checks say what is wrong with the values
             return None
 
+    @cache
+    def changes_shape() -> bool:
+        try:
+            return function(stack).shape != stack.shape
+        except Exception:  # the checks say what is wrong
+            return False
+
+    def of_one_shape(examine: Examine) -> Examine:
+        def examined() -> str:
+            if changes_shape():
+                raise Skipped("its values have another shape than its input")
+            return examine()
+
+        return examined
+
     def between_poles(examine: Examine) -> Examine:
         def examined() -> str:
             if (x := pole()) is not None:
@@ -75,13 +90,13 @@ def activation_questions(choice: Choice, *, measures_cost: bool) -> list[Questio
         return examined
 
     questions: dict[str, Examine] = {
-        "shape and dtype": lambda: _keeps_shape_and_dtype(function),
+        "shape and dtype": lambda: _keeps_shape_and_dtype(function, stack),
         "input": lambda: keeps_its_input(given_itself, CENTRE.clone()),
         "repeatable": lambda: is_repeatable(function, stack, draws(TRIALS, BATCH, UNITS, seed=1)),
         "formula": lambda: require_formula(entry.formula, {"x": CENTRE, **parameters}, function(CENTRE), CENTRE),
         "bounds": between_poles(lambda: _stays_in_bounds(entry.bounds_at(parameters), function)),
         "finite": lambda: _is_finite(function, pole()),
-        "derivative": between_poles(lambda: _has_its_derivative(function)),
+        "derivative": between_poles(partial(_declares_its_slope if entry.gradient else _has_its_derivative, function)),
         "elementwise": lambda: _is_elementwise(function, stack),
         "stack": lambda: stays_within_its_trial(function, stack),
         "float32": between_poles(lambda: _is_accurate(function)),
@@ -94,10 +109,18 @@ def activation_questions(choice: Choice, *, measures_cost: bool) -> list[Questio
     notes: dict[str, Examine] = {"curve": between_poles(lambda: _curve(entry, given))}
     if measures_cost:
         notes["cost"] = lambda: _cost(choice)
-    return as_questions(questions, notes)
+    first, *others = questions
+    rest = {name: of_one_shape(questions[name]) for name in others}
+    return as_questions({first: questions[first], **rest}, {name: of_one_shape(note) for name, note in notes.items()})
 
 
-def _keeps_shape_and_dtype(function: Function) -> str:
+def _keeps_shape_and_dtype(function: Function, stack: Tensor) -> str:
+    values = function(stack)
+    if values.shape != stack.shape:
+        refuse(
+            f"turns shape {tuple(stack.shape)} into {tuple(values.shape)}: an activation keeps the shape; functions "
+            "that change the number of units, such as GLU and Maxout, are not supported"
+        )
     for dtype, shape in itertools.product(DTYPES, ((), (3,), (2, 0), (2, 3, 5))):
         values = function(torch.full(shape, 0.3, dtype=dtype))
         if values.shape != shape or values.dtype != dtype:
@@ -166,6 +189,18 @@ def _has_its_derivative(function: Function) -> str:
     points = torch.cat([ISOLATED, _bends(function)])
     _agrees_at_isolated_points(function, points)
     return f"autograd agrees with differences at {len(CENTRE) + len(points):,} points, kinks among them"
+
+
+def _declares_its_slope(function: Function) -> str:
+    """Whether the declared gradient is finite and the incoming gradient times a slope; its gap to the derivative."""
+    slopes = _slopes(function, CENTRE)
+    require_finite(slopes, CENTRE, "declared slope")
+    leaf, grad = CENTRE.clone().requires_grad_(), draws(len(CENTRE), dtype=torch.float64)
+    (result,) = torch.autograd.grad(function(leaf), leaf, grad)
+    if not torch.allclose(result, grad * slopes, rtol=1e-6, atol=1e-9):
+        refuse("gradient= does not return the incoming gradient times a slope")
+    gap = (slopes - _differences(function, CENTRE)[1]).abs()
+    return f"declared by gradient=: differs by at most {float(gap.max()):.3g} from differences of the values"
 
 
 def _agrees_at_isolated_points(function: Function, points: Tensor) -> None:

@@ -80,7 +80,7 @@ def both(function: Function, at: Tensor) -> tuple[Tensor, Tensor]:
         if not value.requires_grad:
             refuse(
                 "its gradient is detached: nothing leads from the value back to the input (.detach(), .item(), .data, "
-                "no_grad or numpy does that)"
+                "no_grad or numpy does that; a straight-through slope is declared with gradient=)"
             )
         weights = torch.linspace(0.5, 1.5, max(value.numel(), 1), dtype=value.dtype, device=value.device)
         (gradient,) = torch.autograd.grad(

@@ -10,6 +10,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from actbench.catalogue.facts import differentiable
 from actbench.catalogue.joint_losses import joint_loss
 from actbench.catalogue.registry import call_parameters
 from actbench.experiment.choices import Choice
@@ -60,7 +61,8 @@ def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) 
     parameters = call_parameters(dict(choice.parameters))
     kernel = choice.entry.kernel
     if learnt or kernel is None or not kernel.is_available():
-        return partial(_activate_by_autograd, partial(choice.entry.function, **parameters), learnt)
+        function = partial(choice.entry.function, **parameters) if learnt else differentiable(choice.entry, parameters)
+        return partial(_activate_by_autograd, function, learnt)
     forward, backward = partial(kernel.forward, **parameters), partial(kernel.backward, **parameters)
 
     def apply(x: Tensor, out: Tensor) -> Applied:

@@ -6,11 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
+from actbench.catalogue.facts import values_and_derivatives
 from actbench.checks.examination import examine
 from actbench.checks.outcomes import Check
+from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
-from custom_files import custom_file, entries_of, function_text
+from actbench.training.functions import bind_activation
+from custom_files import HEADER, custom_file, entries_of, function_text
 from examined import ROOT, checks_of, refused_because
 
 LINE = "activation(formula='x', reference='a test')"
@@ -124,7 +128,7 @@ ACTIVATIONS = {
     "state": (ROOT, "(calls.append(1), torch.relu(x) * len(calls))[1]", "repeatable", "it keeps a state"),
     "in place": (ROOT, "x.clamp_(min=0)", "input", "changes its input in place"),
     "dtype": (ROOT, "torch.relu(x).float()", "shape and dtype", "turns torch.float64"),
-    "shape": (ROOT, "torch.relu(x).flatten()", "shape and dtype", "of shape ()"),
+    "shape": (ROOT, "torch.relu(x).flatten()", "shape and dtype", "into (768,): an activation keeps the shape"),
     "other formula": (
         "activation(formula='2 * x', reference='y')",
         "x",
@@ -159,6 +163,57 @@ def test_an_activation_is_refused_with_the_reason(case: str, tmp_path: Path) -> 
     decorator, expression, check, reason = ACTIVATIONS[case]
     text = function_text(decorator, "own(x)", f"return {expression}")
     assert reason in refused_because("activation", text, check, tmp_path)
+
+
+def test_functions_that_change_the_shape_are_refused_with_one_sentence(tmp_path: Path) -> None:
+    for body in ("torch.nn.functional.glu(x)", "x.unflatten(-1, (-1, 2)).amax(-1)"):
+        checks = checks_of("activation", function_text(LINE, "own(x)", f"return {body}"), tmp_path)
+        (refusal,) = [check for check in checks.values() if check.outcome == "refused"]
+        assert refusal.name == "shape and dtype"
+        assert "such as GLU and Maxout, are not supported" in refusal.reason
+
+
+def test_a_module_is_refused_with_what_to_write_instead(tmp_path: Path) -> None:
+    for text in (
+        "activation(formula='x', reference='y')(torch.nn.ReLU())",
+        "activation(formula='x', reference='y')(torch.nn.ReLU)",
+    ):
+        path = custom_file(tmp_path, f"{HEADER}\n{text}\n")
+        with (
+            pytest.raises(ConfigurationError, match="is not a function: decorate a function of tensors"),
+            entries_of(path),
+        ):
+            pass
+
+
+STRAIGHT = "activation(formula='sign(x)', bounds=(-1, 1), reference='y', gradient=lambda grad, value, x: {})"
+
+
+def test_a_declared_slope_is_checked_as_such_and_trained_with(tmp_path: Path) -> None:
+    good = function_text(STRAIGHT.format("grad * (x.abs() <= 1)"), "own(x)", "return x.sign()")
+    with entries_of(custom_file(tmp_path, good)) as (entry,):
+        choice = parse_choice("activation", "own")
+        examination = examine(choice, measures_cost=False)
+        assert examination.refusals() == []
+        assert "declared by gradient=: differs by at most" in str(examination.checks)
+        x = torch.tensor([[[-2.0, -0.5, 0.5, 3.0]]])
+        value, pullback = bind_activation(choice, {})(x, torch.empty_like(x))
+        assert value.tolist() == [[[-1, -1, 1, 1]]]
+        assert pullback(torch.full_like(x, 2.0)).tolist() == [[[0, 2, 2, 0]]]
+        assert values_and_derivatives(entry, {}, x)[1].tolist() == [[[0, 1, 1, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("gradient", "reason"),
+    [
+        ("grad * grad", "does not return the incoming gradient times a slope"),
+        ("grad / x.sub(x)", "its declared slope is"),
+        ("grad.sum()", "raises RuntimeError"),
+    ],
+)
+def test_a_declared_slope_that_is_none_is_refused(gradient: str, reason: str, tmp_path: Path) -> None:
+    text = function_text(STRAIGHT.format(gradient), "own(x)", "return x.sign()")
+    assert reason in refused_because("activation", text, "derivative", tmp_path)
 
 
 @pytest.mark.parametrize("expression", ["x + 1 / (x - 1.2345)", "x.tan()"])
