@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from actbench.catalogue.gains import PUBLISHED_GAINS
+from actbench.experiment.choices import Choice
 from actbench.experiment.layers import previous_activation, resolve_layers
 from actbench.experiment.settings import TrialSettings
 
+MAX_JUMP = 1e-4
 ORDERED_PARAMETERS = {"hardtanh": ("min_val", "max_val"), "trunc_normal": ("a", "b"), "uniform": ("a", "b")}
 
 
@@ -29,6 +32,7 @@ def conflicts(settings: TrialSettings) -> list[Conflict]:
         *_batch_conflicts(settings),
         *_range_conflicts(settings),
         *_gain_conflicts(settings),
+        *_softplus_conflicts(settings),
         *_optimizer_conflicts(settings),
     ]
 
@@ -126,9 +130,41 @@ def _gain_conflicts(settings: TrialSettings) -> list[Conflict]:
         if any(dict(init.parameters).get("gain") == "published" for init in (layer.init, layer.bias_init))
     )
     known = ", ".join(PUBLISHED_GAINS)
+    flat = any(
+        (feeding := previous_activation(layers, index)) and _is_zero(feeding)
+        for index, layer in enumerate(layers)
+        if any(isinstance(dict(init.parameters).get("gain"), str) for init in (layer.init, layer.bias_init))
+    )
+    message = "sine with omega 0 is 0 everywhere, so no gain keeps the size of its values: give gain a number"
     return [
-        Conflict("model.init", f"no gain is published for {name} (only for {known}): use derived, or a number", True)
-        for name in without
+        *([Conflict("model.init", message, True)] if flat else []),
+        *(
+            Conflict(
+                "model.init", f"no gain is published for {name} (only for {known}): use derived, or a number", True
+            )
+            for name in without
+        ),
+    ]
+
+
+def _is_zero(activation: Choice) -> bool:
+    """Whether the activation gives 0 for every input, so that there is nothing to keep the size of."""
+    return activation.name == "sine" and activation.recorded is None and dict(activation.parameters)["omega"] == 0
+
+
+def _softplus_conflicts(settings: TrialSettings) -> list[Conflict]:
+    """A softplus that is cut off to a line too early: it jumps there by log(1 + e^-threshold) / beta."""
+    activations = dict.fromkeys(layer.activation for layer in resolve_layers(settings) if layer.activation)
+    given = [dict(one.parameters) for one in activations if one.name == "softplus" and one.recorded is None]
+    jumps = [(one["threshold"], math.log1p(math.exp(min(-one["threshold"], 700.0))) / one["beta"]) for one in given]
+    return [
+        Conflict(
+            "model.activation",
+            f"softplus jumps by {jump:.2g} where beta * x reaches threshold {threshold:g}: 20 is large enough",
+            False,
+        )
+        for threshold, jump in jumps
+        if jump > MAX_JUMP
     ]
 
 

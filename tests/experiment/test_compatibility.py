@@ -145,3 +145,26 @@ def test_a_published_gain_needs_somebody_who_published_one_for_the_activation_be
     assert found(model={"init": published, "activation": "gelu"}) == [("model.init", True)]
     assert found(model={"init": published, "activation": "gelu", "hidden": ()}) == []
     assert found(model={"init": "fitted_normal", "activation": "gelu"}) == []
+
+
+@pytest.mark.parametrize("init", ["fitted_normal", "fitted_uniform", {"xavier_normal": {"gain": "published"}}])
+def test_an_activation_that_is_zero_has_no_named_gain(init: Any) -> None:
+    flat = {"activation": {"sine": {"omega": 0.0}}, "init": init}
+    assert ("model.init", True) in found(model=flat)
+    assert found(model=flat | {"activation": {"sine": {"omega": 0.5}}}) == []
+    assert found(model={"activation": {"sine": {"omega": 0.0}}, "init": "xavier_normal"}) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "warns"),
+    [
+        ({}, False),
+        ({"beta": 10.0, "threshold": 0.4}, True),
+        ({"threshold": 5.0}, True),
+        ({"beta": 10.0, "threshold": 10.0}, False),
+        ({"threshold": -1e30}, True),
+    ],
+)
+def test_a_softplus_that_jumps_at_its_threshold_warns(parameters: dict[str, float], warns: bool) -> None:
+    conflicts_found = found(model={"activation": {"softplus": parameters}})
+    assert conflicts_found == ([("model.activation", False)] if warns else [])
