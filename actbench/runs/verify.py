@@ -48,11 +48,20 @@ class Finding:
 
 @dataclass
 class _Lines:
-    """The journal line by line: how many are records, and which are none."""
+    """The journal line by line: how many are records, and which are damaged."""
 
     whole: int = 0
     damaged: int = 0
     first_damaged: list[Finding] = field(default_factory=list)
+
+    def count(self, number: int, content: TrialRecord | Damage) -> None:
+        """Count a line, and keep the first damaged ones."""
+        if isinstance(content, Damage):
+            self.damaged += 1
+            if len(self.first_damaged) < MAX_LINES_SHOWN:
+                self.first_damaged.append(Finding(store.JOURNAL, "damaged", content.reason, number))
+        else:
+            self.whole += 1
 
 
 def verify_folder(folder: Path) -> list[Finding]:
@@ -63,24 +72,13 @@ def verify_folder(folder: Path) -> list[Finding]:
     """
     if not (folder / store.JOURNAL).is_file():
         store.require_result_folder(folder)
-    lines = _read_lines(folder)
-    results = _results_or_why_not(folder)
+    lines = _Lines()
+    journal = store.read_journal(folder, observe=lines.count)
+    results = _results_or_why_not(folder, journal)
     findings = [*_experiment(results), *_json_files(folder, results), *_journal(folder, lines)]
     if isinstance(results, Results):
         findings += [*_trials(results, lines), *_tables(results)]
     return [*findings, *_traces(folder)]
-
-
-def _read_lines(folder: Path) -> _Lines:
-    lines = _Lines()
-    for number, _, content in store.read_lines(folder):
-        if isinstance(content, Damage):
-            lines.damaged += 1
-            if len(lines.first_damaged) < MAX_LINES_SHOWN:
-                lines.first_damaged.append(Finding(store.JOURNAL, "damaged", content.reason, number))
-        else:
-            lines.whole += 1
-    return lines
 
 
 def is_whole(findings: Sequence[Finding]) -> bool:
@@ -88,9 +86,9 @@ def is_whole(findings: Sequence[Finding]) -> bool:
     return not any(finding.is_bad() for finding in findings)
 
 
-def _results_or_why_not(folder: Path) -> Results | str:
+def _results_or_why_not(folder: Path, journal: store.Journal) -> Results | str:
     try:
-        return load_results(folder, folder.parent)
+        return load_results(folder, folder.parent, journal)
     except ExpectedError as problem:
         first, *others = str(problem).splitlines()
         return first + (f" ... and {len(others)} more mistakes" if others else "")

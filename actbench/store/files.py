@@ -47,13 +47,20 @@ def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
             for chunk in chunks:
                 _write(file.fileno(), chunk)
             os.fsync(file.fileno())
-            temporary.chmod(0o644)
+            temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
     _sync_folder(path.parent)
+
+
+def _umask() -> int:
+    """The permissions that new files of this process lack, which can only be read by setting them."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def append_lines(path: Path, lines: Iterable[bytes], *, waits_for_disk: bool = True) -> None:

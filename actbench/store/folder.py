@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,14 @@ class Journal:
     state: tuple[int, ...] = field(default=(), compare=False)
 
 
-def read_journal(folder: Path, earlier: Journal | None = None) -> Journal:
+def read_journal(
+    folder: Path,
+    earlier: Journal | None = None,
+    observe: Callable[[int, TrialRecord | Damage], None] = lambda *_: None,
+) -> Journal:
     """All whole records; damaged lines are counted and left out. Nothing is read that is in `earlier` unchanged.
+
+    `observe` is called with the number and the content of every line that is read.
 
     Of several records of one trial a finished one counts rather than a failed one, else the one with the smallest
     checksum, so that journals may be put together in any order. A trial that failed several times has all its causes.
@@ -66,7 +72,8 @@ def read_journal(folder: Path, earlier: Journal | None = None) -> Journal:
     chosen: dict[str, tuple[tuple[bool, bytes], TrialRecord]] = {}
     causes: dict[str, set[str]] = {}
     damaged_lines = test_reads = 0
-    for _, line, record in read_lines(folder):
+    for number, line, record in read_lines(folder):
+        observe(number, record)
         if isinstance(record, Damage):
             damaged_lines += 1
             continue

@@ -291,8 +291,18 @@ def test_a_file_is_replaced_whole_though_the_disk_takes_it_in_small_parts(
     monkeypatch.setattr(os, "write", lambda descriptor, payload: real(descriptor, payload[:7]))
     replace_file(tmp_path / "file", [b"0123456789" * 10, b"", b"end\n"])
     assert (tmp_path / "file").read_bytes() == b"0123456789" * 10 + b"end\n"
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_follow_the_umask(umask: int, mode: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        replace_file(tmp_path / "replaced", [b"1"])
+        append_lines(tmp_path / "appended", [b"1\n"])
+    finally:
+        assert os.umask(before) == umask
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {mode}
 
 
 def test_temporary_files_of_a_killed_run_are_removed_by_the_next_and_nothing_else_is(
