@@ -36,7 +36,7 @@ from actbench.experiment.definition import (
     smoke_version,
 )
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
-from actbench.experiment.validation import Mistake, SettingPath, sentences, validated_setting, varied_values
+from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, validated_setting, varied_values
 from actbench.text import did_you_mean
 
 KNOWN_KEYS = ("name", *SECTIONS, "vary", "tune", "tuning_seeds", "seeds", "baseline", "margin", "expect")
@@ -144,7 +144,7 @@ class _Loader:
         for key in data:
             if key not in KNOWN_KEYS:
                 near = did_you_mean(key, KNOWN_KEYS) or f"; known here: {', '.join(KNOWN_KEYS)}"
-                self._problem((key,), f"unknown key{near}")
+                self._problem((key,), misplaced(key) or f"unknown key{near}")
 
     def _settings(self, data: dict[str, Any]) -> TrialSettings:
         sections = {section: data[section] for section in SECTIONS if section in data}

@@ -19,6 +19,29 @@ FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 
 Yaml = Any
 
+# What other libraries and articles call things, without case and underscores, and what that is here.
+NAMES_ELSEWHERE: dict[tuple[Kind, str], str] = {
+    ("activation", "logistic"): "sigmoid",
+    ("activation", "linear"): "identity",
+    ("activation", "none"): "identity",
+    ("output", "logistic"): "sigmoid",
+    ("output", "linear"): "identity",
+    ("output", "none"): "identity",
+    ("initialiser", "he"): "kaiming_normal or kaiming_uniform",
+    ("initialiser", "glorot"): "xavier_normal or xavier_uniform",
+    ("initialiser", "lecun"): "lecun_normal or lecun_uniform",
+    ("initialiser", "random"): "normal or uniform",
+    ("optimizer", "momentum"): "{sgd: {momentum: 0.9}}",
+    ("optimizer", "nag"): "{sgd: {momentum: 0.9, nesterov: true}}",
+    ("optimizer", "nesterov"): "{sgd: {momentum: 0.9, nesterov: true}}",
+    ("optimizer", "nadam"): "not offered; adam is nearest",
+    ("loss", "crossentropyloss"): "cross_entropy, with output identity",
+    ("loss", "nllloss"): "nll, with output log_softmax",
+    ("loss", "bcewithlogitsloss"): "bce, with output sigmoid",
+    ("loss", "bceloss"): "bce, with output sigmoid",
+    ("loss", "mseloss"): "mse",
+}
+
 
 class Choice(BaseModel):
     """One catalogue entry with all its parameters, as in `{leaky_relu: {negative_slope: 0.1}}`.
@@ -90,7 +113,9 @@ def parse_choice(kind: Kind, value: Yaml) -> Choice:
     try:
         entry = find(kind, str(name))
     except KeyError as unknown:
-        raise nested_problem([((), str(unknown.args[0]))]) from None
+        meant = NAMES_ELSEWHERE.get((kind, str(name).lower().replace("_", "")))
+        message = f"no {kind} is called {str(name)!r} here; it is {meant}" if meant else str(unknown.args[0])
+        raise nested_problem([((), message)]) from None
     return _choice(entry, name, given)
 
 

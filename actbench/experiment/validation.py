@@ -60,7 +60,15 @@ def sentences(invalid: ValidationError, model: type[BaseModel] = TrialSettings) 
             for rest, message in problem["ctx"]["problems"]:
                 yield (*where, *rest), message
         else:
-            yield where, explain(problem, known_keys=_known_keys(problem, model))
+            message = explain(problem, known_keys=_known_keys(problem, model))
+            section = misplaced(str(where[-1])) if problem["type"] == "extra_forbidden" and len(where) <= 2 else ""
+            yield where, section or message
+
+
+def misplaced(key: str) -> str:
+    """Where a setting belongs, if another place was looked for it; empty where no section has a key of this name."""
+    sections = [section for section, model in SECTIONS.items() if key in model.model_fields]
+    return f"unknown key here; {key} belongs under {sections[0]}" if sections else ""
 
 
 def _known_keys(problem: ErrorDetails, model: type[BaseModel]) -> tuple[str, ...]:

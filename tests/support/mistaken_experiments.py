@@ -43,8 +43,7 @@ UNKNOWN_KEYS = [
     ("data:\n  zzz: 1",
      "2:3: data.zzz: unknown key; known here: dataset, train, test, validation, split, scale"),
     ("model: {activaton: relu}", "1:9: model.activaton: unknown key; did you mean activation?"),
-    ("model: {lr: 1}", "1:9: model.lr: unknown key; known here: hidden, layers, activation, init, bias_init, output, "
-                       "output_init, dropout, batch_norm"),
+    ("model: {lr: 1}", "1:9: model.lr: unknown key here; lr belongs under train"),
     ("train: {epoch: 3}", "1:9: train.epoch: unknown key; did you mean epochs?"),
     ("train: {learning_rate: 1}", "1:9: train.learning_rate: unknown key; known here: loss, optimizer, lr, batch_size, "
                                   "epochs, weight_decay, schedule, precision, shuffle"),
