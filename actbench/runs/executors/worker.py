@@ -61,7 +61,6 @@ def prepare_to_start(train: TrainStack) -> None:
         resource_tracker.ensure_running()  # its start unblocks SIGINT, so that it must not happen while that is held
     if IS_FORKED:
         multiprocessing.set_forkserver_preload([TRAINING_MODULE if train is train_with_torch else __name__])
-        resource_tracker.ensure_running()  # the fork server needs it, and starting it there would unblock Ctrl-C
         with interrupts_held():
             forkserver.ensure_running()
 
