@@ -8,8 +8,9 @@ from math import inf, isclose
 
 from actbench.analysis.samples import loss_unit, values_by_seed
 from actbench.analysis.verdicts import ROUNDING, Verdict, decide
-from actbench.experiment.definition import Expectation, Values
+from actbench.experiment.definition import Expectation
 from actbench.experiment.metrics import Metric, parse_metric
+from actbench.experiment.naming import Values
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
 from actbench.statistics.intervals import Estimate, estimate

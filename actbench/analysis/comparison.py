@@ -12,8 +12,9 @@ from statistics import median
 
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.analysis.verdicts import NOT_JUDGED, ROUNDING, TOO_FEW_SEEDS, is_different, verdict
-from actbench.experiment.definition import Experiment, Values
+from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import Metric
+from actbench.experiment.naming import Values
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
 from actbench.statistics.intervals import MAX_REMEMBERED, Estimate, estimate, predicted_sd

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from actbench.experiment.choices import FROZEN, shown
-from actbench.experiment.definition import Expectation, Experiment, Values
+from actbench.experiment.definition import Expectation, Experiment
 from actbench.experiment.metrics import Metric, parse_metric
+from actbench.experiment.naming import Values
 from actbench.experiment.validation import Mistake, sentences, varied_values
 
 ARMS = ("better", "than", "arm", "minus")

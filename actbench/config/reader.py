@@ -32,9 +32,9 @@ from actbench.experiment.definition import (
     Expectation,
     Experiment,
     Factor,
-    Values,
     smoke_version,
 )
+from actbench.experiment.naming import Values
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, validated_setting, varied_values
 from actbench.text import did_you_mean

@@ -19,8 +19,9 @@ from actbench.catalogue.registry import Entry, Kind, parameters_model
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
 from actbench.config.reader import KNOWN_KEYS, MAX_SEEDS, MAX_TUNING_SEEDS, SETTING_PATHS
 from actbench.experiment.choices import parse_choice
-from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, value_to_yaml
+from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS
 from actbench.experiment.metrics import CURVE, CURVES, EPOCHS_TO, FIRST, FORMS, OTHERS, PROBE
+from actbench.experiment.naming import value_to_yaml
 
 Schema = dict[str, Any]
 

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from actbench.catalogue.recorded import RecordedEntry
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, custom_choices
-from actbench.experiment.settings import DataSettings, LayerSettings, ModelSettings, TrainSettings, TrialSettings
+from actbench.experiment.naming import Values, label_of, value_to_text, value_to_yaml, values_to_yaml
+from actbench.experiment.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
 from actbench.text import did_you_mean
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
@@ -25,8 +26,6 @@ TUNING_SEEDS = 3
 MARGIN = 0.001
 SMOKE_SUFFIX = "-smoke"
 SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS, SMOKE_TUNING_SEEDS = 512, 256, 1, 2, 1
-
-Values = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -132,13 +131,6 @@ class Experiment:
         return self.tuning_seeds * math.prod(len(factor.values) for factor in self.tune) if self.tune else 0
 
 
-def label_of(values: Values) -> str:
-    """How tables call the arm, or all arms, with these values."""
-    if len(values) == 1 and isinstance(values[0][1], Choice):
-        return str(values[0][1])
-    return ", ".join(f"{path.split('.')[-1]}={value_to_text(value)}" for path, value in values) or "all trials"
-
-
 def with_values(settings: TrialSettings, values: Values) -> TrialSettings:
     """The settings with each dotted path set to its (already validated) value."""
     for path, value in values:
@@ -146,34 +138,6 @@ def with_values(settings: TrialSettings, values: Values) -> TrialSettings:
         changed = getattr(settings, section).model_copy(update={field: value})
         settings = settings.model_copy(update={section: changed})
     return settings
-
-
-def value_to_yaml(value: Any, *, is_record: bool = False) -> Any:
-    """A setting's value as an experiment file spells it, or as a result folder records it."""
-    if isinstance(value, Choice):
-        return value.to_record() if is_record else value.to_yaml()
-    if isinstance(value, tuple):
-        return [value_to_yaml(item, is_record=is_record) for item in value]
-    if isinstance(value, LayerSettings):
-        return {name: value_to_yaml(given, is_record=is_record) for name, given in value if given is not None}
-    return value
-
-
-def values_to_yaml(values: Values, *, is_record: bool = False) -> dict[str, Any]:
-    """`{"model.activation": "relu"}`."""
-    return {path: value_to_yaml(value, is_record=is_record) for path, value in values}
-
-
-def value_to_text(value: Any) -> str:
-    """A setting's value in a label."""
-    if isinstance(value, tuple):
-        return "-".join(map(value_to_text, value)) or "none"
-    if isinstance(value, LayerSettings):
-        own = [f"{name}={value_to_text(given)}" for name, given in value if name != "units" and given is not None]
-        return f"{value.units}({', '.join(own)})" if own else str(value.units)
-    if value is None:
-        return "default"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:

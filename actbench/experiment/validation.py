@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from actbench.experiment.choices import explain, shown
-from actbench.experiment.definition import SECTIONS, Factor, Values, value_to_yaml
+from actbench.experiment.definition import SECTIONS, Factor
+from actbench.experiment.naming import Values, value_to_yaml
 from actbench.experiment.settings import LayerSettings, TrialSettings
 from actbench.text import did_you_mean
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from actbench.experiment.choices import custom_choices
 from actbench.experiment.compatibility import warnings_about
-from actbench.experiment.definition import Arm, Experiment, Values, values_to_yaml, with_values
+from actbench.experiment.definition import Arm, Experiment, with_values
 from actbench.experiment.metrics import parse_metric
+from actbench.experiment.naming import Values, values_to_yaml
 from actbench.experiment.records import SCHEMA, Trial, TrialRecord
 from actbench.plan.shards import Shard
 from actbench.plan.trials import make_trials

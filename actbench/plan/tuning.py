@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from actbench.experiment.compatibility import conflicts
-from actbench.experiment.definition import Arm, Experiment, Values, with_values
+from actbench.experiment.definition import Arm, Experiment, with_values
+from actbench.experiment.naming import Values
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.experiment.validation import validated_setting
 from actbench.plan.trials import make_trials

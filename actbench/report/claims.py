@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from actbench.analysis.claims import JudgedClaim, bounds, judge_claims
 from actbench.analysis.verdicts import Verdict
-from actbench.experiment.definition import label_of
+from actbench.experiment.naming import label_of
 from actbench.render.sections import Section
 from actbench.report.numbers import interval, value
 from actbench.statistics.intervals import exact_binomial_interval

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
-from actbench.experiment.definition import value_to_text, values_to_yaml
+from actbench.experiment.naming import value_to_text, values_to_yaml
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, value
 from actbench.report.tuning import tuned_text

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
-from actbench.experiment.definition import value_to_text
 from actbench.experiment.metrics import Metric, parse_metric
+from actbench.experiment.naming import value_to_text
 from actbench.render.sections import SPARKS, Section
 from actbench.report.claims import claims_sections, judge_results
 from actbench.report.comparison import comparison_section, pairs_section, with_interval_bars

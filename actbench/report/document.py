@@ -9,7 +9,8 @@ from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import learning_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
-from actbench.experiment.definition import experiment_to_yaml, value_to_yaml
+from actbench.experiment.definition import experiment_to_yaml
+from actbench.experiment.naming import value_to_yaml
 from actbench.experiment.records import unusable_document
 from actbench.report.claims import claim_rows, judge_results
 from actbench.report.comparison import comparison_to_json

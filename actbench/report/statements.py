@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, Verdict, verdict_word
-from actbench.experiment.definition import SECTIONS, Experiment, label_of, value_to_text
+from actbench.experiment.definition import SECTIONS, Experiment
 from actbench.experiment.metrics import CURVES, Metric
+from actbench.experiment.naming import label_of, value_to_text
 from actbench.plan.plan import PRIMARY_METRIC
 from actbench.plan.tuning import in_order
 from actbench.report.numbers import interval, metric_in_words, size, value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from actbench.experiment.definition import Values, label_of, value_to_text
 from actbench.experiment.metrics import parse_metric
+from actbench.experiment.naming import Values, label_of, value_to_text
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
 from actbench.plan.tuning import ArmTuning, Candidate

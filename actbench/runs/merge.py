@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml
-from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import is_same_plan, plan_to_json
 from actbench.render.sections import Section
 from actbench.report.tables import write_tables
 from actbench.store import folder as store
+from actbench.store.copying import new_lines
 from actbench.store.files import append_lines, write_atomically
-from actbench.store.journal import Damage, checksum_of
 from actbench.store.lock import locked
 from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment
 
@@ -42,32 +41,6 @@ class Merged:
     results: Results
     sources: tuple[Source, ...]
     set_aside: int
-
-
-def take_over(folder: Path, source: Path, wanted: Callable[[TrialRecord], bool]) -> None:
-    """Copy what is wanted of a source's journal into a locked folder's, with the environments that it names."""
-    here = store.environments_by_id(folder)
-    others = [one for key, one in store.environments_by_id(source).items() if key not in here]
-    for environment in (*others, *list(here.values())[:1]):  # the folder's latest stays the latest
-        store.write_environment(folder, environment)
-    append_lines(folder / store.JOURNAL, new_lines(folder, source, wanted))
-
-
-def new_lines(folder: Path, source: Path, wanted: Callable[[TrialRecord], bool] | None = None) -> list[bytes]:
-    """The whole lines of a source's journal that are wanted and that the folder's does not hold, each once."""
-    present = {_identity(line, record) for line, record in _whole_lines(folder)}
-    found = {_identity(line, record): line for line, record in _whole_lines(source) if not wanted or wanted(record)}
-    return [line + b"\n" for identity, line in found.items() if identity not in present]
-
-
-def _whole_lines(folder: Path) -> Iterator[tuple[bytes, TrialRecord]]:
-    for _, line, content in store.read_lines(folder):
-        if not isinstance(content, Damage):
-            yield line, content
-
-
-def _identity(line: bytes, record: TrialRecord) -> tuple[str, bytes]:
-    return record.trial, checksum_of(line)
 
 
 def merge_folders(folders: Sequence[Path], root: Path) -> Merged:

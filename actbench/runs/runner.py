@@ -28,10 +28,10 @@ from actbench.runs.executors.local import Limits
 from actbench.runs.executors.ray import connect_to_ray
 from actbench.runs.executors.worker import TrainStack, prepare_to_start, train_with_torch
 from actbench.runs.log import RunLog
-from actbench.runs.merge import take_over
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState, Show, progress
 from actbench.store import folder as store
+from actbench.store.copying import take_over
 from actbench.store.lock import locked
 from actbench.store.results import Results, known_trials, load_results, other_training_code, result_folder
 from actbench.text import counted, say

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from actbench.experiment.definition import value_to_text
 from actbench.experiment.metrics import CURVES, parse_metric
+from actbench.experiment.naming import value_to_text
 from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.lazy import LazyModule
 from actbench.store.results import Results

@@ -14,8 +14,8 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from actbench.analysis.effects import Effects, effects
-from actbench.experiment.definition import Values
 from actbench.experiment.metrics import parse_metric
+from actbench.experiment.naming import Values
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan, make_plan
 from builders import TWO_ACTIVATIONS, experiment_from, record_of

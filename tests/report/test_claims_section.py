@@ -15,8 +15,9 @@ from scipy import stats
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.verdicts import Verdict
 from actbench.experiment.choices import parse_choice
-from actbench.experiment.definition import Expectation, Values
+from actbench.experiment.definition import Expectation
 from actbench.experiment.metrics import parse_metric
+from actbench.experiment.naming import Values
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows, claims_sections

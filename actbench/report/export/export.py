@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from actbench.errors import UnusableEnvironmentError
-from actbench.experiment.definition import SECTIONS, label_of, value_to_text
+from actbench.experiment.definition import SECTIONS
 from actbench.experiment.metrics import parse_metric
+from actbench.experiment.naming import label_of, value_to_text
 from actbench.experiment.records import TrialRecord
 from actbench.render.sections import Section
 from actbench.store.results import Results

@@ -15,7 +15,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from actbench.experiment.definition import value_to_text
+from actbench.experiment.naming import value_to_text
 from actbench.report.export.export import Point, Run
 from actbench.store.files import replace_file
 

@@ -8,8 +8,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison, Row, ranked
-from actbench.experiment.definition import Values
 from actbench.experiment.metrics import Metric
+from actbench.experiment.naming import Values
 from actbench.experiment.records import TrialRecord
 from actbench.lazy import LazyModule
 from actbench.report.figures.layout import (

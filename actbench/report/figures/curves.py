@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.experiment.definition import Values
 from actbench.experiment.metrics import parse_metric
+from actbench.experiment.naming import Values
 from actbench.lazy import LazyModule
 from actbench.report.figures.layout import (
     Picture,

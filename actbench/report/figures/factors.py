@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.experiment.definition import label_of, value_to_text
 from actbench.experiment.metrics import Metric
+from actbench.experiment.naming import label_of, value_to_text
 from actbench.lazy import LazyModule
 from actbench.report.figures.layout import Picture, embolden, panel_grid, picture, shortened, text_inches, with_unit
 from actbench.report.figures.scales import first_word, limits, scale_for

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from actbench.experiment.definition import Values, label_of
+from actbench.experiment.naming import Values, label_of
 from actbench.report.figures.layout import grid_shape, key, legend_below, legends_below_panels, name_axes, panel_grid
 from actbench.report.figures.style import Stroke, strokes
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.experiment.definition import Values, label_of, value_to_text
 from actbench.experiment.metrics import parse_metric
+from actbench.experiment.naming import Values, label_of, value_to_text
 from actbench.experiment.records import TrialRecord
 from actbench.plan.tuning import ArmTuning, Candidate, is_number
 from actbench.report.figures.layout import Picture, dot, number_shown, picture, shortened, text_inches, with_unit

@@ -1,0 +1,45 @@
+"""Names of values and arms: in labels, in experiment files and in result folders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actbench.experiment.choices import Choice
+from actbench.experiment.settings import LayerSettings
+
+Values = tuple[tuple[str, Any], ...]
+
+
+def label_of(values: Values) -> str:
+    """How tables call the arm, or all arms, with these values."""
+    if len(values) == 1 and isinstance(values[0][1], Choice):
+        return str(values[0][1])
+    return ", ".join(f"{path.split('.')[-1]}={value_to_text(value)}" for path, value in values) or "all trials"
+
+
+def value_to_yaml(value: Any, *, is_record: bool = False) -> Any:
+    """A setting's value as an experiment file spells it, or as a result folder records it."""
+    if isinstance(value, Choice):
+        return value.to_record() if is_record else value.to_yaml()
+    if isinstance(value, tuple):
+        return [value_to_yaml(item, is_record=is_record) for item in value]
+    if isinstance(value, LayerSettings):
+        return {name: value_to_yaml(given, is_record=is_record) for name, given in value if given is not None}
+    return value
+
+
+def values_to_yaml(values: Values, *, is_record: bool = False) -> dict[str, Any]:
+    """`{"model.activation": "relu"}`."""
+    return {path: value_to_yaml(value, is_record=is_record) for path, value in values}
+
+
+def value_to_text(value: Any) -> str:
+    """A setting's value in a label."""
+    if isinstance(value, tuple):
+        return "-".join(map(value_to_text, value)) or "none"
+    if isinstance(value, LayerSettings):
+        own = [f"{name}={value_to_text(given)}" for name, given in value if name != "units" and given is not None]
+        return f"{value.units}({', '.join(own)})" if own else str(value.units)
+    if value is None:
+        return "default"
+    return str(value).lower() if isinstance(value, bool) else str(value)
