@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from actbench.experiment.identity import data_identity
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, label_of
 from actbench.experiment.records import Trial, TrialRecord, count_endings
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.plan import Plan
-from actbench.plan.trials import data_identity
 from actbench.text import counted
 
 MAX_FAILED = 0.2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ from actbench.experiment.definition import (
     Factor,
     smoke_version,
 )
+from actbench.experiment.identity import equal_arms
 from actbench.experiment.naming import Values
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, validated_setting, varied_values
@@ -260,14 +262,15 @@ class _Loader:
         tuned = [factor.path for factor in experiment.tune]
         if tuned and not all(arm.settings.data.validation_count() for arm in experiment.arms()):
             self._problem(("tune",), "values are chosen on validation images, and none are held out")
-        for settings in (one for arm in experiment.arms() for one in experiment.candidate_settings(arm)):
-            for conflict in conflicts(settings):
-                section = "vary" if conflict.path in varied else "tune" if conflict.path in tuned else ""
-                path = (section, conflict.path) if section else tuple(conflict.path.split("."))
-                if conflict.impossible:
-                    self._problem(path, conflict.message)
-                else:
-                    self.warnings.append(str(Problem(self.source.place(path), path, conflict.message)))
+        candidates = (one for arm in experiment.arms() for one in experiment.candidate_settings(arm))
+        alone = (conflict for settings in candidates for conflict in conflicts(settings))
+        for conflict in chain(alone, equal_arms(experiment.arms())):
+            section = "vary" if conflict.path in varied else "tune" if conflict.path in tuned else ""
+            path = (section, conflict.path) if section else tuple(conflict.path.split("."))
+            if conflict.impossible:
+                self._problem(path, conflict.message)
+            else:
+                self.warnings.append(str(Problem(self.source.place(path), path, conflict.message)))
         self.warnings = list(dict.fromkeys(self.warnings))
         return len(self.source.problems) == problems
 

@@ -9,6 +9,7 @@ from typing import Any
 from actbench.experiment.choices import custom_choices
 from actbench.experiment.compatibility import warnings_about
 from actbench.experiment.definition import Arm, Experiment, with_values
+from actbench.experiment.identity import equal_arms
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
 from actbench.experiment.records import SCHEMA, Trial, TrialRecord
@@ -130,7 +131,10 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
         ],
         **({"own": own} if own else {}),
         "claims": [expectation.to_record() for expectation in experiment.expectations],
-        "warnings": warnings_about(arm.settings for arm, _ in plan.arms),
+        "warnings": [
+            *warnings_about(arm.settings for arm, _ in plan.arms),
+            *(pair.message for pair in equal_arms(arm for arm, _ in plan.arms)),
+        ],
     }
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from actbench.experiment.identity import data_identity
 from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.records import Trial
 from actbench.experiment.settings import EVALUATION_IMAGES, TrialSettings
-from actbench.plan.trials import data_identity
 
 BYTES_PER_PARAMETER = 16
 MIN_STACK_TRIALS, MAX_STACK_TRIALS = 4, 256

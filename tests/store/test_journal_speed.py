@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from actbench.experiment.choices import Choice
+from actbench.experiment.identity import determining_settings
 from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.plan.plan import make_plan
-from actbench.plan.trials import determining_settings, make_trial
+from actbench.plan.trials import make_trial
 from actbench.store import folder as store
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
