@@ -72,6 +72,7 @@ def validate(config: Config, overrides: Overrides = None, output_format: TableOr
 
     try:
         loaded = load(config, overrides)
+        _require_gains(loaded.experiment)
     except errors.ConfigurationError as invalid:
         if output_format == "json":
             print_document(validity_document(config, None, str(invalid).splitlines()))
@@ -81,6 +82,16 @@ def validate(config: Config, overrides: Overrides = None, output_format: TableOr
         print_document(validity_document(config, loaded.experiment, loaded.warnings))
     else:
         print(validity_line(config, loaded.experiment))
+
+
+def _require_gains(experiment: Experiment) -> None:
+    """Check custom activations whose gain an initialiser takes, then the gains; without any, nothing imports torch."""
+    from actbench.checks.gains import named_gains, require_gains
+    from actbench.checks.process import require_passed
+
+    if pairs := named_gains(experiment):
+        require_passed(dict.fromkeys(pair.activation for pair in pairs))
+        require_gains(pairs)
 
 
 @verb

@@ -120,9 +120,11 @@ def run_experiment(
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     missing = make_plan(experiment, known, options.shard).missing(known)
     if missing and (custom := experiment.custom_choices()):
+        from actbench.checks.gains import named_gains, require_gains
         from actbench.checks.process import require_passed
 
         require_passed(custom)
+        require_gains(named_gains(experiment))
     load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, tell))
     with _training_site(missing, device, train, options, limits) as site:
         if missing:

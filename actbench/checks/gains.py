@@ -1,0 +1,50 @@
+"""Named gains of custom activations, which only torch can compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actbench.catalogue.gains import with_gain
+from actbench.errors import ConfigurationError
+from actbench.experiment.choices import Choice
+from actbench.experiment.definition import Experiment
+from actbench.experiment.layers import previous_activation, resolve_layers
+
+
+@dataclass(frozen=True)
+class NamedGain:
+    """An initialiser with a gain that is named, and the custom activation whose gain it is."""
+
+    init: Choice
+    activation: Choice
+
+
+def named_gains(experiment: Experiment) -> list[NamedGain]:
+    """All pairs of initialisers and custom activations in the experiment whose gain is named; needs no torch."""
+    if not experiment.custom_choices():
+        return []
+    pairs: dict[NamedGain, None] = {}
+    for settings in (one for arm in experiment.arms() for one in experiment.candidate_settings(arm)):
+        layers = resolve_layers(settings)
+        for index, layer in enumerate(layers):
+            previous = previous_activation(layers, index)
+            if previous and previous.recorded:
+                inits = (init for init in (layer.init, layer.bias_init) if _is_named(init))
+                pairs |= dict.fromkeys(NamedGain(init, previous) for init in inits)
+    return list(pairs)
+
+
+def _is_named(init: Choice) -> bool:
+    return isinstance(dict(init.parameters).get("gain"), str)
+
+
+def require_gains(pairs: list[NamedGain]) -> None:
+    """Compute each gain; raises `ConfigurationError` with every one that does not exist, or is 0 or infinite."""
+    mistakes = []
+    for pair in pairs:
+        try:
+            with_gain(dict(pair.init.parameters), pair.activation.entry, dict(pair.activation.parameters))
+        except ConfigurationError as missing:
+            mistakes.append(f"{pair.activation.entry.place()}: {pair.init} beside {pair.activation}: {missing}")
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
