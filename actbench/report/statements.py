@@ -25,6 +25,7 @@ from actbench.text import capitalised, counted, listed
 Family = Literal["numbers", "baseline", "best set", "caveats", "claims"]
 
 MAX_NAMES = 12
+NEAR_CHANCE = 0.05  # of the way from chance to all images
 ROUNDING = 1e-12
 PLANNED = {
     "seeds": "seeds",
@@ -75,7 +76,7 @@ def statements(
         found += [*_verdicts(comparison), *_best(comparison)]
     for one in results:
         where = f"{one.folder}: " if len(results) > 1 else ""
-        said = (*_tuning(comparison, one), *_history(one))
+        said = (*_tuning(comparison, one), *_at_chance(one), *_history(one))
         found += [replace(each, note=f"{where}{each.note}" if each.note else "") for each in said]
     found += [*_differing_settings(results), *_differing_environments(results), *_doubts(comparison, results)]
     if comparison.metric.name != PRIMARY_METRIC:
@@ -400,6 +401,26 @@ def _tuned_note(results: Results) -> str:
 def _has_own_rate(experiment: Experiment) -> bool:
     """Whether the learning rate is tuned for each arm, or is itself what is compared."""
     return any(factor.path == "train.lr" for factor in (*experiment.tune, *experiment.factors))
+
+
+def _at_chance(results: Results) -> Iterator[Statement]:
+    """Arms that learned next to nothing although no network of theirs that counts gives all images the same class."""
+    chance = 1 / results.experiment.settings.data.facts().classes
+    accuracies: dict[str, float] = {}
+    for arm, trials in results.plan.arms:
+        records = [results.records[trial.id] for trial in trials if trial.id in results.records]
+        usable = [record for record in records if record.ending() == "done" and record.test_prediction_counts]
+        if images := sum(record.test_count for record in usable):
+            correct = sum(record.test_correct_count or 0 for record in usable) / images
+            if correct <= chance + NEAR_CHANCE * (1 - chance):
+                accuracies[arm.label()] = correct
+    if accuracies:
+        named = [f"{label} ({100 * accuracy:.1f} %)" for label, accuracy in accuracies.items()]
+        note = (
+            f"Near chance ({100 * chance:.0f} % of the test images) although several classes are predicted: "
+            f"{_few(named, 'arms')}. Try other learning rates, or a loss that belongs to the output."
+        )
+        yield Statement("at_chance", "caveats", note, arms=tuple(accuracies), numbers={"chance": chance})
 
 
 def _history(results: Results) -> Iterator[Statement]:

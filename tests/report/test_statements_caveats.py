@@ -284,3 +284,19 @@ def test_against_the_same_arms_elsewhere_a_shared_rate_confounds_nothing(tmp_pat
     now, before = planted(tmp_path / "now", COUNTS, UNTUNED), planted(tmp_path / "before", COUNTS, UNTUNED)
     assert [one for one in said(now, before) if SHARED in one or NOT_JUDGED in one] == []
     assert len([one for one in said([now, before], shared_lr=True) if SHARED in one]) == 2
+
+
+@pytest.mark.parametrize(("share", "is_near"), [(0.14, True), (0.09, True), (0.15, False), (0.9, False)])
+def test_an_arm_near_chance_that_did_not_collapse_gets_a_hint(share: float, is_near: bool, tmp_path: Path) -> None:
+    predicted = {"test_prediction_counts": (5_000, 5_000, *[0] * 8)}
+    counts = COUNTS | {"tanh": [round(share * 10_000)] * 10}
+    results = planted(tmp_path, counts, UNTUNED, change=lambda label, seed: predicted)
+    hints = [one for one in statements(asked(results), [results]) if one.kind == "at_chance"]
+    assert [one.arms for one in hints] == ([("tanh",)] if is_near else [])
+    assert all(f"tanh ({100 * share:.1f} %)" in one.note and "(10 % of" in one.note for one in hints)
+
+
+def test_an_arm_that_collapsed_is_not_called_near_chance(tmp_path: Path) -> None:
+    counts = COUNTS | {"tanh": [1_000] * 10}
+    results = planted(tmp_path, counts, UNTUNED, change=lambda label, seed: COLLAPSED if label == "tanh" else {})
+    assert "at_chance" not in {one.kind for one in statements(asked(results), [results])}
