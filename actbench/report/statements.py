@@ -2,68 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import get_args
 
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, Verdict, verdict_word
-from actbench.experiment.definition import SECTIONS, Experiment
 from actbench.experiment.metrics import CURVES, Metric
 from actbench.experiment.naming import label_of, value_to_text
 from actbench.plan.plan import PRIMARY_METRIC
-from actbench.plan.tuning import in_order
+from actbench.report.caveats import comparison_caveats, folder_caveats
 from actbench.report.numbers import interval, metric_in_words, size, value
+from actbench.report.statement import MAX_NAMES, Statement, few
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import fewest_seeds
 from actbench.statistics.sign_flip import smallest_p
 from actbench.store.results import Results
 from actbench.text import capitalised, counted, listed
 
-Family = Literal["numbers", "baseline", "best set", "caveats", "claims"]
-
-MAX_NAMES = 12
-NEAR_CHANCE = 0.05  # of the way from chance to all images
 ROUNDING = 1e-12
-PLANNED = {
-    "seeds": "seeds",
-    "baseline": "the baseline",
-    "margin": "the margin",
-    "metric": "the metric",
-    "tuning_seeds": "the tuning seeds",
-    "arms": "the arms or what was chosen for them",
-}
-MATTERS = ("torch", "numpy", "machine", "processor", "device", "device_name", "training_code")
 # The paragraph's order; the notes have the order of the list.
 PARAGRAPH = (
     "question", "single", "no_result", "tuned", "not_tuned", "no_baseline", "better", "worse", "none_differs",
     "equivalent", "no_evidence", "too_few_seeds", "not_judged", "not_ranked", "best", "detectable", "failed", "missing",
     "claims", "scope",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One fact about a comparison.
-
-    `family` names the tests that a statement about arms belongs to: against the baseline, or the best set. `note` goes
-    below a table and `sentence` into the page's paragraph; either is empty where it would repeat what is beside it.
-    """
-
-    kind: str
-    family: Family
-    note: str = ""
-    sentence: str = ""
-    arms: tuple[str, ...] = ()
-    numbers: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The statement as plain data, with its plainest wording as `text`."""
-        numbers = {"numbers": dict(self.numbers)} if self.numbers else {}
-        text = self.sentence or self.note
-        return {"kind": self.kind, "family": self.family, "arms": list(self.arms), **numbers, "text": text}
 
 
 def statements(
@@ -76,9 +40,9 @@ def statements(
         found += [*_verdicts(comparison), *_best(comparison)]
     for one in results:
         where = f"{one.folder}: " if len(results) > 1 else ""
-        said = (*_tuning(comparison, one), *_at_chance(one), *_history(one))
+        said = folder_caveats(comparison, one)
         found += [replace(each, note=f"{where}{each.note}" if each.note else "") for each in said]
-    found += [*_differing_settings(results), *_differing_environments(results), *_doubts(comparison, results)]
+    found += comparison_caveats(comparison, results)
     if comparison.metric.name != PRIMARY_METRIC:
         note = f"Descriptive: this experiment was planned to decide {PRIMARY_METRIC}; p (Holm) is adjusted within this "
         found.append(Statement("descriptive", "caveats", f"{note}table only."))
@@ -267,11 +231,7 @@ def _not_judged(group: Sequence[Contrast]) -> str:
 
 
 def _names(contrasts: Sequence[Contrast]) -> str:
-    return _few([contrast.first.label for contrast in contrasts], "arms")
-
-
-def _few(names: Sequence[str], noun: str) -> str:
-    return listed(names) if len(names) <= MAX_NAMES else f"{len(names)} {noun}"
+    return few([contrast.first.label for contrast in contrasts], "arms")
 
 
 def _with_differences(group: Sequence[Contrast], comparison: Comparison) -> str:
@@ -340,173 +300,11 @@ def _indistinguishable(comparison: Comparison, leaders: Sequence[str]) -> str:
     if not comparison.best:
         return "; that alone does not make it the best" if len(leaders) == 1 else ""
     if others:
-        return f", but {_few(others, 'others')} cannot be distinguished from it"
+        return f", but {few(others, 'others')} cannot be distinguished from it"
     if len(leaders) > 1:
         return ""
     judged = " that is judged" if any(row.sample.doubt for row in comparison.rows) else ""
     return f", and every other arm{judged} can be distinguished from it"
-
-
-def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
-    """What was chosen for each arm, and whether arms share a learning rate that suits some better than others."""
-    experiment, tunings = results.experiment, results.plan.tunings
-    if len(comparison.rows) < 2:
-        return
-    rates = {arm.settings.train.lr for arm, _ in results.plan.arms}
-    shared = f" (train.lr {rates.pop():g})" if len(rates) == 1 else ""
-    if tunings:
-        paths = listed([factor.path for factor in experiment.tune])
-        sentence = (
-            f"Each arm uses the {paths} that suited it best on validation images, so that none wins only because a "
-            "shared setting happens to suit it."
-        )
-        yield Statement("tuned", "caveats", _tuned_note(results), sentence)
-    elif not comparison.is_judged:
-        note = (
-            "Not judged: nothing was tuned for each arm by itself, so this ranks how well the settings suit an arm as "
-            "much as the arm."
-        )
-        sentence = (
-            f"Nothing was tuned for the arms: all share their settings{shared}, which may suit one more than another. "
-            "So nothing is judged here; the numbers describe these trainings and do not say which arm is better."
-        )
-        yield Statement("not_tuned", "caveats", note, sentence)
-    else:
-        sentence = (
-            f"Nothing was tuned for the arms{shared}; the verdicts, requested all the same, hold for these settings, "
-            "and others may reverse them."
-        )
-        yield Statement("not_tuned", "caveats", sentence=sentence)
-    contrasts = [row.contrast for row in comparison.rows if row.contrast]
-    are_other_arms = any(one.first.values != one.second.values for one in contrasts) or not contrasts
-    if comparison.is_judged and are_other_arms and not _has_own_rate(experiment):
-        note = "Same learning rate for all arms: ranks confound an arm with how well this rate happens to suit it."
-        yield Statement("shared_rate", "caveats", note)
-
-
-def _tuned_note(results: Results) -> str:
-    tunings, count = results.plan.tunings, results.experiment.tuning_seeds
-    seeds = "1 tuning seed that is" if count == 1 else f"{count} tuning seeds that are"
-    tried: dict[str, list[Any]] = {path: [] for path, _ in tunings[0].candidates[0].values}
-    for values in dict.fromkeys(candidate.values for tuning in tunings for candidate in tuning.candidates):
-        for path, setting in values:
-            tried[path] += [] if setting in tried[path] else [setting]
-    grids = "; ".join(f"{path} from {', '.join(map(value_to_text, in_order(grid)))}" for path, grid in tried.items())
-    return (
-        f"Tuned for each arm: {grids}, by validation accuracy over {seeds} not among these; tuning.csv has all that "
-        "was tried."
-    )
-
-
-def _has_own_rate(experiment: Experiment) -> bool:
-    """Whether the learning rate is tuned for each arm, or is itself what is compared."""
-    return any(factor.path == "train.lr" for factor in (*experiment.tune, *experiment.factors))
-
-
-def _at_chance(results: Results) -> Iterator[Statement]:
-    """Arms that learned next to nothing although no network of theirs that counts gives all images the same class."""
-    chance = 1 / results.experiment.settings.data.facts().classes
-    accuracies: dict[str, float] = {}
-    for arm, trials in results.plan.arms:
-        records = [results.records[trial.id] for trial in trials if trial.id in results.records]
-        usable = [record for record in records if record.ending() == "done" and record.test_prediction_counts]
-        if images := sum(record.test_count for record in usable):
-            correct = sum(record.test_correct_count or 0 for record in usable) / images
-            if correct <= chance + NEAR_CHANCE * (1 - chance):
-                accuracies[arm.label()] = correct
-    if accuracies:
-        named = [f"{label} ({100 * accuracy:.1f} %)" for label, accuracy in accuracies.items()]
-        note = (
-            f"Near chance ({100 * chance:.0f} % of the test images) although several classes are predicted: "
-            f"{_few(named, 'arms')}. Try other learning rates, or a loss that belongs to the output."
-        )
-        yield Statement("at_chance", "caveats", note, arms=tuple(accuracies), numbers={"chance": chance})
-
-
-def _history(results: Results) -> Iterator[Statement]:
-    """What was changed after the first final trial, and how often the test images were scored."""
-    plans = [*results.frozen.get("earlier", []), results.frozen]
-    counts = [len(plan.get("seeds", ())) for plan in plans]
-    changed = [key for key in PLANNED if len({json.dumps(plan.get(key)) for plan in plans}) > 1]
-    if len(set(counts)) > 1:
-        steps = " to ".join(map(str, counts))
-        how = "extended" if counts[-1] == max(counts) else "changed"
-        note = f"n was {how} after looking, from {steps} seeds: p-values no longer mean what they say."
-        yield Statement("changed_seeds", "caveats", note)
-    elif "seeds" in changed:
-        note = "Other seeds were drawn after looking: p-values no longer mean what they say."
-        yield Statement("changed_seeds", "caveats", note)
-    warnings = results.frozen.get("warnings", [])
-    for warning in warnings[:MAX_NAMES]:
-        yield Statement("warning", "caveats", f"Warning: {warning}.")
-    if more := len(warnings[MAX_NAMES:]):
-        yield Statement("warning", "caveats", f"{counted(more, 'more warning')}: plan.json has all.")
-    if others := [PLANNED[key] for key in changed if key != "seeds"]:
-        note = f"Changed after looking: {', '.join(others)} (plan.json has the earlier plans)."
-        yield Statement("changed_plan", "caveats", note)
-    if reads := results.test_reads:
-        note = f"In this folder the test images have been scored {counted(reads, 'time')}, once per final trial."
-        yield Statement("test_reads", "caveats", note, numbers={"test_reads": reads})
-
-
-def _differing_settings(results: Sequence[Results]) -> Iterator[Statement]:
-    """Settings, apart from what is varied and tuned, in which the experiments of several folders differ."""
-    for folder in results[1:]:
-        first, other = results[0].experiment, folder.experiment
-        free = {factor.path for each in (first, other) for factor in (*each.factors, *each.tune)}
-        differing = [
-            f"{section}.{name}"
-            for section in SECTIONS
-            for name, setting in getattr(first.settings, section)
-            if setting != getattr(getattr(other.settings, section), name) and f"{section}.{name}" not in free
-        ]
-        if differing:
-            note = f"{results[0].folder} and {folder.folder} differ in {', '.join(differing)}."
-            yield Statement("differing_settings", "caveats", note)
-
-
-def _differing_environments(results: Sequence[Results]) -> Iterator[Statement]:
-    """Whether processors, devices or versions differ, so that the same seed may have given other numbers."""
-    different = set()
-    for folder in results:
-        final = [trial.id for _, trials in folder.plan.arms for trial in trials if trial.id in folder.records]
-        used = {folder.records[trial].environment for trial in final}
-        different |= {tuple(folder.environments.get(name, {"id": name}).get(key) for key in MATTERS) for name in used}
-    if len(different) > 1:
-        note = f"Mixed environments: these trials come from {len(different)} of them, which environment.json lists."
-        yield Statement("differing_environments", "caveats", note, numbers={"environments": len(different)})
-
-
-def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:
-    """Trials that failed or are missing, and arms that are not judged."""
-    numbers = {
-        name: sum(getattr(row.sample, name) for row in comparison.rows)
-        for name in ("failed", "diverged", "collapsed", "crashed", "trials")
-    }
-    if failed := numbers["failed"]:
-        kept = "those that predict anything stay in the mean"
-        if comparison.metric.name != PRIMARY_METRIC:
-            kept = "those without a finite value are left out, which flatters their arm"
-        note = (
-            f"{counted(failed, 'trial')} unusable, counted as (failed): {numbers['diverged']} diverged, "
-            f"{numbers['collapsed']} collapsed, {numbers['crashed']} failed; {kept}."
-        )
-        sentence = (
-            f"{failed} of {numbers['trials']} trainings are unusable (diverged, collapsed to one class, or failed with "
-            "an error); they are counted and listed below."
-        )
-        yield Statement("failed", "caveats", note, sentence, numbers=numbers)
-    missing, planned = sum(one.missing() for one in results), sum(one.planned() for one in results)
-    if missing:
-        sentence = f"{missing} of {planned} trainings are still missing, so all this is provisional."
-        yield Statement("missing", "caveats", sentence=sentence, numbers={"missing": missing, "planned": planned})
-    for row in comparison.rows:
-        if row.sample.doubt:
-            note = f"Not judged: for {row.sample.label}, {row.sample.doubt}."
-            yield Statement("not_judged", "caveats", note, arms=(row.sample.label,))
-    if comparison.is_judged and len(comparison.rows) > 1:
-        sentence = "All this holds for this network, these images and this much training, and for no other."
-        yield Statement("scope", "caveats", sentence=sentence)
 
 
 def _claims(claims: Sequence[JudgedClaim]) -> Iterator[Statement]:
@@ -523,5 +321,5 @@ def _claims(claims: Sequence[JudgedClaim]) -> Iterator[Statement]:
         sentence = f"Of the {len(claims)} claims that the file makes, {listed(words)}."
     added = [claim.expectation.claim for claim in claims if claim.is_exploratory]
     if added:
-        sentence += f" Exploratory, because added after final trials had begun: {_few(added, 'claims')}."
+        sentence += f" Exploratory, because added after final trials had begun: {few(added, 'claims')}."
     yield Statement("claims", "claims", sentence=sentence, numbers=counts | {"exploratory": len(added)})

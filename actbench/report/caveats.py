@@ -1,0 +1,203 @@
+"""Caveats: what to bear in mind before a conclusion is drawn from a comparison."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from actbench.analysis.comparison import Comparison
+from actbench.experiment.definition import SECTIONS, Experiment
+from actbench.experiment.naming import value_to_text
+from actbench.plan.plan import PRIMARY_METRIC
+from actbench.plan.tuning import in_order
+from actbench.report.statement import MAX_NAMES, Statement, few
+from actbench.store.results import Results
+from actbench.text import counted, listed
+
+NEAR_CHANCE = 0.05  # of the way from chance to all images
+PLANNED = {
+    "seeds": "seeds",
+    "baseline": "the baseline",
+    "margin": "the margin",
+    "metric": "the metric",
+    "tuning_seeds": "the tuning seeds",
+    "arms": "the arms or what was chosen for them",
+}
+MATTERS = ("torch", "numpy", "machine", "processor", "device", "device_name", "training_code")
+
+
+def folder_caveats(comparison: Comparison, results: Results) -> Iterator[Statement]:
+    """How one folder's arms were tuned, which of them learned next to nothing, and what was changed after looking."""
+    yield from _tuning(comparison, results)
+    yield from _at_chance(results)
+    yield from _history(results)
+
+
+def comparison_caveats(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:
+    """In what the folders differ, which trials are unusable or missing, and which arms are not judged."""
+    yield from _differing_settings(results)
+    yield from _differing_environments(results)
+    yield from _doubts(comparison, results)
+
+
+def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
+    """What was chosen for each arm, and whether arms share a learning rate that suits some better than others."""
+    experiment, tunings = results.experiment, results.plan.tunings
+    if len(comparison.rows) < 2:
+        return
+    rates = {arm.settings.train.lr for arm, _ in results.plan.arms}
+    shared = f" (train.lr {rates.pop():g})" if len(rates) == 1 else ""
+    if tunings:
+        paths = listed([factor.path for factor in experiment.tune])
+        sentence = (
+            f"Each arm uses the {paths} that suited it best on validation images, so that none wins only because a "
+            "shared setting happens to suit it."
+        )
+        yield Statement("tuned", "caveats", _tuned_note(results), sentence)
+    elif not comparison.is_judged:
+        note = (
+            "Not judged: nothing was tuned for each arm by itself, so this ranks how well the settings suit an arm as "
+            "much as the arm."
+        )
+        sentence = (
+            f"Nothing was tuned for the arms: all share their settings{shared}, which may suit one more than another. "
+            "So nothing is judged here; the numbers describe these trainings and do not say which arm is better."
+        )
+        yield Statement("not_tuned", "caveats", note, sentence)
+    else:
+        sentence = (
+            f"Nothing was tuned for the arms{shared}; the verdicts, requested all the same, hold for these settings, "
+            "and others may reverse them."
+        )
+        yield Statement("not_tuned", "caveats", sentence=sentence)
+    contrasts = [row.contrast for row in comparison.rows if row.contrast]
+    are_other_arms = any(one.first.values != one.second.values for one in contrasts) or not contrasts
+    if comparison.is_judged and are_other_arms and not _has_own_rate(experiment):
+        note = "Same learning rate for all arms: ranks confound an arm with how well this rate happens to suit it."
+        yield Statement("shared_rate", "caveats", note)
+
+
+def _tuned_note(results: Results) -> str:
+    tunings, count = results.plan.tunings, results.experiment.tuning_seeds
+    seeds = "1 tuning seed that is" if count == 1 else f"{count} tuning seeds that are"
+    tried: dict[str, list[Any]] = {path: [] for path, _ in tunings[0].candidates[0].values}
+    for values in dict.fromkeys(candidate.values for tuning in tunings for candidate in tuning.candidates):
+        for path, setting in values:
+            tried[path] += [] if setting in tried[path] else [setting]
+    grids = "; ".join(f"{path} from {', '.join(map(value_to_text, in_order(grid)))}" for path, grid in tried.items())
+    return (
+        f"Tuned for each arm: {grids}, by validation accuracy over {seeds} not among these; tuning.csv has all that "
+        "was tried."
+    )
+
+
+def _has_own_rate(experiment: Experiment) -> bool:
+    """Whether the learning rate is tuned for each arm, or is itself what is compared."""
+    return any(factor.path == "train.lr" for factor in (*experiment.tune, *experiment.factors))
+
+
+def _at_chance(results: Results) -> Iterator[Statement]:
+    """Arms that learned next to nothing although no network of theirs that counts gives all images the same class."""
+    chance = 1 / results.experiment.settings.data.facts().classes
+    accuracies: dict[str, float] = {}
+    for arm, trials in results.plan.arms:
+        records = [results.records[trial.id] for trial in trials if trial.id in results.records]
+        usable = [record for record in records if record.ending() == "done" and record.test_prediction_counts]
+        if images := sum(record.test_count for record in usable):
+            correct = sum(record.test_correct_count or 0 for record in usable) / images
+            if correct <= chance + NEAR_CHANCE * (1 - chance):
+                accuracies[arm.label()] = correct
+    if accuracies:
+        named = [f"{label} ({100 * accuracy:.1f} %)" for label, accuracy in accuracies.items()]
+        note = (
+            f"Near chance ({100 * chance:.0f} % of the test images) although several classes are predicted: "
+            f"{few(named, 'arms')}. Try other learning rates, or a loss that belongs to the output."
+        )
+        yield Statement("at_chance", "caveats", note, arms=tuple(accuracies), numbers={"chance": chance})
+
+
+def _history(results: Results) -> Iterator[Statement]:
+    """What was changed after the first final trial, and how often the test images were scored."""
+    plans = [*results.frozen.get("earlier", []), results.frozen]
+    counts = [len(plan.get("seeds", ())) for plan in plans]
+    changed = [key for key in PLANNED if len({json.dumps(plan.get(key)) for plan in plans}) > 1]
+    if len(set(counts)) > 1:
+        steps = " to ".join(map(str, counts))
+        how = "extended" if counts[-1] == max(counts) else "changed"
+        note = f"n was {how} after looking, from {steps} seeds: p-values no longer mean what they say."
+        yield Statement("changed_seeds", "caveats", note)
+    elif "seeds" in changed:
+        note = "Other seeds were drawn after looking: p-values no longer mean what they say."
+        yield Statement("changed_seeds", "caveats", note)
+    warnings = results.frozen.get("warnings", [])
+    for warning in warnings[:MAX_NAMES]:
+        yield Statement("warning", "caveats", f"Warning: {warning}.")
+    if more := len(warnings[MAX_NAMES:]):
+        yield Statement("warning", "caveats", f"{counted(more, 'more warning')}: plan.json has all.")
+    if others := [PLANNED[key] for key in changed if key != "seeds"]:
+        note = f"Changed after looking: {', '.join(others)} (plan.json has the earlier plans)."
+        yield Statement("changed_plan", "caveats", note)
+    if reads := results.test_reads:
+        note = f"In this folder the test images have been scored {counted(reads, 'time')}, once per final trial."
+        yield Statement("test_reads", "caveats", note, numbers={"test_reads": reads})
+
+
+def _differing_settings(results: Sequence[Results]) -> Iterator[Statement]:
+    """Settings, apart from what is varied and tuned, in which the experiments of several folders differ."""
+    for folder in results[1:]:
+        first, other = results[0].experiment, folder.experiment
+        free = {factor.path for each in (first, other) for factor in (*each.factors, *each.tune)}
+        differing = [
+            f"{section}.{name}"
+            for section in SECTIONS
+            for name, setting in getattr(first.settings, section)
+            if setting != getattr(getattr(other.settings, section), name) and f"{section}.{name}" not in free
+        ]
+        if differing:
+            note = f"{results[0].folder} and {folder.folder} differ in {', '.join(differing)}."
+            yield Statement("differing_settings", "caveats", note)
+
+
+def _differing_environments(results: Sequence[Results]) -> Iterator[Statement]:
+    """Whether processors, devices or versions differ, so that the same seed may have given other numbers."""
+    different = set()
+    for folder in results:
+        final = [trial.id for _, trials in folder.plan.arms for trial in trials if trial.id in folder.records]
+        used = {folder.records[trial].environment for trial in final}
+        different |= {tuple(folder.environments.get(name, {"id": name}).get(key) for key in MATTERS) for name in used}
+    if len(different) > 1:
+        note = f"Mixed environments: these trials come from {len(different)} of them, which environment.json lists."
+        yield Statement("differing_environments", "caveats", note, numbers={"environments": len(different)})
+
+
+def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:
+    """Trials that failed or are missing, and arms that are not judged."""
+    numbers = {
+        name: sum(getattr(row.sample, name) for row in comparison.rows)
+        for name in ("failed", "diverged", "collapsed", "crashed", "trials")
+    }
+    if failed := numbers["failed"]:
+        kept = "those that predict anything stay in the mean"
+        if comparison.metric.name != PRIMARY_METRIC:
+            kept = "those without a finite value are left out, which flatters their arm"
+        note = (
+            f"{counted(failed, 'trial')} unusable, counted as (failed): {numbers['diverged']} diverged, "
+            f"{numbers['collapsed']} collapsed, {numbers['crashed']} failed; {kept}."
+        )
+        sentence = (
+            f"{failed} of {numbers['trials']} trainings are unusable (diverged, collapsed to one class, or failed with "
+            "an error); they are counted and listed below."
+        )
+        yield Statement("failed", "caveats", note, sentence, numbers=numbers)
+    missing, planned = sum(one.missing() for one in results), sum(one.planned() for one in results)
+    if missing:
+        sentence = f"{missing} of {planned} trainings are still missing, so all this is provisional."
+        yield Statement("missing", "caveats", sentence=sentence, numbers={"missing": missing, "planned": planned})
+    for row in comparison.rows:
+        if row.sample.doubt:
+            note = f"Not judged: for {row.sample.label}, {row.sample.doubt}."
+            yield Statement("not_judged", "caveats", note, arms=(row.sample.label,))
+    if comparison.is_judged and len(comparison.rows) > 1:
+        sentence = "All this holds for this network, these images and this much training, and for no other."
+        yield Statement("scope", "caveats", sentence=sentence)
