@@ -264,7 +264,7 @@ class _Loader:
             self._problem(("tune",), "values are chosen on validation images, and none are held out")
         candidates = (one for arm in experiment.arms() for one in experiment.candidate_settings(arm))
         alone = (conflict for settings in candidates for conflict in conflicts(settings))
-        for conflict in chain(alone, equal_arms(experiment.arms())):
+        for conflict in chain(alone, () if self.is_record else equal_arms(experiment.arms())):
             section = "vary" if conflict.path in varied else "tune" if conflict.path in tuned else ""
             path = (section, conflict.path) if section else tuple(conflict.path.split("."))
             if conflict.impossible:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any
 
 from actbench.catalogue.recorded import FROM
@@ -67,7 +66,7 @@ def equal_arms(arms: Iterable[Arm]) -> Iterator[Conflict]:
     Arms of an optimizer without weight decay are equal for `weight_decay: [null, 0]`, say, and full batches are batches
     of as many images as there are to train on. Pairs of arms that differ in the same values are counted, not repeated.
     """
-    groups: dict[str, list[Arm]] = defaultdict(list)
+    groups: dict[Hashable, list[Arm]] = defaultdict(list)
     pairs: dict[tuple[Values, Values], list[tuple[Arm, Arm]]] = defaultdict(list)
     counts: dict[str, set[object]] = defaultdict(set)
     for arm in arms:
@@ -93,11 +92,11 @@ def _differing(arm: Arm, other: Arm) -> Values:
     return tuple(value for value, theirs in zip(arm.values, other.values, strict=True) if value != theirs)
 
 
-def _effect(settings: TrialSettings) -> str:
+def _effect(settings: TrialSettings) -> Hashable:
     """The determining settings, the same for settings that a trial's id distinguishes but training does not."""
     effect = determining_settings(settings)
     effect["train"] |= {"batch_size": settings.train.batch_images(settings.data.train_count())}
     scale = settings.data.scale
     divisors: dict[str | float, str | float] = {"none": 1.0, "unit": float(settings.data.facts().maximum)}
     effect["data"] |= {"scale": divisors.get(scale, scale if isinstance(scale, str) else float(scale))}
-    return json.dumps(effect, sort_keys=True, default=plain)
+    return tuple(tuple(part.items()) if isinstance(part, dict) else part for part in effect.values())
