@@ -7,9 +7,9 @@ check]` before a check, `["answer", check, outcome, reason]` after it.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
-import pickle
 import queue
 import signal
 import subprocess
@@ -19,10 +19,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from actbench.catalogue.custom_files import files_in_use, load_custom_file
+from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
 from actbench.checks.outcomes import Check, Examination
 from actbench.errors import ConfigurationError
-from actbench.experiment.choices import Choice
+from actbench.experiment.choices import Choice, parse_choice
 
 START_SECONDS, CHECK_SECONDS = 600.0, 60.0
 CHILD = "from actbench.checks.process import answer_parent; answer_parent()"
@@ -104,7 +104,7 @@ def _child(choices: Sequence[Choice], *, measures_cost: bool) -> Iterator[tuple[
     threading.Thread(target=_read, args=(process.stdout, messages), daemon=True).start()
     try:
         with suppress(OSError):  # the queue says that it has ended
-            process.stdin.write(pickle.dumps((files_in_use(), list(choices), measures_cost)))
+            process.stdin.write(_task(choices, measures_cost=measures_cost))
             process.stdin.flush()
         yield process, messages
     finally:
@@ -112,6 +112,12 @@ def _child(choices: Sequence[Choice], *, measures_cost: bool) -> Iterator[tuple[
         process.wait()
         with suppress(OSError):
             process.stdin.close()
+
+
+def _task(choices: Sequence[Choice], *, measures_cost: bool) -> bytes:
+    """What the child has to check, as one JSON line."""
+    files = [[file.path, base64.b64encode(file.content).decode(), file.checksum] for file in files_in_use()]
+    return json.dumps([files, [[choice.kind, choice.to_yaml()] for choice in choices], measures_cost]).encode() + b"\n"
 
 
 def _read(stream: IO[bytes], messages: Messages) -> None:
@@ -127,7 +133,7 @@ def answer_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from actbench.checks.examination import questions_of
 
-    files, choices, measures_cost = pickle.load(sys.stdin.buffer)
+    files, choices, measures_cost = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # what custom functions print goes to standard error
@@ -135,11 +141,11 @@ def answer_parent() -> None:
         def send(*message: str) -> None:
             print(json.dumps(message), file=answers, flush=True)
 
-        for file in files:
-            load_custom_file(file)
-        for choice in choices:
+        for path, content, checksum in files:
+            load_custom_file(CustomFile(path, base64.b64decode(content), checksum))
+        for kind, spelling in choices:
             send("entry")
-            for question in questions_of(choice, measures_cost=measures_cost):
+            for question in questions_of(parse_choice(kind, spelling), measures_cost=measures_cost):
                 send("ask", question.name)
                 check = question.answer()
                 send("answer", check.name, check.outcome, check.reason)

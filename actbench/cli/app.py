@@ -200,7 +200,7 @@ data_app.command(FETCH.name, help=_help(FETCH), short_help=FETCH.short)(fetch)
 def welcome() -> str:
     """The first screen: the purpose, two commands that run, and the verbs in the order of work."""
     lines = [*textwrap.wrap(PURPOSE, MAX_WIDTH), ""]
-    lines += [*(f"  {command:<28}{what}" for command, what in FIRST_STEPS), ""]
+    lines += [f"  {command:<28}{what}" for command, what in FIRST_STEPS]
     lines += [f"  {verb.name:<10}{verb.short}" for verb in VERBS]
     return "\n".join([*lines, "Examples of a verb: actbench run -h    Exit codes and completion: actbench -h"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,12 @@ from actbench.runs import runner as actbench_runner
 from program import actbench
 
 CONTRADICTED = "expect=[{claim: the loss is huge, metric: test_loss, above: 100}]"
+
+
+@pytest.fixture
+def tiny(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the folder that all tests share, in which a test may run other experiments."""
+    return Path(shutil.copytree(tiny, tmp_path / "tiny"))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_the_page_speaks_of_the_metric_that_was_asked_for(tiny: Path, tmp_path: 
     report(tiny, "--html", tmp_path / "loss.html", "--metric", "validation_loss", "--shared-lr")
     lead = read((tmp_path / "loss.html").read_text(encoding="utf-8")).all("p")[1].text()
     assert lead.startswith("Which model.activation with which model.init gives the lowest validation loss on digits?")
-    assert "verdicts were asked for all the same" in lead
+    assert "the verdicts, requested all the same, hold for these settings" in lead
 
 
 def test_a_place_that_cannot_be_written_is_exit_4(tiny: Path, tmp_path: Path) -> None:

@@ -184,4 +184,7 @@ def test_a_gain_that_nothing_can_be_derived_from_is_one_sentence(tmp_path: Path)
     (tmp_path / "flat.yaml").write_text(text, encoding="utf-8")
     answer = invoke("summary", tmp_path / "flat.yaml", "--preflight")
     assert answer.exit_code == 2
-    assert "actbench: sine has no derived gain: give a number" in answer.stderr
+    assert (
+        "sine with omega 0 is 0 everywhere, so no gain keeps the size of its values: give gain a number"
+        in answer.stderr
+    )

@@ -44,6 +44,7 @@ IMPORT_BY_NAME = {
     "runs/executors/worker.py": "the module that trains, by a constant",
 }
 START_PROGRAMS = {
+    "checks/process.py": "this Python, which checks custom functions that the command line brought in",
     "runs/environment.py": "git, asked for the commit of actbench's own source",
     "runs/doctor.py": "this Python with import_probe.py",
     "runs/executors/ray_connection.py": "Ray, where the command line asks for it",
