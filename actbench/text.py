@@ -39,16 +39,13 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 
 
 def say(*lines: str) -> None:
-    """Tell the user something beside the results, which cannot steer the terminal.
-
-    Where nobody listens, or the disk that takes it down is full, nothing that is at work stops for that.
-    """
+    """Print messages on standard error, with control characters escaped; errors in printing them are ignored."""
     with contextlib.suppress(OSError):
         print(*map(visible, lines), sep="\n", file=sys.stderr, flush=True)
 
 
 def drop_what_was_not_said() -> None:
-    """Let go of what `say` could not write: Python would try again at its end, and give an exit code of its own."""
+    """Drop messages that could not be written: Python would try again at exit and change the exit code."""
     try:
         sys.stderr.flush()
     except OSError:

@@ -88,7 +88,7 @@ def _say(*values: object, **options: Any) -> None:
 
 
 def _module_name(file: CustomFile) -> str:
-    """A name of its own for every file and version, under which dataclasses and type hints find the module."""
+    """A unique name for every file and version, under which dataclasses and type hints find the module."""
     return f"{MODULE_PREFIX}{hashlib.sha256(f'{file.path}{file.checksum}'.encode()).hexdigest()[:16]}"
 
 

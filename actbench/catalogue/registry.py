@@ -76,7 +76,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 _BUILT_IN = __name__.partition(".")[0]
 _LOADING: ContextVar[tuple[Origin, str] | None] = ContextVar("_LOADING", default=None)
 _WAITING: dict[tuple[str, Kind, str], tuple[Function, dict[str, Any]]] = {}
-"""What modules have decorated while nobody was loading them, until somebody does."""
+"""Functions that modules have decorated outside of loading, until they are loaded."""
 
 
 def _register(kind: Kind, function: F, **metadata: Any) -> F:

@@ -1,4 +1,4 @@
-"""What a loss has to be: one number per example, differentiable, finite on what it accepts, each trial by itself."""
+"""Checks of a loss: one number per example, derivatives, finite values, and that trials do not mix."""
 
 from __future__ import annotations
 

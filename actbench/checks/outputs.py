@@ -1,4 +1,4 @@
-"""What an output function has to be: what it says it yields, differentiable, each image and trial by itself."""
+"""Checks of an output function: what it yields, derivatives, and that images and trials do not mix."""
 
 from __future__ import annotations
 

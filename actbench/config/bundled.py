@@ -35,7 +35,7 @@ def summary_line(file: Path) -> str:
 def find_experiment(given: Path) -> Path:
     """The file that a path or a name means; a file in the current folder comes before a bundled one of that name.
 
-    Raises `ConfigurationError` where there is no such file and no experiment of this name comes along.
+    Raises `ConfigurationError` if neither such a file nor a bundled experiment of this name exists.
     """
     bundled, name = bundled_experiments(), str(given)
     if _is_there(given):
@@ -56,7 +56,7 @@ def find_experiment(given: Path) -> Path:
 def _is_there(file: Path) -> bool:
     try:
         return file.exists() and not file.is_dir()
-    except OSError:  # whoever opens it says why it cannot be
+    except OSError:  # opening it later gives the reason
         return True
 
 

@@ -1,4 +1,4 @@
-"""What stands under `expect` in an experiment file: claims about arms, each with every mistake in it."""
+"""Claims under `expect` in an experiment file, each with every mistake in it."""
 
 from __future__ import annotations
 

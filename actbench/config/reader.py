@@ -172,7 +172,7 @@ class _Loader:
                     self._problem(path, not_loaded(one.kind, one.name, recorded.checksum))
 
     def _plain(self, key: str, read: Callable[[Any], tuple[T, str]]) -> T:
-        """What stands under a key that holds a plain value, or what is taken for it where nothing or a mistake does."""
+        """The value of a key that holds a plain value, or its default if the value is missing or a mistake."""
         value, mistake = read(self.source.data.get(key))
         if mistake:
             self._problem((key,), mistake)

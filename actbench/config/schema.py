@@ -30,7 +30,7 @@ MAX_SEED = 2**63 - 1
 NOT_VARIED = ("data.dataset",)
 TUNED_DATA = ("data.scale",)
 
-# Settings that are read by a function of their own, which no type tells what it takes. A test compares the two.
+# Settings read by a function, so that their type does not say what they accept. A test compares the two.
 SPELT_FREELY: dict[str, Schema] = {
     "data.dataset": {"enum": list(DATASETS)},
     "data.scale": {"anyOf": [{"enum": ["unit", "standard", "none"]}, {"type": "number", "exclusiveMinimum": 0}]},
@@ -154,7 +154,7 @@ def _seeds() -> Schema:
 
 
 def _field(section: str, name: str, field: FieldInfo) -> Schema:
-    """One setting of a model: its description, what it takes, and its default where it has one of its own."""
+    """One setting of a model: its description, what it takes, and its default, if it has one."""
     path = f"{section}.{name}"
     schema = SPELT_FREELY.get(path) or _type(field.annotation, field.metadata)
     schema = _described(path, schema if "$ref" not in schema else {"allOf": [schema]}, field.description)

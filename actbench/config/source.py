@@ -136,8 +136,8 @@ def _check_limits(text: str, file: str, loader: Any) -> None:
 def _syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
     """The error in the clearer words of the slower loader, where the text is short enough to be read once more.
 
-    A longer text is cut behind the error, which shows a broken limit of ours: libyaml has limits of its own, and looks
-    ahead until it meets one. What the slower loader accepts stays refused: nothing is ever built from events that the
+    A longer text is cut after the error, so that our limits are checked first: libyaml looks ahead and has limits too.
+    What the slower loader accepts stays refused: nothing is ever built from events that the
     faster one did not give.
     """
     mark = getattr(error, "problem_mark", None)

@@ -77,7 +77,7 @@ class Choice(BaseModel):
         return {self.name: {key: listed(value) for key, value in own.items()}} if own else self.name
 
     def to_record(self) -> Yaml:
-        """As `to_yaml`, and of a custom function besides what it takes to read results without it."""
+        """As `to_yaml`; for a custom function also what is needed to read results without it."""
         if self.recorded is None:
             return self.to_yaml()
         own = {key: listed(value) for key, value in self.own_parameters().items()}

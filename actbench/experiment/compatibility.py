@@ -121,7 +121,7 @@ def _range_conflicts(settings: TrialSettings) -> list[Conflict]:
 
 
 def _gain_conflicts(settings: TrialSettings) -> list[Conflict]:
-    """Published gains of activations for which nobody has published one."""
+    """`published` gains of activations without a published gain."""
     layers = resolve_layers(settings)
     without = dict.fromkeys(
         feeding.name

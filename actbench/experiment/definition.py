@@ -164,7 +164,7 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
 
 
 def smoke_version(experiment: Experiment) -> Experiment:
-    """The experiment on a tiny subset (512 training and 256 test images, 1 epoch, 2 seeds) under a name of its own.
+    """The experiment on a tiny subset (512 training and 256 test images, 1 epoch, 2 seeds), under another name.
 
     Its claims are left out: they are about the whole experiment.
     """

@@ -19,7 +19,7 @@ Mistake = tuple[SettingPath, str]
 
 
 def validated_setting(path: str, raw: Any) -> tuple[Any, list[Mistake]]:
-    """One setting validated by itself: its value, or its mistakes with their paths below the setting."""
+    """One setting, validated alone: its value, or its mistakes with their paths below the setting."""
     section, name = path.split(".")
     try:
         model = SECTIONS[section].model_validate({name: raw})

@@ -54,7 +54,7 @@ class Plan:
             yield from ((arm, arm.tuned, trial) for trial in trials)
 
     def missing(self, known: Container[str]) -> list[Trial]:
-        """The trials that nobody has trained, given the ids of those that somebody has."""
+        """The trials that are not trained yet, given the ids of those that are."""
         return [trial for key, trial in self.trials().items() if key not in known]
 
 

@@ -26,7 +26,7 @@ def make_stacks(
 ) -> tuple[Stack, ...]:
     """Each distinct trial in one stack, whose parameters stay in cache, and as many stacks as keep all workers busy.
 
-    Where time is measured, every trial has a stack of its own: the time of a shared one is nobody's.
+    If time is measured, every trial has a stack alone: the time of a shared stack says nothing about one trial.
     """
     shapes: dict[Any, dict[Any, dict[str, Trial]]] = {}
     for trial in trials:

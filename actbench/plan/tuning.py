@@ -1,4 +1,4 @@
-"""Nuisance settings, chosen for each arm by itself on the validation images, before its final trials begin."""
+"""Tuned settings, chosen for each arm on the validation images before its final trials begin."""
 
 from __future__ import annotations
 

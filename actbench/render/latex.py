@@ -103,7 +103,7 @@ def _emphasised(cells: Sequence[str], bold: Collection[int]) -> list[str]:
 
 
 def _broken(name: str) -> list[str]:
-    """A column's name in lines, brackets on lines of their own."""
+    """A column's name in lines, with brackets on separate lines."""
     return re.split(r" (?=[(\[])", visible(name))
 
 

@@ -1,4 +1,4 @@
-"""The account of a run while it goes on: its counters, and where each finished stack is stored and logged."""
+"""The account of a run: its counters, and storing and logging each finished stack."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def examine(data_folder: Path, results: Path, imports: Imports) -> list[Check]:
 
 
 def probe_imports() -> dict[str, dict[str, Any]]:
-    """What `import_probe` says of each library, from a process of its own, which a broken one may end."""
+    """The output of `import_probe` for each library, from a separate process, which a broken library may end."""
     program = [sys.executable, "-P", import_probe.__file__]  # -P: no module of actbench is taken for a library
     try:
         finished = subprocess.run(program, capture_output=True, timeout=IMPORT_SECONDS, check=False)
@@ -196,7 +196,7 @@ State = Literal["ok", "note", "problem"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: a `problem` stands in the way of training, a `note` does not; `cure` ends it."""
+    """One check: a `problem` prevents training, a `note` does not; `cure` removes it."""
 
     name: str
     state: State
@@ -206,7 +206,7 @@ class Check:
 
 
 def is_ready(checks: Sequence[Check]) -> bool:
-    """Whether nothing stands in the way of training."""
+    """Whether nothing prevents training."""
     return all(check.state != "problem" for check in checks)
 
 

@@ -1,4 +1,4 @@
-"""Imports the heavy libraries in a process of its own and prints a line of JSON for each; a program, not a module.
+"""Imports the heavy libraries in a separate process and prints a line of JSON for each; a program, not a module.
 
 A library that is broken may end the process that imports it. This file uses nothing but the standard library, so that
 it can be run where actbench itself cannot be imported.

@@ -49,7 +49,7 @@ def shard_document(experiment: Experiment, root: Path, shard: Shard, *, waits: b
 
 
 def command_that_continues(folder: Path, shard: Shard | None) -> str:
-    """The run that goes on in a result folder, whatever that is called now."""
+    """The command that continues the run of a result folder under its present name."""
     which = ["--shard", str(shard)] if shard else ["--set", f"name={folder.resolve().name}"]
     return shlex.join(["actbench", "run", str(folder / EXPERIMENT), "--results", str(root_of(folder)), *which])
 

@@ -157,7 +157,7 @@ def _writer(folder: Path) -> str:
 
 
 def set_damaged_lines_aside(folder: Path) -> int:
-    """Move the damaged lines of a locked folder's journal to a file of their own; how many there were."""
+    """Move the damaged lines of a locked folder's journal to another file; how many there were."""
     damaged = sum(isinstance(content, Damage) for _, _, content in read_lines(folder))
     if damaged:
         append_lines(folder / DAMAGED, _lines(folder, are_damaged=True))

@@ -73,7 +73,7 @@ def _without_wording(claim: dict[str, Any]) -> dict[str, Any]:
 
 
 def result_folder(root: Path, experiment: Experiment, shard: Shard | None = None) -> Path:
-    """Where an experiment's results go; those of a shard have a folder of their own beside it."""
+    """Where an experiment's results go; those of a shard go to a folder beside it."""
     return root / (shard.folder_name(experiment.name) if shard else experiment.name)
 
 
