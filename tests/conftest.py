@@ -58,7 +58,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def with_custom_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with an experiment of one's own and the custom function that it needs."""
+    """The current folder, with an experiment and the custom function that it needs."""
     monkeypatch.chdir(tmp_path)
     custom_file(tmp_path)
     custom_file(tmp_path, EXPERIMENT, "own.yaml")

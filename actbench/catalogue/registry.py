@@ -328,7 +328,7 @@ def _require_custom_function(entry: Entry) -> None:
     if any(SURROGATE.search(text) for text in texts):
         raise RegistrationError(f"{kind} {name!r} has a text with a character that no file can hold")
     if kind not in ARGUMENTS:
-        raise RegistrationError(f"no {kind} of one's own: only {', '.join(ARGUMENTS)}")
+        raise RegistrationError(f"a custom {kind} is not supported: only {', '.join(ARGUMENTS)}")
     if wrong := [alias for alias in aliases if not alias.isidentifier()]:
         raise RegistrationError(f"alias {wrong[0]!r} of {kind} {name!r} is no name")
     positional = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]

@@ -95,7 +95,7 @@ def test_another_file_is_another_version_and_other_line_ends_are_not(tmp_path: P
             function_text('optimizer(formula="x", reference="y")', "own(groups)", "return groups").replace(
                 "import activation,", "import optimizer,"
             ),
-            "no optimizer of one's own",
+            "a custom optimizer is not supported",
         ),
         ("\0", "source code"),
         ("größe = 'ß'\n".encode("latin-1").decode("utf-8", "surrogateescape"), "utf-8|UTF-8"),

@@ -49,7 +49,7 @@ START_PROGRAMS = {
     "runs/doctor.py": "this Python with import_probe.py",
     "runs/executors/ray_connection.py": "Ray, where the command line asks for it",
     "runs/executors/local.py": "none itself; it waits for the workers' pipes",
-    "runs/executors/worker.py": "this Python as workers, which are sent trials through pipes of their own",
+    "runs/executors/worker.py": "this Python as workers, which are sent trials through pipes",
     "report/files.py": "the user's browser, with the page that was just written, under --open",
 }
 STARTERS = {"subprocess", "multiprocessing", "webbrowser", "concurrent", "asyncio", "ray"}
