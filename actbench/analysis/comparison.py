@@ -17,8 +17,8 @@ from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
-from actbench.statistics.intervals import MAX_REMEMBERED, Estimate, estimate, predicted_sd
-from actbench.statistics.multiple import ALPHA, holm
+from actbench.statistics.intervals import CONFIDENCE, MAX_REMEMBERED, Estimate, estimate, predicted_sd
+from actbench.statistics.multiple import ALPHA, holm, holm_levels
 from actbench.statistics.power import detectable_difference
 from actbench.statistics.probability_better import probability_better
 from actbench.statistics.sign_flip import sign_flip_p, smallest_p
@@ -38,7 +38,9 @@ class Contrast:
     """One sample against another: their difference, with what chance alone would give.
 
     `p` is the exact sign-flip p of the paired differences, or a permutation p where seeds cannot be paired; `p_holm`
-    is the same adjusted by Holm's method for its family, all contrasts that are made together. `verdict` is None where
+    is the same adjusted by Holm's method for its family, the `comparisons` that are made together. The interval of
+    `difference` (95 %) is of this comparison alone; `adjusted_interval`, which the verdict uses, has the confidence of
+    this contrast's step in Holm's method. `verdict` is None where
     neither way of the metric is better; `reason` is why it is `not judged`. Samples in the units of different losses
     have no difference, and are not judged.
     """
@@ -49,6 +51,9 @@ class Contrast:
     difference: Estimate
     p: float | None
     p_holm: float | None = None
+    comparisons: int = 0
+    adjusted_interval: tuple[float, float] | None = None
+    adjusted_confidence: float | None = None
     probability_better: float | None = None
     probability_better_interval: tuple[float, float] | None = None
     verdict: str | None = None
@@ -186,8 +191,15 @@ def contrasts(
     """A family: one contrast for each pair, p adjusted over all of them by Holm's method, with its verdict."""
     family = [_contrast(first, second, metric) for first, second in pairs]
     tested = [index for index, contrast in enumerate(family) if contrast.p is not None]
-    for index, adjusted in zip(tested, holm([family[index].p or 0.0 for index in tested]), strict=True):
-        family[index] = replace(family[index], p_holm=adjusted)
+    p_values = [family[index].p or 0.0 for index in tested]
+    for index, adjusted, level in zip(tested, holm(p_values), holm_levels(p_values), strict=True):
+        family[index] = replace(
+            family[index],
+            p_holm=adjusted,
+            comparisons=len(tested),
+            adjusted_interval=_difference(family[index], metric, 1 - level).interval,
+            adjusted_confidence=1 - level,
+        )
     if metric.larger_is_better is None:
         return family
     return [_judged(contrast, metric, margin, len(tested), is_judged=is_judged) for contrast in family]
@@ -204,28 +216,34 @@ def _contrast(first: Sample, second: Sample, metric: Metric) -> Contrast:
     if len(first.losses | second.losses) > 1:
         n = len(_common(first, second)[0]) if is_paired else min(len(first.by_seed), len(second.by_seed))
         return Contrast(first, second, is_paired, Estimate(n, None, None, None), None)
+    made = Contrast(first, second, is_paired, Estimate(0, None, None, None), None)
+    made = replace(made, difference=_difference(made, metric, CONFIDENCE))
     if not is_paired:
         a, b = list(first.by_seed.values()), list(second.by_seed.values())
         whole_a, whole_b = _whole(a, b) if is_share else (a, b)
         better = (
             None if direction is None else unpaired_probability_better(whole_a, whole_b, larger_is_better=direction)
         )
-        return Contrast(
-            first, second, False, unpaired_difference(a, b), unpaired_p(whole_a, whole_b), probability_better=better
-        )  # fmt: skip
+        return replace(made, p=unpaired_p(whole_a, whole_b), probability_better=better)
     a, b = _common(first, second)
     whole_a, whole_b = _whole(a, b) if is_share else (a, b)
     wins = None if direction is None else probability_better(whole_a, whole_b, larger_is_better=direction)
     better, interval = wins or (None, None)
-    return Contrast(
-        first,
-        second,
-        True,
-        estimate(_differences(a, b, metric)),
-        sign_flip_p(whole_a, whole_b),
-        probability_better=better,
-        probability_better_interval=interval,
-    )
+    p = sign_flip_p(whole_a, whole_b)
+    return replace(made, p=p, probability_better=better, probability_better_interval=interval)
+
+
+def _difference(contrast: Contrast, metric: Metric, confidence: float) -> Estimate:
+    """The difference of a contrast's samples with an interval of this confidence."""
+    first, second = contrast.first, contrast.second
+    if not contrast.is_paired:
+        return unpaired_difference([*first.by_seed.values()], [*second.by_seed.values()], confidence)
+    return estimate(paired_differences(first, second, metric), confidence)
+
+
+def paired_differences(first: Sample, second: Sample, metric: Metric) -> list[float]:
+    """The first minus the second, for every seed that both have, in the order of the seeds."""
+    return _differences(*_common(first, second), metric)
 
 
 def _differences(first: Sequence[float], second: Sequence[float], metric: Metric) -> list[float]:
@@ -258,9 +276,10 @@ def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparison
         return replace(contrast, verdict=NOT_JUDGED, reason=reason)
     if contrast.p_holm is None:
         return replace(contrast, verdict=TOO_FEW_SEEDS)
-    differences = _differences(*_common(contrast.first, contrast.second), metric)
+    differences = paired_differences(contrast.first, contrast.second, metric)
     word = verdict(
         contrast.difference,
+        contrast.adjusted_interval,
         contrast.p_holm,
         _least_p(contrast, comparisons),
         bool(metric.larger_is_better),
@@ -315,14 +334,17 @@ def best_set(samples: Sequence[Sample], metric: Metric, family: Iterable[Contras
     against = [_contrast(sample, best, metric) for sample in known if sample is not best]
     if min(_least_p(contrast, others) for contrast in against) >= ALPHA:
         return ()
-    adjusted = {frozenset((id(made.first), id(made.second))): made.p_holm for made in family}
+    decided = {frozenset((id(made.first), id(made.second))): made for made in family}
     beside = []
     for contrast in against:
-        pair = frozenset((id(contrast.first), id(best)))
-        p = adjusted[pair] if pair in adjusted else None if contrast.p is None else others * contrast.p
         if sign * (contrast.difference.mean or 0.0) > ROUNDING * abs(best_mean):
             return ()
-        if not is_different(contrast.difference, p):
+        if made := decided.get(frozenset((id(contrast.first), id(best)))):
+            is_apart = is_different(made.adjusted_interval, made.p_holm)
+        else:
+            bounds = _difference(contrast, metric, 1 - ALPHA / others).interval
+            is_apart = is_different(bounds, None if contrast.p is None else others * contrast.p)
+        if not is_apart:
             beside.append(contrast.first.label)
     return (best.label, *beside)
 

@@ -13,19 +13,20 @@ NOT_JUDGED, TOO_FEW_SEEDS = "not judged", "too few seeds to tell"
 NO_EVIDENCE, EQUIVALENT = "no evidence of a difference", "equivalent"
 
 
-def is_different(difference: Estimate, adjusted_p: float | None) -> bool:
-    """The one rule for a difference: p, adjusted for its family, is below 5 % and the 95 % interval excludes 0.
+def is_different(adjusted_interval: tuple[float, float] | None, adjusted_p: float | None) -> bool:
+    """The one rule for a difference: adjusted for its family, p is below 5 % and the interval excludes 0.
 
     Verdicts, the best set, bold type, the gate and the plain words all use it.
     """
-    if adjusted_p is None or difference.interval is None:
+    if adjusted_p is None or adjusted_interval is None:
         return False
-    low, high = difference.interval
+    low, high = adjusted_interval
     return adjusted_p < ALPHA and not low <= 0 <= high
 
 
 def verdict(
     difference: Estimate,
+    adjusted_interval: tuple[float, float] | None,
     p_holm: float,
     least_p: float,
     larger_is_better: bool,
@@ -36,15 +37,16 @@ def verdict(
 ) -> str:
     """The first that holds: better or worse, too few seeds, equivalent, and otherwise no evidence.
 
-    `least_p` is the smallest adjusted p that so many seeds can give; where it is not below 5 % they are too few. A
-    difference is small where it is nearer to 0 than the margin. `differences` are the paired differences that
-    `difference` estimates, which are equivalent where their 90 % interval lies within the margin; nothing is called
-    equivalent on seeds that could not have shown a difference, although the t tests of equivalence might pass. Without
-    a margin nothing is small or equivalent.
+    `adjusted_interval` is that of the difference at the level of its step in Holm's method. `least_p` is the
+    smallest adjusted p that so many seeds can give; where it is not below 5 % they are too few. A difference is
+    small where it is nearer to 0 than the margin. `differences` are the paired differences that `difference`
+    estimates, which are equivalent where their 90 % interval lies within the margin; nothing is called equivalent
+    on seeds that could not have shown a difference, although the t tests of equivalence might pass. Without a
+    margin nothing is small or equivalent.
     """
-    if difference.mean is None or difference.interval is None:
+    if difference.mean is None or adjusted_interval is None:
         return TOO_FEW_SEEDS
-    if is_different(difference, p_holm):
+    if is_different(adjusted_interval, p_holm):
         word = "better" if (difference.mean > 0) == larger_is_better else "worse"
         # Ten images more in every pair are exactly 0.10 pp, on whichever side of it the floats fall.
         return f"{word} (small)" if margin is not None and round(abs(difference.mean), 12) < margin else word
@@ -52,7 +54,7 @@ def verdict(
         return TOO_FEW_SEEDS
     if margin is not None and is_equivalent(differences, margin):
         return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
-    low, high = difference.interval
+    low, high = adjusted_interval
     return f"{NO_EVIDENCE} (could still be up to {_size(max(-low, high), is_share)})"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import SECTIONS, Experiment
-from actbench.experiment.naming import value_to_text
+from actbench.experiment.naming import label_of, value_to_text
 from actbench.plan.plan import PRIMARY_METRIC
 from actbench.plan.tuning import in_order
 from actbench.report.statement import MAX_NAMES, Statement, few
@@ -30,6 +30,7 @@ MATTERS = ("torch", "numpy", "machine", "processor", "device", "device_name", "t
 def folder_caveats(comparison: Comparison, results: Results) -> Iterator[Statement]:
     """How one folder's arms were tuned, which of them learned next to nothing, and what was changed after looking."""
     yield from _tuning(comparison, results)
+    yield from _other_baseline(comparison, results)
     yield from _at_chance(results)
     yield from _history(results)
 
@@ -76,6 +77,17 @@ def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
     if comparison.is_judged and are_other_arms and not _has_own_rate(experiment):
         note = "Same learning rate for all arms: ranks confound an arm with how well this rate happens to suit it."
         yield Statement("shared_rate", "caveats", note)
+
+
+def _other_baseline(comparison: Comparison, results: Results) -> Iterator[Statement]:
+    """That the arms are compared with another baseline than planned."""
+    planned, chosen = results.experiment.baseline, comparison.baseline
+    if planned and chosen and planned != chosen:
+        note = (
+            f"Planned was the baseline {label_of(planned)}: comparisons with {label_of(chosen)} are exploratory, since "
+            "this baseline may have been chosen after looking."
+        )
+        yield Statement("other_baseline", "caveats", note)
 
 
 def _tuned_note(results: Results) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any, get_args
@@ -12,6 +12,7 @@ from actbench.analysis.verdicts import Verdict
 from actbench.experiment.naming import label_of
 from actbench.render.sections import Section
 from actbench.report.numbers import interval, value
+from actbench.report.statement import Statement
 from actbench.statistics.intervals import exact_binomial_interval
 from actbench.store.results import Results
 
@@ -33,8 +34,11 @@ def judge_results(results: Results) -> list[JudgedClaim]:
     return [replace(claim, is_exploratory=results.is_exploratory(claim.expectation)) for claim in judged]
 
 
-def claims_sections(claims: Sequence[JudgedClaim]) -> list[Section]:
-    """One section with a row for each claim; none without claims."""
+def claims_sections(claims: Sequence[JudgedClaim], said: Iterable[Statement] = ()) -> list[Section]:
+    """One section with a row for each claim; none without claims.
+
+    Of what is `said` about the comparison beside it, the section repeats why claims are decided where arms are not.
+    """
     if not claims:
         return []
     rows = [[claim.expectation.claim, *claim_cells(claim).values()] for claim in claims]
@@ -45,6 +49,7 @@ def claims_sections(claims: Sequence[JudgedClaim]) -> list[Section]:
         *([EXPLORATORY] if any(claim.is_exploratory for claim in claims) else []),
         *_censoring_notes(claims),
         *dict.fromkeys(_small_batch_notes(claims)),
+        *(statement.sentence for statement in said if statement.kind == "claims_and_verdicts"),
     ]
     header = ["claim", *CELLS]
     return [Section("claims", header, rows, notes, is_complete=True)]

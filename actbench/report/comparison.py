@@ -13,8 +13,11 @@ from actbench.report.numbers import ABSENT, interval, probability, value
 from actbench.report.tuning import tuned_text
 from actbench.statistics.intervals import Estimate
 
-IMPORTANCE = ("arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)", "P(better)")
-PAIR_IMPORTANCE = (0, 1, 3, 7, 5, 6, 2, 4)
+IMPORTANCE = (
+    "arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)",
+    "adjusted interval", "P(better)",
+)  # fmt: skip
+PAIR_IMPORTANCE = (0, 1, 3, 8, 6, 4, 7, 2, 5)
 BAR_WIDTH = 25
 
 
@@ -55,6 +58,7 @@ def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bo
     return cells | {
         "interval": interval(row.own.interval, metric),
         "difference": "baseline" if row.is_baseline else _difference(contrast, comparison),
+        "adjusted interval": interval(contrast.adjusted_interval if contrast else None, metric, signed=True),
         "p": probability(contrast.p if contrast else None),
         "p (Holm)": probability(contrast.p_holm if contrast else None),
         "P(better)": _probability_better(contrast),
@@ -79,13 +83,17 @@ def _probability_better(contrast: Contrast | None) -> str:
 
 def pairs_section(comparison: Comparison) -> Section:
     """Every arm against every other."""
-    header = ["first", "second", "n", "difference [95 % interval]", "p", "p (Holm)", "P(first better)", "verdict"]
+    header = [
+        "first", "second", "n", "difference [95 % interval]", "adjusted interval", "p", "p (Holm)", "P(first better)",
+        "verdict",
+    ]  # fmt: skip
     rows = [
         [
             contrast.first.label,
             contrast.second.label,
             str(contrast.difference.n),
             _difference(contrast, comparison),
+            interval(contrast.adjusted_interval, comparison.metric, signed=True),
             probability(contrast.p),
             probability(contrast.p_holm),
             _probability_better(contrast),
@@ -95,7 +103,7 @@ def pairs_section(comparison: Comparison) -> Section:
     ]
     unit = " in points" if comparison.metric.unit == "share" else ""
     note = f"Difference: first minus second{unit}; the verdict is on the first; p (Holm) is over all {len(rows)} pairs."
-    return Section(f"{comparison.metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(7,))
+    return Section(f"{comparison.metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))
 
 
 def with_interval_bars(section: Section, comparison: Comparison) -> Section:
@@ -151,20 +159,22 @@ def comparison_columns(comparison: Comparison) -> list[str]:
 
 NUMBERS = (
     "tuned", "n", "failed", "collapsed", "mean", "sd", "predicted_sd", "ci_low", "ci_high", "difference",
-    "difference_ci_low", "difference_ci_high", "p", "p_holm", "probability_better", "probability_better_ci_low",
-    "probability_better_ci_high", "verdict",
+    "difference_ci_low", "difference_ci_high", "difference_ci_adjusted_low", "difference_ci_adjusted_high", "p",
+    "p_holm", "probability_better", "probability_better_ci_low", "probability_better_ci_high", "verdict",
 )  # fmt: skip
 
 
 PAIR_NUMBERS = (
-    "first", "second", "n", "difference", "difference_ci_low", "difference_ci_high", "p", "p_holm",
-    "probability_better", "verdict",
+    "first", "second", "n", "difference", "difference_ci_low", "difference_ci_high", "difference_ci_adjusted_low",
+    "difference_ci_adjusted_high", "p", "p_holm", "probability_better", "verdict",
 )  # fmt: skip
 
 
 def flat_pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """One row for every compared pair, with the ends of its interval in two columns."""
-    yield from (row | _ends("difference_ci", row["difference_ci"]) for row in pair_rows(comparison))
+    for row in pair_rows(comparison):
+        ends = (_ends(key, row[key]) for key in ("difference_ci", "difference_ci_adjusted"))
+        yield row | next(ends) | next(ends)
 
 
 def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
@@ -172,7 +182,7 @@ def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     for row in comparison.rows:
         numbers = _numbers(row)
         flat = {key: numbers[key] for key in NUMBERS if key in numbers}
-        for key in ("ci", "difference_ci", "probability_better_ci"):
+        for key in ("ci", "difference_ci", "difference_ci_adjusted", "probability_better_ci"):
             flat |= _ends(key, numbers[key])
         factors = {path: value_to_text(setting) for path, setting in row.sample.values}
         tuned = tuned_text(row.sample.tuned) if row.sample.tuned else None
@@ -193,6 +203,8 @@ def _numbers(row: Row) -> dict[str, Any]:
         "ci": row.own.interval,
         "difference": contrast and contrast.difference.mean,
         "difference_ci": contrast and contrast.difference.interval,
+        "difference_ci_adjusted": contrast and contrast.adjusted_interval,
+        "confidence_adjusted": contrast and contrast.adjusted_confidence,
         "p": contrast and contrast.p,
         "p_holm": contrast and contrast.p_holm,
         "probability_better": contrast and contrast.probability_better,
@@ -236,6 +248,8 @@ def pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
             "n": contrast.difference.n,
             "difference": contrast.difference.mean,
             "difference_ci": contrast.difference.interval,
+            "difference_ci_adjusted": contrast.adjusted_interval,
+            "confidence_adjusted": contrast.adjusted_confidence,
             "p": contrast.p,
             "p_holm": contrast.p_holm,
             "probability_better": contrast.probability_better,

@@ -45,7 +45,7 @@ def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[
     parts = dict.fromkeys(curve.part for curve in curves)
     return {
         "comparison": comparison_sections(comparison, [results]),
-        "claims": claims_sections(claims),
+        "claims": claims_sections(claims, statements(comparison, [results], claims)),
         "tuning": [tuning_section(plan, records)] if plan.tunings else [],
         "factors": [_pair_section(table, metric) for table in pair_tables(plan, records, metric)],
         "effects": [_effects_section(explained, metric)] if explained else [],

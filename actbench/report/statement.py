@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from actbench.text import listed
 
-Family = Literal["numbers", "baseline", "best set", "caveats", "claims"]
+Family = Literal["numbers", "baseline", "best set", "all pairs", "caveats", "claims"]
 
 MAX_NAMES = 12
 
@@ -17,8 +17,9 @@ MAX_NAMES = 12
 class Statement:
     """One fact about a comparison.
 
-    `family` names the tests that a statement about arms belongs to: against the baseline, or the best set. `note` goes
-    below a table and `sentence` into the page's paragraph; either is empty where it would repeat what is beside it.
+    `family` names the tests that a statement about arms belongs to: against the baseline, with the best mean, or
+    all pairs. `note` goes below a table and `sentence` into the page's paragraph; either is empty where it would
+    repeat what is beside it.
     """
 
     kind: str

@@ -13,7 +13,7 @@ from actbench.experiment.metrics import CURVES, Metric
 from actbench.experiment.naming import label_of, value_to_text
 from actbench.plan.plan import PRIMARY_METRIC
 from actbench.report.caveats import comparison_caveats, folder_caveats
-from actbench.report.numbers import interval, metric_in_words, size, value
+from actbench.report.numbers import interval, metric_in_words, probability, size, value
 from actbench.report.statement import MAX_NAMES, Statement, few
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import fewest_seeds
@@ -25,8 +25,8 @@ ROUNDING = 1e-12
 # The paragraph's order; the notes have the order of the list.
 PARAGRAPH = (
     "question", "single", "no_result", "tuned", "not_tuned", "no_baseline", "better", "worse", "none_differs",
-    "equivalent", "no_evidence", "too_few_seeds", "not_judged", "not_ranked", "best", "detectable", "failed", "missing",
-    "claims", "scope",
+    "equivalent", "no_evidence", "adjusted", "too_few_seeds", "not_judged", "not_ranked", "best", "below_best", "pairs",
+    "detectable", "failed", "missing", "claims", "claims_and_verdicts", "scope",
 )  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def statements(
     has_result = bool(comparison.seeds) and any(row.own.mean is not None for row in comparison.rows)
     found = [*_numbers(comparison, results, has_result=has_result)]
     if has_result and len(comparison.rows) > 1:
-        found += [*_verdicts(comparison), *_best(comparison)]
+        found += [*_verdicts(comparison), *_adjusted(comparison), *_best(comparison), *_pairs(comparison)]
     for one in results:
         where = f"{one.folder}: " if len(results) > 1 else ""
         said = folder_caveats(comparison, one)
@@ -46,7 +46,7 @@ def statements(
     if comparison.metric.name != PRIMARY_METRIC:
         note = f"Descriptive: this experiment was planned to decide {PRIMARY_METRIC}; p (Holm) is adjusted within this "
         found.append(Statement("descriptive", "caveats", f"{note}table only."))
-    return [*found, *_claims(claims)]
+    return [*found, *_claims(claims), *_claims_and_verdicts(claims, comparison)]
 
 
 def notes(found: Iterable[Statement]) -> list[str]:
@@ -96,7 +96,8 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
     if any(contrast.is_paired for contrast in contrasts) and tested:
         note = (
             f"Differences are paired by seed; p is the sign-flip test, Holm over {counted(len(tested), 'comparison')} "
-            "with the baseline; P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval."
+            "with the baseline; P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval. "
+            "The verdict uses the adjusted interval, whose confidence is that of the step in Holm's method."
         )
         yield Statement("paired", "baseline", note, numbers={"comparisons": len(tested)})
     fewest = min(contrast.difference.n for contrast in contrasts)
@@ -218,8 +219,8 @@ def _no_evidence(group: Sequence[Contrast], base: str, metric: Metric) -> str:
 
 
 def _furthest(contrast: Contrast) -> float:
-    """How far from 0 the interval of the difference reaches."""
-    low, high = contrast.difference.interval or (0.0, 0.0)
+    """How far from 0 the adjusted interval of the difference reaches."""
+    low, high = contrast.adjusted_interval or (0.0, 0.0)
     return max(-low, high)
 
 
@@ -235,18 +236,62 @@ def _names(contrasts: Sequence[Contrast]) -> str:
 
 
 def _with_differences(group: Sequence[Contrast], comparison: Comparison) -> str:
-    """`mish (+0.31 points of test accuracy, 95 % interval +0.20 to +0.42)`."""
+    """`mish (+0.31 points of test accuracy, interval +0.20 to +0.42)`, the adjusted one."""
     metric = comparison.metric
     unit = " points" if metric.unit == "share" else ""
     ordered = sorted(group, key=lambda contrast: -abs(contrast.difference.mean or 0.0))
     named = [
         f"{contrast.first.label} ({value(contrast.difference.mean, metric, signed=True)}{unit}"
         f"{'' if number else f' of {metric_in_words(metric)}'}, "
-        f"95 % interval {interval(contrast.difference.interval, metric, signed=True)})"
+        f"interval {interval(contrast.adjusted_interval, metric, signed=True)})"
         for number, contrast in enumerate(ordered[:MAX_NAMES])
     ]
     rest = len(ordered) - len(named)
     return listed([*named, f"{rest} more"] if rest else named)
+
+
+def _adjusted(comparison: Comparison) -> Iterator[Statement]:
+    """The arms whose interval by itself excludes 0 although the verdict says no difference, each with its reason."""
+    for row in comparison.rows:
+        if row.contrast and (reason := adjustment_reason(row.contrast)):
+            text = (
+                f"By itself the difference of {row.sample.label} excludes 0, but not in this family: {reason} with the "
+                "baseline."
+            )
+            numbers = {"p": row.contrast.p, "p_holm": row.contrast.p_holm, "comparisons": row.contrast.comparisons}
+            yield Statement("adjusted", "baseline", text, text, (row.sample.label,), numbers)
+
+
+def adjustment_reason(contrast: Contrast) -> str:
+    """`p 0.043, 0.301 after 7 comparisons`, where one comparison alone would show a difference; else empty."""
+    word, bounds = verdict_word(contrast.verdict), contrast.difference.interval
+    if bounds is None or bounds[0] <= 0 <= bounds[1] or word not in (NO_EVIDENCE, TOO_FEW_SEEDS, EQUIVALENT):
+        return ""
+    count = counted(contrast.comparisons, "comparison")
+    return f"p {probability(contrast.p)}, {probability(contrast.p_holm)} after {count}"
+
+
+def _pairs(comparison: Comparison) -> Iterator[Statement]:
+    """Which pairs of all are different."""
+    if not comparison.pairs:
+        return
+    below: dict[str, list[str]] = {}
+    for pair in comparison.pairs:
+        word, names = verdict_word(pair.verdict), [pair.first.label, pair.second.label]
+        if word.startswith(("better", "worse")):
+            above, under = names if word.startswith("better") else reversed(names)
+            below.setdefault(above, []).append(under)
+    family = f"Of all {counted(len(comparison.pairs), 'pair')} (Holm over these)"
+    if below:
+        found = "; ".join(f"{above} is better than {few(others, 'arms')}" for above, others in below.items())
+        text = f"{family}: {found}."
+    elif all(pair.verdict == TOO_FEW_SEEDS for pair in comparison.pairs):
+        count, n = len(comparison.pairs), len(comparison.seeds)
+        text = f"{family} none is decided: {n} seeds are too few for so many, {fewest_seeds(count)} can be enough."
+    else:
+        text = f"{family} no two arms are found different."
+    arms = tuple(dict.fromkeys(name for above, others in below.items() for name in (above, *others)))
+    yield Statement("pairs", "all pairs", text, text, arms, {"different": sum(map(len, below.values()))})
 
 
 def _best(comparison: Comparison) -> Iterator[Statement]:
@@ -268,6 +313,24 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
         first = f"{first}. Of those that are judged, the {word} mean belongs to {comparison.best[0]}"
     sentence = f"{first}{_indistinguishable(comparison, leaders)}."
     yield Statement("best", "best set", note, sentence, comparison.best, {"best_mean": mean})
+    if below := below_best(comparison):
+        are = "is" if len(below) == 1 else "are"
+        text = f"{few(below, 'arms')} {are} worse than {comparison.best[0]} {_best_family(comparison)}."
+        yield Statement("below_best", "best set", text, text, tuple(below))
+
+
+def below_best(comparison: Comparison) -> list[str]:
+    """The arms that are found worse than the best mean, unless all are, or their own verdicts say so."""
+    best = comparison.best
+    known = [row for row in comparison.rows if row.own.mean is not None and not row.sample.doubt]
+    if len(best) < 2 or any(row.is_baseline and row.sample.label == best[0] for row in known):
+        return []
+    return [row.sample.label for row in known if row.sample.label not in best]
+
+
+def _best_family(comparison: Comparison) -> str:
+    judged = sum(row.own.mean is not None and not row.sample.doubt for row in comparison.rows)
+    return f"(at 5 %, Bonferroni over {counted(judged - 1, 'comparison')} with the best)"
 
 
 def _not_ranked(comparison: Comparison) -> tuple[str, str]:
@@ -287,7 +350,7 @@ def _not_ranked(comparison: Comparison) -> tuple[str, str]:
 def _best_note(comparison: Comparison) -> str:
     best, *others = comparison.best
     judged = [row for row in comparison.rows if row.own.mean is not None and not row.sample.doubt]
-    family = f"(at 5 %, Bonferroni over {counted(len(judged) - 1, 'comparison')} with the best)"
+    family = _best_family(comparison)
     if others:
         return f"Best: {best}. Not distinguishable from it: {', '.join(others)} {family}."
     which = "every other arm" if len(judged) == len(comparison.rows) else "every other arm that is judged"
@@ -323,3 +386,15 @@ def _claims(claims: Sequence[JudgedClaim]) -> Iterator[Statement]:
     if added:
         sentence += f" Exploratory, because added after final trials had begun: {few(added, 'claims')}."
     yield Statement("claims", "claims", sentence=sentence, numbers=counts | {"exploratory": len(added)})
+
+
+def _claims_and_verdicts(claims: Sequence[JudgedClaim], comparison: Comparison) -> Iterator[Statement]:
+    """Why claims have a verdict where arms are not judged."""
+    words = [row.contrast.verdict for row in comparison.rows if row.contrast]
+    decided = any(claim.verdict != "undecided" for claim in claims)
+    if decided and (NOT_JUDGED in words or any(row.sample.doubt for row in comparison.rows)):
+        sentence = (
+            "A claim can be decided where an arm is not judged: it is about these trainings as they were set, by its "
+            "own interval; a verdict says which arm is better, and needs suitable settings and usable trials for each."
+        )
+        yield Statement("claims_and_verdicts", "claims", sentence=sentence)

@@ -18,12 +18,16 @@ else:
     np, special = LazyModule("numpy"), LazyModule("scipy.special")  # scipy.stats takes half a second to import
 
 CONFIDENCE = 0.95
+MIN_SEEDS = 3
 MAX_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds with its standard deviation (n - 1) and Student t interval; None where n is too small."""
+    """A mean over seeds with its standard deviation (n - 1) and Student t interval; None where n is too small.
+
+    An interval takes at least three values: of two it is so wide that it misleads.
+    """
 
     n: int
     mean: float | None
@@ -31,8 +35,8 @@ class Estimate:
     interval: tuple[float, float] | None
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """Mean, standard deviation and 95 % interval mean +- t(n - 1) sd / sqrt(n) (Student 1908).
+def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+    """Mean, standard deviation and interval mean +- t(n - 1) sd / sqrt(n) of this confidence (Student 1908).
 
     One value has a mean only; equal values have exactly their mean and a standard deviation of exactly 0.
     """
@@ -44,7 +48,9 @@ def estimate(values: Sequence[float]) -> Estimate:
     if len(array) < 2:
         return Estimate(1, mean, None, None)
     sd = 0.0 if are_equal else float(array.std(ddof=1))
-    return Estimate(len(array), mean, sd, t_interval(mean, sd / math.sqrt(len(array)), len(array) - 1, CONFIDENCE))
+    if len(array) < MIN_SEEDS:
+        return Estimate(len(array), mean, sd, None)
+    return Estimate(len(array), mean, sd, t_interval(mean, sd / math.sqrt(len(array)), len(array) - 1, confidence))
 
 
 def is_equivalent(differences: Sequence[float], margin: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from actbench.lazy import LazyModule
-from actbench.statistics.intervals import CONFIDENCE, Estimate, estimate, t_interval
+from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, Estimate, estimate, t_interval
 from actbench.statistics.sign_flip import MONTE_CARLO_RESAMPLES, RESAMPLES_AT_ONCE
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ else:
     np, stats = LazyModule("numpy"), LazyModule("scipy.stats")
 
 
-def unpaired_difference(first: Sequence[float], second: Sequence[float]) -> Estimate:
-    """Difference of the means of two independent samples with its 95 % interval (Welch 1947).
+def unpaired_difference(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
+    """Difference of the means of two independent samples with its interval of this confidence (Welch 1947).
 
     `n` is the smaller sample, `sd` that of a difference between single values, sqrt(sd1**2 + sd2**2).
     """
@@ -32,7 +32,10 @@ def unpaired_difference(first: Sequence[float], second: Sequence[float]) -> Esti
     parts = a.sd**2 / a.n, b.sd**2 / b.n
     scatter = sum(part**2 / (sample.n - 1) for part, sample in zip(parts, (a, b), strict=True))
     freedom = sum(parts) ** 2 / scatter if scatter else n - 1
-    return Estimate(n, mean, math.hypot(a.sd, b.sd), t_interval(mean, math.sqrt(sum(parts)), freedom, CONFIDENCE))
+    sd = math.hypot(a.sd, b.sd)
+    if n < MIN_SEEDS:
+        return Estimate(n, mean, sd, None)
+    return Estimate(n, mean, sd, t_interval(mean, math.sqrt(sum(parts)), freedom, confidence))
 
 
 def unpaired_p(first: Sequence[float], second: Sequence[float]) -> float | None:

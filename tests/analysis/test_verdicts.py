@@ -11,7 +11,7 @@ from actbench.analysis.verdicts import TOO_FEW_SEEDS
 from actbench.analysis.verdicts import verdict as verdict_of
 from actbench.experiment.definition import MARGIN
 from actbench.statistics.intervals import Estimate, estimate
-from actbench.statistics.multiple import holm
+from actbench.statistics.multiple import ALPHA, holm, holm_levels
 from actbench.statistics.sign_flip import sign_flip_p, smallest_p
 
 IMAGES = 10_000
@@ -38,11 +38,13 @@ def verdict(
     larger_is_better: bool,
     *,
     is_share: bool = True,
+    level: float = ALPHA,
 ) -> str:
-    """The verdict on paired differences in a family of so many comparisons."""
+    """The verdict on paired differences in a family of so many comparisons, decided at this level."""
     least_p = smallest_p(len(differences), comparisons)
     return verdict_of(
         difference,
+        estimate(differences, 1 - level).interval if level < ALPHA else difference.interval,
         p_holm,
         least_p,
         larger_is_better,
@@ -55,8 +57,9 @@ def verdict(
 def judge(images: Sequence[float], *, comparisons: int = 1, margin: float | None = MARGIN) -> str:
     """The verdict on differences of so many images, every comparison having the same p."""
     shares = [count / IMAGES for count in images]
-    p_holm = holm([p_of(np.asarray(images), np.zeros(len(images)))] * comparisons)[0]
-    return verdict(estimate(shares), shares, p_holm, comparisons, margin, True)
+    p_values = [p_of(np.asarray(images), np.zeros(len(images)))] * comparisons
+    p_holm, level = holm(p_values)[0], holm_levels(p_values)[0]
+    return verdict(estimate(shares), shares, p_holm, comparisons, margin, True, level=level)
 
 
 def family(arms: np.ndarray) -> tuple[list[float], list[str]]:
@@ -64,8 +67,8 @@ def family(arms: np.ndarray) -> tuple[list[float], list[str]]:
     p_values = [p_of(arm, arms[0]) for arm in arms[1:]]
     shares = [(arm - arms[0]) / IMAGES for arm in arms[1:]]
     verdicts = [
-        verdict(estimate(list(share)), list(share), p_holm, len(p_values), MARGIN, True)
-        for share, p_holm in zip(shares, holm(p_values), strict=True)
+        verdict(estimate(list(share)), list(share), p_holm, len(p_values), MARGIN, True, level=level)
+        for share, p_holm, level in zip(shares, holm(p_values), holm_levels(p_values), strict=True)
     ]
     return p_values, verdicts
 

@@ -54,7 +54,7 @@ def cells(section: Section, arm: str) -> dict[str, str]:
 
 
 def best_note(comparison: Comparison) -> str:
-    return "".join(one.note for one in statements(comparison, []) if one.family == "best set")
+    return "".join(one.note for one in statements(comparison, []) if one.kind == "best")
 
 
 def notes_of(comparison: Comparison) -> str:
@@ -74,6 +74,7 @@ def test_the_table_has_every_number_with_its_unit(two: Comparison) -> None:
         "predicted sd (points)": "0.098",
         "95 % interval": "97.99 to 98.14",
         "difference (points) [95 % interval]": "+0.21 [+0.17 to +0.24]",
+        "adjusted interval": "+0.17 to +0.24",
         "p": "0.002",
         "p (Holm)": "0.002",
         "P(better)": "1.00 [0.72 to 1.00]",
@@ -98,8 +99,8 @@ def test_a_loss_has_no_unit_and_no_predicted_sd(tmp_path: Path) -> None:
     section = comparison_section(asked(planted(tmp_path, {"relu": RELU, "tanh": RELU}), metric="test_loss"), [])
     assert section.title == "test_loss by arm"
     assert section.header == [
-        "arm", "tuned", "n (failed)", "mean", "sd", "95 % interval", "difference [95 % interval]", "p", "p (Holm)",
-        "P(better)", "verdict",
+        "arm", "tuned", "n (failed)", "mean", "sd", "95 % interval", "difference [95 % interval]",
+        "adjusted interval", "p", "p (Holm)", "P(better)", "verdict",
     ]  # fmt: skip
     assert cells(section, "tanh")["mean"] == "0.5000"
     assert cells(section, "tanh")["difference [95 % interval]"] == "+0.0000 [+0.0000 to +0.0000]"
@@ -160,7 +161,8 @@ def test_the_notes_say_what_the_numbers_are(two: Comparison) -> None:
         "test accuracy at the last epoch over 10 seeds; sd and intervals are over seeds, on this test set.",
         "predicted sd: what a test set of this size causes by itself, sqrt(error / (2 images)).",
         "Differences are paired by seed; p is the sign-flip test, Holm over 1 comparison with the baseline; "
-        "P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval.",
+        "P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval. The verdict uses the "
+        "adjusted interval, whose confidence is that of the step in Holm's method.",
         "10 seeds show a true difference of 0.05 points 8 times in 10; a smaller one goes unnoticed more often.",
         BEST_ALONE.format("tanh", "every other arm", "1 comparison"),
     ]
@@ -240,7 +242,8 @@ def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:
     assert section.title == "test_accuracy, all pairs"
     assert len(section.rows) == 10
     assert section.rows[0] == [
-        "relu", "tanh", "10", "-0.21 [-0.24 to -0.17]", "0.002", "0.020", "0.00 [0.00 to 0.28]", "worse",
+        "relu", "tanh", "10", "-0.21 [-0.24 to -0.17]", "-0.27 to -0.15", "0.002", "0.020",
+        "0.00 [0.00 to 0.28]", "worse",
     ]  # fmt: skip
     assert section.notes == [
         "Difference: first minus second in points; the verdict is on the first; p (Holm) is over all 10 pairs."

@@ -68,7 +68,7 @@ def test_several_factors_are_asked_for_together(tmp_path: Path) -> None:
 def test_a_winner_is_named_with_its_difference_and_interval(tmp_path: Path) -> None:
     words = said(two(tmp_path, MUCH))
     assert re.search(
-        r"There is evidence that tanh \(\+0\.21 points of test accuracy, 95 % interval \+0\.17 to \+0\.24\) is better "
+        r"There is evidence that tanh \(\+0\.21 points of test accuracy, interval \+0\.17 to \+0\.24\) is better "
         r"than the baseline relu\.",
         words,
     )
@@ -96,7 +96,7 @@ def test_of_a_loss_the_lowest_is_the_best(tmp_path: Path) -> None:
     )
     words = said(results, metric="test_loss")
     assert words.startswith("Which model.activation gives the lowest test loss on mnist?")
-    assert "tanh (-0.1000 of test loss, 95 % interval -0.1000 to -0.1000) is better than the baseline relu." in words
+    assert "tanh (-0.1000 of test loss, interval -0.1000 to -0.1000) is better than the baseline relu." in words
     assert "The lowest mean (0.4045) belongs to tanh" in words
 
 

@@ -26,10 +26,12 @@ def test_the_interval_is_students_t() -> None:
     assert ours.n == 7
 
 
-def test_one_value_has_a_mean_and_no_interval() -> None:
+def test_one_value_has_a_mean_and_two_have_no_interval() -> None:
     assert estimate([0.5]).interval is None
     assert estimate([0.5]).sd is None
     assert estimate([0.5]).mean == 0.5
+    assert estimate([0.5, 0.6]).interval is None
+    assert estimate([0.5, 0.6]).sd is not None
     assert estimate([]).mean is None
 
 

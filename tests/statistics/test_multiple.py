@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from actbench.statistics.multiple import holm
+from actbench.statistics.multiple import ALPHA, holm, holm_levels
 
 
 def test_holm_agrees_with_statsmodels_in_any_order() -> None:
@@ -15,3 +15,13 @@ def test_holm_agrees_with_statsmodels_in_any_order() -> None:
     assert holm(p_values[::-1]) == pytest.approx(holm(p_values)[::-1])
     assert holm([0.001953125] * 8) == pytest.approx([0.015625] * 8)
     assert holm([]) == []
+
+
+def test_every_p_has_the_level_of_the_step_that_decides_it() -> None:
+    assert holm_levels([0.001, 0.5, 0.02, 0.011]) == pytest.approx([ALPHA / 4, ALPHA, ALPHA / 2, ALPHA / 3])
+    assert holm_levels([0.03, 0.02, 0.9]) == pytest.approx([ALPHA / 3] * 3)  # the method stops at its first step
+    assert holm_levels([0.01, 0.01]) == pytest.approx([ALPHA / 2] * 2)
+    assert holm_levels([]) == []
+    for p_values in np.random.default_rng(5).uniform(0, 0.1, (200, 6)):
+        for p, adjusted, level in zip(p_values, holm(list(p_values)), holm_levels(list(p_values)), strict=True):
+            assert (adjusted < ALPHA) <= (p < level)

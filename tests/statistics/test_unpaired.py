@@ -33,7 +33,8 @@ def test_the_unpaired_interval_is_welchs() -> None:
 def test_unpaired_samples_may_be_tiny_constant_or_empty() -> None:
     assert unpaired_difference([], [1, 2]).mean is None
     assert (unpaired_difference([3], [1, 2]).mean, unpaired_difference([3], [1, 2]).interval) == (1.5, None)
-    assert unpaired_difference([3, 3], [1, 1, 1]).interval == (2.0, 2.0)
+    assert unpaired_difference([3, 3], [1, 1, 1]).interval is None
+    assert unpaired_difference([3, 3, 3], [1, 1, 1]).interval == (2.0, 2.0)
     assert unpaired_p([], [1]) is None
     assert unpaired_p([1], [1, 2]) is None
     assert unpaired_p([2, 2, 2], [2, 2, 2]) == 1.0

@@ -25,7 +25,7 @@ from actbench.report.figures.panels import Arrangement, Member, Panel, arrange, 
 from actbench.report.figures.scales import Limits, Scale, limits, scale_for, set_axis, set_epochs
 from actbench.report.figures.style import BASELINE, SEED, SEED_ALPHA, VERMILLION, Stroke
 from actbench.report.numbers import value
-from actbench.statistics.intervals import CONFIDENCE, t_quantile
+from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, t_quantile
 from actbench.store.results import Results
 from actbench.text import counted, visible
 
@@ -79,12 +79,12 @@ class ArmCurves:
         return mean
 
     def band(self) -> tuple[Numbers, Numbers]:
-        """The 95 % t interval of the mean, clipped to what an accuracy can be; NaN below two trials."""
+        """The 95 % t interval of the mean, clipped to what an accuracy can be; NaN below three trials."""
         count = np.isfinite(self.seeds).sum(axis=0)
         known = np.maximum(count, 2)
         error = np.sqrt(np.nansum((self.seeds - self.mean()) ** 2, axis=0) / (known - 1) / known)
         quantiles = np.array([t_quantile((1 + CONFIDENCE) / 2, int(n) - 1) for n in known])
-        reach = np.where(count > 1, error * quantiles, np.nan)
+        reach = np.where(count >= MIN_SEEDS, error * quantiles, np.nan)
         return np.clip(self.mean() - reach, 0, 1), np.clip(self.mean() + reach, 0, 1)
 
     def member(self) -> Member:
