@@ -53,7 +53,7 @@ class Dataset:
     file_md5: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arrays:
     """A dataset in memory: inputs `[images, features]` (uint8 or float32), labels `[images]` (int64)."""
 

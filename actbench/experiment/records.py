@@ -16,7 +16,7 @@ Outcome = Literal["done", "diverged", "failed"]
 Ending = Literal["done", "diverged", "collapsed", "failed"]
 
 SCHEMA = 1
-TRAINING_CODE_VERSION = 3
+TRAINING_CODE_VERSION = 4
 UNUSABLE: tuple[Ending, ...] = ("diverged", "collapsed", "failed")
 CLOCK_FIELDS = ("wall_seconds", "epoch_seconds")
 MIN_IMAGES_OF_A_COLLAPSE = 20  # of fewer test images, a sound network may well give all the same class

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,21 @@ from torch import Tensor
 
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import Phase
-from actbench.experiment.settings import EVALUATION_IMAGES, DataSettings
+from actbench.experiment.settings import EVALUATION_IMAGES, DataSettings, Precision
+from actbench.training.sparse import SparseInputs, compress, is_sparse_faster
 from actbench.training.streams import generator
 
 
 @dataclass(frozen=True)
 class Images:
-    """Inputs `[images, features]` as stored (uint8 or float32) and labels `[images]`, on the training device."""
+    """Inputs `[images, features]` as stored (uint8 or float32) and labels `[images]`, on the training device.
+
+    `sparse` holds the inputs without their zeros, where the first layer is computed from them.
+    """
 
     inputs: Tensor
     labels: Tensor
+    sparse: SparseInputs | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,14 @@ class SeedSplit:
     validation_rows: Tensor
     offset: float
     divisor: float
+
+    @cached_property
+    def table(self) -> Tensor:
+        """What zero is scaled to, and what each byte from 1 to 255 is scaled to minus that, `[256]`."""
+        scaled = torch.empty(256)
+        scale(torch.arange(256), self, out=scaled)
+        scaled[1:] -= scaled[0].clone()
+        return scaled
 
 
 def to_device(arrays: Arrays, device: torch.device) -> tuple[Images, Images]:
@@ -44,6 +58,18 @@ def to_device(arrays: Arrays, device: torch.device) -> tuple[Images, Images]:
         Images(move(arrays.train_inputs), move(arrays.train_labels)),
         Images(move(arrays.test_inputs), move(arrays.test_labels)),
     )
+
+
+@lru_cache(maxsize=1)
+def training_and_test_images(arrays: Arrays, device_name: str, precision: Precision) -> tuple[Images, Images]:
+    """Training and test images on the device, also without their zeros where that is faster.
+
+    The last ones are kept, since a worker's next stack usually has the same images.
+    """
+    train, test = to_device(arrays, torch.device(device_name))
+    if not is_sparse_faster(train.inputs, precision):
+        return train, test
+    return replace(train, sparse=compress(train.inputs)), replace(test, sparse=compress(test.inputs))
 
 
 def split_rows(labels: Tensor, data: DataSettings, phase: Phase, seed: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import Trial, TrialRecord
-from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, seed_split, to_device
+from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, seed_split, training_and_test_images
 from actbench.training.network import Network, create_network, gather_batch, objective, per_trial, scores
 from actbench.training.optimizer import create_stepper
 from actbench.training.outcome import Evaluation, TrialCurves, make_record, record_end, record_epoch
@@ -39,8 +39,8 @@ def _train_stack(
 ) -> list[TrialRecord]:
     started = time.perf_counter()
     device = torch.device(device_name)
-    train_images, test_images = to_device(arrays, device)
     settings, phase = trials[0].settings, trials[0].phase
+    train_images, test_images = training_and_test_images(arrays, device_name, settings.train.precision)
     network = create_network(trials, device)
     splits = [seed_split(train_images, settings.data, phase, seed) for seed in network.seeds]
     curves = [TrialCurves() for _ in trials]

@@ -18,27 +18,30 @@ from actbench.training.data import Images, SeedSplit, scale
 from actbench.training.functions import Applied, Pullback, activate_groups, apply_by_autograd, apply_groups
 from actbench.training.parameters import Parameters, create_parameters
 from actbench.training.products import multiply
+from actbench.training.sparse import SparseBatch
 from actbench.training.streams import generator
 from actbench.training.workspace import Workspace, create_workspace
 
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPSILON = 1e-5
 
+Inputs = Tensor | SparseBatch
+"""A batch of every trial, `[trials, batch, features]`, or the same without its zeros."""
+
 
 @dataclass(frozen=True)
 class Network:
     """The networks of a stack: their layers per trial, their parameters, and the other state of their training.
 
-    `seeds` are the stack's distinct seeds, `seed_index` `[trials]` is each trial's position among them (None for a
-    single seed), `running` holds batch norm's mean and variance `[trials, units]` by layer, and `workspaces` the memory
-    for each batch size.
+    `seeds` are the stack's distinct seeds, `seed_index` `[trials]` is each trial's position among them, `running` holds
+    batch norm's mean and variance `[trials, units]` by layer, and `workspaces` the memory for each batch size.
     """
 
     trials: tuple[Trial, ...]
     layers: tuple[tuple[Layer, ...], ...]
     parameters: Parameters
     seeds: tuple[int, ...]
-    seed_index: Tensor | None
+    seed_index: Tensor
     running: dict[int, tuple[Tensor, Tensor]]
     dropout_generators: tuple[torch.Generator, ...]
     workspaces: dict[int, Workspace] = field(default_factory=dict)
@@ -66,7 +69,7 @@ def create_network(trials: Sequence[Trial], device: torch.device) -> Network:
         layers=layers,
         parameters=create_parameters(trials, layers, device),
         seeds=seeds,
-        seed_index=index if len(seeds) > 1 else None,
+        seed_index=index,
         running={
             number: (torch.zeros(count, layer.units, device=device), torch.ones(count, layer.units, device=device))
             for number, layer in enumerate(layers[0])
@@ -78,7 +81,7 @@ def create_network(trials: Sequence[Trial], device: torch.device) -> Network:
 
 def per_trial(network: Network, per_seed: Tensor) -> Tensor:
     """`[seeds, ...]` repeated to `[trials, ...]`; no copy if the stack has one seed, or one trial per seed."""
-    if network.seed_index is None:
+    if len(network.seeds) == 1:
         return per_seed.expand(len(network.trials), *per_seed.shape[1:])
     if len(network.seeds) == len(network.trials):
         return per_seed
@@ -93,18 +96,21 @@ class LayerValues:
     the gradient by the linear part's result. The next pass over a batch of this size overwrites all of it.
     """
 
-    inputs: Tensor
+    inputs: Inputs
     before: Tensor
     after: Tensor
     pullbacks: tuple[Pullback, ...]
 
 
-def forward(network: Network, inputs: Tensor, *, training: bool) -> list[LayerValues]:
-    """Every layer's values `[trials, batch, units]` for inputs `[trials, batch, features]`."""
-    workspace = network.workspace(inputs.shape[1])
+def forward(network: Network, inputs: Inputs, *, training: bool) -> list[LayerValues]:
+    """Every layer's values `[trials, batch, units]` for a batch of inputs."""
+    workspace = network.workspace((inputs.rows if isinstance(inputs, SparseBatch) else inputs).shape[1])
     values: list[LayerValues] = []
     for index, (layer, memory) in enumerate(zip(network.layers[0], workspace.layers, strict=True)):
-        before = multiply(inputs, memory.weight, out=memory.linear).add_(memory.bias)
+        if isinstance(inputs, SparseBatch):
+            before = inputs.multiply(memory.weight, memory.bias, out=memory.linear)
+        else:
+            before = multiply(inputs, memory.weight, out=memory.linear).add_(memory.bias)
         pullbacks: list[Pullback] = []
         if layer.batch_norm:
             before, pullback = apply_by_autograd(partial(_batch_norm, network, index, training=training), before)
@@ -136,29 +142,43 @@ def backward(network: Network, layers: Sequence[LayerValues], grad: Tensor) -> N
         for pullback in reversed(layer.pullbacks):
             grad = pullback(grad)
         grad = grad.contiguous()
-        multiply(layer.inputs.mT, grad, out=memory.weight_gradient)
-        torch.sum(grad, dim=1, out=memory.bias_gradient)
+        if isinstance(layer.inputs, SparseBatch):
+            layer.inputs.write_gradients(grad, memory.weight_gradient, memory.bias_gradient)
+        else:
+            multiply(layer.inputs.mT, grad, out=memory.weight_gradient)
+            torch.sum(grad, dim=1, out=memory.bias_gradient)
         if index > 0:
             grad = multiply(grad, memory.weight.mT, out=memory.grad)
     network.parameters.collect_gradients()
 
 
-def scores(network: Network, inputs: Tensor, *, training: bool) -> Tensor:
-    """The last layer's scores `[trials, batch, units]` of inputs `[trials, batch, features]`."""
+def scores(network: Network, inputs: Inputs, *, training: bool) -> Tensor:
+    """The last layer's scores `[trials, batch, units]` of a batch of inputs."""
     return forward(network, inputs, training=training)[-1].after
 
 
-def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs `[trials, batch, features]` and labels `[trials, batch]` of each seed's rows `[seeds, batch]`."""
+def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], rows: Tensor) -> tuple[Inputs, Tensor]:
+    """Inputs and labels `[trials, batch]` of each seed's rows `[seeds, batch]`."""
+    workspace = network.workspace(rows.shape[1])
+    rows = rows.contiguous()
+    torch.index_select(images.labels, 0, rows.view(-1), out=workspace.labels.view(-1))
+    labels = per_trial(network, workspace.labels)
+    if images.sparse is not None:
+        tables = torch.stack([split.table for split in splits])
+        return SparseBatch(images.sparse, rows, tables, network.seed_index), labels
+    return gather_inputs(network, images, splits, rows), labels
+
+
+def gather_inputs(network: Network, images: Images, splits: Sequence[SeedSplit], rows: Tensor) -> Tensor:
+    """Scaled inputs `[trials, batch, features]` of each seed's rows `[seeds, batch]`."""
     workspace = network.workspace(rows.shape[1])
     stored = workspace.stored(images.inputs)
-    torch.index_select(images.labels, 0, rows.reshape(-1), out=workspace.labels.view(-1))
     for seed_rows, split, inputs in zip(
         rows, splits, workspace.inputs, strict=True
     ):  # seed by seed, to stay in the cache
         torch.index_select(images.inputs, 0, seed_rows, out=stored)
         scale(stored, split, out=inputs)
-    return per_trial(network, workspace.inputs), per_trial(network, workspace.labels)
+    return per_trial(network, workspace.inputs)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,15 @@ from actbench.catalogue.gains import second_moments
 from actbench.experiment.records import Trial
 from actbench.training.data import seed_split, to_device
 from actbench.training.flows import Flow, LayerFlow
-from actbench.training.network import LayerValues, Network, create_network, forward, gather_batch, objective
+from actbench.training.network import (
+    LayerValues,
+    Network,
+    create_network,
+    forward,
+    gather_batch,
+    gather_inputs,
+    objective,
+)
 from actbench.training.probes import PROBE_IMAGES, activation_figures
 from actbench.training.products import multiply, products_in
 
@@ -32,7 +40,8 @@ def measure_flow(trials: Sequence[Trial], arrays: Arrays) -> Flow:
         data, phase = trials[0].settings.data, trials[0].phase
         splits = [seed_split(images, data, phase, seed) for seed in network.seeds]
         rows = torch.stack([split.train_rows[:PROBE_IMAGES] for split in splits])
-        inputs, labels = gather_batch(network, images, splits, rows)
+        _, labels = gather_batch(network, images, splits, rows)
+        inputs = gather_inputs(network, images, splits, rows)
         layers = forward(network, inputs, training=True)
         gradients = _gradient_sizes(network, layers, objective(network, layers[-1].after, labels).mean_gradient())
         brightness = _mean_square(inputs)
@@ -83,7 +92,7 @@ def _gradient_sizes(network: Network, layers: Sequence[LayerValues], grad: Tenso
         for pullback in reversed(layer.pullbacks):
             grad = pullback(grad)
         sizes.append(math.sqrt(_mean_square(grad)))
-        grad = multiply(grad.contiguous(), memory.weight.mT, out=torch.empty_like(layer.inputs))
+        grad = multiply(grad.contiguous(), memory.weight.mT)
     return sizes[::-1]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 import pytest
 import torch
 
 from actbench.errors import UnusableEnvironmentError
-from actbench.runs.environment import require_bf16
+from actbench.runs.environment import describe_machine, require_bf16
 from actbench.runs.options import RunOptions
 from actbench.runs.runner import run_experiment
+from actbench.training.sparse_kernel import SparseKernel
 from builders import experiment_from, fake_train
 
 IN_BF16 = "data: {train: 60, test: 20}\nmodel: {hidden: [4]}\ntrain: {epochs: 1, precision: bf16}\nseeds: 2\n"
@@ -37,3 +39,11 @@ def test_a_processor_with_bf16_trains(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_bf16_is_for_the_cpu_only() -> None:
     with pytest.raises(UnusableEnvironmentError, match="not for cuda; use --device cpu"):
         require_bf16("cuda")
+
+
+@pytest.mark.parametrize(("library", "recorded"), [(ctypes.CDLL(None), "compiled"), (None, None)])
+def test_the_environment_says_whether_first_layers_may_leave_zeros_out(
+    library: ctypes.CDLL | None, recorded: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actbench.runs.environment.sparse_kernel", lambda: SparseKernel(library))
+    assert describe_machine()["sparse_kernel"] == recorded

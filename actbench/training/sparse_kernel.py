@@ -1,0 +1,118 @@
+"""The compiled products of `sparse.c`: built once with the system's C compiler, kept in the user's cache."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("sparse.c")
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC")
+COMPILE_SECONDS = 60
+OFF_VARIABLE = "ACTBENCH_DENSE"
+
+_integer, _pointer = ctypes.c_int64, ctypes.c_void_p
+ARGUMENTS: Mapping[str, tuple[type, ...]] = {
+    "compress_images": (_pointer, _integer, _integer, _pointer, _pointer, _pointer),
+    "sparse_forward": (
+        _integer, _pointer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer, _integer, _integer, _pointer,
+        _integer, _pointer, _integer, _pointer,
+    ),
+    "sparse_gradient": (
+        _integer, _pointer, _integer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer, _integer, _integer,
+        _pointer, _pointer, _integer, _pointer, _integer, _pointer, _pointer,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SparseKernel:
+    """The library of compiled functions, or None with the reason."""
+
+    library: ctypes.CDLL | None
+    reason: str = ""
+
+
+@cache
+def sparse_kernel() -> SparseKernel:
+    """The compiled functions of this process, built at the first call on a machine.
+
+    They are used on Linux with an x86-64 processor with AVX2 and FMA, where they have been measured, and if
+    `ACTBENCH_DENSE` is not set.
+    """
+    if os.environ.get(OFF_VARIABLE):
+        return SparseKernel(None, f"{OFF_VARIABLE} is set")
+    features = processor_features()
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not {"avx2", "fma"} <= set(features.split()):
+        return SparseKernel(None, "only on Linux and x86-64 processors with AVX2 and FMA")
+    key = hashlib.sha256("\n".join([SOURCE.read_text(encoding="utf-8"), *FLAGS, features]).encode()).hexdigest()[:16]
+    library = cache_folder() / f"sparse-{key}.so"
+    try:
+        if library.exists():
+            return SparseKernel(load(library))
+    except OSError:  # damaged: build it again
+        pass
+    try:
+        build(library)
+        return SparseKernel(load(library))
+    except (OSError, subprocess.SubprocessError) as error:
+        return SparseKernel(None, str(error).strip() or type(error).__name__)
+
+
+def processor_features() -> str:
+    """What Linux says that the processor can do, since code for one processor may not run on another."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("flags")), "")
+
+
+def cache_folder() -> Path:
+    """Where the library is kept: the user's cache."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("actbench")) / "compiled"
+
+
+def build(library: Path) -> None:
+    """Compile the library; raises `OSError` or `SubprocessError`.
+
+    Processes may build at the same time: each compiles into a file of its own, which then replaces the library.
+    """
+    compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", ""), *COMPILERS))), None)
+    if compiler is None:
+        raise OSError(f"no C compiler ({', '.join(COMPILERS)})")
+    library.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        compiled = Path(folder) / library.name
+        finished = subprocess.run(
+            [compiler, *FLAGS, "-o", str(compiled), str(SOURCE)],
+            capture_output=True,
+            text=True,
+            timeout=COMPILE_SECONDS,
+            check=False,
+        )
+        if finished.returncode:
+            lines = finished.stderr.strip().splitlines() or ["no message"]
+            raise OSError(f"{compiler} failed: {next((line for line in lines if 'error' in line), lines[-1])}")
+        compiled.replace(library)
+
+
+def load(library: Path) -> ctypes.CDLL:
+    """The library with its functions' argument types; raises `OSError` if it is damaged."""
+    loaded = ctypes.CDLL(str(library))
+    for name, arguments in ARGUMENTS.items():
+        function = getattr(loaded, name)
+        function.argtypes, function.restype = arguments, None
+    return loaded
