@@ -16,7 +16,7 @@ from actbench.render.sections import Section
 from actbench.render.terminal import section_lines
 from actbench.report import tables
 from actbench.report.claims import claims_sections, judge_results
-from actbench.report.contents import comparison_sections
+from actbench.report.contents import answer_sections, comparison_sections
 from actbench.report.document import comparison_document
 from actbench.report.request import Request, answer
 from actbench.store import tables as record_tables
@@ -64,7 +64,7 @@ class ComparisonView:
         return sections_to_html(self.sections())
 
     def __repr__(self) -> str:
-        sections = comparison_sections(self._comparison, self._results, has_bars=True)
+        sections = answer_sections(self._comparison, self._results)
         return "\n".join(section_lines(sections, sys.stdout, is_styled=False))
 
 

@@ -51,7 +51,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     finished = actbench("run", "tiny.yaml", folder=folder)
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.startswith("test_accuracy by arm")
+    assert finished.stdout.startswith("Which ")
     assert "12/12 trials" in finished.stderr
     return folder
 

@@ -173,7 +173,7 @@ def test_a_console_shows_a_line_or_the_table(copied: Path) -> None:
     assert repr(results) == (
         "<ResultFolder results/tiny: 4 arms x 3 seeds, 12 of 12 trials, 0 diverged, 0 collapsed, 0 failed>"
     )
-    assert str(results).startswith("test_accuracy by arm\narm")
+    assert str(results).startswith("Which activation and init give the highest test accuracy on digits?")
 
 
 def test_trials_of_an_earlier_version_of_the_experiment_are_not_counted(tmp_path: Path) -> None:

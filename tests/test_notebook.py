@@ -59,7 +59,7 @@ def test_frames_are_shown_as_pandas_shows_them(outputs: list[dict[str, Any]]) ->
 def test_comparisons_are_shown_with_their_verdicts(outputs: list[dict[str, Any]]) -> None:
     comparison, against_another_folder = outputs[3], outputs[4]
     assert "validation_loss by arm" in comparison["text/html"]
-    assert comparison["text/plain"].startswith("validation_loss by arm\n")
+    assert comparison["text/plain"].startswith("Which activation gives the lowest validation loss on digits?")
     assert "stderr" not in against_another_folder
     assert "verdict" in against_another_folder["text/plain"]
 

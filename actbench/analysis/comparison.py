@@ -11,7 +11,16 @@ from itertools import combinations
 from statistics import median
 
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
-from actbench.analysis.verdicts import NOT_JUDGED, ROUNDING, TOO_FEW_SEEDS, is_different, verdict
+from actbench.analysis.verdicts import (
+    EQUIVALENT,
+    NO_EVIDENCE,
+    NOT_JUDGED,
+    ROUNDING,
+    TOO_FEW_SEEDS,
+    is_different,
+    verdict,
+    verdict_word,
+)
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values
@@ -379,6 +388,12 @@ def separable(comparison: Comparison) -> tuple[str, ...]:
     """The arms that may be set in bold: found better than their baseline, or alone in the best set."""
     better = [row.sample.label for row in comparison.rows if row.contrast and is_better(row.contrast.verdict)]
     return tuple(dict.fromkeys((*better, *(comparison.best if len(comparison.best) == 1 else ()))))
+
+
+def is_surprising(contrast: Contrast) -> bool:
+    """Whether the interval of this comparison alone excludes 0 although the verdict names no difference."""
+    bounds, word = contrast.difference.interval, verdict_word(contrast.verdict)
+    return bounds is not None and not bounds[0] <= 0 <= bounds[1] and word in (NO_EVIDENCE, TOO_FEW_SEEDS, EQUIVALENT)
 
 
 def is_better(verdict: str | None) -> bool:

@@ -94,6 +94,7 @@ ShardOption = Annotated[
         "--shard", metavar="I/N", help="Train only the I-th of N shares, in its own folder; then `actbench merge`."
     ),
 ]
+Explain = Annotated[bool, typer.Option("--explain", help="Add all columns and all notes.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 Baseline = Annotated[
     str | None,

@@ -14,6 +14,7 @@ from actbench.cli.guard import verb
 from actbench.cli.options import (
     Baseline,
     ComparisonFormat,
+    Explain,
     Folder,
     Folders,
     MetricName,
@@ -45,12 +46,13 @@ def compare(
     gate_undecided: Annotated[
         Literal["fail", "pass"], typer.Option(help="What --gate makes of an arm without a verdict.")
     ] = "pass",
+    explain: Explain = False,
     output_format: ComparisonFormat = "table",
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
     from actbench.analysis.comparison import separable
     from actbench.render.printing import print_answer
-    from actbench.report.contents import comparison_sections
+    from actbench.report.contents import answer_sections, comparison_sections
     from actbench.report.document import comparison_document
     from actbench.report.request import Request, answer, load_folders
     from actbench.report.tables import arms_table
@@ -61,7 +63,11 @@ def compare(
     everything = [*found, reference] if reference else found
     print_answer(
         output_format,
-        lambda: comparison_sections(comparison, everything, has_bars=output_format == "table"),
+        lambda: (
+            answer_sections(comparison, everything, explains=explain)
+            if output_format == "table"
+            else comparison_sections(comparison, everything)
+        ),
         lambda: comparison_document(comparison, everything),
         csv=arms_table(comparison).to_csv,
         bold=separable(comparison),
@@ -88,6 +94,7 @@ def report(
         Path | None, typer.Option("--figures", metavar="DIR", help="Save every figure as a file.")
     ] = None,
     figure_format: Annotated[Literal["svg", "png", "pdf"], typer.Option(help="The format of --figures.")] = "svg",
+    explain: Explain = False,
     output_format: ReportFormat = "table",
 ) -> None:
     """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
@@ -108,7 +115,7 @@ def report(
         return
     print_answer(
         output_format,
-        lambda: report_sections(comparison, found),
+        lambda: report_sections(comparison, found, explains=explain if output_format == "table" else None),
         lambda: report_document(comparison, found),
         title=found.experiment.name,
         bold=separable(comparison),

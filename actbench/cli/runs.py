@@ -19,6 +19,7 @@ from actbench.cli.options import (
     CustomFilePath,
     DataFolder,
     Device,
+    Explain,
     Folder,
     Force,
     Jobs,
@@ -70,10 +71,11 @@ class TrainingOptions:
     timeout_per_trial: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Stop a trial that takes longer; the others continue.")
     ] = None
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only what goes wrong.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the answer, and what goes wrong.")] = False
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="Print what has been trained; -vv: what starts, too.")
     ] = 0
+    explain: Explain = False
     output_format: TableOrJson = "table"
 
     def checked(self) -> RunOptions:
@@ -139,7 +141,7 @@ def _run(config: Path, options: TrainingOptions) -> None:
         outcome = run_with_progress(
             experiment, run_options, checked=interruption.checked_before, uninterrupted=interruption.held
         )
-        is_contradicted = _print_results(experiment, outcome, run_options, options.output_format)
+        is_contradicted = _print_results(experiment, outcome, run_options, options)
     _finish(
         experiment,
         outcome,
@@ -171,12 +173,11 @@ def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: L
     print_answer(output_format, lambda: dry_run_sections(to_do, costs), lambda: dry_run_document(to_do, costs))
 
 
-def _print_results(
-    experiment: Experiment, outcome: RunResult, options: RunOptions, output_format: Literal["table", "json"]
-) -> bool:
-    """Print a run's table and claims, or how far a shard is; whether a claim is contradicted."""
+def _print_results(experiment: Experiment, outcome: RunResult, options: RunOptions, given: TrainingOptions) -> bool:
+    """Print a run's answer, table and claims, or how far a shard is; whether a claim is contradicted."""
     from actbench.render.printing import print_answer
 
+    output_format = given.output_format
     if shard := options.shard:
         from actbench.runs.shards import shard_document, shard_section
 
@@ -187,16 +188,22 @@ def _print_results(
         )
         return False
     from actbench.report.claims import claims_sections, judge_results
-    from actbench.report.contents import comparison_sections
+    from actbench.report.contents import answer_sections
     from actbench.report.document import report_document
     from actbench.report.request import say_what_is_missing
+    from actbench.report.statements import statements
 
     results, comparison = outcome.results, outcome.comparison
     say_what_is_missing(results, say)
     claims = judge_results(results)
+    answer = answer_sections(comparison, [results], explains=given.explain)
     print_answer(
         output_format,
-        lambda: [*comparison_sections(comparison, [results], has_bars=True), *claims_sections(claims)],
+        lambda: (
+            answer[:1]
+            if given.quiet
+            else [*answer, *claims_sections(claims, statements(comparison, [results], claims))]
+        ),
         lambda: report_document(comparison, results),
     )
     return any(claim.verdict == "contradicted" for claim in claims)

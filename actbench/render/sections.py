@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 SPARKS = "▁▂▃▄▅▆▇█"
+Tone = Literal["good", "bad", "doubtful", ""]
 NUMBER = re.compile(r"[-+<]?[\d.,]+(\s|%|$)")
 
 
@@ -16,7 +18,8 @@ class Section:
 
     `importance` orders the columns for a narrow terminal, the most important first; if empty, in their order. `prose`
     are columns of words, which may be wrapped. With `is_complete` no column is dropped: if they do not fit, every row
-    becomes a list.
+    becomes a list. `tones` are how good the news in the last cell of each row is, for those who see colours.
+    Without a header there is only the title.
     """
 
     title: str
@@ -26,17 +29,16 @@ class Section:
     importance: Sequence[int] = ()
     prose: Sequence[int] = ()
     is_complete: bool = False
+    tones: Sequence[Tone] = ()
 
 
 def numeric_columns(section: Section) -> list[bool]:
-    """Whether each column is mostly numbers, which are aligned on the right."""
-    return [
-        2 * sum(NUMBER.match(row[index]) is not None for row in section.rows) > len(section.rows)
-        for index in range(len(section.header))
-    ]
+    """Whether each column is mostly numbers, which are aligned on the right; absent ones do not count."""
+    cells = [[row[index] for row in section.rows if row[index] != "-"] for index in range(len(section.header))]
+    return [2 * sum(NUMBER.match(cell) is not None for cell in column) > len(column) for column in cells]
 
 
-BAR, PLAIN_BAR = "├─●┤", "|-o|"
+BAR, PLAIN_BAR = "─━●│┼·◀▶", "-=o|+.<>"
 
 
 def without_sparks(section: Section) -> Section:

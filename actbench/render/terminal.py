@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TextIO
@@ -18,17 +20,19 @@ from actbench.text import visible
 UNLIMITED_WIDTH = 10_000
 PROSE_WIDTH = 22
 COLUMN_GAP = 2
+TONES = {"good": "green", "bad": "red", "doubtful": "yellow", "": ""}
 PLAIN = str.maketrans(SPARKS + BAR, "_.-~=+*#" + PLAIN_BAR)
 
 
 def console_for(stream: TextIO, *, is_styled: bool = True) -> Console:
-    """A console for the stream; outside a terminal it never cuts a line."""
-    is_terminal = stream.isatty()
+    """A console for the stream; outside a terminal lines are whole, unless `COLUMNS` says how wide they may be."""
+    is_terminal, columns = stream.isatty(), os.environ.get("COLUMNS", "")
+    asked = int(columns) if columns.isdecimal() and int(columns) else None
     return Console(
         file=stream,
-        width=None if is_terminal else UNLIMITED_WIDTH,
+        width=None if is_terminal else asked or UNLIMITED_WIDTH,
         highlight=False,
-        soft_wrap=not is_terminal,
+        soft_wrap=not is_terminal and asked is None,
         emoji=False,
         markup=False,
         color_system="auto" if is_styled else None,
@@ -64,6 +68,10 @@ def _visible(section: Section) -> Section:
 
 
 def _print_section(console: Console, section: Section) -> None:
+    if not section.header:
+        _print_words(console, section.title, "bold")
+        _print_notes(console, section.notes)
+        return
     simple = console.encoding.lower().replace("-", "") not in ("utf8", "utf16")
     rows = [[_plain(cell) if simple else cell for cell in row] for row in section.rows]
     columns = fitting_columns(section, console.width)
@@ -79,10 +87,13 @@ def _print_section(console: Console, section: Section) -> None:
             justify="right" if is_number[index] else "left",
             overflow="fold",
             no_wrap=bool(section.prose) and index not in section.prose,
+            min_width=_longest_word(section, index) if index in section.prose else None,
         )
-    for row in rows:
-        table.add_row(*(Text(row[index]) for index in columns))
-    console.print(Text(section.title, style="bold"))
+    for number, row in enumerate(rows):
+        tone = TONES[section.tones[number]] if section.tones else ""
+        last = len(section.header) - 1
+        table.add_row(*(Text(row[index], style=tone if index == last else "") for index in columns))
+    _print_words(console, section.title, "bold")
     console.print(table)
     left_out = [section.header[i] for i in range(len(section.header)) if i not in columns]
     hint = [f"Not shown at this width: {', '.join(left_out)}."] if left_out else []
@@ -91,14 +102,20 @@ def _print_section(console: Console, section: Section) -> None:
 
 def _print_notes(console: Console, notes: Iterable[str]) -> None:
     for note in notes:
-        console.print(Text(note, style="dim"))
+        _print_words(console, note, "dim")
+
+
+def _print_words(console: Console, text: str, style: str) -> None:
+    """Print a text in as many lines as it takes; no word is broken, even where it is longer than a line."""
+    for line in textwrap.wrap(text, console.width, break_long_words=False, break_on_hyphens=False) or [""]:
+        console.print(Text(line, style=style), crop=False, no_wrap=True, overflow="ignore")
 
 
 def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> None:
     """Every row as its name, with one line for each other cell."""
-    console.print(Text(section.title, style="bold"))
+    _print_words(console, section.title, "bold")
     for name, *cells in rows:
-        console.print(Text(name, style="bold"))
+        _print_words(console, name, "bold")
         for heading, cell in zip(section.header[1:], cells, strict=True):
             if cell != "-":
                 console.print(Padding(Text(f"{heading}: {cell}"), (0, 0, 0, 4)))
@@ -116,9 +133,17 @@ def fitting_columns(section: Section, width: int) -> list[int]:
 
 
 def _widths(section: Section) -> list[int]:
-    """Every column's width; prose is wrapped and takes at most `PROSE_WIDTH`."""
+    """Every column's width; prose is wrapped and takes at most `PROSE_WIDTH`, or as much as its longest word."""
     widest = [max(len(name), *(len(row[i]) for row in section.rows), 1) for i, name in enumerate(section.header)]
-    return [min(width, PROSE_WIDTH) if index in section.prose else width for index, width in enumerate(widest)]
+    return [
+        min(width, max(PROSE_WIDTH, _longest_word(section, index))) if index in section.prose else width
+        for index, width in enumerate(widest)
+    ]
+
+
+def _longest_word(section: Section, index: int) -> int:
+    cells = (section.header[index], *(row[index] for row in section.rows))
+    return max((len(word) for cell in cells for word in cell.split()), default=1)
 
 
 def _side_by_side(widths: Sequence[int], columns: Sequence[int]) -> int:

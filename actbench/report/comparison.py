@@ -1,9 +1,8 @@
-"""A comparison as tables for readers, with bars for intervals, and as rows for programs."""
+"""A comparison as tables for readers, and as rows for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
@@ -11,14 +10,12 @@ from actbench.experiment.naming import value_to_text, values_to_yaml
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, value
 from actbench.report.tuning import tuned_text
-from actbench.statistics.intervals import Estimate
 
 IMPORTANCE = (
     "arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)",
     "adjusted interval", "P(better)",
 )  # fmt: skip
 PAIR_IMPORTANCE = (0, 1, 3, 8, 6, 4, 7, 2, 5)
-BAR_WIDTH = 25
 
 
 def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
@@ -104,51 +101,6 @@ def pairs_section(comparison: Comparison) -> Section:
     unit = " in points" if comparison.metric.unit == "share" else ""
     note = f"Difference: first minus second{unit}; the verdict is on the first; p (Holm) is over all {len(rows)} pairs."
     return Section(f"{comparison.metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))
-
-
-def with_interval_bars(section: Section, comparison: Comparison) -> Section:
-    """The table of arms with a bar `├──●──┤` for each mean and its interval, all on one scale, which the header names.
-
-    The table as it is where fewer than two arms differ, or their means are in the units of different losses.
-    """
-    by_label = {row.sample.label: row.own for row in comparison.rows}
-    ends = [end for own in by_label.values() if own.mean is not None for end in (own.interval or (own.mean, own.mean))]
-    if len(by_label) < 2 or len(set(ends)) < 2 or len(comparison.losses) > 1:
-        return section
-    low, high = min(ends), max(ends)
-    scale = f"bars from {value(low, comparison.metric)} to {value(high, comparison.metric)}"
-    at = section.header.index("95 % interval") + 1
-    bars = [interval_bar(by_label[row[0]], low, high) for row in section.rows]
-    return _with_column(section, at, scale, bars, before=section.header.index("p (Holm)"))
-
-
-def interval_bar(own: Estimate, low: float, high: float) -> str:
-    """A mean and its interval on the scale from `low` to `high`; empty without a mean."""
-    if own.mean is None:
-        return ""
-    first, last = own.interval or (own.mean, own.mean)
-    start, mean, end = (round((number - low) / (high - low) * (BAR_WIDTH - 1)) for number in (first, own.mean, last))
-    cells = [" "] * start + ["─"] * (end - start + 1)
-    cells[start], cells[end] = "├", "┤"
-    cells[mean] = "●"
-    return "".join(cells)
-
-
-def _with_column(section: Section, at: int, name: str, cells: Sequence[str], *, before: int) -> Section:
-    """A table with one more column, which is more important than the column `before`."""
-
-    def moved(indices: Sequence[int]) -> list[int]:
-        return [index + (index >= at) for index in indices]
-
-    importance = moved(section.importance)
-    importance.insert(section.importance.index(before), at)
-    return replace(
-        section,
-        header=[*section.header[:at], name, *section.header[at:]],
-        rows=[[*row[:at], cell, *row[at:]] for row, cell in zip(section.rows, cells, strict=True)],
-        importance=importance,
-        prose=moved(section.prose),
-    )
 
 
 def comparison_columns(comparison: Comparison) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tables
@@ -10,30 +11,49 @@ from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import value_to_text
 from actbench.render.sections import SPARKS, Section
+from actbench.report.answer import answer_line
 from actbench.report.claims import claims_sections, judge_results
-from actbench.report.comparison import comparison_section, pairs_section, with_interval_bars
+from actbench.report.comparison import comparison_section, pairs_section
 from actbench.report.numbers import ABSENT, value
+from actbench.report.short import short_section
 from actbench.report.statements import notes, statements
 from actbench.report.tuning import tuning_section
 from actbench.store.results import Results
 
 MAX_EPOCH_COLUMNS = 6
+EXPLAIN = "All columns and notes: --explain"
+PICTURE_NOTE = (
+    "The picture: ● the mean difference, ━ its 95 % interval, ─ the adjusted interval that the verdict uses, · the "
+    "margin, │ no difference; ◀ and ▶ lie further out."
+)
 HIGHER = "interactions of three factors and more"
 
 
-def comparison_sections(comparison: Comparison, results: Sequence[Results], *, has_bars: bool = False) -> list[Section]:
-    """The table of arms with everything to bear in mind, and all pairs if requested.
-
-    With `has_bars` each mean has a bar in characters for its interval, as a terminal shows it.
-    """
-    table = comparison_section(comparison, notes(statements(comparison, results)))
-    sections = [with_interval_bars(table, comparison) if has_bars else table]
+def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> list[Section]:
+    """The table of arms with everything to bear in mind, and all pairs if requested."""
+    sections = [comparison_section(comparison, notes(statements(comparison, results)))]
     return [*sections, pairs_section(comparison)] if comparison.pairs else sections
 
 
-def report_sections(comparison: Comparison, results: Results) -> list[Section]:
-    """All parts of the report that have data."""
-    return [section for sections in report_chapters(comparison, results).values() for section in sections]
+def answer_sections(comparison: Comparison, results: Sequence[Results], *, explains: bool = False) -> list[Section]:
+    """What a terminal shows: the answer in one line, then the short table; to explain it, all columns and notes."""
+    said = statements(comparison, results)
+    answer, short = Section(answer_line(comparison, results), [], []), short_section(comparison, said)
+    if explains:
+        return [
+            answer,
+            replace(short, notes=[PICTURE_NOTE] if comparison.rows else ()),
+            *comparison_sections(comparison, results),
+        ]
+    return [answer, replace(short, notes=[*short.notes, EXPLAIN])]
+
+
+def report_sections(comparison: Comparison, results: Results, *, explains: bool | None = None) -> list[Section]:
+    """All parts of the report that have data; unless `explains` is None the comparison as a terminal shows it."""
+    chapters = report_chapters(comparison, results)
+    if explains is not None:
+        chapters["comparison"] = answer_sections(comparison, [results], explains=explains)
+    return [section for sections in chapters.values() for section in sections]
 
 
 def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[Section]]:

@@ -12,6 +12,7 @@ from actbench.analysis.effects import Effects, effects
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.experiment.naming import value_to_yaml
 from actbench.experiment.records import unusable_document
+from actbench.report.answer import answer_line
 from actbench.report.claims import claim_rows, judge_results
 from actbench.report.comparison import comparison_to_json
 from actbench.report.statements import caveats, statements
@@ -24,11 +25,15 @@ def comparison_document(
 ) -> dict[str, Any]:
     """The comparison with its statements and caveats."""
     said = statements(comparison, results, claims)
-    return comparison_to_json(comparison) | {
-        "caveats": caveats(said),
-        "test_reads": sum(one.test_reads for one in results),
-        "statements": [one.to_json() for one in said],
-    }
+    return (
+        {"answer": answer_line(comparison, results)}
+        | comparison_to_json(comparison)
+        | {
+            "caveats": caveats(said),
+            "test_reads": sum(one.test_reads for one in results),
+            "statements": [one.to_json() for one in said],
+        }
+    )
 
 
 def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:

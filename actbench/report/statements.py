@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import get_args
 
 from actbench.analysis.claims import JudgedClaim
-from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.comparison import Comparison, Contrast, is_surprising
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, Verdict, verdict_word
 from actbench.experiment.metrics import CURVES, Metric
 from actbench.experiment.naming import label_of, value_to_text
@@ -253,22 +253,15 @@ def _with_differences(group: Sequence[Contrast], comparison: Comparison) -> str:
 def _adjusted(comparison: Comparison) -> Iterator[Statement]:
     """The arms whose interval by itself excludes 0 although the verdict says no difference, each with its reason."""
     for row in comparison.rows:
-        if row.contrast and (reason := adjustment_reason(row.contrast)):
+        if row.contrast and is_surprising(row.contrast):
+            count = counted(row.contrast.comparisons, "comparison")
+            reason = f"p {probability(row.contrast.p)}, {probability(row.contrast.p_holm)} after {count}"
             text = (
                 f"By itself the difference of {row.sample.label} excludes 0, but not in this family: {reason} with the "
                 "baseline."
             )
             numbers = {"p": row.contrast.p, "p_holm": row.contrast.p_holm, "comparisons": row.contrast.comparisons}
             yield Statement("adjusted", "baseline", text, text, (row.sample.label,), numbers)
-
-
-def adjustment_reason(contrast: Contrast) -> str:
-    """`p 0.043, 0.301 after 7 comparisons`, where one comparison alone would show a difference; else empty."""
-    word, bounds = verdict_word(contrast.verdict), contrast.difference.interval
-    if bounds is None or bounds[0] <= 0 <= bounds[1] or word not in (NO_EVIDENCE, TOO_FEW_SEEDS, EQUIVALENT):
-        return ""
-    count = counted(contrast.comparisons, "comparison")
-    return f"p {probability(contrast.p)}, {probability(contrast.p_holm)} after {count}"
 
 
 def _pairs(comparison: Comparison) -> Iterator[Statement]:

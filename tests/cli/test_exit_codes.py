@@ -50,7 +50,7 @@ def test_failed_trials_are_exit_3_after_the_table(tiny: Path, monkeypatch: pytes
     monkeypatch.setattr(actbench_runner, "run_experiment", run_with_two_failures)
     finished = actbench("run", "tiny.yaml", folder=tiny)
     assert finished.returncode == errors.EXIT_TRIALS_FAILED, finished.stderr
-    assert finished.stdout.startswith("test_accuracy by arm")
+    assert finished.stdout.startswith("Which ")
     assert "2 failed" in finished.stderr
     assert "the same command tries the failed trials again" in finished.stderr
 

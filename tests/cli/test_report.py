@@ -67,10 +67,9 @@ def test_latex_is_printed_by_report_and_compare(tiny: Path) -> None:
     assert r"\textbf" not in finished.stdout
 
 
-def test_the_report_in_a_terminal_is_as_it_was_and_compare_has_bars(tiny: Path) -> None:
+def test_the_report_in_a_terminal_begins_with_what_compare_says(tiny: Path) -> None:
     printed = "\n".join(report(tiny))
     assert "learning curve: mean validation accuracy" in printed
-    assert "●" not in printed
-    compared = actbench("compare", "results/tiny", folder=tiny, environment={"PYTHONIOENCODING": "utf-8"}).stdout
-    assert re.search(r"bars from \d+\.\d\d to \d+\.\d\d", compared)
-    assert compared.count("●") == 4
+    compared = actbench("compare", "results/tiny", folder=tiny).stdout
+    assert printed.startswith(compared)
+    assert re.search(r"picture: \+-\d+\.\d\d", compared)

@@ -18,7 +18,8 @@ def test_piped_output_is_plain_and_never_cut(tiny: Path) -> None:
     assert narrow.returncode == 0, narrow.stderr
     assert "\x1b" not in narrow.stdout
     assert "\r" not in narrow.stdout
-    assert "activation=tanh, init=xavier_normal" in narrow.stdout
+    assert {"tanh,", "xavier_normal"} <= set(narrow.stdout.split())
+    assert max(map(len, narrow.stdout.splitlines())) <= len("kaiming_normal, xavier_normal")
     assert "…" not in narrow.stdout
 
 
@@ -58,14 +59,14 @@ def test_a_log_on_a_full_disk_changes_neither_what_is_done_nor_the_exit_code(
     command = f"{sys.executable} -m actbench {arguments} 2>/dev/full"
     finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == exit_code
-    assert ("test_accuracy by arm" in finished.stdout) == (exit_code == 0)
+    assert ("Which activation" in finished.stdout) == (exit_code == 0)
 
 
 def test_a_quiet_run_prints_its_table_and_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
     finished = actbench("run", "tiny.yaml", "--jobs", "1", "-q", folder=tmp_path)
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert finished.stdout.startswith("test_accuracy by arm")
+    assert finished.stdout.startswith("Which ")
     refused = actbench("run", "tiny.yaml", "-q", "-v", folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "actbench: --quiet and --verbose: give one of them\n"

@@ -79,7 +79,7 @@ def test_the_same_command_goes_on_where_the_run_was_and_ends_with_the_table(resu
     text = terminal.text()
     assert exit_code == 0, text
     assert f"8 trials, {8 - kept} trained now, 0 diverged, 0 collapsed, 0 failed" in text
-    assert "test_accuracy by arm" in text
+    assert "Which activation" in text
     assert all(arm in text for arm in ARMS)
     assert "Next: actbench report results/long" in text
 

@@ -72,7 +72,7 @@ def test_a_narrow_terminal_gets_the_most_important_columns_whole() -> None:
 
 
 def test_numbers_line_up_on_the_right_and_words_on_the_left() -> None:
-    assert numeric_columns(WIDE) == [False, True, False, False]
+    assert numeric_columns(WIDE) == [False, True, True, False]
 
 
 def test_output_that_is_no_terminal_has_no_width() -> None:

@@ -1,0 +1,162 @@
+"""The answer in one line: the question, what was found, how sure it is, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, verdict_word
+from actbench.experiment.metrics import Metric
+from actbench.experiment.naming import label_of
+from actbench.report.numbers import interval, metric_in_words, probability, size, value
+from actbench.report.statement import few
+from actbench.statistics.power import fewest_seeds, seeds_needed
+from actbench.store.results import Results
+from actbench.text import capitalised, counted
+
+MAX_NAMED = 4
+MAX_SEEDS_NAMED = 2000
+
+
+def answer_line(comparison: Comparison, results: Sequence[Results]) -> str:
+    """`Which activation gives the highest test accuracy on mnist? mish is better than relu by 0.31 points ...`."""
+    return " ".join([_question(comparison, results), *_answer(comparison)])
+
+
+def _question(comparison: Comparison, results: Sequence[Results]) -> str:
+    metric = metric_in_words(comparison.metric)
+    experiment = results[0].experiment if results else None
+    data = f" on {experiment.settings.data.dataset}" if experiment else ""
+    if len(comparison.rows) < 2:
+        return f"What {metric} does this network reach{data}?"
+    factors = (
+        [factor.path.split(".")[-1] for factor in experiment.factors if len(factor.values) > 1] if experiment else []
+    )
+    which = " and ".join(factors) if len(results) == 1 and factors else "arm"
+    if comparison.metric.larger_is_better is None:
+        return f"How does {metric} depend on {which}{data}?"
+    best = "highest" if comparison.metric.larger_is_better else "lowest"
+    return f"Which {which} {'give' if ' and ' in which else 'gives'} the {best} {metric}{data}?"
+
+
+def _answer(comparison: Comparison) -> Iterator[str]:
+    metric, known = comparison.metric, [row for row in comparison.rows if row.own.mean is not None]
+    contrasts = [row.contrast for row in comparison.rows if row.contrast]
+    if not known:
+        yield "No final trial has a result yet."
+    elif len(comparison.rows) < 2:
+        bounds = f" (95 % interval {interval(known[0].own.interval, metric)})" if known[0].own.interval else ""
+        unit = " %" if metric.unit == "share" else ""
+        yield f"{value(known[0].own.mean, metric)}{unit}{bounds}, over {counted(known[0].own.n, 'seed')}."
+    elif len(comparison.losses) > 1:
+        yield f"Not judged: the arms train on different losses ({few(comparison.losses, 'losses')})."
+    elif metric.larger_is_better is None:
+        yield "Not judged: neither direction of this metric is better."
+    elif not contrasts:
+        yield _best_without_baseline(comparison)
+    elif all(contrast.verdict == NOT_JUDGED for contrast in contrasts):
+        reasons = few(list(dict.fromkeys(contrast.reason for contrast in contrasts)), "reasons")
+        yield f"Not judged: {reasons}. {_highest(comparison)}"
+        if not comparison.is_judged:
+            yield "List learning rates under `tune` to have it judged."
+    else:
+        yield from _judged(comparison, contrasts)
+
+
+def _judged(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[str]:
+    by_word: dict[str, list[Contrast]] = {}
+    for contrast in contrasts:
+        by_word.setdefault(verdict_word(contrast.verdict).removesuffix(" (small)"), []).append(contrast)
+    base = _baseline(comparison)
+    for word in ("better", "worse"):
+        if group := by_word.get(word):
+            verb = "is" if len(group) == 1 else "are"
+            yield f"{_found(group, comparison)} {verb} {word} than {base}{_how_sure(group)}."
+    if group := by_word.get(EQUIVALENT):
+        margin = size(comparison.margin or 0.0, comparison.metric)
+        yield f"{capitalised(_names(group))}: equivalent to {base}, within {margin}."
+    if group := by_word.get(NO_EVIDENCE):
+        furthest = max(group, key=_reach)
+        yield (
+            f"Cannot tell {_names(group)} from {base}: after {counted(furthest.difference.n, 'seed')} the difference "
+            f"can still be up to {size(_reach(furthest), comparison.metric)}."
+        )
+        yield from seeds_to_decide(comparison, group)
+    if group := by_word.get(TOO_FEW_SEEDS):
+        yield f"Cannot tell {_names(group)} from {base}: {too_few(group)}."
+    if group := by_word.get(NOT_JUDGED):
+        yield f"Not judged: {_names(group)} ({few(list(dict.fromkeys(one.reason for one in group)), 'reasons')})."
+
+
+def too_few(group: Sequence[Contrast]) -> str:
+    """`5 seeds cannot decide 7 comparisons, 9 can`."""
+    count, seeds = max(1, max(one.comparisons for one in group)), min(one.difference.n for one in group)
+    return f"{counted(seeds, 'seed')} cannot decide {counted(count, 'comparison')}, {fewest_seeds(count)} can"
+
+
+def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> Iterator[str]:
+    """How many seeds would show the margin, or without one half of what these show, at 80 % power."""
+    spreads = [one.difference.sd for one in group if one.is_paired and one.difference.sd]
+    target = comparison.margin or (comparison.detectable or 0.0) / 2
+    if not spreads or not target:
+        return
+    seeds = seeds_needed(target, median(spreads), comparisons=max(one.comparisons for one in group))
+    if seeds <= max(one.difference.n for one in group):
+        return
+    count = f"{seeds} seeds" if seeds <= MAX_SEEDS_NAMED else f"more than {MAX_SEEDS_NAMED:,} seeds"
+    yield f"It takes {count} to show {size(target, comparison.metric)} (8 times in 10)."
+
+
+def _found(group: Sequence[Contrast], comparison: Comparison) -> str:
+    """`mish (+0.31 points) and gelu (+0.20 points)`, the largest first."""
+    ordered = sorted(group, key=lambda one: -abs(one.difference.mean or 0.0))
+    named = [f"{one.first.label} ({_signed(one.difference.mean, comparison.metric)})" for one in ordered[:MAX_NAMED]]
+    rest = len(ordered) - len(named)
+    return few([*named, f"{rest} more"] if rest else named, "arms")
+
+
+def _signed(number: float | None, metric: Metric) -> str:
+    return value(number, metric, signed=True) + (" points" if metric.unit == "share" else "")
+
+
+def _how_sure(group: Sequence[Contrast]) -> str:
+    worst = max(group, key=lambda one: one.p_holm or 0.0)
+    p = probability(worst.p_holm)
+    sign = "" if p.startswith("<") else "= " if len(group) == 1 else "<= "
+    return f" (p {sign}{p} after {counted(worst.comparisons, 'comparison')}, {counted(worst.difference.n, 'seed')})"
+
+
+def _names(group: Sequence[Contrast]) -> str:
+    labels = [one.first.label for one in group]
+    return few(labels, "arms") if len(labels) <= 2 * MAX_NAMED else f"{len(labels)} arms"
+
+
+def _baseline(comparison: Comparison) -> str:
+    baselines = [row.sample.label for row in comparison.rows if row.is_baseline]
+    if len(baselines) == 1:
+        return baselines[0]
+    return label_of(comparison.baseline) if comparison.baseline else "the same arm of the baseline folder"
+
+
+def _reach(contrast: Contrast) -> float:
+    low, high = contrast.adjusted_interval or (0.0, 0.0)
+    return max(-low, high)
+
+
+def _highest(comparison: Comparison) -> str:
+    metric, sign = comparison.metric, 1 if comparison.metric.larger_is_better else -1
+    known = {row.sample.label: row.own.mean for row in comparison.rows if row.own.mean is not None}
+    best = max(known.values(), key=lambda mean: sign * mean)
+    leaders = [label for label, mean in known.items() if mean == best]
+    unit, word = (" %" if metric.unit == "share" else ""), "highest" if sign > 0 else "lowest"
+    return f"The {word} mean, {value(best, metric)}{unit}, is that of {few(leaders, 'arms')}."
+
+
+def _best_without_baseline(comparison: Comparison) -> str:
+    if not comparison.best:
+        return f"Not judged: no baseline is named. {_highest(comparison)}"
+    best, *beside = comparison.best
+    if beside:
+        return f"{best} has the best mean; {few(beside, 'others')} cannot be told from it (no baseline is named)."
+    return f"{best}: every other arm that is judged is worse (no baseline is named)."

@@ -1,0 +1,152 @@
+"""The short table of a comparison: the difference of each arm, in how many seeds it won, and a picture of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from actbench.analysis.comparison import Comparison, Contrast, Row, is_surprising, ranked
+from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, verdict_word
+from actbench.experiment.naming import value_to_text
+from actbench.render.sections import Section, Tone
+from actbench.report.numbers import ABSENT, metric_in_words, probability, value
+from actbench.report.statement import Statement
+from actbench.text import counted
+
+PICTURE_WIDTH, PROSE_WIDTH = 21, 22
+MAX_NOTES, MAX_SURPRISES = 3, 3
+MAX_REACH = 4.0  # of the median reach of the intervals: what lies further out is an arrow at the edge
+SHORT_VERDICTS = {NO_EVIDENCE: "cannot tell", TOO_FEW_SEEDS: "too few seeds"}
+TONES: dict[str, Tone] = {"better": "good", "worse": "bad", TOO_FEW_SEEDS: "doubtful"}
+# What limits a conclusion comes before what explains it.
+FIRST = (
+    "no_result", "changed_seeds", "changed_plan", "other_baseline", "failed", "not_judged", "not_ranked", "at_chance",
+    "warning", "missing_seeds", "unpaired", "shared_rate", "differing_settings", "differing_environments",
+    "below_best", "pairs", "best", "descriptive", "tuned",
+)  # fmt: skip
+
+
+def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
+    """Arm, mean, difference, seeds won, the differences in characters and a short verdict; at most three notes."""
+    rows, metric = ranked(comparison), comparison.metric
+    heading, arms = _arms(rows)
+    columns = {heading: arms}
+    columns["mean"] = [value(row.own.mean, metric) for row in rows]
+    order = ["mean"]
+    if any(row.contrast for row in rows):
+        columns["difference"] = [_difference(row, comparison) for row in rows]
+        columns["won"] = [_won(row.contrast) for row in rows]
+        if reach := _scale(comparison):
+            columns[f"picture: +-{value(reach, metric)}"] = [_picture(row, comparison, reach) for row in rows]
+        columns["verdict"] = [_verdict(row) for row in rows]
+        order = ["difference", "verdict", "mean", "won"]
+    names = list(columns)
+    units = " in %, differences in points" if metric.unit == "share" else ""
+    return Section(
+        title=f"{metric_in_words(metric)}{units}, {counted(len(comparison.seeds), 'seed')}",
+        header=names,
+        rows=[list(cells) for cells in zip(*columns.values(), strict=True)],
+        notes=short_notes(comparison, said),
+        importance=tuple(dict.fromkeys([0, *map(names.index, order), *range(len(names))])),
+        prose=(0,) if len(names) > 2 and max(map(len, arms)) > PROSE_WIDTH else (),
+        tones=[_tone(row.contrast) for row in rows] if len(names) > 2 else (),
+    )
+
+
+def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
+    """At most three notes, what limits a conclusion first."""
+    notes = [_surprises(comparison)] if _surprises(comparison) else []
+    kinds = [one.kind for one in said if one.note]
+    known = {
+        one.kind: one.note for one in said if one.note and (one.kind != "not_judged" or kinds.count(one.kind) == 1)
+    }
+    limiting = [known[kind] for kind in FIRST if kind in known]
+    return [*limiting[: MAX_NOTES - len(notes)], *notes]
+
+
+def _surprises(comparison: Comparison) -> str:
+    """The arms whose difference by itself excludes 0, and why the verdict says no difference all the same."""
+    found = [
+        f"{row.sample.label} (p {probability(row.contrast.p)}, {probability(row.contrast.p_holm)} adjusted)"
+        for row in ranked(comparison)
+        if row.contrast and is_surprising(row.contrast)
+    ]
+    if not found:
+        return ""
+    if more := len(found[MAX_SURPRISES:]):
+        found = [*found[:MAX_SURPRISES], f"{more} more"]
+    count = max(row.contrast.comparisons for row in comparison.rows if row.contrast)
+    return f"By itself the interval excludes 0, but not after {counted(count, 'comparison')}: {', '.join(found)}."
+
+
+def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:
+    """The heading and the names of the arms: of several factors the values that differ, as the heading says."""
+    paths = [path for path, _ in rows[0].sample.values]
+    has_same_factors = all([path for path, _ in row.sample.values] == paths and not row.sample.folder for row in rows)
+    if len(paths) < 2 or not has_same_factors:
+        return "arm", [row.sample.label for row in rows]
+    settings = [[value_to_text(setting) for _, setting in row.sample.values] for row in rows]
+    varied = [index for index in range(len(paths)) if len({values[index] for values in settings}) > 1] or [0]
+    heading = ", ".join(paths[index].split(".")[-1] for index in varied)
+    return heading, [", ".join(values[index] for index in varied) for values in settings]
+
+
+def _difference(row: Row, comparison: Comparison) -> str:
+    return value(row.contrast.difference.mean, comparison.metric, signed=True) if row.contrast else ABSENT
+
+
+def _won(contrast: Contrast | None) -> str:
+    if contrast is None or contrast.probability_better is None:
+        return ABSENT
+    if not contrast.is_paired:
+        return f"{contrast.probability_better:.0%}"
+    return f"{contrast.probability_better * contrast.difference.n:g} of {contrast.difference.n}"
+
+
+def _verdict(row: Row) -> str:
+    if row.contrast is None:
+        return "baseline" if row.is_baseline else ABSENT
+    word = verdict_word(row.contrast.verdict)
+    return SHORT_VERDICTS.get(word, word) or ABSENT
+
+
+def _tone(contrast: Contrast | None) -> Tone:
+    return TONES.get(verdict_word(contrast.verdict).removesuffix(" (small)"), "") if contrast else ""
+
+
+def _scale(comparison: Comparison) -> float:
+    """How far the picture reaches on both sides of 0; 0 where there is nothing to draw."""
+    ends = [_reach(row.contrast) for row in comparison.rows if row.contrast and row.contrast.difference.interval]
+    if not ends:
+        return 0.0
+    return min(max(ends), MAX_REACH * median(ends)) or max(ends)
+
+
+def _reach(contrast: Contrast) -> float:
+    low, high = contrast.adjusted_interval or contrast.difference.interval or (0.0, 0.0)
+    return max(abs(low), abs(high))
+
+
+def _picture(row: Row, comparison: Comparison, reach: float) -> str:
+    """The mean difference as a dot, its interval thick, the adjusted one thin, the margin dotted, and the line at 0."""
+    cells, middle = [" "] * PICTURE_WIDTH, PICTURE_WIDTH // 2
+
+    def at(number: float) -> int:
+        return middle + round(max(-1.0, min(1.0, number / reach)) * middle)
+
+    if comparison.margin:
+        for index in range(at(-comparison.margin), at(comparison.margin) + 1):
+            cells[index] = "·"
+    cells[middle] = "│"
+    contrast = row.contrast
+    if contrast is None or contrast.difference.mean is None:
+        return "".join(cells)
+    for bounds, bar in ((contrast.adjusted_interval, "─"), (contrast.difference.interval, "━")):
+        if bounds:
+            start, end = at(bounds[0]), at(bounds[1])
+            cells[start : end + 1] = bar * (end + 1 - start)
+    if cells[middle] in "─━":
+        cells[middle] = "┼"
+    mean = contrast.difference.mean
+    cells[at(mean)] = "●" if abs(mean) <= reach else "◀" if mean < 0 else "▶"
+    return "".join(cells)

@@ -1,0 +1,177 @@
+"""The terminal's answer: one line, a short table with the differences as a picture, at most three notes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from actbench.render.sections import Section, without_sparks
+from actbench.render.terminal import _print_section, section_lines
+from actbench.report.contents import EXPLAIN, answer_sections
+from actbench.store.results import Results
+from planted import FIVE_ACTIVATIONS, MUCH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
+from program import actbench
+
+TWO_FACTORS = """
+name: planted
+data: {dataset: mnist}
+model: {hidden: [4]}
+train: {epochs: 1}
+vary: {model.activation: [relu, {leaky_relu: {negative_slope: 0.25}}], model.init: [kaiming_uniform, xavier_uniform]}
+seeds: 10
+baseline: {model.init: kaiming_uniform}
+"""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return planted(tmp_path, five_arms(), FIVE_ACTIVATIONS)
+
+
+def screen(results: Results, columns: int, *, explains: bool = False, **request: Any) -> list[str]:
+    """What a terminal of this width shows."""
+    console = Console(file=io.StringIO(), width=columns)
+    for section in answer_sections(asked(results, **request), [results], explains=explains):
+        _print_section(console, section)
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_at_80_columns_everything_fits_with_the_picture(results: Results) -> None:
+    lines = screen(results, 80)
+    assert max(map(len, lines)) <= 80
+    header = next(line for line in lines if line.startswith("arm"))
+    assert header.split()[:5] == ["arm", "mean", "difference", "won", "picture:"]
+    rows = {line.split()[0]: line for line in lines[lines.index(header) + 1 :][:5]}
+    assert rows["tanh"].split()[1:6] == ["98.07", "+0.21", "10", "of", "10"]
+    assert rows["tanh"].endswith("better")
+    assert rows["relu"].split()[-1] == "baseline"
+    assert rows["mish"].endswith("cannot tell")
+    assert sum(row.count("●") for row in rows.values()) == 4
+
+
+def test_the_picture_has_both_intervals_the_margin_and_the_line_at_0(results: Results) -> None:
+    """Tanh lies right of 0; mish crosses it; the baseline shows the margin alone."""
+    _, table = answer_sections(asked(results), [results])
+    at = next(index for index, name in enumerate(table.header) if name.startswith("picture"))
+    drawn = {row[0]: row[at] for row in table.rows}
+    middle = len(drawn["relu"]) // 2
+    assert drawn["relu"].strip() == drawn["relu"].strip()[::-1]
+    assert set(drawn["relu"].strip()) == {"·", "│"}
+    assert drawn["relu"][middle] == "│"
+    assert drawn["tanh"].index("●") > middle
+    assert drawn["tanh"][middle] == "│"
+    assert drawn["mish"][middle] in "┼●"
+    assert "━" in drawn["mish"]
+    assert "─" in drawn["mish"]
+    assert len({len(one) for one in drawn.values()}) == 1
+
+
+def test_the_answer_says_who_by_how_much_how_surely_and_what_would_change_it(results: Results) -> None:
+    answer, _ = answer_sections(asked(results), [results])
+    words = answer.title
+    assert words.startswith("Which activation gives the highest test accuracy on mnist? ")
+    assert "tanh (+0.21 points) and elu (+0.05 points) are better than relu (p <= 0.008 after 4 comparisons" in words
+    assert "gelu: equivalent to relu, within 0.10 points" in words.lower()
+    assert "Cannot tell mish from relu: after 10 seeds the difference can still be up to 0.16 points." in words
+    assert "seeds to show 0.10 points" in words
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds", "words"),
+    [
+        (TUNED, 5, "Cannot tell tanh from relu: 5 seeds cannot decide 1 comparison, 6 can."),
+        (UNTUNED, 10, "Not judged: nothing was tuned for each arm. The highest mean, 98.07 %, is that of tanh."),
+        (UNTUNED, 0, "No final trial has a result yet."),
+        (
+            TUNED.replace("baseline: {model.activation: relu}\n", ""),
+            10,
+            "tanh: every other arm that is judged is worse",
+        ),
+    ],
+)
+def test_without_a_verdict_the_answer_says_why(text: str, seeds: int, words: str, tmp_path: Path) -> None:
+    counts = {"relu": RELU[:seeds], "tanh": above(RELU, MUCH)[:seeds]}
+    results = planted(tmp_path, counts, text.replace("seeds: 10", f"seeds: {seeds or 10}"))
+    answer, *_ = answer_sections(asked(results), [results])
+    assert words in answer.title
+
+
+def test_at_most_three_notes_and_then_where_the_rest_is(results: Results) -> None:
+    _, short = answer_sections(asked(results), [results])
+    assert len(short.notes) <= 4
+    assert short.notes[-1] == EXPLAIN
+    explained = "\n".join(screen(results, 200, explains=True))
+    assert "p (Holm)" in explained
+    assert "sign-flip test" in explained
+    assert "The picture: ●" in explained
+
+
+def test_two_factors_have_their_difference_at_80_columns(tmp_path: Path) -> None:
+    """Long names are wrapped at their spaces; no word is broken and no difference is left out."""
+    labels = [arm.label() for arm, _ in planted(tmp_path / "none", {}, TWO_FACTORS).plan.arms]
+    results = planted(tmp_path / "all", {label: above(RELU, MUCH) for label in labels}, TWO_FACTORS)
+    for columns in (60, 80, 120):
+        lines = screen(results, columns)
+        assert max(map(len, lines)) <= columns
+        header = next(line for line in lines if line.startswith("activation, init"))
+        assert {"difference", "verdict"} <= set(header.split())
+        words = " ".join(lines).split()
+        assert {"kaiming_uniform", "xavier_uniform", "leaky_relu(negative_slope=0.25),"} <= set(words)
+
+
+def test_an_arm_far_away_is_an_arrow_and_leaves_the_others_their_room(tmp_path: Path) -> None:
+    counts = five_arms() | {"tanh": [count - 5000 for count in RELU]}
+    results = planted(tmp_path, counts, FIVE_ACTIVATIONS)
+    _, table = answer_sections(asked(results), [results])
+    row = next(row for row in table.rows if row[0] == "tanh")
+    assert any(cell.startswith("◀") for cell in row)
+    assert row[-1] == "worse"
+
+
+def test_verdicts_have_colours(results: Results) -> None:
+    _, table = answer_sections(asked(results), [results])
+    tones = dict(zip([row[0] for row in table.rows], table.tones, strict=True))
+    assert tones == {"tanh": "good", "elu": "good", "mish": "", "gelu": "", "relu": ""}
+    worse = answer_sections(asked(results, baseline="tanh"), [results])[1]
+    assert "bad" in worse.tones
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="standard", no_color=False)
+    _print_section(console, worse)
+    assert isinstance(console.file, io.StringIO)
+    assert "\x1b[31mworse" in console.file.getvalue()
+
+
+def test_piped_output_is_whole_unless_columns_says_how_wide(results: Results) -> None:
+    whole = actbench("compare", results.folder, folder=results.folder).stdout.splitlines()
+    assert max(map(len, whole)) > 80
+    narrow = actbench("compare", results.folder, folder=results.folder, environment={"COLUMNS": "80"}).stdout
+    assert max(map(len, narrow.splitlines())) <= 80
+
+
+def test_only_what_is_read_in_a_terminal_or_pipe_has_the_picture(results: Results) -> None:
+    formats = {"compare": ("table", "markdown", "csv", "json", "latex"), "report": ("table", "markdown", "latex")}
+    drawn = [
+        (verb, output_format)
+        for verb, known in formats.items()
+        for output_format in known
+        if "●" in actbench(verb, results.folder, "--format", output_format, folder=results.folder).stdout
+    ]
+    assert drawn == [("compare", "table"), ("report", "table")]
+
+
+def test_what_cannot_draw_boxes_gets_plain_ones(results: Results) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    text = "\n".join(section_lines(answer_sections(asked(results), [results]), stream))
+    assert text.isascii()
+    assert "=o=" in text
+
+
+def test_curves_in_characters_are_dropped_and_importance_follows() -> None:
+    section = Section("t", ["arm", "curve", "last"], [["relu", "▁▅█", "1"]], importance=(0, 2, 1), prose=(2,))
+    kept = without_sparks(section)
+    assert (list(kept.header), list(kept.importance), list(kept.prose)) == (["arm", "last"], [0, 1], [1])
+    assert without_sparks(Section("t", ["arm", "note"], [["relu", ""]])).header == ["arm", "note"]
