@@ -21,12 +21,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def holm_levels(p_values: Sequence[float]) -> list[float]:
+def holm_levels(p_values: Sequence[float], alpha: float = ALPHA) -> list[float]:
     """The level alpha / (m - rank + 1) of the step at which Holm's method decides each, in the order given.
 
     Those that are kept are all decided at the step where the method stops, and equal p at one step. An interval of
     confidence 1 - level says what the step says.
     """
-    ordered, rejected = sorted(p_values), [adjusted < ALPHA for adjusted in sorted(holm(p_values))]
+    ordered, rejected = sorted(p_values), [adjusted < alpha for adjusted in sorted(holm(p_values))]
     stop = rejected.index(False) if False in rejected else len(ordered)
-    return [ALPHA / (len(ordered) - min(ordered.index(p), stop)) for p in p_values]
+    return [alpha / (len(ordered) - min(ordered.index(p), stop)) for p in p_values]

@@ -1,0 +1,233 @@
+"""Looks planned in advance: a family of comparisons decided after n_1 < n_2 < ... seeds, 5 % shared over the looks.
+
+Why no look is too early: a false `different` at look k takes an adjusted p below alpha_k, and a false `equivalent` an
+interval of level 1 - 2 alpha_k within the margin, so that neither happens anywhere more often than the sum of the
+alphas, whatever was seen before (the union bound).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from actbench.lazy import LazyModule
+from actbench.statistics.intervals import Estimate, estimate
+from actbench.statistics.multiple import ALPHA, holm, holm_levels
+from actbench.statistics.sign_flip import sign_flip_p
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = LazyModule("numpy")
+
+State = Literal["different", "equivalent", "not judged", "open"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """After how many seeds a family of so many comparisons is looked at, and the share of 5 % that each look spends."""
+
+    seeds: tuple[int, ...]
+    alphas: tuple[float, ...]
+    comparisons: int
+
+    def is_last(self, look: int) -> bool:
+        """Whether no look follows this one, counted from 0."""
+        return look == len(self.seeds) - 1
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One comparison at a look: its paired differences, the exact p of their mean, and what may be said of it.
+
+    `is_sound` is false if a trial of either arm is unusable: such a pair is not called equivalent, since a rare
+    collapse makes a large difference that a few seeds may not show.
+    """
+
+    differences: Sequence[float]
+    p: float | None
+    is_sound: bool = True
+    is_judged: bool = True
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a look says of one comparison.
+
+    `look` counts from 1. `p_adjusted` is Holm's p in units of the look's share, min(1, p * 5 % / alpha_k), so that
+    "below 5 %" is one rule at every look. `difference` has the interval of level 1 - 2 alpha_k, which decides
+    equivalence; the adjusted interval has level 1 - alpha_k / (m - rank + 1), that of the step in Holm's method.
+    """
+
+    state: State
+    look: int
+    seeds: int
+    difference: Estimate
+    confidence: float
+    p: float | None = None
+    p_adjusted: float | None = None
+    adjusted_interval: tuple[float, float] | None = None
+    adjusted_confidence: float | None = None
+
+
+def make_schedule(seeds: Sequence[int], alphas: Sequence[float], comparisons: int) -> Schedule:
+    """The looks, with equal shares of 5 % unless they are given, and the first moved up to where it can decide.
+
+    The least p of n pairs is 2 / 2**n, so a first look with comparisons * 2 / 2**n >= alpha_1 could find nothing. One
+    that would move up to the next look gives its share to that one.
+    """
+    after, shares = list(seeds), list(alphas or [ALPHA / len(seeds)] * len(seeds))
+    while True:
+        least = _fewest_seeds(comparisons, shares[0])
+        if after[0] >= least or len(after) == 1:
+            break
+        if least < after[1]:
+            after[0] = least
+        else:
+            after, shares = after[1:], [shares[0] + shares[1], *shares[2:]]
+    return Schedule(tuple(after), tuple(shares), comparisons)
+
+
+def _fewest_seeds(comparisons: int, alpha: float) -> int:
+    """The fewest seeds whose least p, adjusted for so many comparisons, is below alpha."""
+    return next(seeds for seeds in range(2, 1000) if max(1, comparisons) * 2 / 2**seeds < alpha)
+
+
+def decide_look(
+    evidence: Sequence[Evidence | None], schedule: Schedule, look: int, found: int, margin: float | None
+) -> list[Decision | None]:
+    """A decision for each comparison with evidence, at a look counted from 0; None for those that are settled.
+
+    `found` were called different at earlier looks and rank first in Holm's method; those settled otherwise count with
+    p = 1, so that the family keeps its size. `margin` bounds equivalence; None if nothing may be called equivalent.
+    """
+    alpha, size = schedule.alphas[look], schedule.comparisons
+    tested = [i for i, one in enumerate(evidence) if one and one.is_judged and one.p is not None]
+    rest = max(0, size - found - len(tested))
+    p_values = [0.0] * found + [_p_of(evidence[i]) for i in tested] + [1.0] * rest
+    adjusted, levels = holm(p_values), holm_levels(p_values, alpha)
+    place = {index: found + number for number, index in enumerate(tested)}
+    return [
+        None
+        if one is None
+        else _decision(one, schedule, look, margin, adjusted[place[i]], levels[place[i]])
+        if i in place
+        else _undecidable(one, schedule, look)
+        for i, one in enumerate(evidence)
+    ]
+
+
+def _p_of(evidence: Evidence | None) -> float:
+    return 1.0 if evidence is None or evidence.p is None else evidence.p
+
+
+def _decision(
+    evidence: Evidence, schedule: Schedule, look: int, margin: float | None, p_holm: float, level: float
+) -> Decision:
+    alpha = schedule.alphas[look]
+    inner, outer = estimate(evidence.differences, 1 - 2 * alpha), estimate(evidence.differences, 1 - level)
+    p_adjusted = min(1.0, p_holm * ALPHA / alpha)
+    state: State = "open"
+    if p_adjusted < ALPHA and outer.interval is not None and not outer.interval[0] <= 0 <= outer.interval[1]:
+        state = "different"
+    elif evidence.is_sound and margin is not None and inner.interval is not None:
+        state = "equivalent" if -margin < inner.interval[0] and inner.interval[1] < margin else "open"
+    return Decision(
+        state, look + 1, schedule.seeds[look], inner, 1 - 2 * alpha, evidence.p, p_adjusted, outer.interval, 1 - level
+    )
+
+
+def _undecidable(evidence: Evidence, schedule: Schedule, look: int) -> Decision:
+    confidence = 1 - 2 * schedule.alphas[look]
+    state: State = "open" if evidence.is_judged else "not judged"
+    made = estimate(evidence.differences, confidence)
+    return Decision(state, look + 1, schedule.seeds[look], made, confidence, evidence.p)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Simulated experiments: the mean of their trainings, and how often each arm was called what."""
+
+    trainings: float
+    different: tuple[float, ...]
+    equivalent: tuple[float, ...]
+    any_different: float
+    any_wrong: float
+
+
+def simulate(
+    schedule: Schedule,
+    gaps: Sequence[float],
+    spreads: Sequence[float],
+    margin: float,
+    *,
+    unit: float,
+    experiments: int,
+    seed: int = 0,
+    noise: str = "normal",
+) -> Simulated:
+    """Run experiments on made-up numbers: arms `gaps` above a baseline, all decided as `run` decides them.
+
+    `spreads` are the sds between seeds, the baseline's first; values are whole multiples of `unit`, as counts of images
+    are. `noise` is normal, skewed (exponential) or heavy (Student's t with 3 degrees of freedom), scaled to the sd.
+    `any_different` is the share of experiments with a false `different` (a gap of 0), `any_wrong` that with a false
+    `equivalent` (a gap of at least the margin).
+    """
+    random, last = np.random.default_rng(seed), schedule.seeds[-1]
+    trainings, different, equivalent = 0, np.zeros(len(gaps)), np.zeros(len(gaps))
+    any_different = any_wrong = 0
+    centres, sds = np.array([0.0, *gaps]), np.array(spreads)
+    are_equal, are_apart = np.array(gaps) == 0, np.abs(gaps) >= margin
+    for _ in range(experiments):
+        values = centres[:, None] + sds[:, None] * _standard(random, (len(sds), last), noise)
+        counts = np.rint(values / unit).astype(int)
+        looks = list(_settle(counts, schedule, margin, unit))
+        states = np.array([decision.state for decision in looks])
+        numbers = [decision.seeds for decision in looks]
+        trainings += sum(numbers) + max(numbers)
+        different += states == "different"
+        equivalent += states == "equivalent"
+        any_different += bool((are_equal & (states == "different")).any())
+        any_wrong += bool((are_apart & (states == "equivalent")).any())
+    return Simulated(
+        trainings / experiments,
+        tuple((different / experiments).tolist()),
+        tuple((equivalent / experiments).tolist()),
+        any_different / experiments,
+        any_wrong / experiments,
+    )
+
+
+def _standard(random: Any, shape: tuple[int, int], noise: str) -> np.ndarray[Any, Any]:
+    """Random numbers with mean 0 and sd 1."""
+    if noise == "skewed":
+        return np.asarray(random.exponential(size=shape) - 1)
+    if noise == "heavy":
+        return np.asarray(random.standard_t(3, size=shape) / math.sqrt(3))
+    return np.asarray(random.normal(size=shape))
+
+
+def _settle(counts: np.ndarray[Any, Any], schedule: Schedule, margin: float, unit: float) -> Iterator[Decision]:
+    """The last decision for every arm of one experiment; the baseline's counts come first."""
+    arms = range(len(counts) - 1)
+    last: dict[int, Decision] = {}
+    still_open = set(arms)
+    for look, seeds in enumerate(schedule.seeds):
+        base = counts[0, :seeds].tolist()
+        evidence = [
+            _evidence(counts[arm + 1, :seeds].tolist(), base, unit) if arm in still_open else None for arm in arms
+        ]
+        found = sum(decision.state == "different" for decision in last.values())
+        for arm, decision in enumerate(decide_look(evidence, schedule, look, found, margin)):
+            if decision is not None:
+                last[arm] = decision
+        still_open = {arm for arm in still_open if last[arm].state == "open"}
+        if not still_open:
+            break
+    return (last[arm] for arm in arms)
+
+
+def _evidence(first: Sequence[int], second: Sequence[int], unit: float) -> Evidence:
+    return Evidence([unit * (a - b) for a, b in zip(first, second, strict=True)], sign_flip_p(first, second))

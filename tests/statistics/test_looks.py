@@ -1,0 +1,145 @@
+"""Looks planned in advance: what each decides, and how often all of them together are wrong, by simulation."""
+
+from __future__ import annotations
+
+import pytest
+
+from actbench.statistics.intervals import estimate
+from actbench.statistics.looks import Evidence, Schedule, decide_look, make_schedule, simulate
+from actbench.statistics.sign_flip import sign_flip_p
+
+MARGIN, IMAGE = 0.001, 1e-4
+LOOKS = (11, 20, 40, 80)
+SCHEDULE = make_schedule(LOOKS, (), 7)
+ALL_EQUAL, ONE_APART, TWO_APART = [0.0] * 7, [0.001, -0.003] + [0.0] * 5, [0.0015] * 2 + [0.0] * 5
+AT_THE_MARGIN = [MARGIN] * 7
+OF_MNIST_TUNED = [0.0018, 0.0007, 0.0009, 0.001, 0.0011, 0.0012, 0.0013, 0.0015]  # relu's sd, then those of others
+
+
+def evidence(differences: list[float], *, is_sound: bool = True, is_judged: bool = True) -> Evidence:
+    p = sign_flip_p([round(one / IMAGE) for one in differences], [0] * len(differences))
+    return Evidence(differences, p, is_sound, is_judged)
+
+
+def noisy(mean: float, n: int, sd: float = 0.001) -> list[float]:
+    """As many values with this mean, and an sd that hardly depends on n."""
+    return [mean + sd * (-1) ** i for i in range(n - n % 2)] + [mean] * (n % 2)
+
+
+def test_a_first_look_that_could_decide_nothing_moves_up_to_where_it_can() -> None:
+    assert make_schedule((10, 20, 40, 80), (), 7).seeds == (11, 20, 40, 80)
+    assert make_schedule((11, 20, 40, 80), (), 7).seeds == (11, 20, 40, 80)
+    assert 7 * 2 / 2**10 > 0.0125 > 7 * 2 / 2**11
+    joined = make_schedule((3, 8, 40), (0.01, 0.02, 0.02), 7)  # 8 seeds reach .03 with neither share
+    assert joined == Schedule((9, 40), (0.03, 0.02), 7)
+    assert make_schedule((3,), (), 7).seeds == (3,)
+
+
+def test_the_shares_of_the_looks_are_equal_unless_they_are_given() -> None:
+    assert SCHEDULE.alphas == pytest.approx([0.0125] * 4)
+    assert make_schedule(LOOKS, (0.02, 0.01, 0.01, 0.01), 7).alphas == (0.02, 0.01, 0.01, 0.01)
+
+
+def test_an_arm_is_different_equivalent_or_open_at_a_look() -> None:
+    arms = [evidence(noisy(0.01, 11)), evidence(noisy(0.0, 11, 0.0001)), evidence(noisy(0.0005, 11))]
+    decisions = decide_look([*arms, None], make_schedule(LOOKS, (), 4), 0, 0, MARGIN)
+    assert [one and one.state for one in decisions] == ["different", "equivalent", "open", None]
+    found = decisions[0]
+    assert found is not None
+    assert found.p_adjusted is not None
+    assert found.p == 2 / 2**11
+    assert found.p_adjusted == pytest.approx(4 * found.p * 4)  # Holm's first of 4, a quarter of 5 %
+    assert (found.look, found.seeds, found.confidence) == (1, 11, 0.975)
+    assert found.adjusted_confidence == pytest.approx(1 - 0.0125 / 4)
+    assert found.adjusted_interval == estimate(arms[0].differences, 1 - 0.0125 / 4).interval
+
+
+def test_arms_found_different_earlier_rank_first_and_the_family_keeps_its_size() -> None:
+    arms = [None, evidence(noisy(0.01, 20)), None, None]
+    schedule = make_schedule(LOOKS, (), 4)
+    (_, alone, _, _), (_, after, _, _) = (decide_look(arms, schedule, 1, found, MARGIN) for found in (0, 1))
+    assert alone is not None
+    assert after is not None
+    assert alone.p is not None
+    assert alone.p_adjusted == pytest.approx(4 * 4 * alone.p)
+    assert after.p_adjusted == pytest.approx(3 * 4 * alone.p)
+    assert after.adjusted_confidence == pytest.approx(1 - 0.0125 / 3)
+
+
+def test_a_pair_with_an_unusable_trial_may_be_different_but_not_equivalent() -> None:
+    close, far = noisy(0.0, 11, 0.0001), noisy(0.01, 11)
+    decisions = decide_look(
+        [evidence(close, is_sound=False), evidence(far, is_sound=False)], make_schedule(LOOKS, (), 2), 0, 0, MARGIN
+    )
+    assert [one and one.state for one in decisions] == ["open", "different"]
+
+
+def test_an_arm_that_is_not_judged_counts_as_one_that_is_not_rejected() -> None:
+    arms = [evidence(noisy(0.01, 11)), evidence(noisy(0.01, 11), is_judged=False)]
+    first, second = decide_look(arms, make_schedule(LOOKS, (), 2), 0, 0, MARGIN)
+    assert first is not None
+    assert second is not None
+    assert second.state == "not judged"
+    assert first.p_adjusted == pytest.approx(2 * 4 * 2 / 2**11)
+
+
+def test_ties_in_every_seed_are_equivalent_and_nothing_is_without_a_margin() -> None:
+    for margin, state in ((MARGIN, "equivalent"), (None, "open")):
+        (tied,) = decide_look([evidence([0.0] * 11)], make_schedule(LOOKS, (), 1), 0, 0, margin)
+        assert tied is not None
+        assert tied.state == state
+
+
+def test_without_seeds_that_both_have_an_arm_stays_open() -> None:
+    (nothing,) = decide_look([Evidence([], None)], make_schedule(LOOKS, (), 1), 0, 0, MARGIN)
+    assert nothing is not None
+    assert nothing.state == "open"
+    assert nothing.p_adjusted is None
+
+
+def test_a_short_simulation_is_rarely_wrong_and_spares_most_trainings() -> None:
+    found = simulate(SCHEDULE, ALL_EQUAL, [0.001] * 8, MARGIN, unit=IMAGE, experiments=60)
+    assert found.any_different <= 0.1
+    assert found.trainings < 300  # a fixed design with as much power takes 640
+    assert min(found.equivalent) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", ["normal", "skewed", "heavy"])
+@pytest.mark.parametrize("spreads", [[0.001] * 8, OF_MNIST_TUNED], ids=["equal sd", "sd of mnist-tuned"])
+def test_a_family_of_equal_arms_has_a_false_difference_in_at_most_5_percent(noise: str, spreads: list[float]) -> None:
+    found = simulate(SCHEDULE, ALL_EQUAL, spreads, MARGIN, unit=IMAGE, experiments=1000, noise=noise)
+    assert found.any_different <= 0.065
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", ["normal", "skewed", "heavy"])
+@pytest.mark.parametrize("spreads", [[0.001] * 8, OF_MNIST_TUNED], ids=["equal sd", "sd of mnist-tuned"])
+def test_an_arm_at_the_margin_is_called_equivalent_in_at_most_5_percent(noise: str, spreads: list[float]) -> None:
+    for sign in (1, -1):
+        gaps = [sign * gap for gap in AT_THE_MARGIN]
+        found = simulate(SCHEDULE, gaps, spreads, MARGIN, unit=IMAGE, experiments=500, noise=noise)
+        # exact for normal differences alone: an exponential baseline of twice the arms' sd gives 5 to 8 %
+        skew = 0.03 if noise == "skewed" else 0.0
+        assert sum(found.equivalent) / 7 <= 0.05 + skew
+        assert max(found.equivalent) <= 0.08 + skew  # of one arm, 500 experiments tell 5 % to 3 points
+
+
+@pytest.mark.slow
+def test_coarse_values_with_many_ties_keep_the_error_rates() -> None:
+    found = simulate(SCHEDULE, ALL_EQUAL, [0.001] * 8, MARGIN, unit=0.001, experiments=1000)
+    assert found.any_different <= 0.065
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("gaps", "trainings", "powers"),
+    [(ALL_EQUAL, (245, 262), ()), (ONE_APART, (232, 258), (0.95, 1.0)), (TWO_APART, (224, 245), (1.0, 1.0))],
+)
+def test_the_planned_power_and_number_of_trainings(
+    gaps: list[float], trainings: tuple[int, int], powers: tuple[float, ...]
+) -> None:
+    found = simulate(SCHEDULE, gaps, [0.001] * 8, MARGIN, unit=IMAGE, experiments=600)
+    assert trainings[0] <= found.trainings <= trainings[1]
+    for power, expected in zip(found.different, powers, strict=False):
+        assert power >= expected - 0.02
