@@ -12,19 +12,20 @@ from actbench.report.claims import CLAIM_COLUMNS, claim_rows, judge_results
 from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, flat_pair_rows
 from actbench.report.contents import comparison_sections
 from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
-from actbench.store.files import write_atomically
+from actbench.store.files import HeldFolder, file_in, write_atomically
 from actbench.store.results import Results
 from actbench.store.tables import Row, Table, epochs_table, layers_table, trials_table, varied_settings
 
 
-def write_tables(results: Results) -> Comparison:
-    """Write every derived file again; the comparison in the table of arms."""
+def write_tables(results: Results, folder: HeldFolder | None = None) -> Comparison:
+    """Write every derived file again, if held through the held folder; the comparison in the table of arms."""
     comparison = primary_comparison(results)
     for name, text in table_texts(results, comparison).items():
+        target = file_in(folder or results.folder, name)
         if text is None:
-            (results.folder / name).unlink(missing_ok=True)
+            target.remove()
         else:
-            write_atomically(results.folder / name, text)
+            write_atomically(target, text)
     return comparison
 
 

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from actbench.experiment.definition import Experiment
@@ -18,6 +17,7 @@ from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRet
 from actbench.runs.log import RunLog, arm_names, finished_texts, stack_text
 from actbench.runs.progress import LOG_INTERVAL_SECONDS, RunState, describe
 from actbench.store import folder as store
+from actbench.store.files import FileEnd, HeldFolder, changed_file, end_of
 from actbench.text import clock
 
 Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
@@ -27,11 +27,14 @@ Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 class RunProgress:
     """The counters of a run, and where each finished stack is stored.
 
+    `journal_end` is how the journal ends, and `stored` are the trials that it holds, unless something else changes it.
     `keep_environment` keeps what another machine is, or with None this one, and gives the id of that; `names` are those
     of the trials' arms, `logged` is when the log was last told how far the run is.
     """
 
-    folder: Path
+    folder: HeldFolder
+    journal_end: FileEnd
+    stored: set[str]
     environment: str
     device: str
     state: RunState
@@ -61,7 +64,8 @@ class RunProgress:
                 environment = self.keep_environment(event.machine)
             kept = [record.model_copy(update={"environment": environment}) for record in records]
             with self.uninterrupted():
-                store.append(self.folder, kept)
+                self.journal_end = store.append(self.folder, kept, self.journal_end)
+            self.stored |= {record.trial for record in kept}
             self.known |= {record.trial: record for record in kept}
             self._count(event.stack, records)
             for text, detail in finished_texts(event.stack, records, self.names):
@@ -123,6 +127,11 @@ class RunProgress:
         if self.logged + LOG_INTERVAL_SECONDS <= self.state.seconds:
             self.logged = self.state.seconds
             self.log.write(describe(self.state), detail=3)
+
+    def require_stored(self, records: Mapping[str, TrialRecord]) -> None:
+        """Raise `FolderChangedError` where the journal, read again, lacks trials that it held."""
+        if not self.stored <= records.keys() or end_of(self.folder.file(store.JOURNAL)) != self.journal_end:
+            raise changed_file(self.folder.path / store.JOURNAL)
 
     def outcome(self) -> str:
         """How the run has ended."""

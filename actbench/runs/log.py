@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import NOT_FINITE, Trial, TrialRecord
 from actbench.plan.plan import Plan
-from actbench.store.files import append_lines, replace_file, require_regular_file
+from actbench.store.files import Folder, append_lines, file_in, path_of, replace_file, require_regular_file
 from actbench.text import counted, listed, visible
 
 LOG = "run.log"
@@ -26,7 +27,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 class RunLog:
     """Where a run writes what it does; `tell` is given every line too, with how much of a detail it is (0 to 3)."""
 
-    folder: Path
+    folder: Folder
     tell: Callable[[str, int], None]
 
     def write(self, text: str, detail: int = 1) -> None:
@@ -41,7 +42,7 @@ class RunLog:
         try:
             yield
         except BaseException as stopped:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, UnusableEnvironmentError):
                 self.write(_why(stopped), detail=3)
             raise
         self.write(outcome())
@@ -62,17 +63,17 @@ class LogLine:
     text: str
 
 
-def write_log(folder: Path, text: str) -> None:
+def write_log(folder: Folder, text: str) -> None:
     """Add a line with the time; where the log has grown long, its older half goes.
 
     Whatever is not printable in the text is written as an escape. Raises `OSError` where it cannot be written.
     """
-    path = folder / LOG
+    path, target = path_of(folder) / LOG, file_in(folder, LOG)
     line = f"{datetime.now(UTC):{TIME}} {visible(text)[:MAX_LINE_LENGTH]}\n".encode(errors="backslashreplace")
-    append_lines(path, [line], waits_for_disk=False)
+    append_lines(target, [line], waits_for_disk=False)
     if path.stat().st_size > MAX_LOG_BYTES:
         kept = path.read_bytes()[-MAX_LOG_BYTES // 2 :]
-        replace_file(path, [kept.partition(b"\n")[2]])
+        replace_file(target, [kept.partition(b"\n")[2]])
 
 
 def read_log(folder: Path) -> list[LogLine]:

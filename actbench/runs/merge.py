@@ -16,7 +16,7 @@ from actbench.render.sections import Section
 from actbench.report.tables import write_tables
 from actbench.store import folder as store
 from actbench.store.copying import new_lines
-from actbench.store.files import append_lines, write_atomically
+from actbench.store.files import HeldFolder, append_lines, changed_file, end_of, write_atomically
 from actbench.store.lock import locked
 from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment
 
@@ -54,24 +54,31 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
     target = root / experiment.name
     given = [(one.folder, one.experiment) for one in found]
     _require_one_experiment([(target, recorded_experiment(target)), *given] if is_result_folder(target) else given)
-    with locked(target):
+    with locked(target) as held:
         everything = [load_results(target, root), *found] if is_result_folder(target) else found
         _require_one_experiment([(one.folder, one.experiment) for one in everything])
-        set_aside = store.set_damaged_lines_aside(target)
-        store.write_experiment(target, experiment_to_yaml(experiment))
-        _write_environments(target, everything)
-        sources = [_take(target, one) for one in found]
+        set_aside = store.set_damaged_lines_aside(held)
+        store.write_experiment(held, experiment_to_yaml(experiment))
+        _write_environments(held, everything)
+        sources = _take_lines(held, found)
         merged = load_results(target, root)
-        _write_plan(merged, everything)
-        write_tables(load_results(target, root))
+        _write_plan(held, merged, everything)
+        write_tables(load_results(target, root), held)
     return Merged(load_results(target, root), tuple(sources), set_aside)
 
 
-def _take(target: Path, source: Results) -> Source:
-    is_target = source.folder.resolve() == target.resolve()
-    lines = [] if is_target else new_lines(target, source.folder)
-    append_lines(target / store.JOURNAL, lines)
-    return Source(source.folder, len(source.records), len(lines), 0 if is_target else source.damaged_lines)
+def _take_lines(target: HeldFolder, folders: Sequence[Results]) -> list[Source]:
+    """Append the lines that the target's journal lacks; raises `FolderChangedError` if something else changes it."""
+    sources, end = [], end_of(target.file(store.JOURNAL))
+    for source in folders:
+        is_target = source.folder.resolve() == target.path.resolve()
+        lines = [] if is_target else new_lines(target.path, source.folder)
+        end = append_lines(target.file(store.JOURNAL), lines, end=end)
+        damaged_lines = 0 if is_target else source.damaged_lines
+        sources.append(Source(source.folder, len(source.records), len(lines), damaged_lines))
+    if end_of(target.file(store.JOURNAL)) != end:
+        raise changed_file(target.path / store.JOURNAL)
+    return sources
 
 
 def _require_one_experiment(everything: Sequence[tuple[Path, Experiment]]) -> None:
@@ -106,14 +113,14 @@ def _shown(values: dict[str, Any], path: str) -> str:
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
 
 
-def _write_environments(target: Path, everything: Sequence[Results]) -> None:
+def _write_environments(target: HeldFolder, everything: Sequence[Results]) -> None:
     """Every environment of the folders once, sorted so that any order of merging gives the same: newest code last."""
     by_id = {key: one for results in everything for key, one in results.environments.items()}
     for _, environment in sorted(by_id.items(), key=lambda item: (store.training_code_of(item[1]) or 0, item[0])):
         store.write_environment(target, environment)
 
 
-def _write_plan(merged: Results, everything: Sequence[Results]) -> None:
+def _write_plan(target: HeldFolder, merged: Results, everything: Sequence[Results]) -> None:
     """The plan that follows from all tuning; those under which a folder's final trials had begun stay as `earlier`."""
     if not merged.plan.is_tuned():
         return
@@ -121,7 +128,7 @@ def _write_plan(merged: Results, everything: Sequence[Results]) -> None:
     earlier = [one for results in everything for one in _frozen_plans(results) if not is_same_plan(one, plan)]
     distinct = {json.dumps(one, sort_keys=True): one for one in earlier}
     content = {**plan, **({"earlier": [distinct[key] for key in sorted(distinct)]} if distinct else {})}
-    write_atomically(merged.folder / store.PLAN, json.dumps(content, indent=2) + "\n")
+    write_atomically(target.file(store.PLAN), json.dumps(content, indent=2) + "\n")
 
 
 def _frozen_plans(results: Results) -> Iterator[dict[str, Any]]:

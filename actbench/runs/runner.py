@@ -32,6 +32,7 @@ from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState, Show, progress
 from actbench.store import folder as store
 from actbench.store.copying import take_over
+from actbench.store.files import FolderChangedError, HeldFolder, end_of
 from actbench.store.lock import locked
 from actbench.store.results import Results, known_trials, load_results, other_training_code, result_folder
 from actbench.text import counted, say
@@ -129,20 +130,25 @@ def run_experiment(
     with _training_site(missing, device, train, options, limits) as site:
         if missing:
             load_arrays()
-        with locked(folder):
-            if options.fresh and (aside := store.set_aside(folder)):
+        with locked(folder) as held:
+            if options.fresh and (aside := store.set_aside(held)):
                 tell(f"The earlier results are now in {aside}.")
-            journal = _mended_journal(folder, journal, tell)
-            account = _begin(experiment, options, site, journal, show, tell, uninterrupted)
+            journal = _mended_journal(held, journal, tell)
+            account = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
             try:
                 if account.state.plan.missing(account.known):
                     _train_all(experiment, options, site, account, load_arrays(), tell)
                 _freeze(experiment, account)
-            except Exception:
-                write_tables(load_results(folder, options.results, journal))
+            except FolderChangedError:
                 raise
+            except Exception:
+                held.require_in_place()
+                write_tables(load_results(folder, options.results, journal), held)
+                raise
+            held.require_in_place()
             results = load_results(folder, options.results, journal)
-            comparison = write_tables(results)
+            account.require_stored(results.records)
+            comparison = write_tables(results, held)
     state = account.state
     left, trained = state.total - state.done, state.done - state.before
     waits = left == 0 and not state.plan.is_tuned()
@@ -159,25 +165,27 @@ def _begin(
     experiment: Experiment,
     options: RunOptions,
     site: TrainingSite,
+    held: HeldFolder,
     journal: store.Journal,
     show: Callable[[RunState], None],
     tell: Callable[[str], None],
     uninterrupted: Uninterrupted,
 ) -> RunProgress:
     """Write the experiment to the locked folder; the account of the run, which begins with the known trials."""
-    folder = result_folder(options.results, experiment, options.shard)
     known = known_trials(options.results, experiment, options.shard, journal)
-    store.write_experiment(folder, experiment_to_yaml(experiment))
+    store.write_experiment(held, experiment_to_yaml(experiment))
     plan = make_plan(experiment, known, options.shard)
     if options.shard:
-        _take_tuning_over(result_folder(options.results, experiment), folder, plan)
-    log = RunLog(folder, lambda text, detail: tell(text) if detail <= options.verbosity else None)
-    keep = partial(_keep_environment, folder, experiment.settings.data.facts(), site.device, site.workers)
-    if notice := other_training_code(folder):
+        _take_tuning_over(result_folder(options.results, experiment), held, plan)
+    log = RunLog(held, lambda text, detail: tell(text) if detail <= options.verbosity else None)
+    keep = partial(_keep_environment, held, experiment.settings.data.facts(), site.device, site.workers)
+    if notice := other_training_code(held.path):
         tell(notice)
         keep(None)  # from now on the folder is read as this training code's
     state = initial_state(experiment, plan, known)
-    return RunProgress(folder, "", site.device, state, time.monotonic(), show, known, log, keep, uninterrupted)
+    end, stored = end_of(held.file(store.JOURNAL)), set(journal.records)
+    moment = time.monotonic()
+    return RunProgress(held, end, stored, "", site.device, state, moment, show, known, log, keep, uninterrupted)
 
 
 def _settings_text(account: RunProgress, workers: int, options: RunOptions) -> str:
@@ -191,18 +199,19 @@ def _settings_text(account: RunProgress, workers: int, options: RunOptions) -> s
 
 
 def _keep_environment(
-    folder: Path, dataset: Dataset, device: str, workers: int, machine: Mapping[str, Any] | None
+    folder: HeldFolder, dataset: Dataset, device: str, workers: int, machine: Mapping[str, Any] | None
 ) -> str:
     """Store the environment record of this machine or another; its id."""
     environment = describe_environment(dataset, device, workers, machine)
-    if machine is None or environment["id"] not in store.environments_by_id(folder):
+    if machine is None or environment["id"] not in store.environments_by_id(folder.path):
         store.write_environment(folder, environment)
     return str(environment["id"])
 
 
-def _mended_journal(folder: Path, earlier: store.Journal, tell: Callable[[str], None]) -> store.Journal:
+def _mended_journal(held: HeldFolder, earlier: store.Journal, tell: Callable[[str], None]) -> store.Journal:
+    folder = held.path
     journal = store.read_journal(folder, earlier)
-    if journal.damaged_lines and (damaged := store.set_damaged_lines_aside(folder)):
+    if journal.damaged_lines and (damaged := store.set_damaged_lines_aside(held)):
         tell(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; they are redone.")
     return store.read_journal(folder, journal)
 
@@ -263,7 +272,7 @@ def _train_all(
         account.expect(experiment, plan)
 
 
-def _take_tuning_over(merged: Path, folder: Path, plan: Plan) -> None:
+def _take_tuning_over(merged: Path, folder: HeldFolder, plan: Plan) -> None:
     """Copy the tuning, once complete, into a shard's folder, so that the folder holds all that its plan needs."""
     if plan.is_tuned():
         tuned = {trial.id for tuning in plan.tunings for trial in tuning.trials()}

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from actbench.experiment.records import TrialRecord
 from actbench.store import folder as store
-from actbench.store.files import append_lines
+from actbench.store.files import HeldFolder, append_lines
 from actbench.store.journal import Damage, checksum_of
 
 
-def take_over(folder: Path, source: Path, wanted: Callable[[TrialRecord], bool]) -> None:
+def take_over(folder: HeldFolder, source: Path, wanted: Callable[[TrialRecord], bool]) -> None:
     """Copy what is wanted of a source's journal into a locked folder's, with the environments that it names."""
-    here = store.environments_by_id(folder)
-    others = [one for key, one in store.environments_by_id(source).items() if key not in here]
+    here = store.environments_by_id(folder.path)
+    others = [record for key, record in store.environments_by_id(source).items() if key not in here]
     for environment in (*others, *list(here.values())[:1]):  # the folder's latest stays the latest
         store.write_environment(folder, environment)
-    append_lines(folder / store.JOURNAL, new_lines(folder, source, wanted))
+    append_lines(folder.file(store.JOURNAL), new_lines(folder.path, source, wanted))
 
 
 def new_lines(folder: Path, source: Path, wanted: Callable[[TrialRecord], bool] | None = None) -> list[bytes]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ from actbench.errors import UnusableEnvironmentError
 
 DEVICES = Path("/dev")
 MAX_JSON_BYTES = 16 * 1024 * 1024
+END_BYTES = 64
+EMPTY = (0, b"")
+
+FileEnd = tuple[int, bytes]
+"""The length of a file and its last bytes, which tell whether something else has written to it."""
+
+
+class FolderChangedError(UnusableEnvironmentError):
+    """Something else has changed a result folder while it was written."""
 
 
 def require_regular_file(path: Path) -> None:
@@ -34,61 +44,198 @@ def refuse_device(path: Path) -> None:
         raise OSError(errno.EINVAL, "A device is not replaced by a file", str(path))
 
 
-def write_atomically(path: Path, text: str) -> None:
+@dataclass(frozen=True)
+class Target:
+    """A file to be written, reached through the descriptor of its folder if that is held open, else by its path."""
+
+    path: Path
+    folder: int | None = None
+
+    def open(self, flags: int, name: str = "") -> int:
+        """A descriptor of the file, or of one of another name beside it; a link is not followed."""
+        with self.named_in_errors():
+            flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe keeps nobody waiting
+            return os.open(self._reached(name or self.path.name), flags, 0o666, dir_fd=self.folder)
+
+    def replace_by(self, name: str) -> None:
+        """Rename the file of this name, which lies beside it, to this one."""
+        with self.named_in_errors():
+            new, old = self._reached(name), self._reached(self.path.name)
+            os.replace(new, old, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+
+    def remove(self, name: str = "") -> None:
+        """Remove the file, or one of another name beside it, if it is there."""
+        with self.named_in_errors(), contextlib.suppress(FileNotFoundError):
+            os.unlink(self._reached(name or self.path.name), dir_fd=self.folder)
+
+    def _reached(self, name: str) -> Path | str:
+        return self.path.with_name(name) if self.folder is None else name
+
+    @contextlib.contextmanager
+    def named_in_errors(self) -> Iterator[None]:
+        """Errors name the file by its whole path."""
+        try:
+            yield
+        except OSError as problem:
+            raise OSError(problem.errno, problem.strerror, str(self.path)) from None
+
+
+@dataclass(frozen=True)
+class HeldFolder:
+    """A folder that is kept open: nothing is written elsewhere when another folder or a link takes its path.
+
+    `identity` is its device and its number there; `descriptor` is None where the system opens files by path only.
+    """
+
+    path: Path
+    identity: tuple[int, int]
+    descriptor: int | None = None
+
+    def file(self, name: str) -> Target:
+        """One of its files, to be written; raises as `require_in_place`."""
+        self.require_in_place()
+        return Target(self.path / name, self.descriptor)
+
+    def require_in_place(self) -> None:
+        """Raise `FolderChangedError` where the path leads to another folder by now, or nowhere."""
+        try:
+            status = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise FolderChangedError(
+                f"{self.path}: removed or renamed while actbench was writing there; put it back, and the same command "
+                "goes on with what is in it"
+            ) from None
+        if (status.st_dev, status.st_ino) != self.identity:
+            raise FolderChangedError(
+                f"{self.path}: another folder or a link took its place while actbench was writing there, and nothing "
+                "was written to that one; put the folder back, and the same command goes on with what is in it"
+            )
+
+
+Folder = Path | HeldFolder
+
+
+def file_in(folder: Folder, name: str) -> Target:
+    """A file of a folder, to be written; raises `FolderChangedError` where a held one is no longer at its path."""
+    return folder.file(name) if isinstance(folder, HeldFolder) else Target(folder / name)
+
+
+def path_of(folder: Folder) -> Path:
+    """Where a folder is read."""
+    return folder.path if isinstance(folder, HeldFolder) else folder
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[HeldFolder]:
+    """Keep a folder open, on systems that can reach files through it."""
+    if os.open not in os.supports_dir_fd:
+        status = folder.stat()
+        yield HeldFolder(folder, (status.st_dev, status.st_ino))
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        status = os.fstat(descriptor)
+        yield HeldFolder(folder, (status.st_dev, status.st_ino), descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path | Target, text: str) -> None:
     """Replace a file by new contents, all or nothing."""
     replace_file(path, [text.encode()])
 
 
-def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
+def replace_file(path: Path | Target, chunks: Iterable[bytes]) -> None:
     """Replace a file by the chunks one after another, all or nothing."""
-    with tempfile.NamedTemporaryFile("wb", buffering=0, dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        temporary = Path(file.name)
+    target = path if isinstance(path, Target) else Target(path)
+    temporary = f".{target.path.name}-{secrets.token_hex(4)}"
+    descriptor = target.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), temporary)
+    try:
         try:
             for chunk in chunks:
-                _write(file.fileno(), chunk)
-            os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-    _sync_folder(path.parent)
+                _write(descriptor, chunk)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        target.replace_by(temporary)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            target.remove(temporary)
+        raise
+    _sync_folder(target)
 
 
-def _umask() -> int:
-    """The permissions that new files of this process lack, which can only be read by setting them."""
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return umask
-
-
-def append_lines(path: Path, lines: Iterable[bytes], *, waits_for_disk: bool = True) -> None:
+def append_lines(
+    path: Path | Target, lines: Iterable[bytes], *, waits_for_disk: bool = True, end: FileEnd | None = None
+) -> FileEnd:
     """Add whole lines to the end of a file, all of them or none; on disk when this returns, if it is to wait for that.
 
     A last line that was cut short there is closed off first, so that it spoils none of these. A link is not followed.
+    Returns how the file ends then. Given how it ended before, raises `FolderChangedError` where it does not any more.
     """
-    is_new = not path.exists()
-    require_regular_file(path)
-    with open(path, "ab", buffering=0, opener=_open_no_link) as file:
-        size = file.tell()
+    target = path if isinstance(path, Target) else Target(path)
+    descriptor, is_new = _open_to_append(target, creates=end in (None, EMPTY))
+    try:
+        size, last = found = _end(descriptor)
+        if end is not None and found != end:
+            raise changed_file(target.path)
         try:
-            if size and not _ends_a_line(path):
-                _write(file.fileno(), b"\n")
-            for line in lines:
-                _write(file.fileno(), line)
+            chunks = [b"\n"] if last and not last.endswith(b"\n") else []
+            for chunk in (*chunks, *lines):
+                _write(descriptor, chunk)
+                found = found[0] + len(chunk), (found[1] + chunk)[-END_BYTES:]
             if waits_for_disk:
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(file.fileno(), size)
+                os.ftruncate(descriptor, size)
             raise
+    finally:
+        os.close(descriptor)
     if is_new and waits_for_disk:
-        _sync_folder(path.parent)
+        _sync_folder(target)
+    return found
 
 
-def _open_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+def _open_to_append(target: Target, *, creates: bool) -> tuple[int, bool]:
+    """A descriptor of a regular file, which is made if it may be, and whether it was."""
+    flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor, is_new = target.open(flags), False
+    except FileNotFoundError:
+        if not creates:
+            raise changed_file(target.path) from None
+        descriptor, is_new = target.open(flags | os.O_CREAT), True
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Neither a file nor a folder", str(target.path))
+    return descriptor, is_new
+
+
+def end_of(target: Target) -> FileEnd:
+    """How a file ends; one that is absent ends as an empty one does."""
+    try:
+        descriptor = target.open(os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        return EMPTY
+    try:
+        return _end(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _end(descriptor: int) -> FileEnd:
+    size = os.fstat(descriptor).st_size
+    os.lseek(descriptor, max(0, size - END_BYTES), os.SEEK_SET)
+    return size, os.read(descriptor, END_BYTES)
+
+
+def changed_file(path: Path) -> FolderChangedError:
+    """The error for a file that something else has changed meanwhile."""
+    return FolderChangedError(
+        f"{path}: removed, replaced or changed while actbench was writing to it; put it back, or let the same command "
+        "train again what is missing"
+    )
 
 
 def _write(descriptor: int, payload: bytes) -> None:
@@ -98,21 +245,19 @@ def _write(descriptor: int, payload: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _ends_a_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
-
-
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(target: Target) -> None:
     """Have the folder's own entries on disk, where the system knows how; the contents of files are by then."""
-    if os.name == "posix":
-        with contextlib.suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        if target.folder is not None:
+            os.fsync(target.folder)
+            return
+        descriptor = os.open(target.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_mapping(path: Path, makes_sense: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

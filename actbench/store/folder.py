@@ -16,7 +16,18 @@ from actbench.experiment import records
 from actbench.experiment.records import SCHEMA, TrialRecord
 from actbench.plan.plan import is_same_plan
 from actbench.plan.trials import make_trial
-from actbench.store.files import append_lines, read_mapping, replace_file, require_regular_file, write_atomically
+from actbench.store.files import (
+    FileEnd,
+    Folder,
+    HeldFolder,
+    append_lines,
+    file_in,
+    path_of,
+    read_mapping,
+    replace_file,
+    require_regular_file,
+    write_atomically,
+)
 from actbench.store.journal import (
     Damage,
     NewerSchemaError,
@@ -156,12 +167,13 @@ def _writer(folder: Path) -> str:
     return f"{version} or later" if VERSION.fullmatch(version) and version != __version__ else "the latest version"
 
 
-def set_damaged_lines_aside(folder: Path) -> int:
+def set_damaged_lines_aside(folder: Folder) -> int:
     """Move the damaged lines of a locked folder's journal to another file; how many there were."""
-    damaged = sum(isinstance(content, Damage) for _, _, content in read_lines(folder))
+    path = path_of(folder)
+    damaged = sum(isinstance(content, Damage) for _, _, content in read_lines(path))
     if damaged:
-        append_lines(folder / DAMAGED, _lines(folder, are_damaged=True))
-        replace_file(folder / JOURNAL, _lines(folder, are_damaged=False))
+        append_lines(file_in(folder, DAMAGED), _lines(path, are_damaged=True))
+        replace_file(file_in(folder, JOURNAL), _lines(path, are_damaged=False))
     return damaged
 
 
@@ -169,23 +181,26 @@ def _lines(folder: Path, *, are_damaged: bool) -> Iterator[bytes]:
     return (line + b"\n" for _, line, content in read_lines(folder) if isinstance(content, Damage) == are_damaged)
 
 
-def append(folder: Path, records: Iterable[TrialRecord]) -> None:
-    """Add records to the journal in one write, on disk when this returns; all of them or none."""
-    append_lines(folder / JOURNAL, ["".join(map(journal_line, records)).encode()])
+def append(folder: Folder, records: Iterable[TrialRecord], end: FileEnd | None = None) -> FileEnd:
+    """Add records to the journal in one write, on disk when this returns; all of them or none.
+
+    Returns how the journal ends then. Given how it ended, raises `FolderChangedError` where it does not any more.
+    """
+    return append_lines(file_in(folder, JOURNAL), ["".join(map(journal_line, records)).encode()], end=end)
 
 
-def write_experiment(folder: Path, resolved: Mapping[str, Any]) -> None:
+def write_experiment(folder: Folder, resolved: Mapping[str, Any]) -> None:
     """Keep the resolved experiment, which `load_experiment` reads again."""
-    write_atomically(folder / EXPERIMENT, write_yaml(dict(resolved)))
+    write_atomically(file_in(folder, EXPERIMENT), write_yaml(dict(resolved)))
 
 
-def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:
+def write_environment(folder: Folder, environment: Mapping[str, Any]) -> None:
     """Keep the environment record; those of earlier runs in this folder stay in its list `earlier`."""
-    before = read_environment(folder)
+    before = read_environment(path_of(folder))
     earlier = [*before.pop("earlier", []), before] if before else []
-    others = [one for one in earlier if one.get("id") != environment["id"]]
+    others = [record for record in earlier if record.get("id") != environment["id"]]
     content = dict(environment) | ({"earlier": others} if others else {})
-    write_atomically(folder / ENVIRONMENT, json.dumps(content, indent=2) + "\n")
+    write_atomically(file_in(folder, ENVIRONMENT), json.dumps(content, indent=2) + "\n")
 
 
 def read_environment(folder: Path) -> dict[str, Any]:
@@ -216,16 +231,17 @@ def latest_training_code(environments: Mapping[str, dict[str, Any]]) -> int:
     return records.TRAINING_CODE_VERSION if version is None else version
 
 
-def freeze_plan(folder: Path, plan: Mapping[str, Any], *, has_begun: bool) -> None:
+def freeze_plan(folder: Folder, plan: Mapping[str, Any], *, has_begun: bool) -> None:
     """Keep the plan; another one under which final trials had begun stays in its list `earlier`.
 
     Once they have begun, the same plan stays as it was recorded.
     """
-    before = read_plan(folder)
+    before = read_plan(path_of(folder))
     earlier = before.pop("earlier", [])
     if before and has_begun:
         plan, earlier = (before, earlier) if is_same_plan(before, plan) else (plan, [*earlier, before])
-    write_atomically(folder / PLAN, json.dumps({**plan, **({"earlier": earlier} if earlier else {})}, indent=2) + "\n")
+    content = {**plan, **({"earlier": earlier} if earlier else {})}
+    write_atomically(file_in(folder, PLAN), json.dumps(content, indent=2) + "\n")
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
@@ -240,8 +256,13 @@ def _is_plan(content: dict[str, Any]) -> bool:
     return isinstance(content.get("seeds"), list) and are_texts and are_claims
 
 
-def set_aside(folder: Path) -> Path | None:
+def set_aside(folder: HeldFolder) -> Path | None:
     """Move all contents of a locked result folder, or none, to a new one beside it; None where there were none."""
+    folder.require_in_place()
+    return _move_contents(folder.path)
+
+
+def _move_contents(folder: Path) -> Path | None:
     contents = [path for path in folder.iterdir() if path.name != LOCK]
     if not contents:
         return None

@@ -6,10 +6,12 @@ import contextlib
 import errno
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.store.files import HeldFolder, hold
 
 LOCK = ".lock"
 TEMPORARY = re.compile(r"\.[\w.-]+\.(csv|json|jsonl|log|md|yaml)-[a-z0-9_]{8}")
@@ -17,33 +19,72 @@ LOOK_SECONDS = 0.2  # a reader may seem to hold the lock for this long
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
+class _InUseError(Exception):
+    """Another process has the lock."""
+
+
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Create the folder and keep other processes out; raises `UnusableEnvironmentError` where that cannot be.
+def locked(folder: Path) -> Iterator[HeldFolder]:
+    """Create the folder, hold it open and keep other processes out; raises `UnusableEnvironmentError` if it cannot.
 
-    Whatever goes wrong with the folder or its disk while it is locked is raised as `UnusableEnvironmentError` too.
+    Whatever goes wrong with the folder or its disk while it is locked is raised as `UnusableEnvironmentError` too, and
+    so is its being removed, renamed or replaced, at the latest when it is unlocked.
     """
-    from filelock import FileLock, Timeout
-
-    was_there = False
+    held = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        was_there = True
-        with FileLock(folder / LOCK, timeout=LOOK_SECONDS, poll_interval=LOOK_SECONDS / 10):
+        with hold(folder) as held, _exclusively(held):
             for path in leftovers(folder):
-                path.unlink(missing_ok=True)
-            yield
-    except Timeout:
+                held.file(path.name).remove()
+            yield held
+            held.require_in_place()
+    except _InUseError:
         raise UnusableEnvironmentError(
             f"{folder}: another actbench is running in this folder; wait for it or choose another --results"
         ) from None
     except (OSError, ConfigurationError) as problem:
-        if was_there and not folder.is_dir():
-            raise UnusableEnvironmentError(
-                f"{folder}: removed or renamed while actbench was writing there; put it back, and the same command "
-                "goes on with what is in it"
-            ) from None
+        if held is not None:
+            held.require_in_place()
         raise UnusableEnvironmentError(_what_stopped(folder, problem)) from None
+
+
+@contextlib.contextmanager
+def _exclusively(held: HeldFolder) -> Iterator[None]:
+    """Lock the folder itself, which nobody deletes unnoticed; where folders cannot be locked, a file in it."""
+    if held.descriptor is not None and _flock(held.descriptor):
+        yield  # until the descriptor is closed
+        return
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(held.path / LOCK, timeout=LOOK_SECONDS, poll_interval=LOOK_SECONDS / 10)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise _InUseError from None
+    except NotImplementedError:
+        raise OSError(errno.ENOLCK, "the file system has no locks", str(held.path)) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _flock(descriptor: int) -> bool:
+    """Lock what is open; False where the system cannot. A reader that looks for a moment is waited for."""
+    import fcntl
+
+    end = time.monotonic() + LOOK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise _InUseError from None
+            time.sleep(LOOK_SECONDS / 10)
+        except OSError:
+            return False
+        else:
+            return True
 
 
 def _what_stopped(folder: Path, problem: Exception) -> str:
@@ -66,13 +107,17 @@ def is_locked(folder: Path) -> bool:
     """Whether a process is at work in the folder; nothing is created or changed by looking, where there is flock."""
     if os.name != "posix":
         return _is_locked_by_trying(folder)
+    return _is_flocked(folder) or _is_flocked(folder / LOCK)
+
+
+def _is_flocked(path: Path) -> bool:
+    import fcntl
+
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW * (path.name == LOCK) | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        import fcntl
-
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,7 @@ TWO_STACKS = "name: made-up\nvary: {model.hidden: [[4], [5]]}\nseeds: 3\n"
 HOLDER = """
 import sys
 from pathlib import Path
+from typing import Any
 from actbench.runs import runner
 from actbench.store.lock import locked
 with locked(Path(sys.argv[1])):
@@ -322,3 +324,128 @@ def test_temporary_files_of_a_killed_run_are_removed_by_the_next_and_nothing_els
     run(experiment, tmp_path)
     names = {path.name for path in folder.iterdir()}
     assert names & {*ours, *others} == {*others}
+
+
+def cut(journal: Path) -> None:
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))
+
+
+def replace_with_fewer(journal: Path) -> None:
+    lines = journal.read_bytes().splitlines(keepends=True)
+    replace_file(journal, lines[1:])
+
+
+CHANGES: list[Callable[[Path], object]] = [
+    lambda journal: journal.unlink(),
+    lambda journal: journal.write_bytes(b""),
+    cut,
+    replace_with_fewer,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=["removed", "emptied", "cut", "replaced"])
+def test_a_journal_that_is_changed_under_a_run_ends_it_and_the_same_command_trains_what_is_missing(
+    change: Callable[[Path], object], experiment: Experiment, folder: Path, tmp_path: Path
+) -> None:
+    expected = (run(experiment, tmp_path / "undisturbed").folder / "table.csv").read_bytes()
+    with pytest.raises(UnusableEnvironmentError, match=r"trials\.jsonl: removed, replaced or changed while") as stopped:
+        run(experiment, tmp_path, Disturbing(lambda: change(folder / store.JOURNAL)))
+    assert "\n" not in str(stopped.value)
+    assert stopped.value.exit_code == EXIT_ENVIRONMENT
+    kept = len(store.read_journal(folder).records)
+    assert kept < 3
+    assert run(experiment, tmp_path).trained == 6 - kept
+    assert is_whole(verify_folder(folder))
+    assert (folder / "table.csv").read_bytes() == expected
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=["removed", "emptied", "cut", "replaced"])
+def test_a_journal_that_is_changed_after_the_last_trial_is_noticed_before_anything_is_said_of_it(
+    change: Callable[[Path], object],
+    experiment: Experiment,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    freeze = store.freeze_plan
+
+    def freeze_and_change(*arguments: Any, has_begun: bool) -> None:
+        freeze(*arguments, has_begun=has_begun)
+        if (folder / store.JOURNAL).exists() and len(store.read_journal(folder).records) == 6:
+            change(folder / store.JOURNAL)
+
+    monkeypatch.setattr(store, "freeze_plan", freeze_and_change)
+    with pytest.raises(UnusableEnvironmentError, match=r"trials\.jsonl: removed, replaced or changed while"):
+        run(experiment, tmp_path)
+
+
+def test_numbers_that_are_changed_in_a_journal_of_the_same_length_are_noticed(
+    experiment: Experiment, folder: Path, tmp_path: Path
+) -> None:
+    def change() -> None:
+        content = (folder / store.JOURNAL).read_bytes()
+        (folder / store.JOURNAL).write_bytes(content.replace(b'"wall_seconds":0.25', b'"wall_seconds":0.26', 1))
+
+    with pytest.raises(UnusableEnvironmentError, match=r"trials\.jsonl: removed, replaced or changed while"):
+        run(experiment, tmp_path, Disturbing(change))
+    assert run(experiment, tmp_path).trained == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize("is_link", [True, False], ids=["link", "folder"])
+def test_nothing_is_written_into_what_takes_the_place_of_the_folder(
+    is_link: bool, experiment: Experiment, folder: Path, tmp_path: Path
+) -> None:
+    stranger, away = tmp_path / "stranger", tmp_path / "away"
+    run(experiment, stranger)
+    theirs = stranger / "results" / "made-up"
+    before = {path.name: path.read_bytes() for path in theirs.iterdir()}
+
+    def swap() -> None:
+        folder.rename(away)
+        folder.symlink_to(theirs) if is_link else theirs.rename(folder)
+
+    with pytest.raises(UnusableEnvironmentError, match="another folder or a link took its place") as stopped:
+        run(experiment, tmp_path, Disturbing(swap))
+    assert stopped.value.exit_code == EXIT_ENVIRONMENT
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    folder.unlink() if is_link else shutil.rmtree(folder)
+    away.rename(folder)
+    assert run(experiment, tmp_path).trained == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_run_through_a_link_to_a_folder_elsewhere_is_not_disturbed(
+    experiment: Experiment, folder: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder.parent.mkdir()
+    folder.symlink_to(elsewhere)
+    assert run(experiment, tmp_path).trained == 6
+    assert is_whole(verify_folder(elsewhere))
+
+
+def test_a_lock_that_is_deleted_lets_nobody_else_in(experiment: Experiment, folder: Path, tmp_path: Path) -> None:
+    def start_again() -> None:
+        for path in folder.glob(".*"):
+            path.unlink()
+        with pytest.raises(UnusableEnvironmentError, match="another actbench is running in this folder"):
+            run(experiment, tmp_path)
+
+    assert run(experiment, tmp_path, Disturbing(start_again)).trained == 6
+    assert len((folder / store.JOURNAL).read_bytes().splitlines()) == 6
+
+
+def test_where_files_are_opened_by_path_only_a_changed_folder_is_noticed_too(
+    experiment: Experiment, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    with pytest.raises(UnusableEnvironmentError, match="removed, replaced or changed"):
+        run(experiment, tmp_path, Disturbing(lambda: cut(folder / store.JOURNAL)))
+    with pytest.raises(UnusableEnvironmentError, match="removed or renamed"):
+        run(experiment, tmp_path, Disturbing(lambda: folder.rename(tmp_path / "away")))
+    (tmp_path / "away").rename(folder)
+    assert run(experiment, tmp_path).trained > 0
+    assert is_whole(verify_folder(folder))

@@ -16,6 +16,8 @@ from actbench.experiment.definition import Experiment
 from actbench.report.tables import write_tables
 from actbench.runs.merge import merge_document, merge_folders
 from actbench.store import folder as store
+from actbench.store.copying import new_lines
+from actbench.store.files import HeldFolder
 from actbench.store.lock import locked
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from
@@ -123,14 +125,46 @@ def test_what_a_run_adds_before_the_folder_is_locked_for_merging_is_kept(
     target = merge_folders(shards[:1], tmp_path / "results").results.folder
 
     @contextlib.contextmanager
-    def locked_after_a_run(folder: Path) -> Iterator[None]:
+    def locked_after_a_run(folder: Path) -> Iterator[HeldFolder]:
         store.freeze_plan(folder, {"schema": 1, "seeds": [7]}, has_begun=False)
-        with locked(folder):
-            yield
+        with locked(folder) as held:
+            yield held
 
     monkeypatch.setattr("actbench.runs.merge.locked", locked_after_a_run)
     merge_folders(shards[1:], tmp_path / "results")
     assert {"schema": 1, "seeds": [7]} in store.read_plan(target)["earlier"]
+
+
+def test_a_journal_that_is_changed_while_lines_are_merged_into_it_is_noticed(
+    shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = merge_folders(shards[:1], tmp_path / "results").results.folder
+
+    def lines_after_a_change(folder: Path, source: Path) -> list[bytes]:
+        lines = new_lines(folder, source)
+        (target / store.JOURNAL).unlink()
+        return lines
+
+    monkeypatch.setattr("actbench.runs.merge.new_lines", lines_after_a_change)
+    with pytest.raises(errors.UnusableEnvironmentError, match=r"trials\.jsonl: removed, replaced or changed while"):
+        merge_folders(shards[1:], tmp_path / "results")
+
+
+def test_nothing_is_merged_into_what_takes_the_place_of_the_folder(
+    shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, away = merge_folders(shards[:1], tmp_path / "results").results.folder, tmp_path / "away"
+
+    def lines_after_a_swap(folder: Path, source: Path) -> list[bytes]:
+        lines = new_lines(folder, source)
+        target.rename(away)
+        target.mkdir()
+        return lines
+
+    monkeypatch.setattr("actbench.runs.merge.new_lines", lines_after_a_swap)
+    with pytest.raises(errors.UnusableEnvironmentError, match="another folder or a link took its place"):
+        merge_folders(shards[1:], tmp_path / "results")
+    assert list(target.iterdir()) == []
 
 
 def test_plans_under_which_final_trials_began_are_kept_as_earlier_ones(shards: list[Path], tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
@@ -14,7 +14,7 @@ from actbench.plan.plan import make_plan
 from actbench.store import folder as store
 from actbench.store.files import write_atomically
 from actbench.store.journal import journal_line
-from actbench.store.lock import LOCK, locked
+from actbench.store.lock import LOCK, is_locked, locked
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 
@@ -48,10 +48,31 @@ def test_a_finished_trial_counts_rather_than_a_failed_one(tmp_path: Path, record
 
 def test_a_locked_folder_says_that_another_run_is_in_it(tmp_path: Path) -> None:
     with (
-        FileLock(tmp_path / LOCK),
+        locked(tmp_path),
         pytest.raises(UnusableEnvironmentError, match="another actbench"),
         locked(tmp_path),
     ):
+        pass
+
+
+def test_where_folders_cannot_be_locked_a_file_in_them_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actbench.store.lock._flock", lambda descriptor: False)
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+        with pytest.raises(UnusableEnvironmentError, match="another actbench"), locked(tmp_path):
+            pass
+    assert not is_locked(tmp_path)
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+
+
+def test_a_file_system_without_any_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr("actbench.store.lock._flock", lambda descriptor: False)
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(UnusableEnvironmentError, match="the file system has no locks"), locked(tmp_path):
         pass
 
 
@@ -68,10 +89,10 @@ def test_replacing_a_file_leaves_the_old_one_or_the_new_one(tmp_path: Path, monk
     path = tmp_path / "table.md"
     write_atomically(path, "old")
 
-    def refuse(self: Path, target: Path) -> Path:
+    def refuse(*_names: object, **_folders: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, "new")
     assert path.read_text() == "old"
@@ -88,10 +109,12 @@ def test_setting_aside_never_overwrites(tmp_path: Path) -> None:
     folder = tmp_path / "mnist"
     folder.mkdir()
     (folder / LOCK).touch()
-    assert store.set_aside(folder) is None
+    with locked(folder) as held:
+        assert store.set_aside(held) is None
     for number in (1, 2):
         (folder / store.JOURNAL).write_text(f"{number}")
-        assert store.set_aside(folder) == tmp_path / f"mnist.{number}"
+        with locked(folder) as held:
+            assert store.set_aside(held) == tmp_path / f"mnist.{number}"
         assert [path.name for path in folder.iterdir()] == [LOCK]
     assert [(tmp_path / f"mnist.{number}" / store.JOURNAL).read_text() for number in (1, 2)] == ["1", "2"]
 
@@ -108,8 +131,6 @@ def test_damaged_lines_move_to_a_file_of_their_own_and_windows_line_ends_are_no_
 
 
 def test_the_latest_folder_is_the_one_whose_journal_was_written_last(tmp_path: Path) -> None:
-    import os
-
     for age, name in ((100, "b"), (300, "c"), (200, "a")):
         (tmp_path / name).mkdir()
         (tmp_path / name / store.JOURNAL).write_text("")

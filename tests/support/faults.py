@@ -6,7 +6,7 @@ import errno
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,8 +48,10 @@ class Disk:
     calls: Counter[str] = field(default_factory=Counter)
     descriptors: set[int] = field(default_factory=set)
 
-    def holds(self, path: Any) -> bool:
-        """Whether a path lies in the folder, or is it."""
+    def holds(self, path: Any, options: Mapping[str, Any]) -> bool:
+        """Whether a path lies in the folder, or is it, or is reached through it or a folder in it."""
+        if options.get("dir_fd", options.get("src_dir_fd")) in self.descriptors:
+            return True
         if not isinstance(path, str | os.PathLike):
             return False
         return Path(os.path.abspath(path)).is_relative_to(self.folder)  # noqa: PTH100 (resolve would touch the disk)
@@ -84,7 +86,7 @@ def failing(folder: Path, fault: Fault | None) -> Iterator[Disk]:
 
 def _by_path(disk: Disk, kind: Kind, real: Callable[..., Any]) -> Callable[..., Any]:
     def call(path: Any = ".", *arguments: Any, **options: Any) -> Any:
-        if disk.holds(path):
+        if disk.holds(path, options):
             disk.touch(kind, path)
         return real(path, *arguments, **options)
 
@@ -93,13 +95,13 @@ def _by_path(disk: Disk, kind: Kind, real: Callable[..., Any]) -> Callable[..., 
 
 def _opening(disk: Disk, real: Callable[..., Any], descriptor_of: Callable[[Any], int]) -> Callable[..., Any]:
     def call(path: Any, *arguments: Any, **options: Any) -> Any:
-        is_ours = disk.holds(path) and "opener" not in options  # an opener opens by os.open, and is counted there
+        is_ours = disk.holds(path, options)
         if is_ours:
             disk.touch("open", path)
         opened = real(path, *arguments, **options)
         if is_ours:
             disk.descriptors.add(descriptor_of(opened))
-        elif "opener" not in options:
+        else:
             disk.descriptors.discard(descriptor_of(opened))
         return opened
 
