@@ -1,10 +1,15 @@
-"""Write tables and page of every reference result, and the README's picture: `python docs/update_reports.py`."""
+"""Write tables and page of every reference result, and the README's pictures: `python docs/update_reports.py`.
+
+With `pictures`, only the README's pictures.
+"""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from actbench.report.tables import write_tables
@@ -12,7 +17,8 @@ from actbench.store.results import load_results
 
 ROOT = Path(__file__).parent.parent
 REFERENCES = ("results/mnist", "results/mnist-tuned", "results/precision", "results/documents/*")
-PICTURE, PICTURE_OF = ROOT / "docs" / "mnist-tuned.svg", "results/mnist-tuned"
+PICTURES = {"differences": ROOT / "docs" / "mnist-tuned.svg", "lottery": ROOT / "docs" / "lottery.svg"}
+PICTURES_OF = "results/mnist-tuned"
 
 
 def folders() -> list[Path]:
@@ -31,16 +37,16 @@ def write_page(folder: Path, target: Path) -> None:
     report(folder.relative_to(ROOT), "--html", str(target))
 
 
-def write_picture(target: Path) -> None:
-    """Every trial of the tuned activations as a dot."""
-    with tempfile.TemporaryDirectory() as pictures:
-        report(PICTURE_OF, "--figures", pictures)
-        svg = (Path(pictures) / "arms.svg").read_text(encoding="utf-8")
-        target.write_text(svg.replace("<svg ", '<svg style="background: white" ', 1), encoding="utf-8")
+def write_pictures(targets: Mapping[str, Path]) -> None:
+    """Figures of the tuned activations, by name."""
+    with tempfile.TemporaryDirectory() as figures:
+        report(PICTURES_OF, "--figures", figures)
+        for name, target in targets.items():
+            shutil.copyfile(Path(figures) / f"{name}.svg", target)
 
 
 if __name__ == "__main__":
-    for each in folders():
+    for each in folders() if sys.argv[1:] != ["pictures"] else ():
         write_tables(load_results(each, ROOT))
         write_page(each, each / "report.html")
-    write_picture(PICTURE)
+    write_pictures(PICTURES)

@@ -153,7 +153,9 @@ def test_a_screen_is_its_golden_file(name: str, folder: Path, is_golden_rewritte
 
 def page_text(element: Element) -> str:
     """What a page says, one line for every heading, paragraph, list item and row; pictures by their titles."""
-    if element.tag in ("style", "head"):
+    if element.tag in ("style", "head", "script") or element.attributes.get("aria-hidden") == "true":
+        return ""
+    if element.attributes.get("class") == "narrow":
         return ""
     if element.tag == "svg":
         return f"\n[picture: {element.all('title')[0].text().strip()}]\n"

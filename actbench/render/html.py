@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,6 +25,11 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     return str(environment.get_template(template).render(**values))
+
+
+def source(name: str) -> str:
+    """A file beside the templates as it is, such as a script."""
+    return (files("actbench.render") / "templates" / name).read_text(encoding="utf-8")
 
 
 def sections_to_html(sections: Iterable[Section]) -> str:

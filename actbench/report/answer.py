@@ -21,7 +21,12 @@ MAX_SEEDS_NAMED = 2000
 
 def answer_line(comparison: Comparison, results: Sequence[Results]) -> str:
     """`Which activation gives the highest test accuracy on mnist? mish is better than relu by 0.31 points ...`."""
-    return " ".join([_question(comparison, results), *_answer(comparison)])
+    return " ".join(question_and_answer(comparison, results))
+
+
+def question_and_answer(comparison: Comparison, results: Sequence[Results]) -> tuple[str, str]:
+    """The two parts of the line."""
+    return _question(comparison, results), " ".join(_answer(comparison))
 
 
 def _question(comparison: Comparison, results: Sequence[Results]) -> str:

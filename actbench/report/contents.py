@@ -14,6 +14,7 @@ from actbench.render.sections import SPARKS, Section
 from actbench.report.answer import answer_line
 from actbench.report.claims import claims_sections, judge_results
 from actbench.report.comparison import comparison_section, pairs_section
+from actbench.report.lottery import lottery_section
 from actbench.report.numbers import ABSENT, value
 from actbench.report.short import short_section
 from actbench.report.statements import notes, statements
@@ -65,6 +66,7 @@ def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[
     parts = dict.fromkeys(curve.part for curve in curves)
     return {
         "comparison": comparison_sections(comparison, [results]),
+        "lottery": [drawn] if (drawn := lottery_section(comparison)) else [],
         "claims": claims_sections(claims, statements(comparison, [results], claims)),
         "tuning": [tuning_section(plan, records)] if plan.tunings else [],
         "factors": [_pair_section(table, metric) for table in pair_tables(plan, records, metric)],

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.report.figures.layout import Picture
+from actbench.report.figures.differences import first_seeds
+from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
+from actbench.report.figures.looks import looks
+from actbench.report.figures.marks import Dot, marker_points
+from actbench.report.figures.paint import save_scene
 from actbench.report.figures.pictures import pictures
-from actbench.report.figures.style import figure_to_svg, save_figure
+from actbench.report.figures.svg import page_svg, path_of
 from actbench.report.page import Drawing, page
 from actbench.store.files import refuse_device, write_atomically
 from actbench.store.results import Results
+from actbench.text import counted
+
+MAX_STAGED_ARMS = 20
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
     drawn = pictures(results, comparison)
     written = []
     if files.html is not None:
-        write_page(files.html, page(results, comparison, [drawing(picture) for picture in drawn]))
+        write_page(files.html, whole_page(results, comparison, drawn))
         written.append(files.html)
     if files.figures is not None:
         written += save_pictures(drawn, files.figures, files.figure_format)
@@ -61,10 +69,42 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
     return written
 
 
-def drawing(picture: Picture) -> Drawing:
-    """The picture as an element of a page."""
-    svg = figure_to_svg(picture.draw(), f"picture-{picture.name}", picture.title, picture.description)
-    return Drawing(picture.name, picture.title, picture.caption, Markup(svg))
+def whole_page(results: Results, comparison: Comparison, drawn: Sequence[Picture]) -> str:
+    """The page with its pictures, those of fewer seeds, and the markers of its arms."""
+    arms = {row.sample.label: number for number, row in enumerate(comparison.rows)}
+    chosen = looks({row.sample.label: row.sample.values for row in comparison.rows})
+    swatches = {label: _swatch(look.marker, look.colour) for label, look in chosen.items()}
+    drawings = [drawing(picture, arms) for picture in drawn]
+    return page(results, comparison, drawings, _stages(comparison, arms), swatches)
+
+
+def _stages(comparison: Comparison, arms: Mapping[str, int]) -> list[Drawing]:
+    """The comparison as it was after one seed, two, and more."""
+    seeds = len(comparison.seeds)
+    counts = sorted({1, 2, 3, (seeds + 3) // 2, seeds} & set(range(1, seeds + 1)))
+    found = [(count, first_seeds(comparison, count)) for count in counts] if len(arms) <= MAX_STAGED_ARMS else []
+    return [
+        replace(drawing(replace(picture, name=f"stage-{count}"), arms), title=counted(count, "seed"))
+        for count, picture in found
+        if picture is not None
+    ]
+
+
+def _swatch(marker: str, colour: str) -> dict[str, Any]:
+    dot = Dot(6, 6, 4.5, colour, marker)
+    circle = "M1.5 6a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0"
+    return {"colour": colour, "path": circle if marker == "o" else f"{path_of(marker_points(dot))}Z"}
+
+
+def drawing(picture: Picture, arms: Mapping[str, int]) -> Drawing:
+    """The picture as elements of a wide and of a narrow page."""
+
+    def drawn(paper: Paper, identifier: str) -> Markup:
+        svg = page_svg(picture.draw(paper), identifier, picture.title, picture.description, arms)
+        return Markup(svg)  # its texts are escaped
+
+    name = f"picture-{picture.name}"
+    return Drawing(picture.name, picture.title, picture.caption, drawn(PAGE, name), drawn(PHONE, f"{name}-narrow"))
 
 
 def write_page(path: Path, text: str) -> None:
@@ -86,6 +126,7 @@ def _make_folder(folder: Path) -> None:
 def save_pictures(drawn: Sequence[Picture], folder: Path, ending: str) -> list[Path]:
     """Every picture in a file named after it."""
     paths = [folder / f"{picture.name}.{ending}" for picture in drawn]
+    paper = PAGE if ending == "svg" else FULL
     for picture, path in zip(drawn, paths, strict=True):
-        save_figure(picture.draw(), path)
+        save_scene(picture.draw(paper), path, picture.title, picture.description)
     return paths

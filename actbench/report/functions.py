@@ -18,7 +18,6 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, parse_choice
 from actbench.lazy import LazyModule
 from actbench.render.sections import Section
-from actbench.report.figures import style
 from actbench.report.listing import bounds_text, entry_document
 from actbench.text import did_you_mean
 
@@ -221,22 +220,22 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
 
 
 def save_figure(choices: Sequence[Choice], path: Path) -> None:
-    """Draw every curve beside its derivative by autograd; the file's ending says whether as SVG, PNG or PDF."""
-    from matplotlib.figure import Figure
+    """Draw every curve with its derivative; the file's ending says whether as SVG, PNG or PDF."""
+    from actbench.report.figures.functions import Curve, draw_functions
+    from actbench.report.figures.layout import FULL
+    from actbench.report.figures.looks import looks
+    from actbench.report.figures.paint import require_format, save_scene
 
-    style.require_format(path)
-    curves = with_curves(choices)
-    if not curves:
+    require_format(path)
+    drawn = with_curves(choices)
+    if not drawn:
         raise ConfigurationError(f"--save {path}: nothing to draw; {_without_curves(choices)}")
     x = plotted_inputs()
-    chosen = style.strokes([str(choice) for choice in curves])
-    with style.drawing():
-        figure = Figure(figsize=(style.PAGE_INCHES, 2.8), layout="constrained")
-        for number, (axes, title) in enumerate(zip(figure.subplots(1, 2), ("function", "derivative"), strict=True)):
-            for choice in curves:
-                curve = values_and_derivatives(choice.entry, dict(choice.parameters), x)[number]
-                axes.plot(x.numpy(), curve.numpy(), label=str(choice), **chosen[str(choice)].line())
-            axes.set(title=title, xlabel="x")
-            axes.grid(visible=True)
-        axes.legend()
-    style.save_figure(figure, path)
+    curves = []
+    for choice in drawn:
+        values, slopes = values_and_derivatives(choice.entry, dict(choice.parameters), x)
+        curves.append(Curve(str(choice), tuple(x.tolist()), tuple(values.tolist()), tuple(slopes.tolist())))
+    chosen = looks({str(choice): (("model.activation", choice),) for choice in drawn})
+    scene = draw_functions(curves, {label: look.colour for label, look in chosen.items()}, FULL)
+    names = ", ".join(map(str, drawn))
+    save_scene(scene, path, f"{names}: function and derivative", "Each function solid, its derivative dashed.")

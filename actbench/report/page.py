@@ -1,48 +1,72 @@
-"""The report as one self-contained HTML page: no network, no scripts, no other files."""
+"""The report as one self-contained HTML page: no network, no other files, one script of ours that its policy names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
-from actbench.render.html import render
+from actbench.render.html import render, source
 from actbench.render.sections import NUMBER, Section, without_sparks
+from actbench.report.answer import question_and_answer
 from actbench.report.claims import judge_results
 from actbench.report.contents import report_chapters
+from actbench.report.explore import explore_data
 from actbench.report.failures import failures_section
+from actbench.report.figures.inside import trouble_sentences
 from actbench.report.layers import layers_section
 from actbench.report.method import method_sections, repeat_commands, settings_text
 from actbench.report.numbers import ABSENT, metric_in_words
+from actbench.report.short import short_section
 from actbench.report.statements import paragraph, statements
 from actbench.store.results import Results
 from actbench.version import __version__
 
 MAX_OPEN_ROWS, MAX_ROWS = 15, 500
-ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "claims", "method"), ("curves",)
+ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "method"), ("curves", "lottery", "claims", "factors", "layers")
 FOLDED_DRAWINGS = {"seeds": "Every seed"}
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture in the page; everything in the element `svg` is escaped already."""
+    """A picture in the page, for a wide and for a narrow one; everything in its elements is escaped already."""
 
     name: str
     title: str
     caption: str
-    svg: Markup
+    wide: Markup
+    narrow: Markup
 
 
 @dataclass(frozen=True)
 class Table:
-    """A section as a table of the page, folded if long."""
+    """A section as a table of the page, folded if long; some columns are shown only if asked for."""
 
     id: str
     section: Section
     is_number: Sequence[bool]
     is_folded: bool
+    hidden_columns: frozenset[int] = frozenset()
+    labels: tuple[str, ...] = ()
+
+    def label(self, row: int) -> str:
+        """The arm that a row is about, by its whole label, if it is about one."""
+        return self.labels[row] if self.labels else self.section.rows[row][0]
+
+    def attributes(self, column: int) -> Markup:
+        """The classes of a column's cells."""
+        kinds = [
+            "number" if self.is_number[column] else "prose" if column in self.section.prose else "",
+            "extra" if column in self.hidden_columns else "",
+        ]
+        names = " ".join(filter(None, kinds))
+        return Markup(f' class="{names}"' if names else "")  # our own words only
 
 
 @dataclass(frozen=True)
@@ -56,57 +80,93 @@ class Chapter:
     tables: Sequence[Table]
 
 
-# In the order of the page.
+# In the order of the page; in a report on claims they come first.
 CHAPTERS = {
-    "comparison": ("The comparison", "One row for each arm (each combination that is compared), the best mean first."),
-    "functions": ("The functions", "What was compared: each activation function, and its derivative."),
+    "comparison": ("The comparison", "One row for each arm (each combination that is compared)."),
+    "lottery": ("The lottery", "What would have been announced after a single run of each arm."),
+    "factors": ("Factors together", "How much each setting explains, and whether settings depend on each other."),
+    "claims": ("Claims", "The claims of the experiment file, and their verdicts."),
     "curves": ("Learning curves", "Accuracy of each arm after each epoch (pass over the training images)."),
     "tuning": (
         "Tuning",
         "The values tried for each arm on validation images before its final trials.",
     ),
-    "factors": (
-        "Pairs of factors",
-        "The mean for every combination of two settings, over all others and all seeds.",
-    ),
-    "effects": ("What explains the differences", "How much of the variation each setting explains."),
-    "claims": ("Claims", "The claims of the experiment file, and their verdicts."),
     "layers": ("Inside the networks", "Activations and gradients layer by layer, which show whether layers can learn."),
-    "time": ("Time", "What a training costs, and the accuracy it gives."),
-    "pictures": ("More pictures", "The same results in other forms."),
     "failures": ("What went wrong", "Trainings that failed are counted, never dropped; these are the reasons."),
+    "functions": ("The functions", "What was compared: each activation function, and its derivative."),
+    "pictures": ("More pictures", "The same results in other forms."),
     "method": ("How it was run", "The facts needed to judge and to repeat these results."),
 }
-# A picture belongs to the chapter that its name begins with; these do not say it, and all others are in `pictures`.
-PLACES = {"arms": "comparison", "seeds": "curves", "sensitivity": "tuning", "inside": "layers"}
+# Where pictures and tables belong that are not called like their chapter.
+PLACES = {
+    "differences": "comparison", "arms": "comparison", "seeds": "curves", "sensitivity": "tuning", "inside": "layers",
+    "luck": "factors", "interaction": "factors", "effects": "factors",
+}  # fmt: skip
+SCRIPT = "page.js"
 
 
-def page(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) -> str:
-    """The whole page; the same text for the same results."""
+def page(
+    results: Results,
+    comparison: Comparison,
+    drawings: Sequence[Drawing],
+    stages: Sequence[Drawing] = (),
+    swatches: Mapping[str, Any] | None = None,
+) -> str:
+    """The whole page; the same text for the same results.
+
+    `stages` are the comparison after fewer seeds, for readers without scripts; `swatches` the markers of the arms.
+    """
     claims = judge_results(results)
+    said = statements(comparison, [results], claims)
+    question, answer = question_and_answer(comparison, [results])
+    script, data = source(SCRIPT), explore_data(results, comparison)
     return render(
         "page.html",
         name=results.experiment.name,
         metric=metric_in_words(comparison.metric),
-        lead=paragraph(statements(comparison, [results], claims)),
+        question=question,
+        answer=answer,
+        lead=paragraph(said),
         chapters=_chapters(results, comparison, drawings),
         folded_drawings=FOLDED_DRAWINGS,
+        arms={row.sample.label: number for number, row in enumerate(comparison.rows)} if swatches else {},
+        swatches=swatches or {},
+        stages=stages,
+        explore=Markup(_json(data)) if data else "",  # no `<` is left in it
+        script=Markup(script),  # our own file
+        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         settings=settings_text(results).splitlines(),
         commands=repeat_commands(results),
         version=__version__,
     )
 
 
+def _json(data: Mapping[str, Any]) -> str:
+    """JSON in which nothing can end its element, or begin another."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
 def _chapters(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) -> list[Chapter]:
     """The chapters with content."""
-    sections = report_chapters(comparison, results)
+    sections: dict[str, list[Section]] = {}
+    for name, found in report_chapters(comparison, results).items():
+        sections.setdefault(PLACES.get(name, name), []).extend(found)
     sections["layers"] = _present(layers_section(results.plan, results.records))
     sections["failures"] = _present(failures_section(results.plan, results.records))
     sections["method"] = method_sections(results)
+    order = dict.fromkeys(["claims", *CHAPTERS] if results.experiment.expectations else CHAPTERS)
     chapters = []
-    for name, (title, intro) in CHAPTERS.items():
+    for name in order:
+        title, intro = CHAPTERS[name]
         tables = [_table(name, number, section) for number, section in enumerate(sections.get(name, ()), start=1)]
+        if name == "comparison":
+            tables[0] = _arms_table(comparison, results, sections[name][0])
         placed = [drawing for drawing in drawings if _chapter_of(drawing) == name]
+        if name == "layers" and tables:
+            intro = " ".join([intro, *trouble_sentences(results)])
+        if name == "lottery":
+            intro = " ".join(note for table in tables for note in table.section.notes)
         if tables or placed:
             chapters.append(Chapter(name, title, intro, placed, tables))
     return chapters
@@ -119,6 +179,23 @@ def _chapter_of(drawing: Drawing) -> str:
 
 def _present(section: Section | None) -> list[Section]:
     return [section] if section else []
+
+
+def _arms_table(comparison: Comparison, results: Results, full: Section) -> Table:
+    """The short table; its picture is above it, and the columns of the full one are shown if asked for."""
+    short = without_sparks(short_section(comparison, statements(comparison, [results])))
+    kept = [index for index, name in enumerate(short.header) if not name.startswith("picture")]
+    more = [index for index, name in enumerate(full.header) if index and not name.startswith("mean")]
+    names = [short.header[index] for index in kept]
+    extra = [f"{full.header[index]}{' in full' * (full.header[index] in names)}" for index in more]
+    both = [
+        [*(first[index] for index in kept), *(second[index] for index in more)]
+        for first, second in zip(short.rows, full.rows, strict=True)
+    ]
+    section = Section(short.title, [*names, *extra], both, full.notes)
+    hidden = frozenset(range(len(kept), len(section.header)))
+    labels = [row[0] for row in full.rows]
+    return Table("comparison-table-1", section, _mostly_numbers(section), False, hidden, tuple(labels))
 
 
 def _table(chapter: str, number: int, section: Section) -> Table:

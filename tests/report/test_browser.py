@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from actbench.analysis.comparison import compare, question_of
+from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.pictures import pictures
-from actbench.report.files import drawing
-from actbench.report.page import page
+from actbench.report.files import whole_page
 from actbench.store.results import load_results
 from places import ROOT
 from program import actbench
@@ -95,12 +95,22 @@ def page_of_hostile_names(folder: Path) -> str:
     """The page as it would be if arms were called what no catalogue allows."""
     results = load_results(folder, folder.parent)
     comparison = compare(results.plan, results.records, question_of(results.experiment, parse_metric("test_accuracy")))
+    names = {row.sample.label: name for row, name in zip(comparison.rows, HOSTILE, strict=False)}
+
+    def called(sample: Sample) -> Sample:
+        return replace(sample, label=names[sample.label])
+
     rows = tuple(
-        replace(row, sample=replace(row.sample, label=name))
-        for row, name in zip(comparison.rows, HOSTILE, strict=False)
+        replace(
+            row,
+            sample=called(row.sample),
+            contrast=row.contrast
+            and replace(row.contrast, first=called(row.contrast.first), second=called(row.contrast.second)),
+        )
+        for row in comparison.rows
     )
     renamed = replace(comparison, rows=rows, best=())
-    return page(results, renamed, [drawing(picture) for picture in pictures(results, renamed)])
+    return whole_page(results, renamed, pictures(results, renamed))
 
 
 def opened(browser: Any, page: Path, width: int, scheme: str) -> list[dict[str, Any]]:
@@ -125,9 +135,10 @@ def test_the_page_is_whole_at_any_width_and_in_any_light(
     assert {one["url"] for one in requests} == {pages[name].as_uri()}
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    shown = "narrow" if width < 640 else "wide"
     hidden = browser.execute_script(
         "document.querySelectorAll('details').forEach(one => one.open = true);"
-        "return [...document.querySelectorAll('figure svg, table')].filter(one => {"
+        f"return [...document.querySelectorAll('.{shown} svg, table')].filter(one => {{"
         "const box = one.getBoundingClientRect(); return box.width < 50 || box.height < 20}).length"
     )
     assert hidden == 0
@@ -144,7 +155,9 @@ def test_what_a_file_says_is_text_and_does_nothing(name: str, browser: Any, page
     text = browser.execute_script("return document.body.textContent")
     assert sum(one in text for one in HOSTILE) >= 4
     assert browser.title != "owned"
-    assert browser.execute_script("return document.querySelectorAll('img, script, iframe, object').length") == 0
+    assert browser.execute_script("return document.querySelectorAll('img, iframe, object').length") == 0
+    assert browser.execute_script("return document.querySelectorAll('script').length") == 2
+    assert browser.get_log("browser") == []
     assert "{{7*7}}" in text
 
 
@@ -167,3 +180,148 @@ def test_tables_and_what_is_folded_away_can_be_reached_by_keyboard(browser: Any,
             )
         )
     assert len(reached - {-1}) >= wanted > 3
+
+
+def shown_arms(browser: Any) -> list[str]:
+    """The arms of the chart that the script draws, from top to bottom."""
+    names: list[str] = browser.execute_script(
+        "return [...document.querySelectorAll('#explore-chart g[data-arm]')]"
+        ".filter(one => one.style.display !== 'none')"
+        ".sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)"
+        ".map(one => one.querySelector('text').textContent)"
+    )
+    return names
+
+
+def choose(browser: Any, element: str, value: str, event: str = "change") -> None:
+    script = "const one = document.getElementById(arguments[0]); one.value = arguments[1];"
+    browser.execute_script(f"{script} one.dispatchEvent(new Event(arguments[2]))", element, value, event)
+
+
+def still(browser: Any) -> None:
+    """Wait for no movement: all transitions jump to their end."""
+    browser.execute_script("document.getAnimations().forEach(one => one.finish())")
+
+
+def click(browser: Any, selector: str) -> None:
+    browser.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+
+def test_arms_can_be_hidden_isolated_and_found_in_all_pictures_at_once(browser: Any, pages: dict[str, Path]) -> None:
+    opened(browser, pages["mnist-tuned"], 1400, "light")
+
+    def visible(query: str) -> list[bool]:
+        shown: list[bool] = browser.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].filter(one => one.closest('.wide') &&"
+            "!one.closest('details')).map(one => getComputedStyle(one))"
+            ".map(style => style.display !== 'none' && style.opacity === '1')",
+            query,
+        )
+        return shown
+
+    assert len(visible('[data-arm="0"]')) > 8
+    assert all(visible("[data-arm]"))
+    click(browser, "#show-0")
+    assert not any(visible('[data-arm="0"]'))
+    assert all(visible('[data-arm]:not([data-arm="0"])'))
+    click(browser, "#show-0")
+    click(browser, "#only-5")
+    assert all(visible('[data-arm="5"]'))
+    assert not any(visible('[data-arm]:not([data-arm="5"])'))
+    click(browser, 'input[name="only"]:not([id])')
+    assert all(visible("[data-arm]"))
+    choose(browser, "find-arm", "gel", "input")
+    assert all(visible('[data-arm="5"]'))
+    assert not any(visible('[data-arm="0"]'))
+    choose(browser, "find-arm", "", "input")
+    assert all(visible("[data-arm]"))
+    assert browser.get_log("browser") == []
+
+
+def test_the_comparison_is_made_again_with_other_seeds_baselines_and_metrics(
+    browser: Any, pages: dict[str, Path]
+) -> None:
+    opened(browser, pages["mnist-tuned"], 1400, "light")
+    still(browser)
+    assert shown_arms(browser) == ["gelu", "mish", "swish", "leaky_relu", "sigmoid", "tanh", "elu"]
+    said = "return document.getElementById('explore-said').textContent"
+    assert browser.execute_script(said) == (
+        "With 10 seeds: gelu is first, +0.15 points to relu; 0 of 7 thin intervals exclude 0."
+    )
+    choose(browser, "explore-count", "1", "input")
+    still(browser)
+    assert browser.execute_script(said) == (
+        "With seed 0: mish is first, +0.46 points to relu; fewer than 3 seeds have no interval."
+    )
+    assert shown_arms(browser)[0] == "mish"
+    click(browser, "#explore-seeds input[value='0']")
+    assert browser.execute_script(said).startswith("With seed 1: mish is first, +0.21 points to relu;")
+    browser.execute_script("let next = 0.1; Math.random = () => (next = (next * 7.3) % 1)")
+    winners = set()
+    for _ in range(12):
+        click(browser, "#explore-again")
+        winners.add(browser.execute_script(said).split(": ")[1].split(" is first")[0])
+    assert len(winners) > 2
+    click(browser, "#explore-seeds input[value='0']")
+    choose(browser, "explore-count", "10", "input")
+    choose(browser, "explore-baseline", "5")
+    still(browser)
+    assert "relu" in shown_arms(browser)
+    assert "gelu" not in shown_arms(browser)
+    assert browser.execute_script(said).startswith("With 10 seeds: gelu is first;")
+    choose(browser, "explore-metric", "1")
+    assert "test loss minus gelu" in browser.execute_script(
+        "return document.getElementById('explore-chart').textContent"
+    )
+    assert browser.get_log("browser") == []
+    assert browser.get_log("performance") is not None
+
+
+def test_a_table_sorts_by_its_columns_and_has_more_of_them(browser: Any, pages: dict[str, Path]) -> None:
+    opened(browser, pages["mnist-tuned"], 1400, "light")
+    first = "return [...document.querySelectorAll('#comparison ~ .scroll tbody th')].map(one => one.textContent.trim())"
+    before = browser.execute_script(first)
+    assert before[0] == "gelu"
+    click(browser, "#comparison ~ .scroll thead th:nth-child(2) button")
+    assert browser.execute_script(first) == before
+    click(browser, "#comparison ~ .scroll thead th:nth-child(2) button")
+    assert browser.execute_script(first) == before[::-1]
+    columns = (
+        "return [...document.querySelectorAll('#comparison ~ .scroll thead th')]"
+        ".filter(one => one.checkVisibility()).length"
+    )
+    assert browser.execute_script(columns) == 5
+    click(browser, "label.more input")
+    assert browser.execute_script(columns) > 8
+    assert browser.get_log("browser") == []
+
+
+def test_a_value_is_shown_where_one_points(browser: Any, pages: dict[str, Path]) -> None:
+    opened(browser, pages["mnist-tuned"], 1400, "light")
+    tip = browser.execute_script(
+        "const dot = document.querySelector('#figure-differences .wide circle');"
+        "dot.dispatchEvent(new PointerEvent('pointerover', {bubbles: true, clientX: 50, clientY: 50}));"
+        "const tip = document.getElementById('tip'); return tip.hidden ? '' : tip.textContent"
+    )
+    assert ", seed " in tip
+    assert ": +" in tip or ": -" in tip
+
+
+def test_without_script_fewer_seeds_are_a_choice_of_pictures(browser: Any, pages: dict[str, Path]) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        opened(browser, pages["mnist-tuned"], 1400, "light")
+        shown = "return [...document.querySelectorAll('div.stage')].map(one => one.checkVisibility())"
+        assert browser.execute_script(shown) == [True, False, False, False, False]
+        click(browser, "input.stage-3")
+        assert browser.execute_script(shown) == [False, False, True, False, False]
+        assert not browser.execute_script("return document.getElementById('explore').checkVisibility()")
+        assert not browser.execute_script("return document.getElementById('find-arm').checkVisibility()")
+        click(browser, "#show-0")
+        hidden = (
+            "return [...document.querySelectorAll('[data-arm=\"0\"]')]"
+            ".every(one => getComputedStyle(one).display === 'none')"
+        )
+        assert browser.execute_script(hidden)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report import files as room
 from actbench.report.figures.layout import Picture
+from actbench.report.figures.marks import Line, Scene
 from actbench.report.files import Files, drawing, save_pictures, write_files
 from actbench.store.results import Results
 from pages import problems
 from planted import MUCH, RELU, above, asked, planted
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-def draw() -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3.4, 2.0))
-    figure.subplots().plot([1, 2], [3, 4])
-    return figure
-
-
-PICTURE = Picture("arms", "A title", "A caption.", "A description.", draw)
+SCENE = Scene(200, 100, [Line([(0, 0), (100, 50)])])
+PICTURE = Picture("differences", "A title", "A caption.", "A description.", lambda paper: SCENE)
 
 
 @pytest.fixture
@@ -48,20 +37,21 @@ def test_the_page_holds_its_pictures(results: Results, tmp_path: Path) -> None:
     assert written(results, Files(page)) == ([page], [])
     text = page.read_text(encoding="utf-8")
     assert problems(text) == []
-    assert text.count("<svg") == 1
-    assert drawing(PICTURE).svg in text
+    shown = drawing(PICTURE, {})
+    assert shown.wide in text
+    assert shown.narrow in text
 
 
-@pytest.mark.parametrize(("ending", "signature"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+@pytest.mark.parametrize(("ending", "signature"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_a_picture_is_saved_in_the_format_that_was_asked_for(ending: str, signature: bytes, tmp_path: Path) -> None:
     (path,) = save_pictures([PICTURE], tmp_path, ending)
-    assert path == tmp_path / f"arms.{ending}"
+    assert path == tmp_path / f"differences.{ending}"
     assert path.read_bytes().startswith(signature)
 
 
 def test_page_and_pictures_can_be_written_at_once_into_a_new_folder(results: Results, tmp_path: Path) -> None:
     page, folder = tmp_path / "report.html", tmp_path / "new" / "figures"
-    assert written(results, Files(page, figures=folder)) == ([page, folder / "arms.svg"], [])
+    assert written(results, Files(page, figures=folder)) == ([page, folder / "differences.svg"], [])
 
 
 @pytest.mark.parametrize(("is_there", "said"), [(True, []), (False, ["--open: no browser is found here"])])

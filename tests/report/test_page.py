@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -33,8 +35,11 @@ PROBE = LayerProbe(
 
 def drawn(name: str) -> Drawing:
     identifier = f"picture-{name}"
-    svg = f'<svg role="img" aria-labelledby="{identifier}"><title id="{identifier}">A picture</title></svg>'
-    return Drawing(name, f"Title of {name}", "What it shows.", Markup(svg))
+    wide, narrow = (
+        Markup(f'<svg role="img" aria-labelledby="{one}"><title id="{one}">A picture</title></svg>')
+        for one in (identifier, f"{identifier}-narrow")
+    )
+    return Drawing(name, f"Title of {name}", "What it shows.", wide, narrow)
 
 
 def html(results: Results, *drawings: str, **request: Any) -> str:
@@ -49,25 +54,29 @@ def headings(text: str) -> list[str]:
 
 
 def test_a_page_stands_alone_and_can_be_read_by_everyone(tmp_path: Path) -> None:
-    text = html(planted(tmp_path, five_arms(), FIVE_ACTIVATIONS), "arms", "curves", "seeds", "sensitivity", "new")
+    text = html(
+        planted(tmp_path, five_arms(), FIVE_ACTIVATIONS), "differences", "curves", "seeds", "sensitivity", "new"
+    )
     assert problems(text) == []
-    assert "<script" not in text
+    assert text.count("<script") == 2
     assert "http" not in text.replace('http-equiv="Content-Security-Policy"', "")
 
 
-def test_nothing_may_be_loaded_or_run_by_the_pages_own_policy(tmp_path: Path) -> None:
+def test_nothing_may_be_loaded_and_one_script_run_by_the_pages_own_policy(tmp_path: Path) -> None:
     root = read(html(planted(tmp_path, {"relu": RELU}, UNTUNED)))
+    (script,) = root.all("script")
     (policy,) = [one for one in root.all("meta") if one.attributes.get("http-equiv") == "Content-Security-Policy"]
     allowed = dict(part.strip().split(" ", 1) for part in (policy.attributes["content"] or "").split(";"))
     assert allowed["default-src"] == "'none'"
-    assert "script-src" not in allowed
-    assert set(allowed) == {"default-src", "style-src", "img-src", "base-uri", "form-action"}
+    digest = base64.b64encode(hashlib.sha256(script.text().encode()).digest()).decode()
+    assert allowed["script-src"] == f"'sha256-{digest}'"
+    assert set(allowed) == {"default-src", "script-src", "style-src", "img-src", "base-uri", "form-action"}
 
 
 def test_sections_appear_only_where_there_are_data(tmp_path: Path) -> None:
     always = ["Contents", "The question and the answer", "The comparison"]
     plain = html(planted(tmp_path / "plain", {"relu": RELU, "tanh": RELU}, UNTUNED))
-    assert headings(plain) == [*always, "Learning curves", "How it was run"]
+    assert headings(plain) == [*always, "The lottery", "Learning curves", "How it was run"]
     empty = html(planted(tmp_path / "empty", {}, UNTUNED))
     assert headings(empty) == [*always, "How it was run"]
     full = planted(
@@ -77,14 +86,14 @@ def test_sections_appear_only_where_there_are_data(tmp_path: Path) -> None:
         change=lambda _, seed: {"probes": (PROBE,)} | (ONE_CLASS if seed == 3 else {}),
     )
     assert headings(html(full)) == [
-        *always, "Learning curves", "Pairs of factors", "What explains the differences", "Claims",
+        *always[:2], "Claims", "The comparison", "The lottery", "Factors together", "Learning curves",
         "Inside the networks", "What went wrong", "How it was run",
     ]  # fmt: skip
     assert "Tuning" in headings(html(planted(tmp_path / "tuned", {"relu": RELU, "tanh": RELU}, TUNED)))
 
 
 def test_every_chapter_can_be_reached_from_the_contents(tmp_path: Path) -> None:
-    root = read(html(planted(tmp_path, {"relu": RELU, "tanh": RELU}, TUNED), "arms"))
+    root = read(html(planted(tmp_path, {"relu": RELU, "tanh": RELU}, TUNED), "differences"))
     (nav,) = root.all("nav")
     linked = [(one.attributes["href"] or "")[1:] for one in nav.all("a")]
     (main,) = root.all("main")
@@ -95,26 +104,28 @@ def test_every_chapter_can_be_reached_from_the_contents(tmp_path: Path) -> None:
 def test_the_answer_comes_first_and_the_verdicts_are_words_beside_the_names(tmp_path: Path) -> None:
     results = planted(tmp_path, {"relu": RELU, "tanh": above(RELU, MUCH)})
     root = read(html(results))
+    (answer,) = [one for one in root.all("p") if one.attributes.get("class") == "answer"]
+    assert answer.text().startswith("tanh (+0.21 points) is better than relu")
     (lead,) = [one for one in root.all("p") if one.attributes.get("class") == "lead"]
     assert "There is evidence that tanh (+0.21 points of test accuracy" in lead.text()
     table = root.all("table")[0]
-    assert [one.text() for one in table.all("thead")[0].all("th")][:4] == [
-        "arm", "mean %", "difference (points) [95 % interval]", "verdict",
-    ]  # fmt: skip
-    rows = [[cell.text() for cell in row.all("th", "td")][:4] for row in table.all("tbody")[0].all("tr")]
-    assert [(row[0], row[3]) for row in rows] == [("tanh", "better"), ("relu", "-")]
+    heads = table.all("thead")[0].all("th")
+    assert [one.text() for one in heads][:5] == ["arm", "mean", "difference", "won", "verdict"]
+    assert ["extra" in (one.attributes.get("class") or "") for one in heads] == [False] * 5 + [True] * (len(heads) - 5)
+    rows = [[cell.text() for cell in row.all("th", "td")][:5] for row in table.all("tbody")[0].all("tr")]
+    assert [(row[0], row[4]) for row in rows] == [("tanh", "better"), ("relu", "baseline")]
 
 
 def test_pictures_stand_in_their_chapters_with_captions_and_every_seed_is_folded(tmp_path: Path) -> None:
     results = planted(tmp_path, {"relu": RELU, "tanh": RELU})
-    root = read(html(results, "arms", "curves", "seeds", "sensitivity", "something-new"))
+    root = read(html(results, "differences", "curves", "seeds", "sensitivity", "something-new"))
     places = {}
     for section in root.all("section"):
         for figure in section.all("figure"):
             places[figure.attributes["id"]] = section.attributes["aria-labelledby"]
             assert figure.all("figcaption")[0].text().startswith("Title of ")
     assert places == {
-        "figure-arms": "comparison",
+        "figure-differences": "comparison",
         "figure-curves": "curves",
         "figure-seeds": "curves",
         "figure-sensitivity": "tuning",
@@ -177,7 +188,8 @@ def test_a_long_table_is_folded_and_a_very_long_one_is_shortened(tmp_path: Path)
 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     one, other = (
-        html(planted(tmp_path / place / "run", five_arms(), FIVE_ACTIVATIONS), "arms") for place in ("one", "other")
+        html(planted(tmp_path / place / "run", five_arms(), FIVE_ACTIVATIONS), "differences")
+        for place in ("one", "other")
     )
     assert one == other
 

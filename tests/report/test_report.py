@@ -57,6 +57,7 @@ def test_a_report_has_the_tuning_the_pairs_of_factors_the_effects_and_the_curves
     assert [section.title for section in report_sections(asked(results, all_pairs=True), results)] == [
         "test_accuracy by arm",
         "test_accuracy, all pairs",
+        "one run of each: the winner by seed",
         "tuning of train.lr",
         "mean test_accuracy by model.activation and train.batch_size",
         "what explains the differences",

@@ -8,25 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
-
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.report.figures.layout import Picture
+from actbench.report.figures.layout import FULL, Paper, Picture
+from actbench.report.figures.marks import Scene, Text, text_width
 from actbench.report.figures.pictures import pictures
-from actbench.report.figures.style import drawing
 from actbench.store.results import Results
 from builders import experiment_from, record_of
 
-SVG = "{http://www.w3.org/2000/svg}"
-TOUCHING_PIXELS = 1.5
+TOUCHING = 0.12
 
 
 def trained(trial: Trial, **changes: Any) -> TrialRecord:
@@ -110,32 +104,30 @@ def pictures_of(results: Results, metric: str = "test_accuracy") -> dict[str, Pi
     return {picture.name: picture for picture in pictures(results, comparison_of(results, metric))}
 
 
-def texts(svg: str) -> list[str]:
-    """What an inlined picture writes, its title and description left out."""
-    return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+def drawn_texts(picture: Picture, paper: Paper = FULL) -> list[str]:
+    """What a picture writes, in the order in which it is drawn."""
+    return [mark.text for mark in picture.draw(paper).walk() if isinstance(mark, Text)]
 
 
-def misplaced_texts(figure: Figure) -> list[str]:
-    """Texts that are cut off at the figure's edge or run into another."""
-    canvas: Any = FigureCanvasAgg(figure)
-    with drawing():
-        canvas.draw()
-    renderer = canvas.get_renderer()
-    shown = [text for text in figure.findobj(Text) if _is_shown(text)]
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
+def misplaced_texts(scene: Scene) -> list[str]:
+    """Texts that are cut off at the picture's edge or run into another."""
+    shown = [(mark.text, _box(mark)) for mark in scene.walk() if isinstance(mark, Text) and mark.text.strip()]
     cut = [
         f"{text!r} is cut"
-        for text, box in boxes
-        if box.x0 < -1 or box.y0 < -1 or box.x1 > figure.bbox.width + 1 or box.y1 > figure.bbox.height + 1
+        for text, (left, top, right, bottom) in shown
+        if left < -1 or top < -1 or right > scene.width + 1 or bottom > scene.height + 1
     ]
     return cut + [
         f"{first!r} runs into {second!r}"
-        for number, (first, a) in enumerate(boxes)
-        for second, b in boxes[number + 1 :]
-        if min(a.x1, b.x1) - max(a.x0, b.x0) > TOUCHING_PIXELS and min(a.y1, b.y1) - max(a.y0, b.y0) > TOUCHING_PIXELS
+        for number, (first, a) in enumerate(shown)
+        for second, b in shown[number + 1 :]
+        if min(a[2], b[2]) - max(a[0], b[0]) > TOUCHING * (b[3] - b[1])
+        and min(a[3], b[3]) - max(a[1], b[1]) > TOUCHING * (b[3] - b[1])
     ]
 
 
-def _is_shown(text: Text) -> bool:
-    in_axes = text.axes is None or text.axes.get_visible()
-    return bool(text.get_text().strip()) and text.get_visible() and in_axes
+def _box(text: Text) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a text."""
+    width = text_width(text.text, text.size, is_bold=text.is_bold)
+    left = text.x - {"start": 0.0, "middle": width / 2, "end": width}[text.anchor]
+    return left, text.y - 0.75 * text.size, left + width, text.y + 0.22 * text.size

@@ -2,125 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values
-from actbench.lazy import LazyModule
 from actbench.report.figures.layout import (
+    MAX_ARMS,
+    End,
+    Paper,
     Picture,
-    grid_shape,
-    key,
-    legend_below,
-    name_axes,
+    end_label_width,
+    fitted,
+    labels_at_ends,
+    left_axis,
     number_shown,
-    panel_grid,
     picture,
+    tick_width,
     with_unit,
 )
-from actbench.report.figures.panels import Arrangement, Member, Panel, arrange, best_first, draw_arrangement
-from actbench.report.figures.scales import Limits, Scale, limits, scale_for, set_axis, set_epochs
-from actbench.report.figures.style import BASELINE, SEED, SEED_ALPHA, VERMILLION, Stroke
+from actbench.report.figures.looks import Look, looks
+from actbench.report.figures.marks import GRID, INK, QUIET, Area, Dot, Group, Line, Mark, Point, Scene, Text
+from actbench.report.figures.scales import Axis, Limits, Scale, epoch_ticks, limits, scale_for
 from actbench.report.numbers import value
-from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, t_quantile
+from actbench.statistics.intervals import Estimate, estimate
 from actbench.store.results import Results
 from actbench.text import counted, visible
 
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    Numbers = np.ndarray[Any, np.dtype[np.float64]]
-else:
-    np = LazyModule("numpy")
-
 LONG_TRAINING_EPOCHS = 200
-MAX_POINTS, MAX_POINTS_OF_A_SEED = 200, 50
+MAX_POINTS, MAX_POINTS_OF_A_SEED = 100, 40
 MAX_MARKERS = 12
-MAX_SEED_PANELS = 40
-BAND_ALPHA = 0.16
+MAX_BANDS = 10
+MAX_SEEDS = 40
+BAND_OPACITY, SEED_OPACITY = 0.1, 0.45
 MAX_FOR_BANDS = 0.25
 ACCURACY = parse_metric("validation_accuracy")
-ONE_SEED = Stroke(SEED, (), "", 0.6)
-MEAN = Stroke(VERMILLION, (), "", 1.4)
-BASELINE_MEAN = Stroke(BASELINE.colour, (3, 1.5), "", 1.0)
 
 
 @dataclass(frozen=True)
 class ArmCurves:
-    """An arm's accuracy after each epoch, `[seeds, epochs]`, NaN after the epoch at which a trial stopped.
+    """An arm's accuracy after each epoch, one list for each seed, as long as its trial was trained.
 
-    `part` is validation, or train if no images were held out. `reference` holds the values of the arm that this one is
-    compared with, None if there is no baseline.
+    `part` is validation, or train if no images were held out. `means` has the mean over the trials that reached an
+    epoch, with its 95 % interval.
     """
 
     label: str
     values: Values
     part: str
-    reference: Values | None
-    seeds: Numbers
+    is_baseline: bool
+    seeds: tuple[tuple[float, ...], ...]
+    means: tuple[Estimate, ...]
 
-    @property
-    def is_baseline(self) -> bool:
-        """Whether others are compared with this arm."""
-        return self.reference == self.values
+    def mean(self, epoch: int) -> float:
+        """The mean after an epoch."""
+        return self.means[epoch - 1].mean or 0.0
 
-    def epochs(self) -> int:
-        """The epochs of the longest trial."""
-        return int(self.seeds.shape[1])
-
-    def mean(self) -> Numbers:
-        """The mean over the trials that reached an epoch."""
-        mean: Numbers = np.nanmean(self.seeds, axis=0)
-        return mean
-
-    def band(self) -> tuple[Numbers, Numbers]:
-        """The 95 % t interval of the mean, clipped to what an accuracy can be; NaN below three trials."""
-        count = np.isfinite(self.seeds).sum(axis=0)
-        known = np.maximum(count, 2)
-        error = np.sqrt(np.nansum((self.seeds - self.mean()) ** 2, axis=0) / (known - 1) / known)
-        quantiles = np.array([t_quantile((1 + CONFIDENCE) / 2, int(n) - 1) for n in known])
-        reach = np.where(count >= MIN_SEEDS, error * quantiles, np.nan)
-        return np.clip(self.mean() - reach, 0, 1), np.clip(self.mean() + reach, 0, 1)
-
-    def member(self) -> Member:
-        """The arm as one of several, ranked by its mean after the last epoch."""
-        return Member(self.label, self.values, float(self.mean()[-1]), self.is_baseline)
+    def band(self, epoch: int) -> Limits:
+        """The interval of the mean after an epoch, within what an accuracy can be."""
+        low, high = self.means[epoch - 1].interval or (self.mean(epoch), self.mean(epoch))
+        return max(low, 0.0), min(high, 1.0)
 
 
 def arm_curves(results: Results, comparison: Comparison) -> list[ArmCurves]:
-    """The curves of each arm that has been trained for at least one epoch, in the order of the plan."""
-    baseline = dict(comparison.baseline)
+    """The curves of each arm that has been trained for at least one epoch, the best at the last epoch first."""
+    baselines = {row.sample.label for row in comparison.rows if row.is_baseline}
     curves = []
     for arm, trials in results.plan.arms:
         part = "validation" if arm.settings.data.validation_count() else "train"
         records = [results.records[trial.id] for trial in trials if trial.id in results.records]
-        counts = [getattr(record.curves, f"{part}_correct_count") for record in records]
-        trained = [(count, record) for count, record in zip(counts, records, strict=True) if count]
-        if not trained:
-            continue
-        seeds = np.full((len(trained), max(map(len, counts))), np.nan)
-        for row, (count, record) in enumerate(trained):
-            seeds[row, : len(count)] = np.asarray(count) / getattr(record, f"{part}_count")
-        reference = tuple((path, baseline.get(path, one)) for path, one in arm.values) if baseline else None
-        curves.append(ArmCurves(arm.label(), arm.values, part, reference, seeds))
-    return curves
-
-
-def reference_of(arm: ArmCurves, curves: Sequence[ArmCurves]) -> ArmCurves | None:
-    """The baseline that an arm is compared with, None for a baseline."""
-    return next((other for other in curves if other.values == arm.reference != arm.values), None)
+        counts = [
+            (getattr(record.curves, f"{part}_correct_count"), getattr(record, f"{part}_count")) for record in records
+        ]
+        seeds = [tuple(right / images for right in count) for count, images in counts if count]
+        if seeds:
+            epochs = range(max(map(len, seeds)))
+            means = [estimate([seed[epoch] for seed in seeds if epoch < len(seed)]) for epoch in epochs]
+            curves.append(
+                ArmCurves(arm.label(), arm.values, part, arm.label() in baselines, tuple(seeds), tuple(means))
+            )
+    return sorted(curves, key=lambda one: -one.mean(len(one.means)))
 
 
 def thinned_epochs(last: int, most: int) -> list[int]:
     """At most so many epochs from the first to the last, evenly spaced, on a log scale in a long training."""
-    spaced = np.geomspace if last > LONG_TRAINING_EPOCHS else np.linspace
-    epochs: list[int] = np.unique(np.rint(spaced(1, last, min(last, most)))).astype(int).tolist()
-    return epochs
+    if last <= most:
+        return list(range(1, last + 1))
+    steps = [number / (most - 1) for number in range(most)]
+    places = [last**step if last > LONG_TRAINING_EPOCHS else 1 + step * (last - 1) for step in steps]
+    return sorted({round(place) for place in places})
 
 
 def curves_picture(results: Results, comparison: Comparison) -> Picture | None:
@@ -128,16 +100,18 @@ def curves_picture(results: Results, comparison: Comparison) -> Picture | None:
     curves = arm_curves(results, comparison)
     if not curves:
         return None
-    arrangement = arrange([arm.member() for arm in curves])
+    shown = _with_baseline(curves)
     return picture(
         "curves",
         f"{_quantity(curves).capitalize()} after each epoch",
-        lambda: _draw_curves(curves, arrangement),
+        lambda paper: _draw_curves(shown, paper),
         caption=[
-            "Lines are means over the seeds, bands their 95 % intervals; each epoch's mean is over the trials that "
-            "reached it. Names are in the order of the last epoch. The axis need not begin at 0.",
+            "Lines are means over the seeds; each epoch's mean is over the trials that reached it.",
+            len(shown) <= MAX_BANDS and "Bands are their 95 % intervals.",
+            any(arm.is_baseline for arm in shown) and "The baseline's name is in bold.",
+            "The axis need not begin at 0.",
             _thinning(curves, MAX_POINTS),
-            number_shown(len(curves) - arrangement.left_out, len(curves)),
+            number_shown(len(shown), len(curves)),
         ],
         description=_description(curves),
     )
@@ -148,17 +122,16 @@ def seeds_picture(results: Results, comparison: Comparison) -> Picture | None:
     curves = arm_curves(results, comparison)
     if max((len(arm.seeds) for arm in curves), default=0) < 2:
         return None
-    shown = [curves[index] for index in best_first([arm.member() for arm in curves], MAX_SEED_PANELS)]
+    shown = _with_baseline(curves)
     return picture(
         "seeds",
         f"{_quantity(curves).capitalize()} after each epoch, seed by seed",
-        lambda: _draw_seeds(shown, curves),
+        lambda paper: _draw_seeds(shown, paper),
         caption=[
             "Each thin line is one trial, the thick line their mean; the best arm comes first.",
-            any(reference_of(arm, curves) for arm in shown)
-            and "The dashed line is the mean of the arm's baseline; the baseline's name is in bold.",
-            any(bool(np.isnan(arm.seeds).any()) for arm in shown)
+            any(len(seed) < len(arm.means) for arm in shown for seed in arm.seeds)
             and "A line that ends early is a trial that diverged or failed.",
+            any(len(arm.seeds) > MAX_SEEDS for arm in shown) and f"The first {MAX_SEEDS} trials of an arm are shown.",
             "The axis need not begin at 0.",
             _thinning(curves, MAX_POINTS_OF_A_SEED),
             number_shown(len(shown), len(curves)),
@@ -167,22 +140,26 @@ def seeds_picture(results: Results, comparison: Comparison) -> Picture | None:
     )
 
 
+def _with_baseline(curves: Sequence[ArmCurves]) -> list[ArmCurves]:
+    """As many as can be shown, a single baseline among them."""
+    shown, baselines = list(curves[:MAX_ARMS]), [arm for arm in curves if arm.is_baseline]
+    if len(baselines) == 1 and baselines[0] not in shown:
+        shown[-1] = baselines[0]
+    return shown
+
+
 def _quantity(curves: Sequence[ArmCurves]) -> str:
     return f"{' or '.join(dict.fromkeys(arm.part for arm in curves))} accuracy"
 
 
 def _last_epoch(curves: Sequence[ArmCurves]) -> int:
-    return max(arm.epochs() for arm in curves)
-
-
-def _is_long(curves: Sequence[ArmCurves]) -> bool:
-    return _last_epoch(curves) > LONG_TRAINING_EPOCHS
+    return max(len(arm.means) for arm in curves)
 
 
 def _thinning(curves: Sequence[ArmCurves], most: int) -> str:
     """How the epochs of a long training are thinned out, if they are."""
     last = _last_epoch(curves)
-    scale = " on the logarithmic axis" * _is_long(curves)
+    scale = " on the logarithmic axis" * (last > LONG_TRAINING_EPOCHS)
     shown = len(thinned_epochs(last, most))
     return f"Of {last:,} epochs, {shown} are drawn, evenly spaced{scale}." if last > most else ""
 
@@ -191,97 +168,139 @@ def _description(curves: Sequence[ArmCurves]) -> list[str]:
     """Where the best, the worst and the baseline begin and end."""
 
     def ends(arm: ArmCurves) -> str:
-        first, last = (with_unit(float(mean), ACCURACY) for mean in arm.mean()[[0, -1]])
+        first, last = (with_unit(arm.mean(epoch), ACCURACY) for epoch in (1, len(arm.means)))
         return f"{visible(arm.label)} goes from {first} to {last}"
 
-    ranked = sorted(curves, key=lambda arm: -arm.member().score)
     epochs = counted(_last_epoch(curves), "epoch")
-    worst = f", the best; {ends(ranked[-1])}, the lowest" if len(ranked) > 1 else ""
+    worst = f", the best; {ends(curves[-1])}, the lowest" if len(curves) > 1 else ""
     baselines = [arm for arm in curves if arm.is_baseline]
     return [
-        f"Mean {_quantity(curves)} of {counted(len(curves), 'arm')} over {epochs}: {ends(ranked[0])}{worst}.",
+        f"Mean {_quantity(curves)} of {counted(len(curves), 'arm')} over {epochs}: {ends(curves[0])}{worst}.",
         f"The baseline {ends(baselines[0])}." if len(baselines) == 1 else "",
     ]
 
 
 def _largest_spread(curves: Sequence[ArmCurves]) -> str:
-    spreads = [float(np.nanmax(arm.seeds[:, -1]) - np.nanmin(arm.seeds[:, -1])) for arm in curves]
-    widest = max(range(len(curves)), key=spreads.__getitem__)
+    def spread(arm: ArmCurves) -> float:
+        last = [seed[-1] for seed in arm.seeds if len(seed) == len(arm.means)]
+        return max(last) - min(last)
+
+    widest = max(curves, key=spread)
     trials = counted(sum(len(arm.seeds) for arm in curves), "trial")
     return (
-        f"Of {trials}, those of {visible(curves[widest].label)} differ most at the last epoch: by "
-        f"{value(spreads[widest], ACCURACY)} points."
+        f"Of {trials}, those of {visible(widest.label)} differ most at the last epoch: by "
+        f"{value(spread(widest), ACCURACY)} points."
     )
 
 
-def _accuracy_axis(curves: Sequence[Any], bands: Sequence[Any] = ()) -> tuple[Scale, Limits]:
-    """The scale and limits for all curves; bands may widen them a little, but not compress the curves."""
-
-    def ends(numbers: Sequence[Any]) -> tuple[float, float]:
-        return min(float(np.nanmin(one)) for one in numbers), max(float(np.nanmax(one)) for one in numbers)
-
-    scale = scale_for(ends(curves), ACCURACY)
-    bounds = limits(ends(curves), scale)
-    if bands and all(np.isfinite(band).any() for band in bands):
-        low, high = scale.positions(bounds)
-        outer_low, outer_high = scale.positions(limits(ends(bands), scale))
-        padding = MAX_FOR_BANDS * (high - low)
-        wider = max(min(low, outer_low), low - padding), min(max(high, outer_high), high + padding)
-        bounds = tuple(scale.values(wider).tolist())
-    return scale, bounds
+def _accuracy_axis(numbers: Sequence[float], bands: Iterable[float], start: float, end: float) -> Axis:
+    """The axis for all curves; bands may widen it a little, but not compress the curves."""
+    scale = scale_for(numbers, ACCURACY)
+    low, high = map(scale.position, limits(numbers, scale))
+    places = [scale.position(band) for band in bands if 0 < band < 1]
+    padding = MAX_FOR_BANDS * (high - low)
+    low, high = max(min([low, *places]), low - padding), min(max([high, *places]), high + padding)
+    return Axis(scale, (scale.value(low), scale.value(high)), start, end)
 
 
-def _draw_curves(curves: Sequence[ArmCurves], arrangement: Arrangement) -> Figure:
-    scale, bounds = _accuracy_axis([arm.mean() for arm in curves], [end for arm in curves for end in arm.band()])
-    is_long = _is_long(curves)
-
-    def draw_panel(axes: Axes, panel: Panel, inches: float) -> None:
-        for number, (index, name) in reversed(list(enumerate(panel.members))):
-            arm, stroke = curves[index], arrangement.strokes[name]
-            epochs = np.array(thinned_epochs(arm.epochs(), MAX_POINTS))
-            low, high = (end[epochs - 1] for end in arm.band())
-            every = -(-len(epochs) // MAX_MARKERS)
-            marks: Any = {"marker": stroke.marker, "markersize": 3.5, "markevery": (number % every, every)}
-            is_behind = arm.is_baseline and len(panel.members) > 1
-            axes.fill_between(epochs, low, high, color=stroke.colour, alpha=BAND_ALPHA, linewidth=0)
-            axes.plot(epochs, arm.mean()[epochs - 1], zorder=1.9 if is_behind else 2, **marks, **stroke.line())
-        set_axis(axes, "y", scale, bounds, most=6)
-        set_epochs(axes, _last_epoch(curves), is_long=is_long, most=6 if is_long else int(3 * inches))
-
-    return draw_arrangement(arrangement, draw_panel, _epoch_name(curves), scale.name_of(_quantity(curves)))
+def _epoch_axis(curves: Sequence[ArmCurves], start: float, end: float) -> Axis:
+    last = _last_epoch(curves)
+    scale = Scale("log" if last > LONG_TRAINING_EPOCHS else "linear")
+    return Axis(scale, (1, last) if last > 1 else (0.5, 1.5), start, end)
 
 
-def _epoch_name(curves: Sequence[ArmCurves]) -> str:
-    return f"epoch{' (log scale)' * _is_long(curves)}"
+def _epochs_below(axis: Axis, last: int, bottom: float, paper: Paper, *, is_named: bool) -> list[Mark]:
+    is_long, em = axis.scale.kind == "log", paper.small
+    marks: list[Mark] = []
+    for epoch in epoch_ticks(last, is_long=is_long, most=max(2, int((axis.end - axis.start) / (3 * em)))):
+        x = axis.at(epoch)
+        marks.append(Line([(x, bottom), (x, bottom + 0.3 * em)], QUIET, 0.07 * em))
+        marks.append(Text(x, bottom + 1.35 * em, str(epoch), em, "middle", QUIET))
+    if is_named:
+        name = "epoch (log scale)" if is_long else "epoch"
+        marks.append(Text((axis.start + axis.end) / 2, bottom + 2.6 * em, name, em, "middle", QUIET))
+    return [Line([(axis.start, bottom), (axis.end, bottom)], GRID, 0.07 * em), *marks]
 
 
-def _draw_seeds(shown: Sequence[ArmCurves], curves: Sequence[ArmCurves]) -> Figure:
-    from matplotlib.collections import LineCollection
+def _draw_curves(curves: Sequence[ArmCurves], paper: Paper) -> Scene:
+    em, last = paper.size, _last_epoch(curves)
+    texts = {arm.label: f"{paper.named(arm.label)} {value(arm.mean(len(arm.means)), ACCURACY)}" for arm in curves}
+    right = paper.width - end_label_width(texts.values(), paper)
+    top = 2.4 * em
+    bottom = top + max((19 if paper.is_narrow else 22) * em, 1.1 * paper.small * len(curves))
+    numbers = [arm.mean(epoch) for arm in curves for epoch in range(1, len(arm.means) + 1)]
+    bands = [end for arm in curves[:MAX_BANDS] for epoch in range(1, len(arm.means) + 1) for end in arm.band(epoch)]
+    y = _accuracy_axis(numbers, bands if len(curves) <= MAX_BANDS else (), bottom, top)
+    left = tick_width(y, paper)
+    x = _epoch_axis(curves, left + 0.5 * em, right - 0.3 * em)
+    chosen = looks({arm.label: arm.values for arm in curves})
+    marks = left_axis(y, left, right, y.scale.name_of(_quantity(curves)), paper)
+    marks += _epochs_below(x, last, bottom, paper, is_named=True)
+    ends = []
+    for arm in reversed(curves):
+        look, epochs = chosen[arm.label], thinned_epochs(len(arm.means), MAX_POINTS)
+        marks.append(Group(_curve(arm, epochs, x, y, look, paper, has_band=len(curves) <= MAX_BANDS), arm.label))
+        end = min(max(y.at(arm.mean(len(arm.means))), top), bottom)
+        ends.append(End(arm.label, end, texts[arm.label], look.colour, arm.is_baseline))
+    marks += labels_at_ends(ends, right - 0.3 * em, top, bottom, paper)
+    return Scene(paper.width, bottom + 3.1 * paper.small, marks)
 
-    shape = grid_shape(len(shown), are_small=True)
-    labels, are_baselines = [arm.label for arm in shown], [arm.is_baseline for arm in shown]
-    figure, panels = panel_grid(labels, shape, 2.0 if shape[1] == 1 else 1.45, are_baselines)
-    scale, bounds = _accuracy_axis([arm.seeds for arm in shown])
-    for axes, arm in zip(panels, shown, strict=True):
-        seeds = LineCollection(_lines(arm, arm.seeds), colors=ONE_SEED.colour, linewidths=ONE_SEED.width)
-        seeds.set_alpha(SEED_ALPHA)
-        axes.add_collection(seeds)
-        for other, stroke in ((reference_of(arm, curves), BASELINE_MEAN), (arm, MEAN)):
-            if other is not None:
-                axes.plot(*_lines(other, other.mean()[None, :])[0].T, **stroke.line())
-        axes.grid(axis="y")
-    set_axis(panels[0], "y", scale, bounds, most=5)
-    set_epochs(panels[0], _last_epoch(shown), is_long=_is_long(shown), most=6)
-    name_axes(figure, panels, shape, _epoch_name(shown), scale.name_of(_quantity(shown)))
-    handles = [key(ONE_SEED, "one trial"), key(MEAN, "mean")]
-    if any(reference_of(arm, curves) for arm in shown):
-        handles.append(key(BASELINE_MEAN, "mean of the baseline"))
-    legend_below(figure, handles)
-    return figure
+
+def _curve(
+    arm: ArmCurves, epochs: Sequence[int], x: Axis, y: Axis, look: Look, paper: Paper, *, has_band: bool
+) -> list[Mark]:
+    em = paper.size
+    marks: list[Mark] = []
+    if has_band and len(arm.seeds) > 1:
+        low: list[Point] = [(x.at(epoch), y.within(arm.band(epoch)[0])) for epoch in epochs]
+        high: list[Point] = [(x.at(epoch), y.within(arm.band(epoch)[1])) for epoch in reversed(epochs)]
+        marks.append(Area([*low, *high], look.colour, BAND_OPACITY))
+    points = [(x.at(epoch), y.within(arm.mean(epoch))) for epoch in epochs]
+    width = (0.17 if arm.is_baseline else 0.12) * em
+    marks.append(Line(points, look.colour, width, [length * em / 14 for length in look.dashes]))
+    every = math.ceil(len(epochs) / MAX_MARKERS)
+    for epoch, (at, height) in list(zip(epochs, points, strict=True))[every - 1 :: every]:
+        tip = f"{arm.label}, epoch {epoch}: {with_unit(arm.mean(epoch), ACCURACY)}"
+        marks.append(Dot(at, height, 0.24 * em, look.colour, look.marker, tip=tip))
+    return marks
 
 
-def _lines(arm: ArmCurves, curves: Numbers) -> list[Numbers]:
-    """The thinned curves as points `[epochs, 2]`, each as far as its trial got."""
-    epochs = np.array(thinned_epochs(arm.epochs(), MAX_POINTS_OF_A_SEED))
-    lines = [np.column_stack([epochs, curve[epochs - 1]]) for curve in curves]
-    return [line[np.isfinite(line[:, 1])] for line in lines]
+def _draw_seeds(curves: Sequence[ArmCurves], paper: Paper) -> Scene:
+    em, last = paper.size, _last_epoch(curves)
+    columns = min(len(curves), 2 if paper.is_narrow else 4)
+    rows = math.ceil(len(curves) / columns)
+    numbers = [one for arm in curves for seed in arm.seeds for one in seed]
+    y = _accuracy_axis(numbers, (), 0.0, -8.5 * em)
+    left = tick_width(y, paper)
+    wide, high, top = (paper.width - left) / columns, 11.6 * em, 1.4 * em
+    chosen = looks({arm.label: arm.values for arm in curves})
+    marks: list[Mark] = [Text(0, 0.9 * em, y.scale.name_of(_quantity(curves)), paper.small, "start", QUIET)]
+    for number, arm in enumerate(curves):
+        row, column = divmod(number, columns)
+        bottom, start = top + row * high + 10.4 * em, left + column * wide
+        x = _epoch_axis(curves, start + 0.4 * em, start + wide - 1.3 * em)
+        placed = Axis(y.scale, y.bounds, bottom, bottom - 8.5 * em)
+        for place, text in placed.ticks(3):
+            marks.append(Line([(x.start, place), (x.end, place)], GRID, 0.07 * em))
+            if column == 0:
+                marks.append(Text(left - 0.2 * em, place + 0.35 * paper.small, text, paper.small, "end", QUIET))
+        is_last = number + columns >= len(curves)
+        marks += _epochs_below(x, last, bottom, paper, is_named=False) if is_last else []
+        marks.append(Group(_lines(arm, x, placed, chosen[arm.label], paper, wide), arm.label))
+    return Scene(paper.width, top + rows * high + 1.6 * em, marks)
+
+
+def _lines(arm: ArmCurves, x: Axis, y: Axis, look: Look, paper: Paper, room: float) -> list[Mark]:
+    """The name, the thinned curve of every seed as far as its trial got, and their mean."""
+    em = paper.size
+    marks: list[Mark] = [
+        Text(x.start, y.end - 0.5 * em, fitted(arm.label, paper, room - em), em, is_bold=arm.is_baseline)
+    ]
+    for seed in arm.seeds[:MAX_SEEDS]:
+        epochs = thinned_epochs(len(seed), MAX_POINTS_OF_A_SEED)
+        points = [(x.at(epoch), y.within(seed[epoch - 1])) for epoch in epochs]
+        points = points if len(points) > 1 else [*points, (points[0][0] + 0.3 * em, points[0][1])]
+        marks.append(Line(points, look.colour, 0.06 * em, opacity=SEED_OPACITY))
+    epochs = thinned_epochs(len(arm.means), MAX_POINTS_OF_A_SEED)
+    mean = [(x.at(epoch), y.within(arm.mean(epoch))) for epoch in epochs]
+    return [*marks, Line(mean if len(mean) > 1 else mean * 2, INK, 0.12 * em)]

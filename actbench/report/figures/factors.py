@@ -1,108 +1,189 @@
-"""The mean of every combination of two factors as a heat map, with a panel for each value of a third."""
+"""Two factors: how much is luck of the seed, the differences of all combinations, and whether factors work together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actbench.analysis.comparison import Comparison
+from actbench.analysis.comparison import Comparison, Row
+from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import label_of, value_to_text
-from actbench.lazy import LazyModule
-from actbench.report.figures.layout import Picture, embolden, panel_grid, picture, shortened, text_inches, with_unit
-from actbench.report.figures.scales import first_word, limits, scale_for
-from actbench.report.figures.style import (
-    CELL_POINTS,
-    COLUMN_INCHES,
-    PAGE_INCHES,
-    SMALL_POINTS,
-    colour_map,
-    text_colour,
+from actbench.report.figures.layout import (
+    End,
+    Paper,
+    Picture,
+    end_label_width,
+    labels_at_ends,
+    left_axis,
+    picture,
+    tick_width,
+    with_unit,
 )
-from actbench.report.numbers import metric_in_words, value
+from actbench.report.figures.looks import looks
+from actbench.report.figures.marks import (
+    BAND,
+    BLUE,
+    GREY,
+    PAGE,
+    QUIET,
+    VERMILLION,
+    Area,
+    Dot,
+    Group,
+    Line,
+    Mark,
+    Scene,
+    Text,
+    box,
+    lines_of,
+    minus,
+    shortened,
+    text_width,
+)
+from actbench.report.figures.scales import Axis, first_word, limits, scale_for
+from actbench.report.numbers import interval, metric_in_words, value
 from actbench.store.results import Results
-from actbench.text import counted, visible
+from actbench.text import counted, listed, visible
 
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-else:
-    np = LazyModule("numpy")
-
-MAX_NAME_LENGTH = 34
-ROW_INCHES, CELL_INCHES, MAX_CELL_INCHES = 0.22, 0.46, 0.9
-MAX_ROWS, MAX_COLUMNS, MAX_PANELS = 40, 14, 9
+MAX_ROWS, MAX_COLUMNS, MAX_PANELS = 40, 12, 9
+STRONGEST = 0.45
+HIGHER = "three factors and more"
+ALIKE = (BLUE, VERMILLION, "#009e73", "#b8639a", "#b87f00", "#3a96ce", "#8a6fd1")
+Cell = tuple[Any, Any, Any]
 
 
 @dataclass(frozen=True)
 class Factors:
-    """Means by the values of a row, a column and a panel factor; the panel's path is empty if there are two factors.
+    """Rows of the comparison by the values of a row, a column and a panel factor; the panel's path may be empty.
 
-    `averaged` are the factors beyond the third: the means are over their values too.
+    Where there are more factors, `averaged` are those over whose values a cell's mean is too; it has no difference.
     """
 
     paths: tuple[str, str, str]
     rows: tuple[Any, ...]
     columns: tuple[Any, ...]
     panels: tuple[Any, ...]
-    means: dict[tuple[Any, Any, Any], float]
+    means: dict[Cell, float]
+    arms: dict[Cell, Row]
     averaged: tuple[str, ...]
 
+    def difference(self, cell: Cell) -> float | None:
+        """The cell's difference to the baseline, or to the mean of all where there is none."""
+        row = self.arms.get(cell)
+        if row is not None and row.contrast is not None:
+            return row.contrast.difference.mean
+        if cell not in self.means or self.has_baseline():
+            return None
+        return self.means[cell] - sum(self.means.values()) / len(self.means)
 
-def factors_picture(results: Results, comparison: Comparison) -> Picture | None:
-    """A heat map of two factors; None if fewer are varied, or nothing has a value."""
-    metric = comparison.metric
-    factors = _factors(results, metric)
+    def has_baseline(self) -> bool:
+        """Whether differences are to a baseline."""
+        return any(row.contrast for row in self.arms.values())
+
+
+def factors_pictures(results: Results, comparison: Comparison) -> list[Picture]:
+    """The pictures of two factors and more; none if fewer are varied, or nothing has a value."""
+    factors = _factors(comparison)
     if factors is None or not factors.means:
+        return []
+    explained = effects(results.plan, results.records, comparison.metric)
+    drawn = [_luck_picture(explained, comparison.metric)] if explained else []
+    return [*drawn, _map_picture(factors, comparison), *_interaction_picture(factors, comparison.metric)]
+
+
+def _factors(comparison: Comparison) -> Factors | None:
+    """The two factors with the most values make the table, the longer one its rows; the next one makes the panels."""
+    values: dict[str, dict[Any, None]] = {}
+    for row in comparison.rows:
+        for path, one in row.sample.values:
+            values.setdefault(path, {})[one] = None
+    if len(values) < 2 or len(comparison.losses) > 1:
         return None
-    row, column, panel = factors.paths
-    name, unit = metric_in_words(metric), " in %" if metric.unit == "share" else ""
-    cells = len(factors.rows) * len(factors.columns) * len(factors.panels)
+    row_path, column, *others = sorted(values, key=lambda path: -len(values[path]))
+    panel = others[0] if others else ""
+    numbers: dict[Cell, list[float]] = {}
+    arms: dict[Cell, Row] = {}
+    for row in comparison.rows:
+        at = dict(row.sample.values)
+        cell = (at.get(row_path), at.get(column), at.get(panel))
+        if row.own.mean is not None:
+            numbers.setdefault(cell, []).append(row.own.mean)
+            arms[cell] = row
+    averaged = tuple(others[1:])
+    return Factors(
+        (row_path, column, panel),
+        tuple(values[row_path])[:MAX_ROWS],
+        tuple(values[column])[:MAX_COLUMNS],
+        tuple(values[panel])[:MAX_PANELS] if panel else (None,),
+        {cell: sum(known) / len(known) for cell, known in numbers.items()},
+        {} if averaged else arms,
+        averaged,
+    )
+
+
+def _luck_picture(explained: Effects, metric: Metric) -> Picture:
+    parts = [(" x ".join(effect.factors) or HIGHER, max(effect.share, 0.0)) for effect in explained.effects]
+    parts = [*sorted(parts, key=lambda part: -part[1]), ("luck of the seed", max(explained.noise, 0.0))]
+    said = [f"{name} {share:.0%}" for name, share in parts if share >= 0.005]
+    return picture(
+        "luck",
+        f"What the differences in {metric_in_words(metric)} come from",
+        lambda paper: _draw_luck(parts, paper),
+        caption=[
+            f"The whole bar is the variance over all arms and {explained.seeds} seeds. Grey is what is left to the "
+            "seeds: nothing that was chosen explains it."
+        ],
+        description=[f"Shares of the variance: {listed(said)}."],
+    )
+
+
+def _draw_luck(parts: Sequence[tuple[str, float]], paper: Paper) -> Scene:
+    """One bar, with each part's name and share below it."""
+    em, total = paper.size, sum(share for _, share in parts) or 1.0
+    marks: list[Mark] = []
+    left, row, x = 0.0, 0, 0.0
+    for number, (name, share) in enumerate(parts):
+        width = share / total * paper.width
+        colour = GREY if number == len(parts) - 1 else ALIKE[number % len(ALIKE)]
+        marks.append(Area(box(left, 0.2 * em, width, 2.2 * em), colour, 1.0, PAGE, 0.1 * em))
+        left += width
+        text = f"{share / total:.0%} {paper.named(name)}"
+        needed = text_width(text, em) + 3 * em
+        if x and x + needed > paper.width:
+            row, x = row + 1, 0.0
+        y = (3.9 + 1.5 * row) * em
+        marks.append(Area(box(x, y - 0.75 * em, 0.8 * em, 0.8 * em), colour))
+        marks.append(Text(x + 1.2 * em, y, shortened(text, em, paper.width - 1.2 * em), em))
+        x += needed
+    return Scene(paper.width, (4.6 + 1.5 * row) * em, marks)
+
+
+def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
+    metric, (row, column, panel) = comparison.metric, factors.paths
+    name, points = metric_in_words(metric), " in points" if metric.unit == "share" else ""
+    against = label_of(comparison.baseline) if factors.has_baseline() else "the mean of all"
     return picture(
         "factors",
-        f"Mean {name} by {row} and {column}{f' and {panel}' if panel else ''}",
-        lambda: _draw(factors, comparison),
+        f"{name.capitalize()} minus {against}, by {row} and {column}{f' and {panel}' if panel else ''}",
+        lambda paper: _draw_map(factors, metric, paper),
         caption=[
-            f"Mean {name}{unit} over all {' and '.join(['seeds', *factors.averaged])}: {row} by {column}.",
-            bool(panel) and f"A panel for each {panel}.",
-            metric.larger_is_better is not None and "The lighter a cell, the better.",
-            any(path in (row, column) for path, _ in comparison.baseline) and "The baseline's names are in bold.",
-            len(factors.means) < cells and "Cells without a number have not been trained.",
+            f"Differences of {name}{points} to {against}"
+            f"{', with their 95 % intervals' * factors.has_baseline()}; the baseline's cells hold its mean."
+            if factors.has_baseline()
+            else f"Differences of mean {name}{points} to {against}.",
+            metric.larger_is_better is not None and "Blue is better, orange worse; the darker, the more.",
+            bool(factors.averaged) and f"Means are over {listed(factors.averaged)} too.",
+            len(factors.means) < len(factors.rows) * len(factors.columns) * len(factors.panels)
+            and "Empty cells have not been trained.",
         ],
         description=_description(factors, metric),
     )
 
 
-def _factors(results: Results, metric: Metric) -> Factors | None:
-    """The two factors with the most values make the table, the longer one its rows; the next one makes the panels."""
-    values: dict[str, dict[Any, None]] = {}
-    numbers: dict[tuple[Any, Any, Any], list[float]] = {}
-    for arm, _ in results.plan.arms:
-        for path, one in arm.values:
-            values.setdefault(path, {})[one] = None
-    if len(values) < 2:
-        return None
-    row, column, *others = sorted(values, key=lambda path: -len(values[path]))
-    panel = others[0] if others else ""
-    for arm, trials in results.plan.arms:
-        settings = dict(arm.values)
-        known = [metric.value(results.records[trial.id]) for trial in trials if trial.id in results.records]
-        cell = (settings[row], settings[column], settings.get(panel))
-        numbers.setdefault(cell, []).extend(number for number in known if number is not None)
-    return Factors(
-        (row, column, panel),
-        tuple(values[row])[:MAX_ROWS],
-        tuple(values[column])[:MAX_COLUMNS],
-        tuple(values[panel])[:MAX_PANELS] if panel else (None,),
-        {cell: sum(known) / len(known) for cell, known in numbers.items() if known},
-        tuple(others[1:]),
-    )
-
-
 def _description(factors: Factors, metric: Metric) -> list[str]:
-    def in_words(cell: tuple[Any, Any, Any]) -> str:
+    def in_words(cell: Cell) -> str:
         named = [(path, one) for path, one in zip(factors.paths, cell, strict=True) if path]
         names = ", ".join(f"{path} {visible(value_to_text(one))}" for path, one in named)
         return f"{with_unit(factors.means[cell], metric)} for {names}"
@@ -116,54 +197,147 @@ def _description(factors: Factors, metric: Metric) -> list[str]:
     ]
 
 
-def _names(values: Sequence[Any]) -> list[str]:
-    return [shortened(value_to_text(one), MAX_NAME_LENGTH) for one in values]
+def _draw_map(factors: Factors, metric: Metric, paper: Paper) -> Scene:
+    em, small = paper.size, paper.small
+    rows = [value_to_text(one) for one in factors.rows]
+    names = min(max(text_width(paper.named(name), em) for name in rows), 0.3 * paper.width)
+    cell = min((paper.width - names - 0.8 * em) / len(factors.columns), 11 * em)
+    differences = {at: one for at in factors.means if (one := factors.difference(at)) is not None}
+    widest = max(map(abs, differences.values()), default=0.0) or 1.0
+    high, y = 2.9 * em, 0.0
+    marks: list[Mark] = []
+    for panel in factors.panels:
+        head = [lines_of(paper.named(value_to_text(one)), small, cell - 0.4 * em, most=2) for one in factors.columns]
+        if factors.paths[2]:
+            marks.append(Text(0, y + 1.2 * em, label_of(((factors.paths[2], panel),)), em, is_bold=True))
+            y += 1.8 * em
+        y += (0.5 + 1.15 * max(map(len, head))) * small
+        for column, lines in enumerate(head):
+            for number, line in enumerate(reversed(lines)):
+                x = names + 0.8 * em + (column + 0.5) * cell
+                marks.append(Text(x, y - (0.5 + 1.15 * number) * small, line, small, "middle", QUIET))
+        for number, row in enumerate(factors.rows):
+            top = y + number * high
+            text = shortened(paper.named(rows[number]), em, names)
+            marks.append(Text(names, top + high / 2 + 0.35 * em, text, em, "end"))
+            for column, one in enumerate(factors.columns):
+                place = (names + 0.8 * em + column * cell, top, cell, high)
+                marks += _cell(factors, (row, one, panel), metric, widest, place, paper)
+        y += high * len(factors.rows) + 0.9 * em
+    return Scene(paper.width, y + 2.9 * em, [*marks, *_colour_bar(widest, metric, y, names + 0.8 * em, paper)])
 
 
-def _draw(factors: Factors, comparison: Comparison) -> Figure:
-    left = 0.25 + max(map(text_inches, _names(factors.rows)))
-    widest = max(map(text_inches, _names(factors.columns))) + 0.1
-    are_upright = widest > max(CELL_INCHES, (COLUMN_INCHES - left) / len(factors.columns))
-    cell_inches = CELL_INCHES if are_upright else min(max(widest, CELL_INCHES), MAX_CELL_INCHES)
-    each = left + cell_inches * len(factors.columns)
-    columns = max(1, min(len(factors.panels), int(PAGE_INCHES / each)))
-    shape = (min(max(COLUMN_INCHES, each * columns), PAGE_INCHES), -(-len(factors.panels) // columns), columns)
-    panel = factors.paths[2]
-    titles = [label_of(((panel, one),)) if panel else "" for one in factors.panels]
-    row_inches = 0.55 + ROW_INCHES * len(factors.rows) + (widest if are_upright else 0.15)
-    figure, grid = panel_grid(titles, shape, row_inches)
-    for axes, one in zip(grid, factors.panels, strict=True):
-        _draw_cells(axes, factors, one, comparison.metric)
-        _name_cells(axes, factors, comparison, are_upright=are_upright)
-    return figure
+def _shade(difference: float, widest: float, metric: Metric) -> tuple[str, float]:
+    is_good = difference > 0 if metric.larger_is_better is not False else difference < 0
+    return (BLUE if is_good else VERMILLION), STRONGEST * min(1.0, abs(difference) / widest) ** 0.5
 
 
-def _draw_cells(axes: Axes, factors: Factors, panel: Any, metric: Metric) -> None:
-    scale = scale_for(factors.means.values(), metric)
-    dark, light = scale.positions(limits(factors.means.values(), scale))
-    means = np.array(
-        [[factors.means.get((row, column, panel), np.nan) for column in factors.columns] for row in factors.rows]
-    )
-    colours = colour_map(is_reversed=metric.larger_is_better is False)
-    cells = axes.pcolormesh(scale.positions(means), cmap=colours, vmin=dark, vmax=light)
-    shades: Any = cells.to_rgba(scale.positions(means))
-    for (y, x), mean in np.ndenumerate(means):
-        known = None if np.isnan(mean) else float(mean)
-        text: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": CELL_POINTS}
-        if known is not None:
-            text["color"] = text_colour(shades[y, x])
-        axes.text(x + 0.5, y + 0.5, value(known, metric), **text)
+def _cell(
+    factors: Factors, at: Cell, metric: Metric, widest: float, place: tuple[float, float, float, float], paper: Paper
+) -> list[Mark]:
+    x, y, width, height = place
+    em, small, arm = paper.size, paper.small, factors.arms.get(at)
+    if at not in factors.means:
+        return [Area(box(x, y, width, height), PAGE, 1.0, BAND, 0.1 * em)]
+    difference = factors.difference(at)
+    contrast = arm.contrast if arm else None
+    texts = [value(difference, metric, signed=True) if difference is not None else value(factors.means[at], metric)]
+    if contrast and contrast.difference.interval:
+        ends = minus(interval(contrast.difference.interval, metric, signed=True))
+        texts += [ends] if text_width(ends, 0.85 * small) < width else []
+    elif difference is None:
+        texts.append("baseline" if text_width("baseline", 0.85 * small) < width else "")
+    colour, opacity = (BAND, 1.0) if difference is None else _shade(difference, widest, metric)
+    marks: list[Mark] = [Area(box(x, y, width, height), colour, opacity, PAGE, 0.1 * em)]
+    first = y + height / 2 + (0.35 if len(texts) == 1 else -0.1) * em
+    marks.append(Text(x + width / 2, first, minus(texts[0]), em, "middle", is_bold=difference is not None))
+    if texts[1:]:
+        marks.append(Text(x + width / 2, first + 1.15 * small, minus(texts[1]), 0.85 * small, "middle"))
+    label = arm.sample.label if arm else ""
+    tip = f"{label or 'mean'}: {with_unit(factors.means[at], metric)}"
+    return [
+        Group(marks, label, f"{tip}, {value(difference, metric, signed=True)} to the baseline" if contrast else tip)
+    ]
 
 
-def _name_cells(axes: Axes, factors: Factors, comparison: Comparison, *, are_upright: bool) -> None:
-    baseline = dict(comparison.baseline)
-    (row, column, _), rows, columns = factors.paths, factors.rows, factors.columns
-    axes.set(ylim=(len(rows), 0))
-    axes.set_xticks(np.arange(len(columns)) + 0.5, labels=_names(columns), rotation=90 if are_upright else 0)
-    axes.set_yticks(np.arange(len(rows)) + 0.5, labels=_names(rows))
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_xlabel(shortened(column), fontsize=SMALL_POINTS)
-    axes.set_ylabel(shortened(row), fontsize=SMALL_POINTS)
-    for labels, values, path in ((axes.get_xticklabels(), columns, column), (axes.get_yticklabels(), rows, row)):
-        embolden(labels, (path in baseline and one == baseline[path] for one in values))
+def _colour_bar(widest: float, metric: Metric, y: float, left: float, paper: Paper) -> list[Mark]:
+    """What the colours mean."""
+    em, steps = paper.small, 21
+    width = min(16 * em, paper.width - left)
+    marks: list[Mark] = []
+    for step in range(steps):
+        difference = widest * (2 * step / (steps - 1) - 1)
+        colour, opacity = _shade(difference, widest, metric)
+        marks.append(Area(box(left + step * width / steps, y, width / steps + 0.3, 0.8 * em), colour, opacity))
+    for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
+        text = minus(value((2 * share - 1) * widest, metric, signed=share != 0.5))
+        marks.append(Text(left + share * width, y + 2 * em, text, em, anchor, QUIET))  # type: ignore[arg-type]
+    return marks
+
+
+def _interaction_picture(factors: Factors, metric: Metric) -> list[Picture]:
+    """Lines over the columns, one for each row; nothing where a factor has one value."""
+    if len(factors.columns) < 2 or len(factors.rows) < 2:
+        return []
+    row, column, panel = factors.paths
+    averaged = [panel] * bool(panel) + list(factors.averaged)
+    return [
+        picture(
+            "interaction",
+            f"Does {row} depend on {column}?",
+            lambda paper: _draw_interaction(factors, metric, paper),
+            caption=[
+                f"A line for each {row}: its mean {metric_in_words(metric)} at each {column}"
+                f"{f', over all {listed(averaged)}' if averaged else ''}. Where lines run side by side, the two act "
+                "independently; where they cross, the best of one depends on the other.",
+            ],
+            description=_description(factors, metric),
+        )
+    ]
+
+
+def _draw_interaction(factors: Factors, metric: Metric, paper: Paper) -> Scene:
+    em, small = paper.size, paper.small
+    lines = {one: [_mean(factors, one, column) for column in factors.columns] for one in factors.rows}
+    known = [mean for means in lines.values() for mean in means if mean is not None]
+    texts = {one: value_to_text(one) for one in factors.rows}
+    chosen = looks({text: ((factors.paths[0], one),) for one, text in texts.items()})
+    right = paper.width - end_label_width([paper.named(text) for text in texts.values()], paper)
+    top = 2.4 * em
+    bottom = top + max(17 * em, 1.1 * small * len(lines))
+    scale = scale_for(known, metric)
+    y = Axis(scale, limits(known, scale), bottom, top)
+    left = tick_width(y, paper)
+    marks = left_axis(y, left, right, scale.name_of(metric_in_words(metric)), paper)
+    step = (right - left) / len(factors.columns)
+    places = [left + (number + 0.5) * step for number in range(len(factors.columns))]
+    deepest = 1
+    for x, column in zip(places, factors.columns, strict=True):
+        words = lines_of(paper.named(value_to_text(column)), small, step - 0.3 * em, most=2)
+        deepest = max(deepest, len(words))
+        marks += [
+            Text(x, bottom + (1.4 + 1.15 * row) * small, text, small, "middle", QUIET) for row, text in enumerate(words)
+        ]
+    ends = []
+    for one, means in lines.items():
+        look, points = chosen[texts[one]], []
+        points += [(x, y.within(mean)) for x, mean in zip(places, means, strict=True) if mean is not None]
+        if not points:
+            continue
+        drawn: list[Mark] = [Line(points, look.colour, 0.12 * em, [part * em / 14 for part in look.dashes])] * (
+            len(points) > 1
+        )
+        shown = [mean for mean in means if mean is not None]
+        for (x, height), mean in zip(points, shown, strict=True):
+            drawn.append(
+                Dot(x, height, 0.28 * em, look.colour, look.marker, tip=f"{texts[one]}: {with_unit(mean, metric)}")
+            )
+        marks += drawn
+        ends.append(End("", points[-1][1], paper.named(texts[one]), look.colour))
+    marks += labels_at_ends(ends, places[-1] + 0.2 * em, top, bottom, Paper(paper.width, paper.size, paper.names))
+    return Scene(paper.width, bottom + (1.9 + 1.15 * deepest) * small, marks)
+
+
+def _mean(factors: Factors, row: Any, column: Any) -> float | None:
+    known = [mean for at, mean in factors.means.items() if at[:2] == (row, column)]
+    return sum(known) / len(known) if known else None

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from actbench.catalogue.facts import saturation, values_and_derivatives
 from actbench.experiment.choices import Choice
 from actbench.experiment.layers import resolve_layers
-from actbench.lazy import LazyModule
-from actbench.report.figures.layout import Picture, grid_shape, key, legend_below, panel_grid, picture
-from actbench.report.figures.scales import Scale, limits, set_axis
-from actbench.report.figures.style import BLUE, FOREGROUND, VERMILLION, Stroke
+from actbench.report.figures.layout import Paper, Picture, picture
+from actbench.report.figures.looks import looks
+from actbench.report.figures.marks import GRID, QUIET, Group, Line, Mark, Scene, Text, lines_of, minus, text_width
+from actbench.report.figures.scales import Axis, Scale
 from actbench.report.functions import plotted_inputs, with_curves
 from actbench.store.results import Results
 from actbench.text import counted
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from matplotlib.figure import Figure
-else:
-    np = LazyModule("numpy")
-
 MAX_PANELS = 40
 MAX_INPUT, LOWEST, HIGHEST = 5.0, -3.0, 4.0
-FUNCTION, DERIVATIVE = Stroke(BLUE, (), "", 1.4), Stroke(VERMILLION, (4, 1.5), "", 1.2)
+MAX_POINTS = 60
+DERIVATIVE_DASHES = (4.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class Curve:
     inputs: tuple[float, ...]
     values: tuple[float, ...]
     slopes: tuple[float, ...]
-    flat: str
+    flat: str = ""
 
 
 def functions_picture(results: Results) -> Picture | None:
@@ -49,12 +43,14 @@ def functions_picture(results: Results) -> Picture | None:
     if not choices:
         return None
     curves = [_curve(choice) for choice in choices]
+    values = {str(choice): (("model.activation", choice),) for choice in choices}
     is_learnt = any(dict(choice.parameters).get("learn") for choice in choices)
     flat = "; ".join(f"{curve.label} {curve.flat}" for curve in curves)
+    colours = {label: look.colour for label, look in looks(values).items()}
     return picture(
         "functions",
         "The activations and their derivatives",
-        lambda: _draw(curves),
+        lambda paper: draw_functions(curves, colours, paper),
         caption=[
             "Each activation (solid) and its derivative (dashed), with its parameters in the experiment"
             f"{', before any are learnt' * is_learnt}.",
@@ -78,17 +74,59 @@ def _curve(choice: Choice) -> Curve:
     return Curve(str(choice), tuple(inputs.tolist()), values, slopes, f"is flat {where}")
 
 
-def _draw(curves: Sequence[Curve]) -> Figure:
-    shape = grid_shape(len(curves), are_small=True)
-    figure, panels = panel_grid([curve.label for curve in curves], shape, 2.0 if len(curves) == 1 else 1.35)
-    for axes, curve in zip(panels, curves, strict=True):
-        axes.axhline(0, color=FOREGROUND, linewidth=0.4)
-        axes.axvline(0, color=FOREGROUND, linewidth=0.4)
-        axes.plot(curve.inputs, curve.slopes, **DERIVATIVE.line())
-        axes.plot(curve.inputs, curve.values, **FUNCTION.line())
-        axes.grid(visible=True)
-    numbers = np.clip([[curve.values, curve.slopes] for curve in curves], LOWEST, HIGHEST)
-    set_axis(panels[0], "y", Scale(), limits([float(numbers.min()), float(numbers.max())], Scale()), most=5)
-    panels[0].set(xlim=(-MAX_INPUT, MAX_INPUT), xticks=(-4, -2, 0, 2, 4))
-    legend_below(figure, [key(FUNCTION, "f(x)"), key(DERIVATIVE, "f'(x)")])
-    return figure
+def draw_functions(curves: Sequence[Curve], colours: dict[str, str], paper: Paper) -> Scene:
+    """A panel for each function, with its derivative dashed."""
+    em = paper.size
+    columns = min(len(curves), 2 if paper.is_narrow else 4)
+    wide = paper.width / columns
+    names = {curve.label: _name(curve.label, paper, wide - em) for curve in curves}
+    head = 0.7 * em + 1.2 * em * max(map(len, names.values()))
+    rows, high = math.ceil(len(curves) / columns), 8.6 * em + head
+    shown = [one for curve in curves for one in (*curve.values, *curve.slopes) if LOWEST <= one <= HIGHEST]
+    bounds = min([*shown, -0.5]), max([*shown, 1.0])
+    marks: list[Mark] = []
+    for number, curve in enumerate(curves):
+        row, column = divmod(number, columns)
+        top, left = row * high + head, column * wide
+        x = Axis(Scale(), (-MAX_INPUT, MAX_INPUT), left + 0.4 * em, left + wide - 0.8 * em)
+        y = Axis(Scale(), bounds, top + 7.2 * em, top)
+        marks += [
+            Line([(x.start, y.at(0)), (x.end, y.at(0))], GRID, 0.07 * em),
+            Line([(x.at(0), y.start), (x.at(0), y.end)], GRID, 0.07 * em),
+            *(
+                Text(x.at(tick), y.start + 1.2 * em, minus(f"{tick:g}"), paper.small, "middle", QUIET)
+                for tick in (-4, 0, 4)
+            ),
+        ]
+        colour = colours[curve.label]
+        name = [
+            Text(x.start, top - (0.6 + 1.2 * (len(names[curve.label]) - 1 - line)) * em, text, em)
+            for line, text in enumerate(names[curve.label])
+        ]
+        slope = [
+            Line(part, colour, 0.09 * em, [length * em / 14 for length in DERIVATIVE_DASHES])
+            for part in _inside(curve.inputs, curve.slopes, x, y)
+        ]
+        line = [Line(part, colour, 0.15 * em) for part in _inside(curve.inputs, curve.values, x, y)]
+        marks.append(Group([*name, *slope, *line], curve.label))
+    return Scene(paper.width, rows * high, marks)
+
+
+def _name(label: str, paper: Paper, width: float) -> list[str]:
+    """A function's name, its parameters on a line of their own where they have no room."""
+    whole = paper.named(label)
+    return lines_of(
+        whole if text_width(whole, paper.size) <= width else whole.replace("(", " ("), paper.size, width, most=2
+    )
+
+
+def _inside(inputs: Sequence[float], values: Sequence[float], x: Axis, y: Axis) -> list[list[tuple[float, float]]]:
+    """The parts of a curve within the panel, thinned out."""
+    every = max(1, len(inputs) // MAX_POINTS)
+    parts: list[list[tuple[float, float]]] = [[]]
+    for at, value in list(zip(inputs, values, strict=True))[::every]:
+        if y.bounds[0] <= value <= y.bounds[1]:
+            parts[-1].append((x.at(at), y.at(value)))
+        elif parts[-1]:
+            parts.append([])
+    return [part for part in parts if len(part) > 1]

@@ -1,32 +1,30 @@
-"""Dead units, saturation and gradients as heat maps of layer by epoch, one arm below the other."""
+"""Dead units, saturation and gradients as heat maps of layer by epoch: white is fine, colour is trouble."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from statistics import median
 
 from actbench.analysis.comparison import Comparison, ranked
-from actbench.lazy import LazyModule
-from actbench.report.figures.curves import LONG_TRAINING_EPOCHS
-from actbench.report.figures.layout import Picture, characters_in, new_figure, picture, shortened
-from actbench.report.figures.style import CELL_POINTS, COLUMN_INCHES, PAGE_INCHES, SMALL_POINTS, colour_map
+from actbench.report.figures.layout import Paper, Picture, fitted, label_width, picture
+from actbench.report.figures.marks import (
+    GRID,
+    PAGE,
+    QUIET,
+    VERMILLION,
+    Area,
+    Group,
+    Line,
+    Mark,
+    Scene,
+    Text,
+    box,
+    text_width,
+)
 from actbench.store.results import Results
 from actbench.text import counted, listed, visible
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.colors import BoundaryNorm
-    from matplotlib.figure import Figure
-    from matplotlib.path import Path
-
-    Numbers = np.ndarray[Any, np.dtype[np.float64]]
-    Cells = np.ma.MaskedArray[Any, np.dtype[np.float64]]
-else:
-    np = LazyModule("numpy")
 
 # Some units of relu are always dead; a tenth of a layer is capacity that training cannot win back.
 MAX_DEAD = 0.1
@@ -35,28 +33,22 @@ MAX_SATURATED = 0.6
 # With sgd's usual learning rate of 0.1, a gradient of 1e-4 changes a layer of the usual weights (norm about 10) by a
 # millionth per step, which is as good as nothing, and one of 1e2 by their own size.
 MIN_GRADIENT, MAX_GRADIENT = 1e-4, 1e2
-DECADES = (-8, 6)
+WORST_DECADES = 4.0
 
 MAX_ARMS = 16
-MAX_IN_A_COLUMN = 4
-MAX_DESCRIBED = 4
-ROW_INCHES, NAME_INCHES, MAX_ARM_INCHES = 0.115, 0.19, 1.2
-MIN_MARKED_INCHES = 0.1
-BAR_INCHES, BESIDE_A_BAR_INCHES = 0.07, 0.3
-ABSENT = -1
-OUTLINES = ({"edgecolor": "white", "linewidth": 1.8}, {"edgecolor": "black", "linewidth": 0.8})
+MAX_SENTENCES = 4
+FAINTEST, STRONGEST = 0.2, 0.95
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A number measured in every layer: its field in the records, its name and unit, what it is, and what is trouble.
+    """A number measured in every layer: its field in the records, its name, what it is, and what is trouble.
 
-    `low` and `high` bound the healthy values. Shares have ten colours from 0 to 1, norms one for each power of ten.
+    `low` and `high` bound the healthy values.
     """
 
     field: str
     title: str
-    unit: str
     explanation: str
     trouble: str
     low: float
@@ -67,33 +59,29 @@ class Probe:
         """Whether it runs from 0 to 1."""
         return self.field.endswith("share")
 
-    def is_trouble(self, cells: Cells) -> Any:
-        """Which cells are not within the bounds, those without a finite number included."""
-        healthy: Any = (cells >= self.low) & (cells <= self.high)
-        return ~healthy.filled(True)
-
-    def colour_edges(self, arms: Sequence[ArmProbes]) -> list[float]:
-        """The values between the colours: all tenths, or the powers of ten within the bounds and those that occur."""
+    def trouble_of(self, number: float | None) -> float:
+        """0 where all is well, up to 1 for the worst; a number that is not finite is the worst."""
+        if number is None or not math.isfinite(number):
+            return 1.0
+        if self.low <= number <= self.high:
+            return 0.0
         if self.is_share:
-            return [tenth / 10 for tenth in range(11)]
-        means = np.concatenate([arm.cells[self.field].compressed() for arm in arms])
-        powers = np.floor(np.log10([self.low, *means[means > 0]])).clip(DECADES[0], DECADES[1] - 1)
-        return [
-            10.0**power
-            for power in range(int(powers.min()), max(int(powers.max()) + 1, round(math.log10(self.high))) + 1)
-        ]
+            return min(1.0, max(0.01, (number - self.high) / (1 - self.high)))
+        decades = math.log10(self.low / number) if 0 < number < self.low else math.log10(max(number / self.high, 1.0))
+        return min(1.0, max(0.01, decades / WORST_DECADES)) if number > 0 else 1.0
 
-    def edge_text(self, edge: float) -> str:
-        """The label of an edge on the colour bar."""
-        return f"{100 * edge:.0f}" if self.is_share else f"1e{math.log10(edge):.0f}"
+    def text(self, number: float | None) -> str:
+        """A number in words: `12 % dead units`, `a gradient norm of 2e-06`."""
+        if number is None or not math.isfinite(number):
+            return f"no finite {self.title}"
+        return f"{100 * number:.0f} % {self.title}" if self.is_share else f"a {self.title} of {number:.1g}"
 
 
 PROBES = (
     Probe(
         "dead_share",
         "dead units",
-        "% of units",
-        "Dead units have a derivative of 0 for every image (mean over the seeds).",
+        "Dead units have a derivative of 0 for every probed image (mean over the seeds).",
         f"over {100 * MAX_DEAD:.0f} % dead",
         0.0,
         MAX_DEAD,
@@ -101,7 +89,6 @@ PROBES = (
     Probe(
         "saturated_share",
         "saturated inputs",
-        "% of inputs",
         "Saturated inputs meet a slope under 5 % of the activation's largest (mean over the seeds).",
         f"over {100 * MAX_SATURATED:.0f} % saturated",
         0.0,
@@ -110,7 +97,6 @@ PROBES = (
     Probe(
         "weight_gradient_norm",
         "gradient norm",
-        "L2 norm",
         "The gradient norm is over a layer's weights (median over the seeds).",
         f"a gradient norm below {MIN_GRADIENT:g} or above {MAX_GRADIENT:g}",
         MIN_GRADIENT,
@@ -121,242 +107,178 @@ PROBES = (
 
 @dataclass(frozen=True)
 class ArmProbes:
-    """One arm: its probed epochs, and for each probe's field the averages over the seeds, `[layers, epochs]`.
+    """One arm: its probed epochs, and for each probe's field the averages over the seeds by layer and epoch.
 
-    Masked where nothing was measured; NaN where no seed gave a finite number.
+    A layer and epoch without a measurement are missing; None where no seed gave a finite number.
     """
 
     label: str
     epochs: tuple[int, ...]
-    cells: Mapping[str, Cells]
+    layers: int
+    cells: Mapping[str, Mapping[tuple[int, int], float | None]]
+
+    def worst(self, probe: Probe) -> tuple[float, int, float | None]:
+        """At the last epoch: the largest trouble, the layer it is in, and its number."""
+        last = [(layer, one) for (layer, epoch), one in self.cells[probe.field].items() if epoch == self.epochs[-1]]
+        return max(
+            ((probe.trouble_of(one), -layer, one) for layer, one in last),
+            key=lambda found: found[:2],
+            default=(0.0, 0, 0.0),
+        )
 
     def trouble(self, probe: Probe) -> float:
         """The share of the probe's cells that are in trouble."""
-        return float(probe.is_trouble(self.cells[probe.field]).sum() / max(1, self.cells[probe.field].count()))
+        cells = self.cells[probe.field].values()
+        return sum(probe.trouble_of(one) > 0 for one in cells) / max(1, len(cells))
 
 
 def arm_probes(results: Results) -> list[ArmProbes]:
     """The averages of each arm whose layers were probed, in the order of the plan."""
     arms = []
     for arm, trials in results.plan.arms:
-        records = [results.records[trial.id] for trial in trials if trial.id in results.records]
-        probes = [(row, probe) for row, record in enumerate(records) for probe in record.probes]
+        probes = [
+            probe for trial in trials if trial.id in results.records for probe in results.records[trial.id].probes
+        ]
         if not probes:
             continue
-        epochs = sorted({probe.epoch for _, probe in probes})
-        columns = {epoch: column for column, epoch in enumerate(epochs)}
-        shape = (len(records), max(probe.layer for _, probe in probes), len(epochs))
-        numbers = {kind.field: np.full(shape, np.nan) for kind in PROBES}
-        was_probed = np.zeros(shape[1:], dtype=bool)
-        for row, probe in probes:
-            layer, column = probe.layer - 1, columns[probe.epoch]
-            was_probed[layer, column] = True
-            for field, array in numbers.items():
-                array[row, layer, column] = np.nan if getattr(probe, field) is None else getattr(probe, field)
-        cells = {kind.field: _averages(kind, numbers[kind.field], was_probed) for kind in PROBES}
-        arms.append(ArmProbes(arm.label(), tuple(epochs), cells))
+        numbers: dict[str, dict[tuple[int, int], list[float | None]]] = {probe.field: {} for probe in PROBES}
+        for one in probes:
+            for field, cells in numbers.items():
+                cells.setdefault((one.layer, one.epoch), []).append(getattr(one, field))
+        averages = {probe.field: _averages(probe, numbers[probe.field]) for probe in PROBES}
+        epochs = tuple(sorted({one.epoch for one in probes}))
+        arms.append(ArmProbes(arm.label(), epochs, max(one.layer for one in probes), averages))
     return arms
 
 
-def _averages(probe: Probe, numbers: Numbers, was_probed: Any) -> Cells:
-    """The mean of shares, the median of norms, which differ by powers of ten, over `[seeds, layers, epochs]`.
+def _averages(
+    probe: Probe, numbers: Mapping[tuple[int, int], Sequence[float | None]]
+) -> dict[tuple[int, int], float | None]:
+    """The mean of shares, the median of norms, which differ by powers of ten.
 
     A layer that never has a share, such as the dead share of the last, has no cells.
     """
-    finite = np.ma.masked_invalid(numbers)
-    averages = (np.ma.mean if probe.is_share else np.ma.median)(finite, axis=0).filled(np.nan)
-    has_none = np.isnan(averages).all(axis=1, keepdims=True) if probe.is_share else False
-    return np.ma.masked_array(averages, mask=~was_probed | has_none)
+    finite = {at: [one for one in every if one is not None and math.isfinite(one)] for at, every in numbers.items()}
+    measured = {layer for (layer, _), every in finite.items() if every or not probe.is_share}
+    average = (lambda every: sum(every) / len(every)) if probe.is_share else median
+    return {at: average(every) if every else None for at, every in finite.items() if at[0] in measured}
 
 
 def inside_picture(results: Results, comparison: Comparison) -> Picture | None:
-    """What happens inside the networks; None if no layer was probed."""
+    """What goes wrong inside the networks; None if nothing does, or no layer was probed."""
     arms = arm_probes(results)
-    if not arms:
-        return None
     shown = _most_troubled(arms, comparison)
-    probes = [probe for probe in PROBES if any(arm.cells[probe.field].count() for arm in shown)]
-    every = [arm.cells[probe.field].compressed() for arm in shown for probe in probes]
-    gradients = [arm.cells[PROBES[-1].field].compressed() for arm in shown]
+    probes = [probe for probe in PROBES if any(arm.trouble(probe) for arm in shown)]
+    if not probes:
+        return None
     return picture(
         "inside",
         "Inside the networks: layer by epoch",
-        lambda: _draw(shown, probes),
+        lambda paper: _draw(shown, probes, paper),
         caption=[
+            f"White is fine; the stronger the colour, the worse: {', '.join(probe.trouble for probe in probes)}.",
             "For each arm, layer 1 (next to the pixels) at the top; epoch 0 is before any step.",
             *(probe.explanation for probe in probes),
-            f"Outlined: {', '.join(probe.trouble for probe in probes)}.",
-            any(bool((cells < MIN_GRADIENT).any()) for cells in gradients)
+            len(probes) < len(PROBES)
+            and f"Fine everywhere: {listed([probe.title for probe in PROBES if probe not in probes])}.",
+            any(0 < (one or 0.0) < MIN_GRADIENT for arm in shown for one in arm.cells[PROBES[-1].field].values())
             and "A gradient that is small late in training may only mean that nothing is left to learn.",
-            any(bool(np.isnan(cells).any()) for cells in every)
-            and "Outlined without a colour: no finite number in any seed.",
             len(shown) < len(arms) and f"Of {len(arms)} arms, the {len(shown)} with most kinds of trouble are shown.",
         ],
-        description=[
-            f"Heat maps of {', '.join(probe.title for probe in probes)} for {counted(len(shown), 'arm')}.",
-            *(_trouble_in_words(shown, probe) for probe in probes),
-        ],
+        description=trouble_sentences(results),
     )
 
 
+def trouble_sentences(results: Results) -> list[str]:
+    """Where layers are in trouble after the last epoch: `relu: 12 % dead units in layer 1.`, for each probe."""
+    arms, said = arm_probes(results), []
+    for probe in PROBES:
+        found = sorted(((arm.worst(probe), arm) for arm in arms), key=lambda one: -one[0][0])
+        troubled = [(worst, arm) for worst, arm in found if worst[0] > 0]
+        named = [
+            f"{visible(arm.label)}: {probe.text(number)} in layer {-layer}"
+            for (_, layer, number), arm in troubled[:MAX_SENTENCES]
+        ]
+        more = [f"{len(troubled) - len(named)} more arms with {probe.trouble}"] if len(troubled) > len(named) else []
+        said += [f"{'; '.join([*named, *more])}."] if named else []
+    if not said and arms:
+        troubles = listed([probe.trouble for probe in PROBES])
+        return [f"No layer of {counted(len(arms), 'arm')} is in trouble after the last epoch: none has {troubles}."]
+    return said
+
+
 def _most_troubled(arms: Sequence[ArmProbes], comparison: Comparison) -> list[ArmProbes]:
-    """All arms, or those with most kinds of trouble, the better ones among equals."""
+    """All arms, or those with most kinds of trouble, the better ones among equals; in the order of the ranks."""
     rank = {row.sample.label: number for number, row in enumerate(ranked(comparison))}
-
-    def order(arm: ArmProbes) -> tuple[int, int]:
-        return -sum(arm.trouble(probe) > 0 for probe in PROBES), rank.get(arm.label, len(rank))
-
-    kept = sorted(arms, key=order)[:MAX_ARMS]
-    return [arm for arm in arms if arm in kept]
+    by_rank = sorted(arms, key=lambda arm: rank.get(arm.label, len(rank)))
+    kept = sorted(by_rank, key=lambda arm: -sum(arm.trouble(probe) > 0 for probe in PROBES))[:MAX_ARMS]
+    return [arm for arm in by_rank if arm in kept]
 
 
-def _trouble_in_words(shown: Sequence[ArmProbes], probe: Probe) -> str:
-    """Where a probe shows trouble, the most troubled arms first."""
-    troubled = sorted((arm for arm in shown if arm.trouble(probe)), key=lambda arm: -arm.trouble(probe))
-    named = [f"{visible(arm.label)} in {100 * arm.trouble(probe):.0f} % of cells" for arm in troubled[:MAX_DESCRIBED]]
-    more = [f"{len(troubled) - len(named)} more"] if len(troubled) > len(named) else []
-    return f"{probe.trouble[0].upper()}{probe.trouble[1:]}: {listed([*named, *more]) or 'nowhere'}."
+def _draw(arms: Sequence[ArmProbes], probes: Sequence[Probe], paper: Paper) -> Scene:
+    em = paper.size
+    names = label_width([arm.label for arm in arms], paper, 0.24)
+    layers = text_width(str(max(arm.layers for arm in arms)), paper.small) + 0.5 * em
+    left, gap = names + layers + 0.8 * em, 1.2 * em
+    across = 1 if paper.is_narrow else len(probes)
+    wide = (paper.width - left - gap * (across - 1)) / across
+    row = max(0.55, min(1.15, 40 / sum(arm.layers for arm in arms))) * em
+    high = sum(max(arm.layers * row, 1.1 * em) + 0.5 * em for arm in arms)
+    marks: list[Mark] = []
+    for number, probe in enumerate(probes):
+        x, y = left + (number % across) * (wide + gap), 1.8 * em + (number // across) * (high + 4.9 * em)
+        marks.append(Text(x, y - 0.7 * em, probe.title, em, is_bold=True))
+        for arm in arms:
+            block = max(arm.layers * row, 1.1 * em)
+            marks.append(Group(_block(arm, probe, (x, y, wide), row, paper), arm.label))
+            if number % across == 0:
+                marks.append(Group(_names(arm, names, layers, y, row, paper), arm.label))
+            y += block + 0.5 * em
+        marks += _epochs(max(arms, key=lambda arm: len(arm.epochs)), x, y - 0.3 * em, wide, paper)
+    rows = math.ceil(len(probes) / across)
+    return Scene(paper.width, 1.8 * em + rows * (high + 4.9 * em) - 2.0 * em, marks)
 
 
-@dataclass(frozen=True)
-class Block:
-    """An arm's place in a column of arms, in inches from the top: where layer 1 begins, and the height of a layer."""
-
-    arm: ArmProbes
-    top: float
-    row: float
-
-    def layer_edges(self) -> Numbers:
-        """Where each layer begins, and the last one ends."""
-        ((layers, _),) = {cells.shape for cells in self.arm.cells.values()}
-        edges: Numbers = self.top + self.row * np.arange(layers + 1)
-        return edges
+def _names(arm: ArmProbes, names: float, layers: float, y: float, row: float, paper: Paper) -> list[Mark]:
+    small = min(paper.small, row * 0.95)
+    every = math.ceil(0.9 * paper.small / row)
+    marks: list[Mark] = [Text(names, y + 0.85 * paper.size, fitted(arm.label, paper, names * 1.07), paper.size, "end")]
+    for layer in range(1, arm.layers + 1, every):
+        base = y + (layer - 0.5) * row + 0.35 * small
+        marks.append(Text(names + layers + 0.3 * paper.size, base, str(layer), small, "end", QUIET))
+    return marks
 
 
-def _stack_blocks(arms: Sequence[ArmProbes]) -> list[Block]:
-    """The arms below each other, each under its name."""
-    blocks, bottom = [], 0.0
-    for arm in arms:
-        layers = len(arm.cells[PROBES[0].field])
-        block = Block(arm, bottom + NAME_INCHES, min(ROW_INCHES, MAX_ARM_INCHES / layers))
-        blocks.append(block)
-        bottom = float(block.layer_edges()[-1])
-    return blocks
+def _block(arm: ArmProbes, probe: Probe, place: tuple[float, float, float], row: float, paper: Paper) -> list[Mark]:
+    """The cells of an arm; neighbouring epochs of one colour are one rectangle."""
+    x, y, wide = place
+    cell = wide / len(arm.epochs)
+    marks: list[Mark] = [Area(box(x, y, wide, row * arm.layers), PAGE, 1.0, GRID, 0.07 * paper.size)]
+    for layer in range(1, arm.layers + 1):
+        top = y + (layer - 1) * row
+        for column, epoch in enumerate(arm.epochs):
+            at = (layer, epoch)
+            if at not in arm.cells[probe.field]:
+                continue
+            number = arm.cells[probe.field][at]
+            trouble = probe.trouble_of(number)
+            if trouble > 0:
+                opacity = FAINTEST + (STRONGEST - FAINTEST) * trouble
+                tip = f"{arm.label}, layer {layer}, epoch {epoch}: {probe.text(number)}"
+                marks.append(Group([Area(box(x + column * cell, top, cell, row), VERMILLION, opacity)], tip=tip))
+        if layer > 1:
+            marks.append(Line([(x, top), (x + wide, top)], GRID, 0.04 * paper.size))
+        if not any(at[0] == layer for at in arm.cells[probe.field]):
+            marks.append(Line([(x, top + row / 2), (x + wide, top + row / 2)], GRID, 0.1 * paper.size, (2, 3)))
+    return marks
 
 
-def _draw(shown: Sequence[ArmProbes], probes: Sequence[Probe]) -> Figure:
-    halves = 1 if len(shown) <= MAX_IN_A_COLUMN or len(probes) == 1 else 2
-    size = -(-len(shown) // halves)
-    columns = [_stack_blocks(shown[start : start + size]) for start in range(0, len(shown), size)]
-    height = float(max(blocks[-1].layer_edges()[-1] for blocks in columns))
-    width = COLUMN_INCHES if halves == 1 else PAGE_INCHES
-    figure = new_figure(width, height + 0.85)
-    grid = iter(figure.subplots(1, len(probes) * len(columns), squeeze=False)[0])
-    bar = (width / len(probes) / len(columns) - BESIDE_A_BAR_INCHES, height)
-    for blocks in columns:
-        for probe in probes:
-            axes = next(grid)
-            colours = _draw_cells(axes, blocks, probe, probe.colour_edges(shown))
-            _name_cells(axes, blocks, probe, height, is_first=probe is probes[0])
-            if probe is probes[0]:
-                _name_arms(axes, blocks, width / halves)
-            _colour_bar(figure, axes, probe, colours, bar)
-    return figure
-
-
-def epoch_positions(epochs: Sequence[int]) -> Numbers:
-    """Where epochs are along x: in a long training by the logarithm of one more than the epoch."""
-    positions = np.asarray(epochs, dtype=float)
-    return np.log10(positions + 1) if epochs[-1] > LONG_TRAINING_EPOCHS else positions
-
-
-def cell_edges(epochs: Sequence[int]) -> Numbers:
-    """Where cells begin and end along x: halfway between the epochs."""
-    at = epoch_positions(epochs)
-    between = (at[1:] + at[:-1]) / 2
-    first, last = (2 * at[0] - between[0], 2 * at[-1] - between[-1]) if len(between) else (at[0] - 0.5, at[0] + 0.5)
-    return np.concatenate([[first], between, [last]])
-
-
-def _draw_cells(axes: Axes, blocks: Sequence[Block], probe: Probe, edges: Sequence[float]) -> Any:
-    """The cells of all arms in their colours, and an outline around trouble; the mapping from values to colours."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.collections import PolyCollection
-    from matplotlib.colors import BoundaryNorm
-    from matplotlib.patches import PathPatch
-
-    colours = colour_map(len(edges) - 1, is_reversed=probe.is_share)
-    norm = BoundaryNorm(edges, len(edges) - 1, clip=True)
-    for block in blocks:
-        runs = list(_runs(block, probe, norm))
-        shades = colours([step for step, _ in runs])
-        axes.add_collection(PolyCollection([corners for _, corners in runs], facecolors=shades, linewidths=0))
-        outline = _outline(probe.is_trouble(block.arm.cells[probe.field]), block)
-        for style in OUTLINES:
-            axes.add_patch(PathPatch(outline, fill=False, capstyle="projecting", **style))
-    return ScalarMappable(norm, colours)
-
-
-def _runs(block: Block, probe: Probe, norm: BoundaryNorm) -> Iterator[tuple[int, list[tuple[float, float]]]]:
-    """Neighbouring epochs of one colour as rectangles: fewer shapes than cells, without seams."""
-    x, y, cells = cell_edges(block.arm.epochs), block.layer_edges(), block.arm.cells[probe.field]
-    steps = norm(np.ma.masked_invalid(cells)).filled(ABSENT)
-    for top, bottom, row in zip(y[:-1], y[1:], steps.tolist(), strict=True):
-        for step, run in groupby(range(len(row)), key=row.__getitem__):
-            columns = list(run)
-            left, right = x[columns[0]], x[columns[-1] + 1]
-            if step != ABSENT:
-                yield step, [(left, top), (right, top), (right, bottom), (left, bottom)]
-
-
-def _outline(is_trouble: Any, block: Block) -> Path:
-    """The lines between cells that are in trouble and those that are not."""
-    from matplotlib.path import Path
-
-    x, y, padded = cell_edges(block.arm.epochs), block.layer_edges(), np.pad(is_trouble, 1)
-    across = np.argwhere(np.diff(padded, axis=0)[:, 1:-1]).tolist()
-    down = np.argwhere(np.diff(padded, axis=1)[1:-1]).tolist()
-    lines = [((x[column], y[row]), (x[column + 1], y[row])) for row, column in across]
-    lines += [((x[column], y[row]), (x[column], y[row + 1])) for row, column in down]
-    return Path(np.reshape(lines, (-1, 2)), [Path.MOVETO, Path.LINETO] * len(lines))
-
-
-def _name_arms(axes: Axes, blocks: Sequence[Block], inches: float) -> None:
-    """Each name above its arm, across the probes beside this one."""
-    style: Any = {"va": "center", "fontsize": SMALL_POINTS, "in_layout": False}
-    for block in blocks:
-        name = shortened(block.arm.label, characters_in(inches - 0.3))
-        axes.text(0.0, block.top - NAME_INCHES / 2, name, transform=axes.get_yaxis_transform(), **style)
-
-
-def _name_cells(axes: Axes, blocks: Sequence[Block], probe: Probe, height: float, *, is_first: bool) -> None:
-    axes.set_title(probe.title, pad=2.0)
-    edges = cell_edges(max((block.arm.epochs for block in blocks), key=len))
-    axes.set(xlim=(edges[0], edges[-1]), ylim=(height, 0.0))
-    last = blocks[0].arm.epochs[-1]
-    powers = [0, *(10**power for power in range(1, 7) if 10**power <= last)]
-    epochs = powers if last > LONG_TRAINING_EPOCHS else range(0, last + 1, max(1, -(-last // 4)))
-    axes.set_xticks(epoch_positions([*epochs, last])[:-1], labels=[f"{epoch:.10g}" for epoch in epochs])
-    axes.set_xlabel("epoch", fontsize=SMALL_POINTS)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(axis="y", length=0, labelleft=is_first, labelsize=CELL_POINTS)
-    marks: dict[float, str] = {}
-    for block in blocks:
-        middles = (block.layer_edges()[1:] - block.row / 2).tolist()
-        every = math.ceil(MIN_MARKED_INCHES / block.row)
-        marks |= {middle: str(layer) for layer, middle in list(enumerate(middles, 1))[::every]}
-    axes.set_yticks(list(marks), labels=list(marks.values()))
-    if is_first:
-        axes.set_ylabel("layer", fontsize=SMALL_POINTS)
-
-
-def _colour_bar(figure: Figure, axes: Axes, probe: Probe, colours: Any, inches: tuple[float, float]) -> None:
-    """What the colours mean, under axes that are about so wide and high."""
-    width, height = inches
-    sizes: Any = {"aspect": width / BAR_INCHES, "fraction": BAR_INCHES / height, "pad": 0.04 / height}
-    bar = figure.colorbar(colours, ax=axes, location="bottom", **sizes)
-    marked = sorted((probe.low or 1.0, probe.high))
-    bar.set_ticks(marked, labels=[probe.edge_text(edge) for edge in marked])
-    bar.ax.tick_params(length=2, labelsize=CELL_POINTS)
-    bar.outline.set_visible(False)
-    bar.set_label(probe.unit, fontsize=CELL_POINTS)
+def _epochs(arm: ArmProbes, x: float, y: float, wide: float, paper: Paper) -> list[Mark]:
+    """The probed epochs below the cells, as many as have room."""
+    em, cell = paper.small, wide / len(arm.epochs)
+    every = math.ceil(1.3 * text_width(f"{arm.epochs[-1]} ", em) / cell)
+    shown = list(enumerate(arm.epochs))[::every]
+    half = text_width(str(arm.epochs[-1]), em) / 2
+    places = [(min(x + (column + 0.5) * cell, paper.width - half), str(epoch)) for column, epoch in shown]
+    marks: list[Mark] = [Text(place, y + 1.1 * em, text, em, "middle", QUIET) for place, text in places]
+    return [*marks, Text(x + wide / 2, y + 2.4 * em, "epoch", em, "middle", QUIET)]

@@ -1,39 +1,65 @@
-"""Pictures, and the layout they share: panels, texts, legends."""
+"""Pictures, the papers that they are drawn on, and what most of them share: axes, names, labels at lines' ends."""
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
+from actbench.experiment.choices import Choice
 from actbench.experiment.metrics import Metric
-from actbench.report.figures.style import COLUMN_INCHES, FONT_POINTS, PAGE_INCHES, SMALL_POINTS, Stroke, drawing
+from actbench.experiment.naming import Values, label_of, value_to_text
+from actbench.report.figures.marks import (
+    GRID,
+    INK,
+    QUIET,
+    Group,
+    Line,
+    Mark,
+    Scene,
+    Text,
+    lines_of,
+    shortened,
+    text_width,
+)
+from actbench.report.figures.scales import Axis
 from actbench.report.numbers import value
-from actbench.text import visible
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.legend import Legend
-    from matplotlib.lines import Line2D
-    from matplotlib.text import Text
-
-MAX_LABEL_LENGTH = 48
-MAX_LINES = 4
-MAX_SMALL_IN_A_COLUMN = 4
-# Of DejaVu Sans; capitals are wider, and i, l and commas make up for them.
-EM_OF_A_CHARACTER = 0.57
-HANDLE_INCHES = 0.7
-BREAKS = re.compile(r"(\s+|(?<=\()(?=\w))")
-Shape = tuple[float, int, int]
 Sentences = Iterable[str | Literal[False]]
+MAX_ARMS = 40
+EMS_OF_A_NARROW_PAPER = 45
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What a picture is drawn on: its width and the size of its letters, both in points or pixels."""
+
+    width: float
+    size: float
+    names: Mapping[str, str] | None = None
+
+    @property
+    def small(self) -> float:
+        """The size of numbers and notes."""
+        return 0.9 * self.size
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether a name and a number beside a plot leave too little of it."""
+        return self.width < EMS_OF_A_NARROW_PAPER * self.size
+
+    def named(self, label: str) -> str:
+        """How a label is printed on this paper."""
+        return (self.names or {}).get(label, label)
+
+
+PAGE, PHONE = Paper(900, 14), Paper(360, 13)
+COLUMN, FULL = Paper(245, 8), Paper(504, 8)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that is drawn when it is needed.
+    """A picture that is drawn when it is needed, on the paper that is needed.
 
     `name` is the stem of its file; `caption` explains how to read it; `description` states its main numbers in words,
     for readers who cannot see it.
@@ -43,22 +69,18 @@ class Picture:
     title: str
     caption: str
     description: str
-    draw: Callable[[], Figure]
+    draw: Callable[[Paper], Scene]
 
 
 def picture(
-    name: str, title: str, draw: Callable[[], Figure], *, caption: Sentences, description: Sentences
+    name: str, title: str, draw: Callable[[Paper], Scene], *, caption: Sentences, description: Sentences
 ) -> Picture:
-    """A picture with the sentences that apply, drawn in the style of all pictures."""
-
-    def draw_in_style() -> Figure:
-        with drawing():
-            return draw()
+    """A picture with the sentences that apply."""
 
     def join(sentences: Sentences) -> str:
         return " ".join(sentence for sentence in sentences if sentence)
 
-    return Picture(name, title, join(caption), join(description), draw_in_style)
+    return Picture(name, title, join(caption), join(description), draw)
 
 
 def number_shown(shown: int, total: int, how: str = "shown", *, first: str = "best") -> str:
@@ -66,132 +88,115 @@ def number_shown(shown: int, total: int, how: str = "shown", *, first: str = "be
     return f"The {first} {shown} of {total} arms are {how}." if shown < total else ""
 
 
+def short_names(arms: Mapping[str, Values]) -> dict[str, str]:
+    """How pictures call arms of several factors: `relu, kaiming_normal` for `activation=relu, init=kaiming_normal`.
+
+    Numbers keep the name of their setting. Nothing where two arms would have the same name.
+    """
+
+    def name(values: Values) -> str:
+        return ", ".join(
+            value_to_text(one) if isinstance(one, Choice | str) else label_of(((path, one),)) for path, one in values
+        )
+
+    names = {label: name(values) for label, values in arms.items() if len(values) > 1}
+    return names if len(set(names.values())) == len(names) else {}
+
+
 def with_unit(number: float | None, metric: Metric) -> str:
     """`97.95 %`; numbers that are no shares have no unit."""
     return f"{value(number, metric)}{' %' * (metric.unit == 'share')}"
 
 
-def shortened(text: str, longest: int = MAX_LABEL_LENGTH) -> str:
-    """The text as it is, or its beginning and end if it is longer."""
-    text = visible(text)
-    if len(text) <= longest:
-        return text
-    head = (longest - 1) * 2 // 3
-    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+def label_width(labels: Iterable[str], paper: Paper, most: float = 0.34) -> float:
+    """How wide a column of names is, at most this share of the paper."""
+    widest = max((text_width(paper.named(label), paper.size, is_bold=True) for label in labels), default=0.0)
+    return min(widest, most * paper.width)
 
 
-def wrapped(label: str, widest: int = MAX_LABEL_LENGTH) -> str:
-    """The label in lines, broken at spaces and brackets if possible; only very long labels are cut."""
-    wrapper = textwrap.TextWrapper(widest, break_on_hyphens=False, max_lines=MAX_LINES, placeholder="…")
-    wrapper.wordsep_simple_re = BREAKS
-    return wrapper.fill(visible(label))
+def fitted(label: str, paper: Paper, width: float) -> str:
+    """The printed name of a label, shortened to a width."""
+    return shortened(paper.named(label), paper.size, width / 1.07)
 
 
-def text_inches(text: str) -> float:
-    """The approximate width of small text."""
-    return len(text) * EM_OF_A_CHARACTER * SMALL_POINTS / 72
+def column_of(
+    labels: Sequence[str], centres: Sequence[float], right: float, width: float, paper: Paper, bold: Sequence[bool]
+) -> list[Mark]:
+    """Names beside rows, each in at most two lines that end at `right`."""
+    marks: list[Mark] = []
+    for label, centre, is_bold in zip(labels, centres, bold, strict=True):
+        lines = lines_of(paper.named(label), paper.size, width / (1.07 if is_bold else 1.0), most=2)
+        for number, line in enumerate(lines):
+            y = centre + 0.35 * paper.size + (number - (len(lines) - 1) / 2) * 1.1 * paper.size
+            marks.append(Text(right, y, line, paper.size, "end", is_bold=is_bold))
+    return marks
 
 
-def characters_in(inches: float) -> int:
-    """Approximately how many characters of small text fit."""
-    return max(8, int(inches / text_inches("x")))
+def bottom_axis(axis: Axis, top: float, bottom: float, name: str, paper: Paper, most: int = 0) -> list[Mark]:
+    """Vertical lines at round values, the values below them, and the axis' name."""
+    room = most or max(2, int((axis.end - axis.start) / (4.5 * paper.small)))
+    marks: list[Mark] = []
+    for place, text in axis.ticks(room):
+        marks.append(Line([(place, top), (place, bottom)], GRID, 0.07 * paper.size))
+        marks.append(Text(place, bottom + 1.2 * paper.small, text, paper.small, "middle", QUIET))
+    middle, widest = (axis.start + axis.end) / 2, 2 * min(paper.width - axis.start, axis.end)
+    for number, line in enumerate(lines_of(name, paper.small, min(widest, paper.width), most=2)):
+        y = bottom + (2.5 + 1.15 * number) * paper.small
+        half = text_width(line, paper.small) / 2
+        marks.append(Text(min(max(middle, half), paper.width - half), y, line, paper.small, "middle", QUIET))
+    return marks
 
 
-def embolden(texts: Iterable[Text], are_bold: Iterable[bool]) -> None:
-    """Set some of the texts, such as the labels of ticks, in bold."""
-    for text, is_bold in zip(texts, are_bold, strict=False):  # hidden labels are not among the texts
-        text.set_fontweight("bold" if is_bold else "normal")
+def left_axis(axis: Axis, left: float, right: float, name: str, paper: Paper) -> list[Mark]:
+    """Horizontal lines at round values, the values to their left, and the axis' name above them."""
+    marks: list[Mark] = []
+    for place, text in axis.ticks(max(2, int(abs(axis.end - axis.start) / (3 * paper.small)))):
+        marks.append(Line([(left, place), (right, place)], GRID, 0.07 * paper.size))
+        marks.append(Text(left - 0.4 * paper.size, place + 0.35 * paper.small, text, paper.small, "end", QUIET))
+    top = min(axis.start, axis.end) - 0.9 * paper.size
+    marks.append(Text(0, top, shortened(name, paper.small, paper.width), paper.small, "start", QUIET))
+    return marks
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure with constrained layout; sizes in inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def grid_shape(panels: int, *, are_small: bool) -> Shape:
-    """The width in inches, the rows and the columns: in a paper's column if they fit there, else across the page."""
-    if panels <= (MAX_SMALL_IN_A_COLUMN if are_small else 1):
-        width, columns = COLUMN_INCHES, min(panels, 2)
-    else:
-        width, columns = PAGE_INCHES, panels if panels < 4 else 3 if panels in (5, 6, 9) else 4
-        columns = 2 if panels == 4 else columns
-    return width, -(-panels // columns), columns
+def tick_width(axis: Axis, paper: Paper) -> float:
+    """The room that the values to the left of an axis take."""
+    texts = [text for _, text in axis.ticks(max(2, int(abs(axis.end - axis.start) / (3 * paper.small))))]
+    return max((text_width(text, paper.small) for text in texts), default=0.0) + 0.6 * paper.size
 
 
-def panel_grid(
-    titles: Sequence[str], shape: Shape, row_inches: float, are_bold: Sequence[bool] = ()
-) -> tuple[Figure, list[Axes]]:
-    """A figure with a panel for each title, some in bold; all share their axes, numbered at the outer panels."""
-    width, rows, columns = shape
-    figure = new_figure(width, rows * row_inches)
-    panels = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
-    for axes in panels[len(titles) :]:
-        axes.set_visible(False)
-    for number, (axes, title) in enumerate(zip(panels, titles, strict=False)):
-        weight = "bold" if any(are_bold[number : number + 1]) else "normal"
-        lines = wrapped(title, characters_in(width / columns - 0.35))
-        axes.set_title(lines, linespacing=1.1, fontweight=weight)
-        axes.tick_params(labelbottom=number + columns >= len(titles))
-    return figure, panels[: len(titles)]
+@dataclass(frozen=True)
+class End:
+    """Where a line ends, and what is written there."""
+
+    arm: str
+    y: float
+    text: str
+    colour: str
+    is_bold: bool = False
 
 
-def name_axes(figure: Figure, panels: Sequence[Axes], shape: Shape, x_name: str, y_name: Sequence[str]) -> None:
-    """Name x under the lowest panels, and y once: beside a single row, or along the whole figure."""
-    _, rows, columns = shape
-    for axes in panels[-columns:]:
-        axes.set_xlabel(x_name)
-    if rows == 1:
-        panels[0].set_ylabel("\n".join(y_name), fontsize=SMALL_POINTS)
-    else:
-        figure.supylabel(" ".join(y_name), fontsize=FONT_POINTS)
+def labels_at_ends(ends: Sequence[End], x: float, top: float, bottom: float, paper: Paper) -> list[Mark]:
+    """Texts to the right of lines, moved apart where they would overlap, with a hair line to where each belongs."""
+    step, gap = 1.15 * paper.small, 1.2 * paper.size
+    ordered = sorted(ends, key=lambda end: end.y)
+    places: list[float] = []
+    for end in ordered:
+        places.append(max(end.y, places[-1] + step) if places else max(end.y, top))
+    limit = max(bottom, top + step * (len(ordered) - 1))
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], limit)
+        limit = places[index] - step
+    marks: list[Mark] = []
+    for end, place in zip(ordered, places, strict=True):
+        room = paper.width - x - gap
+        text = shortened(end.text, paper.small, room / (1.07 if end.is_bold else 1.0))
+        hair = Line([(x + 0.3 * paper.size, end.y), (x + gap - 0.3 * paper.size, place)], end.colour, 0.06 * paper.size)
+        name = Text(x + gap, place + 0.35 * paper.small, text, paper.small, "start", INK, end.is_bold)
+        marks.append(Group([hair, name], end.arm))
+    return marks
 
 
-def key(stroke: Stroke, label: str) -> Line2D:
-    """A curve's entry in a legend."""
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], label=label, marker=stroke.marker, markersize=3.5, **stroke.line())
-
-
-def dot(label: str, **style: Any) -> Line2D:
-    """A marker's entry in a legend, without a line."""
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], label=label, **{"linestyle": "", **style})
-
-
-def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
-    """One legend under all panels; the figure grows by its height."""
-    place: Any = {"loc": "outside lower center", "borderaxespad": 0.2}
-    legend = _widest_legend(figure.legend, handles, figure.get_figwidth(), place)
-    figure.set_figheight(figure.get_figheight() + legend.get_window_extent().height / figure.dpi)
-
-
-def legends_below_panels(
-    figure: Figure, panels: Sequence[Axes], handles: Sequence[Sequence[Line2D]], shape: Shape
-) -> None:
-    """A legend under each panel; the figure grows by the highest legend for each row."""
-    width, rows, columns = shape
-    place: Any = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.24), "borderaxespad": 0.0}
-    legends = [
-        _widest_legend(axes.legend, entries, width / columns, place)
-        for axes, entries in zip(panels, handles, strict=True)
-    ]
-    highest = max(legend.get_window_extent().height for legend in legends) / figure.dpi
-    figure.set_figheight(figure.get_figheight() + rows * highest)
-
-
-def _widest_legend(
-    make: Callable[..., Legend], handles: Sequence[Line2D], inches: float, place: dict[str, Any]
-) -> Legend:
-    """The legend with as many columns as fit."""
-    longest = min(MAX_LABEL_LENGTH, characters_in(inches - HANDLE_INCHES))
-    labels = [wrapped(str(handle.get_label()), longest) for handle in handles]
-    for columns in range(min(len(labels), 3 if inches <= COLUMN_INCHES else 6), 0, -1):
-        legend = make(handles, labels, ncols=columns, **place)
-        if columns == 1 or legend.get_window_extent().width <= inches * legend.figure.dpi:
-            break
-        legend.remove()
-    return legend
+def end_label_width(texts: Iterable[str], paper: Paper, most: float = 0.4) -> float:
+    """The room that texts at the ends of lines take, with the gap before them."""
+    widest = max((text_width(text, paper.small, is_bold=True) for text in texts), default=0.0)
+    return min(widest + 1.4 * paper.size, most * paper.width)

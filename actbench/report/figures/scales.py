@@ -1,28 +1,23 @@
-"""The scale of an axis: linear, logarithmic, or by the logarithm of an accuracy's errors; its limits and ticks."""
+"""The scale of an axis (linear, logarithmic, or by the logarithm of an accuracy's errors), its limits and ticks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from actbench.experiment.metrics import Metric
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-else:
-    np = LazyModule("numpy")
+from actbench.report.figures.marks import minus
 
 MAX_LINEAR_ERROR_RATIO = 2.5
 MAX_LINEAR_RATIO = 20.0
 MAX_FOR_EVEN_STEPS = 5.0
 MIN_ERROR = 1e-9
+STEPS = (1, 2, 5, 10)
 LOG_STEPS = ((1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 PADDING = 0.05
-NAMES = {"linear": (), "log": ("(log scale)",), "errors": ("(errors on a log scale)",)}
+NAMES = {"linear": "", "log": " (log scale)", "errors": " (errors on a log scale)"}
 Limits = tuple[float, float]
 
 
@@ -36,26 +31,49 @@ class Scale:
     kind: Literal["linear", "log", "errors"] = "linear"
     is_share: bool = False
 
-    def positions(self, values: Any) -> Any:
-        """Values to positions, as an array; a value without a position gets one far outside the axis."""
+    def position(self, value: float) -> float:
+        """A value's position; a value that has none gets one far outside the axis."""
         if self.kind == "linear":
-            return np.asarray(values)
-        sizes = np.maximum(values if self.kind == "log" else np.subtract(1, values), MIN_ERROR)
-        return np.log10(sizes) if self.kind == "log" else -np.log10(sizes)
+            return value
+        size = max(value if self.kind == "log" else 1 - value, MIN_ERROR)
+        return math.log10(size) if self.kind == "log" else -math.log10(size)
 
-    def values(self, positions: Any) -> Any:
-        """Positions to values, the inverse of `positions`."""
+    def value(self, position: float) -> float:
+        """The inverse of `position`."""
         if self.kind == "linear":
-            return np.asarray(positions)
-        return np.power(10.0, positions) if self.kind == "log" else 1 - np.power(10.0, np.negative(positions))
+            return position
+        return float(10**position) if self.kind == "log" else 1 - float(10**-position)
 
-    def text(self, value: float, _: Any = None) -> str:
+    def text(self, value: float) -> str:
         """The label of a tick."""
-        return f"{100 * value if self.is_share else value:.10g}"
+        return minus(f"{100 * value if self.is_share else value:.10g}")
 
-    def name_of(self, quantity: str) -> list[str]:
+    def name_of(self, quantity: str) -> str:
         """The name of the axis, and in brackets its scale if it is not linear."""
-        return [f"{quantity} in %" if self.is_share else quantity, *NAMES[self.kind]]
+        return f"{quantity} in %{NAMES[self.kind]}" if self.is_share else f"{quantity}{NAMES[self.kind]}"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where values are between `start` and `end` of a picture, and the values at both."""
+
+    scale: Scale
+    bounds: Limits
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """The place of a value."""
+        low, high = map(self.scale.position, self.bounds)
+        return self.start + (self.scale.position(value) - low) / (high - low) * (self.end - self.start)
+
+    def within(self, value: float) -> float:
+        """The place of a value, or the end of the axis beyond which it is."""
+        return self.at(min(max(value, self.bounds[0]), self.bounds[1]))
+
+    def ticks(self, most: int) -> list[tuple[float, str]]:
+        """The places and texts of round values, at most so many."""
+        return [(self.at(value), self.scale.text(value)) for value in ticks(self.scale, self.bounds, most)]
 
 
 def first_word(metric: Metric) -> str:
@@ -76,54 +94,48 @@ def scale_for(values: Iterable[float], metric: Metric) -> Scale:
 
 def limits(values: Iterable[float], scale: Scale) -> Limits:
     """The values at which an axis begins and ends: a little beyond the given ones."""
-    positions = [position for position in scale.positions(list(values)).tolist() if math.isfinite(position)]
+    positions = [scale.position(value) for value in values if math.isfinite(value)]
     low, high = min(positions, default=0.0), max(positions, default=1.0)
     padding = PADDING * (high - low) or (abs(low) * PADDING if scale.kind == "linear" else 0.1) or PADDING
     if scale.is_share and scale.kind == "linear" and high == low:
         padding = 0.005
-    first, last = scale.values([low - padding, high + padding])
-    return float(first), float(last)
+    return scale.value(low - padding), scale.value(high + padding)
 
 
 def ticks(scale: Scale, bounds: Limits, most: int) -> list[float]:
     """Round values between two others, at most so many."""
-    from matplotlib.ticker import LogLocator, MaxNLocator
-
     low, high = bounds
     smallest, largest = (1 - high, 1 - low) if scale.kind == "errors" else (low, high)
-    candidates: list[Any]
     if scale.kind == "linear" or (scale.kind == "errors" and largest < MAX_FOR_EVEN_STEPS * smallest):
-        locators = [MaxNLocator(count, steps=[1, 2, 5, 10], min_n_ticks=1) for count in range(most + 1, 0, -1)]
-        candidates = [locator.tick_values(low, high) for locator in locators]
+        candidates = [_even(low, high, step) for step in _steps((high - low) / most)]
     else:
-        attempts = [*((subs, most) for subs in LOG_STEPS), *((LOG_STEPS[-1], count) for count in range(most, 1, -1))]
-        sizes = [LogLocator(subs=subs, numticks=count).tick_values(smallest, largest) for subs, count in attempts]
-        candidates = [np.subtract(1, each)[::-1] if scale.kind == "errors" else np.array(each) for each in sizes]
-    within = [[value for value in values.tolist() if low <= value <= high] for values in candidates]
+        decades = range(math.floor(math.log10(smallest)), math.ceil(math.log10(largest)) + 1)
+        sizes = [[factor * 10.0**power for power in decades for factor in factors] for factors in LOG_STEPS]
+        sizes += [[10.0**power for power in decades if power % every == 0] for every in range(2, len(decades) + 2)]
+        candidates = [[1 - size for size in reversed(each)] if scale.kind == "errors" else each for each in sizes]
+    within = [[value for value in values if low <= value <= high] for values in candidates]
     return next((values for values in within if 0 < len(values) <= most), [])
 
 
-def set_axis(axes: Axes, letter: Literal["x", "y"], scale: Scale, bounds: Limits, most: int) -> None:
-    """Give an axis its scale, its limits, round ticks and lines across."""
-    from matplotlib.scale import FuncScale
-    from matplotlib.ticker import FixedLocator
-
-    axis = axes.xaxis if letter == "x" else axes.yaxis
-    if scale.kind != "linear":
-        axes.set(**{f"{letter}scale": FuncScale(axis, (scale.positions, scale.values))})
-    axis.set_major_locator(FixedLocator(ticks(scale, bounds, most)))
-    axis.set_major_formatter(scale.text)
-    axes.set(**{f"{letter}lim": bounds})
-    axes.grid(axis=letter)
+def _steps(least: float) -> list[float]:
+    """Round steps, the first that is not below the least and some larger ones."""
+    power = math.floor(math.log10(least))
+    steps = [factor * 10.0**exponent for exponent in (power, power + 1) for factor in STEPS]
+    return [step for step in dict.fromkeys(steps) if step >= least * (1 - MIN_ERROR)]
 
 
-def set_epochs(axes: Axes, last: int, *, is_long: bool, most: int) -> None:
-    """Whole epochs along x, on a log scale in a long training."""
-    from matplotlib.ticker import LogLocator, MaxNLocator
+def _even(low: float, high: float, step: float) -> list[float]:
+    """All multiples of a step between two values."""
+    first, last = math.ceil(low / step - MIN_ERROR), math.floor(high / step + MIN_ERROR)
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
+
+def epoch_ticks(last: int, *, is_long: bool, most: int) -> list[int]:
+    """Whole epochs along an axis, powers of ten in a long training."""
     if is_long:
-        axes.set_xscale("log")
-    locator = LogLocator(numticks=most) if is_long else MaxNLocator(most, integer=True, steps=[1, 2, 5, 10])
-    axes.set_xticks([epoch for epoch in locator.tick_values(1, last) if 1 <= epoch <= last])
-    axes.xaxis.set_major_formatter("{x:.10g}")
-    axes.minorticks_off()
+        powers = [10**power for power in range(len(str(last)))]
+        return powers[:: -(-len(powers) // most)]
+    step = next(
+        step for step in (factor * 10**power for power in range(9) for factor in (1, 2, 5)) if last / step <= most
+    )
+    return [1, *(epoch for epoch in range(step, last + 1, step) if epoch > 1)] if step > 1 else list(range(1, last + 1))

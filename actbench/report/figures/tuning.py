@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.naming import Values, label_of, value_to_text
+from actbench.experiment.naming import value_to_text
 from actbench.experiment.records import TrialRecord
-from actbench.plan.tuning import ArmTuning, Candidate, is_number
-from actbench.report.figures.layout import Picture, dot, number_shown, picture, shortened, text_inches, with_unit
-from actbench.report.figures.panels import Arrangement, Member, Panel, arrange, best_first, draw_arrangement
-from actbench.report.figures.scales import limits, scale_for, set_axis
-from actbench.report.figures.style import FOREGROUND, VERMILLION, Stroke, strokes
+from actbench.plan.tuning import ArmTuning, is_number
+from actbench.report.figures.layout import (
+    MAX_ARMS,
+    End,
+    Paper,
+    Picture,
+    end_label_width,
+    labels_at_ends,
+    left_axis,
+    number_shown,
+    picture,
+    tick_width,
+    with_unit,
+)
+from actbench.report.figures.looks import Look, looks
+from actbench.report.figures.marks import GRID, PAGE, QUIET, VERMILLION, Dot, Group, Line, Mark, Scene, Text, text_width
+from actbench.report.figures.scales import Axis, Scale, limits, scale_for
 from actbench.report.numbers import metric_in_words
 from actbench.report.tuning import tuned_text
 from actbench.store.results import Results
 from actbench.text import counted, visible
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
 METRIC = parse_metric("validation_accuracy")
-MAX_PANELS = 16
 MAX_DESCRIBED = 12
-BESIDE_THE_AXIS_INCHES = 0.7
-HOLLOW: dict[str, Any] = {"linestyle": "", "markerfacecolor": "none", "markeredgewidth": 0.9}
-CROSS: dict[str, Any] = {"linestyle": "", "marker": "x", "color": VERMILLION, "markersize": 6, "markeredgewidth": 1.1}
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A value of the setting along x with the mean over the tuning seeds, and whether trials failed there."""
+    """A value of the setting along x with the best mean over the other settings, and whether trials failed there."""
 
     value: Any
     mean: float | None
@@ -47,14 +49,14 @@ class Tried:
 
 @dataclass(frozen=True)
 class TunedArm:
-    """What was tried for an arm: a line over `path` for each combination of the other tuned settings."""
+    """What was tried for an arm, along one setting."""
 
     tuning: ArmTuning
-    lines: Mapping[str, Sequence[Tried]]
+    points: tuple[Tried, ...]
 
-    def points(self) -> list[Tried]:
-        """The points of all lines."""
-        return [point for line in self.lines.values() for point in line]
+    def best(self) -> float:
+        """The best mean of all."""
+        return max((point.mean for point in self.points if point.mean is not None), default=-1.0)
 
 
 def sensitivity_picture(results: Results, comparison: Comparison) -> Picture | None:
@@ -62,32 +64,33 @@ def sensitivity_picture(results: Results, comparison: Comparison) -> Picture | N
     if not results.plan.tunings:
         return None
     path, others = _tuned_paths(results.plan.tunings)
-    arms = [TunedArm(tuning, _lines(tuning, results.records, path)) for tuning in results.plan.tunings]
-    points = [point for arm in arms for point in arm.points()]
+    arms = [TunedArm(tuning, _points(tuning, results.records, path)) for tuning in results.plan.tunings]
+    points = [point for arm in arms for point in arm.points]
     if all(point.mean is None for point in points):
         return None
-    arrangement = _arrange(arms, comparison, has_others=bool(others))
+    shown = sorted(arms, key=lambda arm: -arm.best())[:MAX_ARMS]
+    baselines = {row.sample.label for row in comparison.rows if row.is_baseline}
     seeds = counted(results.experiment.tuning_seeds, "tuning seed")
     return picture(
         "sensitivity",
         f"Validation accuracy by {path}",
-        lambda: _draw(path, arms, arrangement),
+        lambda paper: _draw(path, shown, baselines, paper),
         caption=[
             f"Mean validation accuracy after the last epoch over {seeds} that no final trial uses.",
-            bool(others) and f"A line for each {' and '.join(others)}, a panel for each arm.",
+            bool(others) and f"At each value, the best over {' and '.join(others)}.",
             "A ring marks the value that was chosen for the arm.",
             any(point.is_at_edge for point in points)
             and "A square marks a choice at the edge of the grid: a better value may lie beyond.",
             any(point.has_failed for point in points)
             and "Crosses: at this value some trials diverged or failed, and it ranks behind all others.",
-            number_shown(len(arms) - arrangement.left_out, len(arms)),
+            number_shown(len(shown), len(arms)),
         ],
         description=_description(path, arms),
     )
 
 
 def _tuned_paths(tunings: Sequence[ArmTuning]) -> tuple[str, list[str]]:
-    """The setting along x, the number with the most values, and the others, which have a line for each value."""
+    """The setting along x, the number with the most values, and the others."""
     tried: dict[str, dict[Any, None]] = {}
     for tuning in tunings:
         for candidate in tuning.candidates:
@@ -97,56 +100,36 @@ def _tuned_paths(tunings: Sequence[ArmTuning]) -> tuple[str, list[str]]:
     return along, [path for path in tried if path != along]
 
 
-def _lines(tuning: ArmTuning, records: Mapping[str, TrialRecord], along: str) -> dict[str, list[Tried]]:
-    lines: dict[Values, list[Tried]] = {}
+def _points(tuning: ArmTuning, records: Mapping[str, TrialRecord], along: str) -> tuple[Tried, ...]:
+    by_value: dict[Any, Tried] = {}
     for candidate in tuning.candidates:
-        rest = tuple((path, value) for path, value in candidate.values if path != along)
-        lines.setdefault(rest, []).append(_tried(tuning, candidate, records, along))
-    return {label_of(rest) if rest else tuning.arm.label(): points for rest, points in lines.items()}
-
-
-def _tried(tuning: ArmTuning, candidate: Candidate, records: Mapping[str, TrialRecord], along: str) -> Tried:
-    trained = [records[trial.id] for trial in candidate.trials if trial.id in records]
-    values = [value for record in trained if (value := METRIC.value(record)) is not None]
-    is_chosen = candidate.values == tuning.chosen
-    return Tried(
-        value=dict(candidate.values)[along],
-        mean=sum(values) / len(values) if values else None,
-        has_failed=any(record.outcome != "done" for record in trained),
-        is_chosen=is_chosen,
-        is_at_edge=is_chosen and bool(tuning.edges),
-    )
-
-
-def _arrange(arms: Sequence[TunedArm], comparison: Comparison, *, has_others: bool) -> Arrangement:
-    """Arms side by side if one setting is tuned; a panel for each arm if there are several."""
-    baseline = set(comparison.baseline)
-    members = [
-        Member(
-            arm.tuning.arm.label(),
-            arm.tuning.arm.values,
-            max((point.mean for point in arm.points() if point.mean is not None), default=-1.0),
-            bool(baseline) and baseline <= set(arm.tuning.arm.values),
+        trained = [records[trial.id] for trial in candidate.trials if trial.id in records]
+        values = [value for record in trained if (value := METRIC.value(record)) is not None]
+        is_chosen = candidate.values == tuning.chosen
+        at = dict(candidate.values)[along]
+        point = Tried(
+            at,
+            sum(values) / len(values) if values else None,
+            any(record.outcome != "done" for record in trained),
+            is_chosen,
+            is_chosen and bool(tuning.edges),
         )
-        for arm in arms
-    ]
-    if not has_others:
-        return arrange(members)
-    order = best_first(members, MAX_PANELS)
-    names = list(dict.fromkeys(label for arm in arms for label in arm.lines))
-    panels = tuple(Panel(members[index].label, tuple((index, name) for name in names)) for index in order)
-    return Arrangement(panels, strokes(names), left_out=len(members) - len(order))
+        known = by_value.get(at)
+        is_better = known is None or (not known.is_chosen and (point.mean or -1.0) > (known.mean or -1.0))
+        if is_better or is_chosen:
+            by_value[at] = point
+    return tuple(by_value.values())
 
 
 def _tried_values(arms: Sequence[TunedArm]) -> list[Any]:
     """Everything that was tried along x, in ascending order if all are numbers."""
-    values = list(dict.fromkeys(point.value for arm in arms for point in arm.points()))
+    values = list(dict.fromkeys(point.value for arm in arms for point in arm.points))
     return sorted(values) if all(map(is_number, values)) else values
 
 
 def _description(path: str, arms: Sequence[TunedArm]) -> list[str]:
     def in_words(arm: TunedArm) -> str:
-        (chosen,) = [point for point in arm.points() if point.is_chosen]
+        (chosen,) = [point for point in arm.points if point.is_chosen]
         values = visible(tuned_text(arm.tuning.chosen or ()))
         edge = ", at the edge" if chosen.is_at_edge else ""
         return f"{visible(arm.tuning.arm.label())} {values} ({with_unit(chosen.mean, METRIC)}{edge})"
@@ -162,62 +145,75 @@ def _description(path: str, arms: Sequence[TunedArm]) -> list[str]:
     ]
 
 
-def _draw(path: str, arms: Sequence[TunedArm], arrangement: Arrangement) -> Figure:
-    points = [point for arm in arms for point in arm.points()]
-    means = [point.mean for point in points if point.mean is not None]
-    scale, values = scale_for(means, METRIC), _tried_values(arms)
+def _draw(path: str, arms: Sequence[TunedArm], baselines: set[str], paper: Paper) -> Scene:
+    em, values = paper.size, _tried_values(arms)
+    means = [point.mean for arm in arms for point in arm.points if point.mean is not None]
+    labels = [arm.tuning.arm.label() for arm in arms]
+    chosen = looks({arm.tuning.arm.label(): arm.tuning.arm.values for arm in arms})
+    right = paper.width - end_label_width([paper.named(label) for label in labels], paper)
+    top = 2.4 * em
+    bottom = top + max((17 if paper.is_narrow else 20) * em, 1.1 * paper.small * len(arms))
+    scale = scale_for(means, METRIC)
+    y = Axis(scale, limits(means, scale), bottom, top)
+    left = tick_width(y, paper)
     by_ratio = all(is_number(value) and value > 0 for value in values)
     places = dict(zip(values, values if by_ratio else range(len(values)), strict=True))
+    bounds = (
+        (min(places.values()), max(places.values()))
+        if len(places) > 1
+        else (places[values[0]] * 0.5, places[values[0]] + 1)
+    )
+    x = Axis(Scale("log" if by_ratio else "linear"), bounds, left + 1.2 * em, right - 0.9 * em)
+    marks = left_axis(y, left, right, scale.name_of(metric_in_words(METRIC)), paper)
+    marks += _values_below(path, places, x, bottom, paper)
+    ends = []
+    for arm, label in reversed(list(zip(arms, labels, strict=True))):
+        known = [point for point in arm.points if point.mean is not None]
+        marks.append(Group(_line(arm, label, x, y, places, chosen[label], paper), label))
+        if known:
+            last = max(known, key=lambda point: places[point.value])
+            ends.append(
+                End(label, y.at(last.mean or 0.0), paper.named(label), chosen[label].colour, label in baselines)
+            )
+    marks += labels_at_ends(ends, right - 0.6 * em, top, bottom, paper)
+    return Scene(paper.width, bottom + 3.3 * paper.small, marks)
 
-    def draw_panel(axes: Axes, panel: Panel, inches: float) -> None:
-        for index, name in reversed(panel.members):
-            lines = arms[index].lines
-            shown = lines.values() if len(lines) == 1 else [lines[name]] if name in lines else []
-            for line in shown:
-                _draw_line(axes, line, arrangement.strokes[name], places)
-        set_axis(axes, "y", scale, limits(means, scale), most=6)
-        _set_x(axes, places, inches - BESIDE_THE_AXIS_INCHES, by_ratio=by_ratio)
 
-    y_name = scale.name_of(metric_in_words(METRIC))
-    return draw_arrangement(arrangement, draw_panel, shortened(path), y_name, _signs(points))
+def _values_below(path: str, places: Mapping[Any, float], x: Axis, bottom: float, paper: Paper) -> list[Mark]:
+    """The values that were tried, as many as have room, and the setting's name."""
+    em = paper.small
+    marks: list[Mark] = [Line([(x.start - em, bottom), (x.end + em, bottom)], GRID, 0.07 * em)]
+    taken = -paper.width
+    for value, place in sorted(places.items(), key=lambda pair: pair[1]):
+        text, at = value_to_text(value)[:16], x.at(place)
+        if at - text_width(text, em) / 2 > taken:
+            marks.append(Text(at, bottom + 1.35 * em, text, em, "middle", QUIET))
+            taken = at + text_width(text, em) / 2 + 0.5 * em
+        marks.append(Line([(at, bottom), (at, bottom + 0.3 * em)], QUIET, 0.07 * em))
+    name = f"{paper.named(path)}{' (log scale)' * (x.scale.kind == 'log')}"
+    return [*marks, Text((x.start + x.end) / 2, bottom + 2.7 * em, name, em, "middle", QUIET)]
 
 
-def _draw_line(axes: Axes, line: Sequence[Tried], stroke: Stroke, places: Mapping[Any, float]) -> None:
-    known = sorted((places[point.value], point.mean) for point in line if point.mean is not None)
-    x, y = [place for place, _ in known], [mean for _, mean in known]
-    axes.plot(x, y, marker=stroke.marker, markersize=3.5, **stroke.line())
-    for point in line:
-        place = places[point.value]
-        if point.is_chosen and point.mean is not None:
+def _line(
+    arm: TunedArm, label: str, x: Axis, y: Axis, places: Mapping[Any, float], look: Look, paper: Paper
+) -> list[Mark]:
+    em = paper.size
+    known = sorted((point for point in arm.points if point.mean is not None), key=lambda point: places[point.value])
+    line = [(x.at(places[point.value]), y.at(point.mean or 0.0)) for point in known]
+    marks: list[Mark] = []
+    if len(line) > 1:
+        marks.append(Line(line, look.colour, 0.12 * em, [length * em / 14 for length in look.dashes]))
+    for point, (at, height) in zip(known, line, strict=True):
+        tip = f"{label}, {value_to_text(point.value)}: {with_unit(point.mean, METRIC)}{', chosen' * point.is_chosen}"
+        if point.is_chosen:
             marker = "s" if point.is_at_edge else "o"
-            axes.plot(place, point.mean, marker, markersize=8.5, clip_on=False, color=stroke.colour, **HOLLOW)
-        if point.has_failed and point.mean is not None:
-            axes.plot(place, point.mean, clip_on=False, **CROSS)
-        elif point.has_failed:
-            axes.plot(place, 0.0, clip_on=False, transform=axes.get_xaxis_transform(), **CROSS)
-
-
-def _set_x(axes: Axes, places: Mapping[Any, float], inches: float, *, by_ratio: bool) -> None:
-    """The values that were tried, on a log scale if all are above 0; only as many as have room."""
-    from matplotlib.ticker import FixedLocator, NullLocator
-
-    if by_ratio:
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_locator(NullLocator())
-    labels = {place: shortened(value_to_text(value), 16) for value, place in places.items()}
-    widest = max(map(text_inches, labels.values())) + 0.1
-    axes.xaxis.set_major_locator(FixedLocator(list(labels), nbins=max(2, math.floor(inches / widest))))
-    axes.xaxis.set_major_formatter(lambda place, _: labels.get(place, ""))
-    axes.margins(x=0.06)
-
-
-def _signs(points: Sequence[Tried]) -> list[Line2D]:
-    signs = []
-    hollow = {**HOLLOW, "color": FOREGROUND, "markersize": 7}
-    if any(point.is_chosen and not point.is_at_edge for point in points):
-        signs.append(dot("chosen", marker="o", **hollow))
-    if any(point.is_at_edge for point in points):
-        signs.append(dot("chosen, at the edge", marker="s", **hollow))
-    if any(point.has_failed for point in points):
-        signs.append(dot("some trials failed", **CROSS))
-    return signs
+            marks.append(Dot(at, height, 0.52 * em, PAGE, marker))
+            marks.append(Dot(at, height, 0.52 * em, look.colour, marker, is_hollow=True))
+        marks.append(Dot(at, height, 0.27 * em, look.colour, look.marker, tip=tip))
+    for point in arm.points:
+        if point.has_failed:
+            height = y.start if point.mean is None else y.at(point.mean)
+            marks.append(
+                Dot(x.at(places[point.value]), height, 0.3 * em, VERMILLION, "x", tip=f"{label}: trials failed")
+            )
+    return marks

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from actbench.experiment.records import LayerProbe, Trial, TrialRecord
-from actbench.report.figures.inside import PROBES, Probe, arm_probes, cell_edges
+from actbench.report.figures.inside import PROBES, Probe, arm_probes, trouble_sentences
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import pictures_of, results_from, trained
 
@@ -29,56 +29,53 @@ def probed(trial: Trial) -> TrialRecord:
 
 def test_shares_are_averaged_and_norms_have_a_median_over_the_seeds(tmp_path: Path) -> None:
     relu, _ = arm_probes(results_from(TWO_ACTIVATIONS, tmp_path, probed))
-    assert relu.cells["dead_share"][0, 0] == pytest.approx(0.05)
-    assert relu.cells["weight_gradient_norm"][0, 0] == pytest.approx(0.1)
+    assert relu.cells["dead_share"][1, 0] == pytest.approx(0.05)
+    assert relu.cells["weight_gradient_norm"][1, 0] == pytest.approx(0.1)
 
 
 def test_a_layer_without_activation_has_no_cells_and_one_without_a_number_has_trouble(tmp_path: Path) -> None:
     relu, tanh = arm_probes(results_from(TWO_ACTIVATIONS, tmp_path, probed))
-    assert relu.cells["dead_share"].count() == 1
-    assert np.isnan(tanh.cells["weight_gradient_norm"][1, 0])
+    assert list(relu.cells["dead_share"]) == [(1, 0)]
+    assert tanh.cells["weight_gradient_norm"][2, 0] is None
     assert (tanh.trouble(GRADIENT), relu.trouble(GRADIENT)) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
     ("kind", "healthy", "troubled"),
     [
-        (DEAD, [0.0, 0.1], [0.11, 1.0, np.nan]),
+        (DEAD, [0.0, 0.1], [0.11, 1.0, math.nan]),
         (SATURATED, [0.0, 0.6], [0.61]),
         (GRADIENT, [1e-4, 1e2], [9e-5, 0.0, 101.0]),
     ],
     ids=lambda value: getattr(value, "field", ""),
 )
-def test_trouble_begins_beyond_the_bounds(kind: Probe, healthy: list[float], troubled: list[float]) -> None:
-    cells = np.ma.masked_array([*healthy, *troubled, np.nan], mask=[*[False] * len([*healthy, *troubled]), True])
-    assert kind.is_trouble(cells).tolist() == [False] * len(healthy) + [True] * len(troubled) + [False]
-
-
-def test_colours_change_at_the_bounds(tmp_path: Path) -> None:
-    arms = arm_probes(results_from(TWO_ACTIVATIONS, tmp_path, trained))
-    for kind in PROBES:
-        edges = kind.colour_edges(arms)
-        assert edges == sorted(edges)
-        assert {kind.low, kind.high} <= set(edges)
-    assert GRADIENT.edge_text(1e-4) == "1e-4"
-    assert DEAD.edge_text(0.1) == "10"
-
-
-def test_cells_touch_and_have_a_width_even_for_one_epoch() -> None:
-    assert cell_edges([0]).tolist() == [-0.5, 0.5]
-    assert cell_edges([0, 1, 2]).tolist() == [-0.5, 0.5, 1.5, 2.5]
-    edges = cell_edges([0, 100, 10_000]).tolist()
-    assert edges == sorted(edges)
-    assert edges[-1] < 6
+def test_trouble_begins_beyond_the_bounds_and_grows(kind: Probe, healthy: list[float], troubled: list[float]) -> None:
+    assert [kind.trouble_of(one) for one in healthy] == [0.0] * len(healthy)
+    assert all(0 < kind.trouble_of(one) <= 1 for one in troubled)
+    assert DEAD.trouble_of(0.9) > DEAD.trouble_of(0.3)
+    assert GRADIENT.trouble_of(1e-7) > GRADIENT.trouble_of(1e-5)
+    assert kind.trouble_of(None) == 1.0
 
 
 def test_caption_and_description_name_thresholds_and_the_arms_in_trouble(tmp_path: Path) -> None:
     picture = pictures_of(results_from(TWO_ACTIVATIONS, tmp_path, probed))["inside"]
-    outlined = "Outlined: over 10 % dead, over 60 % saturated, a gradient norm below 0.0001 or above 100."
-    assert outlined in picture.caption
-    assert "Outlined without a colour: no finite number in any seed." in picture.caption
-    assert "A gradient norm below 0.0001 or above 100: tanh in 100 % of cells." in picture.description
-    assert "Over 10 % dead: nowhere." in picture.description
+    assert "White is fine; the stronger the colour, the worse: a gradient norm below 0.0001" in picture.caption
+    assert "Fine everywhere: dead units and saturated inputs." in picture.caption
+    assert picture.description == "tanh: no finite gradient norm in layer 1."
+
+
+def test_dead_units_are_said_in_a_sentence_and_health_too(tmp_path: Path) -> None:
+    def dead(trial: Trial) -> TrialRecord:
+        share = 0.12 if trial.settings.model.activation.name == "relu" else 0.0
+        return record_of(trial, probes=(probe(0, 1, 0.1, share), probe(0, 2, 0.1)))
+
+    assert trouble_sentences(results_from(TWO_ACTIVATIONS, tmp_path, dead)) == ["relu: 12 % dead units in layer 1."]
+    (tmp_path / "healthy").mkdir()
+    healthy = results_from(
+        TWO_ACTIVATIONS, tmp_path / "healthy", lambda trial: record_of(trial, probes=(probe(0, 1, 0.1, 0.0),))
+    )
+    assert trouble_sentences(healthy)[0].startswith("No layer of 2 arms is in trouble after the last epoch")
+    assert "inside" not in pictures_of(healthy)
 
 
 def test_of_many_arms_sixteen_are_shown(tmp_path: Path) -> None:

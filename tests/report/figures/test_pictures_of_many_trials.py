@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.report.figures.style import figure_to_svg
+from actbench.report.files import drawing
 from drawn import pictures_of, results_from
 from stopwatch import time_limit
 
@@ -30,7 +30,7 @@ def test_all_pictures_take_seconds_and_few_bytes(arms: str, tmp_path: Path) -> N
     assert len(results.records) == 1000
     with time_limit(MAX_CPU_SECONDS):
         size = sum(
-            len(figure_to_svg(picture.draw(), picture.name, picture.title, picture.description).encode())
-            for picture in pictures_of(results).values()
+            len(one.wide) + len(one.narrow)
+            for one in (drawing(picture, {}) for picture in pictures_of(results).values())
         )
     assert size < MAX_BYTES

@@ -1,4 +1,4 @@
-"""A figure as an element of a page."""
+"""A picture as an element of a page, and as a file."""
 
 from __future__ import annotations
 
@@ -6,92 +6,71 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from matplotlib.figure import Figure
 
-from actbench.report.figures.style import BLUE, FOREGROUND, GRID, drawing, figure_to_svg
-from drawn import SVG, texts
+from actbench.report.figures.marks import INK, ROLES, Area, Dot, Group, Line, Mark, Scene, Text, box
+from actbench.report.figures.svg import file_svg, page_svg
 
 HOSTILE = "</script><img onerror=alert(1)>"
 
 
-def drawn_figure(label: str = "relu", width: float = 3.4) -> Figure:
-    with drawing():
-        figure = Figure(figsize=(width, 2.0), layout="constrained")
-        axes = figure.subplots()
-        axes.plot([1, 2, 3], [1, 3, 2], color=BLUE, marker="o", label=label)
-        axes.fill_between([1, 2, 3], [0, 1, 1], [2, 4, 3], hatch="xx", facecolor="none")
-        axes.scatter([1, 2], [2, 2])
-        axes.grid()
-        axes.legend()
-    return figure
+def scene(name: str = "relu") -> Scene:
+    line = Line([(1.23456, 2), (100, 50.98765)], "#0072b2", dashes=(4, 2))
+    marks: list[Mark] = [
+        line,
+        Dot(5, 5, 2, tip=f"{name}: 98 %"),
+        Area(box(0, 0, 9, 9), "grid"),
+        Text(5, 9, name, 8, "end"),
+    ]
+    return Scene(244.8, 144, [Group(marks, name)])
+
+
+def page(name: str = "relu", title: str = "T", description: str = "D") -> str:
+    return page_svg(scene(name), "curves", title, description, {name: 3})
 
 
 def test_it_has_a_role_a_title_and_a_description_that_are_its_name() -> None:
-    root = ElementTree.fromstring(figure_to_svg(drawn_figure(), "curves", f"T {HOSTILE}", "D & {{7*7}}"))
+    root = ElementTree.fromstring(page(title=f"T {HOSTILE}", description="D & {{7*7}}"))
     assert root.get("role") == "img"
-    title, description = root[0], root[1]
-    assert (title.tag, title.text) == (f"{SVG}title", f"T {HOSTILE}")
-    assert (description.tag, description.text) == (f"{SVG}desc", "D & {{7*7}}")
-    assert root.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
+    assert (root[0].tag, root[0].text) == ("title", f"T {HOSTILE}")
+    assert (root[1].tag, root[1].text) == ("desc", "D & {{7*7}}")
+    assert root.get("aria-labelledby") == f"{root[0].get('id')} {root[1].get('id')}"
 
 
-def test_it_begins_with_the_element_and_knows_no_date_and_no_fixed_size() -> None:
-    svg = figure_to_svg(drawn_figure(), "curves", "T", "D")
-    root = ElementTree.fromstring(svg)
-    assert svg.startswith("<svg ")
-    assert not re.search(r"<!|<\?|metadata|<style|20\d\d-", svg)
+def test_it_has_no_fixed_size_and_what_belongs_to_an_arm_has_its_number() -> None:
+    root = ElementTree.fromstring(page())
     assert not {"width", "height"} & set(root.attrib)
     assert root.get("viewBox") == "0 0 244.8 144"
-    assert "max-width: 428px" in str(root.get("style"))
+    assert root[2].get("data-arm") == "3"
+    assert "data-arm" not in page_svg(scene(), "x", "T", "D", {})
 
 
-@pytest.mark.parametrize(("width", "size"), [(3.4, "column"), (7.0, "wide")])
-def test_its_class_says_how_wide_it_was_drawn(width: float, size: str) -> None:
-    root = ElementTree.fromstring(figure_to_svg(drawn_figure(width=width), "curves", "T", "D"))
-    assert root.get("class") == size
+@pytest.mark.parametrize("name", [r"$\foo$", "a_b^c", "{{7*7}}", HOSTILE, "\"quoted\" 'too'", "=cmd()", "日本"])
+def test_names_are_texts_as_they_are(name: str) -> None:
+    root = ElementTree.fromstring(page(name))
+    assert [element.text for element in root.iter("text")] == [name]
+    assert root.get("onerror") is None
+    assert len(list(root.iter("img"))) == 0
 
 
-def test_two_in_one_page_share_no_id_and_every_reference_stays_within_its_own() -> None:
-    first, second = (figure_to_svg(drawn_figure(), name, "T", "D") for name in ("first", "second"))
-    ids = [set(re.findall(r'\bid="([^"]+)"', svg)) for svg in (first, second)]
-    assert all(one.startswith("first-") for one in ids[0])
-    assert len(ids[0]) > 5
-    assert not ids[0] & ids[1]
-    references = set(re.findall(r'(?:url\(|href=")#([^")]+)', first))
-    assert references
-    assert references <= ids[0]
-    assert len(re.findall(r'\bid="', first)) == len(ids[0])
+def test_colours_of_roles_are_the_pages_and_those_of_a_file_are_fixed() -> None:
+    assert "var(--grid" in page()
+    assert "currentColor" in page()
+    text = file_svg(scene(), "T", "D")
+    assert ROLES[INK] in text
+    assert "var(" not in text
+    assert "background: white" in text
 
 
-def test_what_a_name_says_changes_nothing_but_the_text() -> None:
-    name = f'id="x" url(#x) href="#x" {FOREGROUND} rotate(0 1 1) 1.23456'
-    svg = figure_to_svg(drawn_figure(name), "curves", "T", "D")
-    assert name in texts(svg)
+def test_coordinates_are_short() -> None:
+    assert not re.search(r"\d\.\d{3}", page())
 
 
-@pytest.mark.parametrize("name", [r"$\foo$", "a_b^c", r"\frac", "{{7*7}}", HOSTILE, "=cmd()", "$x$ and $y$", "日本"])
-def test_names_are_texts_as_they_are_and_never_formulas(name: str) -> None:
-    assert name in texts(figure_to_svg(drawn_figure(name), "curves", "T", "D"))
+def test_control_characters_are_shown_and_leave_it_readable() -> None:
+    root = ElementTree.fromstring(page("\x1b[31m", "a\x00", "b\ud800"))
+    assert [root[0].text, root[1].text] == [r"a\x00", r"b\ud800"]
+    assert next(root.iter("text")).text == r"\x1b[31m"
 
 
-def test_foreground_and_grid_are_the_pages_and_the_other_colours_are_kept() -> None:
-    svg = figure_to_svg(drawn_figure(), "curves", "T", "D")
-    assert "currentColor" in svg
-    assert f"var(--grid, {GRID})" in svg
-    assert BLUE in svg
-    assert FOREGROUND not in svg
-    assert GRID not in svg.replace(f"var(--grid, {GRID})", "")
-    assert "#ffffff" not in svg
-
-
-def test_coordinates_have_at_most_two_digits_after_the_point() -> None:
-    assert not re.search(r"\d\.\d{3}", figure_to_svg(drawn_figure(), "curves", "T", "D"))
-
-
-def test_control_characters_in_title_and_description_leave_it_readable() -> None:
-    root = ElementTree.fromstring(figure_to_svg(drawn_figure(), "curves", "a\x00\x1b[31m", "b\ud800"))
-    assert [root[0].text, root[1].text] == [r"a\x00\x1b[31m", r"b\ud800"]
-
-
-def test_the_same_figure_gives_the_same_bytes() -> None:
-    assert len({figure_to_svg(drawn_figure(), "curves", "T", "D") for _ in range(2)}) == 1
+def test_a_file_is_an_svg_document() -> None:
+    root = ElementTree.fromstring(file_svg(scene(HOSTILE), "T", "D"))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"

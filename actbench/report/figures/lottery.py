@@ -1,0 +1,123 @@
+"""The lottery as a picture: who would have won with each seed, had every arm been run once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actbench.analysis.comparison import Comparison
+from actbench.analysis.lottery import Lottery, lottery
+from actbench.experiment.metrics import Metric
+from actbench.report.figures.layout import (
+    MAX_ARMS,
+    Paper,
+    Picture,
+    column_of,
+    label_width,
+    number_shown,
+    picture,
+)
+from actbench.report.figures.looks import Look, looks
+from actbench.report.figures.marks import (
+    INK,
+    PAGE,
+    QUIET,
+    Area,
+    Dot,
+    Group,
+    Mark,
+    Scene,
+    Text,
+    box,
+    shortened,
+    text_width,
+)
+from actbench.report.lottery import lottery_sentences
+from actbench.report.numbers import metric_in_words, value
+
+MAX_SEEDS = 60
+DARKEST = 0.3
+
+
+def lottery_picture(comparison: Comparison) -> Picture | None:
+    """Every seed a column, every arm a row; None where there is no lottery."""
+    drawn = lottery(comparison)
+    if drawn is None:
+        return None
+    name, unit = metric_in_words(comparison.metric), " in %" if comparison.metric.unit == "share" else ""
+    chosen = looks({row.sample.label: row.sample.values for row in comparison.rows})
+    shown = min(len(drawn.seeds), MAX_SEEDS)
+    return picture(
+        "lottery",
+        "Had you run each once",
+        lambda paper: _draw(paper, drawn, comparison.metric, chosen),
+        caption=[
+            f"A column is one seed: one run of each arm, {name}{unit}, the darker the better. Framed: the winner that "
+            "this run alone would have announced.",
+            shown < len(drawn.seeds) and f"The first {shown} of {len(drawn.seeds)} seeds are shown.",
+            number_shown(min(len(drawn.samples), MAX_ARMS), len(drawn.samples)),
+        ],
+        description=lottery_sentences(drawn, comparison),
+    )
+
+
+def _draw(paper: Paper, drawn: Lottery, metric: Metric, chosen: dict[str, Look]) -> Scene:
+    em, samples, seeds = paper.size, drawn.samples[:MAX_ARMS], drawn.seeds[:MAX_SEEDS]
+    names = label_width([sample.label for sample in samples], paper, 0.24)
+    wins = dict(drawn.wins)
+    won = text_width("won", paper.small) + 1.2 * em
+    left = names + 1.6 * em
+    cell, high, head = (paper.width - left - won) / len(seeds), 2.1 * em, 1.8 * em
+    shades = _shades([[sample.by_seed[seed] for seed in seeds] for sample in samples], metric)
+    has_numbers = text_width("97.97", paper.small, is_bold=True) <= cell
+    top_names = [
+        Text(left + cell * (x + 0.5), head - 0.7 * em, text, paper.small, "middle", QUIET)
+        for x, text in _heads(seeds, cell, paper)
+    ]
+    marks: list[Mark] = [
+        *top_names,
+        Text(left - 0.8 * em, head - 0.7 * em, "seed", paper.small, "end", QUIET),
+        Text(paper.width, head - 0.7 * em, "won", paper.small, "end", QUIET),
+    ]
+    frames: list[Mark] = []
+    for row, sample in enumerate(samples):
+        y, cells = head + row * high, list[Mark]()
+        middle = y + high / 2
+        cells += column_of([sample.label], [middle], names, names, paper, [False])
+        look = chosen[sample.label]
+        cells.append(Dot(names + 0.75 * em, middle, 0.32 * em, look.colour, look.marker))
+        for column, seed in enumerate(seeds):
+            x, is_won = left + column * cell, sample.label in drawn.winners[column]
+            number = value(sample.by_seed[seed], metric)
+            marks_of_cell: list[Mark] = [Area(box(x, y, cell, high), INK, shades[row][column], PAGE, 0.07 * em)]
+            if has_numbers:
+                marks_of_cell.append(
+                    Text(x + cell / 2, middle + 0.35 * paper.small, number, paper.small, "middle", INK, is_won)
+                )
+            cells += marks_of_cell
+            if is_won:
+                inset = 0.1 * em
+                frames.append(
+                    Group([_frame(x + inset, y + inset, cell - 2 * inset, high - 2 * inset, em)], sample.label)
+                )
+        count = wins.get(sample.label, 0)
+        cells.append(Text(paper.width, middle + 0.35 * em, str(count), em, "end", INK if count else QUIET, bool(count)))
+        marks.append(Group(cells, sample.label))
+    return Scene(paper.width, head + high * len(samples) + 0.3 * em, [*marks, *frames])
+
+
+def _frame(x: float, y: float, width: float, height: float, em: float) -> Mark:
+    return Area(box(x, y, width, height), INK, 0.0, INK, 0.17 * em)
+
+
+def _heads(seeds: Sequence[int], cell: float, paper: Paper) -> list[tuple[int, str]]:
+    """The seeds' names that have room."""
+    texts = [str(seed) for seed in seeds]
+    every = 1 + int(max(text_width(text, paper.small) for text in texts) / cell)
+    return [(column, shortened(text, paper.small, cell * every)) for column, text in list(enumerate(texts))[::every]]
+
+
+def _shades(values: Sequence[Sequence[float]], metric: Metric) -> list[list[float]]:
+    """How dark each cell is: by its rank among all, so that one outlier does not bleach the rest."""
+    every = sorted({one for row in values for one in row}, reverse=metric.larger_is_better is False)
+    rank = {one: number / max(1, len(every) - 1) for number, one in enumerate(every)}
+    return [[DARKEST * rank[one] for one in row] for row in values]
