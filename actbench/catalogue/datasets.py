@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import math
 import os
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -266,10 +269,17 @@ def _read_idx_files(dataset: Dataset, folder: Path) -> Arrays:
 
 
 def _digits() -> Arrays:
-    from sklearn.datasets import load_digits
+    """Read from scikit-learn's file, because importing scikit-learn takes as long as a small experiment."""
+    package = find_spec("sklearn")
+    folder = Path(package.origin).parent if package and package.origin else Path()
+    try:
+        with gzip.open(folder / "datasets/data/digits.csv.gz", "rt", encoding="ascii") as file:
+            rows = numpy.loadtxt(file, delimiter=",", dtype=numpy.int64)
+    except (OSError, EOFError, ValueError, zlib.error):
+        from sklearn.datasets import load_digits
 
-    inputs, labels = load_digits(return_X_y=True)
-    inputs, labels = inputs.astype(numpy.uint8), labels.astype(numpy.int64)
+        rows = numpy.column_stack(load_digits(return_X_y=True)).astype(numpy.int64)
+    inputs, labels = rows[:, :-1].astype(numpy.uint8), rows[:, -1].copy()
     cut = DATASETS["digits"].train_count
     return Arrays(inputs[:cut], labels[:cut], inputs[cut:], labels[cut:])
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
+from actbench.analysis import verdicts
+from actbench.catalogue import activations, facts, formulas, kernels, outputs
 from actbench.catalogue.lookup import find
 from actbench.catalogue.registry import Entry
+from actbench.checks import predicates
 from actbench.checks.predicates import (
     Finding,
     Interval,
@@ -40,6 +48,34 @@ class FunctionClaim:
     functions: tuple[str, ...]
     check: Callable[[], Finding]
     is_whole: bool = True
+
+
+FINDINGS = Path(__file__).with_name("findings.json")
+
+
+def finding_of(claim: FunctionClaim) -> Finding:
+    """What the check finds: read from a table that was computed with the same source files, else computed now.
+
+    Computing takes torch, whose import takes longer than everything else that `show` does.
+    `python -m actbench.checks.claims` writes the table.
+    """
+    recorded = _recorded_findings().get(claim.id)
+    return Finding(**recorded) if recorded else claim.check()
+
+
+@cache
+def _recorded_findings() -> Mapping[str, Any]:
+    table = json.loads(FINDINGS.read_text(encoding="utf-8"))
+    return dict(table["findings"]) if table["sources"] == _sources_checksum() else {}
+
+
+def _sources_checksum() -> str:
+    """Of all code that a finding depends on, torch apart."""
+    files = [module.__file__ for module in (activations, facts, formulas, kernels, outputs, predicates, verdicts)]
+    digest = hashlib.sha256()
+    for path in (*files, __file__):
+        digest.update(Path(str(path)).read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
 
 
 def claims_about(names: Iterable[str]) -> list[FunctionClaim]:
@@ -180,3 +216,8 @@ FUNCTION_CLAIMS = (
         is_whole=False,
     ),
 )
+
+
+if __name__ == "__main__":
+    TABLE = {"sources": _sources_checksum(), "findings": {claim.id: asdict(claim.check()) for claim in FUNCTION_CLAIMS}}
+    FINDINGS.write_text(json.dumps(TABLE, indent=1) + "\n", encoding="utf-8")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
-from actbench.catalogue.facts import saturation, values_and_derivatives
+from actbench.catalogue.facts import curve, saturation
 from actbench.catalogue.gains import PUBLISHED_GAINS, backward_gain, gain, published_gain
 from actbench.catalogue.lookup import names
 from actbench.catalogue.registry import Kind
-from actbench.checks.claims import claims_about
+from actbench.checks.claims import claims_about, finding_of
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, parse_choice
@@ -22,10 +22,10 @@ from actbench.report.listing import bounds_text, entry_document
 from actbench.text import did_you_mean
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
+    import numpy
+    from numpy.typing import NDArray
 else:
-    torch = LazyModule("torch")
+    numpy = LazyModule("numpy")
 
 PLOT_ROWS, PLOT_COLUMNS = 17, 65
 MARKS = "*o+x#@%&"
@@ -72,9 +72,9 @@ def _without_curves(choices: Sequence[Choice]) -> str:
     return f"{names_of_them}: no curve, because the output units are mixed"
 
 
-def plotted_inputs() -> Tensor:
+def plotted_inputs() -> NDArray[numpy.float64]:
     """Every tenth from -8.0 to 7.9."""
-    return torch.arange(-80, 80, dtype=torch.float64) / 10
+    return numpy.arange(-80, 80) / 10
 
 
 def function_section(choices: Sequence[Choice]) -> Section:
@@ -116,7 +116,7 @@ def _facts_of_curve(choice: Choice) -> list[str]:
         return ["-"] * len(FACTS_OF_CURVES)
     entry, parameters = choice.entry, dict(choice.parameters)
     dead = saturation(entry, parameters)
-    values, slopes = values_and_derivatives(entry, parameters, torch.tensor([0.0, 1.0], dtype=torch.float64))
+    values, slopes = curve(entry, parameters, numpy.array([0.0, 1.0]))
     published = published_gain(entry, parameters)
     return [
         "-" if dead.left is None else f"below {_rounded(dead.left)}",
@@ -135,7 +135,7 @@ def function_claims_sections(choices: Sequence[Choice]) -> list[Section]:
         return []
     rows = []
     for claim in claims:
-        finding = claim.check()
+        finding = finding_of(claim)
         name = claim.id if claim.is_whole else f"{claim.id} (function part)"
         rows.append([name, finding.verdict, claim.sentence, finding.evidence])
     header = ["claim", "verdict", "sentence", "evidence"]
@@ -146,7 +146,7 @@ def function_claims_sections(choices: Sequence[Choice]) -> list[Section]:
 
 def functions_document(choices: Sequence[Choice]) -> dict[str, Any]:
     """All facts as plain data, with the curve of each function that has one, and the claims about these functions."""
-    claims = [(claim, claim.check()) for claim in claims_about(choice.name for choice in choices)]
+    claims = [(claim, finding_of(claim)) for claim in claims_about(choice.name for choice in choices)]
     return {
         "functions": [_function_document(choice) for choice in choices],
         "claims": [
@@ -169,7 +169,7 @@ def _function_document(choice: Choice) -> dict[str, Any]:
         return document | {"curve": None}
     entry, x = choice.entry, plotted_inputs()
     dead = saturation(entry, parameters)
-    values, slopes = values_and_derivatives(entry, parameters, x)
+    values, slopes = curve(entry, parameters, x)
     return document | {
         "saturates_below": dead.left,
         "saturates_above": dead.right,
@@ -193,10 +193,10 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
     if not choices:
         return []
     choices, left_out = choices[: len(MARKS)], [str(choice) for choice in choices[len(MARKS) :]]
-    x = torch.linspace(-8, 8, PLOT_COLUMNS, dtype=torch.float64)
-    curves = [values_and_derivatives(choice.entry, dict(choice.parameters), x)[int(derivative)] for choice in choices]
-    low = max(min(float(curve.min()) for curve in curves), -4.0)
-    high = min(max(float(curve.max()) for curve in curves), 8.0)
+    x = numpy.linspace(-8, 8, PLOT_COLUMNS)
+    curves = [curve(choice.entry, dict(choice.parameters), x)[int(derivative)] for choice in choices]
+    low = max(min(float(values.min()) for values in curves), -4.0)
+    high = min(max(float(values.max()) for values in curves), 8.0)
     low, high = min(low, 0.0), max(high, low + 1e-9, 0.0)
     grid = [[" "] * PLOT_COLUMNS for _ in range(PLOT_ROWS)]
 
@@ -206,8 +206,8 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
     grid[row_of(0.0)] = ["-"] * PLOT_COLUMNS
     for row in grid:
         row[PLOT_COLUMNS // 2] = "|"
-    for mark, choice, curve in zip(MARKS, choices, curves, strict=False):
-        inside = [(column, y) for column, y in enumerate(curve.tolist()) if low <= y <= high]
+    for mark, choice, values in zip(MARKS, choices, curves, strict=False):
+        inside = [(column, y) for column, y in enumerate(values.tolist()) if low <= y <= high]
         for column, y in inside:
             grid[row_of(y)][column] = mark
         left_out += [] if inside else [str(choice)]
@@ -233,7 +233,7 @@ def save_figure(choices: Sequence[Choice], path: Path) -> None:
     x = plotted_inputs()
     curves = []
     for choice in drawn:
-        values, slopes = values_and_derivatives(choice.entry, dict(choice.parameters), x)
+        values, slopes = curve(choice.entry, dict(choice.parameters), x)
         curves.append(Curve(str(choice), tuple(x.tolist()), tuple(values.tolist()), tuple(slopes.tolist())))
     chosen = looks({str(choice): (("model.activation", choice),) for choice in drawn})
     scene = draw_functions(curves, {label: look.colour for label, look in chosen.items()}, FULL)

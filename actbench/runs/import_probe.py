@@ -7,21 +7,54 @@ it can be run where actbench itself cannot be imported.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import importlib.util
 import json
+from pathlib import Path
 from typing import Any
 
 MODULES = ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "torchvision")
+PACKAGES = {"sklearn": "scikit-learn"}
+DIGITS = "datasets/data/digits.csv.gz"
 
 
 def imported(name: str) -> dict[str, Any]:
     """The library's version, or why it cannot be imported, and of torch what it finds on this machine."""
     try:
+        if is_usable := {"sklearn": _has_digits, "torchvision": _fits_torch}.get(name):
+            folder = _folder(name)
+            if folder and is_usable(folder):
+                return {"name": name, "version": importlib.metadata.version(PACKAGES.get(name, name))}
         module = importlib.import_module(name)
     except Exception as problem:
         first_line = (str(problem).strip().splitlines() or [""])[0]
         return {"name": name, "error": f"{type(problem).__name__}: {first_line}"}
     found = {"name": name, "version": str(getattr(module, "__version__", "unknown"))}
     return found | _devices(module) if name == "torch" else found
+
+
+def _folder(name: str) -> Path | None:
+    """Where a package is, without importing it."""
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin and spec.submodule_search_locations else None
+
+
+def _has_digits(folder: Path) -> bool:
+    """Whether scikit-learn has the file that is read; its modules, which are never imported, take 2 s."""
+    return (folder / DIGITS).is_file()
+
+
+def _fits_torch(folder: Path) -> bool:
+    """Whether what of torchvision can break loads: its compiled operators, with this torch, and Pillow.
+
+    Its Python takes as long to import as torch. Where there are no operators it is imported.
+    """
+    torch: Any = importlib.import_module("torch")
+    importlib.import_module("PIL.Image")
+    operators = sorted(path for path in folder.glob("_C*") if path.suffix in (".so", ".pyd"))
+    for path in operators:
+        torch.ops.load_library(path)
+    return bool(operators) and hasattr(torch.ops.torchvision, "nms")
 
 
 def _devices(torch: Any) -> dict[str, Any]:

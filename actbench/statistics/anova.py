@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from actbench.lazy import LazyModule
 from actbench.statistics.multiple import ALPHA
+from actbench.statistics.roots import increasing_root
 
 if TYPE_CHECKING:
     import numpy as np
-    from scipy import optimize, special
+    from scipy import special
 else:
-    np, optimize, special = LazyModule("numpy"), LazyModule("scipy.optimize"), LazyModule("scipy.special")
+    np, special = LazyModule("numpy"), LazyModule("scipy.special")
 
 MAX_F = 1e6  # scipy's noncentral F has gaps far above it
 
@@ -109,4 +110,4 @@ def noncentrality(ratio: float, freedom: int, noise_freedom: int, percentile: fl
     above = max(1.0, freedom * ratio)
     while excess(above) > 0:
         above *= 2
-    return float(optimize.brentq(excess, 0.0, above))
+    return increasing_root(lambda noncentral: -excess(noncentral), 0.0, above)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from actbench.lazy import LazyModule
 from actbench.statistics.multiple import ALPHA
+from actbench.statistics.roots import increasing_root
 from actbench.statistics.sign_flip import smallest_p
 
 if TYPE_CHECKING:
-    from scipy import optimize, special
+    from scipy import special
 else:
-    optimize, special = LazyModule("scipy.optimize"), LazyModule("scipy.special")
+    special = LazyModule("scipy.special")
 
 POWER = 0.8
 MIN_EFFECT = 1e-6
@@ -38,8 +39,8 @@ def detectable_difference(
     above = MIN_EFFECT
     while _power(seeds, above, comparisons) < power:
         above *= 2
-    effect = optimize.brentq(lambda effect: _power(seeds, effect, comparisons) - power, above / 2, above)
-    return float(effect) * sd_of_differences
+    effect = increasing_root(lambda effect: _power(seeds, effect, comparisons) - power, above / 2, above)
+    return effect * sd_of_differences
 
 
 def shown_difference(seeds: int, sd_of_differences: float, *, comparisons: int = 1) -> float | None:

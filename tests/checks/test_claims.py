@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -19,7 +21,8 @@ from torch import Tensor
 
 from actbench.catalogue.lookup import entries, find, names
 from actbench.catalogue.registry import Entry
-from actbench.checks.claims import FUNCTION_CLAIMS, FunctionClaim, claims_about
+from actbench.checks import claims
+from actbench.checks.claims import FUNCTION_CLAIMS, FunctionClaim, claims_about, finding_of
 from actbench.checks.predicates import (
     Finding,
     Interval,
@@ -95,6 +98,22 @@ def test_the_evidence_is_one_line_about_the_named_functions_and_the_same_each_ti
         assert name in found.evidence
         assert name in claim.sentence or claim.id == "D1.5"
         assert name in (*names("activation"), *names("output"))
+
+
+def test_recorded_findings_are_of_these_sources_and_are_what_the_checks_find() -> None:
+    recorded = json.loads(claims.FINDINGS.read_text(encoding="utf-8"))
+    message = "out of date: python -m actbench.checks.claims"
+    assert {claim.id: asdict(claim.check()) for claim in FUNCTION_CLAIMS} == recorded["findings"], message
+    assert recorded["sources"] == claims._sources_checksum(), message
+
+
+def test_recorded_findings_of_other_sources_are_computed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "findings.json").write_text(json.dumps({"sources": "others", "findings": {"D2.2": {}}}))
+    monkeypatch.setattr(claims, "FINDINGS", tmp_path / "findings.json")
+    claims._recorded_findings.cache_clear()
+    (claim,) = (claim for claim in FUNCTION_CLAIMS if claim.id == "D2.2")
+    assert finding_of(claim) == claim.check()
+    claims._recorded_findings.cache_clear()
 
 
 def test_claims_are_found_by_function() -> None:

@@ -33,7 +33,7 @@ def test_a_run_without_torch_ends_before_any_trial_is_recorded(jobs: str, tmp_pa
     assert store.read_journal(tmp_path / "results" / "tiny").records == {}
 
 
-@pytest.mark.parametrize(("library", "line"), [("torch", "show relu"), ("scipy", "plan tiny.yaml")])
+@pytest.mark.parametrize(("library", "line"), [("torch", "show relu --cost"), ("scipy", "plan tiny.yaml")])
 def test_a_verb_without_a_library_says_what_to_do(library: str, line: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     assert_one_message(without(library, tmp_path, *line.split()), EXIT_ENVIRONMENT, MESSAGE.format("a library"))

@@ -86,6 +86,11 @@ def test_plan_imports_no_torch(tmp_path: Path) -> None:
     assert not {"torch", "pandas", "matplotlib"} & modules_after(["plan", str(CONFIGS / "mnist.yaml")], tmp_path)
 
 
+@pytest.mark.parametrize("line", ["show relu gelu", "show tanh --format json", f"report {RESULTS} --html page.html"])
+def test_curves_of_what_is_built_in_are_shown_without_torch(line: str, tmp_path: Path) -> None:
+    assert not {"torch", "pandas", "sklearn"} & modules_after(line.split(), tmp_path)
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which Python keeps what it has compiled, as it does where the program is installed."""

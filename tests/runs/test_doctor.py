@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -211,11 +212,33 @@ def test_libraries_are_imported_in_a_process_of_their_own(libraries: Path) -> No
 def test_a_library_that_ends_python_is_named_and_those_behind_it_are_not_tried(
     code: str, error: str, libraries: Path
 ) -> None:
-    (libraries / "sklearn.py").write_text(code, encoding="utf-8")
+    (libraries / "pandas.py").write_text(code, encoding="utf-8")
     found = probe_imports()
     assert found["scipy"] == {"name": "scipy", "version": "1.0"}
-    assert found["sklearn"] == {"name": "sklearn", "error": error}
+    assert found["pandas"] == {"name": "pandas", "error": error}
     assert found["torch"] == {"name": "torch", "error": "not tried"}
+
+
+def test_scikit_learn_is_not_imported_where_its_digits_are_and_torchvision_where_its_operators_load(
+    libraries: Path,
+) -> None:
+    for name in ("sklearn", "torchvision"):
+        (libraries / f"{name}.py").unlink()
+        (libraries / name).mkdir()
+        (libraries / name / "__init__.py").write_text("raise RuntimeError('imported')\n", encoding="utf-8")
+    (libraries / "torchvision" / "_C.so").touch()
+    (libraries / "PIL").mkdir()
+    (libraries / "PIL" / "Image.py").touch()
+    with (libraries / "torch.py").open("a", encoding="utf-8") as file:
+        file.write("ops = N(load_library=lambda path: open(f'{path}.loaded', 'w').close(), torchvision=N(nms=None))\n")
+    found = probe_imports()
+    assert found["torchvision"] == {"name": "torchvision", "version": version("torchvision")}
+    assert (libraries / "torchvision" / "_C.so.loaded").is_file()
+    assert found["sklearn"] == {"name": "sklearn", "error": "RuntimeError: imported"}
+    digits = libraries / "sklearn" / "datasets" / "data" / "digits.csv.gz"
+    digits.parent.mkdir(parents=True)
+    digits.touch()
+    assert probe_imports()["sklearn"] == {"name": "sklearn", "version": version("scikit-learn")}
 
 
 def test_a_library_that_takes_for_ever_is_given_up(libraries: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actbench.catalogue.facts import saturation, values_and_derivatives
+from actbench.catalogue import facts
 from actbench.experiment.choices import Choice
 from actbench.experiment.layers import resolve_layers
 from actbench.report.figures.layout import Paper, Picture, picture
@@ -65,10 +65,10 @@ def functions_picture(results: Results) -> Picture | None:
 
 def _curve(choice: Choice) -> Curve:
     inputs = plotted_inputs()
-    inputs = inputs[inputs.abs() <= MAX_INPUT]
+    inputs = inputs[abs(inputs) <= MAX_INPUT]
     parameters = dict(choice.parameters)
-    values, slopes = (tuple(part.tolist()) for part in values_and_derivatives(choice.entry, parameters, inputs))
-    flat = saturation(choice.entry, parameters)
+    values, slopes = (tuple(part.tolist()) for part in facts.curve(choice.entry, parameters, inputs))
+    flat = facts.saturation(choice.entry, parameters)
     ends = [f"below {flat.left:g}" if flat.left is not None else "", f"above {flat.right:g}" if flat.right else ""]
     where = " and ".join(filter(None, ends)) or "nowhere"
     return Curve(str(choice), tuple(inputs.tolist()), values, slopes, f"is flat {where}")
