@@ -31,7 +31,7 @@ from actbench.version import __version__
 
 PURPOSE = "Compare activations, initialisers, losses and output functions of MLPs on MNIST, with paired statistics."
 MAX_WIDTH = 80
-SILENT_OPTIONS = {"-h", "--help", "--dry-run", "-q", "--quiet"}
+SILENT_OPTIONS = {"-h", "--help", "--dry-run", "--smoke", "-q", "--quiet"}
 # Thousands of records are many objects without cycles, which the garbage collector would visit again and again.
 COLLECTED_AFTER = (100_000, 50, 1000)
 COMPLETION_VARIABLE = "_ACTBENCH_COMPLETE"

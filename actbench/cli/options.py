@@ -94,6 +94,16 @@ ShardOption = Annotated[
         "--shard", metavar="I/N", help="Train only the I-th of N shares, in its own folder; then `actbench merge`."
     ),
 ]
+GateUndecided = Annotated[
+    Literal["exit", "pass", "fail"],
+    typer.Option(help="What --gate makes of what is undecided: exit code 5, 0 or 1."),
+]
+GateReports = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--gate-report", metavar="FILE", help="Write the gate as JUnit (.xml) or for GitLab (.json); repeatable."
+    ),
+]
 Explain = Annotated[bool, typer.Option("--explain", help="Add all columns and all notes.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 Baseline = Annotated[

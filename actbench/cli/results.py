@@ -17,6 +17,8 @@ from actbench.cli.options import (
     Explain,
     Folder,
     Folders,
+    GateReports,
+    GateUndecided,
     MetricName,
     NamedFolder,
     ReportFormat,
@@ -42,10 +44,11 @@ def compare(
     ] = None,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare every arm with every other.")] = False,
     shared_lr: SharedRate = False,
-    gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 where an arm is worse than its baseline.")] = False,
-    gate_undecided: Annotated[
-        Literal["fail", "pass"], typer.Option(help="What --gate makes of an arm without a verdict.")
-    ] = "pass",
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Exit code 1 where an arm is worse than its baseline, 5 where undecided.")
+    ] = False,
+    gate_undecided: GateUndecided = "exit",
+    gate_reports: GateReports = None,
     explain: Explain = False,
     output_format: ComparisonFormat = "table",
 ) -> None:
@@ -61,6 +64,13 @@ def compare(
     found, reference = load_folders(folders or [], results, request)
     comparison = answer(found, reference, request, say)
     everything = [*found, reference] if reference else found
+    found_by_gate = None
+    if gate:
+        from actbench.report.gate import gate_on_arms, publish
+
+        found_by_gate = gate_on_arms(comparison, gate_undecided)
+        publish(found_by_gate, comparison_sections(comparison, everything), gate_reports or (), say)
+    judged = {"gate": found_by_gate.to_json()} if found_by_gate else {}
     print_answer(
         output_format,
         lambda: (
@@ -68,15 +78,12 @@ def compare(
             if output_format == "table"
             else comparison_sections(comparison, everything)
         ),
-        lambda: comparison_document(comparison, everything),
+        lambda: comparison_document(comparison, everything) | judged,
         csv=arms_table(comparison).to_csv,
         bold=separable(comparison),
     )
-    if gate:
-        from actbench.report.gate import close_gate
-
-        if close_gate(comparison, everything, fails_undecided=gate_undecided == "fail", say=say):
-            raise typer.Exit(errors.EXIT_CHECK_FAILED)
+    if found_by_gate and (code := found_by_gate.exit_code()):
+        raise typer.Exit(code)
 
 
 @verb

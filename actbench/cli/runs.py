@@ -22,6 +22,8 @@ from actbench.cli.options import (
     Explain,
     Folder,
     Force,
+    GateReports,
+    GateUndecided,
     Jobs,
     Overrides,
     ResultsRoot,
@@ -59,7 +61,16 @@ class TrainingOptions:
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside and retrain.")] = False
     shard: ShardOption = None
-    gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 if a claim is contradicted.")] = False
+    gate: Annotated[
+        bool,
+        typer.Option(
+            "--gate",
+            help="Exit code 1 if a claim is contradicted, or without claims an arm is worse than the baseline; "
+            "5 if undecided.",
+        ),
+    ] = False
+    gate_undecided: GateUndecided = "exit"
+    gate_reports: GateReports = None
     allow_unusable: Annotated[
         bool,
         typer.Option("--allow-unusable", help="No exit code 3 if most trials of an arm diverged or collapsed."),
@@ -102,7 +113,7 @@ class TrainingOptions:
             max_time=self.max_time,
             timeout_per_trial=self.timeout_per_trial,
             command_line=self.without_paths(),
-            verbosity=QUIET if self.quiet else self.verbose,
+            verbosity=QUIET if self.quiet or (self.smoke and not self.verbose) else self.verbose,
         )
 
     def without_paths(self) -> str:
@@ -141,13 +152,13 @@ def _run(config: Path, options: TrainingOptions) -> None:
         outcome = run_with_progress(
             experiment, run_options, checked=interruption.checked_before, uninterrupted=interruption.held
         )
-        is_contradicted = _print_results(experiment, outcome, run_options, options)
+        gate_code = _print_results(experiment, outcome, run_options, options)
     _finish(
         experiment,
         outcome,
         run_options,
         allows_unusable=options.allow_unusable or options.smoke,
-        fails_gate=options.gate and is_contradicted,
+        gate_code=gate_code,
     )
 
 
@@ -156,8 +167,8 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
     if (file := find_experiment(config)) != config and not options.dry_run and not options.quiet:
         say(f"Reading {file} ...")
     experiment = load(config, options.overrides, options.smoke).experiment
-    if options.gate and not experiment.expectations:
-        why = "--smoke leaves the claims out" if options.smoke else f"{config} has no claims under `expect`"
+    if options.gate and not experiment.expectations and (options.smoke or not experiment.baseline):
+        why = "--smoke leaves the claims out" if options.smoke else f"{config} has neither `expect` nor `baseline`"
         raise errors.ConfigurationError(f"--gate: nothing to judge, since {why}")
     return experiment
 
@@ -173,8 +184,8 @@ def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: L
     print_answer(output_format, lambda: dry_run_sections(to_do, costs), lambda: dry_run_document(to_do, costs))
 
 
-def _print_results(experiment: Experiment, outcome: RunResult, options: RunOptions, given: TrainingOptions) -> bool:
-    """Print a run's answer, table and claims, or how far a shard is; whether a claim is contradicted."""
+def _print_results(experiment: Experiment, outcome: RunResult, options: RunOptions, given: TrainingOptions) -> int:
+    """Print a run's answer, table and claims, or how far a shard is; the exit code of the gate, if one is wanted."""
     from actbench.render.printing import print_answer
 
     output_format = given.output_format
@@ -186,16 +197,26 @@ def _print_results(experiment: Experiment, outcome: RunResult, options: RunOptio
             lambda: [shard_section(experiment, options.results, shard, waits=outcome.waits)],
             lambda: shard_document(experiment, options.results, shard, waits=outcome.waits),
         )
-        return False
+        return 0
     from actbench.report.claims import claims_sections, judge_results
-    from actbench.report.contents import answer_sections
+    from actbench.report.contents import answer_sections, comparison_sections
     from actbench.report.document import report_document
     from actbench.report.request import say_what_is_missing
     from actbench.report.statements import statements
 
     results, comparison = outcome.results, outcome.comparison
+    if given.smoke and output_format == "table":
+        print(f"{outcome.summary_line()}; everything runs, accuracy is not judged")
+        return 0
     say_what_is_missing(results, say)
     claims = judge_results(results)
+    gate = None
+    if given.gate:
+        from actbench.report.gate import gate_on_arms, gate_on_claims, publish
+
+        undecided = given.gate_undecided
+        gate = gate_on_claims(claims, undecided) if claims else gate_on_arms(comparison, undecided)
+        publish(gate, comparison_sections(comparison, [results]), given.gate_reports or (), say)
     answer = answer_sections(comparison, [results], explains=given.explain)
     print_answer(
         output_format,
@@ -204,13 +225,13 @@ def _print_results(experiment: Experiment, outcome: RunResult, options: RunOptio
             if given.quiet
             else [*answer, *claims_sections(claims, statements(comparison, [results], claims))]
         ),
-        lambda: report_document(comparison, results),
+        lambda: report_document(comparison, results) | ({"gate": gate.to_json()} if gate else {}),
     )
-    return any(claim.verdict == "contradicted" for claim in claims)
+    return gate.exit_code() if gate else 0
 
 
 def _finish(
-    experiment: Experiment, outcome: RunResult, options: RunOptions, *, allows_unusable: bool, fails_gate: bool
+    experiment: Experiment, outcome: RunResult, options: RunOptions, *, allows_unusable: bool, gate_code: int
 ) -> None:
     """Say what came of the run and what to type next; raises `typer.Exit` with the most urgent exit code."""
     from actbench.runs.shards import next_step
@@ -233,9 +254,8 @@ def _finish(
         say(next_step(experiment, options.results, options.shard, waits=outcome.waits))
     elif options.verbosity > QUIET:
         say(f"Next: actbench report {shlex.quote(str(outcome.folder))}")
-    if fails_gate:
-        say("--gate: a claim is contradicted.")
-        raise typer.Exit(errors.EXIT_CHECK_FAILED)
+    if gate_code:
+        raise typer.Exit(gate_code)
 
 
 @verb

@@ -1,63 +1,150 @@
-"""A gate for CI: whether an arm is worse than its baseline, with a summary for GitHub Actions."""
+"""A gate for CI: better, worse and undecided told apart by exit code, with summaries for GitHub and GitLab."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
+from xml.etree import ElementTree
 
+from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.samples import MAX_FAILED
-from actbench.errors import ConfigurationError
+from actbench.errors import EXIT_CHECK_FAILED, EXIT_UNDECIDED, ConfigurationError
+from actbench.experiment.metrics import Metric
 from actbench.render.markdown import section_to_markdown
-from actbench.report.contents import comparison_sections
-from actbench.statistics.multiple import ALPHA
-from actbench.statistics.sign_flip import smallest_p
-from actbench.store.results import Results
+from actbench.render.sections import Section
+from actbench.report.answer import seeds_to_decide, too_few
+from actbench.report.claims import about
+from actbench.report.numbers import probability, value
+from actbench.text import counted, visible
 
 DECIDED = ("better", "worse", "equivalent")
-SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+SUMMARY_VARIABLE, GITHUB_VARIABLE = "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"
+FAILING = ("worse", "contradicted", "broken")
+
+Undecided = Literal["exit", "pass", "fail"]
 
 
-def close_gate(
-    comparison: Comparison, results: Sequence[Results], *, fails_undecided: bool, say: Callable[[str], None]
-) -> bool:
-    """Whether the gate closes: an arm is worse or broken (`_is_broken`), or has no verdict and that is to fail.
+@dataclass(frozen=True)
+class Case:
+    """One arm or claim in the gate: its name, what it is found to be, and the numbers in words."""
 
-    Appends the comparison to the file that `GITHUB_STEP_SUMMARY` names; one that cannot be written changes no verdict.
+    name: str
+    word: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a gate found, and what it makes of cases that are undecided: exit code 5, none, or that of a failure."""
+
+    cases: tuple[Case, ...]
+    undecided: Undecided = "exit"
+    notes: tuple[str, ...] = field(default=())
+
+    def named(self, *words: str) -> list[Case]:
+        """The cases that were found to be one of these."""
+        return [case for case in self.cases if case.word in words]
+
+    def exit_code(self) -> int:
+        """1 where a case fails, 5 where none does and one is undecided, else 0."""
+        if self.named(*FAILING) or (self.undecided == "fail" and self.named("undecided")):
+            return EXIT_CHECK_FAILED
+        return EXIT_UNDECIDED if self.undecided == "exit" and self.named("undecided") else 0
+
+    def line(self) -> str:
+        """`gate: failed; 1 worse (tanh); 0 undecided`."""
+        word = {0: "passed", EXIT_CHECK_FAILED: "failed"}.get(self.exit_code(), "undecided")
+        always = "contradicted" if self.named("supported", "contradicted") else "worse"
+        shown = [kind for kind in FAILING if kind == always or self.named(kind)]
+        return f"gate: {word}; {'; '.join(_counted(kind, self.named(kind)) for kind in (*shown, 'undecided'))}"
+
+    def lines(self) -> list[str]:
+        """The word with its cause, then what failed or is undecided with its numbers."""
+        return [
+            self.line(),
+            *(f"  {case.word}: {case.text}" for case in self.named(*FAILING, "undecided")),
+            *self.notes,
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The gate as plain data."""
+        cases = [{"name": case.name, "word": case.word, "text": case.text} for case in self.cases]
+        return {"line": self.line(), "exit_code": self.exit_code(), "cases": cases}
+
+
+def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:
+    """Every arm against its baseline; one whose trials fail too often to be judged, and more than before, is broken.
+
     Raises `ConfigurationError` where nothing is compared with a baseline.
     """
     contrasts = [row.contrast for row in comparison.rows if row.contrast]
     if not contrasts:
         raise ConfigurationError("--gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER")
-    worse = [contrast.first.label for contrast in contrasts if (contrast.verdict or "").startswith("worse")]
-    broken = [contrast.first.label for contrast in contrasts if _is_broken(contrast)]
-    undecided = [
-        contrast.first.label
-        for contrast in contrasts
-        if not (contrast.verdict or "").startswith(DECIDED) and contrast.first.label not in broken
+    cases = [_arm_case(contrast, comparison) for contrast in contrasts]
+    compared = {id(contrast.second) for contrast in contrasts}
+    cases += [
+        Case(row.sample.label, "undecided", f"{row.sample.label}: no such arm to compare it with, or not trained")
+        for row in comparison.rows
+        if row.is_baseline and id(row.sample) not in compared
     ]
-    undecided += _without_counterpart(comparison)
-    closed = bool(worse or broken) or (fails_undecided and bool(undecided))
-    parts = [_named("worse", worse), *([_named("broken", broken)] if broken else []), _named("undecided", undecided)]
-    line = f"gate: {'failed' if closed else 'passed'}; {'; '.join(parts)}"
-    say(line)
-    if len(comparison.losses) > 1 and undecided:
-        say(f"gate: {comparison.metric.name} cannot compare arms that train on different losses")
-    if (
-        all(contrast.is_paired for contrast in contrasts)
-        and smallest_p(max(contrast.difference.n for contrast in contrasts), len(contrasts)) > ALPHA
-    ):
-        say("gate: with so few seeds no difference can make it fail; `actbench plan` says how many it takes")
-    if path := os.environ.get(SUMMARY_VARIABLE):
-        sections = comparison_sections(comparison, results)
-        text = "\n".join(section_to_markdown(section, heading="##") for section in sections)
-        try:
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(f"{text}\n**{line}**\n")
-        except OSError as problem:
-            say(f"warning: {SUMMARY_VARIABLE}={path}: cannot be written ({problem.strerror}); there is no summary")
-    return closed
+    notes: tuple[str, ...] = ()
+    if len(comparison.losses) > 1 and any(case.word == "undecided" for case in cases):
+        notes = (f"gate: {comparison.metric.name} cannot compare arms that train on different losses",)
+    return Gate(tuple(cases), undecided, notes)
+
+
+def gate_on_claims(claims: Sequence[JudgedClaim], undecided: Undecided) -> Gate:
+    """Every claim of the experiment file."""
+    return Gate(
+        tuple(
+            Case(one.expectation.claim, one.verdict, f"{one.expectation.claim} ({_claim_text(one)})") for one in claims
+        ),
+        undecided,
+    )
+
+
+def _claim_text(claim: JudgedClaim) -> str:
+    mean = value(claim.estimate.mean, claim.metric, signed=claim.expectation.reference is not None)
+    return f"{about(claim)} is {mean}, {counted(claim.estimate.n, 'seed')}{f'; {claim.reason}' if claim.reason else ''}"
+
+
+def _arm_case(contrast: Contrast, comparison: Comparison) -> Case:
+    verdict, label = contrast.verdict or "", contrast.first.label
+    text = f"{label}: {_change(contrast, comparison.metric)}"
+    if _is_broken(contrast) and not verdict.startswith("worse"):
+        return Case(label, "broken", f"{text}; {contrast.first.failed} of {contrast.first.trials} trials unusable")
+    if verdict.startswith(DECIDED):
+        return Case(label, verdict.split(" ")[0], f"{text}; {_how_sure(contrast)}")
+    if contrast.reason:
+        return Case(label, "undecided", f"{text}; not judged: {contrast.reason}")
+    if verdict.startswith("too few"):
+        return Case(label, "undecided", f"{text}; {too_few([contrast])}")
+    fresh = " ".join(seeds_to_decide(comparison, [contrast])).replace(" seeds to show", " fresh seeds to show")
+    return Case(label, "undecided", f"{text}; {_how_sure(contrast)}. {fresh}".rstrip())
+
+
+def _change(contrast: Contrast, metric: Metric) -> str:
+    """`97.86 -> 97.65 % (-0.21 points)`, of the seeds that both have."""
+    before, now = _mean(contrast.second.by_seed), _mean(contrast.first.by_seed)
+    unit, points = (" %", " points") if metric.unit == "share" else ("", "")
+    return (
+        f"{value(before, metric)} -> {value(now, metric)}{unit} "
+        f"({value(contrast.difference.mean, metric, signed=True)}{points})"
+    )
+
+
+def _mean(by_seed: Mapping[int, float]) -> float | None:
+    return sum(by_seed.values()) / len(by_seed) if by_seed else None
+
+
+def _how_sure(contrast: Contrast) -> str:
+    return f"p {probability(contrast.p_holm)} after {counted(contrast.comparisons, 'comparison')}"
 
 
 def _is_broken(contrast: Contrast) -> bool:
@@ -66,11 +153,87 @@ def _is_broken(contrast: Contrast) -> bool:
     return now.failed > MAX_FAILED * now.trials and now.failed * before.trials > before.failed * now.trials
 
 
-def _without_counterpart(comparison: Comparison) -> list[str]:
-    """Arms of the baseline's folder without a counterpart: removed, or never trained."""
-    compared = {id(row.contrast.second) for row in comparison.rows if row.contrast}
-    return [row.sample.label for row in comparison.rows if row.is_baseline and id(row.sample) not in compared]
+def _counted(word: str, cases: Sequence[Case]) -> str:
+    return f"{len(cases)} {word}" + (f" ({', '.join(case.name for case in cases)})" if cases else "")
 
 
-def _named(word: str, labels: Sequence[str]) -> str:
-    return f"{len(labels)} {word}" + (f" ({', '.join(labels)})" if labels else "")
+def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say: Callable[[str], None]) -> None:
+    """Say the gate's lines, and write them for GitHub and to the files for other systems.
+
+    In GitHub Actions each failure becomes an annotation, and the tables are appended to the summary of the job. A file
+    that cannot be written is said and changes no verdict. Raises `ConfigurationError` for a file of unknown format.
+    """
+    for file in files:
+        require_format(file)
+    for line in gate.lines():
+        say(line)
+    if os.environ.get(GITHUB_VARIABLE) == "true":
+        for line in github_annotations(gate):
+            say(line)
+    if path := os.environ.get(SUMMARY_VARIABLE):
+        tables = "\n".join(section_to_markdown(section, heading="##") for section in sections)
+        causes = "".join(f"- {line.strip()}\n" for line in gate.lines()[1:])
+        _write(Path(path), f"**{gate.line()}**\n\n{causes}\n{tables}\n", say, f"{SUMMARY_VARIABLE}={path}", mode="a")
+    for file in files:
+        _write(file, junit_text(gate) if file.suffix == ".xml" else code_quality_text(gate), say, str(file))
+
+
+def require_format(file: Path) -> None:
+    """Raise `ConfigurationError` unless the file's name ends in .xml or .json."""
+    if file.suffix not in (".xml", ".json"):
+        raise ConfigurationError(f"--gate-report {file}: expected a name that ends in .xml (JUnit) or .json (GitLab)")
+
+
+def _write(path: Path, text: str, say: Callable[[str], None], name: str, mode: str = "w") -> None:
+    try:
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as problem:
+        say(f"warning: {name}: cannot be written ({problem.strerror}); there is no summary")
+
+
+def github_annotations(gate: Gate) -> list[str]:
+    """Commands of GitHub Actions: an error for each failure, a warning or an error for each undecided case."""
+    level = {"exit": "error", "fail": "error", "pass": "warning"}[gate.undecided]
+    return [
+        f"::{level if case.word == 'undecided' else 'error'} title=actbench gate: {case.word}::{_escaped(case.text)}"
+        for case in gate.named(*FAILING, "undecided")
+    ]
+
+
+def _escaped(text: str) -> str:
+    """A message as GitHub reads it; percent signs and line ends would begin something else."""
+    return visible(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def junit_text(gate: Gate) -> str:
+    """JUnit XML, one test case for each arm or claim; undecided ones are skipped where they pass."""
+    failed = [*gate.named(*FAILING), *(gate.named("undecided") if gate.undecided != "pass" else [])]
+    skipped = gate.named("undecided") if gate.undecided == "pass" else []
+    suite = ElementTree.Element(
+        "testsuite", name="actbench gate", tests=str(len(gate.cases)), failures=str(len(failed)),
+        skipped=str(len(skipped)), errors="0",
+    )  # fmt: skip
+    for case in gate.cases:
+        element = ElementTree.SubElement(suite, "testcase", classname="actbench.gate", name=visible(case.name))
+        if case in failed:
+            ElementTree.SubElement(element, "failure", type=case.word, message=visible(case.text))
+        elif case in skipped:
+            ElementTree.SubElement(element, "skipped", message=visible(case.text))
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def code_quality_text(gate: Gate) -> str:
+    """GitLab's report of code quality: one finding for each failure and each undecided case."""
+    found = [
+        {
+            "description": f"{case.word}: {visible(case.text)}",
+            "check_name": "actbench-gate",
+            "fingerprint": hashlib.sha256(f"{case.word} {case.name}".encode()).hexdigest(),
+            "severity": "minor" if case.word == "undecided" else "major",
+            "location": {"path": "actbench", "lines": {"begin": 1}},
+        }
+        for case in gate.named(*FAILING, "undecided")
+    ]
+    return json.dumps(found, indent=2) + "\n"

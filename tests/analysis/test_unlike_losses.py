@@ -17,7 +17,7 @@ from actbench.experiment.validation import validated_setting
 from actbench.report.comparison import comparison_section, comparison_to_json
 from actbench.report.contents import answer_sections
 from actbench.report.figures.differences import differences_picture
-from actbench.report.gate import close_gate
+from actbench.report.gate import gate_on_arms
 from actbench.report.statements import notes, paragraph, statements
 from actbench.store.results import Results
 from planted import RELU, TUNED, Change, asked, planted, verdicts
@@ -104,11 +104,11 @@ def test_json_holds_no_difference_between_them(unlike: Results) -> None:
 
 @pytest.mark.parametrize("fails_undecided", [False, True])
 def test_the_gate_is_undecided_and_says_why(fails_undecided: bool, unlike: Results) -> None:
-    lines: list[str] = []
     comparison = asked(unlike, metric="test_loss")
-    assert close_gate(comparison, [unlike], fails_undecided=fails_undecided, say=lines.append) == fails_undecided
-    assert lines[0].endswith("; 0 worse; 1 undecided (mse)")
-    assert lines[1] == "gate: test_loss cannot compare arms that train on different losses"
+    gate = gate_on_arms(comparison, "fail" if fails_undecided else "pass")
+    assert gate.exit_code() == fails_undecided
+    assert gate.line().endswith("; 0 worse; 1 undecided (mse)")
+    assert gate.lines()[-1] == "gate: test_loss cannot compare arms that train on different losses"
 
 
 def test_arms_that_train_on_the_same_loss_are_judged_beside_others(factors: Results) -> None:

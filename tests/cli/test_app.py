@@ -95,6 +95,11 @@ def test_the_smoke_config_runs_on_real_mnist_in_seconds(tmp_path: Path) -> None:
 def test_smoke_shrinks_any_experiment_and_leaves_its_results_alone(tiny: Path) -> None:
     finished = actbench("run", CONFIGS / "quickstart.yaml", "--smoke", folder=tiny)
     assert finished.returncode == 0, finished.stderr
+    assert finished.stderr == ""
+    assert re.fullmatch(
+        r".*quickstart-smoke: \d+ trials, \d+ trained now, .* failed; everything runs, accuracy is not judged\n",
+        finished.stdout,
+    )
     trials = pandas.read_csv(tiny / "results" / "quickstart-smoke" / "trials.csv")
     assert len(trials) == 16
     assert set(trials["train_count"] + trials["validation_count"]) == {512}

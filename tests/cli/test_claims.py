@@ -17,7 +17,7 @@ expect:
   - {{claim: {REFUTED}, arm: {{model.activation: relu}}, below: 0.02}}
 """
 ONE_THAT_HOLDS = f"expect=[{{claim: {HELD}, above: 0.02}}]"
-GATE = "--gate: a claim is contradicted."
+GATE = "gate: failed; 1 contradicted"
 
 
 @pytest.fixture(scope="module")
@@ -55,32 +55,35 @@ def test_under_a_gate_a_contradicted_claim_is_exit_1(folder: Path, trained: tupl
     finished = actbench("run", "tiny.yaml", "--gate", folder=folder)
     assert finished.returncode == 1, finished.stderr
     assert finished.stdout == trained[1].stdout
-    assert finished.stderr.splitlines()[-1] == GATE
+    assert GATE in finished.stderr
+    assert f"  contradicted: {REFUTED} (test_accuracy of relu is " in finished.stderr
     assert "0 trained now" in finished.stderr
 
 
 @pytest.mark.parametrize(("overrides", "verdict"), [
     ([ONE_THAT_HOLDS], "supported"), (["seeds=2"], "undecided (fewer than 3 seeds)"),
 ])  # fmt: skip
-def test_under_a_gate_supported_and_undecided_claims_are_exit_0(
+def test_under_a_gate_supported_claims_are_exit_0_and_undecided_ones_exit_5(
     overrides: list[str], verdict: str, folder: Path
 ) -> None:
     options = [part for override in overrides for part in ("--set", override)]
     finished = actbench("run", "tiny.yaml", "--gate", *options, folder=folder)
-    assert finished.returncode == 0, finished.stderr
+    assert finished.returncode == (0 if verdict == "supported" else 5), finished.stderr
     assert f"{HELD}  {verdict} " in finished.stdout
     assert "0 trained now" in finished.stderr
     assert GATE not in finished.stderr
 
 
 @pytest.mark.parametrize(("claims", "option", "reason"), [
-    ("", [], "tiny.yaml has no claims under `expect`"), (CLAIMS, ["--smoke"], "--smoke leaves the claims out"),
-    ("", ["--dry-run"], "tiny.yaml has no claims under `expect`"),
+    ("", [], "tiny.yaml has neither `expect` nor `baseline`"), (CLAIMS, ["--smoke"], "--smoke leaves the claims out"),
+    ("", ["--dry-run"], "tiny.yaml has neither `expect` nor `baseline`"),
 ])  # fmt: skip
 def test_a_gate_without_claims_is_exit_2_and_nothing_is_trained(
     claims: str, option: list[str], reason: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "tiny.yaml").write_text(TINY + claims, encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(
+        TINY.replace("baseline: {model.activation: relu}\n", "") + claims, encoding="utf-8"
+    )
     finished = actbench("run", "tiny.yaml", "--gate", *option, folder=tmp_path)
     assert_one_message(finished, 2, f"--gate: nothing to judge, since {reason}")
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]

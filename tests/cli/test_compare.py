@@ -140,7 +140,8 @@ def gate(*arguments: str, folder: Path, summary: str = "") -> Finished:
     ("arguments", "code", "line"),
     [
         (["better", "--shared-lr"], 0, "gate: passed; 0 worse; 0 undecided"),
-        (["worse"], 0, "gate: passed; 0 worse; 1 undecided (tanh)"),
+        (["worse"], 5, "gate: undecided; 0 worse; 1 undecided (tanh)"),
+        (["worse", "--gate-undecided", "pass"], 0, "gate: passed; 0 worse; 1 undecided (tanh)"),
         (["worse", "--gate-undecided", "fail"], 1, "gate: failed; 0 worse; 1 undecided (tanh)"),
         (["worse", "--baseline", "better"], 1, "gate: failed; 1 worse (worse: tanh); 0 undecided"),
     ],
@@ -151,9 +152,17 @@ def test_the_gate_is_the_exit_code_one_line_and_a_summary(
     summary = tmp_path / "summary.md"
     finished = gate(*arguments, folder=results, summary=str(summary))
     assert finished.returncode == code
-    assert finished.stderr == f"{line}\n"
+    assert finished.stderr.splitlines()[0] == line
     assert finished.stdout.startswith("Which ")
-    assert summary.read_text(encoding="utf-8").endswith(f"\n**{line}**\n")
+    assert summary.read_text(encoding="utf-8").startswith(f"**{line}**\n")
+
+
+def test_the_gate_is_part_of_json(results: Path) -> None:
+    finished = gate("worse", "--baseline", "better", "--format", "json", folder=results)
+    document = json.loads(finished.stdout)["gate"]
+    assert document["exit_code"] == finished.returncode == 1
+    assert document["line"] == finished.stderr.splitlines()[0]
+    assert [case["word"] for case in document["cases"]] == ["equivalent", "worse"]
 
 
 def test_a_gate_with_nothing_to_compare_is_exit_2(results: Path, tmp_path: Path) -> None:
@@ -167,7 +176,7 @@ def test_a_gate_with_nothing_to_compare_is_exit_2(results: Path, tmp_path: Path)
 
 
 def test_a_summary_that_cannot_be_written_leaves_the_gates_exit_code(results: Path) -> None:
-    for arguments, code in ((["better"], 0), (["worse", "--baseline", "better"], 1)):
+    for arguments, code in ((["better", "--shared-lr"], 0), (["worse", "--baseline", "better"], 1)):
         finished = gate(*arguments, folder=results, summary="absent/summary.md")
         assert finished.returncode == code
         assert finished.stdout.startswith("Which ")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from actbench.catalogue.custom_files import custom_files_in_use
 from actbench.config.reader import load_experiment
 from actbench.store import folder as store
 from places import ROOT
@@ -74,19 +75,28 @@ def trained(project: Path) -> Path:
 
 
 def test_the_steps_are_check_fetch_smoke_train_compare_and_report() -> None:
-    assert [command.split()[1] for command in COMMANDS] == ["validate", "data", "run", "run", "compare", "report"]
-    assert "--smoke" in COMMANDS[2]
+    assert [command.split()[1] for command in COMMANDS] == [
+        "check",
+        "validate",
+        "data",
+        "run",
+        "run",
+        "compare",
+        "report",
+    ]
+    assert "--smoke" in COMMANDS[3]
     assert not set("".join(COMMANDS)) & set("${}|&;<>*\n"), "not what a shell takes as it stands"
 
 
 def test_the_steps_pass_in_order_and_leave_a_summary_and_what_is_to_be_kept(trained: Path) -> None:
     summary = (trained / "summary.md").read_text(encoding="utf-8")
-    assert summary.count("\n## ") + summary.startswith("## ") == 1
+    assert summary.count("\n## ") == 2
     rows = [line.split("|")[1].strip() for line in summary.splitlines() if line.startswith("| ")]
     now, before = "results/activations: ", "baseline ci/baseline/activations: "
-    arms = ("relu", "gelu", "mish")
+    arms = ("relu", "gelu", "mish", "tent")
     assert {row.replace("\\", "") for row in rows} >= {f"{when}{arm}" for when in (now, before) for arm in arms}
-    assert summary.endswith("\n**gate: passed; 0 worse; 0 undecided**\n")
+    assert "\n**gate: passed; 0 worse; 0 undecided**\n" in summary
+    assert summary.startswith("**gate: passed; 0 contradicted; 0 undecided**\n")
     (upload,) = [step["with"]["path"] for step in workflow_steps() if "upload-artifact" in step.get("uses", "")]
     assert all((trained / kept).exists() for kept in upload.split())
 
@@ -101,7 +111,8 @@ def test_the_gate_fails_against_better_results_than_now_and_the_summary_says_whi
     assert finished.returncode == 1, finished.stderr
     said = "gate: failed; 1 worse (results/activations: mish); 0 undecided"
     assert said in finished.stderr
-    assert (tmp_path / "summary.md").read_text(encoding="utf-8").endswith(f"\n**{said}**\n")
+    assert (tmp_path / "summary.md").read_text(encoding="utf-8").startswith(f"**{said}**\n")
+    assert "  worse: results/activations: mish: 100.00 -> " in finished.stderr
 
 
 def _raise_accuracy(folder: Path, *, arm: str) -> None:
@@ -133,9 +144,10 @@ def test_a_contradicted_claim_and_a_baseline_that_is_not_there_fail_their_steps(
 
 
 def test_the_example_is_sound_and_its_gate_can_fail() -> None:
-    loaded = load_experiment(DOCS / "examples" / "activations.yaml")
+    with custom_files_in_use([DOCS / "examples" / "tent.py"]):
+        loaded = load_experiment(DOCS / "examples" / "activations.yaml")
     assert loaded.warnings == ()
-    assert len(loaded.experiment.seeds) >= 8
+    assert len(loaded.experiment.seeds) >= 9
 
 
 def test_the_page_names_every_command_and_only_files_that_are_there() -> None:

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from actbench.errors import ConfigurationError
-from actbench.report.gate import SUMMARY_VARIABLE, close_gate
+from actbench.report.contents import comparison_sections
+from actbench.report.gate import (
+    GITHUB_VARIABLE,
+    SUMMARY_VARIABLE,
+    Gate,
+    Undecided,
+    code_quality_text,
+    gate_on_arms,
+    junit_text,
+    publish,
+)
 from actbench.store.results import Results
-from planted import LITTLE, MUCH, NOISE, NOTHING, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, Change, above, asked, planted
+from planted import (
+    FIVE_ACTIVATIONS,
+    LITTLE,
+    MUCH,
+    NOISE,
+    NOTHING,
+    RATE_OUT_OF_REACH,
+    RELU,
+    TUNED,
+    UNTUNED,
+    Change,
+    above,
+    asked,
+    planted,
+)
 
 SHORT = TUNED.replace("seeds: 10", "seeds: 5")
 
@@ -18,6 +47,7 @@ SHORT = TUNED.replace("seeds: 10", "seeds: 5")
 @pytest.fixture(autouse=True)
 def no_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SUMMARY_VARIABLE, raising=False)
+    monkeypatch.delenv(GITHUB_VARIABLE, raising=False)
 
 
 def with_gains(folder: Path, gains: list[int], text: str = TUNED, **options: Any) -> Results:
@@ -28,12 +58,28 @@ def with_gains(folder: Path, gains: list[int], text: str = TUNED, **options: Any
 def gate(
     results: Results, reference: Results | None = None, *, fails_undecided: bool = False, **request: Any
 ) -> tuple[bool, str]:
-    """Whether the gate closes, and what it says."""
+    """Whether the gate fails, and what it says in its first line."""
+    found, lines = published(results, reference, undecided="fail" if fails_undecided else "pass", **request)
+    assert lines[0] == found.line()
+    assert len(lines) >= 1 + len(found.named("worse", "broken", "undecided"))
+    return found.exit_code() == 1, lines[0]
+
+
+def published(
+    results: Results,
+    reference: Results | None = None,
+    *,
+    undecided: Undecided = "exit",
+    files: Sequence[Path] = (),
+    **request: Any,
+) -> tuple[Gate, list[str]]:
+    """The gate on arms, and everything it says."""
     lines: list[str] = []
     everything = [results, reference] if reference else [results]
     comparison = asked(results, reference, **request)
-    closed = close_gate(comparison, everything, fails_undecided=fails_undecided, say=lines.append)
-    return closed, "\n".join(lines)
+    found = gate_on_arms(comparison, undecided)
+    publish(found, comparison_sections(comparison, everything), files, lines.append)
+    return found, lines
 
 
 def failing(count: int) -> Change:
@@ -101,12 +147,70 @@ def test_a_gate_without_a_baseline_is_a_mistake_and_leaves_no_summary(
     assert not (tmp_path / "summary.md").exists()
 
 
-def test_a_gate_says_where_its_seeds_are_too_few_to_make_it_fail(tmp_path: Path) -> None:
-    closed, said = gate(with_gains(tmp_path, [-gain for gain in MUCH[:5]], SHORT))
-    assert not closed
-    line, warning = said.splitlines()
-    assert line == "gate: passed; 0 worse; 1 undecided (tanh)"
-    assert warning == "gate: with so few seeds no difference can make it fail; `actbench plan` says how many it takes"
+@pytest.mark.parametrize(
+    ("gains", "undecided", "code", "word"),
+    [
+        (MUCH, "exit", 0, "passed"),
+        ([-gain for gain in MUCH], "exit", 1, "failed"),
+        (NOISE, "exit", 5, "undecided"),
+        (NOISE, "pass", 0, "passed"),
+        (NOISE, "fail", 1, "failed"),
+    ],
+)
+def test_better_worse_and_undecided_have_their_exit_codes(
+    gains: list[int], undecided: Undecided, code: int, word: str, tmp_path: Path
+) -> None:
+    found, lines = published(with_gains(tmp_path, gains), undecided=undecided)
+    assert found.exit_code() == code
+    assert lines[0].startswith(f"gate: {word}; ")
+
+
+def test_the_cause_comes_with_the_old_and_the_new_number(tmp_path: Path) -> None:
+    _, lines = published(with_gains(tmp_path, [-gain for gain in MUCH]))
+    assert lines[1] == "  worse: tanh: 97.86 -> 97.65 % (-0.21 points); p 0.002 after 1 comparison"
+
+
+def test_the_gate_says_how_many_fresh_seeds_would_decide(tmp_path: Path) -> None:
+    _, (_, cause) = published(with_gains(tmp_path / "ten", NOISE))
+    assert re.fullmatch(r"  undecided: tanh: .*; p \d.* It takes \d+ fresh seeds to show 0\.10 points \(.*\)\.", cause)
+    found, (_, cause) = published(with_gains(tmp_path / "five", [-gain for gain in MUCH[:5]], SHORT))
+    assert found.exit_code() == 5
+    assert cause.endswith("; 5 seeds cannot decide 1 comparison, 6 can")
+
+
+def test_github_gets_annotations_and_only_github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = with_gains(tmp_path, [-gain for gain in MUCH])
+    assert not any(line.startswith("::") for line in published(results)[1])
+    monkeypatch.setenv(GITHUB_VARIABLE, "true")
+    (line,) = [line for line in published(results)[1] if line.startswith("::")]
+    assert line == (
+        "::error title=actbench gate: worse::tanh: 97.86 -> 97.65 %25 (-0.21 points); p 0.002 after 1 comparison"
+    )
+    undecided = with_gains(tmp_path / "noise", NOISE)
+    assert published(undecided)[1][-1].startswith("::error title=actbench gate: undecided::")
+    assert published(undecided, undecided="pass")[1][-1].startswith("::warning title=actbench gate: undecided::")
+
+
+def test_junit_and_gitlab_reports_name_every_arm(tmp_path: Path) -> None:
+    gains = {"tanh": [-gain for gain in MUCH], "elu": NOISE, "gelu": LITTLE, "mish": MUCH}
+    counts = {"relu": RELU, **{label: above(RELU, gain) for label, gain in gains.items()}}
+    results = planted(tmp_path / "results", counts, FIVE_ACTIVATIONS)
+    found, lines = published(results, files=[tmp_path / "gate.xml", tmp_path / "gate.json"])
+    suite = ElementTree.fromstring((tmp_path / "gate.xml").read_text(encoding="utf-8"))
+    assert suite.attrib | {"name": ""} == {"name": "", "tests": "4", "failures": "2", "skipped": "0", "errors": "0"}
+    assert [case.get("name") for case in suite.iter("testcase")] == ["tanh", "elu", "gelu", "mish"]
+    assert [case.get("type") for case in suite.iter("failure")] == ["worse", "undecided"]
+    findings = json.loads((tmp_path / "gate.json").read_text(encoding="utf-8"))
+    assert [(one["severity"], one["description"].split(":")[0]) for one in findings] == [
+        ("major", "worse"), ("minor", "undecided"),
+    ]  # fmt: skip
+    assert len({one["fingerprint"] for one in findings}) == 2
+    assert junit_text(replace(found, undecided="pass")).count("<skipped") == 1
+    assert code_quality_text(found) == (tmp_path / "gate.json").read_text(encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"--gate-report gate.txt: expected a name that ends in \.xml"):
+        published(results, files=[Path("gate.txt")])
+    _, lines = published(results, files=[tmp_path / "absent" / "gate.xml"])
+    assert lines[-1].startswith("warning: ")
 
 
 def test_independent_seeds_are_not_called_too_few_where_four_of_them_can_make_it_fail(tmp_path: Path) -> None:
@@ -173,6 +277,7 @@ def test_the_summary_is_appended_as_markdown_with_the_verdict_of_the_gate(
     for line in ("## test_accuracy by arm", "## test_accuracy, all pairs"):
         assert [one.replace("\\", "") for one in lines].count(line) == 2
     assert lines.count("**gate: failed; 1 worse (tanh); 0 undecided**") == 2
+    assert len([line for line in lines if line.startswith("- worse: tanh: 97.86 -> 97.65 %")]) == 2
     assert len([line for line in lines if line.startswith("| tanh |")]) == 2
 
 
@@ -188,8 +293,8 @@ def test_a_summary_that_cannot_be_written_is_said_and_changes_no_verdict(
     sign: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SUMMARY_VARIABLE, str(tmp_path / "absent" / "summary.md"))
-    closed, said = gate(with_gains(tmp_path, [sign * gain for gain in MUCH]))
-    assert closed == (sign < 0)
-    warning = said.splitlines()[-1]
+    found, lines = published(with_gains(tmp_path, [sign * gain for gain in MUCH]))
+    assert found.exit_code() == (sign < 0)
+    warning = lines[-1]
     assert warning.startswith("warning: GITHUB_STEP_SUMMARY=")
     assert warning.endswith("summary.md: cannot be written (No such file or directory); there is no summary")
