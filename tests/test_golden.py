@@ -50,7 +50,7 @@ FILES = {
 }
 VARYING = (
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d, .* ago", "<date>, <time> ago"),
-    (r"(?m)^(actbench|device|cores|bf16|sparse kernel|disk for \w+)( +)(ok|note) .*$", r"\1\2<this machine>"),
+    (r"(?m)^(actbench|device|cores|bf16|compiled functions|disk for \w+)( +)(ok|note) .*$", r"\1\2<this machine>"),
     (r"(?m)^(\w+ +ok +)\d+\.\S+$", r"\1<version>"),
     (r"(?m)^(cuda +)\w+ .*$", r"\1<this machine>"),
     (r"\d+(\.\d+)? times (\w+)'s time", r"<number> times \2's time"),

@@ -24,7 +24,7 @@ PLANNED = {
     "tuning_seeds": "the tuning seeds",
     "arms": "the arms or what was chosen for them",
 }
-MATTERS = ("torch", "numpy", "machine", "processor", "device", "device_name", "sparse_kernel", "training_code")
+MATTERS = ("torch", "numpy", "machine", "processor", "device", "device_name", "compiled_functions", "training_code")
 
 
 def folder_caveats(comparison: Comparison, results: Results) -> Iterator[Statement]:

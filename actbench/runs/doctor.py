@@ -20,7 +20,7 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.render.sections import Section
 from actbench.runs import import_probe
 from actbench.runs.environment import available_cores, describe_machine
-from actbench.training.sparse_kernel import sparse_kernel
+from actbench.training.compiled import compiled_functions
 from actbench.version import __version__
 
 Imports = Mapping[str, Mapping[str, Any]]
@@ -44,7 +44,7 @@ def examine(data_folder: Path, results: Path, imports: Imports) -> list[Check]:
         _device(imports["torch"]),
         _cores(imports["torch"]),
         _bf16(imports["torch"], processor_flags()),
-        _sparse_kernel(),
+        _compiled_functions(),
         *(_dataset(dataset, data_folder, imports) for dataset in DATASETS.values()),
         _disk("disk for results", results, must_be_writable=True),
         _disk("disk for data", data_folder, must_be_writable=False),
@@ -162,13 +162,13 @@ def _bf16(torch: Mapping[str, Any], flags: frozenset[str] | None) -> Check:
     return Check("bf16", "note", found, facts=facts)
 
 
-def _sparse_kernel() -> Check:
+def _compiled_functions() -> Check:
     """Whether products that leave zeros out are compiled here."""
-    kernel = sparse_kernel()
+    kernel = compiled_functions()
     facts = {"available": kernel.library is not None, "reason": kernel.reason or None}
     if facts["available"]:
-        return Check("sparse kernel", "ok", "compiled: black pixels take no time on the CPU", facts=facts)
-    return Check("sparse kernel", "note", f"{kernel.reason}: black pixels take as long as others", facts=facts)
+        return Check("compiled functions", "ok", "compiled: black pixels take no time on the CPU", facts=facts)
+    return Check("compiled functions", "note", f"{kernel.reason}: black pixels take as long as others", facts=facts)
 
 
 def _dataset(dataset: Dataset, folder: Path, imports: Imports) -> Check:

@@ -19,7 +19,7 @@ from actbench.catalogue.torch_private import multiplies_in_bf16
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.runs.options import DeviceOption
-from actbench.training.sparse_kernel import sparse_kernel
+from actbench.training.compiled import compiled_functions
 from actbench.version import __version__
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn")
@@ -105,7 +105,7 @@ def describe_machine() -> dict[str, Any]:
         "machine": platform.machine(),
         "processor": processor_name(),
         "cores": available_cores(),
-        "sparse_kernel": "compiled" if sparse_kernel().library is not None else None,
+        "compiled_functions": "yes" if compiled_functions().library is not None else None,
     }
 
 

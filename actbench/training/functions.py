@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from actbench.catalogue import losses, outputs
 from actbench.catalogue.facts import differentiable
 from actbench.catalogue.joint_losses import joint_loss
 from actbench.catalogue.registry import call_parameters
@@ -39,8 +41,13 @@ def bind(choice: Choice) -> Apply:
     return apply
 
 
-def bind_pair(output: Choice, loss: Choice) -> tuple[Apply, Apply]:
-    """The chosen output function and loss; if they have a joint form, the identity and the loss of scores."""
+def bind_pair(output: Choice, loss: Choice, *, library: ctypes.CDLL | None = None) -> tuple[Apply, Apply]:
+    """The chosen output function and loss; if they have a joint form, the identity and the loss of scores.
+
+    The cross entropy of scores is computed by the compiled functions of `library`, if they are given.
+    """
+    if library is not None and is_cross_entropy(output, loss):
+        return lambda scores: (scores, lambda grad: grad), partial(_cross_entropy, library)
     joint = joint_loss(output.entry, dict(output.parameters), loss.entry)
     if joint is None:
         return bind(output), bind(loss)
@@ -51,6 +58,24 @@ def bind_pair(output: Choice, loss: Choice) -> tuple[Apply, Apply]:
         return value, lambda grad: gradient(grad, scores, label)
 
     return lambda scores: (scores, lambda grad: grad), apply
+
+
+def is_cross_entropy(output: Choice, loss: Choice) -> bool:
+    """Whether output and loss together are log(sum(exp(scores))) - scores[label]."""
+    pair = output.entry.function, loss.entry.function
+    is_shifted = dict(output.parameters).get("shift", True)
+    return pair == (outputs.identity, losses.cross_entropy) or (
+        is_shifted and pair == (outputs.log_softmax, losses.nll)
+    )
+
+
+def _cross_entropy(library: ctypes.CDLL, scores: Tensor, label: Tensor) -> Applied:
+    scores, label = scores.contiguous(), label.contiguous()
+    values, slopes = torch.empty_like(label, dtype=scores.dtype), torch.empty_like(scores)
+    library.cross_entropy(
+        label.numel(), scores.shape[-1], scores.data_ptr(), label.data_ptr(), values.data_ptr(), slopes.data_ptr()
+    )
+    return values, lambda grad: slopes.mul_(grad.unsqueeze(-1))
 
 
 def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) -> Apply:

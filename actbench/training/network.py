@@ -16,17 +16,14 @@ from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import Trial
 from actbench.training.data import Images, SeedSplit, scale
 from actbench.training.functions import Applied, Pullback, activate_groups, apply_by_autograd, apply_groups
+from actbench.training.linear import Inputs, gradient_by_inputs, linear, write_gradients
 from actbench.training.parameters import Parameters, create_parameters
-from actbench.training.products import multiply
 from actbench.training.sparse import SparseBatch
 from actbench.training.streams import generator
 from actbench.training.workspace import Workspace, create_workspace
 
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPSILON = 1e-5
-
-Inputs = Tensor | SparseBatch
-"""A batch of every trial, `[trials, batch, features]`, or the same without its zeros."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +104,7 @@ def forward(network: Network, inputs: Inputs, *, training: bool) -> list[LayerVa
     workspace = network.workspace((inputs.rows if isinstance(inputs, SparseBatch) else inputs).shape[1])
     values: list[LayerValues] = []
     for index, (layer, memory) in enumerate(zip(network.layers[0], workspace.layers, strict=True)):
-        if isinstance(inputs, SparseBatch):
-            before = inputs.multiply(memory.weight, memory.bias, out=memory.linear)
-        else:
-            before = multiply(inputs, memory.weight, out=memory.linear).add_(memory.bias)
+        before = linear(inputs, memory)
         pullbacks: list[Pullback] = []
         if layer.batch_norm:
             before, pullback = apply_by_autograd(partial(_batch_norm, network, index, training=training), before)
@@ -142,13 +136,9 @@ def backward(network: Network, layers: Sequence[LayerValues], grad: Tensor) -> N
         for pullback in reversed(layer.pullbacks):
             grad = pullback(grad)
         grad = grad.contiguous()
-        if isinstance(layer.inputs, SparseBatch):
-            layer.inputs.write_gradients(grad, memory.weight_gradient, memory.bias_gradient)
-        else:
-            multiply(layer.inputs.mT, grad, out=memory.weight_gradient)
-            torch.sum(grad, dim=1, out=memory.bias_gradient)
+        write_gradients(layer.inputs, grad, memory)
         if index > 0:
-            grad = multiply(grad, memory.weight.mT, out=memory.grad)
+            grad = gradient_by_inputs(grad, memory)
     network.parameters.collect_gradients()
 
 

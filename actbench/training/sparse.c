@@ -15,7 +15,7 @@ the number of trials or the other elements: its bits depend on nothing else. Wei
 #endif
 #define MOST_VECTORS 8                 /* registers for sums; their latency is hidden from 8 on */
 #define PANEL (MOST_VECTORS * LANES)   /* units computed at once */
-#define BLOCK (12288 / PANEL)          /* features whose weights for a panel stay in the cache (48 KiB) */
+#define BLOCK (7168 / PANEL)           /* features whose weights for a panel stay in the cache (28 KiB) */
 #define FORWARD_IMAGES 256             /* images whose sums stay in the cache */
 #define GRADIENT_IMAGES 128            /* images whose gradients for a panel stay in the cache */
 

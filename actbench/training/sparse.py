@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from actbench.experiment.settings import Precision
-from actbench.training.sparse_kernel import sparse_kernel
+from actbench.training.compiled import compiled_functions
 
 MIN_ZERO_SHARE = 0.6
 """Leaving zeros out was faster from about half on, measured with AVX2; wider units multiply dense inputs faster."""
@@ -78,7 +78,7 @@ def is_sparse_faster(inputs: Tensor, precision: Precision) -> bool:
         and inputs.dtype == torch.uint8
         and inputs.shape[1] <= MAX_FEATURES
         and zero_share(inputs) >= MIN_ZERO_SHARE
-        and sparse_kernel().library is not None
+        and compiled_functions().library is not None
     )
 
 
@@ -89,9 +89,9 @@ def zero_share(inputs: Tensor) -> float:
 
 def compress(dense: Tensor) -> SparseInputs:
     """The inputs without their zeros; raises `RuntimeError` without the compiled functions."""
-    library = sparse_kernel().library
+    library = compiled_functions().library
     if library is None:
-        raise RuntimeError(f"no compiled functions: {sparse_kernel().reason}")
+        raise RuntimeError(f"no compiled functions: {compiled_functions().reason}")
     count, features = dense.shape
     room = int(torch.count_nonzero(dense)) + 1  # the last zero is written, and not counted
     starts = torch.empty(count + 1, dtype=torch.int64)

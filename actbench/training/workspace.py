@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from actbench.experiment.layers import Layer, learnable_parameter_sizes
 from actbench.experiment.records import Trial
+from actbench.training.compiled import MAX_THIN_UNITS, compiled_functions
 from actbench.training.functions import Apply, FunctionGroups, bind_activation, bind_pair, group_trials
 from actbench.training.parameters import Parameters
 from actbench.training.products import is_aligned
@@ -21,7 +23,8 @@ class LayerMemory:
     """One layer's parameters and gradients in the shapes of the products, its activations, and memory for its values.
 
     `weight` is `[trials, in, out]`, `bias` `[trials, 1, out]`; `linear` and `activated` are
-    `[trials, batch, out]`, `grad` `[trials, batch, in]`.
+    `[trials, batch, out]`, `grad` `[trials, batch, in]`. `thin` holds the compiled functions, where
+    they are available and the layer has few units.
     """
 
     weight: Tensor
@@ -32,6 +35,7 @@ class LayerMemory:
     linear: Tensor
     activated: Tensor
     grad: Tensor
+    thin: ctypes.CDLL | None
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ def create_workspace(
     def empty(*shape: int) -> Tensor:
         return torch.empty(shape, device=device)
 
+    library = compiled_functions().library if device.type == "cpu" else None
+    precision = trials[0].settings.train.precision
     layers = []
     for index, layer in enumerate(networks[0]):
         weight, bias = parameters.named[index, "weight"], parameters.named[index, "bias"]
@@ -79,16 +85,18 @@ def create_workspace(
                 linear=empty(*shape),
                 activated=empty(*shape),
                 grad=empty(len(trials), batch, layer.fan_in if index else 0),
+                thin=library if layer.units <= MAX_THIN_UNITS and precision == "float32" else None,
             )
         )
     pairs = [(trial.settings.model.output, trial.settings.train.loss) for trial in trials]
     is_joint = _may_join(device, batch, networks[0][-1].units)
+    few = library if 1 < networks[0][-1].units <= MAX_THIN_UNITS else None
     return Workspace(
         inputs=empty(len(seeds), batch, networks[0][0].fan_in),
         labels=torch.empty(len(seeds), batch, dtype=torch.int64, device=device),
         layers=tuple(layers),
-        outputs=group_trials(pairs, lambda part: bind_pair(*pairs[part.start])[0], is_joint=is_joint),
-        losses=group_trials(pairs, lambda part: bind_pair(*pairs[part.start])[1], is_joint=is_joint),
+        outputs=group_trials(pairs, lambda part: bind_pair(*pairs[part.start], library=few)[0], is_joint=is_joint),
+        losses=group_trials(pairs, lambda part: bind_pair(*pairs[part.start], library=few)[1], is_joint=is_joint),
     )
 
 

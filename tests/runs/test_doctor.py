@@ -19,7 +19,7 @@ from actbench.render.terminal import fitting_columns
 from actbench.runs import doctor, import_probe
 from actbench.runs.doctor import Check, doctor_document, doctor_section, examine, is_ready, probe_imports
 from actbench.runs.environment import available_cores
-from actbench.training.sparse_kernel import SparseKernel
+from actbench.training.compiled import Compiled
 
 TORCH = {
     "name": "torch", "version": "2.6.0+cpu", "threads": 2, "built_for_cuda": None, "cuda": [], "cuda_bf16": False,
@@ -128,9 +128,9 @@ def test_damaged_data_are_a_problem_and_whole_data_have_been_read(tmp_path: Path
 def test_a_machine_without_a_compiler_is_ready_and_says_what_it_lacks(
     reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kernel = SparseKernel(None if reason else ctypes.CDLL(None), reason)
-    monkeypatch.setattr("actbench.runs.doctor.sparse_kernel", lambda: kernel)
-    check = looked_at(tmp_path)["sparse kernel"]
+    kernel = Compiled(None if reason else ctypes.CDLL(None), reason)
+    monkeypatch.setattr("actbench.runs.doctor.compiled_functions", lambda: kernel)
+    check = looked_at(tmp_path)["compiled functions"]
     assert check.facts == {"available": not reason, "reason": reason or None}
     assert check.state == ("note" if reason else "ok")
     assert reason in check.found

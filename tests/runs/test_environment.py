@@ -12,7 +12,7 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.runs.environment import describe_machine, require_bf16
 from actbench.runs.options import RunOptions
 from actbench.runs.runner import run_experiment
-from actbench.training.sparse_kernel import SparseKernel
+from actbench.training.compiled import Compiled
 from builders import experiment_from, fake_train
 
 IN_BF16 = "data: {train: 60, test: 20}\nmodel: {hidden: [4]}\ntrain: {epochs: 1, precision: bf16}\nseeds: 2\n"
@@ -41,9 +41,9 @@ def test_bf16_is_for_the_cpu_only() -> None:
         require_bf16("cuda")
 
 
-@pytest.mark.parametrize(("library", "recorded"), [(ctypes.CDLL(None), "compiled"), (None, None)])
+@pytest.mark.parametrize(("library", "recorded"), [(ctypes.CDLL(None), "yes"), (None, None)])
 def test_the_environment_says_whether_first_layers_may_leave_zeros_out(
     library: ctypes.CDLL | None, recorded: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actbench.runs.environment.sparse_kernel", lambda: SparseKernel(library))
-    assert describe_machine()["sparse_kernel"] == recorded
+    monkeypatch.setattr("actbench.runs.environment.compiled_functions", lambda: Compiled(library))
+    assert describe_machine()["compiled_functions"] == recorded

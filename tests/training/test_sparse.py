@@ -15,17 +15,17 @@ from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.experiment.records import CLOCK_FIELDS, Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
-from actbench.training import sparse_kernel as kernels
+from actbench.training import compiled as kernels
+from actbench.training.compiled import Compiled, compiled_functions
 from actbench.training.data import Images, seed_split, split_rows, to_device, training_and_test_images
 from actbench.training.loop import train_stack
 from actbench.training.network import backward, create_network, forward, gather_batch, objective
 from actbench.training.probes import probe
 from actbench.training.sparse import SparseBatch, compress, is_sparse_faster, zero_share
-from actbench.training.sparse_kernel import SparseKernel, sparse_kernel
 
 CPU = torch.device("cpu")
 
-pytestmark = pytest.mark.skipif(sparse_kernel().library is None, reason=sparse_kernel().reason or "available")
+pytestmark = pytest.mark.skipif(compiled_functions().library is None, reason=compiled_functions().reason or "available")
 
 
 def settings(data: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **train: Any) -> TrialSettings:
@@ -53,7 +53,7 @@ def dark(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
 def without_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine on which the functions cannot be compiled."""
     training_and_test_images.cache_clear()
-    monkeypatch.setattr("actbench.training.sparse.sparse_kernel", lambda: SparseKernel(None, "no C compiler"))
+    monkeypatch.setattr("actbench.training.sparse.compiled_functions", lambda: Compiled(None, "no C compiler"))
     yield
     training_and_test_images.cache_clear()
 
@@ -257,28 +257,28 @@ class TestBuilding:
         monkeypatch.delenv(kernels.OFF_VARIABLE, raising=False)
 
     def test_it_is_built_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert sparse_kernel.__wrapped__().library is not None
+        assert compiled_functions.__wrapped__().library is not None
         assert len(list((tmp_path / "cache").iterdir())) == 1
         monkeypatch.setattr(kernels, "build", lambda library: pytest.fail("built again"))
-        assert sparse_kernel.__wrapped__().library is not None
+        assert compiled_functions.__wrapped__().library is not None
 
     def test_a_damaged_library_is_built_again(self, tmp_path: Path) -> None:
-        sparse_kernel.__wrapped__()
+        compiled_functions.__wrapped__()
         (library,) = (tmp_path / "cache").iterdir()
         library.unlink()
         library.write_bytes(b"no library")
-        assert sparse_kernel.__wrapped__().library is not None
+        assert compiled_functions.__wrapped__().library is not None
 
     def test_without_a_compiler_there_is_a_reason_and_no_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", "")
         monkeypatch.setenv("CC", "")
-        assert sparse_kernel.__wrapped__() == SparseKernel(None, "no C compiler (cc, gcc, clang)")
+        assert compiled_functions.__wrapped__() == Compiled(None, "no C compiler (cc, gcc, clang)")
 
     def test_a_compiler_that_fails_is_quoted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source = tmp_path / "wrong.c"
         source.write_text("int main( {", encoding="utf-8")
-        monkeypatch.setattr(kernels, "SOURCE", source)
-        found = sparse_kernel.__wrapped__()
+        monkeypatch.setattr(kernels, "SOURCES", (source,))
+        found = compiled_functions.__wrapped__()
         assert found.library is None
         assert "failed" in found.reason
 
@@ -287,13 +287,13 @@ class TestBuilding:
     ) -> None:
         (tmp_path / "file").write_text("", encoding="utf-8")
         monkeypatch.setattr(kernels, "cache_folder", lambda: tmp_path / "file" / "cache")
-        assert sparse_kernel.__wrapped__().library is None
+        assert compiled_functions.__wrapped__().library is None
 
     def test_a_variable_turns_it_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(kernels.OFF_VARIABLE, "1")
-        assert sparse_kernel.__wrapped__().reason == "ACTBENCH_DENSE is set"
+        assert compiled_functions.__wrapped__().reason == "ACTBENCH_DENSE is set"
 
     @pytest.mark.parametrize("features", ["", "sse2 avx2", "sse2 fma"])
     def test_other_processors_compute_densely(self, features: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kernels, "processor_features", lambda: features)
-        assert sparse_kernel.__wrapped__().library is None
+        assert compiled_functions.__wrapped__().library is None

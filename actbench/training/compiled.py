@@ -1,4 +1,4 @@
-"""The compiled products of `sparse.c`: built once with the system's C compiler, kept in the user's cache."""
+"""Compiled functions: C sources built once with the system's compiler and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("sparse.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("sparse.c", "head.c"))
 COMPILERS = ("cc", "gcc", "clang")
-FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC")
+FLAGS = (
+    "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC",
+)  # fmt: skip
 COMPILE_SECONDS = 60
+MAX_THIN_UNITS = 16
 OFF_VARIABLE = "ACTBENCH_DENSE"
 
 _integer, _pointer = ctypes.c_int64, ctypes.c_void_p
@@ -32,11 +35,19 @@ ARGUMENTS: Mapping[str, tuple[type, ...]] = {
         _integer, _pointer, _integer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer, _integer, _integer,
         _pointer, _pointer, _integer, _pointer, _integer, _pointer, _pointer,
     ),
+    "thin_forward": (
+        _integer, _integer, _integer, _integer, _pointer, _integer, _pointer, _integer, _pointer, _integer, _pointer,
+    ),
+    "thin_gradients": (
+        _integer, _integer, _integer, _integer, _pointer, _integer, _pointer, _pointer, _integer, _pointer, _integer,
+    ),
+    "thin_backward": (_integer, _integer, _integer, _integer, _pointer, _pointer, _integer, _pointer),
+    "cross_entropy": (_integer, _integer, _pointer, _pointer, _pointer, _pointer),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class SparseKernel:
+class Compiled:
     """The library of compiled functions, or None with the reason."""
 
     library: ctypes.CDLL | None
@@ -44,29 +55,30 @@ class SparseKernel:
 
 
 @cache
-def sparse_kernel() -> SparseKernel:
+def compiled_functions() -> Compiled:
     """The compiled functions of this process, built at the first call on a machine.
 
     They are used on Linux with an x86-64 processor with AVX2 and FMA, where they have been measured, and if
     `ACTBENCH_DENSE` is not set.
     """
     if os.environ.get(OFF_VARIABLE):
-        return SparseKernel(None, f"{OFF_VARIABLE} is set")
+        return Compiled(None, f"{OFF_VARIABLE} is set")
     features = processor_features()
     if sys.platform != "linux" or platform.machine() != "x86_64" or not {"avx2", "fma"} <= set(features.split()):
-        return SparseKernel(None, "only on Linux and x86-64 processors with AVX2 and FMA")
-    key = hashlib.sha256("\n".join([SOURCE.read_text(encoding="utf-8"), *FLAGS, features]).encode()).hexdigest()[:16]
-    library = cache_folder() / f"sparse-{key}.so"
+        return Compiled(None, "only on Linux and x86-64 processors with AVX2 and FMA")
+    sources = [source.read_text(encoding="utf-8") for source in SOURCES]
+    key = hashlib.sha256("\n".join([*sources, *FLAGS, features]).encode()).hexdigest()[:16]
+    library = cache_folder() / f"training-{key}.so"
     try:
         if library.exists():
-            return SparseKernel(load(library))
+            return Compiled(load(library))
     except OSError:  # damaged: build it again
         pass
     try:
         build(library)
-        return SparseKernel(load(library))
+        return Compiled(load(library))
     except (OSError, subprocess.SubprocessError) as error:
-        return SparseKernel(None, str(error).strip() or type(error).__name__)
+        return Compiled(None, str(error).strip() or type(error).__name__)
 
 
 def processor_features() -> str:
@@ -97,7 +109,7 @@ def build(library: Path) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         compiled = Path(folder) / library.name
         finished = subprocess.run(
-            [compiler, *FLAGS, "-o", str(compiled), str(SOURCE)],
+            [compiler, *FLAGS, "-o", str(compiled), *map(str, SOURCES), "-lm"],
             capture_output=True,
             text=True,
             timeout=COMPILE_SECONDS,
