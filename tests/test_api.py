@@ -196,7 +196,7 @@ def test_a_notebook_shows_the_table_with_its_notes(copied: Path) -> None:
 
 def test_what_a_file_says_is_escaped_in_a_notebook_and_in_a_console(copied: Path) -> None:
     arm = {"model.activation": "relu", "model.init": "he_normal"}
-    claims = [{"claim": text, "arm": arm, "below": 9} for text in HOSTILE if text.strip()]
+    claims = [{"claim": text, "arm": arm, "below": 0.9} for text in HOSTILE if text.strip()]
     (copied / "tiny.yaml").write_text(f"{TINY}expect: {json.dumps(claims)}\n", encoding="utf-8")
     results = trained("tiny.yaml")
     shown = results._repr_html_()

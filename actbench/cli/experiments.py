@@ -68,7 +68,7 @@ def schema() -> None:
 def validate(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
     """Check an experiment file and report every mistake in it."""
     from actbench.render.printing import print_document
-    from actbench.report.networks import validity_document, validity_line
+    from actbench.report.networks import seeds_hint, validity_document, validity_line
 
     try:
         loaded = load(config, overrides)
@@ -79,9 +79,12 @@ def validate(config: Config, overrides: Overrides = None, output_format: TableOr
             raise typer.Exit(invalid.exit_code) from None
         raise
     if output_format == "json":
-        print_document(validity_document(config, loaded.experiment, loaded.warnings))
+        hint = seeds_hint(loaded.experiment)
+        print_document(validity_document(config, loaded.experiment, [*loaded.warnings, *([hint] if hint else [])]))
     else:
         print(validity_line(config, loaded.experiment))
+        if hint := seeds_hint(loaded.experiment):
+            say(f"warning: {hint}")
 
 
 def _require_gains(experiment: Experiment) -> None:

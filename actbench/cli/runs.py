@@ -167,6 +167,11 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
     if (file := find_experiment(config)) != config and not options.dry_run and not options.quiet:
         say(f"Reading {file} ...")
     experiment = load(config, options.overrides, options.smoke).experiment
+    if not options.smoke and not options.quiet:
+        from actbench.report.networks import seeds_hint
+
+        if hint := seeds_hint(experiment):
+            say(f"warning: {hint}")
     if options.gate and not experiment.expectations and (options.smoke or not experiment.baseline):
         why = "--smoke leaves the claims out" if options.smoke else f"{config} has neither `expect` nor `baseline`"
         raise errors.ConfigurationError(f"--gate: nothing to judge, since {why}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from math import inf
+from collections.abc import Collection, Iterator, Sequence
+from math import inf, isfinite
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -83,7 +83,7 @@ def _read_one(
         upper=min(entry.below, entry.between[1]),
     )
     if not mistakes:
-        mistakes += _direction_mistakes(expectation, metric)
+        mistakes += [*_direction_mistakes(expectation, metric), *_bound_mistakes(raw, entry, metric, expectation)]
     if not mistakes and is_sound:
         mistakes += _metric_mistakes(expectation, metric, experiment)
     return expectation, mistakes
@@ -99,6 +99,22 @@ def _form_mistakes(raw: dict[str, Any], entry: ExpectationEntry) -> list[Mistake
     if entry.between[0] >= entry.between[1]:
         return [(("between",), f"expected the smaller bound first, found {shown(entry.between)}")]
     return []
+
+
+def _bound_mistakes(
+    raw: dict[str, Any], entry: ExpectationEntry, metric: Metric, expectation: Expectation
+) -> Iterator[Mistake]:
+    """Bounds of a share, or of a difference of shares, that no share reaches: most likely percentages."""
+    if metric.unit != "share" or " / " in metric.name:
+        return
+    what = "a difference of fractions" if expectation.reference is not None else "a fraction from 0 to 1"
+    for key in (key for key in BOUNDS if key in raw):
+        bounds = entry.between if key == "between" else (getattr(entry, key),)
+        if any(isfinite(bound) and abs(bound) > 1 for bound in bounds):
+            found, meant = ("{:g}, {:g}", "[{}]") if len(bounds) > 1 else ("{:g}", "{}")
+            given, shares = found.format(*bounds), found.format(*(bound / 100 for bound in bounds))
+            hint = f"; did you mean {meant.format(shares)}?" if all(abs(bound) <= 100 for bound in bounds) else ""
+            yield (key,), f"{metric.name} is {what}, found {given}{hint}"
 
 
 def _direction_mistakes(expectation: Expectation, metric: Metric) -> list[Mistake]:

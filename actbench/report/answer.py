@@ -16,7 +16,7 @@ from actbench.store.results import Results
 from actbench.text import capitalised, counted
 
 MAX_NAMED = 4
-MAX_SEEDS_NAMED = 2000
+MAX_SEEDS = 500
 
 
 def answer_line(comparison: Comparison, results: Sequence[Results]) -> str:
@@ -101,16 +101,14 @@ def too_few(group: Sequence[Contrast]) -> str:
 
 
 def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> Iterator[str]:
-    """How many seeds would show the margin, or without one half of what these show, at 80 % power."""
+    """How many seeds show the margin at 80 % power, or else half of what these show."""
     spreads = [one.difference.sd for one in group if one.is_paired and one.difference.sd]
-    target = comparison.margin or (comparison.detectable or 0.0) / 2
-    if not spreads or not target:
-        return
-    seeds = seeds_needed(target, median(spreads), comparisons=max(one.comparisons for one in group))
-    if seeds <= max(one.difference.n for one in group):
-        return
-    count = f"{seeds} seeds" if seeds <= MAX_SEEDS_NAMED else f"more than {MAX_SEEDS_NAMED:,} seeds"
-    yield f"It takes {count} to show {size(target, comparison.metric)} (8 times in 10)."
+    count, known = max(one.comparisons for one in group), max(one.difference.n for one in group)
+    for target in (comparison.margin or 0.0, (comparison.detectable or 0.0) / 2):
+        seeds = seeds_needed(target, median(spreads), comparisons=count) if spreads and target else 0
+        if known < seeds <= MAX_SEEDS:
+            yield f"It takes {seeds} seeds to show {size(target, comparison.metric)} (8 times in 10)."
+            return
 
 
 def _found(group: Sequence[Contrast], comparison: Comparison) -> str:

@@ -10,6 +10,8 @@ from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Layer, count_parameters, resolve_layers
 from actbench.experiment.settings import TrialSettings
 from actbench.render.sections import Section
+from actbench.statistics.power import fewest_seeds
+from actbench.text import counted
 
 
 def summary_sections(experiment: Experiment) -> list[Section]:
@@ -76,6 +78,20 @@ def _layer_rows(settings: TrialSettings) -> list[list[str]]:
 def _extras(layer: Layer) -> str:
     extras = ["batch_norm"] * layer.batch_norm + [f"dropout {layer.dropout:g}"] * (layer.dropout > 0)
     return ", ".join(extras) or "-"
+
+
+def seeds_hint(experiment: Experiment) -> str:
+    """`5 seeds cannot decide 25 comparisons; 10 can: --set seeds=10`; empty where they can, or nothing is compared."""
+    arms = [dict(arm.values) for arm in experiment.arms()]
+    baselines = sum(all(values.get(path) == setting for path, setting in experiment.baseline) for values in arms)
+    comparisons, seeds = len(arms) - baselines, len(experiment.seeds)
+    if not experiment.baseline or not baselines or comparisons < 1:
+        return ""
+    enough = fewest_seeds(comparisons)
+    if seeds >= enough:
+        return ""
+    few = f"{counted(seeds, 'seed')} cannot decide {counted(comparisons, 'comparison')}"
+    return f"{few}; {enough} can: --set seeds={enough}"
 
 
 def validity_line(config: Path, experiment: Experiment) -> str:

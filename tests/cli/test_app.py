@@ -101,7 +101,7 @@ def test_smoke_shrinks_any_experiment_and_leaves_its_results_alone(tiny: Path) -
         finished.stdout,
     )
     trials = pandas.read_csv(tiny / "results" / "quickstart-smoke" / "trials.csv")
-    assert len(trials) == 16
+    assert len(trials) == 8 * (4 + 2)
     assert set(trials["train_count"] + trials["validation_count"]) == {512}
     assert set(trials["test_count"]) == {256}
     assert sorted(path.name for path in (tiny / "results").iterdir()) == ["quickstart-smoke", "tiny"]
@@ -179,6 +179,7 @@ def test_the_report_has_arms_factor_pairs_and_learning_curves(tiny: Path) -> Non
     assert re.findall(r"^#+ .*", markdown, re.MULTILINE) == [
         "# tiny",
         "## test_accuracy by arm",
+        "## one run of each: the winner by seed",
         "## mean test_accuracy by model.activation and model.init",
         "## what explains the differences",
         "## learning curve: mean validation accuracy in % after each epoch",

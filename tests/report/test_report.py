@@ -16,7 +16,8 @@ from actbench.render.terminal import _print_section, console_for, fitting_column
 from actbench.report import numbers
 from actbench.report.contents import report_sections, shown_epochs, spark
 from actbench.report.listing import catalogue_sections
-from builders import TWO_ACTIVATIONS
+from actbench.report.networks import seeds_hint
+from builders import TWO_ACTIVATIONS, experiment_from
 from planted import RELU, TUNED, above, asked, planted
 
 WIDE = Section(
@@ -124,3 +125,25 @@ def test_a_catalogue_that_does_not_fit_becomes_lists_and_loses_nothing() -> None
     text = " ".join(file.getvalue().split())
     for row in section.rows:
         assert all(cell in text for cell in row if cell != "-")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (
+            "vary: {train.lr: [0.1, 0.2]}\nbaseline: {train.lr: 0.1}\nseeds: 5",
+            "5 seeds cannot decide 1 comparison; 6 can",
+        ),
+        ("vary: {train.lr: [0.1, 0.2]}\nbaseline: {train.lr: 0.1}\nseeds: 6", ""),
+        ("vary: {train.lr: [0.1, 0.2]}\nseeds: 5", ""),
+        ("seeds: 2", ""),
+        (
+            "vary: {train.lr: [0.1, 0.2, 0.3], train.batch_size: [8, 16]}\nbaseline: {train.lr: 0.1}\nseeds: 6",
+            "6 seeds cannot decide 4 comparisons; 8 can: --set seeds=8",
+        ),
+    ],
+)
+def test_seeds_that_cannot_decide_are_named_before_a_run(text: str, hint: str, tmp_path: Path) -> None:
+    said = seeds_hint(experiment_from(text, tmp_path))
+    assert said.startswith(hint)
+    assert bool(said) == bool(hint)
