@@ -132,7 +132,7 @@ class ResultFolder:
         experiment = self.results.experiment
         endings = self.results.endings()
         return (
-            f"{self.results.folder}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds, "
+            f"{self.results.folder}: {experiment.arm_count()} arms x {experiment.seeds_text()}, "
             f"{endings.total()} of {self.results.planned()} trials, {unusable_text(endings)}"
         )
 

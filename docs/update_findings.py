@@ -12,12 +12,12 @@ from typing import Any, Literal
 import yaml
 
 from actbench.analysis.claims import JudgedClaim, judge_claims
-from actbench.analysis.verdicts import Verdict, combine, decide
+from actbench.analysis.verdicts import combine
 from actbench.checks.claims import FUNCTION_CLAIMS
 from actbench.config.reader import load_experiment
 from actbench.experiment.definition import Expectation, Experiment
 from actbench.report.claims import about, claim_cells
-from actbench.statistics.intervals import estimate, exact_binomial_interval
+from actbench.statistics.intervals import Verdict, decide, estimate, exact_binomial_interval
 from actbench.store.results import Results, load_results
 
 ROOT = Path(__file__).parent.parent

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, isclose
 
-from actbench.analysis.samples import loss_unit, values_by_seed
-from actbench.analysis.verdicts import ROUNDING, Verdict, decide
+from actbench.analysis.samples import loss_unit
 from actbench.experiment.definition import Expectation
 from actbench.experiment.metrics import Metric, parse_metric
-from actbench.experiment.naming import Values
 from actbench.experiment.records import TrialRecord
+from actbench.plan.looks import MAX_WITHOUT_VALUE, bounds, claim_values
 from actbench.plan.plan import Plan
-from actbench.statistics.intervals import Estimate, estimate
+from actbench.statistics.intervals import Estimate, Verdict, decide, estimate
 from actbench.text import listed
 
 MIN_SEEDS = 3
-MAX_WITHOUT_VALUE = 0.2
 
 
 @dataclass(frozen=True)
@@ -48,15 +45,8 @@ def judge_claims(
 
 def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialRecord]) -> JudgedClaim:
     metric = parse_metric(expectation.metric)
-    values = _mean_by_seed(expectation.arm, plan, records, metric)
+    values = claim_values(expectation, plan.arms, records)
     losses = _losses(expectation, plan) if metric.is_loss else []
-    if expectation.reference is not None:
-        others = _mean_by_seed(expectation.reference, plan, records, metric)
-        values = {
-            seed: 0.0 if isclose(value, others[seed], rel_tol=ROUNDING) else value - others[seed]  # a tie is exactly 0
-            for seed, value in values.items()
-            if seed in others
-        }
     seeds = max(len(trials) for _, trials in plan.arms)
     over_seeds = estimate(list(values.values()))
     without_value = seeds - over_seeds.n
@@ -80,17 +70,3 @@ def _losses(expectation: Expectation, plan: Plan) -> list[str]:
     """The losses of all arms that the claim compares or averages over."""
     sides = [set(values) for values in (expectation.arm, expectation.reference) if values is not None]
     return sorted({loss_unit(arm.settings) for arm, _ in plan.arms if any(side <= set(arm.values) for side in sides)})
-
-
-def _mean_by_seed(values: Values, plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> dict[int, float]:
-    """The mean of the metric over all arms with these values, for the seeds in which each of them has one."""
-    by_arm = [values_by_seed(trials, records, metric) for arm, trials in plan.arms if set(values) <= set(arm.values)]
-    common = [seed for seed in by_arm[0] if all(seed in arm for arm in by_arm)]
-    return {seed: sum(arm[seed] for arm in by_arm) / len(by_arm) for seed in common}
-
-
-def bounds(expectation: Expectation, metric: Metric) -> tuple[float, float]:
-    """Between which numbers the estimate should lie."""
-    if expectation.is_better:
-        return (0.0, inf) if metric.larger_is_better else (-inf, 0.0)
-    return expectation.lower, expectation.upper

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from functools import lru_cache
 from itertools import combinations
 from statistics import median
 
@@ -15,22 +12,24 @@ from actbench.analysis.verdicts import (
     EQUIVALENT,
     NO_EVIDENCE,
     NOT_JUDGED,
-    ROUNDING,
     TOO_FEW_SEEDS,
     is_different,
     verdict,
+    verdict_at_look,
     verdict_word,
 )
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values
 from actbench.experiment.records import TrialRecord
+from actbench.plan.looks import Looked, find_references, pair_differences
 from actbench.plan.plan import Plan
-from actbench.statistics.intervals import CONFIDENCE, MAX_REMEMBERED, Estimate, estimate, predicted_sd
+from actbench.statistics.intervals import CONFIDENCE, ROUNDING, Estimate, estimate, predicted_sd
+from actbench.statistics.looks import Decision
 from actbench.statistics.multiple import ALPHA, holm, holm_levels
 from actbench.statistics.power import detectable_difference
 from actbench.statistics.probability_better import probability_better
-from actbench.statistics.sign_flip import sign_flip_p, smallest_p
+from actbench.statistics.sign_flip import sign_flip_p, smallest_p, whole_numbers
 from actbench.statistics.unpaired import (
     smallest_unpaired_p,
     unpaired_difference,
@@ -39,7 +38,7 @@ from actbench.statistics.unpaired import (
 )
 from actbench.text import listed
 
-MAX_DENOMINATOR, MAX_UNIT = 1_000_000, 1_000_000_000
+NOTHING_TUNED = "nothing was tuned for each arm"
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,7 @@ class Contrast:
     probability_better_interval: tuple[float, float] | None = None
     verdict: str | None = None
     reason: str = ""
+    look: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,16 @@ class Comparison:
     detectable: float | None = None
     pairs: tuple[Contrast, ...] = ()
     losses: tuple[str, ...] = ()
+    doubt: str = ""
+    looks: Looked | None = None
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a comparison is to say: of which metric, against which baseline, and whether an untuned rate is accepted."""
+    """What a comparison is to say: of which metric, against which baseline, and whether an untuned rate is accepted.
+
+    `doubt` is why nothing may be judged, whatever the numbers are; empty if it may.
+    """
 
     metric: Metric
     baseline: Values
@@ -114,6 +119,7 @@ class Question:
     accepts_shared_rate: bool = False
     all_pairs: bool = False
     seeks_best: bool = True
+    doubt: str = ""
 
 
 def compare(plan: Plan, records: Mapping[str, TrialRecord], question: Question) -> Comparison:
@@ -125,24 +131,59 @@ def compare(plan: Plan, records: Mapping[str, TrialRecord], question: Question) 
     if question.by is not None:
         samples = marginal_samples(samples, question.by)
     references = find_references(samples, samples, question.baseline)
-    seeds = tuple(trial.seed for trial in plan.arms[0][1])
-    is_judged = bool(plan.tunings) or question.accepts_shared_rate
-    return compare_samples(samples, references, question, seeds=seeds, is_judged=is_judged)
+    longest = max((trials for _, trials in plan.arms), key=len)
+    looks, is_judged = plan.looks, bool(plan.tunings) or question.accepts_shared_rate
+    if looks is None:
+        seeds = tuple(trial.seed for trial in longest)
+        return compare_samples(samples, references, question, seeds=seeds, is_judged=is_judged)
+    question = replace(question, doubt=question.doubt or _other_question(question, looks))
+    seeds = tuple(trial.seed for trial in longest[: looks.passed_seeds() or None])
+    compared = compare_samples(samples, references, question, seeds=seeds, is_judged=is_judged)
+    if compared.doubt or not is_judged:
+        return replace(compared, looks=looks)
+    last = {arm.values: made[-1] for (arm, _), made in zip(plan.arms, looks.decisions, strict=True) if made}
+    rows = tuple(_row_at_look(row, last.get(row.sample.values), compared) for row in compared.rows)
+    decided = [row.contrast for row in rows if row.contrast]
+    best = best_set(samples, question.metric, decided) if question.seeks_best else ()
+    return replace(compared, rows=rows, looks=looks, best=best, detectable=None)
 
 
-def find_references(samples: Sequence[Sample], among: Sequence[Sample], baseline: Values) -> list[Sample | None]:
-    """For each sample the one that differs from it in the baseline's values only, or the only one with these values."""
-    known = {path for sample in among for path, _ in sample.values}
-    required = {(path, value) for path, value in baseline if path in known}
-    candidates = [sample for sample in among if required and required <= set(sample.values)]
-    chosen = dict(baseline)
-    references: list[Sample | None] = []
-    for sample in samples:
-        values = tuple((path, chosen.get(path, value)) for path, value in sample.values)
-        same = [candidate for candidate in candidates if candidate.values == values]
-        only = candidates if len(candidates) == 1 else []
-        references.append(next(iter(same or only), None))
-    return references
+def _other_question(question: Question, looks: Looked) -> str:
+    """Why the looks say nothing about another question than the planned one; empty for that one."""
+    if question.by is None and question.metric.name == looks.metric and question.baseline == looks.baseline:
+        return ""
+    return f"seeds were added until {looks.metric} was settled for each arm; anything else is descriptive"
+
+
+def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison) -> Row:
+    """The row with what the arm's latest look decided, on the seeds up to that look."""
+    contrast, metric = row.contrast, comparison.metric
+    if contrast is None or contrast.reason:
+        return row
+    if decision is None:
+        return replace(row, contrast=replace(contrast, verdict=TOO_FEW_SEEDS))
+    a, b = _common(contrast.first, contrast.second)
+    wins = probability_better(
+        a[: decision.difference.n], b[: decision.difference.n], larger_is_better=bool(metric.larger_is_better)
+    )
+    better, interval = wins or (None, None)
+    word = verdict_at_look(decision, bool(metric.larger_is_better), comparison.margin, is_share=metric.unit == "share")
+    return replace(
+        row,
+        contrast=replace(
+            contrast,
+            difference=decision.difference,
+            p=decision.p,
+            p_holm=decision.p_adjusted,
+            adjusted_interval=decision.adjusted_interval,
+            adjusted_confidence=decision.adjusted_confidence,
+            probability_better=better,
+            probability_better_interval=interval,
+            verdict=word,
+            reason=f"too many unusable trials at look {decision.look}" if word == NOT_JUDGED else "",
+            look=decision,
+        ),
+    )
 
 
 def question_of(experiment: Experiment, metric: Metric) -> Question:
@@ -160,13 +201,14 @@ def compare_samples(
 ) -> Comparison:
     """Every sample against its reference; one that is its own reference is a baseline."""
     metric = question.metric
+    why_not = question.doubt or ("" if is_judged else NOTHING_TUNED)
     pairs = [
         (sample, reference)
         for sample, reference in zip(samples, references, strict=True)
         if reference is not None and reference is not sample
     ]
     margin = question.margin if metric.unit == "share" else None
-    against = {id(contrast.first): contrast for contrast in contrasts(pairs, metric, margin, is_judged=is_judged)}
+    against = {id(contrast.first): contrast for contrast in contrasts(pairs, metric, margin, why_not)}
     losses = tuple(dict.fromkeys(loss for sample in samples for loss in sorted(sample.losses)))
     is_ranked = len(losses) < 2
     rows = tuple(
@@ -186,32 +228,41 @@ def compare_samples(
         seeds=seeds,
         rows=rows,
         margin=margin,
-        is_judged=is_judged,
-        best=best_set(samples, metric, against.values()) if question.seeks_best and is_judged and is_ranked else (),
+        is_judged=not why_not,
+        doubt=question.doubt,
+        best=best_set(samples, metric, against.values()) if question.seeks_best and not why_not and is_ranked else (),
         detectable=_detectable(rows),
-        pairs=tuple(contrasts(every_pair, metric, margin, is_judged=is_judged)),
+        pairs=tuple(contrasts(every_pair, metric, margin, why_not)),
         losses=losses,
     )
 
 
 def contrasts(
-    pairs: Iterable[tuple[Sample, Sample]], metric: Metric, margin: float | None, *, is_judged: bool
+    pairs: Iterable[tuple[Sample, Sample]], metric: Metric, margin: float | None, why_not: str = ""
 ) -> list[Contrast]:
-    """A family: one contrast for each pair, p adjusted over all of them by Holm's method, with its verdict."""
+    """A family: one contrast for each pair, p adjusted over all of them by Holm's method, with its verdict.
+
+    Nothing is judged if there is a reason `why_not`.
+    """
     family = [_contrast(first, second, metric) for first, second in pairs]
     tested = [index for index, contrast in enumerate(family) if contrast.p is not None]
-    p_values = [family[index].p or 0.0 for index in tested]
+    p_values = [(family[index].p or 0.0) / _share(family[index]) for index in tested]
     for index, adjusted, level in zip(tested, holm(p_values), holm_levels(p_values), strict=True):
         family[index] = replace(
             family[index],
             p_holm=adjusted,
             comparisons=len(tested),
-            adjusted_interval=_difference(family[index], metric, 1 - level).interval,
-            adjusted_confidence=1 - level,
+            adjusted_interval=_difference(family[index], metric, 1 - level * _share(family[index])).interval,
+            adjusted_confidence=1 - level * _share(family[index]),
         )
     if metric.larger_is_better is None:
         return family
-    return [_judged(contrast, metric, margin, len(tested), is_judged=is_judged) for contrast in family]
+    return [_judged(contrast, metric, margin, len(tested), why_not) for contrast in family]
+
+
+def _share(contrast: Contrast) -> float:
+    """The part of 5 % that a contrast may spend: all of it, or that of the later of its samples' looks."""
+    return max(contrast.first, contrast.second, key=lambda sample: sample.trials).alpha / ALPHA
 
 
 def _common(first: Sample, second: Sample) -> tuple[list[float], list[float]]:
@@ -229,13 +280,13 @@ def _contrast(first: Sample, second: Sample, metric: Metric) -> Contrast:
     made = replace(made, difference=_difference(made, metric, CONFIDENCE))
     if not is_paired:
         a, b = list(first.by_seed.values()), list(second.by_seed.values())
-        whole_a, whole_b = _whole(a, b) if is_share else (a, b)
+        whole_a, whole_b = whole_numbers(a, b) if is_share else (a, b)
         better = (
             None if direction is None else unpaired_probability_better(whole_a, whole_b, larger_is_better=direction)
         )
         return replace(made, p=unpaired_p(whole_a, whole_b), probability_better=better)
     a, b = _common(first, second)
-    whole_a, whole_b = _whole(a, b) if is_share else (a, b)
+    whole_a, whole_b = whole_numbers(a, b) if is_share else (a, b)
     wins = None if direction is None else probability_better(whole_a, whole_b, larger_is_better=direction)
     better, interval = wins or (None, None)
     p = sign_flip_p(whole_a, whole_b)
@@ -252,36 +303,12 @@ def _difference(contrast: Contrast, metric: Metric, confidence: float) -> Estima
 
 def paired_differences(first: Sample, second: Sample, metric: Metric) -> list[float]:
     """The first minus the second, for every seed that both have, in the order of the seeds."""
-    return _differences(*_common(first, second), metric)
+    return pair_differences(*_common(first, second), is_share=metric.unit == "share")
 
 
-def _differences(first: Sequence[float], second: Sequence[float], metric: Metric) -> list[float]:
-    """Pair by pair; shares to 12 digits, so that equal counts of images give exactly equal differences."""
-    differences = [a - b for a, b in zip(first, second, strict=True)]
-    return [round(difference, 12) for difference in differences] if metric.unit == "share" else differences
-
-
-def _whole(first: Sequence[float], second: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
-    """Shares as whole numbers of a unit that all have in common, so that equal counts of images are exactly equal.
-
-    Shares that do not come from counts stay as they are.
-    """
-    ratios = [_ratio(value) for value in (*first, *second)]
-    unit = math.lcm(*(denominator for _, denominator in ratios))
-    if unit > MAX_UNIT:
-        return first, second
-    whole = [numerator * (unit // denominator) for numerator, denominator in ratios]
-    return whole[: len(first)], whole[len(first) :]
-
-
-@lru_cache(maxsize=MAX_REMEMBERED)
-def _ratio(share: float) -> tuple[int, int]:
-    return Fraction(share).limit_denominator(MAX_DENOMINATOR).as_integer_ratio()
-
-
-def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparisons: int, *, is_judged: bool) -> Contrast:
+def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparisons: int, why_not: str) -> Contrast:
     """The contrast with its verdict, for a metric of which one way is better."""
-    if reason := _reason_not_judged(contrast, is_judged=is_judged):
+    if reason := _reason_not_judged(contrast, why_not):
         return replace(contrast, verdict=NOT_JUDGED, reason=reason)
     if contrast.p_holm is None:
         return replace(contrast, verdict=TOO_FEW_SEEDS)
@@ -299,12 +326,12 @@ def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparison
     return replace(contrast, verdict=word)
 
 
-def _reason_not_judged(contrast: Contrast, *, is_judged: bool) -> str:
+def _reason_not_judged(contrast: Contrast, why_not: str) -> str:
     first, second = contrast.first, contrast.second
     if len(losses := first.losses | second.losses) > 1:
         return f"trained on different losses: {listed(sorted(losses))}"
-    if not is_judged:
-        return "nothing was tuned for each arm"
+    if why_not:
+        return why_not
     return first.doubt or (f"{second.label}: {second.doubt}" if second.doubt else "")
 
 
@@ -351,8 +378,8 @@ def best_set(samples: Sequence[Sample], metric: Metric, family: Iterable[Contras
         if made := decided.get(frozenset((id(contrast.first), id(best)))):
             is_apart = is_different(made.adjusted_interval, made.p_holm)
         else:
-            bounds = _difference(contrast, metric, 1 - ALPHA / others).interval
-            is_apart = is_different(bounds, None if contrast.p is None else others * contrast.p)
+            bounds = _difference(contrast, metric, 1 - ALPHA * _share(contrast) / others).interval
+            is_apart = is_different(bounds, None if contrast.p is None else others * contrast.p / _share(contrast))
         if not is_apart:
             beside.append(contrast.first.label)
     return (best.label, *beside)

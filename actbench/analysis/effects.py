@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from actbench.analysis.samples import loss_unit, values_by_seed
+from actbench.analysis.samples import loss_unit
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import TrialRecord
 from actbench.lazy import LazyModule
+from actbench.plan.looks import values_by_seed
 from actbench.plan.plan import Plan
 from actbench.statistics.anova import variance_shares
 

@@ -10,10 +10,11 @@ from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, label_of
 from actbench.experiment.records import Trial, TrialRecord, count_endings
 from actbench.experiment.settings import TrialSettings
+from actbench.plan.looks import MAX_FAILED, values_by_seed
 from actbench.plan.plan import Plan
+from actbench.statistics.multiple import ALPHA
 from actbench.text import counted
 
-MAX_FAILED = 0.2
 NEGATIVE_LOG_LIKELIHOODS = (("identity", "cross_entropy"), ("log_softmax", "nll"), ("log_softmax", "cross_entropy"))
 
 
@@ -25,7 +26,7 @@ class Sample:
     `diverged`, `collapsed` (one class for every image) or `crashed` (an error). `data` says which images were used, so
     that only seeds of equal data are paired. `doubt` is why the sample is not judged, or empty. `losses` are those in
     whose units the metric is, none if it depends on no loss. `folder` is set when the samples of several folders are
-    compared.
+    compared. `alpha` is what a test of the sample may spend of 5 %: the share of the look that it has come to.
     """
 
     label: str
@@ -42,12 +43,7 @@ class Sample:
     doubt: str = ""
     losses: frozenset[str] = frozenset()
     folder: str = ""
-
-
-def values_by_seed(trials: Sequence[Trial], records: Mapping[str, TrialRecord], metric: Metric) -> dict[int, float]:
-    """The metric of an arm's trials by seed, as far as they have one."""
-    values = {trial.seed: metric.value(records[trial.id]) for trial in trials if trial.id in records}
-    return {seed: value for seed, value in values.items() if value is not None}
+    alpha: float = ALPHA
 
 
 def loss_unit(settings: TrialSettings) -> str:
@@ -71,11 +67,12 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
     """One sample for each arm of the plan."""
     edges = {tuning.arm.values: tuning.edges for tuning in plan.tunings}
     samples = []
-    for arm, trials in plan.arms:
+    for arm, planned in plan.arms:
+        trials, alpha = _looked_at(plan, planned)
         endings = count_endings([records[trial.id] for trial in trials if trial.id in records])
         failed = endings.total() - endings["done"]
         doubts = [f"{path} is at the edge of what was tried" for path in edges.get(arm.values, ())]
-        if not trials:
+        if not plan.is_tuned():
             doubts.append("tuning has not finished")
         if failed > MAX_FAILED * len(trials):
             doubts.append(f"{failed} of {len(trials)} trials unusable")
@@ -94,9 +91,19 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
                 data=tuple(data_identity(arm.settings.data).items()),
                 doubt="; ".join(doubts),
                 losses=frozenset({loss_unit(arm.settings)} if metric.is_loss else ()),
+                alpha=alpha,
             )
         )
     return samples
+
+
+def _looked_at(plan: Plan, trials: Sequence[Trial]) -> tuple[Sequence[Trial], float]:
+    """The trials up to the latest look, and its share of 5 %; all trials before the first look or without any."""
+    if plan.looks is None or not plan.looks.look:
+        return trials, ALPHA
+    seeds = plan.looks.schedule.seeds
+    passed = min(len(trials), plan.looks.passed_seeds())
+    return trials[:passed], dict(zip(seeds, plan.looks.schedule.alphas, strict=True)).get(passed, ALPHA)
 
 
 def marginal_samples(samples: Sequence[Sample], path: str) -> list[Sample]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import isclose
-from typing import Literal
 
-from actbench.statistics.intervals import Estimate, is_equivalent
+from actbench.statistics.intervals import Estimate, Verdict, is_equivalent
+from actbench.statistics.looks import Decision
 from actbench.statistics.multiple import ALPHA
 
 NOT_JUDGED, TOO_FEW_SEEDS = "not judged", "too few seeds to tell"
-NO_EVIDENCE, EQUIVALENT = "no evidence of a difference", "equivalent"
+NO_EVIDENCE, EQUIVALENT, UNDECIDED = "no evidence of a difference", "equivalent", "undecided"
 
 
 def is_different(adjusted_interval: tuple[float, float] | None, adjusted_p: float | None) -> bool:
@@ -47,9 +46,7 @@ def verdict(
     if difference.mean is None or adjusted_interval is None:
         return TOO_FEW_SEEDS
     if is_different(adjusted_interval, p_holm):
-        word = "better" if (difference.mean > 0) == larger_is_better else "worse"
-        # Ten images more in every pair are exactly 0.10 pp, on whichever side of it the floats fall.
-        return f"{word} (small)" if margin is not None and round(abs(difference.mean), 12) < margin else word
+        return _different(difference.mean, larger_is_better, margin)
     if least_p >= ALPHA:
         return TOO_FEW_SEEDS
     if margin is not None and is_equivalent(differences, margin):
@@ -58,35 +55,36 @@ def verdict(
     return f"{NO_EVIDENCE} (could still be up to {_size(max(-low, high), is_share)})"
 
 
+def verdict_at_look(decision: Decision, larger_is_better: bool, margin: float | None, *, is_share: bool) -> str:
+    """The words for what a look decided, which are those of `verdict` as far as they mean the same."""
+    if decision.state == "not judged":
+        return NOT_JUDGED
+    mean, bounds = decision.difference.mean, decision.adjusted_interval
+    if mean is None or bounds is None:
+        return TOO_FEW_SEEDS
+    if decision.state == "different":
+        return _different(mean, larger_is_better, margin)
+    if decision.state == "equivalent" and margin is not None:
+        return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
+    return (
+        f"{UNDECIDED} after {decision.seeds} seeds (could still be up to {_size(max(-bounds[0], bounds[1]), is_share)})"
+    )
+
+
+def _different(mean: float, larger_is_better: bool, margin: float | None) -> str:
+    word = "better" if (mean > 0) == larger_is_better else "worse"
+    # Ten images more in every pair are exactly 0.10 pp, on whichever side of it the floats fall.
+    return f"{word} (small)" if margin is not None and round(abs(mean), 12) < margin else word
+
+
 def verdict_word(verdict: str | None) -> str:
     """A verdict without its numbers: `better`, `worse (small)`, `equivalent`; empty without a verdict."""
-    return (verdict or "").split(" within ")[0].split(" (could ")[0]
+    return (verdict or "").split(" within ")[0].split(" (could ")[0].split(" after ")[0]
 
 
 def _size(number: float, is_share: bool) -> str:
     """`0.10 pp` for the share 0.001, four significant digits of anything else."""
     return f"{100 * number:.2f} pp" if is_share else f"{number:.4g}"
-
-
-Verdict = Literal["supported", "contradicted", "undecided"]
-ROUNDING = 1e-12
-
-
-def decide(interval: tuple[float, float] | None, lower: float, upper: float) -> Verdict:
-    """Supported if the whole interval lies between the bounds, contradicted if none of it does, else undecided.
-
-    An end that lies on a bound, up to rounding, is on neither side of it.
-    """
-    if interval is None:
-        return "undecided"
-    low, high = interval
-    if _is_below(lower, low) and _is_below(high, upper):
-        return "supported"
-    return "contradicted" if _is_below(high, lower) or _is_below(upper, low) else "undecided"
-
-
-def _is_below(first: float, second: float) -> bool:
-    return first < second and not isclose(first, second, rel_tol=ROUNDING, abs_tol=ROUNDING)
 
 
 def combine(verdicts: Iterable[Verdict]) -> Verdict:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from actbench.analysis.verdicts import Verdict, combine
+from actbench.analysis.verdicts import combine
 from actbench.catalogue.facts import SATURATED_SHARE, largest_slope, saturation, values_and_derivatives
 from actbench.catalogue.registry import Entry, default_parameters
 from actbench.lazy import LazyModule
+from actbench.statistics.intervals import Verdict
 
 if TYPE_CHECKING:
     import torch

@@ -33,6 +33,7 @@ from actbench.experiment.definition import (
     Expectation,
     Experiment,
     Factor,
+    Looks,
     smoke_version,
 )
 from actbench.experiment.identity import equal_arms
@@ -116,13 +117,15 @@ class _Loader:
             self._check_keys(data)
             settings = self._settings(data)
             factors = tuple(self._factors("vary", data.get("vary")))
+            seeds, looks = self._plain("seeds", read_seeds)
             if not self.is_record:
                 self._require_loaded(settings, factors)
             experiment = Experiment(
                 name=self._plain("name", lambda given: read_name(given, default_name)),
                 settings=settings,
                 factors=factors,
-                seeds=self._plain("seeds", read_seeds),
+                seeds=seeds,
+                looks=looks,
                 baseline=self._baseline(data.get("baseline"), factors),
                 tune=tuple(self._nuisances(data.get("tune"), factors)),
                 tuning_seeds=self._plain("tuning_seeds", read_tuning_seeds),
@@ -133,6 +136,8 @@ class _Loader:
                 is_sound = self._check_arms(experiment)
             expectations = self._expectations(data.get("expect"), experiment, is_sound=is_sound)
             experiment = replace(experiment, expectations=expectations)
+            if looks and not data.get("baseline") and not data.get("expect"):
+                self._problem(("seeds",), "looks need a baseline (or claims) against which arms can be settled")
         elif not self.source.problems:
             self._problem((), f"expected settings such as `model:` and `train:`, found {shown(data)}")
         if self.source.problems or experiment is None:
@@ -292,6 +297,8 @@ def _by_place(problem: Problem) -> tuple[bool, list[int], str]:
 MAX_TUNING_SEEDS = 100
 MAX_SEEDS = 10_000
 DEFAULT_SEEDS = 10
+MAX_LOOKS, MIN_LOOK = 20, 2
+LEVEL, ROUNDING = 0.05, 1e-12
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 
 
@@ -308,7 +315,43 @@ def read_name(given: Any, default: str) -> tuple[str, str]:
     return str(name), ""
 
 
-def read_seeds(given: Any) -> tuple[tuple[int, ...], str]:
+SEED_KEYS = ("looks", "first", "alpha")
+
+
+def read_seeds(given: Any) -> tuple[tuple[tuple[int, ...], Looks | None], str]:
+    """The seeds of the final trials: so many, or these, or as many as it takes until the arms are settled."""
+    if isinstance(given, dict):
+        return _read_looks(given)
+    seeds, mistake = _read_fixed_seeds(given)
+    return (seeds, None), mistake
+
+
+def _read_looks(given: dict[str, Any]) -> tuple[tuple[tuple[int, ...], Looks | None], str]:
+    nothing, after, shares = ((0,), None), given.get("looks"), given.get("alpha") or ()
+    first = 0 if given.get("first") is None else given["first"]
+    if unknown := [key for key in given if key not in SEED_KEYS]:
+        return nothing, f"unknown key {unknown[0]!r}; known here: {', '.join(SEED_KEYS)}"
+    if not isinstance(after, tuple) or not 1 <= len(after) <= MAX_LOOKS or not all(map(_is_count, after)):
+        return nothing, f"expected looks such as [11, 20, 40, 80] (at most {MAX_LOOKS}), found {shown(after)}"
+    if list(after) != sorted(set(after)) or after[-1] > MAX_SEEDS or after[0] < MIN_LOOK:
+        return nothing, (f"expected looks after more and more seeds ({MIN_LOOK} to {MAX_SEEDS:,}), found {list(after)}")
+    if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first < 2**63 - MAX_SEEDS:
+        return nothing, f"expected the first seed as a whole number of at least 0, found {shown(first)}"
+    numbers = isinstance(shares, tuple) and all(isinstance(one, int | float) and 0 < one < 1 for one in shares)
+    if not numbers or (shares and (len(shares) != len(after) or sum(shares) > LEVEL + ROUNDING)):
+        return nothing, (
+            f"expected as alpha a share of {LEVEL:g} for each of the {len(after)} looks, with a sum of at most "
+            f"{LEVEL:g}, found {shown(shares)}"
+        )
+    seeds = tuple(range(first, first + after[-1]))
+    return (seeds, Looks(tuple(after), tuple(map(float, shares)))), ""
+
+
+def _is_count(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool)
+
+
+def _read_fixed_seeds(given: Any) -> tuple[tuple[int, ...], str]:
     """The seeds of the final trials: so many, or these."""
     given = DEFAULT_SEEDS if given is None else given
     numbers = given if isinstance(given, tuple) else (given,)

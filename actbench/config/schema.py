@@ -17,7 +17,7 @@ from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.lookup import entries, names
 from actbench.catalogue.registry import Entry, Kind, parameters_model
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
-from actbench.config.reader import KNOWN_KEYS, MAX_SEEDS, MAX_TUNING_SEEDS, SETTING_PATHS
+from actbench.config.reader import KNOWN_KEYS, LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK, SETTING_PATHS
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS
 from actbench.experiment.metrics import CURVE, CURVES, EPOCHS_TO, FIRST, FORMS, OTHERS, PROBE
@@ -69,7 +69,7 @@ DESCRIPTIONS = {
     "vary": "what is compared: settings by dotted path, each with a list of values; every combination is an arm",
     "tune": "what is chosen for each arm by itself on validation images, by dotted path, each with two values or more",
     "tuning_seeds": f"with how many seeds of their own the values under tune are tried; {TUNING_SEEDS} when left out",
-    "seeds": "how many (0, 1, 2, ...), or a list of seeds; 10 when left out",
+    "seeds": "how many (0, 1, 2, ...), a list of seeds, or looks: seeds until every arm is settled; 10 when left out",
     "baseline": "values of varied settings: every arm is compared with the arm that has them and otherwise its own",
     "margin": f"the difference in accuracy, as a fraction, below which arms count as equivalent; {MARGIN} by default",
     "expect": "claims, each given a verdict by its interval over the seeds",
@@ -150,7 +150,17 @@ def _values_by_path(paths: Sequence[str], *, fewest: int) -> Schema:
 def _seeds() -> Schema:
     one = {"type": "integer", "minimum": 0, "maximum": MAX_SEED}
     several = {"type": "array", "minItems": 1, "maxItems": MAX_SEEDS, "uniqueItems": True, "items": one}
-    return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_SEEDS}, several]}
+    counts = {"type": "integer", "minimum": MIN_LOOK, "maximum": MAX_SEEDS}
+    share = {"type": "number", "exclusiveMinimum": 0, "maximum": LEVEL}
+    looks = _object(
+        {
+            "looks": {"type": "array", "minItems": 1, "maxItems": MAX_LOOKS, "uniqueItems": True, "items": counts},
+            "first": {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_SEED - MAX_SEEDS}, {"type": "null"}]},
+            "alpha": {"anyOf": [{"type": "array", "maxItems": MAX_LOOKS, "items": share}, {"type": "null"}]},
+        },
+        ["looks"],
+    )
+    return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_SEEDS}, several, looks]}
 
 
 def _field(section: str, name: str, field: FieldInfo) -> Schema:

@@ -18,7 +18,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, custom_choices
 from actbench.experiment.naming import Values, label_of, value_to_text, value_to_yaml, values_to_yaml
 from actbench.experiment.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
-from actbench.text import did_you_mean
+from actbench.text import counted, did_you_mean
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
 NAME_LENGTH = 64
@@ -90,11 +90,20 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """After how many seeds the arms are looked at, each look spending its share of 5 %; equal shares if empty."""
+
+    after: tuple[int, ...]
+    shares: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A whole experiment file, resolved.
 
     `factors` are what is compared; `tune` are nuisance settings, chosen for each arm with `tuning_seeds` seeds of their
-    own. `margin` is the difference in accuracy, as a fraction, below which arms count as equivalent.
+    own. `margin` is the difference in accuracy, as a fraction, below which arms count as equivalent. With `looks`, an
+    arm gets no more `seeds` once it is settled.
     """
 
     name: str
@@ -106,6 +115,7 @@ class Experiment:
     tune: tuple[Factor, ...] = ()
     tuning_seeds: int = TUNING_SEEDS
     margin: float = MARGIN
+    looks: Looks | None = None
 
     def arms(self) -> Iterator[Arm]:
         """Every combination of the factors' values, the last factor changing fastest."""
@@ -116,6 +126,15 @@ class Experiment:
     def arm_count(self) -> int:
         """How many arms there are, without making them."""
         return math.prod(len(factor.values) for factor in self.factors)
+
+    def seeds_at_first(self) -> int:
+        """How many seeds every arm gets, before any is looked at."""
+        return self.looks.after[0] if self.looks else len(self.seeds)
+
+    def seeds_text(self) -> str:
+        """`10 seeds`, or `11 to 80 seeds` with looks."""
+        first, last = self.seeds_at_first(), len(self.seeds)
+        return counted(last, "seed") if first == last else f"{first} to {last} seeds"
 
     def candidate_settings(self, arm: Arm) -> Iterator[TrialSettings]:
         """The arm's settings with every combination of the values that are tuned."""
@@ -153,7 +172,11 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
     if experiment.tune:
         resolved["tune"] = {f.path: [spelt(value) for value in f.values] for f in experiment.tune}
         resolved["tuning_seeds"] = experiment.tuning_seeds
-    resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
+    if looks := experiment.looks:
+        resolved["seeds"] = {"looks": list(looks.after), "first": seeds[0]}
+        resolved["seeds"] |= {"alpha": list(looks.shares)} if looks.shares else {}
+    else:
+        resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
     if experiment.baseline:
         resolved["baseline"] = values_to_yaml(experiment.baseline, is_record=True)
     if experiment.margin != MARGIN:
@@ -185,6 +208,7 @@ def smoke_version(experiment: Experiment) -> Experiment:
         name=f"{experiment.name[: NAME_LENGTH - len(SMOKE_SUFFIX)]}{SMOKE_SUFFIX}",
         settings=with_values(experiment.settings, tuple(shrunk.items())),
         seeds=experiment.seeds[:SMOKE_SEEDS],
+        looks=Looks((SMOKE_SEEDS,)) if experiment.looks else None,
         expectations=(),
         tuning_seeds=SMOKE_TUNING_SEEDS if experiment.tune else experiment.tuning_seeds,
     )

@@ -13,6 +13,7 @@ from actbench.experiment.identity import equal_arms
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
 from actbench.experiment.records import SCHEMA, Trial, TrialRecord
+from actbench.plan.looks import Looked, follow_looks
 from actbench.plan.shards import Shard
 from actbench.plan.trials import make_trials
 from actbench.plan.tuning import ArmTuning, tune_arm
@@ -26,13 +27,15 @@ class Plan:
 
     While any arm is being tuned, no arm has final trials: the whole plan is frozen before the first of them. Of these,
     the trials of a `shard` are its share; of the tuning, they are that of its share of the arms, since whether an arm's
-    grid grows depends on all of its trials, and the whole tuning once every arm is settled.
+    grid grows depends on all of its trials, and the whole tuning once every arm is settled. With `looks` an arm has the
+    trials up to the look that settled it, and a shard its share of those between any two looks.
     """
 
     arms: tuple[tuple[Arm, tuple[Trial, ...]], ...]
     tunings: tuple[ArmTuning, ...] = ()
     is_timed: bool = False
     shard: Shard | None = None
+    looks: Looked | None = None
 
     def is_tuned(self) -> bool:
         """Whether every arm has its values, so that the final trials are known."""
@@ -42,8 +45,18 @@ class Plan:
         """Distinct trials by id, as far as they are known: those of the tuning first."""
         tunings = self.shard.share(self.tunings) if self.shard and not self.is_tuned() else self.tunings
         tuned = (trial for tuning in tunings for trial in tuning.trials())
-        final = list({trial.id: trial for _, trials in self.arms for trial in trials}.values())
-        return {trial.id: trial for trial in (*tuned, *(self.shard.share(final) if self.shard else final))}
+        final = (trial for part in self._parts() for trial in (self.shard.share(part) if self.shard else part))
+        return {trial.id: trial for trial in (*tuned, *final)}
+
+    def _parts(self) -> Iterator[list[Trial]]:
+        """The distinct final trials, those before the first look, then those before the second, and so on."""
+        ends = self.looks.schedule.seeds if self.looks else (None,)
+        for start, end in zip((0, *ends), ends, strict=False):
+            yield list({trial.id: trial for _, trials in self.arms for trial in trials[start:end]}.values())
+
+    def waits(self) -> bool:
+        """Whether final trials of other shards have to come first."""
+        return not self.is_tuned() or (self.looks is not None and self.looks.waits)
 
     def trials_by_arm(self) -> Iterator[tuple[Arm, Values, Trial]]:
         """Every trial with its arm and the values of its tuned settings, those of the tuning first."""
@@ -79,7 +92,23 @@ def make_plan(
             for arm, tuning in zip(arms, tunings, strict=True)
         )
     final = tuple((arm, make_trials(arm.settings, experiment.seeds, "final", training_code)) for arm in arms)
-    return Plan(final, tunings, is_timed, shard)
+    looks = follow_looks(experiment, final, tunings, records or {}, parse_metric(PRIMARY_METRIC))
+    if looks:
+        final = tuple((arm, trials[:count]) for (arm, trials), count in zip(final, looks.seeds, strict=True))
+    return Plan(final, tunings, is_timed, shard, looks)
+
+
+def finished_in_looks(
+    experiment: Experiment, records: Mapping[str, TrialRecord], training_code: int | None = None
+) -> dict[str, TrialRecord]:
+    """The trials that need no training: failed ones are tried again, except before a look that has passed."""
+    done = finished(records)
+    if experiment.looks is None:
+        return done
+    ended = done | {key: record for key, record in records.items() if record.phase == "final"}
+    plan = make_plan(experiment, ended, training_code=training_code)
+    passed = plan.looks.passed_seeds() if plan.looks else 0
+    return done | {trial.id: ended[trial.id] for _, trials in plan.arms for trial in trials[:passed]}
 
 
 def finished(records: Mapping[str, TrialRecord]) -> dict[str, TrialRecord]:
@@ -87,19 +116,22 @@ def finished(records: Mapping[str, TrialRecord]) -> dict[str, TrialRecord]:
     return {key: record for key, record in records.items() if record.outcome != "failed"}
 
 
-def finished_for_shard(own: Mapping[str, TrialRecord], merged: Mapping[str, TrialRecord]) -> dict[str, TrialRecord]:
+def finished_for_shard(
+    own: Mapping[str, TrialRecord], merged: Mapping[str, TrialRecord], *, with_looks: bool = False
+) -> dict[str, TrialRecord]:
     """The trials that a shard need not train: what it or the merged shards have finished.
 
-    A tuning trial that failed counts as tried once it is merged; else shards would wait for each other for ever.
+    A trial that failed before its arm's values or a look counts as tried once it is merged; else shards would wait for
+    each other for ever.
     """
-    tried = {key: record for key, record in merged.items() if record.phase == "tune"}
+    tried = {key: record for key, record in merged.items() if record.phase == "tune" or with_looks}
     return tried | finished(merged) | finished(own)
 
 
 def count_trials(experiment: Experiment, plan: Plan) -> int:
     """Distinct trials, final ones that still depend on tuning included, unless they also wait for other shards."""
     is_all_known = plan.is_tuned() or plan.shard is not None
-    return len(plan.trials()) + (0 if is_all_known else experiment.arm_count() * len(experiment.seeds))
+    return len(plan.trials()) + (0 if is_all_known else experiment.arm_count() * experiment.seeds_at_first())
 
 
 def epochs_to_do(experiment: Experiment, plan: Plan, records: Mapping[str, TrialRecord]) -> int:
@@ -107,7 +139,7 @@ def epochs_to_do(experiment: Experiment, plan: Plan, records: Mapping[str, Trial
     known = sum(trial.settings.train.epochs for key, trial in plan.trials().items() if key not in records)
     if plan.is_tuned() or plan.shard is not None:
         return known
-    return known + len(experiment.seeds) * sum(arm.settings.train.epochs for arm, _ in plan.arms)
+    return known + experiment.seeds_at_first() * sum(arm.settings.train.epochs for arm, _ in plan.arms)
 
 
 def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
@@ -124,6 +156,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
         "margin": experiment.margin,
         "baseline": values_to_yaml(experiment.baseline),
         "seeds": list(experiment.seeds),
+        **({"looks": _frozen_looks(plan.looks)} if plan.looks else {}),
         "tuning_seeds": experiment.tuning_seeds if experiment.tune else 0,
         "arms": [
             {"arm": arm.to_yaml(), "tuned": values_to_yaml(arm.tuned), "at_edge": edges.get(arm.values, [])}
@@ -136,6 +169,10 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
             *(pair.message for pair in equal_arms(arm for arm, _ in plan.arms)),
         ],
     }
+
+
+def _frozen_looks(looks: Looked) -> dict[str, Any]:
+    return {"after": list(looks.schedule.seeds), "alpha": list(looks.schedule.alphas)}
 
 
 def is_same_plan(recorded: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast
-from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, verdict_word
+from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import label_of
 from actbench.report.numbers import interval, metric_in_words, probability, size, value
@@ -63,7 +63,7 @@ def _answer(comparison: Comparison) -> Iterator[str]:
     elif all(contrast.verdict == NOT_JUDGED for contrast in contrasts):
         reasons = few(list(dict.fromkeys(contrast.reason for contrast in contrasts)), "reasons")
         yield f"Not judged: {reasons}. {_highest(comparison)}"
-        if not comparison.is_judged:
+        if not comparison.is_judged and not comparison.doubt:
             yield "List learning rates under `tune` to have it judged."
     else:
         yield from _judged(comparison, contrasts)
@@ -81,13 +81,14 @@ def _judged(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[s
     if group := by_word.get(EQUIVALENT):
         margin = size(comparison.margin or 0.0, comparison.metric)
         yield f"{capitalised(_names(group))}: equivalent to {base}, within {margin}."
-    if group := by_word.get(NO_EVIDENCE):
+    if group := [*by_word.get(NO_EVIDENCE, []), *by_word.get(UNDECIDED, [])]:
         furthest = max(group, key=_reach)
         yield (
             f"Cannot tell {_names(group)} from {base}: after {counted(furthest.difference.n, 'seed')} the difference "
             f"can still be up to {size(_reach(furthest), comparison.metric)}."
         )
-        yield from seeds_to_decide(comparison, group)
+        if not comparison.looks:
+            yield from seeds_to_decide(comparison, group)
     if group := by_word.get(TOO_FEW_SEEDS):
         yield f"Cannot tell {_names(group)} from {base}: {too_few(group)}."
     if group := by_word.get(NOT_JUDGED):

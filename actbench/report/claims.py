@@ -7,13 +7,13 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any, get_args
 
-from actbench.analysis.claims import JudgedClaim, bounds, judge_claims
-from actbench.analysis.verdicts import Verdict
+from actbench.analysis.claims import JudgedClaim, judge_claims
 from actbench.experiment.naming import label_of
+from actbench.plan.looks import bounds
 from actbench.render.sections import Section
 from actbench.report.numbers import interval, value
 from actbench.report.statement import Statement
-from actbench.statistics.intervals import exact_binomial_interval
+from actbench.statistics.intervals import Verdict, exact_binomial_interval
 from actbench.store.results import Results
 
 CLAIM_COLUMNS = (

@@ -10,6 +10,7 @@ from actbench.experiment.naming import value_to_text, values_to_yaml
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, value
 from actbench.report.tuning import tuned_text
+from actbench.statistics.intervals import CONFIDENCE
 
 IMPORTANCE = (
     "arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)",
@@ -24,8 +25,9 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     is_predicted = any(row.predicted_sd is not None for row in comparison.rows)
     cells = [_cells(row, comparison, is_tuned=is_tuned, is_predicted=is_predicted) for row in ranked(comparison)]
     names = list(cells[0])
+    level = "" if comparison.looks else "95 % "
     unit, points = (" %", " (points)") if comparison.metric.unit == "share" else ("", "")
-    units = {"mean": unit, "sd": points, "predicted sd": points, "difference": f"{points} [95 % interval]"}
+    units = {"mean": unit, "sd": points, "predicted sd": points, "difference": f"{points} [{level}interval]"}
     header = [f"{name if name != 'interval' else '95 % interval'}{units.get(name, '')}" for name in names]
     order = [names.index(name) for name in (*IMPORTANCE, *names) if name in names]
     return Section(
@@ -106,7 +108,7 @@ def pairs_section(comparison: Comparison) -> Section:
 def comparison_columns(comparison: Comparison) -> list[str]:
     """The columns of `table.csv`: the arm, its factors, and the numbers."""
     paths = dict.fromkeys(path for row in comparison.rows for path, _ in row.sample.values)
-    return ["arm", *paths, *NUMBERS]
+    return ["arm", *paths, *NUMBERS, *(LOOK_NUMBERS if comparison.looks else ())]
 
 
 NUMBERS = (
@@ -114,6 +116,8 @@ NUMBERS = (
     "difference_ci_low", "difference_ci_high", "difference_ci_adjusted_low", "difference_ci_adjusted_high", "p",
     "p_holm", "probability_better", "probability_better_ci_low", "probability_better_ci_high", "verdict",
 )  # fmt: skip
+
+LOOK_NUMBERS = ("look", "settled", "confidence", "confidence_adjusted")
 
 
 PAIR_NUMBERS = (
@@ -133,7 +137,7 @@ def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """One row per arm; accuracies and their differences as fractions."""
     for row in comparison.rows:
         numbers = _numbers(row)
-        flat = {key: numbers[key] for key in NUMBERS if key in numbers}
+        flat = {key: numbers[key] for key in (*NUMBERS, *LOOK_NUMBERS) if key in numbers}
         for key in ("ci", "difference_ci", "difference_ci_adjusted", "probability_better_ci"):
             flat |= _ends(key, numbers[key])
         factors = {path: value_to_text(setting) for path, setting in row.sample.values}
@@ -155,8 +159,11 @@ def _numbers(row: Row) -> dict[str, Any]:
         "ci": row.own.interval,
         "difference": contrast and contrast.difference.mean,
         "difference_ci": contrast and contrast.difference.interval,
+        "confidence": contrast and (contrast.look.confidence if contrast.look else CONFIDENCE),
         "difference_ci_adjusted": contrast and contrast.adjusted_interval,
         "confidence_adjusted": contrast and contrast.adjusted_confidence,
+        "look": contrast and contrast.look and contrast.look.look,
+        "settled": contrast and contrast.look and contrast.look.state != "open",
         "p": contrast and contrast.p,
         "p_holm": contrast and contrast.p_holm,
         "probability_better": contrast and contrast.probability_better,

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast
-from actbench.analysis.samples import MAX_FAILED
 from actbench.errors import EXIT_CHECK_FAILED, EXIT_UNDECIDED, ConfigurationError
 from actbench.experiment.metrics import Metric
+from actbench.plan.looks import MAX_FAILED
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.report.answer import seeds_to_decide, too_few

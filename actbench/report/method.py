@@ -11,6 +11,7 @@ from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
 from actbench.store.folder import EXPERIMENT
 from actbench.store.results import Results
+from actbench.text import listed
 
 ENVIRONMENT_KEYS = (
     "actbench", "commit", "training_code", "python", "torch", "torchvision", "numpy", "scipy", "pandas",
@@ -68,7 +69,11 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
     if len(shapes) == 1:
         (units,) = shapes
         yield "units of the layers", " - ".join(map(str, (data.facts().features, *units)))
-    yield "final seeds", ", ".join(map(str, experiment.seeds))
+    if looks := experiment.looks:
+        after = listed([str(count) for count in looks.after])
+        yield "final seeds", f"from {experiment.seeds[0]} on, looks after {after} of them"
+    else:
+        yield "final seeds", ", ".join(map(str, experiment.seeds))
     if experiment.tune:
         yield "tuning seeds", f"{experiment.tuning_seeds}, other ones than the final seeds"
     records = [results.records[trial] for trial in plan.trials() if trial in results.records]

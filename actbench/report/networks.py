@@ -96,9 +96,10 @@ def seeds_hint(experiment: Experiment) -> str:
 
 def validity_line(config: Path, experiment: Experiment) -> str:
     """A sentence: the file is valid and asks for so many trials."""
-    arms, seeds, tuning = experiment.arm_count(), len(experiment.seeds), experiment.tuning_trial_count()
+    arms, seeds, tuning = experiment.arm_count(), experiment.seeds_at_first(), experiment.tuning_trial_count()
     tuned = f"{arms} arms x {tuning} tuning trials + " if tuning else ""
-    return f"{config}: valid; {tuned}{arms} arms x {seeds} seeds = {arms * (tuning + seeds)} trials"
+    most = f" to {arms * (tuning + len(experiment.seeds))}" if experiment.looks else ""
+    return f"{config}: valid; {tuned}{arms} arms x {experiment.seeds_text()} = {arms * (tuning + seeds)}{most} trials"
 
 
 def validity_document(config: Path, experiment: Experiment | None, sentences: Sequence[str]) -> dict[str, Any]:

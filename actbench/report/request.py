@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from actbench.analysis.comparison import Comparison, Question, compare, compare_samples, find_references
+from actbench.analysis.comparison import Comparison, Question, compare, compare_samples
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, parse_arm
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
+from actbench.plan.looks import find_references
 from actbench.store.results import Results, is_result_folder, load_results
 from actbench.text import did_you_mean
 
@@ -90,7 +91,7 @@ def _compare_folders(results: Sequence[Results], reference: Results | None, ques
         references = [*(same_arm.get(_spelt(sample)) for sample in samples), *earlier]
         samples = [*samples, *earlier]
     plans = [one.plan for one in results]
-    seeds = sorted({trial.seed for plan in plans for trial in plan.arms[0][1]})
+    seeds = sorted({trial.seed for plan in plans for _, trials in plan.arms for trial in trials})
     is_judged = question.accepts_shared_rate or reference is not None or all(plan.tunings for plan in plans)
     return compare_samples(samples, references, question, seeds=tuple(seeds), is_judged=is_judged)
 

@@ -8,13 +8,15 @@ from typing import get_args
 
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast, is_surprising
-from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, Verdict, verdict_word
+from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
 from actbench.experiment.metrics import CURVES, Metric
 from actbench.experiment.naming import label_of, value_to_text
 from actbench.plan.plan import PRIMARY_METRIC
 from actbench.report.caveats import comparison_caveats, folder_caveats
+from actbench.report.looks import look_statements
 from actbench.report.numbers import interval, metric_in_words, probability, size, value
 from actbench.report.statement import MAX_NAMES, Statement, few
+from actbench.statistics.intervals import Verdict
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import fewest_seeds
 from actbench.statistics.sign_flip import smallest_p
@@ -89,6 +91,7 @@ def _numbers(comparison: Comparison, results: Sequence[Results], *, has_result: 
         yield Statement("predicted_sd", "numbers", note)
     if contrasts := [row.contrast for row in comparison.rows if row.contrast]:
         yield from _tests(comparison, contrasts)
+        yield from look_statements(comparison)
 
 
 def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[Statement]:
@@ -110,7 +113,7 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
     elif tested and (reachable := smallest_p(min(tested), len(tested))) > ALPHA:
         note = f"{min(tested)} seeds can never reach p (Holm) below {reachable:.3f} here: {TOO_FEW_SEEDS}."
         yield Statement("unreachable_p", "baseline", note, numbers={"seeds": min(tested), "smallest_p": reachable})
-    if fewest < seeds:
+    if fewest < seeds and not comparison.looks:
         note = f"Some differences rest on only {fewest} of {seeds} seeds: the others are missing or failed in an arm."
         yield Statement("missing_seeds", "baseline", note, numbers={"seeds": fewest})
     if comparison.detectable is not None:
@@ -186,7 +189,7 @@ def _verdicts(comparison: Comparison) -> Iterator[Statement]:
     if group := by_word.get(EQUIVALENT):
         sentence = f"Equivalent to {base}, since any difference is below {margin}: {_names(group)}."
         yield _verdict("equivalent", group, sentence)
-    if group := by_word.get(NO_EVIDENCE):
+    if group := [*by_word.get(NO_EVIDENCE, []), *by_word.get(UNDECIDED, [])]:
         yield _verdict("no_evidence", group, _no_evidence(group, base, metric))
     if group := by_word.get(TOO_FEW_SEEDS):
         sentence = (

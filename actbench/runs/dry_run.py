@@ -109,7 +109,7 @@ def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRe
     for arm, trials in plan.arms:
         tuning = [trial for trial in tunings.get(arm.values, ()) if trial.id in own]
         final = [trial for trial in trials if trial.id in own]
-        unknown = 0 if plan.is_tuned() or plan.shard else len(experiment.seeds)
+        unknown = 0 if plan.is_tuned() or plan.shard else experiment.seeds_at_first()
         done = sum(trial.id in known for trial in (*tuning, *final))
         arms.append(ArmToDo(arm, len(tuning), len(tuning) + len(final) + unknown, done))
     return tuple(arms)
@@ -121,7 +121,7 @@ def settings_to_do(
     """Settings and phase of every trial without a record, as if tuning changed no arm's time."""
     found = [(trial.settings, trial.phase) for key, trial in plan.trials().items() if key not in known]
     if not plan.is_tuned() and not plan.shard:
-        found += [(arm.settings, "final") for arm, _ in plan.arms for _ in experiment.seeds]
+        found += [(arm.settings, "final") for arm, _ in plan.arms for _ in range(experiment.seeds_at_first())]
     return tuple(found)
 
 

@@ -19,6 +19,7 @@ from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import Ending, Trial, unusable_text
 from actbench.plan.plan import Plan, make_plan, plan_to_json
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
+from actbench.report.looks import look_lines, moved_look
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.runs.account import RunProgress, Uninterrupted, initial_state
@@ -89,7 +90,7 @@ def run_with_progress(
     is_quiet = options.verbosity < 0
     tell = _discard if is_quiet else say
     folder = result_folder(options.results, experiment, options.shard)
-    tell(f"{experiment.name}: {experiment.arm_count()} arms x {len(experiment.seeds)} seeds -> {folder}")
+    tell(f"{experiment.name}: {experiment.arm_count()} arms x {experiment.seeds_text()} -> {folder}")
     with progress(is_quiet=is_quiet) as show:
         return run_experiment(experiment, options, checked(show), tell, uninterrupted=uninterrupted)
 
@@ -151,7 +152,7 @@ def run_experiment(
             comparison = write_tables(results, held)
     state = account.state
     left, trained = state.total - state.done, state.done - state.before
-    waits = left == 0 and not state.plan.is_tuned()
+    waits = left == 0 and state.plan.waits()
     return RunResult(results, comparison, state.total, left, trained, state.endings, waits)
 
 
@@ -265,11 +266,19 @@ def _train_all(
             account.expect(experiment, plan)
             if plan.is_tuned():
                 _freeze(experiment, account)
-                for line in chosen_lines(plan):
+                for line in look_lines(experiment, plan) or _begin_lines(experiment, plan):
                     tell(line)
             stacks = make_stacks(missing, workers=site.workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
             site.run_stacks(stacks, arrays, account.handle)
         account.expect(experiment, plan)
+        for line in [] if missing else look_lines(experiment, plan):
+            tell(line)
+
+
+def _begin_lines(experiment: Experiment, plan: Plan) -> list[str]:
+    """What was chosen for the arms, and when they are looked at."""
+    moved = moved_look(experiment, plan.looks) if plan.looks else ""
+    return [*chosen_lines(plan), *([moved] if moved else [])]
 
 
 def _take_tuning_over(merged: Path, folder: HeldFolder, plan: Plan) -> None:

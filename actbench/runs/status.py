@@ -115,7 +115,7 @@ class Status:
 
     def waits(self) -> bool:
         """Whether final trials follow once the tuning of other shards is merged."""
-        return self.plan.shard is not None and not self.plan.is_tuned() and not self.is_unfinished()
+        return self.plan.shard is not None and self.plan.waits() and not self.is_unfinished()
 
 
 def status_sections(status: Status) -> list[Section]:

@@ -99,8 +99,8 @@ def _experiment(results: Results | str) -> Iterator[Finding]:
         what = f"{results}; trials and tables cannot be checked without it"
         yield Finding(store.EXPERIMENT, "damaged", what, by_hand=True)
     else:
-        arms, seeds = results.experiment.arm_count(), len(results.experiment.seeds)
-        yield Finding(store.EXPERIMENT, "ok", f"{counted(arms, 'arm')} x {counted(seeds, 'seed')}")
+        arms, seeds = results.experiment.arm_count(), results.experiment.seeds_text()
+        yield Finding(store.EXPERIMENT, "ok", f"{counted(arms, 'arm')} x {seeds}")
 
 
 def _json_files(folder: Path, results: Results | str) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from actbench.lazy import LazyModule
 from actbench.statistics.multiple import ALPHA
@@ -20,6 +20,9 @@ else:
 CONFIDENCE = 0.95
 MIN_SEEDS = 3
 MAX_REMEMBERED = 10_000
+ROUNDING = 1e-12
+
+Verdict = Literal["supported", "contradicted", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,23 @@ def t_interval(mean: float, standard_error: float, freedom: float, confidence: f
 def t_quantile(probability: float, freedom: float) -> float:
     """The value that Student's t with these degrees of freedom stays below with this probability."""
     return float(special.stdtrit(freedom, probability))
+
+
+def decide(interval: tuple[float, float] | None, lower: float, upper: float) -> Verdict:
+    """Supported if the whole interval lies between the bounds, contradicted if none of it does, else undecided.
+
+    An end that lies on a bound, up to rounding, is on neither side of it.
+    """
+    if interval is None:
+        return "undecided"
+    low, high = interval
+    if _is_below(lower, low) and _is_below(high, upper):
+        return "supported"
+    return "contradicted" if _is_below(high, lower) or _is_below(upper, low) else "undecided"
+
+
+def _is_below(first: float, second: float) -> bool:
+    return first < second and not math.isclose(first, second, rel_tol=ROUNDING, abs_tol=ROUNDING)
 
 
 def wilson_interval(successes: float, trials: int) -> tuple[float, float]:

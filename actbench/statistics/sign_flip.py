@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from actbench.lazy import LazyModule
@@ -18,6 +21,8 @@ MAX_COUNTED = 50_000_000
 MONTE_CARLO_RESAMPLES = 99_999
 RESAMPLES_AT_ONCE = 10_000
 ROUNDING = 1e-14
+MAX_DENOMINATOR, MAX_UNIT = 1_000_000, 1_000_000_000
+MAX_REMEMBERED = 10_000
 
 
 def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -46,6 +51,24 @@ def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float | None
         rng=np.random.default_rng(0),
     )
     return float(result.pvalue)
+
+
+def whole_numbers(first: Sequence[float], second: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+    """Shares as whole numbers of a unit that all have in common, so that equal counts of images are exactly equal.
+
+    Shares that do not come from counts stay as they are.
+    """
+    ratios = [_ratio(value) for value in (*first, *second)]
+    unit = math.lcm(*(denominator for _, denominator in ratios))
+    if unit > MAX_UNIT:
+        return first, second
+    whole = [numerator * (unit // denominator) for numerator, denominator in ratios]
+    return whole[: len(first)], whole[len(first) :]
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _ratio(share: float) -> tuple[int, int]:
+    return Fraction(share).limit_denominator(MAX_DENOMINATOR).as_integer_ratio()
 
 
 def smallest_p(pairs: int, comparisons: int) -> float:

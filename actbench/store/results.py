@@ -11,7 +11,7 @@ from actbench.config.reader import load_experiment
 from actbench.experiment import records
 from actbench.experiment.definition import Expectation, Experiment
 from actbench.experiment.records import Ending, TrialRecord, count_endings
-from actbench.plan.plan import Plan, count_trials, finished, finished_for_shard, make_plan
+from actbench.plan.plan import Plan, count_trials, finished_for_shard, finished_in_looks, make_plan
 from actbench.plan.shards import Shard, shard_of
 from actbench.store import folder as store
 
@@ -87,8 +87,9 @@ def known_trials(
     """
     own = store.read_journal(result_folder(root, experiment, shard), journal).records
     if shard is None:
-        return finished(own)
-    return finished_for_shard(own, store.read_journal(result_folder(root, experiment)).records)
+        return finished_in_looks(experiment, own)
+    merged = store.read_journal(result_folder(root, experiment)).records
+    return finished_for_shard(own, merged, with_looks=experiment.looks is not None)
 
 
 def share_of(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
@@ -96,8 +97,9 @@ def share_of(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
     experiment, folder = results.experiment, results.folder.resolve()
     shard = shard_of(folder.name, experiment.name)
     if shard is None:
-        return results.plan, finished(results.records)
-    known = finished_for_shard(results.records, store.read_journal(result_folder(folder.parent, experiment)).records)
+        return results.plan, finished_in_looks(experiment, results.records, results.training_code)
+    merged = store.read_journal(result_folder(folder.parent, experiment)).records
+    known = finished_for_shard(results.records, merged, with_looks=experiment.looks is not None)
     return make_plan(experiment, known, shard, results.training_code), known
 
 

@@ -13,10 +13,10 @@ import pytest
 from scipy import stats
 
 from actbench.analysis.claims import JudgedClaim, judge_claims
-from actbench.analysis.verdicts import Verdict, combine, decide
+from actbench.analysis.verdicts import combine
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.statistics.intervals import estimate
+from actbench.statistics.intervals import Verdict, decide, estimate
 from builders import experiment_from, record_of
 
 TESTED = 360

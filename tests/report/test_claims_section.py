@@ -13,7 +13,6 @@ import pytest
 from scipy import stats
 
 from actbench.analysis.claims import JudgedClaim
-from actbench.analysis.verdicts import Verdict
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation
 from actbench.experiment.metrics import parse_metric
@@ -22,7 +21,7 @@ from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows, claims_sections
 from actbench.report.tables import write_tables
-from actbench.statistics.intervals import Estimate, exact_binomial_interval
+from actbench.statistics.intervals import Estimate, Verdict, exact_binomial_interval
 from actbench.store.tables import Table
 from planted import planted
 

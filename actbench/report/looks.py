@@ -1,0 +1,105 @@
+"""What is said of looks: which arms are settled and how, at which look, and how many trainings that spared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from actbench.analysis.comparison import Comparison
+from actbench.analysis.verdicts import UNDECIDED, verdict_at_look, verdict_word
+from actbench.experiment.definition import Experiment
+from actbench.experiment.metrics import parse_metric
+from actbench.plan.looks import Looked
+from actbench.plan.plan import Plan
+from actbench.report.statement import Statement, few
+from actbench.statistics.looks import Decision
+from actbench.text import counted, listed
+
+WORDS = ("better", "better (small)", "worse", "worse (small)", "equivalent", "not judged", UNDECIDED)
+
+
+def moved_look(experiment: Experiment, looks: Looked) -> str:
+    """A sentence about looks that could decide nothing, which are not taken; empty without any."""
+    planned, taken = list(experiment.looks.after if experiment.looks else ()), list(looks.schedule.seeds)
+    if planned == taken:
+        return ""
+    count = counted(looks.schedule.comparisons, "comparison")
+    return f"First look after {taken[0]} seeds, not {planned[0]}, which could decide nothing of {count}."
+
+
+def look_lines(experiment: Experiment, plan: Plan) -> list[str]:
+    """`look 2 of 4, 20 seeds: better gelu; equivalent elu; open tanh`; none before the first look."""
+    looks = plan.looks
+    if looks is None or not looks.look:
+        return []
+    metric = parse_metric(looks.metric)
+    margin = experiment.margin if metric.unit == "share" else None
+    by_word: dict[str, list[str]] = {}
+    for (arm, _), made in zip(plan.arms, looks.decisions, strict=True):
+        if made and made[-1].look == looks.look:
+            text = verdict_at_look(made[-1], bool(metric.larger_is_better), margin, is_share=metric.unit == "share")
+            by_word.setdefault(verdict_word(text), []).append(arm.label())
+    is_over = looks.look == len(looks.schedule.seeds)
+    names = {UNDECIDED: UNDECIDED if is_over else "open"}
+    parts = [f"{names.get(word, word)} {few(by_word[word], 'arms')}" for word in WORDS if word in by_word]
+    what = "; ".join(parts) or "every arm is settled"
+    return [f"look {looks.look} of {len(looks.schedule.seeds)}, {looks.passed_seeds()} seeds: {what}"]
+
+
+def look_statements(comparison: Comparison) -> Iterator[Statement]:
+    """How the arms were settled, what the intervals are, and what it spared."""
+    looks = comparison.looks
+    if looks is None:
+        return
+    seeds = looks.schedule.seeds
+    yield Statement("looks", "baseline", f"{_planned(looks)} {_settled(looks)}", numbers=_numbers(looks))
+    if comparison.is_judged and looks.look:
+        yield Statement(
+            "look_intervals",
+            "baseline",
+            "The interval of a difference has the level that decides equivalence, the adjusted one that of the arm's "
+            "step in Holm's method; over all looks each holds for its arm. p (Holm) is in units of the look's share. "
+            "An arm that was settled early looks further away than it is, on average.",
+        )
+        unusable = [row.sample.label for row in comparison.rows if row.sample.failed]
+        if unusable:
+            note = (
+                f"Not called equivalent with an unusable trial, which {few(unusable, 'arms')} had: none in n trials "
+                "still allows 3 in n."
+            )
+            yield Statement("unusable_at_look", "baseline", note)
+    if len(seeds) > 1 and looks.look:
+        spent, fixed = sum(looks.seeds), len(looks.seeds) * seeds[-1]
+        note = f"{counted(spent, 'training')}; {fixed} would be {seeds[-1]} seeds of every arm, {fixed - spent} more."
+        yield Statement("spared", "numbers", note, numbers={"trainings": spent, "fixed_design": fixed})
+
+
+def _planned(looks: Looked) -> str:
+    schedule = looks.schedule
+    shares = listed([f"{alpha:.4g}" for alpha in dict.fromkeys(schedule.alphas)])
+    each = f"each spending {shares}" if len(set(schedule.alphas)) == 1 else f"spending {shares}"
+    after = listed(list(map(str, schedule.seeds)))
+    return f"Looks planned after {after} seeds, {each} of the 5 %: an arm that is settled gets no more seeds."
+
+
+def _settled(looks: Looked) -> str:
+    last = [made[-1] for made in looks.decisions if made]
+    if not looks.look:
+        return "The first look lacks trials."
+    at = {look: sum(_is_settled(one) and one.look == look for one in last) for look in range(1, looks.look + 1)}
+    parts = [f"{count} at look {look}" for look, count in at.items() if count]
+    left = sum(not _is_settled(one) for one in last)
+    settled = f"Settled: {listed(parts)}" if parts else "None is settled"
+    return f"{settled}; open: {left}." if left else f"{settled}."
+
+
+def _is_settled(decision: Decision) -> bool:
+    return decision.state != "open"
+
+
+def _numbers(looks: Looked) -> dict[str, object]:
+    return {
+        "after": list(looks.schedule.seeds),
+        "alpha": list(looks.schedule.alphas),
+        "look": looks.look,
+        "comparisons": looks.schedule.comparisons,
+    }

@@ -1,0 +1,170 @@
+"""Looks: which trials a plan asks for, given what has been trained."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from actbench.experiment.definition import Experiment, Looks
+from actbench.experiment.records import Trial, TrialRecord
+from actbench.plan.plan import Plan, finished_in_looks, make_plan, plan_to_json
+from actbench.plan.shards import Shard
+from builders import experiment_from, record_of
+
+EXPERIMENT = """
+name: made-up
+data: {dataset: mnist}
+model: {hidden: [9000]}
+vary: {model.activation: [relu, tanh, gelu, elu]}
+seeds: {looks: [11, 20, 40], first: 100}
+baseline: {model.activation: relu}
+"""
+CENTRE = {"relu": 9800, "tanh": 9700, "gelu": 9800, "elu": 9812}
+SD = {"relu": 4, "tanh": 4, "gelu": 4, "elu": 12}
+AT_LOOK = {"relu": 40, "tanh": 11, "gelu": 11, "elu": 40}
+
+
+def count_of(trial: Trial) -> int:
+    """Test images right: tanh is far below relu, gelu equals it, elu is noisy and stays open for a while."""
+    name = trial.settings.model.activation.name
+    return CENTRE[name] + round(random.Random(f"{name}{trial.seed}").gauss(0, SD[name]))
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return experiment_from(EXPERIMENT, tmp_path)
+
+
+def train(
+    experiment: Experiment,
+    known: dict[str, TrialRecord],
+    *,
+    at_most: int = 10_000,
+    shard: Shard | None = None,
+    record: Callable[[Trial], TrialRecord] = lambda trial: record_of(trial, count_of(trial)),
+) -> Plan:
+    """Train what the plan asks for until it asks for nothing."""
+    while (missing := (plan := make_plan(experiment, known, shard)).missing(known)) and at_most > 0:
+        for trial in missing[:at_most]:
+            known[trial.id] = record(trial)
+        at_most -= len(missing)
+    return plan
+
+
+def seeds_by_arm(plan: Plan) -> dict[str, int]:
+    return {arm.label(): len(trials) for arm, trials in plan.arms}
+
+
+def test_every_arm_gets_the_first_look_and_then_only_those_that_are_open(experiment: Experiment) -> None:
+    known: dict[str, TrialRecord] = {}
+    assert seeds_by_arm(make_plan(experiment, known)) == dict.fromkeys(CENTRE, 11)
+    assert {trial.seed for trial in make_plan(experiment).trials().values()} == set(range(100, 111))
+    plan = train(experiment, known)
+    assert seeds_by_arm(plan) == AT_LOOK
+    assert len(known) == sum(AT_LOOK.values())
+    assert plan.looks is not None
+    states = [made[-1].state if made else None for made in plan.looks.decisions]
+    assert states[:3] == [None, "different", "equivalent"]
+
+
+def test_the_decisions_follow_from_the_records_alone_wherever_a_run_was_stopped(experiment: Experiment) -> None:
+    whole: dict[str, TrialRecord] = {}
+    expected = train(experiment, whole)
+    for at_most in (1, 10, 43, 44, 45, 50, 62, 80):
+        known: dict[str, TrialRecord] = {}
+        train(experiment, known, at_most=at_most)
+        assert len(known) == at_most
+        assert train(experiment, known) == expected
+        shuffled = dict(random.Random(at_most).sample(sorted(known.items()), len(known)))
+        assert make_plan(experiment, shuffled) == expected
+
+
+def test_a_failed_trial_is_tried_again_only_until_its_look_has_passed(experiment: Experiment) -> None:
+    def fails_once(trial: Trial) -> TrialRecord:
+        fails = trial.seed == 103 and trial.settings.model.activation.name == "gelu"
+        return record_of(trial, None, outcome="failed") if fails else record_of(trial, count_of(trial))
+
+    known: dict[str, TrialRecord] = {}
+    train(experiment, known, at_most=43, record=fails_once)
+    assert len(known) - len(finished_in_looks(experiment, known)) == 1  # the look lacks one more trial
+    plan = train(experiment, known, record=fails_once)
+    assert finished_in_looks(experiment, known) == known
+    assert not plan.missing(finished_in_looks(experiment, known))
+    assert seeds_by_arm(plan)["gelu"] > 11  # an unusable trial keeps it from being called equivalent
+
+
+def test_an_arm_with_many_unusable_trials_gets_no_more_seeds(experiment: Experiment) -> None:
+    def diverges(trial: Trial) -> TrialRecord:
+        is_bad = trial.settings.model.activation.name == "elu" and trial.seed < 103
+        return record_of(trial, count_of(trial), **({"outcome": "diverged", "diverged_epoch": 1} if is_bad else {}))
+
+    plan = train(experiment, {}, record=diverges)
+    assert plan.looks is not None
+    assert plan.looks.decisions[3][-1].state == "not judged"
+    assert seeds_by_arm(plan) == dict.fromkeys(CENTRE, 11)
+
+
+def test_the_arms_of_a_claim_get_seeds_until_the_claim_is_settled(tmp_path: Path) -> None:
+    claim = "expect: [{claim: c, arm: {model.activation: gelu}, metric: test_accuracy, above: 0.97995}]"
+    experiment = experiment_from(EXPERIMENT + claim, tmp_path)
+    plan = train(experiment, {})
+    assert plan.looks is not None
+    assert seeds_by_arm(plan) == AT_LOOK | {"gelu": 40}
+    assert plan.looks.claims == (None,)
+    assert [made.seeds for made in plan.looks.decisions[2]] == [11]
+
+
+def test_a_claim_that_is_settled_keeps_no_arm_open(tmp_path: Path) -> None:
+    claim = "expect: [{claim: c, arm: {model.activation: gelu}, metric: test_accuracy, above: 0.5}]"
+    plan = train(experiment_from(EXPERIMENT + claim, tmp_path), {})
+    assert plan.looks is not None
+    assert seeds_by_arm(plan) == AT_LOOK
+    assert plan.looks.claims == (0,)
+    assert plan.looks.confidence_of_claim(0) == (11, pytest.approx(1 - 0.05 / 3))
+
+
+def test_shards_share_the_trials_of_every_look_and_wait_for_each_other(experiment: Experiment) -> None:
+    whole: dict[str, TrialRecord] = {}
+    expected = train(experiment, whole)
+    merged: dict[str, TrialRecord] = {}
+    for _ in range(4):
+        shares: list[dict[str, TrialRecord]] = []
+        for number in (1, 2):
+            known = dict(merged)
+            plan = train(experiment, known, shard=Shard(number, 2))
+            shares.append({key: record for key, record in known.items() if key not in merged})
+            assert plan.waits() == bool(shares[-1])
+        assert not shares[0].keys() & shares[1].keys()
+        assert abs(len(shares[0]) - len(shares[1])) <= 1
+        merged |= shares[0] | shares[1]
+    assert make_plan(experiment, merged) == expected
+    assert merged.keys() == whole.keys()
+
+
+def test_the_looks_are_frozen_as_they_are_taken(experiment: Experiment) -> None:
+    early = replace(experiment, looks=Looks((3, 20, 40), (0.02, 0.02, 0.01)))
+    frozen = plan_to_json(early, make_plan(early))
+    assert frozen["looks"] == {"after": [9, 20, 40], "alpha": [0.02, 0.02, 0.01]}
+    assert frozen == plan_to_json(early, train(early, {}))
+
+
+def test_arms_at_the_edge_of_a_grid_get_no_final_trials(tmp_path: Path) -> None:
+    text = EXPERIMENT + "tune: {train.lr: [1e-3, 1e-2, 1e-1]}\ntuning_seeds: 1\n"
+    experiment = experiment_from(text, tmp_path)
+
+    def tuned(trial: Trial) -> TrialRecord:
+        rate, name = trial.settings.train.lr, trial.settings.model.activation.name
+        record = record_of(trial, count_of(trial))
+        right = round(1000 * rate) if name == "tanh" else 100 - round(1000 * abs(rate - 1e-2))
+        counts = (right + 1000,) * trial.settings.train.epochs
+        curves = record.curves.model_copy(update={"validation_correct_count": counts})
+        return record.model_copy(update={"curves": curves})
+
+    plan = train(experiment, {}, record=tuned)
+    assert seeds_by_arm(plan) == AT_LOOK | {"tanh": 0}
+    assert plan.looks is not None
+    assert plan.looks.schedule.comparisons == 3
