@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from actbench.config.reader import Loaded, load_experiment
-from actbench.config.source import MAX_FILE_BYTES
+from actbench.config.source import MAX_FILE_BYTES, write_yaml
 from actbench.errors import ConfigurationError
-from actbench.experiment.definition import SECTIONS, Experiment, experiment_to_yaml
+from actbench.experiment.definition import SECTIONS, Experiment, Looks, experiment_to_yaml
 from actbench.experiment.settings import ModelSettings, TrialSettings
 from actbench.plan.plan import make_plan
 from actbench.store.folder import EXPERIMENT, write_experiment
@@ -90,6 +91,17 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing() -> None:
     plain = load(SMALL).experiment
     Path("f.yaml").write_bytes(b"\xef\xbb\xbf" + SMALL.replace("\n", "\r\n").encode())
     assert load_experiment(Path("f.yaml")).experiment == plain
+
+
+def test_looks_take_seeds_from_the_first_on_until_the_last_look() -> None:
+    text = SMALL.replace("seeds: 2\n", "baseline: {model.activation: swish}\nseeds: ")
+    loaded = load(text + "{looks: [5, 12], first: 100, alpha: [0.01, 0.04]}").experiment
+    assert loaded.seeds == tuple(range(100, 112))
+    assert loaded.looks == Looks((5, 12), (0.01, 0.04))
+    assert load(text + "{looks: [5, 12]}").experiment.looks == Looks((5, 12))
+    assert load(text + "{looks: [5, 12]}").experiment.seeds_text() == "5 to 12 seeds"
+    resolved = write_yaml(experiment_to_yaml(loaded))
+    assert load(resolved).experiment == replace(loaded, name=load(resolved).experiment.name)
 
 
 def test_seeds_are_a_count_from_0_or_a_list_in_its_own_order() -> None:

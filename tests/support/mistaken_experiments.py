@@ -68,6 +68,16 @@ UNKNOWN_KEYS = [
     ("data: {validation: 0}\ntune: {train.lr: [1, 2]}",
      "2:1: tune: values are chosen on validation images, and none are held out"),
     ("tuning_seeds: 0", "1:1: tuning_seeds: expected how many seeds (1 to 100), found 0 (a whole number)"),
+    ("seeds: {looks: [20, 11]}", "1:1: seeds: expected looks after more and more seeds (2 to 10,000), found [20, 11]"),
+    ("seeds: {look: [11, 20]}", "1:1: seeds: unknown key 'look'; known here: looks, first, alpha"),
+    ("seeds: {looks: 3}", "1:1: seeds: expected looks such as [11, 20, 40, 80] (at most 20), found 3 (a whole number)"),
+    ("seeds: {looks: [11, 20], first: -1}",
+     "1:1: seeds: expected the first seed as a whole number of at least 0, found -1 (a whole number)"),
+    ("seeds: {looks: [11, 20], alpha: [0.04, 0.02]}",
+     "1:1: seeds: expected as alpha a share of 0.05 for each of the 2 looks, with a sum of at most 0.05, found "
+     "[0.04, 0.02] (a list)"),
+    ("seeds: {looks: [11, 20]}",
+     "1:1: seeds: looks need a baseline (or claims) against which arms can be settled"),
     ("margin: 2",
      "1:1: margin: expected a difference in accuracy as a fraction, such as 0.001, found 2 (a whole number)"),
     ("name: a\nexpect: []", "2:1: expect: expected a list of claims, found [] (a list)"),
@@ -204,7 +214,7 @@ NAMES_AND_SEEDS = [
         ("0", "0 (a whole number)"), ("-1", "-1 (a whole number)"), ("10001", "10001 (a whole number)"),
         ("1.5", "1.5 (a number)"), ("true", "true (true or false)"), ("text", "'text' (text)"),
         ("[]", "[] (a list)"), ("[1, 1]", "[1, 1] (a list)"), ("[0, -1]", "[0, -1] (a list)"),
-        ("[a]", '["a"] (a list)'), ("{a: 1}", '{"a": 1} (a mapping)'),
+        ("[a]", '["a"] (a list)'),
     ]],
 ]  # fmt: skip
 

@@ -1,0 +1,101 @@
+"""Runs with looks: what is trained, what is said, and that an interruption changes nothing."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from actbench.experiment.definition import Experiment
+from actbench.experiment.records import Trial, TrialRecord
+from actbench.store import folder as store
+from builders import experiment_from, record_of
+from tuned_runs import Fake, files_of, run
+
+LOOKS = """
+name: made-up
+data: {test: 360}
+model: {hidden: [9000]}
+train: {epochs: 2}
+vary: {model.activation: [relu, tanh, gelu]}
+tune: {train.lr: [1e-3, 1e-2, 1e-1]}
+tuning_seeds: 1
+seeds: {looks: [9, 15, 25], first: 100}
+baseline: {model.activation: relu}
+margin: 0.02
+"""
+CENTRE = {"relu": 300, "tanh": 250, "gelu": 301}
+
+
+class Noisy(Fake):
+    """Fake training in which the second rate is the best; tanh is far below relu, gelu near it but noisy."""
+
+    def record(self, trial: Trial) -> TrialRecord:
+        name, rate = trial.settings.model.activation.name, trial.settings.train.lr
+        noise = random.Random(f"{name}{trial.seed}").gauss(0, 14 if name == "gelu" else 2)
+        record = record_of(trial, CENTRE[name] + round(noise))
+        counts = (200 - round(1000 * abs(rate - 1e-2)),) * trial.settings.train.epochs
+        record = record.model_copy(
+            update={"curves": record.curves.model_copy(update={"validation_correct_count": counts})}
+        )
+        unseen = {"test_correct_count": None, "test_loss": None}
+        return record.model_copy(update=unseen) if trial.phase == "tune" else record
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return experiment_from(LOOKS, tmp_path)
+
+
+def test_a_run_says_at_every_look_which_arms_are_settled(experiment: Experiment, tmp_path: Path) -> None:
+    said: list[str] = []
+    outcome = run(experiment, tmp_path, Noisy(), said=said)
+    looks = [line for line in said if line.startswith("look")]
+    assert looks[0] == "look 1 of 3, 9 seeds: worse tanh; open gelu"
+    assert looks[-1].startswith(f"look {len(looks)} of 3")
+    trials = {arm.label(): len(trials) for arm, trials in outcome.results.plan.arms}
+    assert trials["tanh"] == 9
+    assert trials["relu"] == trials["gelu"] > 9
+    tanh, gelu = outcome.comparison.rows[1].contrast, outcome.comparison.rows[2].contrast
+    assert tanh is not None
+    assert gelu is not None
+    assert (tanh.verdict, tanh.difference.n) == ("worse", 9)
+    assert gelu.difference.n == trials["gelu"]
+    assert store.read_plan(outcome.folder)["looks"] == {"after": [9, 15, 25], "alpha": pytest.approx([0.05 / 3] * 3)}
+
+
+def test_a_run_that_is_interrupted_anywhere_ends_as_one_that_is_not(experiment: Experiment, tmp_path: Path) -> None:
+    tables = ("table.csv", "trials.csv", "plan.json", "tuning.csv")
+    whole = run(experiment, tmp_path / "whole", Noisy()).folder
+    expected = {name: (whole / name).read_bytes() for name in tables}
+    stacks = 0
+    while True:
+        place = tmp_path / str(stacks)
+        fake = Noisy(stop_before=stacks)
+        try:
+            run(experiment, place, fake)
+        except KeyboardInterrupt:
+            resumed = run(experiment, place, Noisy()).folder
+            assert {name: (resumed / name).read_bytes() for name in tables} == expected
+            stacks += 1
+        else:
+            break
+    assert stacks >= 3
+    again = Noisy()
+    before = files_of(whole)
+    run(experiment, tmp_path / "whole", again)
+    assert not again.trained
+    assert files_of(whole) == before
+
+
+def test_a_trial_that_failed_before_a_look_is_not_tried_again(experiment: Experiment, tmp_path: Path) -> None:
+    def fails(trial: Trial) -> bool:
+        return trial.phase == "final" and trial.seed == 104 and trial.settings.model.activation.name == "tanh"
+
+    first = run(experiment, tmp_path, Noisy(fails=fails))
+    assert first.endings["failed"] == 1
+    again = Noisy()
+    second = run(experiment, tmp_path, again)
+    assert not again.trained
+    assert second.comparison == first.comparison
