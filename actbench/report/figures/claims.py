@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from actbench.analysis.claims import JudgedClaim, bounds
+from actbench.analysis.claims import JudgedClaim
+from actbench.plan.looks import bounds
 from actbench.report.claims import about, expected
 from actbench.report.figures.layout import Paper, Picture, picture
 from actbench.report.figures.marks import (
