@@ -54,6 +54,7 @@ class Table:
     is_folded: bool
     hidden_columns: frozenset[int] = frozenset()
     labels: tuple[str, ...] = ()
+    more_notes: Sequence[str] = ()
 
     def label(self, row: int) -> str:
         """The arm that a row is about, by its whole label, if it is about one."""
@@ -192,10 +193,10 @@ def _arms_table(comparison: Comparison, results: Results, full: Section) -> Tabl
         [*(first[index] for index in kept), *(second[index] for index in more)]
         for first, second in zip(short.rows, full.rows, strict=True)
     ]
-    section = Section(short.title, [*names, *extra], both, full.notes)
+    section = Section(short.title, [*names, *extra], both, short.notes)
     hidden = frozenset(range(len(kept), len(section.header)))
     labels = [row[0] for row in full.rows]
-    return Table("comparison-table-1", section, _mostly_numbers(section), False, hidden, tuple(labels))
+    return Table("comparison-table-1", section, _mostly_numbers(section), False, hidden, tuple(labels), full.notes)
 
 
 def _table(chapter: str, number: int, section: Section) -> Table:
