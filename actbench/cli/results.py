@@ -101,6 +101,22 @@ def report(
         Path | None, typer.Option("--figures", metavar="DIR", help="Save every figure as a file.")
     ] = None,
     figure_format: Annotated[Literal["svg", "png", "pdf"], typer.Option(help="The format of --figures.")] = "svg",
+    paper: Annotated[
+        Path | None,
+        typer.Option(
+            "--paper", metavar="DIR", help="Write what a paper needs: PDF figures, LaTeX table, methods, .bib."
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="How --paper prints names: YAML such as `relu: ReLU`.")
+    ] = None,
+    picture: Annotated[
+        list[str] | None, typer.Option("--picture", metavar="NAME", help="A figure for --paper; may be repeated.")
+    ] = None,
+    columns: Annotated[str | None, typer.Option(metavar="NAMES", help="The columns of the table of --paper.")] = None,
+    width: Annotated[Literal["column", "page"], typer.Option(help="How wide the figures of --paper are.")] = "column",
+    font: Annotated[Literal["serif", "sans"], typer.Option(help="The letters of --paper.")] = "serif",
+    font_size: Annotated[float, typer.Option(min=4, max=20, help="Their size in points.")] = 8.0,
     explain: Explain = False,
     output_format: ReportFormat = "table",
 ) -> None:
@@ -113,7 +129,13 @@ def report(
     from actbench.report.request import Request, answer
     from actbench.store.results import load_results
 
-    files = Files(html, open_page, figures, figure_format)
+    kit = None
+    if paper is not None:
+        from actbench.report.paper import USUAL_COLUMNS, USUAL_PICTURES, PaperKit, require_paper_sense
+
+        chosen = columns.replace(" ", "").split(",") if columns else USUAL_COLUMNS
+        kit = require_paper_sense(PaperKit(paper, labels, width, font, font_size, picture or USUAL_PICTURES, chosen))
+    files = Files(html, open_page, figures, figure_format, kit)
     files.require_sense(output_format)
     found = load_results(folder, results)
     comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)

@@ -20,6 +20,7 @@ from actbench.report.figures.paint import save_scene
 from actbench.report.figures.pictures import pictures
 from actbench.report.figures.svg import page_svg, path_of
 from actbench.report.page import Drawing, page
+from actbench.report.paper import PaperKit, write_paper
 from actbench.store.files import refuse_device, write_atomically
 from actbench.store.results import Results
 from actbench.text import counted
@@ -35,10 +36,11 @@ class Files:
     is_opened: bool = False
     figures: Path | None = None
     figure_format: str = "svg"
+    paper: PaperKit | None = None
 
     def are_wanted(self) -> bool:
         """Whether any file is requested."""
-        return self.html is not None or self.figures is not None
+        return self.html is not None or self.figures is not None or self.paper is not None
 
     def require_sense(self, printed: str) -> None:
         """Raise `ConfigurationError` on options that contradict each other."""
@@ -46,7 +48,8 @@ class Files:
             raise ConfigurationError("--open: there is no page to open; add --html FILE")
         if self.are_wanted() and printed != "table":
             raise ConfigurationError(
-                f"--format {printed} is for the report on standard output; leave it out beside --html and --figures"
+                f"--format {printed} is for the report on standard output; leave it out beside --html, --figures and "
+                "--paper"
             )
 
 
@@ -64,6 +67,8 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
         written.append(files.html)
     if files.figures is not None:
         written += save_pictures(drawn, files.figures, files.figure_format)
+    if files.paper is not None:
+        written += write_paper(comparison, results, drawn, files.paper)
     if files.html is not None and files.is_opened and not webbrowser.open(files.html.resolve().as_uri()):
         say(f"--open: no browser is found here; open {files.html} in one")
     return written

@@ -106,8 +106,13 @@ def _won(contrast: Contrast | None) -> str:
 def _verdict(row: Row) -> str:
     if row.contrast is None:
         return "baseline" if row.is_baseline else ABSENT
-    word = verdict_word(row.contrast.verdict)
-    return SHORT_VERDICTS.get(word, word) or ABSENT
+    return short_verdict(row.contrast.verdict) or ABSENT
+
+
+def short_verdict(verdict: str | None) -> str:
+    """A verdict in at most three words; empty without a verdict."""
+    word = verdict_word(verdict)
+    return SHORT_VERDICTS.get(word, word)
 
 
 def _tone(contrast: Contrast | None) -> Tone:

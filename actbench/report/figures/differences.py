@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
-from actbench.analysis.verdicts import verdict_word
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import label_of
 from actbench.report.figures.layout import (
@@ -43,7 +42,7 @@ from actbench.report.figures.marks import (
 )
 from actbench.report.figures.scales import Axis, Scale, first_word, limits, scale_for
 from actbench.report.numbers import interval, metric_in_words, size, value
-from actbench.report.short import SHORT_VERDICTS
+from actbench.report.short import short_verdict
 from actbench.statistics.intervals import estimate
 from actbench.store.results import Results
 from actbench.text import counted, visible
@@ -104,12 +103,6 @@ def first_seeds(comparison: Comparison, count: int) -> Picture | None:
     rows = [row for each in ranked(comparison) if (row := fewer(each)) is not None]
     rows = sorted(rows, key=lambda row: -sign * row.mean)
     return _of_differences(comparison, rows) if rows else None
-
-
-def short_verdict(verdict: str | None) -> str:
-    """A verdict in at most two words, for a row's end."""
-    word = verdict_word(verdict)
-    return SHORT_VERDICTS.get(word, word)
 
 
 def _bad_seeds(results: Results) -> dict[str, frozenset[int]]:

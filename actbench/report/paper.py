@@ -1,0 +1,333 @@
+"""What a paper needs of a comparison: pictures, a table, a paragraph on the methods, and references."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from actbench.analysis.comparison import Comparison, Row, ranked, separable
+from actbench.config.source import read_yaml
+from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.experiment.layers import resolve_layers
+from actbench.experiment.naming import value_to_text
+from actbench.render.latex import escaped
+from actbench.report.bibliography import TESTS, bibliography, references_of, unique, used_entries
+from actbench.report.figures.layout import COLUMN, FULL, Picture, short_names
+from actbench.report.figures.paint import save_scene
+from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
+from actbench.report.short import short_verdict
+from actbench.report.tuning import tuned_text
+from actbench.store.files import write_atomically
+from actbench.store.results import Results
+from actbench.text import capitalised, counted, did_you_mean, listed
+
+# How names are printed; `--labels FILE` adds to them.
+PRINTED = {
+    "relu": "ReLU", "leaky_relu": "Leaky ReLU", "prelu": "PReLU", "relu6": "ReLU6", "relu_squared": "squared ReLU",
+    "elu": "ELU", "selu": "SELU", "celu": "CELU", "gelu": "GELU", "swish": "Swish", "silu": "SiLU", "mish": "Mish",
+    "logsigmoid": "log-sigmoid", "hardtanh": "hard tanh", "hardsigmoid": "hard sigmoid", "hardswish": "hard swish",
+    "tanhshrink": "tanhshrink", "softshrink": "soft shrinkage", "log_softmax": "log-softmax",
+    "kaiming_normal": "Kaiming normal", "kaiming_uniform": "Kaiming uniform", "xavier_normal": "Xavier normal",
+    "xavier_uniform": "Xavier uniform", "lecun_normal": "LeCun normal", "lecun_uniform": "LeCun uniform",
+    "torch_default": "PyTorch default", "fitted_normal": "fitted normal", "fitted_uniform": "fitted uniform",
+    "train.lr": "learning rate", "lr": "learning rate", "train.batch_size": "batch size", "batch_size": "batch size",
+    "model.activation": "activation", "model.init": "initialiser", "init": "initialiser",
+    "model.hidden": "hidden units",
+    "model.output": "output", "train.loss": "loss", "train.optimizer": "optimizer", "model.dropout": "dropout",
+    "train.weight_decay": "weight decay", "negative_slope": "slope", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST",
+    "kmnist": "KMNIST", "sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop",
+    "cross_entropy": "cross-entropy", "nll": "negative log-likelihood", "mse": "mean squared error",
+    "bce": "binary cross-entropy",
+}  # fmt: skip
+WORD = re.compile(r"[A-Za-z_][\w.]*")
+COLUMNS = ("arm", "tuned", "n", "mean", "sd", "difference", "interval", "adjusted", "p", "won", "verdict")
+USUAL_COLUMNS = ("arm", "n", "mean", "difference", "interval", "p", "verdict")
+USUAL_PICTURES = ("differences", "curves")
+
+
+@dataclass(frozen=True)
+class PaperKit:
+    """What is written, and how: the folder, names, width and letters of pictures, which of them, and the columns."""
+
+    folder: Path
+    labels: Path | None = None
+    width: Literal["column", "page"] = "column"
+    font: Literal["serif", "sans"] = "serif"
+    font_points: float = 8.0
+    pictures: Sequence[str] = USUAL_PICTURES
+    columns: Sequence[str] = USUAL_COLUMNS
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def require_paper_sense(kit: PaperKit) -> PaperKit:
+    """The kit with its names; raises `ConfigurationError` on an unknown column, or labels that cannot be read."""
+    for name in kit.columns:
+        if name not in COLUMNS:
+            raise ConfigurationError(
+                f"--columns: no column is called {name!r}{did_you_mean(name, COLUMNS) or ': ' + ', '.join(COLUMNS)}"
+            )
+    return replace(kit, names={**PRINTED, **(_labels(kit.labels) if kit.labels else {})})
+
+
+def _labels(path: Path) -> dict[str, str]:
+    try:
+        source = read_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigurationError(f"--labels {path}: cannot be read ({problem})") from None
+    if source.problems:
+        raise ConfigurationError("\n".join(map(str, source.problems)))
+    if not isinstance(source.data, dict) or not all(isinstance(one, str) for one in source.data.values()):
+        raise ConfigurationError(f"--labels {path}: expected names and how they are printed, as in `relu: ReLU`")
+    return {str(name): text for name, text in source.data.items()}
+
+
+def write_paper(comparison: Comparison, results: Results, drawn: Sequence[Picture], kit: PaperKit) -> list[Path]:
+    """Write the kit; the paths of its files.
+
+    Raises `ConfigurationError` on a picture that there is not, `UnusableEnvironmentError` where none can be written.
+    """
+    by_name = {picture.name: picture for picture in drawn}
+    for name in kit.pictures:
+        if name not in by_name and (kit.pictures is not USUAL_PICTURES):
+            known = did_you_mean(name, by_name) or f": {', '.join(by_name)}"
+            raise ConfigurationError(f"--picture: no picture is called {name!r}{known}")
+    shown = [by_name[name] for name in kit.pictures if name in by_name]
+    names = _names(comparison, results, kit)
+    paper = replace(COLUMN if kit.width == "column" else FULL, size=kit.font_points, names=names)
+    texts = {
+        "table.tex": paper_table(comparison, names, kit.columns),
+        "methods.tex": methods_paragraph(comparison, results, names) + "\n",
+        "references.bib": "\n".join(one.to_bibtex() for one in bibliography(results)),
+        "paper.tex": _document([replace(one, caption=printed(one.caption, names)) for one in shown], kit),
+    }
+    try:
+        kit.folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            write_atomically(kit.folder / name, text)
+    except OSError as problem:
+        raise UnusableEnvironmentError(f"--paper {kit.folder}: cannot be written ({problem.strerror})") from None
+    for picture in shown:
+        path = kit.folder / f"{picture.name}.pdf"
+        save_scene(picture.draw(paper), path, picture.title, picture.description, kit.font)
+    return [kit.folder / name for name in (*texts, *(f"{picture.name}.pdf" for picture in shown))]
+
+
+def printed(text: str, names: Mapping[str, str]) -> str:
+    """A label as it is printed: known names by their printed form, underscores as spaces."""
+    return names.get(text) or WORD.sub(lambda word: names.get(word[0], word[0].replace("_", " ")), text)
+
+
+def _names(comparison: Comparison, results: Results, kit: PaperKit) -> dict[str, str]:
+    """How every label, value, setting and metric of the pictures is printed."""
+    arms = {row.sample.label: row.sample.values for row in comparison.rows}
+    short = short_names(arms)
+    texts = {value_to_text(one) for values in arms.values() for _, one in values}
+    texts |= {path for values in arms.values() for path, _ in values} | {
+        factor.path for factor in results.experiment.tune
+    }
+    words = {text: printed(text, kit.names) for text in (*texts, metric_in_words(comparison.metric))}
+    labels = {label: printed(short.get(label, label), kit.names) for label in arms}
+    return {**kit.names, **words, **labels}
+
+
+def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Sequence[str]) -> str:
+    """A floating booktabs table: a caption of two lines, the chosen columns, and notes below it."""
+    metric, rows = comparison.metric, ranked(comparison)
+    bold, kinds = separable(comparison), {"arm": "l", "tuned": "l", "verdict": "l"}
+    unit, points = (r"\\(\%)", r"\\(points)") if metric.unit == "share" else ("", "")
+    heads = {
+        "arm": "", "tuned": "tuned", "n": "$n$", "mean": f"mean{unit}", "sd": f"sd{points}",
+        "difference": f"difference{points}", "interval": r"95\,\%\\interval", "adjusted": r"adjusted\\interval",
+        "p": r"$p$\\(Holm)", "won": r"seeds\\won", "verdict": "verdict",
+    }  # fmt: skip
+    base = _baseline(comparison, names)
+    seeds = counted(len(comparison.seeds), "seed")
+    against = f" and its difference from {base}" if base else ""
+    caption = (
+        f"{capitalised(metric_in_words(metric))} over {seeds}{against}, the best mean first. {_caption_end(comparison)}"
+    )
+    body = [
+        " & ".join(
+            rf"\textbf{{{escaped(cell)}}}" if name in ("arm", "mean") and row.sample.label in bold else escaped(cell)
+            for name in columns
+            for cell in [_cell(row, name, comparison, names)]
+        )
+        + r" \\"
+        for row in rows
+    ]
+    notes = " ".join(map(escaped, _table_notes(comparison, columns)))
+    return "\n".join(
+        [
+            r"% Needs \usepackage{booktabs} in the preamble.",
+            r"\begin{table}",
+            r"  \centering\small",
+            rf"  \caption{{{escaped(caption)}}}",
+            r"  \label{tab:comparison}",
+            r"  \smallskip",
+            rf"  \begin{{tabular}}{{@{{}}{''.join(kinds.get(name, 'r') for name in columns)}@{{}}}}",
+            r"    \toprule",
+            f"    {' & '.join(_head(heads[name], kinds.get(name, 'r')) for name in columns)} " + r"\\",
+            r"    \midrule",
+            *(f"    {line}" for line in body),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"  \par\smallskip",
+            rf"  \parbox{{0.95\linewidth}}{{\footnotesize {notes}}}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _head(text: str, kind: str) -> str:
+    return rf"\shortstack[{kind}]{{{text}}}" if r"\\" in text else text
+
+
+def _caption_end(comparison: Comparison) -> str:
+    count = max((row.contrast.comparisons for row in comparison.rows if row.contrast), default=0)
+    return f"Verdicts allow for {counted(count, 'comparison')}." if count else "Nothing is compared with a baseline."
+
+
+def _cell(row: Row, column: str, comparison: Comparison, names: Mapping[str, str]) -> str:
+    contrast, metric = row.contrast, comparison.metric
+    difference = contrast.difference if contrast else None
+    bounds = difference.interval if difference else None
+    cells = {
+        "arm": printed(names.get(row.sample.label, row.sample.label), names),
+        "tuned": tuned_text(row.sample.tuned) if row.sample.tuned else ABSENT,
+        "n": f"{row.own.n}" + (f" ({row.sample.failed} failed)" if row.sample.failed else ""),
+        "mean": value(row.own.mean, metric),
+        "sd": value(row.own.sd, metric),
+        "difference": value(difference.mean if difference else None, metric, signed=True),
+        "interval": interval(bounds, metric, signed=True),
+        "adjusted": interval(contrast.adjusted_interval if contrast else None, metric, signed=True),
+        "p": probability(contrast.p_holm if contrast else None),
+        "won": ABSENT
+        if contrast is None or contrast.probability_better is None
+        else f"{contrast.probability_better:.0%}",
+        "verdict": "baseline" if row.is_baseline else short_verdict(contrast.verdict if contrast else None) or ABSENT,
+    }
+    return cells[column]
+
+
+def _table_notes(comparison: Comparison, columns: Sequence[str]) -> list[str]:
+    """What a reader needs to read the chosen columns."""
+    notes = {
+        "difference": "Differences are paired by seed.",
+        "interval": "Intervals are Student's t intervals of each comparison alone.",
+        "adjusted": "Adjusted intervals are those that the verdict uses.",
+        "p": "p: exact sign-flip test, adjusted by Holm's method.",
+        "verdict": "Cannot tell: no evidence of a difference, which does not mean that there is none.",
+    }
+    failed = sum(row.sample.failed for row in comparison.rows)
+    unusable = (
+        [f"{counted(failed, 'trial')} diverged, collapsed or failed; those with a value are in the mean."]
+        if failed
+        else []
+    )
+    return [*(note for name, note in notes.items() if name in columns), *unusable]
+
+
+def _baseline(comparison: Comparison, names: Mapping[str, str]) -> str:
+    """The only baseline as it is printed, or nothing."""
+    labels = {row.contrast.second.label for row in comparison.rows if row.contrast}
+    return printed(names.get(label := labels.pop(), label), names) if len(labels) == 1 else ""
+
+
+def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[str, str]) -> str:
+    """How the comparison was made, in a paragraph of LaTeX with the true numbers and citations."""
+    experiment = results.experiment
+    settings, data = experiment.settings, experiment.settings.data
+    said = [_what(results, comparison, names)]
+    shapes = {tuple(layer.units for layer in resolve_layers(arm.settings)) for arm, _ in results.plan.arms}
+    units = "--".join(map(str, (data.facts().features, *shapes.pop()))) if len(shapes) == 1 else ""
+    network = f"a multilayer perceptron ({units} units)" if units else "multilayer perceptrons"
+    counts = (
+        f"{data.train_count():,} training, {data.validation_count():,} validation and {data.test_count():,} test images"
+    )
+    said.append(f"Each was trained as {network} on {escaped(printed(data.dataset, names))} ({counts}).")
+    if results.plan.tunings:
+        tuned = listed([printed(factor.path, names) for factor in experiment.tune])
+        grid = "; ".join(", ".join(map(value_to_text, factor.values)) for factor in experiment.tune)
+        said.append(
+            f"The {escaped(tuned)} of each was chosen from {escaped(grid)} by validation accuracy over "
+            f"{counted(experiment.tuning_seeds, 'seed')} that are not used again."
+        )
+    train = settings.train
+    optimizer = escaped(printed(train.optimizer.name, names))
+    said.append(
+        f"Final training took {counted(train.epochs, 'epoch')} with {optimizer} and was repeated with "
+        f"{counted(len(experiment.seeds), 'seed')}; a seed gives every arm the same split, batches and random draws."
+    )
+    contrasts = [row.contrast for row in comparison.rows if row.contrast]
+    if contrasts:
+        count = max(contrast.comparisons for contrast in contrasts)
+        said.append(
+            f"Differences are paired by seed and given with 95\\,\\% $t$ intervals~{_cite(TESTS['t interval'])}; "
+            f"$p$ values are those of the exact sign-flip test~{_cite(TESTS['sign-flip test'])}, adjusted for "
+            f"{counted(count, 'comparison')} by Holm's method~{_cite(TESTS['Holm'])}. An arm is called different where "
+            "the adjusted $p$ is below 0.05 and the interval of that level excludes 0."
+        )
+        if comparison.margin:
+            margin = escaped(size(comparison.margin, comparison.metric))
+            said.append(f"Differences within {margin} count as equivalent~{_cite(TESTS['equivalence'])}.")
+    if comparison.detectable:
+        least = escaped(size(comparison.detectable, comparison.metric))
+        said.append(f"So many seeds show a true difference of {least} with a power of 0.8.")
+    return " ".join(said)
+
+
+def _what(results: Results, comparison: Comparison, names: Mapping[str, str]) -> str:
+    factors = [factor for factor in results.experiment.factors if len(factor.values) > 1]
+    if len(factors) != 1:
+        what = listed([f"{len(factor.values)} values of {printed(factor.path, names)}" for factor in factors])
+        return f"We compared {len(comparison.rows)} settings" + (f": {escaped(what)}." if what else ".")
+    entries = {entry.name: entry for entry in used_entries(results)}
+    named = []
+    for one in factors[0].values:
+        name = value_to_text(one)
+        entry = entries.get(getattr(one, "name", ""))
+        named.append(
+            escaped(printed(name, names))
+            + (f"~{_cite(entry.reference)}" if entry and references_of(entry.reference) else "")
+        )
+    return f"We compared {len(named)} values of the {escaped(printed(factors[0].path, names))}: {listed(named)}."
+
+
+def _cite(text: str) -> str:
+    return rf"\cite{{{','.join(one.key for one in unique(references_of(text)))}}}"
+
+
+def _document(shown: Sequence[Picture], kit: PaperKit) -> str:
+    """A document that holds all of it, to be copied from."""
+    most = f"{COLUMN.width if kit.width == 'column' else FULL.width:g}bp"
+    floats: list[Any] = []
+    for picture in shown:
+        floats += [
+            r"\begin{figure}",
+            r"  \centering",
+            rf"  \includegraphics[width=\ifdim\linewidth<{most} \linewidth\else {most}\fi]{{{picture.name}.pdf}}",
+            rf"  \caption{{{escaped(picture.caption)}}}",
+            rf"  \label{{fig:{picture.name}}}",
+            r"\end{figure}",
+        ]
+    return "\n".join(
+        [
+            r"\documentclass{article}",
+            r"\usepackage[utf8]{inputenc}",
+            r"\usepackage{booktabs,graphicx}",
+            r"\begin{document}",
+            r"\section{Methods}",
+            r"\input{methods}",
+            r"\section{Results}",
+            r"\input{table}",
+            *floats,
+            r"\bibliographystyle{plain}",
+            r"\bibliography{references}",
+            r"\end{document}",
+            "",
+        ]
+    )

@@ -1,0 +1,140 @@
+"""What a paper needs: pictures, table, methods and references, which LaTeX compiles."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.report.bibliography import TITLES, bibliography, references_of
+from actbench.report.figures.pictures import pictures
+from actbench.report.paper import PaperKit, methods_paragraph, paper_table, printed, require_paper_sense, write_paper
+from actbench.store.results import Results
+from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, above, asked, five_arms, planted
+
+TEX = [shutil.which(name) for name in ("pdflatex", "bibtex", "kpsewhich")]
+HOSTILE = r"labels {x} \\input{/etc/passwd} $x$ 100% #1 _a_ ~ ^"
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return planted(tmp_path / "run", five_arms(), FIVE_ACTIVATIONS)
+
+
+def written(results: Results, kit: PaperKit) -> dict[str, Path]:
+    comparison = asked(results)
+    paths = write_paper(comparison, results, pictures(results, comparison), require_paper_sense(kit))
+    return {path.name: path for path in paths}
+
+
+def test_the_kit_holds_pictures_table_methods_and_references(results: Results, tmp_path: Path) -> None:
+    found = written(results, PaperKit(tmp_path / "paper"))
+    assert set(found) == {"table.tex", "methods.tex", "references.bib", "paper.tex", "differences.pdf", "curves.pdf"}
+    assert found["differences.pdf"].read_bytes().startswith(b"%PDF")
+    cited = set(re.findall(r"[a-z]+\d{4}", found["methods.tex"].read_text()))
+    keys = set(re.findall(r"@misc\{(\w+),", found["references.bib"].read_text()))
+    assert {"nair2010", "hendrycks2016", "holm1979", "student1908"} <= cited <= keys
+
+
+def test_the_methods_have_the_true_numbers(results: Results) -> None:
+    text = methods_paragraph(asked(results), results, require_paper_sense(PaperKit(Path())).names)
+    assert "We compared 5 values of the activation: ReLU~\\cite{nair2010}" in text
+    assert "784--4--10 units) on MNIST (50,000 training, 10,000 validation and 10,000 test images)" in text
+    assert "The learning rate of each was chosen from 0.001, 0.003, 0.01" in text
+    assert "took 1 epoch with SGD and was repeated with 10 seeds" in text or "10 seeds" in text
+    assert "4 comparisons" in text
+
+
+def test_the_table_has_the_chosen_columns_names_in_print_and_what_is_bold_elsewhere(tmp_path: Path) -> None:
+    results = planted(tmp_path / "run", {"relu": RELU, "tanh": above(RELU, MUCH)})
+    names = require_paper_sense(PaperKit(Path())).names
+    table = paper_table(asked(results), names, ("arm", "mean", "verdict"))
+    assert "\\textbf{tanh} & \\textbf{98.07} & better" in table
+    assert "ReLU & 97.86 & baseline" in table
+    assert "sd" not in table.split("\\midrule")[0].split("\\toprule")[1]
+    assert table.count("\\\\\n") == 3
+    (caption,) = re.findall(r"\\caption\{(.*)\}", table)
+    assert len(caption) < 140
+
+
+def test_labels_of_a_file_are_used_and_are_only_text(results: Results, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.yaml"
+    labels.write_text(f"gelu: GaussELU\nrelu: '{HOSTILE}'\n", encoding="utf-8")
+    found = written(results, PaperKit(tmp_path / "paper", labels))
+    table = found["table.tex"].read_text()
+    assert "GaussELU" in table
+    assert "\\input" not in table
+    assert b"GaussELU" in found["differences.pdf"].read_bytes() or found["differences.pdf"].stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("kit", "said"),
+    [
+        ({"columns": ("arm", "maen")}, "--columns: no column is called 'maen'; did you mean mean"),
+        ({"labels": Path("missing.yaml")}, "--labels missing.yaml: cannot be read"),
+        ({"pictures": ("diferences",)}, "--picture: no picture is called 'diferences'; did you mean differences"),
+    ],
+)
+def test_what_there_is_not_is_said(kit: dict[str, object], said: str, results: Results, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        written(results, PaperKit(tmp_path / "paper", **kit))  # type: ignore[arg-type]
+
+
+def test_labels_that_are_no_names_are_refused_and_so_is_a_folder_that_cannot_be_made(
+    results: Results, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.yaml").write_text("[a, b]")
+    with pytest.raises(ConfigurationError, match="expected names and how they are printed"):
+        written(results, PaperKit(tmp_path / "paper", tmp_path / "labels.yaml"))
+    with pytest.raises(UnusableEnvironmentError, match=r"labels\.yaml: cannot be written"):
+        written(results, PaperKit(tmp_path / "labels.yaml"))
+
+
+def test_names_are_printed_word_by_word() -> None:
+    names = require_paper_sense(PaperKit(Path())).names
+    assert printed("leaky_relu(negative_slope=0.1)", names) == "Leaky ReLU(slope=0.1)"
+    assert printed("relu, kaiming_normal", names) == "ReLU, Kaiming normal"
+    assert printed("my_function", names) == "my function"
+
+
+def test_every_reference_of_the_catalogue_by_authors_and_year_has_its_title() -> None:
+    from actbench.catalogue.lookup import find, names
+    from actbench.catalogue.registry import Kind
+
+    kinds: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss", "optimizer")
+    for kind in kinds:
+        for name in names(kind):
+            for one in references_of(find(kind, name).reference):
+                assert f"{one.authors} {one.year}" in TITLES, one
+    assert [one.key for one in references_of("Ramachandran, Zoph & Le 2017; Elfwing, Uchibe & Doya 2018")] == [
+        "ramachandran2017", "elfwing2018",
+    ]  # fmt: skip
+    assert references_of("torch.nn.LogSigmoid") == []
+
+
+def test_each_reference_is_there_once(results: Results) -> None:
+    keys = [one.key for one in bibliography(results)]
+    assert len(keys) == len(set(keys)) > 5
+
+
+@pytest.mark.skipif(not all(TEX), reason="needs pdflatex and bibtex")
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_plain_latex_compiles_it(width: str, tmp_path: Path) -> None:
+    if subprocess.run([str(TEX[2]), "booktabs.sty"], capture_output=True, check=False).returncode:
+        pytest.skip("needs booktabs")
+    results = planted(tmp_path / "run", {"relu": RELU, "tanh": above(RELU, NOTHING)})
+    folder = tmp_path / "paper"
+    labels = tmp_path / "labels.yaml"
+    labels.write_text(f"tanh: '{HOSTILE}'\n", encoding="utf-8")
+    written(results, PaperKit(folder, labels, width=width, font="sans"))  # type: ignore[arg-type]
+    latex = [str(TEX[0]), "-interaction=nonstopmode", "-halt-on-error", "paper"]
+    for command in (latex, [str(TEX[1]), "paper"], latex, latex):
+        finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert finished.returncode == 0, finished.stdout[-2000:]
+    log = (folder / "paper.log").read_text(encoding="latin-1")
+    assert "undefined" not in log
+    assert (folder / "paper.pdf").stat().st_size > 10_000
