@@ -139,7 +139,7 @@ def run(config: Config, options: TrainingOptions) -> None:
     _run(config, options)
 
 
-def _run(config: Path, options: TrainingOptions) -> None:
+def _run(config: Path, options: TrainingOptions, challenger: str | None = None) -> None:
     """Read the options and the experiment, show what is to do or train it, print the results, and end the command."""
     run_options = options.checked()
     experiment = _load(config, options)
@@ -152,7 +152,7 @@ def _run(config: Path, options: TrainingOptions) -> None:
         outcome = run_with_progress(
             experiment, run_options, checked=interruption.checked_before, uninterrupted=interruption.held
         )
-        gate_code = _print_results(experiment, outcome, run_options, options)
+        gate_code = _print_results(experiment, outcome, run_options, options, challenger)
     _finish(
         experiment,
         outcome,
@@ -189,7 +189,13 @@ def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: L
     print_answer(output_format, lambda: dry_run_sections(to_do, costs), lambda: dry_run_document(to_do, costs))
 
 
-def _print_results(experiment: Experiment, outcome: RunResult, options: RunOptions, given: TrainingOptions) -> int:
+def _print_results(
+    experiment: Experiment,
+    outcome: RunResult,
+    options: RunOptions,
+    given: TrainingOptions,
+    challenger: str | None = None,
+) -> int:
     """Print a run's answer, table and claims, or how far a shard is; the exit code of the gate, if one is wanted."""
     from actbench.render.printing import print_answer
 
@@ -203,6 +209,7 @@ def _print_results(experiment: Experiment, outcome: RunResult, options: RunOptio
             lambda: shard_document(experiment, options.results, shard, waits=outcome.waits),
         )
         return 0
+    from actbench.report.challenge import challenge_document, challenge_sections, seen_from_baseline
     from actbench.report.claims import claims_sections, judge_results
     from actbench.report.contents import answer_sections, comparison_sections
     from actbench.report.document import report_document
@@ -220,9 +227,15 @@ def _print_results(experiment: Experiment, outcome: RunResult, options: RunOptio
         from actbench.report.gate import gate_on_arms, gate_on_claims, publish
 
         undecided = given.gate_undecided
-        gate = gate_on_claims(claims, undecided) if claims else gate_on_arms(comparison, undecided)
+        seen = seen_from_baseline(comparison) if challenger else comparison
+        gate = gate_on_claims(claims, undecided) if claims else gate_on_arms(seen, undecided)
         publish(gate, comparison_sections(comparison, [results]), given.gate_reports or (), say)
     answer = answer_sections(comparison, [results], explains=given.explain)
+    if challenger:
+        answer = [*challenge_sections(comparison, results, challenger), *(answer[2:] if given.explain else [])]
+    further = {"gate": gate.to_json()} if gate else {}
+    if challenger:
+        further |= {"challenge": challenge_document(comparison, challenger)}
     print_answer(
         output_format,
         lambda: (
@@ -230,7 +243,7 @@ def _print_results(experiment: Experiment, outcome: RunResult, options: RunOptio
             if given.quiet
             else [*answer, *claims_sections(claims, statements(comparison, [results], claims))]
         ),
-        lambda: report_document(comparison, results) | ({"gate": gate.to_json()} if gate else {}),
+        lambda: report_document(comparison, results) | further,
     )
     return gate.exit_code() if gate else 0
 
@@ -270,7 +283,7 @@ def challenge(
     options: TrainingOptions,
     against: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="An opponent, the first is the baseline; repeatable, else the usual ones."),
+        typer.Option(metavar="NAME", help="An opponent; repeatable, else the usual ones."),
     ] = None,
     dataset: Annotated[str, typer.Option(help="Which images.", autocompletion=dataset_names)] = "mnist",
     force: Force = False,
@@ -291,7 +304,7 @@ def challenge(
         text = challenge_text(challengers, str(file), dataset, against or ())
         config = Path(elsewhere if options.dry_run else "", f"{challenge_name(challengers, dataset)}.yaml")
         write_challenge(config, text, replaces=force)
-        _run(config, options)
+        _run(config, options, challenger=challengers[0].name if len(challengers) == 1 else None)
 
 
 @verb

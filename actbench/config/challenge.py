@@ -82,7 +82,7 @@ def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, agai
         loss=loss,
         setting=SETTINGS[kind],
         arms=", ".join((*opponents, *(one.name for one in challengers))),
-        baseline=opponents[0],
+        baseline=challengers[0].name if len(challengers) == 1 else opponents[0],
     )
 
 

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.samples import Sample
 from actbench.errors import EXIT_CHECK_FAILED, EXIT_UNDECIDED, ConfigurationError
 from actbench.experiment.metrics import Metric
 from actbench.plan.looks import MAX_FAILED
@@ -86,7 +87,7 @@ def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:
     contrasts = [row.contrast for row in comparison.rows if row.contrast]
     if not contrasts:
         raise ConfigurationError("--gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER")
-    cases = [_arm_case(contrast, comparison) for contrast in contrasts]
+    cases = [_arm_case(row.contrast, row.sample, comparison) for row in comparison.rows if row.contrast]
     compared = {id(contrast.second) for contrast in contrasts}
     cases += [
         Case(row.sample.label, "undecided", f"{row.sample.label}: no such arm to compare it with, or not trained")
@@ -114,8 +115,10 @@ def _claim_text(claim: JudgedClaim) -> str:
     return f"{about(claim)} is {mean}, {counted(claim.estimate.n, 'seed')}{f'; {claim.reason}' if claim.reason else ''}"
 
 
-def _arm_case(contrast: Contrast, comparison: Comparison) -> Case:
+def _arm_case(contrast: Contrast, sample: Sample, comparison: Comparison) -> Case:
     verdict, label = contrast.verdict or "", contrast.first.label
+    if sample is contrast.second:  # of a challenge, whose rows are the opponents
+        label = f"{label} against {sample.label}"
     text = f"{label}: {_change(contrast, comparison.metric)}"
     if _is_broken(contrast) and not verdict.startswith("worse"):
         return Case(label, "broken", f"{text}; {contrast.first.failed} of {contrast.first.trials} trials unusable")

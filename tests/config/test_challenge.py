@@ -77,7 +77,7 @@ def test_the_opponents_are_the_usual_ones_that_can_take_its_place(kind: Kind, te
         experiment = experiment_of(entry)
         names = [arm.values[0][1].name for arm in experiment.arms()]
     assert names[-1] == entry.name
-    assert names[0] == dict(experiment.baseline)[experiment.factors[0].path].name
+    assert names[-1] == dict(experiment.baseline)[experiment.factors[0].path].name
     if kind in STANDING:
         assert tuple(names[:-1]) == STANDING[kind]
     else:

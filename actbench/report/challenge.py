@@ -1,0 +1,131 @@
+"""The answer about one custom function: its opponents in rows, "mine minus theirs" in the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.verdicts import EQUIVALENT, NOT_JUDGED, verdict_word
+from actbench.render.sections import Section
+from actbench.report.answer import MAX_SEEDS, too_few
+from actbench.report.numbers import probability, size, value
+from actbench.report.short import short_section
+from actbench.report.statements import statements
+from actbench.statistics.power import seeds_needed
+from actbench.store.results import Results
+from actbench.text import capitalised, counted, listed
+
+TURNED = {"better": "worse", "worse": "better"}
+TENTH_OF_A_POINT = 0.001
+
+
+def challenge_sections(comparison: Comparison, results: Results, name: str) -> list[Section]:
+    """What was found out about the function `name`, the baseline of the comparison, against each of its opponents."""
+    turned = seen_from_baseline(comparison)
+    table = short_section(turned, statements(comparison, [results]))
+    shown = {"arm": "opponent", "mean": "its mean", "difference": f"{name} minus it"}
+    header = [shown.get(cell, cell) for cell in table.header]
+    (own,) = [row.own.mean for row in comparison.rows if row.is_baseline]
+    unit = " %" if comparison.metric.unit == "share" else ""
+    title = f"{name}: {value(own, comparison.metric)}{unit}; {table.title}"
+    closing = list(_seeds_for_a_tenth(turned))
+    return [Section(_answer(turned, results, name), [], []), replace(table, title=title, header=header, notes=closing)]
+
+
+def challenge_document(comparison: Comparison, name: str) -> dict[str, Any]:
+    """The same as plain data: differences of the function minus each opponent."""
+    contrasts = [row.contrast for row in seen_from_baseline(comparison).rows if row.contrast]
+    return {
+        "function": name,
+        "opponents": [
+            {
+                "opponent": one.second.label,
+                "difference": one.difference.mean,
+                "difference_ci": one.difference.interval,
+                "difference_ci_adjusted": one.adjusted_interval,
+                "p_holm": one.p_holm,
+                "verdict": one.verdict,
+            }
+            for one in contrasts
+        ],
+    }
+
+
+def seen_from_baseline(comparison: Comparison) -> Comparison:
+    """The comparison without its baseline's row; each contrast is the baseline minus the arm."""
+    rows = tuple(
+        replace(row, contrast=_turned(row.contrast) if row.contrast else None)
+        for row in comparison.rows
+        if not row.is_baseline
+    )
+    return replace(comparison, rows=rows)
+
+
+def _turned(contrast: Contrast) -> Contrast:
+    estimate, verdict = contrast.difference, contrast.verdict
+    word = (verdict or "").split(" ")[0]
+    share = contrast.probability_better
+    return replace(
+        contrast,
+        first=contrast.second,
+        second=contrast.first,
+        difference=replace(
+            estimate, mean=None if estimate.mean is None else -estimate.mean, interval=_mirrored(estimate.interval)
+        ),
+        adjusted_interval=_mirrored(contrast.adjusted_interval),
+        probability_better=None if share is None else 1 - share,
+        probability_better_interval=None,
+        verdict=verdict.replace(word, TURNED[word], 1) if verdict and word in TURNED else verdict,
+    )
+
+
+def _mirrored(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if bounds is None else (-bounds[1], -bounds[0])
+
+
+def _answer(turned: Comparison, results: Results, name: str) -> str:
+    data = results.experiment.settings.data.dataset
+    return " ".join([f"Is {name} better than what people use, on {data}?", *_found(turned)])
+
+
+def _found(turned: Comparison) -> Iterator[str]:
+    groups: dict[str, list[Contrast]] = {}
+    for row in turned.rows:
+        if row.contrast:
+            word = verdict_word(row.contrast.verdict).removesuffix(" (small)")
+            groups.setdefault(word, []).append(row.contrast)
+    for word in ("better", "worse"):
+        if group := groups.pop(word, []):
+            found = [f"{one.second.label} ({_signed(one, turned)}, p {probability(one.p_holm)})" for one in group]
+            yield f"{capitalised(word)} than {listed(found)}."
+    if group := groups.pop(EQUIVALENT, []):
+        yield f"Equivalent to {_names(group)}, within {size(turned.margin or 0.0, turned.metric)}."
+    if group := groups.pop(NOT_JUDGED, []):
+        yield f"Not judged against {_names(group)}: {listed(list(dict.fromkeys(one.reason for one in group)))}."
+    for word, group in groups.items():
+        why = (
+            f": {too_few(group)}" if word.startswith("too few") else f" after {counted(group[0].difference.n, 'seed')}"
+        )
+        yield f"Cannot be told from {_names(group)}{why}."
+
+
+def _signed(contrast: Contrast, turned: Comparison) -> str:
+    points = " points" if turned.metric.unit == "share" else ""
+    return f"{value(contrast.difference.mean, turned.metric, signed=True)}{points}"
+
+
+def _names(group: Sequence[Contrast]) -> str:
+    return listed([one.second.label for one in group])
+
+
+def _seeds_for_a_tenth(turned: Comparison) -> Iterator[str]:
+    """How many seeds show a tenth of a point, if the metric is an accuracy."""
+    contrasts = [row.contrast for row in turned.rows if row.contrast]
+    spreads = [one.difference.sd for one in contrasts if one.is_paired and one.difference.sd]
+    if turned.metric.unit == "share" and spreads:
+        seeds = seeds_needed(TENTH_OF_A_POINT, median(spreads), comparisons=len(contrasts))
+        how = f": --set seeds={seeds} --set name=..." if seeds <= MAX_SEEDS else ""
+        yield f"A tenth of a point takes {seeds:,} seeds (8 times in 10){how}."
