@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from actbench.analysis.comparison import Comparison
+from actbench.analysis.comparison import Comparison, Question, compare
 from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import Metric, parse_metric
@@ -21,7 +21,7 @@ from actbench.report.statements import notes, statements
 from actbench.report.tuning import tuning_section
 from actbench.store.results import Results
 
-MAX_EPOCH_COLUMNS = 6
+MAX_EPOCH_COLUMNS, SHARE_BAR_WIDTH = 6, 20
 EXPLAIN = "All columns and notes: --explain"
 PICTURE_NOTE = (
     "The picture: ● the mean difference, ━ its 95 % interval, ─ the adjusted interval that the verdict uses, · the "
@@ -54,6 +54,7 @@ def report_sections(comparison: Comparison, results: Results, *, explains: bool 
     chapters = report_chapters(comparison, results)
     if explains is not None:
         chapters["comparison"] = answer_sections(comparison, [results], explains=explains)
+        chapters["effects"] += _main_effects(comparison, results)
     return [section for sections in chapters.values() for section in sections]
 
 
@@ -76,17 +77,46 @@ def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[
 
 
 def _effects_section(found: Effects, metric: Metric) -> Section:
-    largest_first = sorted(found.effects, key=lambda effect: -effect.share)
-    rows = [
-        [" x ".join(effect.factors) or HIGHER, _percent(effect.share), " to ".join(map(_percent, effect.interval))]
-        for effect in largest_first
-    ]
-    rows.append(["left to the seeds", _percent(found.noise), ABSENT])
+    rows = [["luck of the seed", _percent(found.noise), _bar(found.noise), ABSENT]]
+    for effect in sorted(found.effects, key=lambda effect: -effect.share):
+        name, interval = " x ".join(effect.factors) or HIGHER, " to ".join(map(_percent, effect.interval))
+        rows.append([name, _percent(effect.share), _bar(effect.share), interval])
     notes = [
         f"Share of the variance of {metric.name} over all arms and {found.seeds} seeds (omega squared); an effect "
         "whose interval begins at 0 may not exist (F test at 5 %)."
     ]
-    return Section("what explains the differences", ["effect", "share", "90 % interval"], rows, notes)
+    title = "what explains the differences"
+    return Section(
+        title, ["effect", "share", "of all variation", "90 % interval"], rows, notes, importance=(0, 1, 2, 3)
+    )
+
+
+def _bar(share: float) -> str:
+    """A share as a bar of blocks; the smallest has a line."""
+    return SPARKS[-1] * round(min(max(share, 0.0), 1.0) * SHARE_BAR_WIDTH) or SPARKS[0]
+
+
+def _main_effects(comparison: Comparison, results: Results) -> list[Section]:
+    """For each of several factors its values, averaged over the others, with verdicts."""
+    experiment = results.experiment
+    factors = [factor for factor in experiment.factors if len(factor.values) > 1]
+    if len(factors) < 2:
+        return []
+    sections = []
+    for factor in factors:
+        baseline = tuple(pair for pair in comparison.baseline if pair[0] == factor.path)
+        question = Question(
+            comparison.metric,
+            baseline or ((factor.path, factor.values[0]),),
+            experiment.margin,
+            factor.path,
+            accepts_shared_rate=comparison.is_judged,
+        )
+        table = short_section(compare(results.plan, results.records, question), [])
+        name = factor.path.split(".")[-1]
+        title = f"main effect of {name}, averaged over the other factors ({table.title})"
+        sections.append(replace(table, title=title, header=[name, *table.header[1:]], notes=()))
+    return sections
 
 
 def _percent(share: float) -> str:

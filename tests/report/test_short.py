@@ -11,9 +11,9 @@ from rich.console import Console
 
 from actbench.render.sections import Section, without_sparks
 from actbench.render.terminal import _print_section, section_lines
-from actbench.report.contents import EXPLAIN, answer_sections
+from actbench.report.contents import EXPLAIN, answer_sections, report_sections
 from actbench.store.results import Results
-from planted import FIVE_ACTIVATIONS, MUCH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
+from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
 from program import actbench
 
 TWO_FACTORS = """
@@ -122,6 +122,24 @@ def test_two_factors_have_their_difference_at_80_columns(tmp_path: Path) -> None
         assert {"difference", "verdict"} <= set(header.split())
         words = " ".join(lines).split()
         assert {"kaiming_uniform", "xavier_uniform", "leaky_relu(negative_slope=0.25),"} <= set(words)
+
+
+def test_two_factors_have_main_effects_with_verdicts_and_the_luck_of_the_seed_on_top(tmp_path: Path) -> None:
+    text = TWO_FACTORS.replace("baseline:", "tune: {train.lr: [0.001, 0.003, 0.01]}\ntuning_seeds: 1\nbaseline:")
+    arms = [arm for arm, _ in planted(tmp_path / "none", {}, text).plan.arms]
+    gains = {arm.label(): MUCH if "xavier" in arm.label() else NOTHING for arm in arms}
+    results = planted(tmp_path / "all", {label: above(RELU, gain) for label, gain in gains.items()}, text)
+    sections = {one.title.split(",")[0]: one for one in report_sections(asked(results), results, explains=False)}
+    effects = sections["what explains the differences"]
+    assert effects.rows[0][0] == "luck of the seed"
+    shares = [float(row[1].rstrip("%")) for row in effects.rows]
+    assert effects.rows[1][0] == "model.init"
+    assert len(effects.rows[1][2]) == round(shares[1] / 5)
+    init = {row[0]: row[-1] for row in sections["main effect of init"].rows}
+    assert init == {"xavier_uniform": "better", "kaiming_uniform": "baseline"}
+    activation = {row[0]: row[-1] for row in sections["main effect of activation"].rows}
+    assert activation == {"relu": "baseline", "leaky_relu(negative_slope=0.25)": "equivalent"}
+    assert not any("main effect" in one.title for one in report_sections(asked(results), results))
 
 
 def test_an_arm_far_away_is_an_arrow_and_leaves_the_others_their_room(tmp_path: Path) -> None:
