@@ -11,7 +11,7 @@ from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan.looks import MAX_WITHOUT_VALUE, bounds, claim_values
 from actbench.plan.plan import Plan
-from actbench.statistics.intervals import Estimate, Verdict, decide, estimate
+from actbench.statistics.intervals import CONFIDENCE, Estimate, Verdict, decide, estimate
 from actbench.text import listed
 
 MIN_SEEDS = 3
@@ -34,21 +34,26 @@ class JudgedClaim:
     without_value: int
     reason: str = ""
     is_exploratory: bool | None = None
+    confidence: float = CONFIDENCE
 
 
 def judge_claims(
     expectations: Iterable[Expectation], plan: Plan, records: Mapping[str, TrialRecord]
 ) -> list[JudgedClaim]:
     """Every claim with its verdict, in the order of the file."""
-    return [_judge(expectation, plan, records) for expectation in expectations]
+    return [_judge(expectation, plan, records, number) for number, expectation in enumerate(expectations)]
 
 
-def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialRecord]) -> JudgedClaim:
-    metric = parse_metric(expectation.metric)
-    values = claim_values(expectation, plan.arms, records)
+def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialRecord], number: int) -> JudgedClaim:
+    """The claim on all seeds, or with looks on those before the look that settled it, with the level of that look."""
+    metric, upto, confidence = parse_metric(expectation.metric), None, CONFIDENCE
+    if plan.looks and plan.looks.look and number < len(plan.looks.claims):
+        upto, confidence = plan.looks.confidence_of_claim(number)
+    arms = [(arm, trials[:upto]) for arm, trials in plan.arms]
+    values = claim_values(expectation, arms, records)
     losses = _losses(expectation, plan) if metric.is_loss else []
-    seeds = max(len(trials) for _, trials in plan.arms)
-    over_seeds = estimate(list(values.values()))
+    seeds = max(len(trials) for _, trials in arms)
+    over_seeds = estimate(list(values.values()), confidence)
     without_value = seeds - over_seeds.n
     reason = ""
     if seeds == 0:
@@ -63,7 +68,7 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
     elif over_seeds.n < MIN_SEEDS:
         reason = f"fewer than {MIN_SEEDS} seeds"
     verdict = "undecided" if reason else decide(over_seeds.interval, *bounds(expectation, metric))
-    return JudgedClaim(expectation, metric, verdict, over_seeds, without_value, reason)
+    return JudgedClaim(expectation, metric, verdict, over_seeds, without_value, reason, confidence=confidence)
 
 
 def _losses(expectation: Expectation, plan: Plan) -> list[str]:

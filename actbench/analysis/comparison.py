@@ -186,9 +186,9 @@ def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison) ->
     )
 
 
-def question_of(experiment: Experiment, metric: Metric) -> Question:
+def question_of(experiment: Experiment, metric: Metric, doubt: str = "") -> Question:
     """The comparison that an experiment itself asks for."""
-    return Question(metric, experiment.baseline, experiment.margin)
+    return Question(metric, experiment.baseline, experiment.margin, doubt=doubt)
 
 
 def compare_samples(

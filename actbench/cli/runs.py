@@ -75,6 +75,13 @@ class TrainingOptions:
         bool,
         typer.Option("--allow-unusable", help="No exit code 3 if most trials of an arm diverged or collapsed."),
     ] = False
+    until_settled: Annotated[
+        bool,
+        typer.Option("--until-settled", help="Add seeds until every arm is better, worse or equivalent."),
+    ] = False
+    at_most: Annotated[
+        int | None, typer.Option(metavar="N", min=2, max=10_000, help="With --until-settled: at most so many seeds.")
+    ] = None
     max_time: Annotated[
         str | None,
         typer.Option(metavar="DURATION", help="Start no training after this time (90s, 10m, 2h); exit code 3 then."),
@@ -93,6 +100,8 @@ class TrainingOptions:
         """The options of the run; raises `ConfigurationError` on a value or a combination that has no meaning."""
         if self.quiet and self.verbose:
             raise errors.ConfigurationError("--quiet and --verbose: give one of them")
+        if self.at_most is not None and not self.until_settled:
+            raise errors.ConfigurationError("--at-most goes with --until-settled")
         if self.shard and self.gate:
             raise errors.ConfigurationError(
                 "--gate with --shard: claims are about all trials; merge the shards, then `actbench run CONFIG --gate`"
@@ -125,9 +134,11 @@ class TrainingOptions:
             "--executor": self.executor,
             "--max-time": self.max_time,
             "--timeout-per-trial": self.timeout_per_trial,
+            "--at-most": None if self.at_most is None else str(self.at_most),
         }
         words = [word for setting in self.overrides or () for word in ("--set", setting)]
         words += [word for option, value in values.items() if value is not None for word in (option, value)]
+        words += ["--until-settled"] * self.until_settled
         return shlex.join([*words, *["--smoke"] * self.smoke, *["--fresh"] * self.fresh])
 
 
@@ -167,6 +178,10 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
     if (file := find_experiment(config)) != config and not options.dry_run and not options.quiet:
         say(f"Reading {file} ...")
     experiment = load(config, options.overrides, options.smoke).experiment
+    if options.until_settled and not options.smoke:
+        from actbench.experiment.definition import until_settled
+
+        experiment = until_settled(experiment, options.at_most)
     if not options.smoke and not options.quiet:
         from actbench.report.networks import seeds_hint
 

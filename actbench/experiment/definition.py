@@ -23,6 +23,7 @@ from actbench.text import counted, did_you_mean
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
 NAME_LENGTH = 64
 TUNING_SEEDS = 3
+USUAL_LOOKS = (11, 20, 40, 80)
 MARGIN = 0.001
 SMOKE_SUFFIX = "-smoke"
 SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS, SMOKE_TUNING_SEEDS = 512, 256, 1, 2, 1
@@ -184,6 +185,23 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
     if experiment.expectations:
         resolved["expect"] = [expectation.to_record() for expectation in experiment.expectations]
     return resolved
+
+
+def until_settled(experiment: Experiment, at_most: int | None) -> Experiment:
+    """The experiment with looks, those of its file or the usual ones, and with at most so many seeds.
+
+    Raises `ConfigurationError` without a baseline, or if its seeds do not follow one another.
+    """
+    if not experiment.baseline and not experiment.expectations:
+        raise ConfigurationError("--until-settled: name a baseline in the file, against which arms can be settled")
+    first, looks = experiment.seeds[0], experiment.looks or Looks(USUAL_LOOKS)
+    if experiment.looks is None and experiment.seeds != tuple(range(first, first + len(experiment.seeds))):
+        raise ConfigurationError("--until-settled: the file lists seeds; write `seeds: {looks: [...], first: N}`")
+    if at_most is not None:
+        if looks.shares:
+            raise ConfigurationError("--at-most: the file gives each look its share of 5 %; change its looks there")
+        looks = Looks((*(count for count in looks.after if count < at_most), at_most))
+    return replace(experiment, looks=looks, seeds=tuple(range(first, first + looks.after[-1])))
 
 
 def smoke_version(experiment: Experiment) -> Experiment:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +21,7 @@ from actbench.plan.trials import make_trials
 from actbench.plan.tuning import ArmTuning, tune_arm
 
 PRIMARY_METRIC = "test_accuracy"
+NOT_FROZEN = ("warnings", "earlier", "checksum")
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
         for arm, _ in plan.arms
         for one, recorded in custom_choices(arm.settings).items()
     }
-    return {
+    frozen = {
         "schema": SCHEMA,
         "metric": PRIMARY_METRIC,
         "margin": experiment.margin,
@@ -169,6 +172,14 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
             *(pair.message for pair in equal_arms(arm for arm, _ in plan.arms)),
         ],
     }
+    return {**frozen, "checksum": plan_checksum(frozen)}
+
+
+def plan_checksum(plan: Mapping[str, Any]) -> str:
+    """The SHA-256 of what a plan freezes: everything but its warnings, its own checksum and the plans before it."""
+    frozen = {key: value for key, value in plan.items() if key not in NOT_FROZEN}
+    text = json.dumps(frozen, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _frozen_looks(looks: Looked) -> dict[str, Any]:
@@ -177,5 +188,5 @@ def _frozen_looks(looks: Looked) -> dict[str, Any]:
 
 def is_same_plan(recorded: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
     """Whether a recorded plan equals another, apart from the warnings and from claims that it does not record."""
-    ignored = {"warnings"} | ({"claims"} - recorded.keys())
+    ignored = {*NOT_FROZEN} | ({"claims"} - recorded.keys())
     return all(recorded.get(key) == plan.get(key) for key in (recorded.keys() | plan.keys()) - ignored)

@@ -137,10 +137,17 @@ def _history(results: Results) -> Iterator[Statement]:
     if len(set(counts)) > 1:
         steps = " to ".join(map(str, counts))
         how = "extended" if counts[-1] == max(counts) else "changed"
-        note = f"n was {how} after looking, from {steps} seeds: p-values no longer mean what they say."
+        is_doubtful = bool(results.seeds_doubt())
+        end = "nothing is judged. A new plan with fresh seeds can decide" if is_doubtful else "the new seeds are fresh"
+        note = f"n was {how} after looking, from {steps} seeds: {end}."
         yield Statement("changed_seeds", "caveats", note)
     elif "seeds" in changed:
-        note = "Other seeds were drawn after looking: p-values no longer mean what they say."
+        end = (
+            "not all are fresh, and nothing is judged"
+            if results.seeds_doubt()
+            else "those of the earlier plan do not count"
+        )
+        note = f"Other seeds were drawn after looking: {end}."
         yield Statement("changed_seeds", "caveats", note)
     warnings = results.frozen.get("warnings", [])
     for warning in warnings[:MAX_NAMES]:

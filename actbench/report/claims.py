@@ -31,6 +31,8 @@ OF_FIRST = "test_accuracy_of_first_"
 def judge_results(results: Results) -> list[JudgedClaim]:
     """The claims of a result folder's experiment with their verdicts."""
     judged = judge_claims(results.experiment.expectations, results.plan, results.records)
+    if doubt := results.seeds_doubt():
+        judged = [replace(claim, verdict="undecided", reason=doubt) for claim in judged]
     return [replace(claim, is_exploratory=results.is_exploratory(claim.expectation)) for claim in judged]
 
 

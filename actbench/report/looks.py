@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.verdicts import UNDECIDED, verdict_at_look, verdict_word
@@ -43,6 +44,18 @@ def look_lines(experiment: Experiment, plan: Plan) -> list[str]:
     parts = [f"{names.get(word, word)} {few(by_word[word], 'arms')}" for word in WORDS if word in by_word]
     what = "; ".join(parts) or "every arm is settled"
     return [f"look {looks.look} of {len(looks.schedule.seeds)}, {looks.passed_seeds()} seeds: {what}"]
+
+
+def preregistration_line(name: str, frozen: Mapping[str, Any]) -> str:
+    """What to paste into a preregistration: what is compared, on which seeds, and the checksum of the plan."""
+    seeds, looks = frozen["seeds"], frozen.get("looks")
+    baseline = listed([f"{path}={setting}" for path, setting in frozen["baseline"].items()]) or "no baseline"
+    after = f", looks after {listed(list(map(str, looks['after'])))}" if looks else ""
+    claims = f", {counted(len(frozen['claims']), 'claim')}" if frozen["claims"] else ""
+    return (
+        f"To preregister, paste: {name}, {counted(len(frozen['arms']), 'arm')} against {baseline}, {frozen['metric']}, "
+        f"margin {frozen['margin']:g}, seeds {seeds[0]} to {seeds[-1]}{after}{claims}, plan {frozen['checksum']}"
+    )
 
 
 def look_statements(comparison: Comparison) -> Iterator[Statement]:

@@ -66,6 +66,7 @@ def answer(
         accepts_shared_rate=request.shared_lr,
         all_pairs=request.all_pairs,
         seeks_best=reference is None,
+        doubt=next(filter(None, (one.seeds_doubt() for one in everything)), ""),
     )
     if len(everything) == 1:
         return compare(results[0].plan, results[0].records, question)

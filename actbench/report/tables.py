@@ -41,7 +41,7 @@ def table_texts(results: Results, comparison: Comparison) -> dict[str, str | Non
 
 def primary_comparison(results: Results) -> Comparison:
     """The question that the experiment was planned to answer, and its answer."""
-    question = question_of(results.experiment, parse_metric(PRIMARY_METRIC))
+    question = question_of(results.experiment, parse_metric(PRIMARY_METRIC), results.seeds_doubt())
     return compare(results.plan, results.records, question)
 
 

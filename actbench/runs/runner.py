@@ -14,12 +14,13 @@ from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
+from actbench.errors import ConfigurationError
 from actbench.experiment import records
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import Ending, Trial, unusable_text
 from actbench.plan.plan import Plan, make_plan, plan_to_json
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
-from actbench.report.looks import look_lines, moved_look
+from actbench.report.looks import look_lines, moved_look, preregistration_line
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.runs.account import RunProgress, Uninterrupted, initial_state
@@ -120,6 +121,8 @@ def run_experiment(
     folder, device = result_folder(options.results, experiment, options.shard), resolve_device(options.device)
     journal = store.read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
+    if not options.fresh:
+        _require_unseen_seeds(experiment, folder, journal)
     missing = make_plan(experiment, known, options.shard).missing(known)
     if missing and (custom := experiment.custom_choices()):
         from actbench.checks.gains import named_gains, require_gains
@@ -154,6 +157,18 @@ def run_experiment(
     left, trained = state.total - state.done, state.done - state.before
     waits = left == 0 and state.plan.waits()
     return RunResult(results, comparison, state.total, left, trained, state.endings, waits)
+
+
+def _require_unseen_seeds(experiment: Experiment, folder: Path, journal: store.Journal) -> None:
+    """Raise `ConfigurationError` where looks would begin with seeds that have been seen under a plan without looks."""
+    frozen = store.read_plan(folder)
+    seen = {record.seed for record in journal.records.values() if record.phase == "final"} & set(experiment.seeds)
+    if experiment.looks and frozen and "looks" not in frozen and seen:
+        raise ConfigurationError(
+            f"{folder}: {counted(len(seen), 'seed')} of this plan with looks have been trained under one without, "
+            "so the decision to look may come from their results: take fresh seeds "
+            "(seeds: {looks: [11, 20, 40, 80], first: 1000}), another name, or --fresh"
+        )
 
 
 def _alarm(seconds: float | None) -> Callable[[], bool]:
@@ -277,8 +292,11 @@ def _train_all(
 
 def _begin_lines(experiment: Experiment, plan: Plan) -> list[str]:
     """What was chosen for the arms, and when they are looked at."""
-    moved = moved_look(experiment, plan.looks) if plan.looks else ""
-    return [*chosen_lines(plan), *([moved] if moved else [])]
+    lines = chosen_lines(plan)
+    if plan.looks:
+        moved = moved_look(experiment, plan.looks)
+        lines += [*([moved] if moved else []), preregistration_line(experiment.name, plan_to_json(experiment, plan))]
+    return lines
 
 
 def _take_tuning_over(merged: Path, folder: HeldFolder, plan: Plan) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from actbench.errors import ExpectedError
 from actbench.experiment.records import TrialRecord
-from actbench.plan.plan import count_trials, is_same_plan, plan_to_json
+from actbench.plan.plan import count_trials, is_same_plan, plan_checksum, plan_to_json
 from actbench.plan.shards import shard_of
 from actbench.render.sections import Section
 from actbench.report.tables import primary_comparison, table_texts
@@ -117,8 +117,18 @@ def _json_files(folder: Path, results: Results | str) -> Iterator[Finding]:
             frozen, json.loads(json.dumps(plan_to_json(results.experiment, results.plan)))
         ):
             yield Finding(store.PLAN, "damaged", "not the plan that follows from the experiment and the tuning trials")
+        elif plan.state == "ok" and (changed := _changed_plan(results.frozen)):
+            yield Finding(store.PLAN, "damaged", changed, by_hand=True)
         else:
             yield plan
+
+
+def _changed_plan(frozen: Mapping[str, Any]) -> str:
+    """Which plan is no longer what its checksum says; empty if none."""
+    for one in (frozen, *frozen.get("earlier", [])):
+        if one.get("checksum", plan_checksum(one)) != plan_checksum(one):
+            return f"changed after it was frozen with the checksum {one['checksum']}"
+    return ""
 
 
 def _json_file(path: Path, read: Callable[[Path], dict[str, Any]]) -> Finding:

@@ -57,6 +57,18 @@ class Results:
         """Distinct trials of the experiment, as far as tuning has said which."""
         return count_trials(self.experiment, self.plan)
 
+    def seeds_doubt(self) -> str:
+        """Why nothing may be judged if seeds were added, or taken away, after final trials had been seen; else empty.
+
+        Fresh seeds, of which no earlier plan had any, decide as if they were the first.
+        """
+        now, earlier = set(self.frozen.get("seeds", ())), self.frozen.get("earlier", [])
+        for plan in earlier:
+            seeds = set(plan.get("seeds", ()))
+            if seeds & now and (seeds != now or plan.get("looks") != self.frozen.get("looks")):
+                return "seeds or looks were changed after looking"
+        return ""
+
     def is_exploratory(self, claim: Expectation) -> bool | None:
         """Whether a claim was added after final trials had begun; None where the plan does not record claims."""
         plans = [plan["claims"] for plan in (*self.frozen.get("earlier", []), self.frozen) if "claims" in plan]

@@ -156,7 +156,7 @@ def frozen_with(results: Results, *seeds: int) -> Results:
 )
 def test_another_number_of_seeds_after_looking_is_said(seeds: list[int], sentence: str | None, tmp_path: Path) -> None:
     found = beginning(said(frozen_with(planted(tmp_path, COUNTS), *seeds)), "n was")
-    assert found == ([f"{sentence}: p-values no longer mean what they say."] if sentence else [])
+    assert found == ([f"{sentence}: nothing is judged. A new plan with fresh seeds can decide."] if sentence else [])
 
 
 def test_a_plan_that_no_final_trial_had_followed_is_none(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def replanned(results: Results, **changes: Any) -> list[str]:
 
 def test_other_seeds_after_looking_are_said(tmp_path: Path) -> None:
     found = replanned(planted(tmp_path, COUNTS), seeds=list(range(10, 20)))
-    assert found == ["Other seeds were drawn after looking: p-values no longer mean what they say."]
+    assert found == ["Other seeds were drawn after looking: those of the earlier plan do not count."]
 
 
 def test_whatever_else_was_planned_otherwise_is_named(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from actbench.experiment.definition import Experiment
+from actbench.analysis.comparison import separable
+from actbench.errors import ConfigurationError
+from actbench.experiment.definition import Experiment, Looks, until_settled
 from actbench.experiment.records import Trial, TrialRecord
+from actbench.runs.verify import is_whole, verify_folder
 from actbench.store import folder as store
 from builders import experiment_from, record_of
 from tuned_runs import Fake, files_of, run
@@ -51,6 +56,9 @@ def experiment(tmp_path: Path) -> Experiment:
 def test_a_run_says_at_every_look_which_arms_are_settled(experiment: Experiment, tmp_path: Path) -> None:
     said: list[str] = []
     outcome = run(experiment, tmp_path, Noisy(), said=said)
+    (line,) = [line for line in said if line.startswith("To preregister")]
+    assert "made-up, 3 arms against model.activation=relu, test_accuracy, margin 0.02, seeds 100 to 124" in line
+    assert line.endswith(f"plan {store.read_plan(outcome.folder)['checksum']}")
     looks = [line for line in said if line.startswith("look")]
     assert looks[0] == "look 1 of 3, 9 seeds: worse tanh; open gelu"
     assert looks[-1].startswith(f"look {len(looks)} of 3")
@@ -99,3 +107,48 @@ def test_a_trial_that_failed_before_a_look_is_not_tried_again(experiment: Experi
     second = run(experiment, tmp_path, again)
     assert not again.trained
     assert second.comparison == first.comparison
+
+
+def test_looks_do_not_begin_with_seeds_that_have_been_seen(experiment: Experiment, tmp_path: Path) -> None:
+    fixed = replace(experiment, looks=None, seeds=tuple(range(100, 103)))
+    run(fixed, tmp_path, Noisy())
+    with pytest.raises(ConfigurationError, match="3 seeds of this plan with looks have been trained under one without"):
+        run(experiment, tmp_path, Noisy())
+    fresh = replace(experiment, seeds=tuple(range(500, 525)))
+    outcome = run(fresh, tmp_path, Noisy())
+    assert outcome.comparison.is_judged
+    assert outcome.results.seeds_doubt() == ""
+
+
+def test_seeds_that_are_added_after_looking_withhold_the_verdict(experiment: Experiment, tmp_path: Path) -> None:
+    fixed = replace(experiment, looks=None, seeds=tuple(range(9)))
+    first = run(fixed, tmp_path, Noisy())
+    verdicts = [row.contrast.verdict for row in first.comparison.rows if row.contrast]
+    assert verdicts[0] == "worse"
+    added = run(replace(fixed, seeds=tuple(range(12))), tmp_path, Noisy())
+    assert {row.contrast.verdict for row in added.comparison.rows if row.contrast} == {"not judged"}
+    assert {row.contrast.reason for row in added.comparison.rows if row.contrast} == {
+        "seeds or looks were changed after looking"
+    }
+    assert not separable(added.comparison)
+    assert not added.comparison.best
+
+
+def test_until_settled_takes_the_usual_looks_and_stops_at_the_most_seeds(experiment: Experiment) -> None:
+    fixed = replace(experiment, looks=None, seeds=tuple(range(10)))
+    assert until_settled(fixed, None).looks == Looks((11, 20, 40, 80))
+    assert until_settled(fixed, 30).looks == Looks((11, 20, 30))
+    assert until_settled(fixed, 30).seeds == tuple(range(30))
+    assert until_settled(experiment, 100).seeds == tuple(range(100, 200))
+    with pytest.raises(ConfigurationError, match="the file lists seeds"):
+        until_settled(replace(fixed, seeds=(3, 5)), None)
+
+
+def test_verify_finds_a_plan_that_was_changed_by_hand(experiment: Experiment, tmp_path: Path) -> None:
+    folder = run(experiment, tmp_path, Noisy()).folder
+    assert is_whole(verify_folder(folder))
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps({**plan, "checksum": "sha256:0"}, indent=2) + "\n")
+    findings = [one for one in verify_folder(folder) if one.is_bad()]
+    assert [one.where for one in findings] == ["plan.json"]
+    assert "changed after it was frozen" in findings[0].what

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, Trial, TrialRecord
+from actbench.plan.plan import plan_checksum
 from actbench.plan.stacks import Stack
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState
@@ -39,7 +41,7 @@ RIGHT = {
 VALIDATION_IMAGES = 239
 MANY = 100
 
-FROZEN = {
+FROZEN: dict[str, Any] = {
     "schema": 1,
     "metric": "test_accuracy",
     "margin": 0.002,
@@ -53,6 +55,7 @@ FROZEN = {
     "claims": [],
     "warnings": [],
 }
+FROZEN["checksum"] = plan_checksum(FROZEN)
 
 
 def right_of(trial: Trial) -> int:
