@@ -24,7 +24,13 @@ from actbench.report.looks import look_lines, moved_look, preregistration_line
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.runs.account import RunProgress, Uninterrupted, initial_state
-from actbench.runs.environment import count_workers, describe_environment, require_bf16, resolve_device
+from actbench.runs.environment import (
+    count_workers,
+    describe_environment,
+    describe_numerics,
+    require_bf16,
+    resolve_device,
+)
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
 from actbench.runs.executors.ray import connect_to_ray
@@ -32,7 +38,9 @@ from actbench.runs.executors.worker import TrainStack, prepare_to_start, train_w
 from actbench.runs.log import RunLog
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState, Show, progress
+from actbench.store import checkpoints
 from actbench.store import folder as store
+from actbench.store.checkpoints import Checkpoints
 from actbench.store.copying import take_over
 from actbench.store.files import FolderChangedError, HeldFolder, end_of
 from actbench.store.lock import locked
@@ -69,12 +77,16 @@ class RunResult:
 
 @dataclass(frozen=True)
 class TrainingSite:
-    """The device that stacks train on, how many at once, within what limits, and the function that trains them."""
+    """The device that stacks train on, how many at once, within what limits, and the function that trains them.
+
+    `checkpoints` is None where stacks have none: with Ray, whose workers may not reach the result folder.
+    """
 
     device: str
     workers: int
     limits: Limits
     run_stacks: Callable[[Sequence[Stack], Arrays, executors.Emit], None]
+    checkpoints: Checkpoints | None = None
 
 
 def run_with_progress(
@@ -131,10 +143,12 @@ def run_experiment(
         require_passed(custom)
         require_gains(named_gains(experiment))
     load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, tell))
-    with _training_site(missing, device, train, options, limits) as site:
+    with _training_site(missing, device, train, options, limits, folder) as site:
         if missing:
             load_arrays()
         with locked(folder) as held:
+            if options.fresh:
+                checkpoints.clear(held)
             if options.fresh and (aside := store.set_aside(held)):
                 tell(f"The earlier results are now in {aside}.")
             journal = _mended_journal(held, journal, tell)
@@ -234,7 +248,7 @@ def _mended_journal(held: HeldFolder, earlier: store.Journal, tell: Callable[[st
 
 @contextlib.contextmanager
 def _training_site(
-    missing: Sequence[Trial], device: str, train: TrainStack, options: RunOptions, limits: Limits
+    missing: Sequence[Trial], device: str, train: TrainStack, options: RunOptions, limits: Limits, folder: Path
 ) -> Iterator[TrainingSite]:
     """Where stacks train: in this process, in workers that are already importing torch, or in Ray.
 
@@ -247,13 +261,17 @@ def _training_site(
             yield TrainingSite(device, ray.most, limits, ray.run)
         return
     workers = count_workers(device, options.jobs)
+    kept = None
+    if missing and train is train_with_torch:
+        kept = Checkpoints(folder / checkpoints.FOLDER, describe_numerics(device), checkpoints.SECONDS)
+        train = partial(train_with_torch, checkpoints=kept)
     if workers == 1 and limits.trial_seconds is None:
-        yield TrainingSite(device, workers, limits, partial(_run_in_process, train, device, limits))
+        yield TrainingSite(device, workers, limits, partial(_run_in_process, train, device, limits), kept)
         return
     if missing:
         prepare_to_start(train)
     with executors.start_workers(train, device, workers, limits=limits) as pool:
-        yield TrainingSite(device, workers, limits, pool.run)
+        yield TrainingSite(device, workers, limits, pool.run, kept)
 
 
 def _run_in_process(
@@ -273,6 +291,7 @@ def _train_all(
     """Train what is missing until nothing is: tuning may extend its grids, and final trials follow from it."""
     account.environment = account.keep_environment(None)
     account.show(account.state)
+    checkpoints.prepare(account.folder)
     cache_bytes = CPU_CACHE_BYTES if site.device == "cpu" else GPU_CACHE_BYTES
     with account.log.run(_settings_text(account, site.workers, options), account.outcome):
         while missing := (plan := make_plan(experiment, account.known, options.shard)).missing(account.known):
@@ -283,11 +302,15 @@ def _train_all(
                 _freeze(experiment, account)
                 for line in look_lines(experiment, plan) or _begin_lines(experiment, plan):
                     tell(line)
-            stacks = make_stacks(missing, workers=site.workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
-            site.run_stacks(stacks, arrays, account.handle)
+            resumed = site.checkpoints.resume(missing, tell) if site.checkpoints else []
+            begun = {trial.id for stack in resumed for trial in stack}
+            rest = [trial for trial in missing if trial.id not in begun]
+            stacks = make_stacks(rest, workers=site.workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
+            site.run_stacks([*resumed, *stacks], arrays, partial(_handle, account, site.checkpoints))
         account.expect(experiment, plan)
         for line in [] if missing else look_lines(experiment, plan):
             tell(line)
+    checkpoints.clear(account.folder)
 
 
 def _begin_lines(experiment: Experiment, plan: Plan) -> list[str]:
@@ -297,6 +320,13 @@ def _begin_lines(experiment: Experiment, plan: Plan) -> list[str]:
         moved = moved_look(experiment, plan.looks)
         lines += [*([moved] if moved else []), preregistration_line(experiment.name, plan_to_json(experiment, plan))]
     return lines
+
+
+def _handle(account: RunProgress, kept: Checkpoints | None, event: executors.Event) -> None:
+    """Take an event into the account; the checkpoint of a stack is of no use once its records are stored."""
+    account.handle(event)
+    if kept and isinstance(event, executors.StackDone | executors.TrialFailed):
+        kept.discard(event.stack)
 
 
 def _take_tuning_over(merged: Path, folder: HeldFolder, plan: Plan) -> None:

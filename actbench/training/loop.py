@@ -17,25 +17,35 @@ from actbench.training.optimizer import create_stepper
 from actbench.training.outcome import Evaluation, TrialCurves, make_record, record_end, record_epoch
 from actbench.training.probes import probe
 from actbench.training.products import products_in
+from actbench.training.snapshots import Progress, Snapshots, restore
 from actbench.training.steps import Step, Sums, make_step
 
 PULSE_SECONDS = 5.0
 
 
 def train_stack(
-    trials: Sequence[Trial], arrays: Arrays, device_name: str, on_epoch: Callable[[int], None]
+    trials: Sequence[Trial],
+    arrays: Arrays,
+    device_name: str,
+    on_epoch: Callable[[int], None],
+    snapshots: Snapshots | None = None,
 ) -> list[TrialRecord]:
     """Train trials of one shape together; returns one record per trial, in their order.
 
     On the CPU the caller sets torch to one thread, since more change bits. `on_epoch` is called with the number of
-    finished epochs, after each epoch and every few seconds within one.
+    finished epochs, after each epoch and every few seconds within one. With `snapshots` training continues from the
+    latest one, if there is one, and saves others.
     """
     with torch.no_grad(), products_in(trials[0].settings.train.precision):
-        return _train_stack(trials, arrays, device_name, on_epoch)
+        return _train_stack(trials, arrays, device_name, on_epoch, snapshots)
 
 
 def _train_stack(
-    trials: Sequence[Trial], arrays: Arrays, device_name: str, on_epoch: Callable[[int], None]
+    trials: Sequence[Trial],
+    arrays: Arrays,
+    device_name: str,
+    on_epoch: Callable[[int], None],
+    snapshots: Snapshots | None,
 ) -> list[TrialRecord]:
     started = time.perf_counter()
     device = torch.device(device_name)
@@ -43,14 +53,16 @@ def _train_stack(
     train_images, test_images = training_and_test_images(arrays, device_name, settings.train.precision)
     network = create_network(trials, device)
     splits = [seed_split(train_images, settings.data, phase, seed) for seed in network.seeds]
-    curves = [TrialCurves() for _ in trials]
-    sums = create_sums(network, device)
-    step = make_step(network, create_stepper(network), train_images, splits, sums)
+    stepper, sums = create_stepper(network), create_sums(network, device)
+    step = make_step(network, stepper, train_images, splits, sums)
     test_rows = torch.arange(settings.data.test_count(), device=device).expand(len(splits), -1)
     to_probe = settings.train.probed_epochs()
-    probes = [probe(network, train_images, splits, epoch=0)]
-    epoch_seconds: list[float] = []
-    for epoch in range(1, settings.train.epochs + 1):
+    progress = restore(snapshots.load(), network, stepper) if snapshots else None
+    if progress is None:
+        progress = Progress([TrialCurves() for _ in trials], [probe(network, train_images, splits, epoch=0)])
+    curves, probes, epoch_seconds = progress.curves, progress.probes, progress.epoch_seconds
+    started -= progress.seconds
+    for epoch in range(len(epoch_seconds) + 1, settings.train.epochs + 1):
         epoch_started = time.perf_counter()
         trained = train_epoch(network, step, sums, splits, epoch, partial(on_epoch, epoch - 1))
         epoch_seconds.append(round((time.perf_counter() - epoch_started) / len(trials), 9))
@@ -65,6 +77,9 @@ def _train_stack(
         on_epoch(epoch)
         if all(curve.diverged_epoch for curve in curves):
             break
+        if snapshots and epoch < settings.train.epochs and snapshots.is_due():
+            progress.seconds = time.perf_counter() - started
+            snapshots.take(network, stepper, progress)
     share_seconds = (time.perf_counter() - started) / len(trials)
     return [
         make_record(

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -22,6 +23,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
+from actbench.store.checkpoints import Checkpoints
 from actbench.text import describe_exception
 
 TrainStack = Callable[[Stack, Arrays, str, Callable[[int], None]], list[TrialRecord]]
@@ -39,8 +41,10 @@ class Worker:
     has_arrays: bool = False
 
 
-def train_with_torch(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
-    """Train one stack on one thread, importing torch at the first call.
+def train_with_torch(
+    stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None], checkpoints: Checkpoints | None = None
+) -> list[TrialRecord]:
+    """Train one stack on one thread, importing torch at the first call; continue from its checkpoint, if there is one.
 
     Raises `UnusableEnvironmentError` where torch cannot be imported.
     """
@@ -48,11 +52,21 @@ def train_with_torch(stack: Stack, arrays: Arrays, device: str, on_epoch: Callab
         import torch
 
         from actbench.training.loop import train_stack
+        from actbench.training.snapshots import Snapshots
     except Exception as error:  # a broken torch may raise anything
         raise unusable_library("torch", error) from None
 
     torch.set_num_threads(1)
-    return train_stack(stack, arrays, device, on_epoch)
+    snapshots = None
+    if checkpoints:
+        load, save = partial(checkpoints.load, stack), partial(checkpoints.save, stack)
+        snapshots = Snapshots(load, save, checkpoints.seconds)
+    return train_stack(stack, arrays, device, on_epoch, snapshots)
+
+
+def is_with_torch(train: TrainStack) -> bool:
+    """Whether stacks are trained by torch, with or without checkpoints; tests have other functions."""
+    return getattr(train, "func", train) is train_with_torch
 
 
 def prepare_to_start(train: TrainStack) -> None:
@@ -60,7 +74,7 @@ def prepare_to_start(train: TrainStack) -> None:
     if hasattr(signal, "pthread_sigmask"):
         resource_tracker.ensure_running()  # its start unblocks SIGINT, so that it must not happen while that is held
     if IS_FORKED:
-        multiprocessing.set_forkserver_preload([TRAINING_MODULE if train is train_with_torch else __name__])
+        multiprocessing.set_forkserver_preload([TRAINING_MODULE if is_with_torch(train) else __name__])
         with interrupts_held():
             forkserver.ensure_running()
 
@@ -106,7 +120,7 @@ def _train_stacks(connection: Connection, train: TrainStack, device: str, custom
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
-    if train is train_with_torch:
+    if is_with_torch(train):
         with contextlib.suppress(Exception):  # which the first stack raises again and reports
             importlib.import_module(TRAINING_MODULE)  # now, while the parent reads the data
     arrays: Any = None

@@ -1,0 +1,136 @@
+"""The state of a stack between two epochs as bytes, from which training continues with the same bits."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from actbench.catalogue.optimizers import Group
+from actbench.experiment.records import LayerProbe
+from actbench.training.network import Network
+from actbench.training.optimizer import Stepper
+from actbench.training.outcome import TrialCurves
+
+PROGRESS = "progress"
+
+
+@dataclass
+class Progress:
+    """What a stack has recorded in its finished epochs, and the seconds that they took."""
+
+    curves: list[TrialCurves]
+    probes: list[list[tuple[LayerProbe, ...]]] = field(default_factory=list)
+    epoch_seconds: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass
+class Snapshots:
+    """Loads and saves one stack's snapshot; saves at the end of an epoch once `seconds` have passed since the last."""
+
+    load: Callable[[], bytes | None]
+    save: Callable[[bytes, int], None]
+    seconds: float
+    latest: float = field(default_factory=time.monotonic)
+
+    def is_due(self) -> bool:
+        """Whether so much has been computed since the latest snapshot that it is worth another."""
+        return time.monotonic() - self.latest >= self.seconds
+
+    def take(self, network: Network, stepper: Stepper, progress: Progress) -> None:
+        """Save the state of the stack, except with an optimizer that hides its memory."""
+        groups = [group for _, group in stepper.groups]
+        if not any("optimizer" in group.memory for group in groups):
+            self.save(_to_bytes(network, groups, progress), len(progress.epoch_seconds))
+        self.latest = time.monotonic()
+
+
+def restore(snapshot: bytes | None, network: Network, stepper: Stepper) -> Progress | None:
+    """Put a stack that has just been created into the state of a snapshot; None, and unchanged, if it does not fit."""
+    if snapshot is None:
+        return None
+    try:
+        with np.load(io.BytesIO(snapshot), allow_pickle=False) as archive:
+            arrays = {name: torch.from_numpy(archive[name].copy()) for name in archive.files}
+        progress = _read_progress(bytes(arrays.pop(PROGRESS).numpy()))
+    except (ValueError, OSError, KeyError, EOFError, BadZipFile):
+        return None
+    state = dict(_network_state(network))
+    memories = {name: tensor for name, tensor in arrays.items() if name not in state}
+    groups = [group for _, group in stepper.groups]
+    if len(progress.curves) != len(network.trials) or not _fits(arrays, state) or not _are_memories(memories, groups):
+        return None
+    for name, tensor in state.items():
+        tensor.copy_(arrays[name])
+    for number, stream in enumerate(network.dropout_generators):
+        stream.set_state(arrays[f"dropout-{number}"])
+    for name, tensor in memories.items():
+        number, key, index = _parts(name)
+        kept = groups[number].memory.setdefault(key, [None] * len(groups[number].parameters))
+        kept[index] = tensor.to(groups[number].parameters[index].device)
+    return progress
+
+
+def _fits(arrays: dict[str, Tensor], state: dict[str, Tensor]) -> bool:
+    return all(
+        name in arrays and (arrays[name].shape, arrays[name].dtype) == (tensor.shape, tensor.dtype)
+        for name, tensor in state.items()
+    )
+
+
+def _are_memories(memories: dict[str, Tensor], groups: Sequence[Group]) -> bool:
+    """Whether each belongs to a parameter of a group, and is a count or of its shape."""
+    for name, tensor in memories.items():
+        number, _, index = _parts(name)
+        if number >= len(groups) or index >= len(groups[number].parameters):
+            return False
+        if tensor.dim() and tensor.shape != groups[number].parameters[index].shape:
+            return False
+    return True
+
+
+def _parts(name: str) -> tuple[int, str, int]:
+    """The group, the name and the parameter of an optimizer's memory."""
+    number, key, index = name.split("/")
+    return int(number), key, int(index)
+
+
+def _network_state(network: Network) -> Iterator[tuple[str, Tensor]]:
+    """All that a network remembers from one epoch to the next; random states are copies."""
+    yield "parameters", network.parameters.rows
+    for layer, (mean, variance) in network.running.items():
+        yield f"running-mean-{layer}", mean
+        yield f"running-variance-{layer}", variance
+    for number, stream in enumerate(network.dropout_generators):
+        yield f"dropout-{number}", stream.get_state()
+
+
+def _to_bytes(network: Network, groups: Sequence[Group], progress: Progress) -> bytes:
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in _network_state(network)}
+    for number, group in enumerate(groups):
+        for key, tensors in group.memory.items():
+            arrays |= {
+                f"{number}/{key}/{index}": tensor.cpu().numpy()
+                for index, tensor in enumerate(tensors)
+                if tensor is not None
+            }
+    plain = asdict(progress) | {
+        "probes": [[[layer.model_dump() for layer in layers] for layers in epoch] for epoch in progress.probes]
+    }
+    arrays[PROGRESS] = np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _read_progress(text: bytes) -> Progress:
+    return TypeAdapter(Progress).validate_python(json.loads(text))
