@@ -15,12 +15,24 @@ from pydantic.fields import FieldInfo
 
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.lookup import entries, names
-from actbench.catalogue.registry import Entry, Kind, parameters_model
+from actbench.catalogue.registry import ENTRIES, Entry, Kind, parameters_model
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
 from actbench.config.reader import KNOWN_KEYS, LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK, SETTING_PATHS
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS
-from actbench.experiment.metrics import CURVE, CURVES, EPOCHS_TO, FIRST, FORMS, OTHERS, PROBE
+from actbench.experiment.metrics import (
+    CURVE,
+    CURVES,
+    EPOCHS_TO,
+    FIRST,
+    FORMS,
+    LEARNT,
+    LEARNT_NAME,
+    MEASURES,
+    OF_CLASS,
+    OTHERS,
+    PROBE,
+)
 from actbench.experiment.naming import value_to_yaml
 
 Schema = dict[str, Any]
@@ -233,7 +245,9 @@ def _without(names: Sequence[str]) -> Schema:
 
 def _metric() -> Schema:
     """A metric by name, the difference of two, or their ratio."""
-    forms = [pattern.pattern for pattern in (CURVE, PROBE, FIRST, EPOCHS_TO)]
+    forms = [pattern.pattern for pattern in (CURVE, PROBE, OF_CLASS, FIRST, EPOCHS_TO)]
+    learnt = sorted({name for entry in ENTRIES.values() for name in entry.learnable})
+    forms.append(LEARNT.pattern.replace(LEARNT_NAME, rf"({'|'.join(learnt)})(_sd)?"))
     one = "|".join([*(re.sub(r"\?P<\w+>", "?:", form) for form in forms), *OTHERS])
     expression = {"pattern": rf"^\s*({one})(\s+[-/]\s+({one}))?\s*$"}
-    return {"type": "string", "anyOf": [{"enum": [*CURVES, *OTHERS, *FORMS]}, expression]}
+    return {"type": "string", "anyOf": [{"enum": [*CURVES, *MEASURES, *OTHERS, *FORMS]}, expression]}

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
+from math import inf
 
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import HISTOGRAM_EDGES, TrialRecord, bytes_of_a_mistake, mistake_codes
 from actbench.experiment.settings import TrialSettings, hidden_layers
 
 MAX_ROUNDING = 1e-6
 MAX_MAGNITUDE = 1e60  # far beyond float32, in which networks train, and small enough for the squares of differences
+HISTOGRAM = re.compile(rf"[A-Za-z0-9+/]{{{4 * (len(HISTOGRAM_EDGES) + 1) // 3}}}")
 MAX_SECONDS = 1e9  # 30 years
 
 
@@ -20,6 +25,8 @@ def contradictions(record: TrialRecord) -> Iterator[str]:
     yield from _curve_contradictions(record)
     yield from _outcome_contradictions(record)
     yield from _test_contradictions(record)
+    yield from _mistake_contradictions(record)
+    yield from _measure_contradictions(record)
     yield from _probe_contradictions(record)
     seconds = (record.wall_seconds, *record.epoch_seconds)
     if not 0 <= min(seconds) <= max(seconds) <= MAX_SECONDS:
@@ -30,8 +37,10 @@ def contradictions(record: TrialRecord) -> Iterator[str]:
 
 def _measured_numbers(record: TrialRecord) -> Iterator[float | None]:
     yield from (*record.curves.train_loss, *record.curves.validation_loss, record.test_loss)
+    yield from (*record.curves.validation_nll, record.test_nll)
     for probe in record.probes:
-        yield from (probe.mean, probe.sd, probe.weight_gradient_norm, probe.bias_gradient_norm)
+        yield from (probe.mean, probe.sd, probe.weight_gradient_norm, probe.bias_gradient_norm, probe.weight_norm)
+        yield from probe.learnt.values()
     yield from chain.from_iterable(record.parameters.values())
 
 
@@ -106,6 +115,56 @@ def _test_contradictions(record: TrialRecord) -> Iterator[str]:
         yield f"test_correct_count: {correct}, but {ones} images are marked as right"
 
 
+def _mistake_contradictions(record: TrialRecord) -> Iterator[str]:
+    """Mistakes that are not as many as there are wrong images, or not of two different classes."""
+    if not record.test_mistakes:
+        return
+    try:
+        coded = base64.b64decode(record.test_mistakes, validate=True)
+    except ValueError:
+        yield "test_mistakes: not base64"
+        return
+    classes = record.settings.data.facts().classes
+    if len(coded) != (record.test_count - (record.test_correct_count or 0)) * bytes_of_a_mistake(classes):
+        yield "test_mistakes: not one for each image that is not marked as right"
+        return
+    counts = Counter(mistake_codes(coded, classes))
+    if not counts.keys() <= _possible_codes(classes):
+        yield "test_mistakes: a class that the data does not have, or the right one"
+        return
+    given: Counter[int] = Counter()
+    for code, count in counts.items():
+        given[code % classes] += count
+    if any(given[one] > count for one, count in enumerate(record.test_prediction_counts)):
+        yield "test_mistakes: a class was predicted more often than test_prediction_counts says"
+
+
+@cache
+def _possible_codes(classes: int) -> frozenset[int]:
+    return frozenset(label * classes + other for label in range(classes) for other in range(classes) if label != other)
+
+
+def _measure_contradictions(record: TrialRecord) -> Iterator[str]:
+    """Measures outside of what their definitions allow; Brier's score sums over the classes, so that it ends at 2."""
+    curves = record.curves
+    for name, largest in (("nll", inf), ("brier", 2.0), ("ece", 1.0)):
+        series = getattr(curves, f"validation_{name}")
+        if len(series) not in (0, len(curves.validation_loss)):
+            yield f"validation_{name}: another length than the other curves"
+        values = (*series, getattr(record, f"test_{name}"))
+        if not all(-MAX_ROUNDING <= one <= largest + MAX_ROUNDING for one in values if one is not None):
+            yield f"{name}: not between 0 and {largest:g}"
+    counts, best = curves.validation_top2_correct_count, curves.validation_correct_count
+    if counts and (
+        len(counts) != len(best)
+        or not all(one <= two <= record.validation_count for one, two in zip(best, counts, strict=True))
+    ):
+        yield "validation_top2_correct_count: not between the correct count and the number of images"
+    two = record.test_top2_correct_count
+    if two is not None and not (record.test_correct_count or 0) <= two <= record.test_count:
+        yield "test_top2_correct_count: not between the correct count and the number of images"
+
+
 def _probe_contradictions(record: TrialRecord) -> Iterator[str]:
     epochs, layers = record.settings.train.epochs, len(hidden_layers(record.settings.model)) + 1
     if not all(0 <= probe.epoch <= epochs and 1 <= probe.layer <= layers for probe in record.probes):
@@ -114,7 +173,9 @@ def _probe_contradictions(record: TrialRecord) -> Iterator[str]:
     if not all(0 <= share <= 1 for share in shares if share is not None):
         yield "probes: a share that is not between 0 and 1"
     magnitudes = chain.from_iterable(
-        (probe.sd, probe.weight_gradient_norm, probe.bias_gradient_norm) for probe in record.probes
+        (probe.sd, probe.weight_gradient_norm, probe.bias_gradient_norm, probe.weight_norm) for probe in record.probes
     )
     if not all(magnitude >= 0 for magnitude in magnitudes if magnitude is not None):
         yield "probes: a deviation or a norm below 0"
+    if any(probe.histogram and not HISTOGRAM.fullmatch(probe.histogram) for probe in record.probes):
+        yield f"probes: a histogram that is not of {len(HISTOGRAM_EDGES) + 1} bins"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from actbench.experiment.layers import resolve_layers
+from actbench.catalogue.probabilities import probability_form
+from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
 from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.lazy import LazyModule
@@ -24,13 +25,23 @@ else:
 
 PARTS = ("test", "validation", "train")
 CURVES = tuple(f"{part}_{quantity}" for part in PARTS for quantity in ("accuracy", "loss"))
-PROBES = (*(name for name in LayerProbe.model_fields if name not in ("epoch", "layer")), "abs_mean")
+OF_PROBABILITIES = ("nll", "brier", "ece")
+MEASURES = tuple(f"{part}_{quantity}" for part in PARTS[:2] for quantity in (*OF_PROBABILITIES, "top2_accuracy"))
+NOT_NUMBERS = ("epoch", "layer", "histogram", "learnt")
+PROBES = (*(name for name in LayerProbe.model_fields if name not in NOT_NUMBERS), "abs_mean")
+COUNTED = {"accuracy": "correct_count", "top2_accuracy": "top2_correct_count"}
 OF_ACTIVATIONS = ("dead_share", "saturated_share")
 OTHERS = ("step_seconds", "boundary")
-FORMS = ("test_accuracy_of_first_64", "epochs_to_0.95_validation_accuracy", "layer1.dead_share", "validation_loss@3")
+FORMS = (
+    "test_accuracy_of_first_64", "test_accuracy_of_class_3", "epochs_to_0.95_validation_accuracy", "layer1.dead_share",
+    "layer1.negative_slope", "validation_loss@3",
+)  # fmt: skip
 
-CURVE = re.compile(rf"(?P<curve>{'|'.join(CURVES)})(@(?P<epoch>\d{{1,7}}))?")
+CURVE = re.compile(rf"(?P<curve>{'|'.join((*CURVES, *MEASURES))})(@(?P<epoch>\d{{1,7}}))?")
 PROBE = re.compile(rf"layer(?P<layer>\d{{1,3}})\.(?P<probe>{'|'.join(PROBES)})(@(?P<epoch>\d{{1,7}}))?")
+LEARNT_NAME = r"[a-z_]\w{0,60}"
+LEARNT = re.compile(rf"layer(?P<layer>\d{{1,3}})\.(?P<probe>{LEARNT_NAME})(@(?P<epoch>\d{{1,7}}))?")
+OF_CLASS = re.compile(r"test_accuracy_of_class_(?P<label>\d{1,3})")
 FIRST = re.compile(r"test_accuracy_of_first_(?P<count>\d{1,7})")
 EPOCHS_TO = re.compile(r"epochs_to_(?P<target>\d+(\.\d+)?)_(?P<curve>(train|validation)_(accuracy|loss))")
 EXPRESSION = re.compile(r"(?P<first>\S+)\s+(?P<operator>[-/])\s+(?P<second>\S+)")
@@ -72,6 +83,8 @@ def _single(name: str) -> Metric:
     if found := PROBE.fullmatch(name):
         epoch = None if found["epoch"] is None else int(found["epoch"])
         return _probe(name, int(found["layer"]), found["probe"], epoch)
+    if found := OF_CLASS.fullmatch(name):
+        return _of_class(name, int(found["label"]))
     if found := FIRST.fullmatch(name):
         return _of_first(name, int(found["count"]))
     if found := EPOCHS_TO.fullmatch(name):
@@ -80,8 +93,13 @@ def _single(name: str) -> Metric:
         return Metric(name, "number", False, _step_seconds, _never_a_problem, is_timed=True)
     if name == "boundary":
         return Metric(name, "number", None, _boundary, _boundary_problem)
-    known = dict.fromkeys((*CURVES, *OTHERS, *FORMS, *(f"layer1.{probe}" for probe in PROBES)))
-    raise ValueError(f"no metric is called {name!r}{did_you_mean(name, known) or ': ' + ', '.join((*CURVES, *OTHERS))}")
+    if (found := LEARNT.fullmatch(name)) and not did_you_mean(found["probe"], PROBES):
+        epoch = None if found["epoch"] is None else int(found["epoch"])
+        return _learnt(name, int(found["layer"]), found["probe"], epoch)
+    known = dict.fromkeys((*CURVES, *MEASURES, *OTHERS, *FORMS, *(f"layer1.{probe}" for probe in PROBES)))
+    raise ValueError(
+        f"no metric is called {name!r}{did_you_mean(name, known) or ': ' + ', '.join((*CURVES, *MEASURES, *OTHERS))}"
+    )
 
 
 def _combined(first: Metric, operator: str, second: Metric) -> Metric:
@@ -115,32 +133,43 @@ def _curve(name: str, curve: str, epoch: int | None) -> Metric:
     def problem(settings: TrialSettings) -> str | None:
         if part == "validation" and not settings.data.validation_count():
             return f"{name}: no validation images are held out"
+        if quantity == "top2_accuracy" and settings.data.facts().classes < 3:
+            return f"{name}: of two classes one of two is always right"
+        if quantity in OF_PROBABILITIES and not _gives_probabilities(settings):
+            return f"{name}: {settings.model.output} with {settings.train.loss} gives no probabilities"
         if epoch is None:
             return None
         if part == "test":
             return f"{name}: test images are looked at once, after the last epoch"
         return None if 1 <= epoch <= settings.train.epochs else f"{name}: epochs are 1 to {settings.train.epochs}"
 
+    is_accuracy = quantity in COUNTED
     return Metric(
         name,
-        "share" if quantity == "accuracy" else "loss",
-        quantity == "accuracy",
+        "share" if is_accuracy else "loss",
+        is_accuracy,
         lambda record: _curve_value(record, part, quantity, epoch),
         problem,
         is_loss=quantity == "loss",
     )
 
 
+def _gives_probabilities(settings: TrialSettings) -> bool:
+    output, loss = settings.model.output, settings.train.loss
+    return probability_form(output.entry, dict(output.parameters), loss.entry) is not None
+
+
 def _curve_value(record: TrialRecord, part: str, quantity: str, epoch: int | None) -> float | None:
     """The value after an epoch, or at the trial's end; accuracies as fractions."""
     found: float | None
+    field = COUNTED.get(quantity, quantity)
     if part == "test":
-        found = record.test_correct_count if quantity == "accuracy" else record.test_loss
+        found = getattr(record, f"test_{field}")
     else:
-        series = getattr(record.curves, f"{part}_{'correct_count' if quantity == 'accuracy' else 'loss'}")
-        index = (epoch or len(series)) - 1
+        series = getattr(record.curves, f"{part}_{field}")
+        index = (epoch or len(record.curves.train_loss)) - 1
         found = series[index] if 0 <= index < len(series) else None
-    return found if found is None or quantity == "loss" else found / getattr(record, f"{part}_count")
+    return found / getattr(record, f"{part}_count") if found is not None and quantity in COUNTED else found
 
 
 def _probe(name: str, layer: int, probe: str, epoch: int | None) -> Metric:
@@ -157,15 +186,55 @@ def _probe(name: str, layer: int, probe: str, epoch: int | None) -> Metric:
             return f"{name}: layers are 1 to {depth}"
         if probe in OF_ACTIVATIONS and layer == depth:
             return f"{name}: the last layer has no activation"
-        probed = settings.train.probed_epochs()
-        if epoch is not None and epoch not in probed:
-            nearest = min(probed, key=lambda one: abs(one - epoch))
-            last = settings.train.epochs
-            return f"{name}: of epochs 0 (before training) to {last}, {len(probed)} are probed; nearest: {nearest}"
-        return None
+        return _unprobed(name, settings, epoch)
 
     is_share = probe.endswith("share")
     return Metric(name, "share" if is_share else "number", False if probe in OF_ACTIVATIONS else None, value, problem)
+
+
+def _unprobed(name: str, settings: TrialSettings, epoch: int | None) -> str | None:
+    """Why layers are not looked at after this epoch."""
+    probed = settings.train.probed_epochs()
+    if epoch is None or epoch in probed:
+        return None
+    nearest, last = min(probed, key=lambda one: abs(one - epoch)), settings.train.epochs
+    return f"{name}: of epochs 0 (before training) to {last}, {len(probed)} are probed; nearest: {nearest}"
+
+
+def _learnt(name: str, layer: int, parameter: str, epoch: int | None) -> Metric:
+    """A parameter that the activation of a layer learns; its mean over the features if each has one."""
+
+    def value(record: TrialRecord) -> float | None:
+        probed = [one for one in record.probes if one.layer == layer and epoch in (None, one.epoch)]
+        return probed[-1].learnt.get(parameter) if probed else None
+
+    def problem(settings: TrialSettings) -> str | None:
+        layers = resolve_layers(settings)
+        if not 1 <= layer <= len(layers):
+            return f"{name}: layers are 1 to {len(layers)}"
+        sizes = learnable_parameter_sizes(layers[layer - 1])
+        known = [*sizes, *(f"{one}_sd" for one, size in sizes.items() if size > 1)]
+        if parameter not in known:
+            learns = f"learns {', '.join(known)}" if known else "learns no parameter of its activation"
+            return f"{name}: layer {layer} {learns}{did_you_mean(parameter, known)}"
+        return _unprobed(name, settings, epoch)
+
+    return Metric(name, "number", None, value, problem)
+
+
+def _of_class(name: str, label: int) -> Metric:
+    """The share of the test images of one class that are given it."""
+
+    def value(record: TrialRecord) -> float | None:
+        confusion = record.confusion()
+        images = sum(confusion[label]) if confusion and label < len(confusion) else 0
+        return confusion[label][label] / images if confusion and images else None
+
+    def problem(settings: TrialSettings) -> str | None:
+        classes = settings.data.facts().classes
+        return None if label < classes else f"{name}: classes are 0 to {classes - 1}"
+
+    return Metric(name, "share", True, value, problem)
 
 
 def _of_first(name: str, count: int) -> Metric:

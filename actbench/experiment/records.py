@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,10 +16,12 @@ Phase = Literal["tune", "final"]
 Outcome = Literal["done", "diverged", "failed"]
 Ending = Literal["done", "diverged", "collapsed", "failed"]
 
-SCHEMA = 1
+SCHEMA = 2
 TRAINING_CODE_VERSION = 4
 UNUSABLE: tuple[Ending, ...] = ("diverged", "collapsed", "failed")
 CLOCK_FIELDS = ("wall_seconds", "epoch_seconds")
+HISTOGRAM_EDGES = (-16.0, -8.0, -4.0, -2.0, -1.0, -0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+MAX_CLASSES_IN_A_BYTE = 16
 MIN_IMAGES_OF_A_COLLAPSE = 20  # of fewer test images, a sound network may well give all the same class
 NOT_FINITE = "the loss was no longer finite"  # why a trial diverged, in records without a cause
 
@@ -37,7 +40,8 @@ class Curves(BaseModel):
     """One value per epoch; losses are means per image, None where not finite.
 
     Training figures are taken over the epoch's own batches while the weights move (dropout on); validation figures
-    after the epoch's last step (dropout off). Without a validation part its lists are empty.
+    after the epoch's last step (dropout off). Without a validation part its lists are empty. `nll`, `brier` and `ece`
+    are empty where outputs are no probabilities, and with `top2` in records of schema 1, which do not have them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,6 +50,10 @@ class Curves(BaseModel):
     train_correct_count: tuple[int, ...] = ()
     validation_loss: tuple[float | None, ...] = ()
     validation_correct_count: tuple[int, ...] = ()
+    validation_nll: tuple[float | None, ...] = ()
+    validation_brier: tuple[float | None, ...] = ()
+    validation_ece: tuple[float | None, ...] = ()
+    validation_top2_correct_count: tuple[int, ...] = ()
 
 
 class LayerProbe(BaseModel):
@@ -53,8 +61,11 @@ class LayerProbe(BaseModel):
 
     `mean`, `sd` and `zero_share` (exact zeros) are over the activation's values of all units and images, or over the
     scores for the last layer. `dead_share`: units whose derivative is 0 for all images. `saturated_share`: inputs of
-    the activation at which |f'| is below 5 % of its maximum. The gradient norms are L2 norms for the batch's mean loss.
-    None where there is no activation or the figure is not finite.
+    the activation at which |f'| is below 5 % of its maximum. The gradient norms are L2 norms for the batch's mean loss,
+    `weight_norm` is the weights' own. `histogram` has a byte for each bin between `HISTOGRAM_EDGES`, as base64: the
+    share of the values before the activation in it, in units of 1/255. `learnt` holds the activation's learnt
+    parameters; of those with a value per feature the mean, and the deviation as `NAME_sd`. None where there is no
+    activation, the figure is not finite or, of the last three, the record is of schema 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -68,6 +79,9 @@ class LayerProbe(BaseModel):
     saturated_share: float | None = None
     weight_gradient_norm: float | None
     bias_gradient_norm: float | None
+    weight_norm: float | None = None
+    histogram: str = ""
+    learnt: dict[str, float | None] = {}
 
 
 class TrialRecord(BaseModel):
@@ -76,8 +90,12 @@ class TrialRecord(BaseModel):
     `diverged_epoch` is the first epoch (from 1) whose training, validation or, after the last, test loss was not
     finite; the trial stopped there and its test figures are those of the network as it then was. `test_is_correct` has
     a bit for each test image (`numpy.packbits` as base64); `test_prediction_counts` is how often each class was
-    predicted. `parameters` holds the final weights, by layer and row by row, of networks of at most 64 parameters.
+    predicted. `test_mistakes` has a number for each image that was not classified correctly, in their order:
+    label * classes + predicted class, in one byte up to 16 classes and in two (the higher first) above, as base64.
+    `plan` is the checksum of the plan under which a final trial was trained. `parameters` holds the final weights, by
+    layer and row by row, of networks of at most 64 parameters.
     `wall_seconds` is the stack's time divided by its trials, `epoch_seconds` the part that each epoch's steps took.
+    Records of schema 1 have neither `plan`, `test_mistakes`, `test_top2_correct_count` nor a test NLL, Brier or ECE.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
@@ -88,6 +106,7 @@ class TrialRecord(BaseModel):
     seed: int
     settings: TrialSettings
     outcome: Outcome
+    plan: str = ""
     cause: str | None = None
     diverged_epoch: int | None = None
     train_count: int
@@ -99,12 +118,40 @@ class TrialRecord(BaseModel):
     test_loss: float | None = None
     test_is_correct: str = ""
     test_prediction_counts: tuple[int, ...] = ()
+    test_nll: float | None = None
+    test_brier: float | None = None
+    test_ece: float | None = None
+    test_top2_correct_count: int | None = None
+    test_mistakes: str = ""
     parameters: dict[str, tuple[float | None, ...]] = {}
     wall_seconds: float
     epoch_seconds: tuple[float, ...] = ()
     stack_trials: int
     device: str
     environment: str = ""
+
+    def mistakes(self) -> list[tuple[int, int]] | None:
+        """Label and predicted class of each test image that was not classified correctly; None if not recorded."""
+        if self.test_correct_count is None or (not self.test_mistakes and self.test_correct_count != self.test_count):
+            return None
+        classes = self.settings.data.facts().classes
+        return [divmod(code, classes) for code in mistake_codes(base64.b64decode(self.test_mistakes), classes)]
+
+    def confusion(self) -> list[list[int]] | None:
+        """How many test images of each class (rows) were given each class (columns); None if not recorded."""
+        mistakes = self.mistakes()
+        if mistakes is None or not self.test_prediction_counts:
+            return None
+        classes = range(len(self.test_prediction_counts))
+        wrong = Counter(mistakes)
+        given = Counter(predicted for _, predicted in mistakes)
+        return [
+            [
+                self.test_prediction_counts[label] - given[label] if label == predicted else wrong[label, predicted]
+                for predicted in classes
+            ]
+            for label in classes
+        ]
 
     def is_collapsed(self) -> bool:
         """Whether the trained network predicts the same class for every test image, and not all of them are of it."""
@@ -115,6 +162,19 @@ class TrialRecord(BaseModel):
     def ending(self) -> Ending:
         """How the trial ended: its outcome, where a collapsed network is not done; only `done` is usable."""
         return "collapsed" if self.is_collapsed() else self.outcome
+
+
+def bytes_of_a_mistake(classes: int) -> int:
+    """How many bytes hold label * classes + predicted class."""
+    return 1 if classes <= MAX_CLASSES_IN_A_BYTE else 2
+
+
+def mistake_codes(coded: bytes, classes: int) -> Sequence[int]:
+    """The numbers label * classes + predicted class that `test_mistakes` holds."""
+    size = bytes_of_a_mistake(classes)
+    if size == 1:
+        return coded
+    return [int.from_bytes(coded[start : start + size], "big") for start in range(0, len(coded), size)]
 
 
 def count_endings(records: Iterable[TrialRecord]) -> Counter[Ending]:

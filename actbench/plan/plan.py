@@ -14,7 +14,7 @@ from actbench.experiment.definition import Arm, Experiment, with_values
 from actbench.experiment.identity import equal_arms
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
-from actbench.experiment.records import SCHEMA, Trial, TrialRecord
+from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.looks import Looked, follow_looks
 from actbench.plan.shards import Shard
 from actbench.plan.trials import make_trials
@@ -22,6 +22,7 @@ from actbench.plan.tuning import ArmTuning, tune_arm
 
 PRIMARY_METRIC = "test_accuracy"
 NOT_FROZEN = ("warnings", "earlier", "checksum")
+PLAN_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
         for one, recorded in custom_choices(arm.settings).items()
     }
     frozen = {
-        "schema": SCHEMA,
+        "schema": PLAN_SCHEMA,
         "metric": PRIMARY_METRIC,
         "margin": experiment.margin,
         "baseline": values_to_yaml(experiment.baseline),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actbench.experiment.metrics import CURVES, Metric
+from actbench.experiment.metrics import CURVES, MEASURES, Metric
 
 ABSENT = "-"
 
@@ -27,7 +27,7 @@ def size(number: float, metric: Metric) -> str:
 
 def metric_in_words(metric: Metric) -> str:
     """`test accuracy`; names of other metrics unchanged."""
-    return metric.name.replace("_", " ") if metric.name in CURVES else metric.name
+    return metric.name.replace("_", " ") if metric.name in (*CURVES, *MEASURES) else metric.name
 
 
 def interval(bounds: tuple[float, float] | None, metric: Metric, *, signed: bool = False) -> str:

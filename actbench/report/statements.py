@@ -9,7 +9,7 @@ from typing import get_args
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast, is_surprising
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
-from actbench.experiment.metrics import CURVES, Metric
+from actbench.experiment.metrics import CURVES, MEASURES, Metric
 from actbench.experiment.naming import label_of, value_to_text
 from actbench.plan.plan import PRIMARY_METRIC
 from actbench.report.caveats import comparison_caveats, folder_caveats
@@ -75,7 +75,7 @@ def _numbers(comparison: Comparison, results: Sequence[Results], *, has_result: 
     """What the numbers of the table are, and what they can show."""
     name, seeds = comparison.metric.name, len(comparison.seeds)
     scope = ", on this test set" if name.startswith("test") else ""
-    when = " at the last epoch" if name in CURVES else ""
+    when = " at the last epoch" if name in (*CURVES, *MEASURES) else ""
     shown = metric_in_words(comparison.metric)
     note = f"{shown}{when} over {counted(seeds, 'seed')}; sd and intervals are over seeds{scope}."
     first = results[0] if len(results) == 1 else None

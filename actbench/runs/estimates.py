@@ -24,6 +24,8 @@ OPERATIONS_PER_STEP = 6e6
 TORCH_BYTES = 620_000_000  # resident in a worker that has imported torch and trained something small
 COPIES_OF_A_STACK = 2
 LABEL_BYTES, FLOAT_BYTES = 8, 4
+MEASURE = 0.1234567
+TEST_IMAGES_PER_MISTAKE = 30
 TYPICAL_NUMBER, SHORT_NUMBER = 0.12345678901234568, 0.123456
 MAX_RECORDS, MAX_FOLDERS = 40, 8
 COMPARABLE = 4.0
@@ -175,11 +177,16 @@ def _typical_record(trial: Trial) -> TrialRecord:
             train_correct_count=(data.train_count(),) * epochs,
             validation_loss=(number,) * epochs * held_out,
             validation_correct_count=(data.validation_count(),) * epochs * held_out,
+            validation_nll=(MEASURE,) * epochs * held_out,
+            validation_brier=(MEASURE,) * epochs * held_out,
+            validation_ece=(MEASURE,) * epochs * held_out,
+            validation_top2_correct_count=(data.validation_count(),) * epochs * held_out,
         ),
         probes=tuple(
             LayerProbe(
                 epoch=epoch, layer=layer, mean=SHORT_NUMBER, sd=SHORT_NUMBER, zero_share=0.0, dead_share=0.0,
                 saturated_share=SHORT_NUMBER, weight_gradient_norm=SHORT_NUMBER, bias_gradient_norm=SHORT_NUMBER,
+                weight_norm=SHORT_NUMBER, histogram="A" * 24,
             )
             for epoch in settings.train.probed_epochs()
             for layer in range(1, layers + 1)
@@ -188,6 +195,11 @@ def _typical_record(trial: Trial) -> TrialRecord:
         test_loss=None if trial.phase == "tune" else number,
         test_is_correct="" if trial.phase == "tune" else "A" * (4 * -(-data.test_count() // 24)),
         test_prediction_counts=() if trial.phase == "tune" else (data.test_count(),) * data.facts().classes,
+        test_nll=None if trial.phase == "tune" else MEASURE,
+        test_brier=None if trial.phase == "tune" else MEASURE,
+        test_ece=None if trial.phase == "tune" else MEASURE,
+        test_top2_correct_count=None if trial.phase == "tune" else data.test_count(),
+        test_mistakes="" if trial.phase == "tune" else "A" * (data.test_count() // TEST_IMAGES_PER_MISTAKE),
         wall_seconds=number,
         epoch_seconds=(0.123456789,) * epochs,
         stack_trials=10,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import re
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from actbench.experiment.metrics import CURVES, parse_metric
+from actbench.experiment.metrics import CURVES, MEASURES, parse_metric
 from actbench.experiment.naming import value_to_text
-from actbench.experiment.records import LayerProbe, TrialRecord
+from actbench.experiment.records import HISTOGRAM_EDGES, LayerProbe, TrialRecord
 from actbench.lazy import LazyModule
 from actbench.store.results import Results
 from actbench.text import visible
@@ -27,13 +28,15 @@ Row = dict[str, Any]
 TRIAL_COLUMNS = (
     "trial", "arm", "phase", "seed", "outcome", "diverged_epoch", "cause", "train_count", "validation_count",
     "test_count", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss",
-    "test_accuracy", "test_correct_count", "wall_seconds", "stack_trials", "device", "environment",
+    "test_accuracy", "test_correct_count", *MEASURES, "plan", "wall_seconds", "stack_trials", "device", "environment",
 )  # fmt: skip
+VALIDATION_MEASURES = tuple(name for name in MEASURES if name.startswith("validation"))
 EPOCH_COLUMNS = (
     "trial", "arm", "phase", "seed", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
-    "train_seconds",
+    *VALIDATION_MEASURES, "train_seconds",
 )  # fmt: skip
-LAYER_COLUMNS = ("trial", "arm", "phase", "seed", *LayerProbe.model_fields)
+PROBE_COLUMNS = tuple(name for name in LayerProbe.model_fields if name not in ("histogram", "learnt"))
+HISTOGRAM_COLUMNS = (*(f"below_{edge:g}" for edge in HISTOGRAM_EDGES), f"from_{HISTOGRAM_EDGES[-1]:g}")
 # A semicolon begins a cell where the decimal sign is a comma. Some spreadsheets accept the full-width signs too.
 FORMULA_START = re.compile("(^|;)(?=\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
@@ -84,18 +87,42 @@ def varied_settings(results: Results) -> list[str]:
 def trials_table(results: Results) -> Table:
     """One row for each recorded trial of the plan, arm by arm, with its varied and tuned values."""
     settings = varied_settings(results)
-    return Table([*TRIAL_COLUMNS[:2], *settings, *TRIAL_COLUMNS[2:]], _trial_rows(results), settings)
+    columns = _recorded_columns(results, TRIAL_COLUMNS, (*MEASURES, "plan"))
+    return Table([*columns[:2], *settings, *columns[2:]], _trial_rows(results), settings)
 
 
 def epochs_table(results: Results) -> Table:
     """One row for each trial and epoch, epochs counted from 1."""
-    return Table(EPOCH_COLUMNS, _epoch_rows(results))
+    return Table(_recorded_columns(results, EPOCH_COLUMNS, MEASURES), _epoch_rows(results))
 
 
 def layers_table(results: Results) -> Table:
     """One row for each trial, probed epoch and layer; epochs counted from 0 (before any step), layers from 1."""
-    rows = ({**named, **vars(layer)} for named, _, record in _recorded(results) for layer in record.probes)
-    return Table(LAYER_COLUMNS, rows)
+    learnt = dict.fromkeys(
+        name for record in results.records.values() for probe in record.probes for name in probe.learnt
+    )
+    columns = ("trial", "arm", "phase", "seed", *PROBE_COLUMNS, *sorted(learnt), *HISTOGRAM_COLUMNS)
+    return Table(_recorded_columns(results, columns, ("weight_norm", *HISTOGRAM_COLUMNS)), _layer_rows(results))
+
+
+def _recorded_columns(results: Results, columns: Sequence[str], since_schema_2: Sequence[str]) -> list[str]:
+    """The columns without those that records of schema 1 do not have, if all are: tables of old folders stay equal."""
+    is_old = results.records and all(record.schema_version < 2 for record in results.records.values())
+    return [name for name in columns if not is_old or name not in since_schema_2]
+
+
+def _layer_rows(results: Results) -> Iterator[Row]:
+    for named, _, record in _recorded(results):
+        for probe in record.probes:
+            yield {**named, **vars(probe), **probe.learnt, **_histogram_cells(probe)}
+
+
+def _histogram_cells(probe: LayerProbe) -> Row:
+    """The share of the values before the activation in each bin, to about 1/255."""
+    return {
+        name: round(share / 255, 4)
+        for name, share in zip(HISTOGRAM_COLUMNS, base64.b64decode(probe.histogram), strict=False)
+    }
 
 
 def _recorded(results: Results) -> Iterator[tuple[Row, Row, TrialRecord]]:
@@ -110,12 +137,13 @@ def _recorded(results: Results) -> Iterator[tuple[Row, Row, TrialRecord]]:
 def _trial_rows(results: Results) -> Iterator[Row]:
     for named, values, record in _recorded(results):
         kept = {name: getattr(record, name) for name in TRIAL_COLUMNS if name in TrialRecord.model_fields}
-        yield {**kept, **{name: parse_metric(name).value(record) for name in CURVES}, **named, **values}
+        yield {**kept, **{name: parse_metric(name).value(record) for name in (*CURVES, *MEASURES)}, **named, **values}
 
 
 def _epoch_rows(results: Results) -> Iterator[Row]:
     for named, _, record in _recorded(results):
         curves = record.curves
+        measures = {name: series for name in VALIDATION_MEASURES if (series := getattr(curves, name, ()))}
         for index in range(len(curves.train_loss)):
             row: Row = {**named, "epoch": index + 1}
             row["train_loss"] = curves.train_loss[index]
@@ -123,5 +151,10 @@ def _epoch_rows(results: Results) -> Iterator[Row]:
             if curves.validation_loss:
                 row["validation_loss"] = curves.validation_loss[index]
                 row["validation_accuracy"] = curves.validation_correct_count[index] / record.validation_count
+            for name, series in measures.items():
+                row[name] = series[index]
+            if curves.validation_top2_correct_count:
+                top2 = curves.validation_top2_correct_count[index]
+                row["validation_top2_accuracy"] = top2 / record.validation_count
             row["train_seconds"] = record.epoch_seconds[index] if record.epoch_seconds else None
             yield row

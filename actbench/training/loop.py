@@ -12,9 +12,10 @@ from torch import Tensor
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, seed_split, training_and_test_images
+from actbench.training.measures import forms_of, measure_images, summarise
 from actbench.training.network import Network, create_network, gather_batch, objective, per_trial, scores
 from actbench.training.optimizer import create_stepper
-from actbench.training.outcome import Evaluation, TrialCurves, make_record, record_end, record_epoch
+from actbench.training.outcome import Evaluation, Trained, TrialCurves, make_record, record_end, record_epoch
 from actbench.training.probes import probe
 from actbench.training.products import products_in
 from actbench.training.snapshots import Progress, Snapshots, restore
@@ -102,7 +103,7 @@ def train_epoch(
     splits: Sequence[SeedSplit],
     epoch: int,
     on_pulse: Callable[[], None] = lambda: None,
-) -> Evaluation:
+) -> Trained:
     """One pass over the training rows; mean loss and correct count of every trial over the epoch's own batches.
 
     `on_pulse` is called every few seconds, as a sign of life.
@@ -126,31 +127,29 @@ def train_epoch(
     return (sums.losses / count).tolist(), sums.hits.tolist()
 
 
-def evaluate(
-    network: Network, images: Images, splits: Sequence[SeedSplit], rows: Tensor
-) -> tuple[list[float], Tensor, Tensor]:
-    """Mean loss of every trial on its seed's rows `[seeds, images]`; labels and predictions `[trials, images]`.
+def evaluate(network: Network, images: Images, splits: Sequence[SeedSplit], rows: Tensor) -> Evaluation:
+    """Every trial on its seed's rows `[seeds, images]`.
 
     Dropout is off, and batch norm uses what it has seen in training.
     """
     loss_sums = create_sums(network, images.inputs.device).losses
-    all_predicted = []
+    forms = forms_of(network.trials)
+    all_predicted, measured = [], []
     for block in blocks(rows):
         inputs, labels = gather_batch(network, images, splits, block)
         reached = objective(network, scores(network, inputs, training=False), labels)
         loss_sums += reached.losses.sum(dim=1)
         all_predicted.append(reached.predicted)
-    labels = per_trial(network, images.labels[rows])
-    return (loss_sums / rows.shape[1]).tolist(), labels, torch.cat(all_predicted, dim=1)
+        measured.append(measure_images(forms, reached.outputs, labels, reached.predicted))
+    labels, predicted = per_trial(network, images.labels[rows]), torch.cat(all_predicted, dim=1)
+    measures = summarise(forms, measured, predicted == labels)
+    return Evaluation((loss_sums / rows.shape[1]).tolist(), labels, predicted, measures)
 
 
 def validate(network: Network, images: Images, splits: Sequence[SeedSplit]) -> Evaluation | None:
-    """Mean loss and correct count of every trial on its seed's validation rows; None without validation."""
+    """Every trial on its seed's validation rows; None without validation."""
     rows = torch.stack([split.validation_rows for split in splits])
-    if rows.shape[1] == 0:
-        return None
-    losses, labels, predicted = evaluate(network, images, splits, rows)
-    return losses, (predicted == labels).sum(dim=1).tolist()
+    return evaluate(network, images, splits, rows) if rows.shape[1] else None
 
 
 def create_sums(network: Network, device: torch.device) -> Sums:

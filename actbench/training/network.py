@@ -173,13 +173,15 @@ def gather_inputs(network: Network, images: Images, splits: Sequence[SeedSplit],
 
 @dataclass(frozen=True)
 class Objective:
-    """Loss of every example and its predicted label, both `[trials, batch]`.
+    """Loss of every example and its predicted label, `[trials, batch]`, and the outputs `[trials, batch, units]`.
 
-    `pullback` takes the gradient by the losses to the gradient by the scores.
+    Where output and loss have a joint form, the outputs are the scores. `pullback` takes the gradient by the losses to
+    the gradient by the scores.
     """
 
     losses: Tensor
     predicted: Tensor
+    outputs: Tensor
     pullback: Pullback
 
     def mean_gradient(self) -> Tensor:
@@ -200,7 +202,7 @@ def objective(network: Network, values: Tensor, labels: Tensor) -> Objective:
         predicted = outputs.argmax(dim=-1)
     else:
         predicted = (outputs.squeeze(-1) > _thresholds(network, values.device)).long()
-    return Objective(losses, predicted, lambda grad: output_pullback(loss_pullback(grad)))
+    return Objective(losses, predicted, outputs, lambda grad: output_pullback(loss_pullback(grad)))
 
 
 def _thresholds(network: Network, device: torch.device) -> Tensor:

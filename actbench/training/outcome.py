@@ -6,19 +6,31 @@ import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from actbench.experiment.layers import count_parameters
-from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord
+from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord, bytes_of_a_mistake
+from actbench.training.measures import Measures
 from actbench.training.network import Network
 from actbench.training.parameters import shapes
 
 MAX_KEPT_PARAMETERS = 64
 
-Evaluation = tuple[list[float], list[int]]
+Trained = tuple[list[float], list[int]]
+"""Mean loss and correct count of each trial over an epoch's own batches."""
+
+
+class Evaluation(NamedTuple):
+    """Each trial's mean loss, labels and predictions `[trials, images]`, and measures besides the loss."""
+
+    losses: list[float]
+    labels: Tensor
+    predicted: Tensor
+    measures: list[Measures]
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,8 @@ class TrialEnd:
     test_correct_count: int | None = None
     test_is_correct: str = ""
     test_prediction_counts: tuple[int, ...] = ()
+    test_mistakes: str = ""
+    measures: Measures | None = None
 
 
 @dataclass
@@ -43,6 +57,7 @@ class TrialCurves:
     train_correct_count: list[int] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     validation_correct_count: list[int] = field(default_factory=list)
+    measures: list[Measures] = field(default_factory=list)
     diverged_epoch: int | None = None
     end: TrialEnd | None = None
 
@@ -50,10 +65,11 @@ class TrialCurves:
 def record_epoch(
     curves: Sequence[TrialCurves],
     epoch: int,
-    trained: Evaluation,
+    trained: Trained,
     validated: Evaluation | None,
 ) -> None:
     """Add one epoch to the curves of all trials that have not diverged, and mark those that diverge in it."""
+    hits = [] if validated is None else (validated.predicted == validated.labels).sum(dim=1).tolist()
     for index, curve in enumerate(curves):
         if curve.diverged_epoch is not None:
             continue
@@ -61,9 +77,10 @@ def record_epoch(
         curve.train_loss.append(trained[0][index])
         curve.train_correct_count.append(trained[1][index])
         if validated is not None:
-            latest.append(validated[0][index])
-            curve.validation_loss.append(validated[0][index])
-            curve.validation_correct_count.append(validated[1][index])
+            latest.append(validated.losses[index])
+            curve.validation_loss.append(validated.losses[index])
+            curve.validation_correct_count.append(hits[index])
+            curve.measures.append(validated.measures[index])
         if not all(map(math.isfinite, latest)):
             curve.diverged_epoch = epoch
 
@@ -72,7 +89,7 @@ def record_end(
     curves: Sequence[TrialCurves],
     ended: Sequence[bool],
     network: Network,
-    tested: tuple[list[float], Tensor, Tensor] | None,
+    tested: Evaluation | None,
 ) -> None:
     """Record the end of the trials in `ended`; a trial's test figures are read once."""
     for index, curve in enumerate(curves):
@@ -80,19 +97,22 @@ def record_end(
             curve.end = _end_of(network, index, tested)
 
 
-def _end_of(network: Network, index: int, tested: tuple[list[float], Tensor, Tensor] | None) -> TrialEnd:
+def _end_of(network: Network, index: int, tested: Evaluation | None) -> TrialEnd:
     parameters = small_parameters(network, index)
     if tested is None:
         return TrialEnd(parameters)
-    losses, labels, predicted = tested
-    is_correct = (predicted[index] == labels[index]).cpu()
+    labels, predicted = tested.labels[index].cpu(), tested.predicted[index].cpu()
+    is_correct = predicted == labels
     classes = network.trials[index].settings.data.facts().classes
+    codes = (labels * classes + predicted)[~is_correct].numpy().astype(f">u{bytes_of_a_mistake(classes)}")
     return TrialEnd(
         parameters,
-        test_loss=losses[index],
+        test_loss=tested.losses[index],
         test_correct_count=int(is_correct.sum()),
         test_is_correct=base64.b64encode(np.packbits(is_correct.numpy()).tobytes()).decode(),
-        test_prediction_counts=tuple(torch.bincount(predicted[index].cpu(), minlength=classes).tolist()),
+        test_prediction_counts=tuple(torch.bincount(predicted, minlength=classes).tolist()),
+        test_mistakes=base64.b64encode(codes.tobytes()).decode(),
+        measures=tested.measures[index],
     )
 
 
@@ -111,6 +131,20 @@ def small_parameters(network: Network, index: int) -> dict[str, tuple[float | No
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _measured(measures: Sequence[Measures], name: str) -> tuple[float | None, ...]:
+    """One measure by epoch; empty where outputs give no probabilities."""
+    values = [getattr(one, name) for one in measures]
+    return () if None in values else tuple(map(_finite, values))
+
+
+def _test_measures(measures: Measures | None) -> dict[str, Any]:
+    if measures is None:
+        return {}
+    shares = {f"test_{name}": getattr(measures, name) for name in ("nll", "brier", "ece")}
+    kept = {name: None if value is None else _finite(value) for name, value in shares.items()}
+    return {**kept, "test_top2_correct_count": measures.top2_correct_count}
 
 
 def make_record(
@@ -144,6 +178,10 @@ def make_record(
             train_correct_count=tuple(curve.train_correct_count),
             validation_loss=tuple(map(_finite, curve.validation_loss)),
             validation_correct_count=tuple(curve.validation_correct_count),
+            validation_nll=_measured(curve.measures, "nll"),
+            validation_brier=_measured(curve.measures, "brier"),
+            validation_ece=_measured(curve.measures, "ece"),
+            validation_top2_correct_count=tuple(one.top2_correct_count for one in curve.measures),
         ),
         probes=tuple(
             layer for layers in probes for layer in layers if diverged_epoch is None or layer.epoch <= diverged_epoch
@@ -152,6 +190,8 @@ def make_record(
         test_loss=None if end.test_loss is None else _finite(end.test_loss),
         test_is_correct=end.test_is_correct,
         test_prediction_counts=end.test_prediction_counts,
+        test_mistakes=end.test_mistakes,
+        **_test_measures(end.measures),
         parameters=end.parameters,
         wall_seconds=seconds,
         epoch_seconds=epoch_seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from actbench.catalogue.facts import SATURATED_SHARE, largest_slope
 from actbench.experiment.choices import Choice
-from actbench.experiment.records import LayerProbe
+from actbench.experiment.layers import learnable_parameter_sizes
+from actbench.experiment.records import HISTOGRAM_EDGES, LayerProbe
 from actbench.training.data import Images, SeedSplit
 from actbench.training.network import Network, activate, backward, forward, gather_batch, objective
 
@@ -28,19 +30,27 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
     values = forward(network, inputs, training=False)
     reached = objective(network, values[-1].after, labels)
     backward(network, values, reached.mean_gradient())
-    by_layer = []
+    by_layer, histograms = [], []
     for index, layer in enumerate(values):
         figures = {
             **activation_figures(network, index, layer.before, layer.after),
             "weight_gradient_norm": _norms(network.parameters.named[index, "weight"].gradient),
             "bias_gradient_norm": _norms(network.parameters.named[index, "bias"].gradient),
+            "weight_norm": _norms(network.parameters.named[index, "weight"].values.detach()),
         }
+        histograms.append(histograms_of(layer.before))
         by_layer.append(figures)
     network.parameters.collect_gradients()  # and clears those that slopes left at learnt parameters
     return [
         tuple(
-            LayerProbe(epoch=epoch, layer=number, **{name: _kept(column[trial]) for name, column in figures.items()})
-            for number, figures in enumerate(by_layer, start=1)
+            LayerProbe(
+                epoch=epoch,
+                layer=index + 1,
+                histogram=histograms[index][trial],
+                learnt=learnt_parameters(network, trial, index),
+                **{name: _kept(column[trial]) for name, column in by_layer[index].items()},
+            )
+            for index in range(network.depth())
         )
         for trial in range(len(network.trials))
     ]
@@ -65,6 +75,29 @@ def activation_figures(network: Network, index: int, before: Tensor, after: Tens
             float((values < limit).double().mean()) for values, limit in zip(slopes.abs().cpu(), limits, strict=True)
         ],
     }
+
+
+def histograms_of(before: Tensor) -> list[str]:
+    """Which share of each trial's values `[trials, images, units]` is in each bin; empty if not all are finite."""
+    edges = torch.tensor(HISTOGRAM_EDGES, device=before.device)
+    bins = torch.bucketize(before.flatten(1), edges, right=True).cpu()
+    kept = []
+    for values, own_bins in zip(before, bins, strict=True):
+        shares = torch.bincount(own_bins, minlength=len(HISTOGRAM_EDGES) + 1).double() / len(own_bins)
+        is_finite = bool(values.isfinite().all())
+        kept.append(base64.b64encode(bytes((255 * shares).round().int().tolist())).decode() if is_finite else "")
+    return kept
+
+
+def learnt_parameters(network: Network, trial: int, index: int) -> dict[str, float | None]:
+    """The learnt parameters of a layer's activation: the value, or the mean and `NAME_sd` over its features."""
+    learnt = {}
+    for name, size in learnable_parameter_sizes(network.layers[trial][index]).items():
+        values = network.parameters.named[index, name].values[trial, :size].detach().cpu().double()
+        learnt[name] = _kept(float(values.mean()))
+        if size > 1:
+            learnt[f"{name}_sd"] = _kept(float(values.std(correction=0)))
+    return learnt
 
 
 @cache

@@ -8,6 +8,8 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.settings import TrialSettings
 from metric_settings import NOTHING_HELD_OUT, PERCEPTRON, SMALL
 
+NO_PROBABILITIES = TrialSettings.model_validate({"model": {"output": "tanh"}, "train": {"loss": "mse"}})
+PRELU = TrialSettings.model_validate({"model": {"hidden": (4,), "activation": "prelu"}, "train": {"epochs": 3}})
 LONG = TrialSettings.model_validate({"model": {"hidden": (4,)}, "train": {"epochs": 1000}})
 
 
@@ -21,6 +23,9 @@ LONG = TrialSettings.model_validate({"model": {"hidden": (4,)}, "train": {"epoch
     ("train_accuracy - validation_accuracy", "share", None), ("test_loss - train_loss", "loss", None),
     ("train_accuracy - train_loss", "number", None), ("test_loss / train_loss", "number", None),
     ("layer1.zero_share - layer1.dead_share", "share", None),
+    ("test_nll", "loss", False), ("validation_brier@2", "loss", False), ("test_ece", "loss", False),
+    ("test_top2_accuracy", "share", True), ("test_accuracy_of_class_9", "share", True),
+    ("layer1.weight_norm", "number", None), ("layer1.negative_slope@0", "number", None),
 ])  # fmt: skip
 def test_a_metric_has_a_unit_and_mostly_a_better_way(name: str, unit: str, larger_is_better: bool | None) -> None:
     metric = parse_metric(name)
@@ -59,6 +64,15 @@ def test_whatever_holds_the_time_of_a_step_is_timed(name: str, is_timed: bool) -
     ("boundary", TrialSettings.model_validate({"data": {"dataset": "cube"}, "model": {"hidden": ()}}),
      "boundary: only a network of one input and one unit has one"),
     ("train_loss - validation_loss", NOTHING_HELD_OUT, "validation_loss: no validation images are held out"),
+    ("test_nll", NO_PROBABILITIES, "test_nll: tanh with mse gives no probabilities"),
+    ("validation_ece@1", NO_PROBABILITIES, "validation_ece@1: tanh with mse gives no probabilities"),
+    ("test_top2_accuracy", PERCEPTRON, "test_top2_accuracy: of two classes one of two is always right"),
+    ("test_accuracy_of_class_10", SMALL, "test_accuracy_of_class_10: classes are 0 to 9"),
+    ("layer1.beta", SMALL, "layer1.beta: layer 1 learns no parameter of its activation"),
+    ("layer1.negatve_slope", PRELU,
+     "layer1.negatve_slope: layer 1 learns negative_slope; did you mean negative_slope?"),
+    ("layer2.negative_slope", PRELU, "layer2.negative_slope: layer 2 learns no parameter of its activation"),
+    ("layer3.negative_slope", PRELU, "layer3.negative_slope: layers are 1 to 2"),
     ("layer9.sd / train_loss@9", SMALL, "layer9.sd: layers are 1 to 2"),
 ])  # fmt: skip
 def test_a_network_that_cannot_have_the_metric_is_told_why(name: str, settings: TrialSettings, problem: str) -> None:
@@ -69,6 +83,7 @@ def test_a_network_that_cannot_have_the_metric_is_told_why(name: str, settings: 
     ("train_loss@3", SMALL), ("train_loss", NOTHING_HELD_OUT), ("layer2.zero_share@0", SMALL),
     ("layer1.dead_share@3", SMALL), ("layer1.mean@10", LONG), ("layer1.mean@1000", LONG),
     ("test_accuracy_of_first_360", SMALL), ("boundary", PERCEPTRON), ("step_seconds", SMALL),
+    ("layer1.negative_slope@3", PRELU), ("test_nll", SMALL), ("test_accuracy_of_class_9", SMALL),
     ("epochs_to_0.9_train_loss", NOTHING_HELD_OUT), ("train_loss / step_seconds", SMALL),
 ])  # fmt: skip
 def test_a_network_that_has_the_metric_has_no_problem(name: str, settings: TrialSettings) -> None:
@@ -76,8 +91,9 @@ def test_a_network_that_has_the_metric_has_no_problem(name: str, settings: Trial
 
 
 EVERY_CURVE = (
-    ": test_accuracy, test_loss, validation_accuracy, validation_loss, train_accuracy, train_loss, step_seconds, "
-    "boundary"
+    ": test_accuracy, test_loss, validation_accuracy, validation_loss, train_accuracy, train_loss, test_nll, "
+    "test_brier, test_ece, test_top2_accuracy, validation_nll, validation_brier, validation_ece, "
+    "validation_top2_accuracy, step_seconds, boundary"
 )
 
 
@@ -85,7 +101,7 @@ EVERY_CURVE = (
     ("boundry", "boundry", "; did you mean boundary?"),
     ("step_second", "step_second", "; did you mean step_seconds?"),
     ("test_acuracy", "test_acuracy",
-     "; did you mean test_accuracy, train_accuracy or test_accuracy_of_first_64?"),
+     "; did you mean test_accuracy, test_top2_accuracy or train_accuracy?"),
     ("layer1.dead_shar", "layer1.dead_shar",
      "; did you mean layer1.dead_share, layer1.zero_share or layer1.saturated_share?"),
     ("epochs_to_0.9_test_accuracy", "epochs_to_0.9_test_accuracy",

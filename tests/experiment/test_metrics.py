@@ -21,12 +21,18 @@ TRAINED, HELD_OUT, TESTED = 1198, 239, 360
 IS_CORRECT = np.random.default_rng(0).random(TESTED) < 0.7
 
 PARTS, WHATS = ("test", "validation", "train"), ("accuracy", "loss")
+MEASURED = ("nll", "brier", "ece", "top2_accuracy")
 PROBE_NAMES = (
     "mean", "abs_mean", "sd", "zero_share", "dead_share", "saturated_share", "weight_gradient_norm",
-    "bias_gradient_norm",
+    "bias_gradient_norm", "weight_norm",
 )  # fmt: skip
 SINGLE_FORMS = [
     *[f"{part}_{what}" for part, what in product(PARTS, WHATS)],
+    *[f"{part}_{what}" for part, what in product(PARTS[:2], MEASURED)],
+    *[f"validation_{what}@{epoch}" for what, epoch in product(MEASURED, (1, 3))],
+    "test_accuracy_of_class_3",
+    "layer1.beta",
+    "layer1.beta@0",
     *[f"{part}_{what}@{epoch}" for part, what, epoch in product(PARTS[1:], WHATS, (1, 3))],
     *[f"layer{layer}.{probe}{at}" for layer, probe, at in product((1, 2), PROBE_NAMES, ("", "@0", "@3"))],
     "test_accuracy_of_first_1",
@@ -54,7 +60,8 @@ def packed(bits: Any) -> str:
 
 
 def probe(epoch: int, layer: int, **figures: float | None) -> LayerProbe:
-    usual = {"mean": 0.5, "sd": 1.0, "zero_share": 0.0, "weight_gradient_norm": 4.0, "bias_gradient_norm": 2.0}
+    usual = {"mean": 0.5, "sd": 1.0, "zero_share": 0.0, "weight_gradient_norm": 4.0, "bias_gradient_norm": 2.0,
+             "weight_norm": 9.0, "learnt": {"beta": 1.5}}  # fmt: skip
     return LayerProbe.model_validate({"epoch": epoch, "layer": layer} | usual | figures)
 
 
@@ -74,10 +81,25 @@ STOPPED_AFTER_2 = Curves(
     validation_correct_count=(50, 40),
 )
 DIVERGED = record(test_correct_count=36, outcome="diverged", diverged_epoch=2, curves=STOPPED_AFTER_2, test_loss=None)
+MEASURED_CURVES = record().curves.model_copy(
+    update={
+        "validation_nll": (0.9, 0.8, 0.7),
+        "validation_brier": (0.6, 0.5, 0.4),
+        "validation_ece": (0.3, 0.2, 0.1),
+        "validation_top2_correct_count": (100, 150, 200),
+    }
+)
 EVERYTHING = PROBED.model_copy(
     update={
         "test_is_correct": packed(IS_CORRECT),
         "epoch_seconds": (1.0, 2.0, 3.0),
+        "curves": MEASURED_CURVES,
+        "test_nll": 0.4,
+        "test_brier": 0.2,
+        "test_ece": 0.1,
+        "test_top2_correct_count": 330,
+        "test_mistakes": base64.b64encode(bytes([*[31] * 20, *[32] * 40])).decode(),
+        "test_prediction_counts": (0, 20, 40, 300, *[0] * 6),
         "parameters": {"layer1.weight": (2.0,), "layer1.bias": (-1.0,)},
     }
 )
@@ -130,7 +152,19 @@ def test_a_layer_is_read_where_it_was_probed_at_the_epoch_or_last(name: str, exp
 
 def test_every_figure_of_a_probe_can_be_read() -> None:
     assert set(PROBES) == set(PROBE_NAMES)
-    assert set(PROBE_NAMES) - {"abs_mean"} == set(LayerProbe.model_fields) - {"epoch", "layer"}
+    assert set(PROBE_NAMES) - {"abs_mean"} == set(LayerProbe.model_fields) - {"epoch", "layer", "histogram", "learnt"}
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("validation_nll", 0.7), ("validation_nll@1", 0.9), ("validation_brier@2", 0.5), ("validation_ece", 0.1),
+    ("validation_top2_accuracy@1", 100 / HELD_OUT), ("validation_top2_accuracy", 200 / HELD_OUT),
+    ("test_nll", 0.4), ("test_brier", 0.2), ("test_ece", 0.1), ("test_top2_accuracy", 330 / TESTED),
+    ("test_accuracy_of_class_3", 300 / 360), ("test_accuracy_of_class_2", None), ("layer1.beta", 1.5),
+    ("layer1.alpha", None),
+])  # fmt: skip
+def test_measures_classes_and_learnt_parameters_are_read_off_the_record(name: str, expected: float | None) -> None:
+    assert value(name, EVERYTHING) == expected
+    assert value(name, record()) is None
 
 
 def test_an_absent_mean_has_no_size() -> None:

@@ -32,6 +32,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "failed": {"outcome": "failed", "cause": 'a "cause", \\ \u202e\x1b[31m \U0001f600 über\n,"outcome":{"x":[1]}',
                "curves": Curves(), "test_correct_count": None, "test_loss": None, "wall_seconds": 0.0},
     "tuned": {"phase": "tune", "test_correct_count": None, "test_loss": None},
+    "measured": {"test_nll": 0.5, "test_brier": 0.1, "test_ece": 0.0, "test_top2_correct_count": 320, "plan": "ab12",
+                 "test_correct_count": 300,
+                 "test_mistakes": "AQEB" * 20, "test_prediction_counts": (0, 60, 300, *[0] * 7),
+                 "probes": (PROBE.model_copy(update={"histogram": "A" * 24, "learnt": {"beta": 1.5}}),)},
     "everything": {"probes": (PROBE, PROBE), "parameters": {"layer1.weight": (0.1, None, -1e38)},
                    "test_is_correct": ONES + "A" * 10,
                    "test_prediction_counts": (0, *[40] * 9), "test_correct_count": 300, "environment": "abcdef",
@@ -56,6 +60,18 @@ def test_a_line_is_read_back_equal_and_as_pydantic_alone_would(changes: dict[str
     found = parse_line(line, {})
     assert found == written == TrialRecord.model_validate_json(re.sub(rb',"checksum":"\w+"', b"", line))
     assert journal_line(written).encode()[:-1] == line
+
+
+def test_a_line_of_schema_1_is_read_with_what_it_lacks_as_not_recorded(record: TrialRecord) -> None:
+    content = record.model_dump(mode="json") | {"schema": 1}
+    later = ("plan", "test_nll", "test_brier", "test_ece", "test_top2_correct_count", "test_mistakes")
+    old = {name: value for name, value in content.items() if name not in later}
+    old["curves"] = {name: value for name, value in content["curves"].items() if name in CURVES}
+    found = parse_line(sealed(json.dumps(old, separators=(",", ":")))[:-1], {})
+    assert isinstance(found, TrialRecord)
+    assert found == record.model_copy(update={"schema_version": 1})
+    assert (found.plan, found.test_nll, found.test_top2_correct_count, found.mistakes()) == ("", None, None, None)
+    assert found.confusion() is None
 
 
 def test_lines_in_another_order_of_fields_are_records_too(record: TrialRecord) -> None:
@@ -96,11 +112,11 @@ NO_RECORDS: dict[str, tuple[Callable[[TrialRecord], str], str]] = {
     "an unknown activation": (replaced('"activation":"relu"', '"activation":"reluu"'), "activation"),
     "settings given twice": (lambda record: body_of(record)[:-1] + ',"settings":{}}', "settings: given twice"),
     "settings that end early": (replaced('"model":{', '"model":,"outcome":{'), "characters"),
-    "no schema": (replaced('"schema":1,', ""), "schema"),
-    "a schema that is text": (replaced('"schema":1,', '"schema":"1",'), "schema"),
+    "no schema": (replaced('"schema":2,', ""), "schema"),
+    "a schema that is text": (replaced('"schema":2,', '"schema":"2",'), "schema"),
     "schema 0": (edited(schema=0), "schema"),
-    "two schemas": (lambda record: body_of(record)[:-1] + ',"schema":2}', "schema"),
-    "a schema that is not first": (lambda record: body_of(record)[:-1].replace('"schema":1,', "", 1) + ',"schema":1}',
+    "two schemas": (lambda record: body_of(record)[:-1] + ',"schema":3}', "schema"),
+    "a schema that is not first": (lambda record: body_of(record)[:-1].replace('"schema":2,', "", 1) + ',"schema":2}',
                                    "schema"),
     "NaN": (replaced('"test_loss":0.5', '"test_loss":NaN'), "expected value"),
     "infinity": (replaced('"test_loss":0.5', '"test_loss":-Infinity'), ""),
@@ -162,8 +178,33 @@ NO_RECORDS: dict[str, tuple[Callable[[TrialRecord], str], str]] = {
     "a share below 0": (edited(probes=[PROBE.model_dump() | {"zero_share": -0.1}]), "share"),
     "a negative deviation": (edited(probes=[PROBE.model_dump() | {"sd": -1.0}]), "deviation"),
     "a probe of a layer beyond the last": (edited(probes=[PROBE.model_dump() | {"layer": 3}]), "probes"),
+    "a negative norm": (edited(probes=[PROBE.model_dump() | {"weight_norm": -1.0}]), "norm"),
+    "a learnt parameter beyond float32": (edited(probes=[PROBE.model_dump() | {"learnt": {"beta": 1e308}}]), "float32"),
+    "a histogram of other bins": (edited(probes=[PROBE.model_dump() | {"histogram": "AAAA"}]), "18 bins"),
+    "mistakes that are none": (edited(test_mistakes="abc"), "test_mistakes: not base64"),
+    "fewer mistakes than images that are wrong": (
+        edited(test_mistakes="AQEB" * 19, test_correct_count=300), "test_mistakes: not one"),
+    "a mistake that is none": (
+        edited(test_mistakes="CwsL" * 20, test_correct_count=300), "or the right one"),
+    "a mistake of a class that does not exist": (
+        edited(test_mistakes="////" * 20, test_correct_count=300), "does not have"),
+    "a class predicted by mistake more often than predicted": (
+        edited(test_mistakes="AQEB" * 20, test_correct_count=300,
+               test_prediction_counts=[0, 40, 320, *[0] * 7]), "more often"),
+    "a negative NLL": (edited(test_nll=-0.5), "nll: not between 0 and inf"),
+    "an NLL beyond float32": (edited(test_nll=1e308), "float32"),
+    "a Brier score above 2": (edited(test_brier=2.5), "brier: not between 0 and 2"),
+    "a calibration error above 1": (edited(test_ece=1.5), "ece: not between 0 and 1"),
+    "a negative calibration error in a curve": (
+        edited(curves=WHOLE | {"validation_ece": [0.1, -0.1, 0.1]}), "ece: not between"),
+    "measures of fewer epochs": (edited(curves=WHOLE | {"validation_nll": [1.0]}), "another length"),
+    "fewer right in two than in one": (
+        edited(test_top2_correct_count=299, test_correct_count=300), "test_top2_correct_count"),
+    "more right in two than there are": (edited(test_top2_correct_count=361), "test_top2_correct_count"),
+    "fewer right in two than in one in a curve": (
+        edited(curves=WHOLE | {"validation_top2_correct_count": [1, 0, 1]}), "validation_top2_correct_count"),
     "half a character": (edited(cause="\ud800"), "escape"),
-    "nothing but brackets": (lambda record: '{"schema":1,"trial":' + "[" * 100_000 + "}", "recursion"),
+    "nothing but brackets": (lambda record: '{"schema":2,"trial":' + "[" * 100_000 + "}", "recursion"),
     "a number of many digits": (replaced('"seed":0', '"seed":' + "9" * 100_000), ""),
     "a word": (lambda record: "null}", ""),
     "nothing": (lambda record: "{}", ""),
@@ -203,7 +244,7 @@ def test_a_newer_schema_is_no_damage(record: TrialRecord) -> None:
 
 
 def test_a_schema_that_only_a_flipped_bit_made_newer_is_damage(record: TrialRecord) -> None:
-    line = line_of(record).replace(b'"schema":1', b'"schema":3')
+    line = line_of(record).replace(b'"schema":2', b'"schema":3')
     assert isinstance(parse_line(line[:-1], {}), Damage)
 
 
@@ -217,7 +258,7 @@ def test_a_newer_journal_is_refused_in_one_sentence_that_names_the_version_neede
     folder = folder_with(tmp_path / "results" / "made-up", experiment, [line_of(record), newer_line(record)])
     (folder / store.ENVIRONMENT).write_text(json.dumps({"id": "a", "actbench": written_by}))
     message = (
-        f"{folder / store.JOURNAL}:2: written by a newer actbench (schema 2, and {__version__} reads up to 1): "
+        f"{folder / store.JOURNAL}:2: written by a newer actbench (schema 3, and {__version__} reads up to 2): "
         f"upgrade to {needed} with pip install --upgrade actbench"
     )
     with pytest.raises(UnusableEnvironmentError, match=f"^{re.escape(message)}$"):

@@ -9,7 +9,7 @@ from typing import Any
 from actbench.catalogue.datasets import Arrays
 from actbench.config.reader import load_experiment
 from actbench.experiment.definition import Experiment
-from actbench.experiment.records import CLOCK_FIELDS, Curves, Trial, TrialRecord
+from actbench.experiment.records import CLOCK_FIELDS, SCHEMA, Curves, Trial, TrialRecord
 from actbench.plan.stacks import Stack
 
 TWO_ACTIVATIONS = """
@@ -53,7 +53,7 @@ def record_of(trial: Trial, test_correct_count: int | None = 300, **changes: Any
         "stack_trials": 1,
         "device": "cpu",
     }
-    return TrialRecord.model_validate({"schema": 1} | fields | changes)
+    return TrialRecord.model_validate({"schema": SCHEMA} | fields | changes)
 
 
 def fake_train(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:

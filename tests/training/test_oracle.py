@@ -90,7 +90,7 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
     size = count if chosen.train.batch_size == "full" else int(chosen.train.batch_size)
     steps = math.ceil(count / size)
     trained = [train_epoch(network, training_step, sums, splits, epoch) for epoch in range(1, EPOCHS + 1)]
-    test_losses, labels, predicted = evaluate(network, test_images, splits, torch.arange(50).expand(3, -1))
+    test_losses, labels, predicted, _ = evaluate(network, test_images, splits, torch.arange(50).expand(3, -1))
     for index, (split, model) in enumerate(zip(splits, plain, strict=True)):
         decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
         others = [parameter for parameter in model.parameters() if parameter.ndim == 1]
@@ -145,7 +145,7 @@ def test_evaluation_in_blocks_finds_what_one_block_finds(block: int, monkeypatch
     network = create_network(trials, CPU)
     splits = [seed_split(images, trials[0].settings.data, "final", seed) for seed in network.seeds]
     rows = torch.stack([torch.arange(50), torch.arange(50).flip(0)])
-    losses, labels, predicted = evaluate(network, images, splits, rows)
+    losses, labels, predicted, _ = evaluate(network, images, splits, rows)
     monkeypatch.setattr("actbench.training.data.EVALUATION_IMAGES", block)
     in_blocks = evaluate(network, images, splits, rows)
     assert in_blocks[0] == pytest.approx(losses, rel=1e-5)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from actbench.catalogue.datasets import DATASETS, load
-from actbench.experiment.records import CLOCK_FIELDS, LayerProbe
+from actbench.experiment.records import CLOCK_FIELDS, HISTOGRAM_EDGES, LayerProbe
 from actbench.experiment.settings import TrainSettings, TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.training import loop
@@ -59,8 +61,24 @@ def test_figures_are_those_of_a_plain_forward_and_backward_pass() -> None:
     assert found[0].zero_share == pytest.approx(float((first <= 0).float().mean()), abs=1e-6)
     assert found[0].saturated_share == pytest.approx(float((first <= 0).float().mean()), abs=1e-6)
     assert found[0].dead_share == pytest.approx(float((first <= 0).all(0).float().mean()), abs=1e-6)
+    for layer, weight, before in zip(found, weights, (first, second, second.relu() @ weights[2]), strict=True):
+        assert layer.weight_norm == pytest.approx(float(weight.detach().norm()), rel=1e-5)
+        counts, _ = np.histogram(before.detach().numpy(), bins=[-np.inf, *HISTOGRAM_EDGES, np.inf])
+        shares = np.frombuffer(base64.b64decode(layer.histogram), np.uint8) / 255
+        assert shares == pytest.approx(counts / counts.sum(), abs=0.004)
     assert [layer.layer for layer in found] == [1, 2, 3]
     assert (found[2].dead_share, found[2].saturated_share) == (None, None)
+
+
+def test_learnt_parameters_are_kept_by_layer_and_epoch_and_of_many_the_mean_and_the_deviation() -> None:
+    trials = [make_trial(settings(activation=one), 0) for one in ("prelu", {"prelu": {"per_feature": True}}, "relu")]
+    one, many, none = loop.train_stack(trials, load(DATASETS["digits"], Path()), "cpu", lambda epoch: None)
+    assert [probe.learnt for probe in none.probes] == [{}] * 12
+    assert one.probes[0].learnt == {"negative_slope": 0.25}
+    assert one.probes[-3].learnt != one.probes[0].learnt
+    assert many.probes[0].learnt == {"negative_slope": 0.25, "negative_slope_sd": 0.0}
+    assert (many.probes[-3].learnt["negative_slope_sd"] or 0) > 0
+    assert many.probes[-1].learnt == {}
 
 
 def test_units_that_no_image_moves_are_dead_and_their_weights_get_no_gradient() -> None:
@@ -88,6 +106,7 @@ def test_figures_that_are_not_finite_are_none() -> None:
     (found,) = probed({"activation": "identity", "init": {"constant": {"val": 1e38}}})
     assert found[1].mean is None
     assert found[2].weight_gradient_norm is None
+    assert found[2].histogram == ""
 
 
 @pytest.mark.parametrize("model", [{}, {"dropout": 0.2}, {"batch_norm": True}, {"activation": "prelu"}], ids=str)

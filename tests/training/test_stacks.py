@@ -189,9 +189,10 @@ def test_a_trial_that_has_diverged_is_tested_as_it_then_was(digits: Arrays, monk
     evaluate = loop.evaluate
 
     def overflow_of_tanh(network: Any, images: Any, splits: Any, rows: Any) -> Any:
-        losses, *others = evaluate(network, images, splits, rows)
+        found = evaluate(network, images, splits, rows)
         names = [one.settings.model.activation.name for one in network.trials]
-        return [math.inf if name == "tanh" else value for name, value in zip(names, losses, strict=True)], *others
+        overflown = [math.inf if name == "tanh" else one for name, one in zip(names, found.losses, strict=True)]
+        return found._replace(losses=overflown)
 
     monkeypatch.setattr(loop, "evaluate", overflow_of_tanh)
     trials = [trial(0, model={"activation": name}, epochs=5) for name in ("relu", "tanh", "gelu")]

@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.definition import SECTIONS
-from actbench.experiment.metrics import parse_metric
+from actbench.experiment.metrics import MEASURES, parse_metric
 from actbench.experiment.naming import label_of, value_to_text
 from actbench.experiment.records import TrialRecord
 from actbench.render.sections import Section
 from actbench.store.results import Results
+from actbench.store.tables import PROBE_COLUMNS, VALIDATION_MEASURES
 
 Tool = Literal["tensorboard", "mlflow"]
 
@@ -111,13 +112,19 @@ def _points(record: TrialRecord) -> Iterator[Point]:
             count = getattr(record.curves, f"{part}_correct_count")[epoch - 1]
             yield Point(f"{part}_accuracy", epoch, count / getattr(record, f"{part}_count"))
             yield Point(f"{part}_loss", epoch, _number(getattr(record.curves, f"{part}_loss")[epoch - 1]))
+        for name in VALIDATION_MEASURES:
+            if (measured := parse_metric(f"{name}@{epoch}").value(record)) is not None:
+                yield Point(name, epoch, measured)
     for probe in record.probes:
-        for name, value in probe:
-            if name not in ("epoch", "layer") and value is not None:
+        for name, value in (*((name, getattr(probe, name)) for name in PROBE_COLUMNS[2:]), *probe.learnt.items()):
+            if value is not None:
                 yield Point(f"layer{probe.layer}.{name}", probe.epoch, value)
     if record.test_correct_count is not None:
         for name in ("test_accuracy", "test_loss"):
             yield Point(name, len(record.curves.train_loss), _number(parse_metric(name).value(record)))
+        for name in (name for name in MEASURES if name.startswith("test")):
+            if (measured := parse_metric(name).value(record)) is not None:
+                yield Point(name, len(record.curves.train_loss), measured)
 
 
 def _number(value: float | None) -> float:
