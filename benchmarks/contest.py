@@ -29,9 +29,11 @@ class Contestant:
 
 _ALL = (
     Contestant("floor", "floor", "the matrix products alone, in one-thread processes, nothing learnt"),
+    Contestant("floor-sparse", "floor", "the same products, the first layer without black pixels", {"is_sparse": True}),
     Contestant("floor-bf16", "floor", "the same products in bf16", {"precision": "bf16"}),
     Contestant("actbench", "actbench_run", "actbench run, everything included: 8 activations x 5 seeds"),
     Contestant("actbench-relu", "actbench_run", "the same with relu only: 40 seeds", {"variant": "relu"}),
+    Contestant("actbench-10-epochs", "actbench_run", "8 activations x 3 seeds for 10 epochs", {"variant": "long"}),
     Contestant("actbench-bf16", "actbench_run", "the 8 activations with train.precision=bf16", {"variant": "bf16"}),
     Contestant("torch-func", "torch_func", "torch.func: 8 stacked models in each one-thread process"),
     Contestant("jax", "jax_scan", "JAX: jit, scan and vmap over 8 models, one process with XLA's threads"),

@@ -33,7 +33,10 @@ ARGUMENTS: Mapping[str, tuple[type, ...]] = {
     ),
     "sparse_gradient": (
         _integer, _pointer, _integer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer, _integer, _integer,
-        _pointer, _pointer, _integer, _pointer, _integer, _pointer, _pointer,
+        _pointer, _pointer, _integer, _pointer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer, _pointer,
+    ),
+    "adam_step": (
+        _integer, _integer, _integer, _integer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer,
     ),
     "thin_forward": (
         _integer, _integer, _integer, _integer, _pointer, _integer, _pointer, _integer, _pointer, _integer, _pointer,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from actbench.training.products import multiply
-from actbench.training.sparse import SparseBatch
+from actbench.training.sparse import NO_STEP, SparseBatch
 from actbench.training.workspace import LayerMemory
 
 Inputs = Tensor | SparseBatch
@@ -27,10 +27,13 @@ def linear(inputs: Inputs, memory: LayerMemory) -> Tensor:
     return memory.linear
 
 
-def write_gradients(inputs: Inputs, grad: Tensor, memory: LayerMemory) -> None:
-    """Write the gradients by weights and biases, given that by the linear part's result, `[trials, batch, units]`."""
+def write_gradients(inputs: Inputs, grad: Tensor, memory: LayerMemory, step: tuple[int, ...] = NO_STEP) -> None:
+    """Write the gradients by weights and biases, given that by the linear part's result, `[trials, batch, units]`.
+
+    A `step` of Adam changes the weights of sparse inputs at once, and their gradient is not written.
+    """
     if isinstance(inputs, SparseBatch):
-        inputs.write_gradients(grad, memory.weight_gradient, memory.bias_gradient)
+        inputs.write_gradients(grad, memory.weight_gradient, memory.bias_gradient, step)
     elif memory.thin is None:
         multiply(inputs.mT, grad, out=memory.weight_gradient)
         torch.sum(grad, dim=1, out=memory.bias_gradient)

@@ -18,7 +18,7 @@ from actbench.training.data import Images, SeedSplit, scale
 from actbench.training.functions import Applied, Pullback, activate_groups, apply_by_autograd, apply_groups
 from actbench.training.linear import Inputs, gradient_by_inputs, linear, write_gradients
 from actbench.training.parameters import Parameters, create_parameters
-from actbench.training.sparse import SparseBatch
+from actbench.training.sparse import NO_STEP, SparseBatch
 from actbench.training.streams import generator
 from actbench.training.workspace import Workspace, create_workspace
 
@@ -128,15 +128,20 @@ def activate(network: Network, index: int, values: Tensor) -> Applied:
     return activate_groups(memory.activations, values, memory.activated)
 
 
-def backward(network: Network, layers: Sequence[LayerValues], grad: Tensor) -> None:
-    """Write every parameter's gradient, given the gradient `[trials, batch, units]` of the loss by the scores."""
+def backward(
+    network: Network, layers: Sequence[LayerValues], grad: Tensor, first_step: tuple[int, ...] = NO_STEP
+) -> None:
+    """Write every parameter's gradient, given the gradient `[trials, batch, units]` of the loss by the scores.
+
+    `first_step` changes the weights of a first layer with sparse inputs, instead of writing their gradient.
+    """
     workspace = network.workspace(grad.shape[1])
     for index in reversed(range(network.depth())):
         layer, memory = layers[index], workspace.layers[index]
         for pullback in reversed(layer.pullbacks):
             grad = pullback(grad)
         grad = grad.contiguous()
-        write_gradients(layer.inputs, grad, memory)
+        write_gradients(layer.inputs, grad, memory, first_step if index == 0 else NO_STEP)
         if index > 0:
             grad = gradient_by_inputs(grad, memory)
     network.parameters.collect_gradients()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -10,17 +11,23 @@ from torch import Tensor
 from actbench.catalogue.optimizers import Group
 from actbench.experiment.choices import Choice
 from actbench.experiment.settings import TrainSettings
-from actbench.training.network import Network
+from actbench.training.adam import CompiledAdam, compiled_adam
+from actbench.training.network import LayerValues, Network, backward
 from actbench.training.schedule import schedule_factor
+from actbench.training.sparse import SparseBatch
 
 
 @dataclass(frozen=True)
 class Stepper:
-    """The stack's optimizer, its parameter groups with their learning rates, and the settings with the schedule."""
+    """The stack's optimizer, its parameter groups with their learning rates, and the settings with the schedule.
+
+    `adam` takes the steps where it is available.
+    """
 
     optimizer: Choice
     groups: tuple[tuple[float, Group], ...]
     train: TrainSettings
+    adam: CompiledAdam | None = None
 
 
 def create_stepper(network: Network) -> Stepper:
@@ -53,11 +60,29 @@ def create_stepper(network: Network) -> Stepper:
         train.optimizer,
         tuple((lr, Group(tensors, gradients, decay)) for (lr, decay), (tensors, gradients) in groups.items()),
         train,
+        compiled_adam(network),
     )
 
 
-def take_step(stepper: Stepper, step: int, total_steps: int) -> None:
-    """Move the parameters of every trial along their gradients."""
+def descend(
+    network: Network, stepper: Stepper, layers: Sequence[LayerValues], grad: Tensor, step: int, total_steps: int
+) -> None:
+    """Compute every parameter's gradient, given that by the scores, and move the parameters along them."""
     factor = schedule_factor(stepper.train, step, total_steps)
+    if stepper.adam is None:
+        backward(network, layers, grad)
+        take_step(stepper, factor)
+        return
+    stepper.adam.begin_step(factor)
+    if isinstance(layers[0].inputs, SparseBatch):
+        backward(network, layers, grad, stepper.adam.first_layer())
+        stepper.adam.end_step(start=network.parameters.named[0, "weight"].values[0].numel())
+    else:
+        backward(network, layers, grad)
+        stepper.adam.end_step(start=0)
+
+
+def take_step(stepper: Stepper, factor: float) -> None:
+    """Move the parameters of every trial along their gradients, at the learning rates times `factor`."""
     for lr, group in stepper.groups:
         stepper.optimizer.entry.function(group, lr * factor, **dict(stepper.optimizer.parameters))

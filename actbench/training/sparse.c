@@ -5,6 +5,7 @@ exactly; a constant other than 0 (standardised images) adds a term of rank one. 
 fused multiply-adds in the order of the columns (forward) or of the images (gradient), whatever the width of the vectors,
 the number of trials or the other elements: its bits depend on nothing else. Weights are [features, units], row by row.
 */
+#include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -27,6 +28,63 @@ typedef struct {
     const uint16_t *columns; /* of the values that are not zero, image by image */
     const uint8_t *values;
 } Images;
+
+/* What a step of Adam needs to know of a trial. */
+typedef struct {
+    float mean_weight, square_keep, square_weight, inverse_root, epsilon, rate, decay, shrink;
+} Adam;
+
+INLINE vector square_root(vector x)
+{
+#ifdef __AVX512F__
+    return (vector)_mm512_sqrt_ps((__m512)x);
+#else
+    return (vector)_mm256_sqrt_ps((__m256)x);
+#endif
+}
+
+/* Kingma & Ba: moments m and v of the gradient, corrected for their start at 0; L2 decay or a decoupled one. */
+INLINE void step_of_adam(const Adam *adam, vector gradient, vector *weight, vector *mean, vector *square)
+{
+    gradient += adam->decay * *weight;
+    *mean += adam->mean_weight * (gradient - *mean);
+    *square = adam->square_keep * *square + adam->square_weight * gradient * gradient;
+    *weight = adam->shrink * *weight - adam->rate * *mean / (square_root(*square) * adam->inverse_root + adam->epsilon);
+}
+
+INLINE void step_of_elements(const Adam *adam, int64_t count, const float *gradient, float *weight, float *mean,
+                             float *square)
+{
+    int64_t at = 0;
+    for (; at + LANES <= count; at += LANES)
+        step_of_adam(adam, *(const vector *)(gradient + at), (vector *)(weight + at), (vector *)(mean + at),
+                     (vector *)(square + at));
+    if (at < count) {
+        float rest[4][LANES] = {0};
+        float *all[4] = {(float *)gradient + at, weight + at, mean + at, square + at};
+        for (int i = 0; i < 4; i++)
+            memcpy(rest[i], all[i], sizeof(float) * (count - at));
+        step_of_adam(adam, *(vector *)rest[0], (vector *)rest[1], (vector *)rest[2], (vector *)rest[3]);
+        for (int i = 1; i < 4; i++)
+            memcpy(all[i], rest[i], sizeof(float) * (count - at));
+    }
+}
+
+/* One step for elements [start, end) of every trial's row; only those before `weights_end` decay. */
+void adam_step(int64_t trials, int64_t stride, int64_t start, int64_t weights_end, int64_t end, const float *gradients,
+               float *rows, float *means, float *squares, const Adam *adams)
+{
+    for (int64_t trial = 0; trial < trials; trial++) {
+        int64_t from = trial * stride;
+        Adam others = adams[trial];
+        others.decay = 0;
+        others.shrink = 1;
+        step_of_elements(adams + trial, weights_end - start, gradients + from + start, rows + from + start,
+                         means + from + start, squares + from + start);
+        from += weights_end;
+        step_of_elements(&others, end - weights_end, gradients + from, rows + from, means + from, squares + from);
+    }
+}
 
 /* Fill the compressed images from dense ones; memory for every value that is not zero, and one more, is there. */
 void compress_images(const uint8_t *dense, int64_t images, int64_t features, int64_t *starts, uint16_t *columns,
@@ -103,7 +161,11 @@ INLINE void forward_panel(int vectors, int64_t width, Images images, const int64
         pack(vectors, width, weight + first * units, units, end - first, panel);
         if (constant != 0)
             add_rows(vectors, panel, end - first, column_sums);
+        int64_t fetched = end, fetch_end = end + size < features ? end + size : features;
         for (int64_t image = 0; image < count; image++) {
+            for (; fetched < fetch_end && (fetched - end) * count <= image * size; fetched++)
+                for (int i = 0; i < vectors * LANES; i += 16)
+                    __builtin_prefetch(weight + fetched * units + i, 0, 2); /* the next block's weights */
             int64_t at = next[image], last = images.starts[rows[image] + 1];
             if (at == last || images.columns[at] >= end)
                 continue;
@@ -150,10 +212,17 @@ static void transpose(Images images, const int64_t *rows, int64_t count, int64_t
     }
 }
 
-/* One panel of the gradients of weight and bias for at most GRADIENT_IMAGES images, added to what is there, if asked. */
+/* Where the weights and their moments are that a step changes; `adam` is NULL where gradients are only written. */
+typedef struct {
+    const Adam *adam;
+    float *weight, *mean, *square;
+} Step;
+
+/* One panel of the gradients of weight and bias for at most GRADIENT_IMAGES images, added to what is there, if asked.
+   With a step, the weights are changed instead, while their gradient is in registers. */
 INLINE void gradient_panel(int vectors, int64_t width, int64_t count, const int32_t *lengths, const uint16_t *places,
                            const float *table, int64_t features, int64_t units, const float *gradient, int is_added,
-                           float *weight_gradient, float *bias_gradient)
+                           float *weight_gradient, float *bias_gradient, Step step)
 {
     _Alignas(64) float panel[GRADIENT_IMAGES * PANEL], row[PANEL] = {0};
     vector column_sums[MOST_VECTORS] = {0}, start[MOST_VECTORS] = {0};
@@ -171,7 +240,14 @@ INLINE void gradient_panel(int vectors, int64_t width, int64_t count, const int3
     store(vectors, width, column_sums, bias_gradient);
     for (int64_t column = 0; column < features; column++) {
         const uint16_t *place = places + column * GRADIENT_IMAGES, *end = place + lengths[column];
-        float *out = weight_gradient + column * units;
+        int64_t offset = column * units;
+        float *out = weight_gradient + offset;
+        if (step.adam && column + 2 < features)
+            for (int i = 0; i < vectors * LANES; i += 16) {
+                __builtin_prefetch(step.weight + offset + 2 * units + i, 1);
+                __builtin_prefetch(step.mean + offset + 2 * units + i, 1);
+                __builtin_prefetch(step.square + offset + 2 * units + i, 1);
+            }
         vector sum[MOST_VECTORS];
         for (int i = 0; i < vectors; i++)
             sum[i] = start[i];
@@ -186,7 +262,15 @@ INLINE void gradient_panel(int vectors, int64_t width, int64_t count, const int3
             for (int i = 0; i < vectors; i++)
                 sum[i] += *(vector *)(row + i * LANES);
         }
-        store(vectors, width, sum, out);
+        if (!step.adam)
+            store(vectors, width, sum, out);
+        else if (width == vectors * LANES)
+            for (int i = 0; i < vectors; i++)
+                step_of_adam(step.adam, sum[i], (vector *)(step.weight + offset + i * LANES),
+                             (vector *)(step.mean + offset + i * LANES), (vector *)(step.square + offset + i * LANES));
+        else
+            step_of_elements(step.adam, width, (const float *)sum, step.weight + offset, step.mean + offset,
+                             step.square + offset);
     }
 }
 
@@ -224,12 +308,14 @@ void sparse_forward(int64_t trials, const int64_t *seed_index, int64_t count, co
 }
 
 /* The gradients of weights and biases, given those of the outs [trials, count, units]; `lengths` [features] and
-   `places` [features, GRADIENT_IMAGES] are memory to work in. Trials of one seed share the transposed batch. */
+   `places` [features, GRADIENT_IMAGES] are memory to work in. Trials of one seed share the transposed batch. With
+   `adams` [trials], a step of Adam is taken along the gradients of the weights, which are not written but where a batch
+   is larger than GRADIENT_IMAGES; `weights`, `means` and `squares` have the stride of the gradients. */
 void sparse_gradient(int64_t trials, const int64_t *seed_index, int64_t seeds, int64_t count, const int64_t *rows,
                      const int64_t *starts, const uint16_t *columns, const uint8_t *values, const float *tables,
                      int64_t features, int64_t units, const float *gradients, float *weight_gradients,
                      int64_t weight_stride, float *bias_gradients, int64_t bias_stride, int32_t *lengths,
-                     uint16_t *places)
+                     uint16_t *places, const Adam *adams, float *weights, float *means, float *squares)
 {
     Images images = {starts, columns, values};
     for (int64_t seed = 0; seed < seeds; seed++)
@@ -243,9 +329,13 @@ void sparse_gradient(int64_t trials, const int64_t *seed_index, int64_t seeds, i
                 const float *gradient = gradients + (trial * count + first) * units;
                 float *weight_gradient = weight_gradients + trial * weight_stride;
                 float *bias_gradient = bias_gradients + trial * bias_stride;
+                int64_t from = trial * weight_stride;
+                int is_step = adams != NULL && first + size == count;
 #define CALL(vectors)                                                                                              \
     gradient_panel(vectors, width, size, lengths, places, table, features, units, gradient + unit, first > 0,      \
-                   weight_gradient + unit, bias_gradient + unit);
+                   weight_gradient + unit, bias_gradient + unit,                                                   \
+                   is_step ? (Step){adams + trial, weights + from + unit, means + from + unit, squares + from + unit} \
+                           : (Step){NULL, NULL, NULL, NULL});
                 FOR_EACH_PANEL(units, unit, CALL)
 #undef CALL
             }

@@ -15,6 +15,7 @@ MIN_ZERO_SHARE = 0.6
 """Leaving zeros out was faster from about half on, measured with AVX2; wider units multiply dense inputs faster."""
 MAX_FEATURES = 2**16 - 1
 GRADIENT_IMAGES = 128
+NO_STEP = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,17 @@ class SparseBatch:
         )  # fmt: skip
         return out
 
-    def write_gradients(self, grad: Tensor, weight_gradient: Tensor, bias_gradient: Tensor) -> None:
-        """Write the gradients by weights and biases, given that by the products, `[trials, batch, units]`."""
+    def write_gradients(
+        self, grad: Tensor, weight_gradient: Tensor, bias_gradient: Tensor, step: tuple[int, ...] = NO_STEP
+    ) -> None:
+        """Write the gradients by weights and biases, given that by the products, `[trials, batch, units]`.
+
+        With the pointers of a step of Adam, the weights are changed along their gradients, which are not kept.
+        """
         self.inputs.library.sparse_gradient(
             len(grad), self.seed_index.data_ptr(), *self.rows.shape, *self._pointers(), *weight_gradient.shape[1:],
             grad.data_ptr(), weight_gradient.data_ptr(), weight_gradient.stride(0), bias_gradient.data_ptr(),
-            bias_gradient.stride(0), self.inputs.lengths.data_ptr(), self.inputs.places.data_ptr(),
+            bias_gradient.stride(0), self.inputs.lengths.data_ptr(), self.inputs.places.data_ptr(), *step,
         )  # fmt: skip
 
     def _pointers(self) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from actbench.training.data import Images, SeedSplit
-from actbench.training.network import Network, backward, forward, gather_batch, objective
-from actbench.training.optimizer import Stepper, take_step
+from actbench.training.network import Network, forward, gather_batch, objective
+from actbench.training.optimizer import Stepper, descend
 
 WARM_UP_STEPS = 3
 
@@ -40,8 +40,7 @@ def make_step(network: Network, stepper: Stepper, images: Images, splits: Sequen
         inputs, labels = gather_batch(network, images, splits, rows)
         layers = forward(network, inputs, training=True)
         reached = objective(network, layers[-1].after, labels)
-        backward(network, layers, reached.mean_gradient())
-        take_step(stepper, number, total)
+        descend(network, stepper, layers, reached.mean_gradient(), number, total)
         sums.losses.add_(reached.losses.sum(dim=1))
         sums.hits.add_((reached.predicted == labels).sum(dim=1))
 

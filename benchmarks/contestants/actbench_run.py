@@ -19,10 +19,15 @@ from benchmarks.job import FULL, Job
 from benchmarks.measurement import LeftOutError, Measurement, measurement_of, require_bf16
 
 EXPERIMENT = Path(__file__).parent.parent / "activations.yaml"
-VARIANTS = {"relu": ("vary.model.activation=[relu]", "seeds=40"), "bf16": ("train.precision=bf16",)}
+LONG_EPOCHS = 10
+VARIANTS = {
+    "relu": ("vary.model.activation=[relu]", "seeds=40"),
+    "long": (f"train.epochs={LONG_EPOCHS}", "seeds=3"),
+    "bf16": ("train.precision=bf16",),
+}
 
 
-def measure(job: Job, name: str, variant: Literal["relu", "bf16"] | None = None) -> Measurement:
+def measure(job: Job, name: str, variant: Literal["relu", "long", "bf16"] | None = None) -> Measurement:
     """The whole command, divided by its trials and epochs."""
     overrides = (*(VARIANTS[variant] if variant else ()), *settings_of(job))
     settings = [part for override in overrides for part in ("--set", override)]
@@ -39,7 +44,8 @@ def measure(job: Job, name: str, variant: Literal["relu", "bf16"] | None = None)
         with (Path(results) / "benchmark" / "trials.csv").open(encoding="utf-8", newline="") as file:
             trials = list(csv.DictReader(file))
     lowest = min(float(trial["validation_accuracy"]) for trial in trials)
-    return measurement_of(name, seconds, len(trials), job.max_epochs, lowest)
+    epochs = LONG_EPOCHS if variant == "long" and job == FULL else job.max_epochs
+    return measurement_of(name, seconds, len(trials), epochs, lowest)
 
 
 def settings_of(job: Job) -> list[str]:

@@ -10,11 +10,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from actbench.catalogue.datasets import DATASETS, data_folder, is_present
 from actbench.config.reader import load_experiment
+from actbench.training.compiled import Compiled, compiled_functions
 from benchmarks.contest import CONTESTANTS
 from benchmarks.contestants import careful_loop, torch_func
-from benchmarks.contestants.actbench_run import EXPERIMENT, VARIANTS
+from benchmarks.contestants.actbench_run import EXPERIMENT, LONG_EPOCHS, VARIANTS
 from benchmarks.contestants.floor import products
 from benchmarks.job import FULL, HIDDEN, LEARNING_RATE, QUICK, Job, load_images
+from benchmarks.measurement import LeftOutError
 from benchmarks.rounds import ROOT, measure_in_process, require_learnt
 from benchmarks.torchvision_images import create_loaders
 
@@ -37,6 +39,21 @@ def test_the_relu_variant_has_as_many_trials_of_relu_alone() -> None:
     experiment = load_experiment(EXPERIMENT, VARIANTS["relu"]).experiment
     assert (experiment.arm_count(), len(experiment.seeds)) == (1, 40)
     assert [str(value) for factor in experiment.factors for value in factor.values] == ["relu"]
+
+
+def test_the_long_variant_trains_the_same_arms_for_ten_epochs() -> None:
+    experiment, short = (load_experiment(EXPERIMENT, overrides).experiment for overrides in (VARIANTS["long"], ()))
+    assert experiment.settings.train.epochs == LONG_EPOCHS
+    assert (experiment.arm_count(), len(experiment.seeds)) == (short.arm_count(), 3)
+
+
+@pytest.mark.skipif(compiled_functions().library is None, reason="needs a C compiler")
+def test_the_sparse_floor_needs_the_compiled_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = CONTESTANTS["floor-sparse"].measure(QUICK)
+    assert list(measured.seconds) == ["floor-sparse", "floor-sparse+evaluation"]
+    monkeypatch.setattr("benchmarks.contestants.floor.compiled_functions", lambda: Compiled(None, "no C compiler"))
+    with pytest.raises(LeftOutError, match="no C compiler"):
+        CONTESTANTS["floor-sparse"].measure(QUICK)
 
 
 def test_the_floor_is_every_product_of_a_step_but_the_first_layers_input_gradient() -> None:
