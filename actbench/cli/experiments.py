@@ -125,7 +125,10 @@ def plan(
     experiment = load(config, overrides).experiment
     own = results / experiment.name
     folder = pilot or (own if is_result_folder(own) else None)
-    found, workers = load_results(folder, results) if folder else None, parse_jobs(jobs) or available_cores()
+    found, workers = (
+        load_results(folder, results, metrics=()) if folder else None,
+        parse_jobs(jobs) or available_cores(),
+    )
     print_answer(
         output_format,
         lambda: plan_sections(experiment, found, workers, part),

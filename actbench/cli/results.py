@@ -137,7 +137,7 @@ def report(
         kit = require_paper_sense(PaperKit(paper, labels, width, font, font_size, picture or USUAL_PICTURES, chosen))
     files = Files(html, open_page, figures, figure_format, kit)
     files.require_sense(output_format)
-    found = load_results(folder, results)
+    found = load_results(folder, results, metrics=None if files.are_wanted() else (metric,))
     comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
     if files.are_wanted():
         print(*write_files(comparison, found, files, say), sep="\n")

@@ -6,6 +6,7 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from math import inf
@@ -19,19 +20,43 @@ HISTOGRAM = re.compile(rf"[A-Za-z0-9+/]{{{4 * (len(HISTOGRAM_EDGES) + 1) // 3}}}
 MAX_SECONDS = 1e9  # 30 years
 
 
-def contradictions(record: TrialRecord) -> Iterator[str]:
+@dataclass(frozen=True)
+class Expected:
+    """What settings say of every record that has them, layers with the last one, and images by part."""
+
+    counts: tuple[tuple[str, int], ...]
+    epochs: int
+    layers: int
+    classes: int
+    is_never_negative: bool
+
+
+def expected_of(settings: TrialSettings) -> Expected:
+    """Worked out once for the many records that share settings."""
+    data = settings.data
+    return Expected(
+        counts=(("train", data.train_count()), ("validation", data.validation_count()), ("test", data.test_count())),
+        epochs=settings.train.epochs,
+        layers=len(hidden_layers(settings.model)) + 1,
+        classes=data.facts().classes,
+        is_never_negative=_is_never_negative(settings),
+    )
+
+
+def contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
     """A sentence for each statement of a record that contradicts another one or its settings."""
-    yield from _count_contradictions(record)
-    yield from _curve_contradictions(record)
-    yield from _outcome_contradictions(record)
-    yield from _test_contradictions(record)
-    yield from _mistake_contradictions(record)
+    yield from _count_contradictions(record, expected)
+    yield from _curve_contradictions(record, expected)
+    yield from _outcome_contradictions(record, expected)
+    yield from _test_contradictions(record, expected)
+    yield from _mistake_contradictions(record, expected)
     yield from _measure_contradictions(record)
-    yield from _probe_contradictions(record)
+    if record.probes:
+        yield from _probe_contradictions(record, expected)
     seconds = (record.wall_seconds, *record.epoch_seconds)
     if not 0 <= min(seconds) <= max(seconds) <= MAX_SECONDS:
         yield f"seconds: not between 0 and {MAX_SECONDS:g}"
-    if any(number is not None and abs(number) > MAX_MAGNITUDE for number in _measured_numbers(record)):
+    if max(map(abs, filter(None, _measured_numbers(record))), default=0) > MAX_MAGNITUDE:
         yield "numbers: beyond what float32 holds"
 
 
@@ -44,31 +69,32 @@ def _measured_numbers(record: TrialRecord) -> Iterator[float | None]:
     yield from chain.from_iterable(record.parameters.values())
 
 
-def _count_contradictions(record: TrialRecord) -> Iterator[str]:
-    data = record.settings.data
-    for part in ("train", "validation", "test"):
-        count, expected = getattr(record, f"{part}_count"), getattr(data, f"{part}_count")()
-        if count != expected:
-            yield f"{part}_count: other than the {expected} images of its settings"
+def _count_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
+    recorded = (record.train_count, record.validation_count, record.test_count)
+    for (part, count), given in zip(expected.counts, recorded, strict=True):
+        if given != count:
+            yield f"{part}_count: other than the {count} images of its settings"
     if record.stack_trials < 1:
         yield "stack_trials: less than 1"
 
 
-def _curve_contradictions(record: TrialRecord) -> Iterator[str]:
+def _curve_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
     curves, epochs = record.curves, len(record.curves.train_loss)
     validated = (len(curves.validation_loss), len(curves.validation_correct_count))
     if epochs != len(curves.train_correct_count) or validated not in ((0, 0), (epochs, epochs)):
         yield "curves: of different lengths"
     elif validated[0] and not record.validation_count:
         yield "curves: validated without validation images"
-    if epochs > record.settings.train.epochs or 0 < len(record.epoch_seconds) < epochs:
+    if epochs > expected.epochs or 0 < len(record.epoch_seconds) < epochs:
         yield "epochs: other than were trained"
-    for part in ("train", "validation"):
-        correct_counts = getattr(curves, f"{part}_correct_count")
-        if not all(0 <= count <= getattr(record, f"{part}_count") for count in correct_counts):
+    for part, correct_counts, count in (
+        ("train", curves.train_correct_count, record.train_count),
+        ("validation", curves.validation_correct_count, record.validation_count),
+    ):
+        if correct_counts and not 0 <= min(correct_counts) <= max(correct_counts) <= count:
             yield f"{part}_correct_count: not between 0 and the number of images"
     losses = [loss for loss in (*curves.train_loss, *curves.validation_loss, record.test_loss) if loss is not None]
-    if losses and min(losses) < -MAX_ROUNDING and _is_never_negative(record.settings):
+    if losses and min(losses) < -MAX_ROUNDING and expected.is_never_negative:
         yield f"losses: less than 0, which {record.settings.train.loss.name} never is"
 
 
@@ -78,8 +104,8 @@ def _is_never_negative(settings: TrialSettings) -> bool:
     return loss.recorded is None and output.recorded is None and output.entry.yields in loss.entry.accepts
 
 
-def _outcome_contradictions(record: TrialRecord) -> Iterator[str]:
-    epochs, curves = record.settings.train.epochs, record.curves
+def _outcome_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
+    epochs, curves = expected.epochs, record.curves
     if record.diverged_epoch is not None and not 1 <= record.diverged_epoch <= epochs:
         yield f"diverged_epoch: not between 1 and {epochs}"
     if record.outcome != "done":
@@ -93,14 +119,14 @@ def _outcome_contradictions(record: TrialRecord) -> Iterator[str]:
         yield "outcome: done, but without a test figure"
 
 
-def _test_contradictions(record: TrialRecord) -> Iterator[str]:
+def _test_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
     correct, predicted = record.test_correct_count, record.test_prediction_counts
     if not 0 <= (correct or 0) <= record.test_count:
         yield "test_correct_count: not between 0 and the number of images"
     if predicted:
         if min(predicted) < 0 or sum(predicted) != record.test_count:
             yield f"test_prediction_counts: not {record.test_count} predictions in all"
-        if len(predicted) != record.settings.data.facts().classes:
+        if len(predicted) != expected.classes:
             yield "test_prediction_counts: other classes than the data has"
     if not record.test_is_correct:
         return
@@ -115,7 +141,7 @@ def _test_contradictions(record: TrialRecord) -> Iterator[str]:
         yield f"test_correct_count: {correct}, but {ones} images are marked as right"
 
 
-def _mistake_contradictions(record: TrialRecord) -> Iterator[str]:
+def _mistake_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
     """Mistakes that are not as many as there are wrong images, or not of two different classes."""
     if not record.test_mistakes:
         return
@@ -124,7 +150,7 @@ def _mistake_contradictions(record: TrialRecord) -> Iterator[str]:
     except ValueError:
         yield "test_mistakes: not base64"
         return
-    classes = record.settings.data.facts().classes
+    classes = expected.classes
     if len(coded) != (record.test_count - (record.test_correct_count or 0)) * bytes_of_a_mistake(classes):
         yield "test_mistakes: not one for each image that is not marked as right"
         return
@@ -165,9 +191,9 @@ def _measure_contradictions(record: TrialRecord) -> Iterator[str]:
         yield "test_top2_correct_count: not between the correct count and the number of images"
 
 
-def _probe_contradictions(record: TrialRecord) -> Iterator[str]:
-    epochs, layers = record.settings.train.epochs, len(hidden_layers(record.settings.model)) + 1
-    if not all(0 <= probe.epoch <= epochs and 1 <= probe.layer <= layers for probe in record.probes):
+def _probe_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
+    epochs, depth = expected.epochs, expected.layers
+    if not all(0 <= probe.epoch <= epochs and 1 <= probe.layer <= depth for probe in record.probes):
         yield "probes: of other epochs or layers than there are"
     shares = chain.from_iterable((probe.zero_share, probe.dead_share, probe.saturated_share) for probe in record.probes)
     if not all(0 <= share <= 1 for share in shares if share is not None):

@@ -28,15 +28,17 @@ def make_trials(
 ) -> tuple[Trial, ...]:
     """The trials of several seeds, as `make_trial` gives each."""
     version = records.TRAINING_CODE_VERSION if training_code is None else training_code
-    text = _text(settings)
-    made = []
-    for seed in seeds:
-        identity = f'{{"phase":"{phase}","seed":{seed},"settings":{text},"training_code":{version}}}'
-        made.append(Trial(hashlib.sha256(identity.encode()).hexdigest()[:16], phase, seed, settings))
-    return tuple(made)
+    text = identity_text(settings)
+    return tuple(Trial(trial_id(text, seed, phase, version), phase, seed, settings) for seed in seeds)
+
+
+def trial_id(text: str, seed: int, phase: Phase, training_code: int) -> str:
+    """The id of a trial whose settings have this `identity_text`."""
+    identity = f'{{"phase":"{phase}","seed":{seed},"settings":{text},"training_code":{training_code}}}'
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
-def _text(settings: TrialSettings) -> str:
+def identity_text(settings: TrialSettings) -> str:
     """The determining settings as JSON; kept, since every arm has many seeds and plans are made again and again."""
     return json.dumps(determining_settings(settings), sort_keys=True, separators=(",", ":"), default=plain)

@@ -32,14 +32,14 @@ class Request:
 
 def load_folders(folders: Sequence[Path], root: Path, request: Request) -> tuple[list[Results], Results | None]:
     """The results to compare (the latest where no folder is named), and those that `--baseline FOLDER` names."""
-    found = [load_results(folder, root) for folder in folders] or [load_results(None, root)]
+    found = [load_results(folder, root, metrics=(request.metric,)) for folder in folders or (None,)]
     return found, load_reference(root, request)
 
 
 def load_reference(root: Path, request: Request) -> Results | None:
     """The results that `--baseline` names, where it names a folder."""
     names_folder = request.baseline is not None and is_result_folder(Path(request.baseline))
-    return load_results(Path(request.baseline or ""), root) if names_folder else None
+    return load_results(Path(request.baseline or ""), root, metrics=(request.metric,)) if names_folder else None
 
 
 def answer(

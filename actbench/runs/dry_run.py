@@ -79,7 +79,7 @@ def count_to_do(
 ) -> ToDo:
     """Trials planned, done and to do for every arm; reads the result folder under `root` and changes nothing."""
     folder = result_folder(root, experiment, shard)
-    journal = store.read_journal(folder)
+    journal = store.read_journal(folder, has_probes=False)
     records = {} if fresh else journal.records
     known = {} if fresh else known_trials(root, experiment, shard, journal)
     plan = make_plan(experiment, known, shard)

@@ -110,7 +110,7 @@ def _trained_here(folder: Path, device: str, like: TrialSettings | None) -> Iter
     """Records of a folder that says it was trained on this kind of processor; none of one that cannot be read."""
     try:
         environments = store.environments_by_id(folder)
-        for _, _, record in store.read_lines(folder):
+        for _, _, record in store.read_lines(folder, has_probes=False):
             if not isinstance(record, TrialRecord) or not _is_timed(record) or record.device != device:
                 continue
             is_here = environments.get(record.environment, {}).get("processor") == processor_name()

@@ -32,7 +32,7 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
     """
     found = store.require_result_folder(folder) if folder else store.latest_folder(root)
     is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
-    results = load_results(found, root)
+    results = load_results(found, root, metrics=())
     plan, known = share_of(results)
     log = read_log(results.folder)
     latest = last_run(log)

@@ -9,6 +9,7 @@ import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ def append_lines(
             raise changed_file(target.path)
         try:
             chunks = [b"\n"] if last and not last.endswith(b"\n") else []
-            for chunk in (*chunks, *lines):
+            for chunk in chain(chunks, lines):
                 _write(descriptor, chunk)
                 found = found[0] + len(chunk), (found[1] + chunk)[-END_BYTES:]
             if waits_for_disk:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from actbench.experiment.contradictions import contradictions
+from actbench.experiment.contradictions import Expected, contradictions, expected_of
 from actbench.experiment.records import SCHEMA, TrialRecord
 from actbench.experiment.settings import TrialSettings
 
@@ -26,10 +26,11 @@ UP_TO_SETTINGS = re.compile(
     rb'\{"schema":[0-9]{1,9},"trial":"\w{1,64}","phase":"\w{1,16}","seed":[0-9]{1,20},"settings":'
 )
 AFTER_SETTINGS = b',"outcome":'
+PROBES = b'"probes":['
 MAX_LINE_BYTES = 256 * 1024 * 1024
 MAX_REASON_LENGTH = 200
 
-ParsedSettings = dict[bytes, TrialSettings]
+ParsedSettings = dict[bytes, tuple[TrialSettings, Expected]]
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,11 @@ def parts(line: bytes) -> list[bytes]:
     return [part for cut in (before, *(BEGINNING + rest for rest in records)) if (part := without_line_end(cut))]
 
 
-def parse_line(line: bytes, parsed: ParsedSettings) -> TrialRecord | Damage:
+def parse_line(line: bytes, parsed: ParsedSettings, *, has_probes: bool = True) -> TrialRecord | Damage:
     """The record of a whole line; `parsed` keeps settings, of which few occur in many lines, from call to call.
 
-    Raises `NewerSchemaError` on a whole line in a newer schema.
+    Without `has_probes`, layer probes, which are most of a line, are neither kept nor checked. Raises
+    `NewerSchemaError` on a whole line in a newer schema.
     """
     found = TAIL.fullmatch(line[-TAIL_LENGTH:])
     if not found:
@@ -103,7 +105,7 @@ def parse_line(line: bytes, parsed: ParsedSettings) -> TrialRecord | Damage:
     if schema and int(schema[1]) > SCHEMA:
         raise NewerSchemaError(int(schema[1]))
     try:
-        record = _record(body, parsed)
+        record, expected = _record(body if has_probes else _without_probes(body), parsed)
     except ValidationError as invalid:
         problem = invalid.errors(include_url=False)[0]
         return _no_record(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
@@ -111,7 +113,7 @@ def parse_line(line: bytes, parsed: ParsedSettings) -> TrialRecord | Damage:
         return _no_record(str(invalid))
     if not schema or record.schema_version != int(schema[1]) or record.schema_version < 1:
         return _no_record("it does not begin with its schema")
-    contradiction = next(contradictions(record), None)
+    contradiction = next(contradictions(record, expected), None)
     return _no_record(contradiction) if contradiction else record
 
 
@@ -119,17 +121,26 @@ def _no_record(reason: str) -> Damage:
     return Damage(f"not a record, although its checksum fits: {reason}"[:MAX_REASON_LENGTH])
 
 
-def _record(body: bytes, parsed: ParsedSettings) -> TrialRecord:
+def _without_probes(body: bytes) -> bytes:
+    """The line with an empty list of probes: no text can look like its name, since quotes are escaped there."""
+    before, name, rest = body.partition(PROBES)
+    return before + name + rest[rest.find(b"]") :] if name and b"]" in rest else body
+
+
+def _record(body: bytes, parsed: ParsedSettings) -> tuple[TrialRecord, Expected]:
     """Read JSON without NaN or infinities; settings that were read before are shared, which is most of the time."""
     head = UP_TO_SETTINGS.match(body)
     end = body.find(AFTER_SETTINGS, head.end()) if head else -1
     if head is None or end < 0:
         from_json(body, allow_inf_nan=False)
-        return TrialRecord.model_validate_json(body)
+        record = TrialRecord.model_validate_json(body)
+        return record, expected_of(record.settings)
     settings = body[head.end() : end]
     rest = from_json(body[: head.end()] + b"null" + body[end:], allow_inf_nan=False)
     if rest["settings"] is not None:
         raise ValueError("settings: given twice")
     if settings not in parsed:
-        parsed[settings] = TrialSettings.model_validate_json(settings)
-    return TrialRecord.model_validate({**rest, "settings": parsed[settings]})
+        read = TrialSettings.model_validate_json(settings)
+        parsed[settings] = read, expected_of(read)
+    shared, expected = parsed[settings]
+    return TrialRecord.model_validate({**rest, "settings": shared}), expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,11 @@ def known_trials(
     Its own is read again only if it has changed since `journal` was read. Raises `UnusableEnvironmentError` where a
     journal cannot be read.
     """
-    own = store.read_journal(result_folder(root, experiment, shard), journal).records
+    has_probes = _reads_probes(experiment, ())
+    own = store.read_journal(result_folder(root, experiment, shard), journal, has_probes=has_probes).records
     if shard is None:
         return finished_in_looks(experiment, own)
-    merged = store.read_journal(result_folder(root, experiment)).records
+    merged = store.read_journal(result_folder(root, experiment), has_probes=has_probes).records
     return finished_for_shard(own, merged, with_looks=experiment.looks is not None)
 
 
@@ -110,7 +112,8 @@ def share_of(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
     shard = shard_of(folder.name, experiment.name)
     if shard is None:
         return results.plan, finished_in_looks(experiment, results.records, results.training_code)
-    merged = store.read_journal(result_folder(folder.parent, experiment)).records
+    has_probes = _reads_probes(experiment, ())
+    merged = store.read_journal(result_folder(folder.parent, experiment), has_probes=has_probes).records
     known = finished_for_shard(results.records, merged, with_looks=experiment.looks is not None)
     return make_plan(experiment, known, shard, results.training_code), known
 
@@ -137,15 +140,18 @@ def recorded_experiment(folder: Path) -> Experiment:
     return load_experiment(folder / store.EXPERIMENT, is_record=True).experiment
 
 
-def load_results(folder: Path | None, root: Path, journal: store.Journal | None = None) -> Results:
+def load_results(
+    folder: Path | None, root: Path, journal: store.Journal | None = None, metrics: Iterable[str] | None = None
+) -> Results:
     """Read a result folder, or the latest under `root`; its journal only if it has changed since `journal` was read.
 
+    If only `metrics` and those of the claims are wanted, and none is about layers, records lack their layer probes.
     Its trials are those of the training code that its latest environment names, so that a newer one leaves them valid.
     Raises `ConfigurationError` where there is none, and `UnusableEnvironmentError` where it cannot be read.
     """
     found = store.require_result_folder(folder) if folder else store.latest_folder(root)
     experiment = recorded_experiment(found)
-    journal = store.read_journal(found, journal)
+    journal = store.read_journal(found, journal, has_probes=_reads_probes(experiment, metrics))
     environments = store.environments_by_id(found)
     return Results(
         folder=found,
@@ -157,3 +163,9 @@ def load_results(folder: Path | None, root: Path, journal: store.Journal | None 
         test_reads=journal.test_reads,
         environments=environments,
     )
+
+
+def _reads_probes(experiment: Experiment, metrics: Iterable[str] | None) -> bool:
+    """Whether a metric, or that of a claim, is about layers, as its name says; all are where none are named."""
+    claimed = [claim.metric for claim in experiment.expectations]
+    return metrics is None or any("layer" in name for name in (*metrics, *claimed))
