@@ -53,7 +53,8 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 
 def state_of(folder: Path) -> State:
     """Every file of the folder, apart from the lock and the log; the journal's lines in an order of their own."""
-    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in (LOCK, LOG)}
+    files = [path for path in folder.iterdir() if path.is_file() and path.name not in (LOCK, LOG)]
+    found = {path.name: path.read_bytes() for path in files}
     return found | {store.JOURNAL: b"\n".join(sorted(found.get(store.JOURNAL, b"").splitlines()))}
 
 

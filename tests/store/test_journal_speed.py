@@ -99,7 +99,8 @@ def test_leaving_probes_out_saves_most_of_the_time_and_memory(tmp_path: Path) ->
     experiment = experiment_from(MANY.replace("2000", "200"), tmp_path)
     trials = make_plan(experiment).trials().values()
     store.append(tmp_path, [record_of(trial, probes=PROBES * 4) for trial in trials])
-    seconds, peaks = {}, {}
+    seconds: dict[bool, float] = {}
+    peaks: dict[bool, int] = {}
     for has_probes in (True, False, True, False):
         tracemalloc.start()
         start = time.process_time()
