@@ -72,6 +72,8 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
         endings = count_endings([records[trial.id] for trial in trials if trial.id in records])
         failed = endings.total() - endings["done"]
         doubts = [f"{path} is at the edge of what was tried" for path in edges.get(arm.values, ())]
+        if problem := metric.problem(arm.settings):
+            doubts.append(problem.removeprefix(f"{metric.name}: "))
         if not plan.is_tuned():
             doubts.append("tuning has not finished")
         if failed > MAX_FAILED * len(trials):

@@ -5,6 +5,12 @@ from __future__ import annotations
 from actbench.experiment.metrics import CURVES, MEASURES, Metric
 
 ABSENT = "-"
+WORDS = {
+    "nll": "NLL",
+    "brier": "Brier score",
+    "ece": "calibration error",
+    "top2_accuracy": "top-2 accuracy",
+}
 
 
 def value(number: float | None, metric: Metric, *, signed: bool = False, digits: int | None = None) -> str:
@@ -26,8 +32,11 @@ def size(number: float, metric: Metric) -> str:
 
 
 def metric_in_words(metric: Metric) -> str:
-    """`test accuracy`; names of other metrics unchanged."""
-    return metric.name.replace("_", " ") if metric.name in (*CURVES, *MEASURES) else metric.name
+    """`test accuracy`, `test NLL`; names of other metrics unchanged."""
+    if metric.name not in (*CURVES, *MEASURES):
+        return metric.name
+    part, _, quantity = metric.name.partition("_")
+    return f"{part} {WORDS.get(quantity, quantity)}"
 
 
 def interval(bounds: tuple[float, float] | None, metric: Metric, *, signed: bool = False) -> str:

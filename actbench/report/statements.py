@@ -103,7 +103,7 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
             "The verdict uses the adjusted interval, whose confidence is that of the step in Holm's method."
         )
         yield Statement("paired", "baseline", note, numbers={"comparisons": len(tested)})
-    fewest = min(contrast.difference.n for contrast in contrasts)
+    fewest = min((contrast.difference.n for contrast in contrasts if contrast.difference.n), default=0)
     if any(not contrast.is_paired for contrast in contrasts):
         note = (
             "Where the data differ, seeds cannot be paired: those samples are compared as independent (Welch's "

@@ -18,6 +18,8 @@ from actbench.training.data import Images, SeedSplit
 from actbench.training.network import Network, activate, backward, forward, gather_batch, objective
 
 PROBE_IMAGES = 256
+EXPONENT_SHIFT = 23
+FIRST_EXPONENT = 127 + round(math.log2(min(abs(edge) for edge in HISTOGRAM_EDGES if edge))) - 1
 
 
 def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: int) -> list[tuple[LayerProbe, ...]]:
@@ -78,15 +80,19 @@ def activation_figures(network: Network, index: int, before: Tensor, after: Tens
 
 
 def histograms_of(before: Tensor) -> list[str]:
-    """Which share of each trial's values `[trials, images, units]` is in each bin; empty if not all are finite."""
-    edges = torch.tensor(HISTOGRAM_EDGES, device=before.device)
-    bins = torch.bucketize(before.flatten(1), edges, right=True).cpu()
-    kept = []
-    for values, own_bins in zip(before, bins, strict=True):
-        shares = torch.bincount(own_bins, minlength=len(HISTOGRAM_EDGES) + 1).double() / len(own_bins)
-        is_finite = bool(values.isfinite().all())
-        kept.append(base64.b64encode(bytes((255 * shares).round().int().tolist())).decode() if is_finite else "")
-    return kept
+    """Which share of each trial's values `[trials, images, units]` is in each bin; empty if not all are finite.
+
+    The edges are powers of two, so that a value's exponent says its bin; `torch.bucketize` takes ten times as long.
+    """
+    bins_by_sign = len(HISTOGRAM_EDGES) // 2 + 1
+    exponents = before.contiguous().flatten(1).view(torch.int32).bitwise_right_shift(EXPONENT_SHIFT).bitwise_and_(255)
+    is_finite = (exponents.amax(dim=1) < 255).tolist()
+    steps = exponents.clamp_(FIRST_EXPONENT, FIRST_EXPONENT + bins_by_sign - 1).sub_(FIRST_EXPONENT - bins_by_sign)
+    bins = torch.where(before.flatten(1) < 0, 2 * bins_by_sign - 1 - steps, steps)
+    bins += 2 * bins_by_sign * torch.arange(len(bins), device=bins.device, dtype=bins.dtype).unsqueeze(1)
+    counts = torch.bincount(bins.flatten(), minlength=2 * bins_by_sign * len(bins)).view(len(bins), -1)
+    shares = (255 * counts.double().cpu() / bins.shape[1]).round().int().tolist()
+    return [base64.b64encode(bytes(one)).decode() if fine else "" for one, fine in zip(shares, is_finite, strict=True)]
 
 
 def learnt_parameters(network: Network, trial: int, index: int) -> dict[str, float | None]:

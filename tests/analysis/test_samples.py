@@ -11,7 +11,7 @@ from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.plan import make_plan
 from actbench.store.results import Results
-from builders import experiment_from, record_of
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from planted import IMAGES, RATE_OUT_OF_REACH, TUNED, UNTUNED, planted
 
 ONE_CLASS, TWO_CLASSES = (0, IMAGES, *[0] * 8), (1, IMAGES - 1, *[0] * 8)
@@ -165,3 +165,16 @@ def test_a_marginal_sample_names_no_tuned_value(tmp_path: Path) -> None:
     samples = list(by_label(planted(tmp_path, {}, text)).values())
     assert all(sample.tuned for sample in samples)
     assert [one.tuned for one in marginal_samples(samples, "model.activation")] == [(), ()]
+
+
+def test_an_arm_whose_outputs_are_no_probabilities_is_not_judged_by_a_measure_of_them(tmp_path: Path) -> None:
+    text = (
+        TWO_ACTIVATIONS.replace("train: {epochs: 3}", "train: {epochs: 3, loss: mse}")
+        .replace("model.activation: [relu, tanh]", "model.output: [softmax, tanh]")
+        .replace("{model.activation: relu}", "{model.output: softmax}")
+    )
+    plan = make_plan(experiment_from(text, tmp_path))
+    records = {key: record_of(trial, test_nll=0.5) for key, trial in plan.trials().items()}
+    softmax, tanh = arm_samples(plan, records, parse_metric("test_nll"))
+    assert (softmax.doubt, tanh.doubt) == ("", "tanh with mse gives no probabilities")
+    assert softmax.losses == tanh.losses == frozenset()
