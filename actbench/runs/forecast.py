@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import cycle, islice
+from math import sqrt
 from statistics import median
 from typing import Any
 
-from actbench.analysis.comparison import Question, compare
+from actbench.analysis.comparison import Question, Row, compare
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.plan import PRIMARY_METRIC
@@ -15,11 +17,13 @@ from actbench.plan.shards import Shard
 from actbench.render.sections import Section
 from actbench.runs.estimates import ASSUMED_SPEED, measured_speed, operations
 from actbench.statistics.intervals import predicted_sd
+from actbench.statistics.looks import make_schedule, simulate
 from actbench.statistics.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
 from actbench.store.results import Results
-from actbench.text import clock, counted
+from actbench.text import clock, counted, listed
 
 ASSUMED_ACCURACY = 0.98
+MIN_SIMULATED, SIMULATED_COMPARISONS = 20, 500
 GAPS = (0.0005, 0.001, 0.002, 0.005, 0.01)
 
 
@@ -44,6 +48,24 @@ class Forecast:
     sd_basis: str
     comparisons: int
     shown_difference: float | None
+    looks: LooksForecast | None = None
+
+
+@dataclass(frozen=True)
+class LooksForecast:
+    """How many final trainings looks take: at least, at most, and on average in two simulated cases.
+
+    `all_equal`: every arm equals its baseline; `one_apart`: one arm differs by the margin. The last three are the
+    numbers of looks that are taken, the seconds of a training with all workers, and the experiments simulated.
+    """
+
+    least: int
+    most: int
+    all_equal: float
+    one_apart: float
+    after: tuple[int, ...]
+    seconds_each: float
+    experiments: int
 
 
 def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard: Shard | None = None) -> Forecast:
@@ -56,6 +78,7 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
     speed = measured or ASSUMED_SPEED
     sd, sd_basis = _spread(experiment, pilot)
     comparisons = _comparisons(experiment)
+    seconds_each = sum(final) * speed.seconds_per_operation / workers / len(final)
     return Forecast(
         experiment=experiment,
         arms=len(arms),
@@ -69,6 +92,41 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
         sd_basis=sd_basis,
         comparisons=comparisons,
         shown_difference=shown_difference(seeds, sd, comparisons=comparisons),
+        looks=_forecast_looks(experiment, _spreads(pilot, sd, comparisons), seconds_each),
+    )
+
+
+def _spreads(pilot: Results | None, sd: float, comparisons: int) -> list[float]:
+    """The sd between seeds of a baseline and of the arms compared with it: the pilot's, or equal ones."""
+    rows = _pilot_rows(pilot) if pilot else ()
+    own = [row.own.sd for row in rows if row.is_baseline and row.own.sd]
+    others = [row.own.sd for row in rows if row.contrast and row.own.sd]
+    if not own or not others:
+        return [sd / sqrt(2)] * (comparisons + 1)
+    return [own[0], *islice(cycle(others), comparisons)]
+
+
+def _forecast_looks(experiment: Experiment, spreads: list[float], seconds_each: float) -> LooksForecast | None:
+    """Simulated with these sds between seeds, the baseline's first."""
+    if experiment.looks is None:
+        return None
+    compared = _comparisons(experiment)
+    schedule = make_schedule(experiment.looks.after, experiment.looks.shares, compared)
+    experiments = max(MIN_SIMULATED, SIMULATED_COMPARISONS // compared)
+    unit = 1 / experiment.settings.data.test_count()
+
+    def mean_trainings(gaps: list[float]) -> float:
+        found = simulate(schedule, gaps, spreads, experiment.margin, unit=unit, experiments=experiments)
+        return found.trainings + (experiment.arm_count() - compared - 1) * found.baseline
+
+    return LooksForecast(
+        least=experiment.arm_count() * schedule.seeds[0],
+        most=experiment.arm_count() * schedule.seeds[-1],
+        all_equal=mean_trainings([0.0] * compared),
+        one_apart=mean_trainings([experiment.margin] + [0.0] * (compared - 1)),
+        after=schedule.seeds,
+        seconds_each=seconds_each,
+        experiments=experiments,
     )
 
 
@@ -100,6 +158,7 @@ def plan_document(
         "comparisons": found.comparisons,
         "shown_difference": found.shown_difference,
         "fewest_seeds": fewest_seeds(found.comparisons),
+        "looks": found.looks and asdict(found.looks),
         "seeds_needed": [
             {"difference": gap, "one_comparison": one, "all_comparisons": several}
             for gap, one, several in _seeds_by_gap(found)
@@ -108,20 +167,44 @@ def plan_document(
 
 
 def _trials_section(found: Forecast) -> Section:
-    seeds, arms, workers = len(found.experiment.seeds), found.arms, found.workers
+    arms, workers = found.arms, found.workers
     each = found.experiment.tuning_trial_count()
     rows = [["arms", f"{arms}"]]
     if each:
         rows.append(["tuning trials", f"{found.tuning_trials:,} ({each} for each arm, if no grid is extended)"])
+    most = "at most " if found.looks else ""
     rows += [
-        ["final trials", f"{found.final_trials:,} ({seeds} seeds)"],
-        ["time", f"about {clock(found.seconds)} on {counted(workers, 'worker')}"],
+        ["final trials", f"{most}{found.final_trials:,} ({found.experiment.seeds_text()})"],
+        ["time", f"{most or 'about '}{clock(found.seconds)} on {counted(workers, 'worker')}"],
     ]
+    rows += _looks_rows(found.looks, found.seconds - found.looks.most * found.looks.seconds_each) if found.looks else []
     return Section(
         f"{found.experiment.name}: plan{f' of shard {found.shard}' if found.shard else ''}",
         ["", ""],
         rows,
-        [found.seconds_basis],
+        [found.seconds_basis, *([_simulated(found.looks)] if found.looks else [])],
+    )
+
+
+def _looks_rows(looks: LooksForecast, tuning_seconds: float) -> list[list[str]]:
+    """Trainings and time in each case."""
+    cases = {
+        "at least": looks.least,
+        "if all arms are equal": looks.all_equal,
+        "if one differs by the margin": looks.one_apart,
+        "at most": looks.most,
+    }
+    rows = [
+        [case, f"{count:,.0f} final trials, {clock(tuning_seconds + count * looks.seconds_each)}"]
+        for case, count in cases.items()
+    ]
+    return [["looks", f"after {listed(list(map(str, looks.after)))} seeds"], *rows]
+
+
+def _simulated(looks: LooksForecast) -> str:
+    return (
+        f"Looks: the mean of {looks.experiments} simulated experiments, with the sd of each of the pilot's arms or, "
+        "without a pilot, the spread below."
     )
 
 
@@ -162,12 +245,17 @@ def _comparisons(experiment: Experiment) -> int:
     return max(1, len(arms) - max(1, len(own)))
 
 
+def _pilot_rows(pilot: Results) -> tuple[Row, ...]:
+    """The pilot's arms, compared with its baseline or else its first arm."""
+    first = pilot.plan.arms[0][0].values
+    question = Question(parse_metric(PRIMARY_METRIC), pilot.experiment.baseline or first, pilot.experiment.margin)
+    return compare(pilot.plan, pilot.records, question).rows
+
+
 def _spread(experiment: Experiment, pilot: Results | None) -> tuple[float, str]:
     """The sd of paired differences in test accuracy, from the pilot's contrasts or assumed."""
     if pilot is not None and len(pilot.plan.arms) > 1:
-        first = pilot.plan.arms[0][0].values
-        question = Question(parse_metric(PRIMARY_METRIC), pilot.experiment.baseline or first, pilot.experiment.margin)
-        made = [row.contrast for row in compare(pilot.plan, pilot.records, question).rows if row.contrast]
+        made = [row.contrast for row in _pilot_rows(pilot) if row.contrast]
         spreads = [one.difference.sd for one in made if one.difference.sd]
         if spreads:
             sd = median(spreads)

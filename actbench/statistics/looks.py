@@ -148,9 +148,10 @@ def _undecidable(evidence: Evidence, schedule: Schedule, look: int) -> Decision:
 
 @dataclass(frozen=True)
 class Simulated:
-    """Simulated experiments: the mean of their trainings, and how often each arm was called what."""
+    """Simulated experiments: the mean of their trainings, the baseline's among them, and what each arm was called."""
 
     trainings: float
+    baseline: float
     different: tuple[float, ...]
     equivalent: tuple[float, ...]
     any_different: float
@@ -176,7 +177,7 @@ def simulate(
     `equivalent` (a gap of at least the margin).
     """
     random, last = np.random.default_rng(seed), schedule.seeds[-1]
-    trainings, different, equivalent = 0, np.zeros(len(gaps)), np.zeros(len(gaps))
+    trainings, baseline, different, equivalent = 0, 0, np.zeros(len(gaps)), np.zeros(len(gaps))
     any_different = any_wrong = 0
     centres, sds = np.array([0.0, *gaps]), np.array(spreads)
     are_equal, are_apart = np.array(gaps) == 0, np.abs(gaps) >= margin
@@ -187,12 +188,14 @@ def simulate(
         states = np.array([decision.state for decision in looks])
         numbers = [decision.seeds for decision in looks]
         trainings += sum(numbers) + max(numbers)
+        baseline += max(numbers)
         different += states == "different"
         equivalent += states == "equivalent"
         any_different += bool((are_equal & (states == "different")).any())
         any_wrong += bool((are_apart & (states == "equivalent")).any())
     return Simulated(
         trainings / experiments,
+        baseline / experiments,
         tuple((different / experiments).tolist()),
         tuple((equivalent / experiments).tolist()),
         any_different / experiments,

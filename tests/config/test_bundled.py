@@ -69,7 +69,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_with_all() -> None:
     assert "'quik': no such file, and no experiment of this name comes along with actbench" in answer.stderr
     for name in bundled_experiments():
         assert name in answer.stderr
-    with pytest.raises(ConfigurationError, match=r"did you mean mnist-tuned or mnist\?"):
+    with pytest.raises(ConfigurationError, match=r"did you mean mnist-tuned, mnist or mnist-settled\?"):
         find_experiment(Path("mnist-tune"))
     with pytest.raises(ConfigurationError, match=r"did you mean quirk\.yaml"):
         find_experiment(Path("quirk.yam"))
@@ -103,4 +103,4 @@ def test_list_shows_each_with_its_sentence() -> None:
 
 def test_names_are_completed_before_files() -> None:
     Path("mine.yaml").touch()
-    assert experiments("m") == ["mnist-tuned", "mnist", "mine.yaml"]
+    assert experiments("m") == ["mnist-settled", "mnist-tuned", "mnist", "mine.yaml"]

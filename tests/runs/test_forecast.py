@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from actbench.runs.forecast import plan_sections
+from actbench.runs.forecast import plan_document, plan_sections
 from actbench.statistics.power import detectable_difference, shown_difference
 from actbench.store.results import load_results
-from builders import experiment_from
+from builders import TWO_ACTIVATIONS, experiment_from
 from program import actbench
 
 TUNED = """
@@ -80,3 +80,15 @@ def test_the_verb_plans_without_torch_or_data_and_takes_the_experiments_own_resu
     assert "from 12 trials in results/tiny" in finished.stdout
     (tmp_path / "planned.yaml").write_text(TUNED, encoding="utf-8")
     assert "a guess from 30 billion operations" in actbench("plan", "planned.yaml", folder=tmp_path).stdout
+
+
+def test_looks_take_between_the_first_and_the_last_of_them(tmp_path: Path) -> None:
+    text = TWO_ACTIVATIONS.replace("seeds: 3", "seeds: {looks: [5, 12, 20]}") + "margin: 0.02\n"
+    found = plan_document(experiment_from(text, tmp_path), None, 1)
+    looks = found["looks"]
+    assert looks["after"] == (7, 12, 20)  # 5 seeds could decide nothing
+    assert looks["least"] == 2 * 7 <= looks["all_equal"] <= looks["most"] == found["final_trials"] == 2 * 20
+    assert looks["least"] <= looks["one_apart"] <= looks["most"]
+    (trials, _) = plan_sections(experiment_from(text, tmp_path), None, 1)
+    assert ["looks", "after 7, 12 and 20 seeds"] in [list(row) for row in trials.rows]
+    assert plan_document(experiment_from(TWO_ACTIVATIONS, tmp_path), None, 1)["looks"] is None

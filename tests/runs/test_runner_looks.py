@@ -13,6 +13,9 @@ from actbench.analysis.comparison import separable
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, Looks, until_settled
 from actbench.experiment.records import Trial, TrialRecord
+from actbench.report.figures.layout import Paper
+from actbench.report.figures.marks import Text
+from actbench.report.figures.settling import settling_picture
 from actbench.runs.verify import is_whole, verify_folder
 from actbench.store import folder as store
 from builders import experiment_from, record_of
@@ -152,3 +155,14 @@ def test_verify_finds_a_plan_that_was_changed_by_hand(experiment: Experiment, tm
     findings = [one for one in verify_folder(folder) if one.is_bad()]
     assert [one.where for one in findings] == ["plan.json"]
     assert "changed after it was frozen" in findings[0].what
+
+
+def test_the_picture_of_the_looks_has_a_line_for_each_look_of_each_arm(experiment: Experiment, tmp_path: Path) -> None:
+    comparison = run(experiment, tmp_path, Noisy()).comparison
+    picture = settling_picture(comparison)
+    assert picture is not None
+    assert "Looks were planned after 9, 15 and 25 seeds" in picture.caption
+    assert "tanh worse after 9 seeds" in picture.description
+    texts = [mark.text for mark in picture.draw(Paper(600.0, 12.0)).walk() if isinstance(mark, Text)]
+    assert [text for text in texts if text in ("9", "15", "25")][:3] == ["9", "9", "15"]
+    assert settling_picture(replace(comparison, looks=None)) is None

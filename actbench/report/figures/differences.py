@@ -144,6 +144,7 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
     against = base if base else label_of(comparison.baseline)
     seeds = counted(len(comparison.seeds), "seed")
     has_thin = any(row.thin for row in shown)
+    thick = "interval at the level of equivalence" if comparison.looks else "95 % interval for this comparison alone"
     chosen = looks({row.sample.label: row.sample.values for row in comparison.rows})
     return picture(
         "differences",
@@ -151,7 +152,7 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
         lambda paper: _draw(paper, shown, metric, chosen, against, comparison.margin),
         caption=[
             f"Each dot is one of {seeds}: the arm minus {against}, trained with the same seed. The marker is the mean, "
-            "the thick bar its 95 % interval for this comparison alone.",
+            f"the thick bar its {thick}.",
             has_thin and "The verdict uses the thin bar, which allows for all comparisons that are made here.",
             comparison.margin is not None
             and f"Grey: less than {size(comparison.margin, metric)}, too small to matter.",

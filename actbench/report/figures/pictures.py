@@ -15,6 +15,7 @@ from actbench.report.figures.functions import functions_picture
 from actbench.report.figures.inside import inside_picture
 from actbench.report.figures.layout import Picture, short_names
 from actbench.report.figures.lottery import lottery_picture
+from actbench.report.figures.settling import settling_picture
 from actbench.report.figures.tuning import sensitivity_picture
 from actbench.store.results import Results
 
@@ -23,6 +24,7 @@ def pictures(results: Results, comparison: Comparison) -> list[Picture]:
     """The pictures for which there are data."""
     drawn: Sequence[Picture | None] = (
         differences_picture(results, comparison),
+        settling_picture(comparison),
         lottery_picture(comparison),
         *factors_pictures(results, comparison),
         claims_picture(judge_results(results)),

@@ -1,0 +1,101 @@
+"""Simulate looks with actbench's own code: the table and the picture of docs/protocol.md.
+
+`python docs/update_looks.py` writes both: a minute or two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from actbench.statistics.looks import Schedule, Simulated, make_schedule, simulate
+from actbench.statistics.sign_flip import sign_flip_p
+
+ROOT = Path(__file__).parent.parent
+PAGE, PICTURE = ROOT / "docs" / "protocol.md", ROOT / "docs" / "looks.svg"
+TABLE = re.compile(r"(?<=<!-- table of looks -->\n).*?(?=<!-- end of table of looks -->)", re.DOTALL)
+ARMS, MARGIN, IMAGE, SD, EXPERIMENTS = 7, 0.001, 1e-4, 0.001, 600
+DESIGNS = {"looks 11, 20, 40, 80": (11, 20, 40, 80), "fixed, 40 seeds": (40,), "fixed, 80 seeds": (80,)}
+TRUTHS = {
+    "all equal": [0.0] * 7,
+    "one +0.10, one -0.30 points": [0.001, -0.003] + [0.0] * 5,
+    "two +0.15 points": [0.0015] * 2 + [0.0] * 5,
+    "all +0.10 points, the margin": [MARGIN] * 7,
+}
+MNIST_TUNED = "sd of results/mnist-tuned, all equal"
+OF_MNIST_TUNED = [0.0018, 0.0007, 0.0009, 0.0010, 0.0011, 0.0012, 0.0013, 0.0015]
+PEEKERS, PEEKED_SEEDS = 400, 80
+
+
+def table() -> str:
+    """The table of docs/protocol.md."""
+    header = ["truth", "design", "trainings", "a false better or worse", "+0.10 found", "equal arms called equivalent"]
+    lines = [header, ["---"] * 2 + ["---:"] * 4, *_rows()]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _rows() -> Iterator[list[str]]:
+    for truth, gaps in TRUTHS.items():
+        for design, seeds in DESIGNS.items():
+            yield [truth, design, *_cells(gaps, _simulated(make_schedule(seeds, (), ARMS), gaps, [SD] * 8))]
+    for design, seeds in DESIGNS.items():
+        found = _simulated(make_schedule(seeds, (), ARMS), [0.0] * ARMS, OF_MNIST_TUNED)
+        yield [MNIST_TUNED, design, *_cells([0.0] * ARMS, found)]
+
+
+def _simulated(schedule: Schedule, gaps: Sequence[float], spreads: Sequence[float]) -> Simulated:
+    return simulate(schedule, gaps, spreads, MARGIN, unit=IMAGE, experiments=EXPERIMENTS)
+
+
+def _cells(gaps: Sequence[float], found: Simulated) -> list[str]:
+    equal = [share for share, gap in zip(found.equivalent, gaps, strict=True) if gap == 0]
+    power = [share for share, gap in zip(found.different, gaps, strict=True) if gap == MARGIN]
+    return [
+        f"{found.trainings:.0f}",
+        f"{found.any_different:.3f}" if equal else "-",
+        f"{np.mean(power):.2f}" if power else "-",
+        f"{min(equal):.2f} to {max(equal):.2f}" if equal else f"{np.mean(found.equivalent):.3f} (wrong)",
+    ]
+
+
+def peeking() -> tuple[list[int], list[float], list[float]]:
+    """After how many seeds which share of experiments without any difference has found one, peeking or looking."""
+    random, schedule = np.random.default_rng(0), make_schedule((11, 20, 40, 80), (), 1)
+    counts = np.rint(random.normal(0, SD / IMAGE, (PEEKERS, 2, PEEKED_SEEDS))).astype(int)
+    seeds = list(range(6, PEEKED_SEEDS + 1))
+    alphas = dict(zip(schedule.seeds, schedule.alphas, strict=True))
+    peeked, looked = np.zeros(len(seeds)), np.zeros(len(seeds))
+    for first, second in counts.tolist():
+        p_values = [sign_flip_p(first[:n], second[:n]) or 1.0 for n in seeds]
+        peeked += np.maximum.accumulate([p < 0.05 for p in p_values])
+        looked += np.maximum.accumulate([p < alphas.get(n, 0.0) for n, p in zip(seeds, p_values, strict=True)])
+    return seeds, (peeked / PEEKERS).tolist(), (looked / PEEKERS).tolist()
+
+
+def draw(path: Path) -> None:
+    """Two arms that are equal: how often each way of stopping has found a difference by so many seeds."""
+    import matplotlib.pyplot as plt
+    from matplotlib import rcParams
+
+    seeds, peeked, looked = peeking()
+    rcParams.update({"svg.hashsalt": "looks", "svg.fonttype": "none", "font.size": 10})
+    figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
+    axes.plot(seeds, [100 * share for share in peeked], color="#d55e00", label="peeking: after every seed, at 5 %")
+    axes.step(
+        seeds, [100 * share for share in looked], where="post", color="#0072b2", label="looks after 11, 20, 40, 80"
+    )
+    axes.axhline(5, color="#666666", linewidth=0.8, linestyle="--")
+    axes.text(seeds[-1], 5.4, "5 %", ha="right", color="#666666")
+    axes.set(xlabel="seeds so far", ylim=(0, None), xlim=(0, PEEKED_SEEDS + 1))
+    axes.set_ylabel("experiments with a false difference, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper left")
+    figure.savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    draw(PICTURE)
+    PAGE.write_text(TABLE.sub(lambda _: table(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")

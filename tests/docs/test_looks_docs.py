@@ -1,0 +1,31 @@
+"""The table and the picture of looks in docs/protocol.md."""
+
+from __future__ import annotations
+
+import runpy
+from typing import Any
+
+import pytest
+
+from places import ROOT
+
+PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def script() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "docs" / "update_looks.py"))
+
+
+def test_the_page_shows_the_picture_and_a_row_for_every_truth_and_design(script: dict[str, Any]) -> None:
+    assert "](looks.svg)" in PAGE
+    assert (ROOT / "docs" / "looks.svg").read_text(encoding="utf-8").count("<svg") == 1
+    (table,) = script["TABLE"].findall(PAGE)
+    rows = [line.split(" | ")[:2] for line in table.splitlines()[2:]]
+    truths = [*script["TRUTHS"], script["MNIST_TUNED"]]
+    assert rows == [[f"| {truth}", design] for truth in truths for design in script["DESIGNS"]]
+
+
+@pytest.mark.slow
+def test_the_table_is_what_the_simulation_gives(script: dict[str, Any]) -> None:
+    assert script["TABLE"].findall(PAGE) == [script["table"]()]
