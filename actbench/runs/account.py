@@ -28,8 +28,9 @@ class RunProgress:
     """The counters of a run, and where each finished stack is stored.
 
     `journal_end` is how the journal ends, and `stored` are the trials that it holds, unless something else changes it.
-    `keep_environment` keeps what another machine is, or with None this one, and gives the id of that; `names` are those
-    of the trials' arms, `logged` is when the log was last told how far the run is.
+    `keep_environment` keeps what another machine is, or with None this one, and gives the id of that; `frozen` is the
+    checksum of the plan; `names` are those of the trials' arms, `logged` is when the log was last told how far the
+    run is.
     """
 
     folder: HeldFolder
@@ -44,6 +45,7 @@ class RunProgress:
     log: RunLog
     keep_environment: Callable[[Mapping[str, Any] | None], str]
     uninterrupted: Uninterrupted = contextlib.nullcontext
+    frozen: str = ""
     names: dict[str, str] = field(default_factory=dict)
     logged: float = 0.0
     epochs: int = 0
@@ -62,7 +64,7 @@ class RunProgress:
             environment = self.environment
             if isinstance(event, StackDone) and event.machine:
                 environment = self.keep_environment(event.machine)
-            kept = [record.model_copy(update={"environment": environment}) for record in records]
+            kept = [record.model_copy(update=self._provenance(record, environment)) for record in records]
             with self.uninterrupted():
                 self.journal_end = store.append(self.folder, kept, self.journal_end)
             self.stored |= {record.trial for record in kept}
@@ -71,6 +73,10 @@ class RunProgress:
             for text, detail in finished_texts(event.stack, records, self.names):
                 self.log.write(text, detail)
         self._refresh()
+
+    def _provenance(self, record: TrialRecord, environment: str) -> dict[str, str]:
+        """The environment of a record, and the plan that a final one was trained under."""
+        return {"environment": environment} | ({"plan": self.frozen} if record.phase == "final" else {})
 
     def expect(self, experiment: Experiment, plan: Plan) -> None:
         """Take the trials that the plan now asks for into the account, with those that an earlier run has finished."""

@@ -18,7 +18,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment import records
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import Ending, Trial, unusable_text
-from actbench.plan.plan import Plan, make_plan, plan_to_json
+from actbench.plan.plan import Plan, make_plan, plan_checksum, plan_to_json
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.report.looks import look_lines, moved_look, preregistration_line
 from actbench.report.tables import write_tables
@@ -342,6 +342,7 @@ def _freeze(experiment: Experiment, account: RunProgress) -> None:
     if plan.is_tuned():
         begun = any(record.phase == "final" for record in account.known.values())
         store.freeze_plan(account.folder, plan_to_json(experiment, plan), has_begun=begun)
+        account.frozen = plan_checksum(store.read_plan(account.folder.path))
 
 
 def _load_data(dataset: Dataset, folder: Path, tell: Callable[[str], None]) -> Arrays:

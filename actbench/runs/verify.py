@@ -167,6 +167,10 @@ def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
         yield Finding("trials", "note", what + _other_versions(others, results))
     if repeated := lines.whole - len(results.records):
         yield Finding("trials", "note", f"{counted(repeated, 'line')} of the journal for trials that have another line")
+    plans = {plan_checksum(plan) for plan in (results.frozen, *results.frozen.get("earlier", []))}
+    if others := [record for record in found if record.plan and record.plan not in plans]:
+        what = f"{counted(len(others), 'final trial')} trained under a plan that {store.PLAN} does not hold"
+        yield Finding("trials", "damaged", what, by_hand=True)
     if unknown := {record.environment for record in found} - results.environments.keys() - {""}:
         what = f"{counted(len(unknown), 'environment')} in which trials were trained, not in {store.ENVIRONMENT}"
         yield Finding("trials", "note", what)

@@ -166,3 +166,16 @@ def test_the_picture_of_the_looks_has_a_line_for_each_look_of_each_arm(experimen
     texts = [mark.text for mark in picture.draw(Paper(600.0, 12.0)).walk() if isinstance(mark, Text)]
     assert [text for text in texts if text in ("9", "15", "25")][:3] == ["9", "9", "15"]
     assert settling_picture(replace(comparison, looks=None)) is None
+
+
+def test_every_final_record_names_the_plan_it_was_trained_under(experiment: Experiment, tmp_path: Path) -> None:
+    folder = run(experiment, tmp_path, Noisy()).folder
+    plan = store.read_plan(folder)
+    records = store.read_journal(folder).records.values()
+    assert {record.plan for record in records if record.phase == "final"} == {plan["checksum"]}
+    assert {record.plan for record in records if record.phase == "tune"} == {""}
+    run(replace(experiment, margin=0.03), tmp_path, Noisy())
+    assert is_whole(verify_folder(folder))  # the earlier plan is still there
+    changed = {key: value for key, value in store.read_plan(folder).items() if key != "earlier"}
+    (folder / "plan.json").write_text(json.dumps(changed, indent=2) + "\n")
+    assert any("under a plan that plan.json does not hold" in one.what for one in verify_folder(folder))
