@@ -20,7 +20,7 @@ class CompiledAdam:
     """The state of Adam or AdamW for the rows of a stack; the settings are one value for each trial.
 
     `moments` are the running means of gradients and of their squares `[2, trials, elements]`, `constants`
-    `[trials, 8]` what the functions need for a step, `steps` the number of steps so far.
+    `[trials, 8]` what the functions need for a step, `steps` the number of steps so far, an integer.
     """
 
     library: ctypes.CDLL
@@ -31,18 +31,18 @@ class CompiledAdam:
     betas: tuple[float, float]
     eps: float
     moments: Tensor
+    steps: Tensor
     constants: Tensor = field(init=False)
-    steps: int = 0
 
     def begin_step(self, factor: float) -> None:
         """Begin a step with the learning rates times `factor`."""
         self.steps += 1
-        beta1, beta2 = self.betas
-        root = (1 - beta2**self.steps) ** 0.5
+        count, (beta1, beta2) = int(self.steps), self.betas
+        root = (1 - beta2**count) ** 0.5
         self.constants = torch.tensor(
             [
                 [
-                    1 - beta1, beta2, 1 - beta2, 1 / root, self.eps, lr * factor / (1 - beta1**self.steps),
+                    1 - beta1, beta2, 1 - beta2, 1 / root, self.eps, lr * factor / (1 - beta1**count),
                     0.0 if self.is_decoupled else decay, 1 - lr * factor * decay if self.is_decoupled else 1.0,
                 ]
                 for lr, decay in zip(self.rates, self.decays, strict=True)
@@ -86,4 +86,5 @@ def compiled_adam(network: Network) -> CompiledAdam | None:
         betas=options.get("betas", (0.9, 0.999)),
         eps=options.get("eps", 1e-8),
         moments=torch.zeros(2, *rows.shape),
+        steps=torch.zeros((), dtype=torch.int64),
     )

@@ -50,7 +50,7 @@ class Snapshots:
         """Save the state of the stack, except with an optimizer that hides its memory."""
         groups = [group for _, group in stepper.groups]
         if not any("optimizer" in group.memory for group in groups):
-            self.save(_to_bytes(network, groups, progress), len(progress.epoch_seconds))
+            self.save(_to_bytes(network, stepper, progress), len(progress.epoch_seconds))
         self.latest = time.monotonic()
 
 
@@ -64,7 +64,7 @@ def restore(snapshot: bytes | None, network: Network, stepper: Stepper) -> Progr
         progress = _read_progress(bytes(arrays.pop(PROGRESS).numpy()))
     except (ValueError, OSError, KeyError, EOFError, BadZipFile):
         return None
-    state = dict(_network_state(network))
+    state = dict(_state(network, stepper))
     memories = {name: tensor for name, tensor in arrays.items() if name not in state}
     groups = [group for _, group in stepper.groups]
     if len(progress.curves) != len(network.trials) or not _fits(arrays, state) or not _are_memories(memories, groups):
@@ -90,6 +90,8 @@ def _fits(arrays: dict[str, Tensor], state: dict[str, Tensor]) -> bool:
 def _are_memories(memories: dict[str, Tensor], groups: Sequence[Group]) -> bool:
     """Whether each belongs to a parameter of a group, and is a count or of its shape."""
     for name, tensor in memories.items():
+        if name.count("/") != 2:
+            return False
         number, _, index = _parts(name)
         if number >= len(groups) or index >= len(groups[number].parameters):
             return False
@@ -104,19 +106,22 @@ def _parts(name: str) -> tuple[int, str, int]:
     return int(number), key, int(index)
 
 
-def _network_state(network: Network) -> Iterator[tuple[str, Tensor]]:
-    """All that a network remembers from one epoch to the next; random states are copies."""
+def _state(network: Network, stepper: Stepper) -> Iterator[tuple[str, Tensor]]:
+    """What a network and the compiled optimizer remember from one epoch to the next; random states are copies."""
     yield "parameters", network.parameters.rows
     for layer, (mean, variance) in network.running.items():
         yield f"running-mean-{layer}", mean
         yield f"running-variance-{layer}", variance
     for number, stream in enumerate(network.dropout_generators):
         yield f"dropout-{number}", stream.get_state()
+    if stepper.adam is not None:
+        yield "adam-moments", stepper.adam.moments
+        yield "adam-steps", stepper.adam.steps
 
 
-def _to_bytes(network: Network, groups: Sequence[Group], progress: Progress) -> bytes:
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in _network_state(network)}
-    for number, group in enumerate(groups):
+def _to_bytes(network: Network, stepper: Stepper, progress: Progress) -> bytes:
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in _state(network, stepper)}
+    for number, (_, group) in enumerate(stepper.groups):
         for key, tensors in group.memory.items():
             arrays |= {
                 f"{number}/{key}/{index}": tensor.cpu().numpy()

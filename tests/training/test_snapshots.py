@@ -11,6 +11,7 @@ from actbench.catalogue.datasets import DATASETS, load
 from actbench.config.reader import load_experiment
 from actbench.experiment.records import CLOCK_FIELDS, Trial, TrialRecord
 from actbench.plan.plan import make_plan
+from actbench.training.compiled import Compiled, compiled_functions
 from actbench.training.loop import train_stack
 from actbench.training.snapshots import Snapshots
 
@@ -27,6 +28,7 @@ CASES: dict[str, dict[str, str]] = {
     "sgd": PLAIN,
     "momentum": PLAIN | {"optimizer": "{sgd: {momentum: 0.9}}"},
     "adam, dropout": PLAIN | {"optimizer": "{adam: {amsgrad: true}}", "model": "dropout: 0.2"},
+    "adam": PLAIN | {"optimizer": "{adam: {betas: [0.5, 0.9]}}"},
     "adamw, batch norm": PLAIN | {"optimizer": "adamw", "model": "batch_norm: true"},
     "rmsprop, learnt": PLAIN | {"optimizer": "{rmsprop: {momentum: 0.9, centered: true}}", "activations": "prelu"},
     "diverging": PLAIN | {"activations": "relu_squared, relu", "model": "init: {normal: {std: 1e7}}"},
@@ -72,6 +74,25 @@ def test_a_snapshot_of_another_stack_starts_the_training_anew(tmp_path: Path) ->
     trials, kept = trials_of(tmp_path, **CASES["momentum"]), dict[int, bytes]()
     trained(trials[:2], kept)
     later: dict[int, bytes] = {}
+    trained(trials, later, kept[3])
+    assert list(later) == [1, 2, 3, 4]
+
+
+@pytest.mark.skipif(compiled_functions().library is None, reason="needs a C compiler")
+@pytest.mark.parametrize("first", [True, False])
+def test_a_snapshot_of_a_machine_with_another_optimizer_starts_the_training_anew(
+    first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled functions and torch keep Adam's moments in different places."""
+    trials = trials_of(tmp_path, **CASES["adam"])
+    kept: dict[int, bytes] = {}
+    later: dict[int, bytes] = {}
+    with monkeypatch.context() as patch:
+        if not first:
+            patch.setattr("actbench.training.adam.compiled_functions", lambda: Compiled(None))
+        trained(trials, kept)
+    if first:
+        monkeypatch.setattr("actbench.training.adam.compiled_functions", lambda: Compiled(None))
     trained(trials, later, kept[3])
     assert list(later) == [1, 2, 3, 4]
 
