@@ -20,7 +20,7 @@ from actbench.analysis.verdicts import (
 )
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import Values, label_of
 from actbench.experiment.records import TrialRecord
 from actbench.plan.looks import Looked, find_references, pair_differences
 from actbench.plan.plan import Plan
@@ -103,6 +103,11 @@ class Comparison:
     losses: tuple[str, ...] = ()
     doubt: str = ""
     looks: Looked | None = None
+
+    def baseline_label(self) -> str:
+        """What the baseline is called: the name of its arm, or its values if it is several arms."""
+        labels = [row.sample.label for row in self.rows if row.is_baseline]
+        return labels[0] if len(labels) == 1 else label_of(self.baseline)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,8 +45,9 @@ class Effects:
 def effects(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> Effects | None:
     """The shares of the variance of the metric over arms and seeds (`variance_shares`).
 
-    Factors with one value are none. None with fewer than two factors, with fewer than two seeds that all arms have, if
-    all values are equal, or if the metric is in the units of different losses.
+    Factors with one value are none. None with fewer than two factors, if not every combination of them is an arm, with
+    fewer than two seeds that all arms have, if all values are equal, or if the metric is in the units of different
+    losses.
     """
     levels: dict[str, dict[Any, int]] = {}
     for arm, _ in plan.arms:
@@ -55,7 +57,8 @@ def effects(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> E
     by_arm = [values_by_seed(trials, records, metric) for _, trials in plan.arms]
     seeds = sorted(set.intersection(*(set(arm) for arm in by_arm)))
     has_one_unit = not metric.is_loss or len({loss_unit(arm.settings) for arm, _ in plan.arms}) < 2
-    if len(factors) < 2 or len(seeds) < 2 or not has_one_unit:
+    is_full_grid = len(plan.arms) == math.prod(map(len, levels.values()))
+    if len(factors) < 2 or len(seeds) < 2 or not has_one_unit or not is_full_grid:
         return None
     values = np.empty([len(levels[path]) for path in factors] + [len(seeds)])
     for (arm, _), by_seed in zip(plan.arms, by_arm, strict=True):

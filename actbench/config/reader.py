@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -12,6 +12,16 @@ from pydantic import ValidationError
 
 from actbench.catalogue.recorded import not_loaded
 from actbench.config.bundled import find_experiment
+from actbench.config.cells import (
+    CELL_KEYS,
+    SETTING_PATHS,
+    budget_mistakes,
+    cell_mistakes,
+    factors_of,
+    read_cells,
+    read_groups,
+    tune_mistakes,
+)
 from actbench.config.claims import read_expectations
 from actbench.config.source import (
     MAX_FILE_BYTES,
@@ -23,6 +33,7 @@ from actbench.config.source import (
     read_yaml,
 )
 from actbench.errors import ConfigurationError
+from actbench.experiment.cells import Group
 from actbench.experiment.choices import custom_choices, shown
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import (
@@ -34,22 +45,25 @@ from actbench.experiment.definition import (
     Experiment,
     Factor,
     Looks,
+    complete,
     smoke_version,
 )
 from actbench.experiment.identity import equal_arms
 from actbench.experiment.naming import Values
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
-from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, validated_setting, varied_values
+from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, varied_values
 from actbench.text import did_you_mean
 
-KNOWN_KEYS = ("name", *SECTIONS, "vary", "tune", "tuning_seeds", "seeds", "baseline", "margin", "expect")
+KNOWN_KEYS = ("name", *SECTIONS, "vary", *CELL_KEYS, "tune", "tuning_seeds", "seeds", "baseline", "margin", "expect")
 MAX_ARMS = 10_000
 MAX_TRIALS = 100_000
 MAX_MISTAKES_SHOWN = 100
+MAX_LABELS = 3
 T = TypeVar("T")
 
-SETTING_PATHS = tuple(f"{part}.{name}" for part, model in SECTIONS.items() for name in model.model_fields)
-SETTING_PARTS = ((), ("vary",), ("tune",), ("tuning_seeds",), *((section,) for section in SECTIONS))
+SETTING_PARTS = (
+    (), ("vary",), ("tune",), ("tuning_seeds",), *((key,) for key in CELL_KEYS), *((section,) for section in SECTIONS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,7 +130,11 @@ class _Loader:
         if isinstance(data, dict):
             self._check_keys(data)
             settings = self._settings(data)
-            factors = tuple(self._factors("vary", data.get("vary")))
+            groups = self._groups("vary")
+            cells, mistakes = read_cells(data, groups, self._unsure())
+            self._add((), mistakes)
+            factors = tuple(factors_of(groups, cells.include if cells else ()))
+            tune_groups, tune = self._tune_groups([factor.path for factor in factors])
             seeds, looks = self._plain("seeds", read_seeds)
             if not self.is_record:
                 self._require_loaded(settings, factors)
@@ -127,13 +145,17 @@ class _Loader:
                 seeds=seeds,
                 looks=looks,
                 baseline=self._baseline(data.get("baseline"), factors),
-                tune=tuple(self._nuisances(data.get("tune"), factors)),
+                tune=tuple(tune),
+                cells=cells,
+                tune_groups=tuple(tune_groups),
                 tuning_seeds=self._plain("tuning_seeds", read_tuning_seeds),
                 margin=self._plain("margin", read_margin),
             )
             is_sound = not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems)
             if is_sound:
                 is_sound = self._check_arms(experiment)
+            if is_sound and cells:
+                experiment = self._complete_baseline(experiment)
             expectations = self._expectations(data.get("expect"), experiment, is_sound=is_sound)
             experiment = replace(experiment, expectations=expectations)
             if looks and not data.get("baseline") and not data.get("expect"):
@@ -157,7 +179,9 @@ class _Loader:
         sections = {section: data[section] for section in SECTIONS if section in data}
         sections = {section: {} if value is None else value for section, value in sections.items()}
         model = sections.setdefault("model", {})
-        parts = [part for part in (model, data.get("vary"), data.get("tune")) if isinstance(part, dict)]
+        varied = (data.get("vary"), data.get("tune"))
+        lists = [part for part in varied if isinstance(part, tuple)]
+        parts = [part for part in (model, *varied, *chain(*lists)) if isinstance(part, dict)]
         given = {key for part in parts for key, value in part.items() if value is not None}
         if isinstance(model, dict) and not given & {"hidden", "layers", "model.hidden", "model.layers"}:
             sections["model"] = model | {"hidden": DEFAULT_HIDDEN}
@@ -170,7 +194,12 @@ class _Loader:
     def _require_loaded(self, settings: TrialSettings, factors: Sequence[Factor]) -> None:
         """Only custom functions that are loaded can be trained with, in the version that the file names."""
         fixed = [((section, name), value) for section, part in settings for name, value in part]
-        varied = [(("vary", one.path, index), value) for one in factors for index, value in enumerate(one.values)]
+        is_list = isinstance(self.source.data.get("vary"), tuple)
+        varied: list[tuple[SettingPath, Any]] = [
+            (("vary",) if is_list else ("vary", factor.path, index), value)
+            for factor in factors
+            for index, value in enumerate(factor.values)
+        ]
         for path, value in (*fixed, *varied):
             for one, recorded in custom_choices(value).items():
                 if not one.is_loaded():
@@ -183,49 +212,17 @@ class _Loader:
             self._problem((key,), mistake)
         return value
 
-    def _factors(self, section: str, given: Any) -> Iterator[Factor]:
-        if given is None:
-            return
-        if not isinstance(given, dict):
-            example = "model.activation: [relu, tanh]" if section == "vary" else "train.lr: [1e-3, 1e-2]"
-            self._problem((section,), f"expected a mapping such as `{example}`, found {shown(given)}")
-            return
-        for path, values in given.items():
-            if path == "data.dataset":
-                self._problem((section, path), "an experiment has one dataset: write one file for each")
-            elif path not in SETTING_PATHS:
-                near = [name for name in SETTING_PATHS if name.endswith(f".{path}")]
-                hint = f"; did you mean {near[0]}?" if near else did_you_mean(path, SETTING_PATHS)
-                self._problem((section, path), f"unknown setting{hint}")
-            elif not isinstance(values, tuple) or not values:
-                self._problem((section, path), f"expected a list of at least one value, found {shown(values)}")
-            else:
-                yield Factor(path, tuple(self._factor_values(section, path, values)))
+    def _groups(self, section: str) -> list[Group]:
+        groups, mistakes = read_groups(section, self.source.data.get(section))
+        self._add((section,), mistakes)
+        return groups
 
-    def _nuisances(self, given: Any, factors: Sequence[Factor]) -> Iterator[Factor]:
-        for nuisance in self._factors("tune", given):
-            path: SettingPath = ("tune", nuisance.path)
-            if nuisance.path in {factor.path for factor in factors}:
-                self._problem(path, "is varied too: compare its values, or choose among them")
-            elif nuisance.path.startswith("data.") and nuisance.path != "data.scale":
-                self._problem(path, "which images there are is not a matter of tuning")
-            elif len(given[nuisance.path]) < 2:
-                self._problem(path, "expected at least two values to choose from")
-            yield nuisance
-
-    def _factor_values(self, section: str, path: str, given: tuple[Any, ...]) -> Iterator[Any]:
-        seen: dict[Any, int] = {}
-        for index, raw in enumerate(given):
-            where: SettingPath = (section, path, index)
-            value, problems = validated_setting(path, raw)
-            for rest, message in problems:
-                self._problem((*where, *rest), message)
-            if problems:
-                continue
-            if value in seen:
-                self._problem(where, f"the same as entry {seen[value]} of this list")
-            seen[value] = index
-            yield value
+    def _tune_groups(self, varied: Sequence[str]) -> tuple[list[Group], list[Factor]]:
+        groups = self._groups("tune")
+        is_list = isinstance(self.source.data.get("tune"), tuple)
+        self._add(("tune",), tune_mistakes(groups, varied, is_list=is_list))
+        without = varied if is_list else ()
+        return (groups if any(len(group.paths) > 1 for group in groups) else []), factors_of(groups, without=without)
 
     def _baseline(self, given: Any, factors: Sequence[Factor]) -> Values:
         if given is None:
@@ -233,6 +230,14 @@ class _Loader:
         values, mistakes = varied_values(given, factors, self._unsure())
         self._add(("baseline",), mistakes)
         return values
+
+    def _complete_baseline(self, experiment: Experiment) -> Experiment:
+        """With the values of the settings that change together with the baseline's."""
+        try:
+            return replace(experiment, baseline=complete(experiment, experiment.baseline))
+        except ConfigurationError as ambiguous:
+            self._problem(("baseline",), str(ambiguous))
+            return experiment
 
     def _expectations(self, given: Any, experiment: Experiment, *, is_sound: bool) -> tuple[Expectation, ...]:
         if given is None:
@@ -243,7 +248,7 @@ class _Loader:
 
     def _unsure(self) -> set[str]:
         """Varied settings in which mistakes have been found: whatever refers to them may be right."""
-        paths = [problem.path for problem in self.source.problems if problem.path[:1] == ("vary",)]
+        paths = [problem.path for problem in self.source.problems if problem.path[:1] in (("vary",), ("include",))]
         if any(len(path) < 2 or path[1] not in SETTING_PATHS for path in paths):
             return set(SETTING_PATHS)
         return {str(path[1]) for path in paths}
@@ -255,29 +260,62 @@ class _Loader:
     def _check_arms(self, experiment: Experiment) -> bool:
         """Whether there are few enough arms, none of which is impossible."""
         problems = len(self.source.problems)
-        count = experiment.arm_count()
-        trials = count * (len(experiment.seeds) + experiment.tuning_trial_count())
-        if count > MAX_ARMS or trials > MAX_TRIALS:
-            limits = f"at most {MAX_ARMS:,} arms and {MAX_TRIALS:,} trials"
-            self._problem(
-                ("vary",), f"expected {limits}, found {count:,} arms and {trials:,} trials: split the experiment"
-            )
+        if not self._is_small_enough(experiment):
             return False
-        varied = [factor.path for factor in experiment.factors]
-        tuned = [factor.path for factor in experiment.tune]
-        if tuned and not all(arm.settings.data.validation_count() for arm in experiment.arms()):
+        self._add((), cell_mistakes(experiment))
+        if len(self.source.problems) > problems:
+            return False
+        self._add((), ((("tune",), message) for message in budget_mistakes(experiment)))
+        if experiment.tune and not all(arm.settings.data.validation_count() for arm in experiment.arms()):
             self._problem(("tune",), "values are chosen on validation images, and none are held out")
-        candidates = (one for arm in experiment.arms() for one in experiment.candidate_settings(arm))
-        alone = (conflict for settings in candidates for conflict in conflicts(settings))
-        for conflict in chain(alone, () if self.is_record else equal_arms(experiment.arms())):
-            section = "vary" if conflict.path in varied else "tune" if conflict.path in tuned else ""
-            path = (section, conflict.path) if section else tuple(conflict.path.split("."))
-            if conflict.impossible:
-                self._problem(path, conflict.message)
-            else:
-                self.warnings.append(str(Problem(self.source.place(path), path, conflict.message)))
+        impossible: dict[tuple[SettingPath, str], list[str]] = {}
+        for arm in experiment.arms():
+            for conflict in chain.from_iterable(map(conflicts, experiment.candidate_settings(arm))):
+                path = self._setting_path(conflict.path, experiment)
+                if conflict.impossible:
+                    impossible.setdefault((path, conflict.message), []).append(arm.label())
+                else:
+                    self._warn(path, conflict.message)
+        for (path, message), labels in impossible.items():
+            self._problem(path, message + _how_to_leave_out(list(dict.fromkeys(labels)), experiment))
+        for pair in () if self.is_record else equal_arms(experiment.arms()):
+            self._warn(self._setting_path(pair.path, experiment), pair.message)
         self.warnings = list(dict.fromkeys(self.warnings))
         return len(self.source.problems) == problems
+
+    def _is_small_enough(self, experiment: Experiment) -> bool:
+        count = experiment.cells.largest_count() if experiment.cells else experiment.arm_count()
+        trials = count * len(experiment.seeds)
+        if count <= MAX_ARMS:
+            trials += count * experiment.tuning_trial_count()
+        if count <= MAX_ARMS and trials <= MAX_TRIALS:
+            return True
+        limits = f"at most {MAX_ARMS:,} arms and {MAX_TRIALS:,} trials"
+        self._problem(("vary",), f"expected {limits}, found {count:,} arms and {trials:,} trials: split the experiment")
+        return False
+
+    def _setting_path(self, path: str, experiment: Experiment) -> SettingPath:
+        """Where the file gives a setting: under `vary`, under `tune`, or in its section."""
+        for section, factors in (("vary", experiment.factors), ("tune", experiment.tune)):
+            if path in {factor.path for factor in factors}:
+                given = self.source.data[section]
+                index = (
+                    [number for number, part in enumerate(given) if path in part] if isinstance(given, tuple) else []
+                )
+                return (section, *index[:1], path)
+        return tuple(path.split("."))
+
+    def _warn(self, path: SettingPath, message: str) -> None:
+        self.warnings.append(str(Problem(self.source.place(path), path, message)))
+
+
+def _how_to_leave_out(labels: Sequence[str], experiment: Experiment) -> str:
+    """The arms that are impossible, if others are not, and the word that leaves them out."""
+    if len(labels) == experiment.arm_count():
+        return ""
+    more = f" and {len(labels) - MAX_LABELS} more" if len(labels) > MAX_LABELS else ""
+    arms = ", ".join(f"`{label}`" for label in labels[:MAX_LABELS])
+    return f" ({arms}{more}); `exclude: impossible` leaves such arms out"
 
 
 def _mistakes(problems: Iterable[Problem]) -> list[str]:

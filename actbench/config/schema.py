@@ -16,8 +16,9 @@ from pydantic.fields import FieldInfo
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.lookup import entries, names
 from actbench.catalogue.registry import ENTRIES, Entry, Kind, parameters_model
+from actbench.config.cells import IMPOSSIBLE, MAX_NAME_LENGTH, SETTING_PATHS
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
-from actbench.config.reader import KNOWN_KEYS, LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK, SETTING_PATHS
+from actbench.config.reader import KNOWN_KEYS, LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS
 from actbench.experiment.metrics import (
@@ -39,7 +40,7 @@ Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 MAX_SEED = 2**63 - 1
-NOT_VARIED = ("data.dataset",)
+VARIED_PATHS = tuple(path for path in SETTING_PATHS if path != "data.dataset")
 TUNED_DATA = ("data.scale",)
 
 # Settings read by a function, so that their type does not say what they accept. A test compares the two.
@@ -78,8 +79,13 @@ DESCRIPTIONS = {
     "expect.below": "the metric, or the difference, lies below this",
     "expect.between": "the metric, or the difference, lies between these two",
     "name": "the result folder's name; the file's name when left out",
-    "vary": "what is compared: settings by dotted path, each with a list of values; every combination is an arm",
-    "tune": "what is chosen for each arm by itself on validation images, by dotted path, each with two values or more",
+    "vary": "what is compared: settings by dotted path, each with a list of values; every combination is an arm. In a "
+    "list of such mappings, the settings of each change together",
+    "exclude": "combinations that are no arms, by some of their values; or the word impossible",
+    "include": "further arms, each with a value for every varied setting",
+    "names": "what arms are called, each by some of its values",
+    "tune": "what is chosen for each arm on validation images: settings by path, each with two values or more. In "
+    "a list of such mappings, the settings of each change together, and varied ones say which arms a row is for",
     "tuning_seeds": f"with how many seeds of their own the values under tune are tried; {TUNING_SEEDS} when left out",
     "seeds": "how many (0, 1, 2, ...), a list of seeds, or looks: seeds until every arm is settled; 10 when left out",
     "baseline": "values of varied settings: every arm is compared with the arm that has them and otherwise its own",
@@ -98,8 +104,15 @@ def experiment_schema() -> Schema:
     top = {
         "name": {"type": "string", "maxLength": NAME_LENGTH, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
         **{section: _section(section, model) for section, model in SECTIONS.items()},
-        "vary": _values_by_path([path for path in SETTING_PATHS if path not in NOT_VARIED], fewest=1),
-        "tune": _values_by_path([path for path in SETTING_PATHS if _is_tuned(path)], fewest=2),
+        "vary": _groups(VARIED_PATHS, fewest=1),
+        "exclude": {"anyOf": [{"const": IMPOSSIBLE}, _list_of_arms()]},
+        "include": _list_of_arms(),
+        "names": {
+            "type": "object",
+            "propertyNames": {"maxLength": MAX_NAME_LENGTH, "pattern": r"^[^,]*[^,\s][^,]*$"},
+            "additionalProperties": _reference("arm"),
+        },
+        "tune": _groups([path for path in SETTING_PATHS if _is_tuned(path)], fewest=2),
         "tuning_seeds": {"type": "integer", "minimum": 1, "maximum": MAX_TUNING_SEEDS},
         "seeds": _seeds(),
         "baseline": _reference("arm"),
@@ -118,7 +131,7 @@ def experiment_schema() -> Schema:
                 for section, model in SECTIONS.items()
                 for name, field in model.model_fields.items()
             },
-            "arm": _object({path: _reference(path) for path in SETTING_PATHS if path not in NOT_VARIED}),
+            "arm": _object({path: _reference(path) for path in VARIED_PATHS}),
             "claim": _claim(),
             "metric": _metric(),
         },
@@ -157,6 +170,20 @@ def _values_by_path(paths: Sequence[str], *, fewest: int) -> Schema:
     return _object(
         {path: {"type": "array", "minItems": fewest, "uniqueItems": True, "items": _reference(path)} for path in paths}
     )
+
+
+def _groups(paths: Sequence[str], *, fewest: int) -> Schema:
+    """Settings with lists of values, or a list of groups whose lists have equal length and change together.
+
+    A group of tuned settings may also have varied ones, which say what arms its rows are for.
+    """
+    columns = {path: {"type": "array", "minItems": fewest, "items": _reference(path)} for path in VARIED_PATHS}
+    groups = {"type": "array", "minItems": 1, "items": _object(columns) | {"minProperties": 1}}
+    return {"anyOf": [_values_by_path(paths, fewest=fewest), groups]}
+
+
+def _list_of_arms() -> Schema:
+    return {"type": "array", "minItems": 1, "items": _reference("arm")}
 
 
 def _seeds() -> Schema:

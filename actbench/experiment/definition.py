@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from math import inf, isfinite
 from typing import Any
 
@@ -15,7 +15,9 @@ from pydantic import BaseModel
 
 from actbench.catalogue.recorded import RecordedEntry
 from actbench.errors import ConfigurationError
+from actbench.experiment.cells import Cells, Group, distinguishing_paths, has_values, restricted
 from actbench.experiment.choices import Choice, custom_choices
+from actbench.experiment.compatibility import conflicts
 from actbench.experiment.naming import Values, label_of, value_to_text, value_to_yaml, values_to_yaml
 from actbench.experiment.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
 from actbench.text import counted, did_you_mean
@@ -41,12 +43,14 @@ class Factor:
 class Arm:
     """One combination of the factors' values, and the settings it leads to.
 
-    `tuned` are the values that its nuisance settings were given, once they are chosen.
+    `tuned` are the values that its nuisance settings were given, once they are chosen. `name` is how tables call the
+    arm, if not by all of its values.
     """
 
     values: Values
     settings: TrialSettings
     tuned: Values = ()
+    name: str = ""
 
     def to_yaml(self) -> dict[str, Any]:
         """`{"model.activation": "relu"}`, spelt as in an experiment file."""
@@ -54,7 +58,7 @@ class Arm:
 
     def label(self) -> str:
         """How tables call the arm: `relu`, `lr=0.001`, or `activation=relu, lr=0.001` for several factors."""
-        return label_of(self.values)
+        return self.name or label_of(self.values)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,9 @@ class Experiment:
 
     `factors` are what is compared; `tune` are nuisance settings, chosen for each arm with `tuning_seeds` seeds of their
     own. `margin` is the difference in accuracy, as a fraction, below which arms count as equivalent. With `looks`, an
-    arm gets no more `seeds` once it is settled.
+    arm gets no more `seeds` once it is settled. With `cells`, the arms are these instead of every combination of the
+    factors' values; with `tune_groups`, the rows of these are tried, and of those that also have varied settings an arm
+    tries the rows with its own values.
     """
 
     name: str
@@ -117,16 +123,39 @@ class Experiment:
     tuning_seeds: int = TUNING_SEEDS
     margin: float = MARGIN
     looks: Looks | None = None
+    cells: Cells | None = None
+    tune_groups: tuple[Group, ...] = ()
 
     def arms(self) -> Iterator[Arm]:
-        """Every combination of the factors' values, the last factor changing fastest."""
+        """Every combination of the factors' values, the last factor changing fastest; or those of the cells."""
+        if self.cells:
+            yield from self._arms_of_cells
+            return
         for combination in itertools.product(*(factor.values for factor in self.factors)):
             values = tuple(zip((factor.path for factor in self.factors), combination, strict=True))
             yield Arm(values, with_values(self.settings, values))
 
+    @cached_property
+    def _arms_of_cells(self) -> tuple[Arm, ...]:
+        assert self.cells is not None
+        arms = [Arm(cell, with_values(self.settings, cell)) for cell in self.cells.values()]
+        if self.cells.excludes_impossible:
+            arms = [arm for arm in arms if not any(conflict.impossible for conflict in conflicts(arm.settings))]
+        paths = distinguishing_paths([arm.values for arm in arms])
+        labels = {arm.values: label_of(restricted(arm.values, paths)) for arm in arms}
+        for name, values in self.cells.names:
+            labels |= {arm.values: name for arm in arms if has_values(arm.values, values)}
+        return tuple(replace(arm, name=labels[arm.values]) for arm in arms)
+
     def arm_count(self) -> int:
-        """How many arms there are, without making them."""
+        """How many arms there are."""
+        if self.cells:
+            return len(self._arms_of_cells)
         return math.prod(len(factor.values) for factor in self.factors)
+
+    def is_full_grid(self) -> bool:
+        """Whether every combination of the factors' values is an arm."""
+        return self.cells is None or self.cells.is_full_grid()
 
     def seeds_at_first(self) -> int:
         """How many seeds every arm gets, before any is looked at."""
@@ -137,10 +166,22 @@ class Experiment:
         first, last = self.seeds_at_first(), len(self.seeds)
         return counted(last, "seed") if first == last else f"{first} to {last} seeds"
 
+    def tuned_rows(self, arm: Arm) -> list[Group]:
+        """What is tried for an arm: the product of these groups of tuned settings."""
+        if not self.tune_groups:
+            return [Group((factor.path,), tuple((value,) for value in factor.values)) for factor in self.tune]
+        own, tuned = dict(arm.values), {factor.path for factor in self.tune}
+        groups = []
+        for group in self.tune_groups:
+            rows = [row for row in group.cells() if all(own.get(path, value) == value for path, value in row)]
+            paths = tuple(path for path in group.paths if path in tuned)
+            groups.append(Group(paths, tuple(tuple(dict(row)[path] for path in paths) for row in rows)))
+        return groups
+
     def candidate_settings(self, arm: Arm) -> Iterator[TrialSettings]:
         """The arm's settings with every combination of the values that are tuned."""
-        for chosen in itertools.product(*([(factor.path, value) for value in factor.values] for factor in self.tune)):
-            yield with_values(arm.settings, chosen)
+        for rows in itertools.product(*(group.cells() for group in self.tuned_rows(arm))):
+            yield with_values(arm.settings, tuple(itertools.chain.from_iterable(rows)))
 
     def custom_choices(self) -> dict[Choice, RecordedEntry]:
         """What of its settings is not built in."""
@@ -148,7 +189,12 @@ class Experiment:
 
     def tuning_trial_count(self) -> int:
         """Trials that tuning takes for each arm, if no grid is extended."""
-        return self.tuning_seeds * math.prod(len(factor.values) for factor in self.tune) if self.tune else 0
+        if not self.tune:
+            return 0
+        if not self.tune_groups:
+            return self.tuning_seeds * math.prod(len(factor.values) for factor in self.tune)
+        counts = [math.prod(len(group.rows) for group in self.tuned_rows(arm)) for arm in self.arms()]
+        return self.tuning_seeds * max(counts, default=0)
 
 
 def with_values(settings: TrialSettings, values: Values) -> TrialSettings:
@@ -168,10 +214,15 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
     for section in SECTIONS:
         fields = getattr(experiment.settings, section)
         resolved[section] = {name: spelt(value) for name, value in fields if value is not None}
-    if experiment.factors:
+    if experiment.cells:
+        resolved |= _cells_to_yaml(experiment.cells)
+    elif experiment.factors:
         resolved["vary"] = {f.path: [spelt(value) for value in f.values] for f in experiment.factors}
-    if experiment.tune:
+    if experiment.tune_groups:
+        resolved["tune"] = [_group_to_yaml(group) for group in experiment.tune_groups]
+    elif experiment.tune:
         resolved["tune"] = {f.path: [spelt(value) for value in f.values] for f in experiment.tune}
+    if experiment.tune:
         resolved["tuning_seeds"] = experiment.tuning_seeds
     if looks := experiment.looks:
         resolved["seeds"] = {"looks": list(looks.after), "first": seeds[0]}
@@ -185,6 +236,27 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
     if experiment.expectations:
         resolved["expect"] = [expectation.to_record() for expectation in experiment.expectations]
     return resolved
+
+
+def _cells_to_yaml(cells: Cells) -> dict[str, Any]:
+    resolved: dict[str, Any] = {"vary": [_group_to_yaml(group) for group in cells.groups]}
+    if cells.excludes_impossible:
+        resolved["exclude"] = "impossible"
+    elif cells.exclude:
+        resolved["exclude"] = [values_to_yaml(cell, is_record=True) for cell in cells.exclude]
+    if cells.include:
+        resolved["include"] = [values_to_yaml(cell, is_record=True) for cell in cells.include]
+    if cells.names:
+        resolved["names"] = {name: values_to_yaml(cell, is_record=True) for name, cell in cells.names}
+    return resolved
+
+
+def _group_to_yaml(group: Group) -> dict[str, Any]:
+    columns = zip(*group.rows, strict=True)
+    return {
+        path: [value_to_yaml(value, is_record=True) for value in column]
+        for path, column in zip(group.paths, columns, strict=True)
+    }
 
 
 def until_settled(experiment: Experiment, at_most: int | None) -> Experiment:
@@ -234,6 +306,8 @@ def smoke_version(experiment: Experiment) -> Experiment:
 
 def parse_arm(experiment: Experiment, text: str) -> Values:
     """Factor values from `relu`, `model.activation=relu` or several with commas; raises `ConfigurationError`."""
+    if experiment.cells and (named := [arm.values for arm in experiment.arms() if arm.label() == text.strip()]):
+        return named[0]
     names = [
         (name, f.path, value) for f in experiment.factors for value in f.values for name in _names_of(f.path, value)
     ]
@@ -257,7 +331,25 @@ def parse_arm(experiment: Experiment, text: str) -> Values:
         rest = rest[len(part) :].lstrip(", ")
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
-    return tuple((factor.path, chosen[factor.path]) for factor in experiment.factors if factor.path in chosen)
+    return complete(
+        experiment, tuple((factor.path, chosen[factor.path]) for factor in experiment.factors if factor.path in chosen)
+    )
+
+
+def complete(experiment: Experiment, given: Values) -> Values:
+    """Varied values with those of the settings that change together with them.
+
+    Raises `ConfigurationError` if no row of a group has them, or several have.
+    """
+    cells = experiment.cells
+    if cells is None or not given:
+        return given
+    rows = cells.completed(given) or [cell for cell in cells.include if has_values(cell, given)]
+    if len(rows) != 1:
+        reason = "fits several cells of settings that change together" if rows else "no arm has these values"
+        names = "; ".join(label_of(row) for row in rows[:3])
+        raise ConfigurationError(f"{label_of(given)}: {reason}{f': {names}' if names else ''}")
+    return rows[0]
 
 
 def _names_of(path: str, value: Any) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,28 +57,44 @@ def tune_arm(
     failed trials ranks behind all others; ties go to the smaller value. An optimum at the edge of its grid extends the
     grid by one step of the same ratio, at most twice.
     """
-    grids = {factor.path: in_order(factor.values) for factor in experiment.tune}
+    grids = {group.paths: _in_order(group.rows) for group in experiment.tuned_rows(arm)}
     extensions = dict.fromkeys(grids, 0)
     while True:
         candidates = tuple(
-            Candidate(values, _tuning_trials(experiment, arm, values, training_code))
-            for values in (tuple(zip(grids, chosen, strict=True)) for chosen in itertools.product(*grids.values()))
+            Candidate(values, _tuning_trials(experiment, arm, values, training_code)) for values in _combinations(grids)
         )
         if any(trial.id not in records for candidate in candidates for trial in candidate.trials):
             return ArmTuning(arm, candidates)
         chosen = min(candidates, key=lambda candidate: rank(candidate, records)).values
-        edges = [path for path, value in chosen if _is_at_edge(value, grids[path])]
+        columns = {
+            path: column
+            for paths, rows in grids.items()
+            for path, column in zip(paths, zip(*rows, strict=True), strict=True)
+        }
+        edges = [path for path, value in chosen if _is_at_edge(value, columns[path])]
         extended = {
             path: value
             for path in edges
-            if extensions[path] < MAX_EXTENSIONS
-            and (value := _next_value(arm, path, dict(chosen)[path], grids[path])) is not None
+            if (path,) in grids
+            and extensions[path,] < MAX_EXTENSIONS
+            and (value := _next_value(arm, path, dict(chosen)[path], columns[path])) is not None
         }
         if not extended:
             return ArmTuning(arm, candidates, chosen, tuple(edges))
         for path, value in extended.items():
-            grids[path] = in_order((*grids[path], value))
-            extensions[path] += 1
+            grids[path,] = _in_order((*grids[path,], (value,)))
+            extensions[path,] += 1
+
+
+def _combinations(grids: Mapping[tuple[str, ...], Sequence[tuple[Any, ...]]]) -> Iterator[Values]:
+    """Every combination of the rows of all groups, as values."""
+    rows = ([tuple(zip(paths, row, strict=True)) for row in rows] for paths, rows in grids.items())
+    return (tuple(itertools.chain.from_iterable(combination)) for combination in itertools.product(*rows))
+
+
+def _in_order(rows: Sequence[tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:
+    """Rows of one number each from the smallest; any others as they were given."""
+    return tuple(sorted(rows)) if all(len(row) == 1 and is_number(row[0]) for row in rows) else tuple(rows)
 
 
 def rank(candidate: Candidate, records: Mapping[str, TrialRecord]) -> tuple[int, int]:

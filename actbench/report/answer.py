@@ -8,7 +8,6 @@ from statistics import median
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import label_of
 from actbench.report.numbers import interval, metric_in_words, probability, size, value
 from actbench.report.statement import few
 from actbench.statistics.power import fewest_seeds, seeds_needed
@@ -140,7 +139,7 @@ def _baseline(comparison: Comparison) -> str:
     baselines = [row.sample.label for row in comparison.rows if row.is_baseline]
     if len(baselines) == 1:
         return baselines[0]
-    return label_of(comparison.baseline) if comparison.baseline else "the same arm of the baseline folder"
+    return comparison.baseline_label() if comparison.baseline else "the same arm of the baseline folder"
 
 
 def _reach(contrast: Contrast) -> float:

@@ -97,10 +97,10 @@ def _bar(share: float) -> str:
 
 
 def _main_effects(comparison: Comparison, results: Results) -> list[Section]:
-    """For each of several factors its values, averaged over the others, with verdicts."""
+    """For each of several factors its values, averaged over the others, with verdicts; none without a full grid."""
     experiment = results.experiment
     factors = [factor for factor in experiment.factors if len(factor.values) > 1]
-    if len(factors) < 2:
+    if len(factors) < 2 or not experiment.is_full_grid():
         return []
     sections = []
     for factor in factors:

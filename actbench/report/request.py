@@ -151,6 +151,10 @@ def _factor_of(experiments: Sequence[Experiment], name: str | None) -> str | Non
     shared = set.intersection(*({factor.path for factor in experiment.factors} for experiment in experiments))
     paths = [factor.path for factor in experiments[0].factors if factor.path in shared]
     found = [path for path in paths if name in (path, path.split(".")[-1])]
+    if found and not all(experiment.is_full_grid() for experiment in experiments):
+        raise ConfigurationError(
+            f"--by {name} averages over the other settings, but here not every combination of them is an arm"
+        )
     if name is None or found:
         return found[0] if found else None
     near = did_you_mean(name, [*paths, *(path.split(".")[-1] for path in paths)])

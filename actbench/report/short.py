@@ -7,7 +7,7 @@ from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, is_surprising, ranked
 from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, verdict_word
-from actbench.experiment.naming import value_to_text
+from actbench.experiment.naming import label_of, value_to_text
 from actbench.render.sections import Section, Tone
 from actbench.report.numbers import ABSENT, metric_in_words, probability, value
 from actbench.report.statement import Statement
@@ -80,10 +80,14 @@ def _surprises(comparison: Comparison) -> str:
 
 
 def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:
-    """The heading and the names of the arms: of several factors the values that differ, as the heading says."""
+    """The heading and the names of the arms: of several factors the values that differ, as the heading says.
+
+    Arms that are called otherwise than by all their values keep their names.
+    """
     paths = [path for path, _ in rows[0].sample.values]
     has_same_factors = all([path for path, _ in row.sample.values] == paths and not row.sample.folder for row in rows)
-    if len(paths) < 2 or not has_same_factors:
+    is_named = any(row.sample.label != label_of(row.sample.values) for row in rows)
+    if len(paths) < 2 or not has_same_factors or is_named:
         return "arm", [row.sample.label for row in rows]
     settings = [[value_to_text(setting) for _, setting in row.sample.values] for row in rows]
     varied = [index for index in range(len(paths)) if len({values[index] for values in settings}) > 1] or [0]

@@ -10,7 +10,7 @@ from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast, is_surprising
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
 from actbench.experiment.metrics import CURVES, MEASURES, Metric
-from actbench.experiment.naming import label_of, value_to_text
+from actbench.experiment.naming import value_to_text
 from actbench.plan.plan import PRIMARY_METRIC
 from actbench.report.caveats import comparison_caveats, folder_caveats
 from actbench.report.looks import look_statements
@@ -147,7 +147,8 @@ def _question(comparison: Comparison, results: Results) -> Iterator[str]:
         yield f"{counts} of {factors[0].path} were compared{names}; {seeds}."
     else:
         sizes = [f"{counted(len(factor.values), 'value', in_words=True)} of {factor.path}" for factor in factors]
-        yield f"All {experiment.arm_count()} combinations of {' and '.join(sizes)} were compared; {seeds}."
+        every = "All " if experiment.is_full_grid() else ""
+        yield f"{every}{experiment.arm_count()} combinations of {' and '.join(sizes)} were compared; {seeds}."
 
 
 def _single(comparison: Comparison, results: Results) -> str:
@@ -209,7 +210,7 @@ def _baseline(comparison: Comparison) -> str:
     baselines = [row.sample.label for row in comparison.rows if row.is_baseline]
     if len(baselines) == 1:
         return f"the baseline {baselines[0]}"
-    return f"{label_of(comparison.baseline)} in an arm that is otherwise the same"
+    return f"{comparison.baseline_label()} in an arm that is otherwise the same"
 
 
 def _no_evidence(group: Sequence[Contrast], base: str, metric: Metric) -> str:

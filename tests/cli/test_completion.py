@@ -15,7 +15,7 @@ from actbench.catalogue.lookup import names
 from actbench.cli.app import VERBS
 from actbench.cli.completion import MAX_ENTRIES, experiment_files, result_folders
 from actbench.config.bundled import bundled_experiments
-from actbench.config.reader import SETTING_PATHS
+from actbench.config.cells import SETTING_PATHS
 
 pytestmark = pytest.mark.oldest
 

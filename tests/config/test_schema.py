@@ -15,7 +15,8 @@ import mistaken_experiments
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.lookup import names
 from actbench.catalogue.registry import Kind
-from actbench.config.reader import KNOWN_KEYS, SETTING_PATHS, load_experiment
+from actbench.config.cells import SETTING_PATHS
+from actbench.config.reader import KNOWN_KEYS, load_experiment
 from actbench.config.schema import DESCRIPTIONS, DRAFT, SPELT_FREELY, experiment_schema, schema_text
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError

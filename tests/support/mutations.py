@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from actbench.catalogue.lookup import names
 from actbench.catalogue.registry import Kind
-from actbench.config.reader import KNOWN_KEYS, SETTING_PATHS
+from actbench.config.cells import SETTING_PATHS
+from actbench.config.reader import KNOWN_KEYS
 from actbench.config.source import read_yaml, write_yaml
 from actbench.experiment.definition import SECTIONS
 from actbench.experiment.metrics import CURVES

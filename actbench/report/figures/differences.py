@@ -8,7 +8,6 @@ from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import label_of
 from actbench.report.figures.layout import (
     MAX_ARMS,
     Paper,
@@ -141,7 +140,7 @@ def _value(row: Row, bad: dict[str, frozenset[int]]) -> Shown | None:
 def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
     metric, shown = comparison.metric, list(rows)[:MAX_ARMS]
     base = _baseline_name(comparison)
-    against = base if base else label_of(comparison.baseline)
+    against = base if base else comparison.baseline_label()
     seeds = counted(len(comparison.seeds), "seed")
     has_thin = any(row.thin for row in shown)
     thick = "interval at the level of equivalence" if comparison.looks else "95 % interval for this comparison alone"

@@ -163,7 +163,7 @@ def _draw_luck(parts: Sequence[tuple[str, float]], paper: Paper) -> Scene:
 def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
     metric, (row, column, panel) = comparison.metric, factors.paths
     name, points = metric_in_words(metric), " in points" if metric.unit == "share" else ""
-    against = label_of(comparison.baseline) if factors.has_baseline() else "the mean of all"
+    against = comparison.baseline_label() if factors.has_baseline() else "the mean of all"
     return picture(
         "factors",
         f"{name.capitalize()} minus {against}, by {row} and {column}{f' and {panel}' if panel else ''}",

@@ -1,0 +1,242 @@
+"""The combinations under `vary`, `tune`, `exclude`, `include` and `names`, with every mistake in them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from actbench.experiment.cells import Cells, Group, has_values
+from actbench.experiment.choices import shown
+from actbench.experiment.definition import SECTIONS, Experiment, Factor
+from actbench.experiment.naming import Values, label_of
+from actbench.experiment.validation import Mistake, SettingPath, validated_setting, varied_values
+from actbench.text import counted, did_you_mean
+
+SETTING_PATHS = tuple(f"{part}.{name}" for part, model in SECTIONS.items() for name in model.model_fields)
+CELL_KEYS = ("exclude", "include", "names")
+IMPOSSIBLE = "impossible"
+MAX_NAME_LENGTH = 60
+EXAMPLES = {"vary": "model.activation: [relu, tanh]", "tune": "train.lr: [1e-3, 1e-2]"}
+
+
+def read_groups(section: str, given: Any) -> tuple[list[Group], list[Mistake]]:
+    """The groups of a mapping (one for each setting) or of a list of mappings (one for each), and the mistakes."""
+    if given is None:
+        return [], []
+    if isinstance(given, dict):
+        parts: list[tuple[SettingPath, dict[str, Any]]] = [((), {path: values}) for path, values in given.items()]
+    elif isinstance(given, tuple) and given and all(isinstance(part, dict) and part for part in given):
+        parts = [((index,), part) for index, part in enumerate(given)]
+    else:
+        what = f"a mapping such as `{EXAMPLES[section]}`, or a list of such mappings"
+        return [], [((), f"expected {what}, found {shown(given)}")]
+    groups, mistakes = list[Group](), list[Mistake]()
+    seen = set[str]()
+    for where, part in parts:
+        group, problems = _read_group(part, seen)
+        mistakes += [((*where, *rest), message) for rest, message in problems]
+        if group:
+            groups.append(group)
+        seen |= part.keys()
+    return groups, mistakes
+
+
+def _read_group(part: Mapping[str, Any], seen: Collection[str]) -> tuple[Group | None, list[Mistake]]:
+    """A group of lists of equal length, each of valid values."""
+    mistakes = [mistake for path, values in part.items() for mistake in _path_mistakes(path, values, seen)]
+    if mistakes:
+        return None, mistakes
+    first, *others = part
+    for path in others:
+        if len(part[path]) != len(part[first]):
+            lengths = f"{len(part[first])} in {first}, found {len(part[path])}"
+            mistakes.append(((path,), f"expected as many values as the settings that it changes with: {lengths}"))
+    columns = list[list[Any]]()
+    for path, values in part.items():
+        columns.append([])
+        for index, raw in enumerate(values):
+            value, problems = validated_setting(path, raw)
+            mistakes += [((path, index, *rest), message) for rest, message in problems]
+            columns[-1].append(value)
+    if mistakes:
+        return None, mistakes
+    rows = list(zip(*columns, strict=True))
+    what = "the same as entry {} of this list" if not others else "the same row as entry {} of these lists"
+    for index, row in enumerate(rows):
+        if (earlier := rows.index(row)) < index:
+            mistakes.append(((first, index), what.format(earlier)))
+    return Group(tuple(part), tuple(rows)), mistakes
+
+
+def _path_mistakes(path: str, values: Any, seen: Collection[str]) -> Iterator[Mistake]:
+    if path == "data.dataset":
+        yield (path,), "an experiment has one dataset: write one file for each"
+    elif path not in SETTING_PATHS:
+        near = [name for name in SETTING_PATHS if name.endswith(f".{path}")]
+        hint = f"; did you mean {near[0]}?" if near else did_you_mean(path, SETTING_PATHS)
+        yield (path,), f"unknown setting{hint}"
+    elif path in seen:
+        yield (path,), "is in another group too: a setting belongs to one group"
+    elif not isinstance(values, tuple) or not values:
+        yield (path,), f"expected a list of at least one value, found {shown(values)}"
+
+
+def tune_mistakes(groups: Sequence[Group], varied: Collection[str], *, is_list: bool) -> Iterator[Mistake]:
+    """What cannot be tuned. A varied setting may be in a group of others, whose rows it assigns to arms."""
+    for index, group in enumerate(groups):
+        where: SettingPath = (index,) if is_list else ()
+        assigning = [path for path in group.paths if path in varied]
+        for path in group.paths:
+            if path in assigning and len(assigning) == len(group.paths):
+                yield (*where, path), "is varied too: compare its values, or choose among them"
+            elif path.startswith("data.") and path != "data.scale":
+                yield (*where, path), "which images there are is not a matter of tuning"
+        if len(group.rows) < 2:
+            yield (*where, group.paths[0]), "expected at least two values to choose from"
+
+
+def factors_of(groups: Sequence[Group], include: Sequence[Values] = (), without: Collection[str] = ()) -> list[Factor]:
+    """Each setting of the groups with its distinct values, in their order, and those of the included cells."""
+    values: dict[str, dict[Any, None]] = {}
+    for path, value in itertools.chain.from_iterable(
+        (*itertools.chain(*(group.cells() for group in groups)), *include)
+    ):
+        values.setdefault(path, {})[value] = None
+    return [Factor(path, tuple(each)) for path, each in values.items() if path not in without]
+
+
+def read_cells(
+    data: Mapping[str, Any], groups: Sequence[Group], unsure: Collection[str]
+) -> tuple[Cells | None, list[Mistake]]:
+    """The cells of a file; None if they are every combination of single settings, without names."""
+    mistakes = list[Mistake]()
+    include = list(_read_include(data.get("include"), groups, unsure, mistakes))
+    factors = factors_of(groups, include)
+    exclude = data.get("exclude")
+    excluded = [] if exclude == IMPOSSIBLE else list(_read_partial("exclude", exclude, factors, unsure, mistakes))
+    names = list(_read_names(data.get("names"), factors, unsure, mistakes))
+    cells = Cells(tuple(groups), tuple(excluded), exclude == IMPOSSIBLE, tuple(include), tuple(names))
+    if cells.is_full_grid() and not names:
+        return None, mistakes
+    return cells, mistakes
+
+
+def _read_partial(
+    key: str, given: Any, factors: Sequence[Factor], unsure: Collection[str], mistakes: list[Mistake]
+) -> Iterator[Values]:
+    if given is None:
+        return
+    if not isinstance(given, tuple) or not given:
+        mistakes.append(
+            ((key,), f"expected `impossible`, or a list of cells such as `{{train.loss: bce}}`, found {shown(given)}")
+        )
+        return
+    for index, raw in enumerate(given):
+        values, problems = varied_values(raw, factors, unsure)
+        mistakes += [((key, index, *where), message) for where, message in problems]
+        if not problems and values:
+            yield values
+        elif not problems and not unsure:
+            mistakes.append(((key, index), "expected at least one varied setting"))
+
+
+def _read_include(
+    given: Any, groups: Sequence[Group], unsure: Collection[str], mistakes: list[Mistake]
+) -> Iterator[Values]:
+    """Whole cells; their values need not occur in the groups."""
+    if given is None:
+        return
+    paths = [path for group in groups for path in group.paths]
+    if not isinstance(given, tuple) or not all(isinstance(raw, dict) for raw in given) or not given:
+        mistakes.append((("include",), f"expected a list of whole cells, found {shown(given)}"))
+        return
+    for index, raw in enumerate(given):
+        where: SettingPath = ("include", index)
+        problems: list[Mistake] = []
+        for path in raw:
+            if path not in paths and path not in unsure:
+                near = did_you_mean(path, paths) or f": {', '.join(paths) or 'none is'}"
+                problems.append(((*where, path), f"expected a setting that is varied{near}"))
+        missing = [path for path in paths if path not in raw]
+        if missing and not unsure:
+            problems.append((where, f"expected a whole cell: {', '.join(missing)} is missing"))
+        cell = list[tuple[str, Any]]()
+        for path in [path for path in paths if path in raw]:
+            value, wrong = validated_setting(path, raw[path])
+            problems += [((*where, path, *below), message) for below, message in wrong]
+            cell.append((path, value))
+        mistakes += problems
+        if not problems and not missing:
+            yield tuple(cell)
+
+
+def _read_names(
+    given: Any, factors: Sequence[Factor], unsure: Collection[str], mistakes: list[Mistake]
+) -> Iterator[tuple[str, Values]]:
+    if given is None:
+        return
+    if not isinstance(given, dict):
+        mistakes.append(
+            (("names",), f"expected a mapping such as `plain: {{model.activation: relu}}`, found {shown(given)}")
+        )
+        return
+    for name, raw in given.items():
+        values, problems = varied_values(raw, factors, unsure)
+        mistakes += [(("names", name, *where), message) for where, message in problems]
+        if len(name) > MAX_NAME_LENGTH or not name.isprintable() or not name.strip() or "," in name:
+            mistakes.append(
+                (("names", name), f"expected at most {MAX_NAME_LENGTH} printable characters without commas")
+            )
+        elif not problems:
+            yield name, values
+
+
+def cell_mistakes(experiment: Experiment) -> Iterator[Mistake]:
+    """What the cells of a sound experiment say without effect, or twice."""
+    cells = experiment.cells
+    if cells is None:
+        return
+    everything = list(Cells(cells.groups).values())
+    for index, partial in enumerate(cells.exclude):
+        if not any(has_values(cell, partial) for cell in everything):
+            yield ("exclude", index), "excludes nothing: no arm has these values together"
+    arms = list(experiment.arms())
+    if not arms:
+        yield ("exclude",), "leaves no arm"
+    remaining = [cell for cell in everything if not any(has_values(cell, partial) for partial in cells.exclude)]
+    for index, cell in enumerate(cells.include):
+        if cells.excludes_impossible and cell not in [arm.values for arm in arms]:
+            yield ("include", index), f"the arm {label_of(cell)} is impossible, and impossible arms are excluded"
+        elif cell in remaining or cell in cells.include[:index]:
+            yield ("include", index), f"the arm {label_of(cell)} is there already"
+    named: dict[Values, str] = {}
+    for name, partial in cells.names:
+        matching = [arm.values for arm in arms if has_values(arm.values, partial)]
+        if len(matching) != 1:
+            yield ("names", name), f"expected the values of one arm, found those of {counted(len(matching), 'arm')}"
+        elif matching[0] in named:
+            yield ("names", name), f"names the same arm as {named[matching[0]]!r}"
+        else:
+            named[matching[0]] = name
+    labels = [arm.label() for arm in arms]
+    for name in named.values():
+        if labels.count(name) > 1:
+            yield ("names", name), "another arm is called like this"
+
+
+def budget_mistakes(experiment: Experiment) -> Iterator[str]:
+    """Why tuning would not try as many combinations for every arm."""
+    if not experiment.tune_groups:
+        return
+    counts: dict[int, str] = {}
+    for arm in experiment.arms():
+        count = 1
+        for group in experiment.tuned_rows(arm):
+            count *= len(group.rows)
+        counts.setdefault(count, arm.label())
+    if 0 in counts:
+        yield f"no row is for the arm {counts[0]}"
+    elif len(counts) > 1:
+        tries = ", ".join(f"{label}: {count}" for count, label in counts.items())
+        yield f"expected equal budgets, so that no arm is tuned more than another; combinations tried: {tries}"

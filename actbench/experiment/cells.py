@@ -1,0 +1,87 @@
+"""Cells: combinations of values where settings change together, with cells left out and others added."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actbench.experiment.naming import Values
+
+
+@dataclass(frozen=True)
+class Group:
+    """Settings that change together: each row has a value for each path."""
+
+    paths: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def cells(self) -> list[Values]:
+        """Each row as values."""
+        return [tuple(zip(self.paths, row, strict=True)) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The product of groups, without the cells of `exclude` (and impossible ones), and with those of `include`.
+
+    `exclude` and `names` are partial cells: a cell has them if it has all of their values.
+    """
+
+    groups: tuple[Group, ...]
+    exclude: tuple[Values, ...] = ()
+    excludes_impossible: bool = False
+    include: tuple[Values, ...] = ()
+    names: tuple[tuple[str, Values], ...] = ()
+
+    def is_full_grid(self) -> bool:
+        """Whether every combination of the values of single settings is a cell."""
+        is_zipped = any(len(group.paths) > 1 for group in self.groups)
+        return not (is_zipped or self.exclude or self.excludes_impossible or self.include)
+
+    def largest_count(self) -> int:
+        """How many cells there are before any is left out."""
+        return math.prod(len(group.rows) for group in self.groups) + len(self.include)
+
+    def values(self) -> Iterator[Values]:
+        """The values of every cell, the last group changing fastest; those of `include` come last."""
+        paths = [path for group in self.groups for path in group.paths]
+        for row in itertools.product(*(group.rows for group in self.groups)):
+            cell = tuple(zip(paths, itertools.chain.from_iterable(row), strict=True))
+            if not any(has_values(cell, partial) for partial in self.exclude):
+                yield cell
+        yield from self.include
+
+    def completed(self, partial: Values) -> list[Values]:
+        """The partial cell with the settings that change together with its own: one for each row that fits."""
+        chosen = dict(partial)
+        rows = [
+            [cell for cell in group.cells() if all(chosen.get(path, value) == value for path, value in cell)]
+            if chosen.keys() & set(group.paths)
+            else [()]
+            for group in self.groups
+        ]
+        return [tuple(itertools.chain.from_iterable(row)) for row in itertools.product(*rows)]
+
+
+def has_values(cell: Values, partial: Values) -> bool:
+    """Whether a cell has all values of a partial one."""
+    return all(value in cell for value in partial)
+
+
+def distinguishing_paths(cells: Sequence[Values]) -> list[str]:
+    """The first settings that are enough to tell all cells apart, in their order."""
+    paths = [path for path, _ in cells[0]] if cells else []
+    for path in reversed(paths):
+        fewer = [kept for kept in paths if kept != path]
+        if fewer and len({restricted(cell, fewer) for cell in cells}) == len(cells):
+            paths = fewer
+    return paths
+
+
+def restricted(cell: Values, paths: Iterable[str]) -> Values:
+    """The values of some settings of a cell."""
+    kept = set(paths)
+    return tuple(value for value in cell if value[0] in kept)
