@@ -54,7 +54,8 @@ from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, varied_values
 from actbench.text import did_you_mean
 
-KNOWN_KEYS = ("name", *SECTIONS, "vary", *CELL_KEYS, "tune", "tuning_seeds", "seeds", "baseline", "margin", "expect")
+TUNING_KEYS = ("tune", "tuning_seeds", "tuning_margin")
+KNOWN_KEYS = ("name", *SECTIONS, "vary", *CELL_KEYS, *TUNING_KEYS, "seeds", "baseline", "margin", "expect")
 MAX_ARMS = 10_000
 MAX_TRIALS = 100_000
 MAX_MISTAKES_SHOWN = 100
@@ -149,6 +150,7 @@ class _Loader:
                 cells=cells,
                 tune_groups=tuple(tune_groups),
                 tuning_seeds=self._plain("tuning_seeds", read_tuning_seeds),
+                tuning_margin=self._plain("tuning_margin", read_tuning_margin),
                 margin=self._plain("margin", read_margin),
             )
             is_sound = not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems)
@@ -410,6 +412,12 @@ def read_tuning_seeds(given: Any) -> tuple[int, str]:
     if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MAX_TUNING_SEEDS:
         return given, ""
     return TUNING_SEEDS, f"expected how many seeds (1 to {MAX_TUNING_SEEDS}), found {shown(given)}"
+
+
+def read_tuning_margin(given: Any) -> tuple[float | None, str]:
+    """By how much a value may be behind after its first tuning seed; None if all values get all seeds."""
+    margin, mistake = read_margin(given)
+    return (None if given is None else margin), mistake
 
 
 def read_margin(given: Any) -> tuple[float, str]:

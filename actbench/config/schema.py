@@ -87,6 +87,7 @@ DESCRIPTIONS = {
     "tune": "what is chosen for each arm on validation images: settings by path, each with two values or more. In "
     "a list of such mappings, the settings of each change together, and varied ones say which arms a row is for",
     "tuning_seeds": f"with how many seeds of their own the values under tune are tried; {TUNING_SEEDS} when left out",
+    "tuning_margin": "values behind the best by more than this share of images get one tuning seed only; else all do",
     "seeds": "how many (0, 1, 2, ...), a list of seeds, or looks: seeds until every arm is settled; 10 when left out",
     "baseline": "values of varied settings: every arm is compared with the arm that has them and otherwise its own",
     "margin": f"the difference in accuracy, as a fraction, below which arms count as equivalent; {MARGIN} by default",
@@ -114,6 +115,7 @@ def experiment_schema() -> Schema:
         },
         "tune": _groups([path for path in SETTING_PATHS if _is_tuned(path)], fewest=2),
         "tuning_seeds": {"type": "integer", "minimum": 1, "maximum": MAX_TUNING_SEEDS},
+        "tuning_margin": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
         "seeds": _seeds(),
         "baseline": _reference("arm"),
         "margin": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},

@@ -106,6 +106,7 @@ class Looks:
 class Experiment:
     """A whole experiment file, resolved.
 
+    With a `tuning_margin`, values that are behind by more than it after their first tuning seed get no further ones.
     `factors` are what is compared; `tune` are nuisance settings, chosen for each arm with `tuning_seeds` seeds of their
     own. `margin` is the difference in accuracy, as a fraction, below which arms count as equivalent. With `looks`, an
     arm gets no more `seeds` once it is settled. With `cells`, the arms are these instead of every combination of the
@@ -121,6 +122,7 @@ class Experiment:
     expectations: tuple[Expectation, ...] = ()
     tune: tuple[Factor, ...] = ()
     tuning_seeds: int = TUNING_SEEDS
+    tuning_margin: float | None = None
     margin: float = MARGIN
     looks: Looks | None = None
     cells: Cells | None = None
@@ -224,6 +226,7 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
         resolved["tune"] = {f.path: [spelt(value) for value in f.values] for f in experiment.tune}
     if experiment.tune:
         resolved["tuning_seeds"] = experiment.tuning_seeds
+        resolved |= {} if experiment.tuning_margin is None else {"tuning_margin": experiment.tuning_margin}
     if looks := experiment.looks:
         resolved["seeds"] = {"looks": list(looks.after), "first": seeds[0]}
         resolved["seeds"] |= {"alpha": list(looks.shares)} if looks.shares else {}

@@ -162,6 +162,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
         "seeds": list(experiment.seeds),
         **({"looks": _frozen_looks(plan.looks)} if plan.looks else {}),
         "tuning_seeds": experiment.tuning_seeds if experiment.tune else 0,
+        **({} if experiment.tuning_margin is None else {"tuning_margin": experiment.tuning_margin}),
         "arms": [
             {"arm": arm.to_yaml(), "tuned": values_to_yaml(arm.tuned), "at_edge": edges.get(arm.values, [])}
             for arm, _ in plan.arms

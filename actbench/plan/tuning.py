@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actbench.experiment.compatibility import conflicts
@@ -55,17 +55,27 @@ def tune_arm(
     All candidates are tried with the same tuning seeds, which are other seeds than the final ones, for the full number
     of epochs. The best is the one with the most validation images right after the last epoch; one with diverged or
     failed trials ranks behind all others; ties go to the smaller value. An optimum at the edge of its grid extends the
-    grid by one step of the same ratio, at most twice.
+    grid by one step of the same ratio, at most twice. With a tuning margin, a value that is behind the best by more
+    than it after the first seed gets no further ones, and cannot be chosen.
     """
     grids = {group.paths: _in_order(group.rows) for group in experiment.tuned_rows(arm)}
     extensions = dict.fromkeys(grids, 0)
+    eliminated: dict[Values, bool] = {}
     while True:
         candidates = tuple(
             Candidate(values, _tuning_trials(experiment, arm, values, training_code)) for values in _combinations(grids)
         )
+        if experiment.tuning_margin is not None:
+            first = tuple(replace(candidate, trials=candidate.trials[:1]) for candidate in candidates)
+            if any(candidate.trials[0].id not in records for candidate in first):
+                return ArmTuning(arm, _without(candidates, eliminated, unsure=True))
+            for candidate in first:
+                eliminated.setdefault(candidate.values, _is_behind(candidate, first, records, experiment.tuning_margin))
+            candidates = _without(candidates, eliminated)
         if any(trial.id not in records for candidate in candidates for trial in candidate.trials):
             return ArmTuning(arm, candidates)
-        chosen = min(candidates, key=lambda candidate: rank(candidate, records)).values
+        remaining = [candidate for candidate in candidates if not eliminated.get(candidate.values)]
+        chosen = min(remaining, key=lambda candidate: rank(candidate, records)).values
         columns = {
             path: column
             for paths, rows in grids.items()
@@ -95,6 +105,26 @@ def _combinations(grids: Mapping[tuple[str, ...], Sequence[tuple[Any, ...]]]) ->
 def _in_order(rows: Sequence[tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:
     """Rows of one number each from the smallest; any others as they were given."""
     return tuple(sorted(rows)) if all(len(row) == 1 and is_number(row[0]) for row in rows) else tuple(rows)
+
+
+def _without(
+    candidates: Sequence[Candidate], eliminated: Mapping[Values, bool], *, unsure: bool = False
+) -> tuple[Candidate, ...]:
+    """The candidates, those that are eliminated (or that nothing is known of) with their first trial only."""
+    return tuple(
+        replace(candidate, trials=candidate.trials[:1]) if eliminated.get(candidate.values, unsure) else candidate
+        for candidate in candidates
+    )
+
+
+def _is_behind(
+    candidate: Candidate, candidates: Sequence[Candidate], records: Mapping[str, TrialRecord], margin: float
+) -> bool:
+    """Whether the only trial of a candidate is behind the best by more than this share of the validation images."""
+    failed, wrong = rank(candidate, records)
+    best_failed, best_wrong = min(rank(one, records) for one in candidates)
+    images = records[candidate.trials[0].id].validation_count
+    return failed > best_failed or wrong - best_wrong > margin * images
 
 
 def rank(candidate: Candidate, records: Mapping[str, TrialRecord]) -> tuple[int, int]:

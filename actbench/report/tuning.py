@@ -43,7 +43,7 @@ def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
         edge = f"{tuned_text(tuning.chosen)}{' (edge)' if tuning.edges else ''}" if tuning.chosen else ABSENT
         rows.append([tuning.arm.label(), edge, *(cells.get(values, "") for values in tried)])
     paths = ", ".join(path for path, _ in tried[0])
-    seeds = len(plan.tunings[0].candidates[0].trials)
+    seeds = max(len(candidate.trials) for candidate in plan.tunings[0].candidates)
     notes = [
         f"Mean validation accuracy in % after the last epoch, over {seeds} tuning seeds that no final trial uses; "
         "* is chosen (ties: the smaller value), ! counts trials that diverged or failed."

@@ -168,7 +168,7 @@ def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
     if repeated := lines.whole - len(results.records):
         yield Finding("trials", "note", f"{counted(repeated, 'line')} of the journal for trials that have another line")
     plans = {plan_checksum(plan) for plan in (results.frozen, *results.frozen.get("earlier", []))}
-    if others := [record for record in found if record.plan and record.plan not in plans]:
+    if results.frozen and (others := [record for record in found if record.plan and record.plan not in plans]):
         what = f"{counted(len(others), 'final trial')} trained under a plan that {store.PLAN} does not hold"
         yield Finding("trials", "damaged", what, by_hand=True)
     if unknown := {record.environment for record in found} - results.environments.keys() - {""}:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from actbench.plan.tuning import tune_arm
+from actbench.store.results import load_results
 from places import ROOT
 
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -29,3 +32,14 @@ def test_the_page_shows_the_picture_and_a_row_for_every_truth_and_design(script:
 @pytest.mark.slow
 def test_the_table_is_what_the_simulation_gives(script: dict[str, Any]) -> None:
     assert script["TABLE"].findall(PAGE) == [script["table"]()]
+
+
+@pytest.mark.parametrize(("margin", "spared", "others"), [(0.005, "33 %", 0), (0.002, "42 %", 1)])
+def test_what_a_tuning_margin_would_have_spared(margin: float, spared: str, others: int) -> None:
+    results = load_results(ROOT / "results" / "mnist-tuned", ROOT / "results")
+    experiment, tunings = replace(results.experiment, tuning_margin=margin), results.plan.tunings
+    cheaper = [tune_arm(experiment, tuning.arm, results.records, results.training_code) for tuning in tunings]
+    full, spent = (sum(len(tuning.trials()) for tuning in each) for each in (tunings, cheaper))
+    assert f"{1 - spent / full:.0%}".replace("%", " %") == spared
+    assert spared in " ".join(PAGE.split())
+    assert sum(one.chosen != other.chosen for one, other in zip(tunings, cheaper, strict=True)) == others

@@ -228,3 +228,23 @@ def test_whole_numbers_stay_whole(score: Score, expected: list[int], tmp_path: P
     values = tried(tuning_of(experiment, score), "train.batch_size")
     assert values == expected
     assert {type(one) for one in values} == {int}
+
+
+# ----- fewer trials: values that are behind after the first seed
+
+
+@pytest.mark.parametrize(("margin", "seeds"), [(0.001, [1, 2, 1]), (0.1, [1, 2, 2]), (0.5, [2, 2, 2])])
+def test_a_value_that_is_behind_after_its_first_seed_gets_no_further_ones(
+    margin: float, seeds: list[int], tmp_path: Path
+) -> None:
+    right = {1e-3: (150, 239), 1e-2: (200, 190), 1e-1: (190, 199)}  # of 239 images
+    experiment = experiment_from(f"{ONE_ARM}{RATES}\ntuning_margin: {margin}\n", tmp_path)
+    records = tuned(experiment, lambda trial: right[trial.settings.train.lr][trial.seed])
+    tuning = make_plan(experiment, records).tunings[0]
+    by_value = {dict(candidate.values)["train.lr"]: len(candidate.trials) for candidate in tuning.candidates}
+    assert [by_value[rate] for rate in right] == seeds
+    assert len(records) == sum(len(candidate.trials) for candidate in tuning.candidates) + sum(
+        record.phase == "final" for record in records.values()
+    )
+    if margin == 0.001:
+        assert tuning.chosen == (("train.lr", 1e-2),)  # whatever the others might have had with more seeds
