@@ -98,6 +98,11 @@ def describe_environment(
 
 def describe_machine() -> dict[str, Any]:
     """Versions, system and processor: what a time or a result's last digits may depend on."""
+    return dict(_machine())
+
+
+@cache
+def _machine() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},

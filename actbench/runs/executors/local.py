@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,8 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
-from actbench.runs.executors.worker import TrainStack, Worker, interrupts_held, start_worker
+from actbench.runs.executors.shared import CAN_SHARE, Shared, share
+from actbench.runs.executors.worker import TrainStack, Worker, interrupts_held, send_stack, start_worker
 from actbench.text import describe_exception
 
 
@@ -158,6 +160,16 @@ class Workers:
         trials at once. Raises the `UnusableEnvironmentError` that `train` raises in a worker.
         """
         waiting = deque(map(Task, stacks))
+        if not CAN_SHARE:
+            self._run(waiting, arrays, emit)
+            return
+        shared = share(arrays)
+        try:
+            self._run(waiting, shared, emit)
+        finally:
+            os.close(shared.file)
+
+    def _run(self, waiting: deque[Task], arrays: Arrays | Shared, emit: Emit) -> None:
         busy: dict[Connection, _Work] = {}
         while len(self.processes) < min(len(waiting), self.most):
             self.processes.append(start_worker(self.train, self.device))
@@ -187,7 +199,7 @@ class Workers:
         return max(0.0, min(ends) - time.monotonic())
 
     def _handle_message(
-        self, work: _Work, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit
+        self, work: _Work, arrays: Arrays | Shared, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit
     ) -> None:
         worker, task = work.worker, work.task
         try:
@@ -218,13 +230,15 @@ class Workers:
         del busy[work.worker.connection]
         retry_or_fail(work.task, cause, waiting, emit)
 
-    def _send_next(self, worker: Worker, arrays: Arrays, waiting: deque[Task], busy: dict[Connection, _Work]) -> None:
+    def _send_next(
+        self, worker: Worker, arrays: Arrays | Shared, waiting: deque[Task], busy: dict[Connection, _Work]
+    ) -> None:
         """Send the next stack to a worker; a dead worker is noticed when its connection is read."""
         if waiting and not self.limits.is_over():
             task = waiting.popleft()
             busy[worker.connection] = _Work(worker, task, time.monotonic())
             with contextlib.suppress(OSError):
-                worker.connection.send((task.stack, None if worker.has_arrays else arrays))
+                send_stack(worker, task.stack, arrays)
             worker.has_arrays = True
 
     def _replace(self, dead: Worker) -> Worker:

@@ -23,6 +23,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
+from actbench.runs.executors.shared import Shared, receive_shared, send_shared
 from actbench.store.checkpoints import Checkpoints
 from actbench.text import describe_exception
 
@@ -115,6 +116,17 @@ def _main_module_hidden() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
+def send_stack(worker: Worker, stack: Stack, arrays: Arrays | Shared) -> None:
+    """Send a stack to a worker, before the first one the images; raises `OSError` if the worker is gone."""
+    if worker.has_arrays:
+        worker.connection.send((stack, False, None))
+    elif isinstance(arrays, Shared):
+        worker.connection.send((stack, True, None))
+        send_shared(worker.connection, arrays, worker.process.pid or 0)
+    else:
+        worker.connection.send((stack, False, arrays))
+
+
 def _train_stacks(connection: Connection, train: TrainStack, device: str, custom_files: tuple[CustomFile, ...]) -> None:
     """Train stacks from the connection until it closes, with the parent's custom functions; ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -126,8 +138,8 @@ def _train_stacks(connection: Connection, train: TrainStack, device: str, custom
     arrays: Any = None
     try:
         while True:
-            stack, arrays_once = connection.recv()
-            arrays = arrays_once or arrays
+            stack, is_shared, arrays_once = connection.recv()
+            arrays = receive_shared(connection) if is_shared else arrays_once or arrays
             connection.send(None)  # the stack starts now
             try:
                 for file in custom_files:
