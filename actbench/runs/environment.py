@@ -98,11 +98,6 @@ def describe_environment(
 
 def describe_machine() -> dict[str, Any]:
     """Versions, system and processor: what a time or a result's last digits may depend on."""
-    return dict(_machine())
-
-
-@cache
-def _machine() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
@@ -121,6 +116,7 @@ def describe_numerics(device: str) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return version(package)
