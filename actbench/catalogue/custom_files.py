@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from actbench.catalogue.registry import Entry, Origin, RegistrationError, added_from, adding_from, forget
 from actbench.errors import ConfigurationError, ExpectedError
@@ -72,7 +74,7 @@ def load_custom_file(file: CustomFile) -> tuple[Entry, ...]:
     module.__dict__.update(__file__=file.path, print=_say)
     sys.modules[module.__name__] = module
     try:
-        with adding_from(file.origin(), module.__name__), redirect_stdout(sys.stderr):
+        with adding_from(file.origin(), module.__name__), redirect_stdout(sys.stderr), _exit_is_refused():
             exec(compile(file.content, file.path, "exec", dont_inherit=True), module.__dict__)
     except KeyboardInterrupt:
         raise
@@ -80,6 +82,47 @@ def load_custom_file(file: CustomFile) -> tuple[Entry, ...]:
         del sys.modules[module.__name__]
         raise ConfigurationError(_mistake(file, error)) from None
     return added_from(file.origin())
+
+
+@contextmanager
+def _exit_is_refused() -> Iterator[None]:
+    """A file that ends the process while it is loaded would end a command with an exit code of its own."""
+
+    def refuse(status: int) -> NoReturn:
+        raise SystemExit(f"the file ends the process with exit code {status}")
+
+    exit_at_once = os._exit
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = exit_at_once
+
+
+@contextmanager
+def _descriptor_of_output_kept() -> Iterator[None]:
+    """Let what is written to descriptor 1 go to standard error, apart from what `sys.stdout` writes.
+
+    Nothing is changed where `sys.stdout` does not write to descriptor 1, as in a notebook.
+    """
+    stdout = sys.stdout
+    if not isinstance(stdout, io.TextIOWrapper) or stdout.fileno() != 1:
+        yield
+        return
+    stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    output = os.fdopen(os.dup(kept), "wb")
+    sys.stdout = io.TextIOWrapper(output, stdout.encoding, stdout.errors, line_buffering=stdout.line_buffering)
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        with suppress(OSError):  # which a flush without an error before it has raised
+            sys.stdout.close()
+        sys.stdout = stdout
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _say(*values: object, **options: Any) -> None:
@@ -127,11 +170,12 @@ def custom_files_in_use(paths: Sequence[Path]) -> Iterator[tuple[CustomFile, ...
     files = tuple({path.resolve(): read_custom_file(path) for path in paths}.values())
     before = list(_IN_USE)
     try:
-        for file in files:
-            if file not in _IN_USE:
-                load_custom_file(file)
-                _IN_USE.append(file)
-        yield files
+        with _descriptor_of_output_kept():
+            for file in files:
+                if file not in _IN_USE:
+                    load_custom_file(file)
+                    _IN_USE.append(file)
+            yield files
     finally:
         for file in _IN_USE[len(before) :]:
             forget(file.origin())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from actbench.analysis.comparison import Comparison
+from actbench.catalogue.custom_files import files_in_use
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
 from actbench.errors import ConfigurationError
 from actbench.experiment import records
@@ -34,7 +35,7 @@ from actbench.runs.environment import (
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
 from actbench.runs.executors.ray import connect_to_ray
-from actbench.runs.executors.worker import TrainStack, prepare_to_start, train_with_torch
+from actbench.runs.executors.worker import TrainStack, is_with_torch, prepare_to_start, train_with_torch
 from actbench.runs.log import RunLog
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState, Show, progress
@@ -265,7 +266,8 @@ def _training_site(
     if missing and train is train_with_torch:
         kept = Checkpoints(folder / checkpoints.FOLDER, describe_numerics(device), checkpoints.SECONDS)
         train = partial(train_with_torch, checkpoints=kept)
-    if workers == 1 and limits.trial_seconds is None:
+    is_apart = limits.trial_seconds is not None or (is_with_torch(train) and bool(files_in_use()))
+    if workers == 1 and not is_apart:  # a custom function might end or disturb this process
         yield TrainingSite(device, workers, limits, partial(_run_in_process, train, device, limits), kept)
         return
     if missing:

@@ -152,3 +152,64 @@ def test_checks_do_not_import_torch_in_this_process(tmp_path: Path) -> None:
     import subprocess
 
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+
+
+WRITES = "import os, sys; print('noise'); sys.stdout.write('noise'); os.write(1, b'noise')"
+
+
+def test_nothing_that_custom_code_writes_anywhere_is_in_the_json_of_a_run(tmp_path: Path) -> None:
+    hook = f"if y.requires_grad: y.register_hook(lambda slope: exec({WRITES!r}))"
+    function = function_text(LINE, "own(x)", WRITES, "y = torch.relu(1 - x.abs())", hook, "return y")
+    custom_file(tmp_path, f"{WRITES}\n{function}")
+    custom_file(tmp_path, EXPERIMENT.replace("tent", "own"), "own.yaml")
+    arguments = ["own.yaml", "--use", "tent.py", "--jobs", "1", "--format", "json"]
+    finished = actbench_alone("run", *arguments, folder=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)["schema"] == 1
+    assert "noise" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["validate", "own.yaml", "--use", "tent.py", "--format", "json"],
+        pytest.param(["show", "own", "--use", "tent.py", "--format", "json"], marks=pytest.mark.slow),
+        pytest.param(["summary", "own.yaml", "--use", "tent.py", "--preflight", "--format", "json"],
+                     marks=pytest.mark.slow),
+        pytest.param(["plan", "own.yaml", "--use", "tent.py", "--format", "json"], marks=pytest.mark.slow),
+    ],
+    ids=lambda command: command[0],
+)  # fmt: skip
+def test_nothing_that_custom_code_writes_anywhere_is_in_the_json_of_other_commands(
+    command: list[str], tmp_path: Path
+) -> None:
+    custom_file(tmp_path, f"{WRITES}\n{function_text(LINE, 'own(x)', WRITES, GOOD)}")
+    custom_file(tmp_path, EXPERIMENT.replace("tent", "own"), "own.yaml")
+    finished = actbench_alone(*command, folder=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)
+    assert "noise" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "own.yaml", "--use", "tent.py"], ["check", "tent.py"]], ids=["run", "check"]
+)
+def test_a_file_that_ends_the_process_when_it_is_loaded_is_a_mistake_in_it(command: str, tmp_path: Path) -> None:
+    custom_file(tmp_path, "x = 1\nfrom os import _exit\n_exit(0)\n")
+    custom_file(tmp_path, EXPERIMENT.replace("tent", "own"), "own.yaml")
+    finished = actbench_alone(*command.split(), folder=tmp_path)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert "tent.py:3: SystemExit: the file ends the process with exit code 0" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_os_exit_in_training_is_a_failed_trial_and_no_exit_code_of_ours(tmp_path: Path) -> None:
+    only_in_the_last_batch = "if x.dim() == 3 and x.shape[-2] == 18: __import__('os')._exit(0)"
+    custom_file(tmp_path, function_text(LINE, "own(x)", only_in_the_last_batch, GOOD))
+    custom_file(tmp_path, EXPERIMENT.replace("tent", "own"), "own.yaml")
+    finished = actbench_alone("run", "own.yaml", "--use", "tent.py", "--jobs", "1", folder=tmp_path)
+    assert finished.returncode == 3, finished.stderr
+    records = load_results(tmp_path / "results" / "own", tmp_path / "results").records
+    causes = {record.cause for record in records.values() if record.outcome == "failed"}
+    assert causes == {"worker process ended with code 0"}

@@ -130,6 +130,7 @@ def send_stack(worker: Worker, stack: Stack, arrays: Arrays | Shared) -> None:
 def _train_stacks(connection: Connection, train: TrainStack, device: str, custom_files: tuple[CustomFile, ...]) -> None:
     """Train stacks from the connection until it closes, with the parent's custom functions; ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(2, 1)  # standard output is for results, whatever custom functions write
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     if is_with_torch(train):
