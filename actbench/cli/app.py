@@ -23,7 +23,7 @@ from actbench.cli.completion import join_completion_words
 from actbench.cli.experiments import init, plan, schema, summary, validate
 from actbench.cli.guard import EXIT_CODES, report_file_error
 from actbench.cli.interruption import FAREWELL, end_at_once
-from actbench.cli.results import compare, export, report, verify
+from actbench.cli.results import compare, export, predictions, report, verify
 from actbench.cli.runs import challenge, doctor, merge, run, status
 from actbench.cli.usage import requested_help, unknown_words
 from actbench.text import drop_what_was_not_said, say
@@ -127,6 +127,10 @@ VERBS = (
         ("actbench report", "actbench report results/starter --html report.html"),
     ),
     Verb(
+        "predictions", predictions, "Print what every network predicted.",
+        ("actbench predictions results/starter", "actbench predictions results/starter --all > predictions.csv"),
+    ),
+    Verb(
         "export", export, "Export trials to TensorBoard or MLflow.",
         (
             "actbench export results/starter --to tensorboard",
@@ -201,7 +205,7 @@ def welcome() -> str:
     """The first screen: the purpose, two commands that run, and the verbs in the order of work."""
     lines = [*textwrap.wrap(PURPOSE, MAX_WIDTH), ""]
     lines += [f"  {command:<28}{what}" for command, what in FIRST_STEPS]
-    lines += [f"  {verb.name:<10}{verb.short}" for verb in VERBS]
+    lines += [f"  {verb.name:<13}{verb.short}" for verb in VERBS]
     return "\n".join([*lines, "Examples of a verb: actbench run -h    Exit codes and completion: actbench -h"])
 
 

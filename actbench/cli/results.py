@@ -14,6 +14,7 @@ from actbench.cli.guard import verb
 from actbench.cli.options import (
     Baseline,
     ComparisonFormat,
+    DataFolder,
     Explain,
     Folder,
     Folders,
@@ -49,6 +50,9 @@ def compare(
     ] = False,
     gate_undecided: GateUndecided = "exit",
     gate_reports: GateReports = None,
+    images: Annotated[
+        bool, typer.Option("--images", help="Also which test images an arm gets wrong, and the error for other images.")
+    ] = False,
     explain: Explain = False,
     output_format: ComparisonFormat = "table",
 ) -> None:
@@ -57,6 +61,7 @@ def compare(
     from actbench.render.printing import print_answer
     from actbench.report.contents import answer_sections, comparison_sections
     from actbench.report.document import comparison_document
+    from actbench.report.images import images_document, images_sections
     from actbench.report.request import Request, answer, load_folders
     from actbench.report.tables import arms_table
 
@@ -64,6 +69,8 @@ def compare(
     found, reference = load_folders(folders or [], results, request)
     comparison = answer(found, reference, request, say)
     everything = [*found, reference] if reference else found
+    if images and len(everything) > 1:
+        raise errors.ConfigurationError("--images: the images of one result folder at a time")
     found_by_gate = None
     if gate:
         from actbench.report.gate import gate_on_arms, publish
@@ -73,12 +80,19 @@ def compare(
     judged = {"gate": found_by_gate.to_json()} if found_by_gate else {}
     print_answer(
         output_format,
+        lambda: [
+            *(
+                answer_sections(comparison, everything, explains=explain)
+                if output_format == "table"
+                else comparison_sections(comparison, everything)
+            ),
+            *(images_sections(comparison, found[0]) if images else ()),
+        ],
         lambda: (
-            answer_sections(comparison, everything, explains=explain)
-            if output_format == "table"
-            else comparison_sections(comparison, everything)
+            comparison_document(comparison, everything)
+            | judged
+            | ({"images": images_document(comparison, found[0])} if images else {})
         ),
-        lambda: comparison_document(comparison, everything) | judged,
         csv=arms_table(comparison).to_csv,
         bold=separable(comparison),
     )
@@ -149,6 +163,28 @@ def report(
         title=found.experiment.name,
         bold=separable(comparison),
     )
+
+
+@verb
+def predictions(
+    folder: Folder = None,
+    results: ResultsRoot = Path("results"),
+    every_image: Annotated[
+        bool, typer.Option("--all", help="Also the images that were classified correctly, which takes the data set.")
+    ] = False,
+    data_dir: DataFolder = None,
+) -> None:
+    """Print what every final network predicted as CSV: one row for each test image that it got wrong."""
+    from actbench.catalogue.datasets import data_folder, load
+    from actbench.report.images import predictions_table
+    from actbench.store.results import load_results
+
+    found = load_results(folder, results, metrics=("test_accuracy",))
+    used = {one.settings.data.facts().name: one.settings.data.facts() for one in found.records.values()}
+    labels = {
+        name: load(facts, data_folder(data_dir)).test_labels.tolist() for name, facts in used.items() if every_image
+    }
+    print(predictions_table(found, labels).to_csv(), end="")
 
 
 @verb

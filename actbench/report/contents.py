@@ -14,6 +14,7 @@ from actbench.render.sections import SPARKS, Section
 from actbench.report.answer import answer_line
 from actbench.report.claims import claims_sections, judge_results
 from actbench.report.comparison import comparison_section, pairs_section
+from actbench.report.images import images_sections
 from actbench.report.lottery import lottery_section
 from actbench.report.numbers import ABSENT, value
 from actbench.report.short import short_section
@@ -72,6 +73,7 @@ def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[
         "tuning": [tuning_section(plan, records)] if plan.tunings else [],
         "factors": [_pair_section(table, metric) for table in pair_tables(plan, records, metric)],
         "effects": [_effects_section(explained, metric)] if explained else [],
+        "images": images_sections(comparison, results),
         "curves": [_curves_section([curve for curve in curves if curve.part == part]) for part in parts],
     }
 

@@ -15,6 +15,7 @@ from actbench.experiment.records import unusable_document
 from actbench.report.answer import answer_line
 from actbench.report.claims import claim_rows, judge_results
 from actbench.report.comparison import comparison_to_json
+from actbench.report.images import images_document, other_images_document
 from actbench.report.statements import caveats, statements
 from actbench.report.tuning import tuning_rows
 from actbench.store.results import Results
@@ -32,6 +33,7 @@ def comparison_document(
             "caveats": caveats(said),
             "test_reads": sum(one.test_reads for one in results),
             "statements": [one.to_json() for one in said],
+            "other_images": other_images_document(comparison, results[0]) if len(results) == 1 else [],
         }
     )
 
@@ -58,6 +60,7 @@ def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
             }
             for table in pair_tables(plan, records, metric)
         ],
+        "images": images_document(comparison, results),
         "effects": _effects_document(explained) if explained else None,
         "curves": [
             {"arm": curve.label, "part": curve.part, "mean_accuracy": curve.accuracy}

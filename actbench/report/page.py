@@ -92,6 +92,10 @@ CHAPTERS = {
         "Tuning",
         "The values tried for each arm on validation images before its final trials.",
     ),
+    "images": (
+        "The test images",
+        "Which images an arm gets wrong and the baseline right, and which are hard for all.",
+    ),
     "layers": ("Inside the networks", "Activations and gradients layer by layer, which show whether layers can learn."),
     "failures": ("What went wrong", "Trainings that failed are counted, never dropped; these are the reasons."),
     "functions": ("The functions", "What was compared: each activation function, and its derivative."),

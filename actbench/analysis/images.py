@@ -1,0 +1,161 @@
+"""Which test images an arm gets wrong: against its baseline seed by seed, by class, and of all arms the hardest."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from actbench.analysis.comparison import Comparison, Row
+from actbench.experiment.records import Trial, TrialRecord
+from actbench.lazy import LazyModule
+from actbench.plan.plan import Plan
+from actbench.statistics.crossed import CrossedErrors, crossed_errors, mcnemar_p
+from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, Estimate, estimate, t_interval
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = LazyModule("numpy")
+
+MIN_SHARE_OF_A_MAJORITY = 0.5
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Images that the arm gets wrong and the baseline right (`lost`), the other way round (`won`), and McNemar's p."""
+
+    lost: int
+    won: int
+    p: float
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class ImageContrast:
+    """An arm against its baseline, image by image, on the seeds that both have.
+
+    `majority` compares what more than half of each arm's networks get right. `by_class` is the difference of the share
+    of a class's images that are right, for each class; empty where records of schema 1 do not say it.
+    """
+
+    label: str
+    baseline: str
+    by_seed: tuple[Flips, ...]
+    majority: Flips
+    mean: float
+    errors: CrossedErrors | None
+    by_class: tuple[Estimate, ...]
+
+    def interval(self) -> tuple[float, float] | None:
+        """Of the mean difference for other seeds and other images: t of the seeds' degrees of freedom."""
+        if self.errors is None or len(self.by_seed) < MIN_SEEDS:
+            return None
+        return t_interval(self.mean, self.errors.seeds_and_images, len(self.by_seed) - 1, CONFIDENCE)
+
+
+@dataclass(frozen=True)
+class HardImage:
+    """A test image: how many of all networks get it wrong, its class, and the one it is most often taken for."""
+
+    image: int
+    wrong: int
+    networks: int
+    label: int | None
+    taken_for: int | None
+
+
+def image_contrasts(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> list[ImageContrast]:
+    """Every arm of the comparison against its baseline, where both have recorded which images are right."""
+    tested = {arm.label(): _tested(_known(trials, records)) for arm, trials in plan.arms}
+    found = []
+    for row in comparison.rows:
+        other = row.contrast.second.label if row.contrast else ""
+        own, reference = tested.get(row.sample.label, {}), tested.get(other, {})
+        if _may_be_paired(row) and (seeds := [seed for seed in own if seed in reference]):
+            pairs = [(own[seed], reference[seed]) for seed in seeds]
+            found.append(_contrast(row.sample.label, other, pairs))
+    return found
+
+
+def _may_be_paired(row: Row) -> bool:
+    return row.contrast is not None and row.contrast.first.data == row.contrast.second.data
+
+
+def _tested(records: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
+    return {record.seed: record for record in records if record.test_is_correct}
+
+
+def bits_of(record: TrialRecord) -> NDArray[np.bool_]:
+    """Whether each test image was classified correctly."""
+    packed = np.frombuffer(base64.b64decode(record.test_is_correct), np.uint8)
+    return np.unpackbits(packed, count=record.test_count).astype(bool)
+
+
+def _contrast(label: str, baseline: str, pairs: Sequence[tuple[TrialRecord, TrialRecord]]) -> ImageContrast:
+    own, reference = (np.stack([bits_of(pair[side]) for pair in pairs]) for side in (0, 1))
+    differences = own.astype(np.int8) - reference.astype(np.int8)
+    votes = [bits.mean(axis=0) > MIN_SHARE_OF_A_MAJORITY for bits in (own, reference)]
+    return ImageContrast(
+        label=label,
+        baseline=baseline,
+        by_seed=tuple(
+            _flips(mine, theirs, pair[0].seed) for mine, theirs, pair in zip(own, reference, pairs, strict=True)
+        ),
+        majority=_flips(*votes),
+        mean=float(differences.mean()),
+        errors=crossed_errors(differences),
+        by_class=tuple(_class_differences(pairs)),
+    )
+
+
+def _flips(own: NDArray[np.bool_], reference: NDArray[np.bool_], seed: int | None = None) -> Flips:
+    lost, won = int((~own & reference).sum()), int((own & ~reference).sum())
+    return Flips(lost, won, mcnemar_p(lost, won), seed)
+
+
+def _class_differences(pairs: Sequence[tuple[TrialRecord, TrialRecord]]) -> Iterator[Estimate]:
+    confusions = [(first.confusion(), second.confusion()) for first, second in pairs]
+    known = [(first, second) for first, second in confusions if first and second]
+    if len(known) < len(pairs):
+        return
+    for label, row in enumerate(known[0][0]):
+        images = sum(row)
+        shares = [(first[label][label] - second[label][label]) / images for first, second in known] if images else []
+        yield estimate(shares)
+
+
+def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -> list[HardImage]:
+    """The images that most networks of all arms get wrong, the first of equally hard ones first."""
+    found = [record for _, trials in plan.arms for record in _tested(_known(trials, records)).values()]
+    sizes = {record.test_count for record in found}
+    if len(sizes) != 1:
+        return []
+    wrong = np.sum([~bits_of(record) for record in found], axis=0)
+    hardest = np.argsort(-wrong, kind="stable")[:count].tolist()
+    given: dict[int, Counter[tuple[int, int]]] = {image: Counter() for image in hardest}
+    for record in found:
+        for image, mistake in wrong_images(record):
+            if image in given:
+                given[image][mistake] += 1
+    return [_hard_image(image, int(wrong[image]), len(found), given[image]) for image in hardest if wrong[image]]
+
+
+def _hard_image(image: int, wrong: int, networks: int, given: Counter[tuple[int, int]]) -> HardImage:
+    label, taken_for = min(given, key=lambda one: (-given[one], one)) if given else (None, None)
+    return HardImage(image, wrong, networks, label, taken_for)
+
+
+def _known(trials: Iterable[Trial], records: Mapping[str, TrialRecord]) -> list[TrialRecord]:
+    return [records[one.id] for one in trials if one.id in records]
+
+
+def wrong_images(record: TrialRecord) -> list[tuple[int, tuple[int, int]]]:
+    """Each wrong image of a network with its label and the class that it was given; empty if not recorded."""
+    mistakes = record.mistakes()
+    if not mistakes or not record.test_is_correct:
+        return []
+    return list(zip(np.flatnonzero(~bits_of(record)).tolist(), mistakes, strict=True))

@@ -1,0 +1,178 @@
+"""Which test images arms get wrong, as tables and as plain data; what each network predicted, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from actbench.analysis.comparison import Comparison
+from actbench.analysis.images import (
+    Flips,
+    HardImage,
+    ImageContrast,
+    hardest_images,
+    image_contrasts,
+    wrong_images,
+)
+from actbench.errors import ConfigurationError
+from actbench.experiment.metrics import parse_metric
+from actbench.render.sections import Section
+from actbench.report.numbers import ABSENT, interval, probability, value
+from actbench.statistics.multiple import ALPHA
+from actbench.store.results import Results
+from actbench.store.tables import Table
+
+ACCURACY = parse_metric("test_accuracy")
+HARDEST, MAX_CLASS_COLUMNS = 10, 20
+PREDICTION_COLUMNS = ("arm", "trial", "seed", "image", "label", "predicted", "correct")
+
+
+def images_sections(comparison: Comparison, results: Results) -> list[Section]:
+    """Flips against the baseline, differences by class, the hardest images; without what no record says."""
+    found = image_contrasts(comparison, results.plan, results.records)
+    hardest = hardest_images(results.plan, results.records, HARDEST)
+    return [
+        *([_flips_section(found)] if found else []),
+        *([_classes_section(found)] if found and 0 < len(found[0].by_class) <= MAX_CLASS_COLUMNS else []),
+        *([_hardest_section(hardest)] if hardest else []),
+    ]
+
+
+def _flips_section(found: Sequence[ImageContrast]) -> Section:
+    rows = []
+    for one in found:
+        errors = (one.errors.seeds, one.errors.seeds_and_images) if one.errors else (None, None)
+        rows.append(
+            [
+                one.label,
+                f"{sum(flips.lost for flips in one.by_seed) / len(one.by_seed):.1f}",
+                f"{sum(flips.won for flips in one.by_seed) / len(one.by_seed):.1f}",
+                f"{sum(flips.p < ALPHA for flips in one.by_seed)} of {len(one.by_seed)}",
+                str(one.majority.lost),
+                str(one.majority.won),
+                probability(one.majority.p),
+                *(value(error, ACCURACY, digits=4) for error in errors),
+                interval(one.interval(), ACCURACY, signed=True),
+            ]
+        )
+    notes = [
+        f"Test images that the arm gets wrong and {found[0].baseline} right (lost), and the other way round (won): the "
+        "mean over the seeds, and for the majority vote of each arm's networks.",
+        "p: McNemar's exact test, not adjusted. It is about trained networks (for every seed its own two), not about "
+        "arms, so seeds are never pooled.",
+        "se: standard error of the difference in points for other seeds on these images, and for other seeds and other "
+        "images of this kind; the last interval is of the latter.",
+    ]
+    header = [
+        "arm", "lost", "won", "seeds with p < 0.05", "majority lost", "majority won", "p", "se, seeds",
+        "se, seeds and images", "95 % interval, seeds and images",
+    ]  # fmt: skip
+    return Section("which test images", header, rows, notes, importance=(0, 1, 2, 9, 4, 5, 6, 3, 8, 7))
+
+
+def _classes_section(found: Sequence[ImageContrast]) -> Section:
+    rows = []
+    for one in found:
+        cells = []
+        for difference in one.by_class:
+            bounds = difference.interval
+            is_clear = bounds is not None and not bounds[0] <= 0 <= bounds[1]
+            cells.append(value(difference.mean, ACCURACY, signed=True) + "*" * is_clear)
+        rows.append([one.label, *cells])
+    notes = [
+        f"Difference to {found[0].baseline} in the share of each class's images that are right, in points; * where its "
+        "95 % interval over seeds excludes 0, by itself: of so many classes some do by chance."
+    ]
+    return Section("by class", ["arm", *map(str, range(len(found[0].by_class)))], rows, notes)
+
+
+def _hardest_section(hardest: Sequence[HardImage]) -> Section:
+    columns = {"image": [str(one.image) for one in hardest]}
+    if any(one.label is not None for one in hardest):
+        columns["class"] = [_class_cell(one.label) for one in hardest]
+        columns["most often taken for"] = [_class_cell(one.taken_for) for one in hardest]
+    columns["wrong in"] = [f"{one.wrong} of {one.networks}" for one in hardest]
+    notes = ["Images are counted from 0 in the order of the test set; of all networks of all arms, so many are wrong."]
+    rows = [list(cells) for cells in zip(*columns.values(), strict=True)]
+    return Section("the hardest images", list(columns), rows, notes)
+
+
+def _class_cell(label: int | None) -> str:
+    return ABSENT if label is None else str(label)
+
+
+def other_images_document(comparison: Comparison, results: Results) -> list[dict[str, Any]]:
+    """The error of each difference of test accuracies with seeds, and with seeds and images, as random factors."""
+    return [
+        {
+            "arm": one.label,
+            "baseline": one.baseline,
+            "n": len(one.by_seed),
+            "difference": one.mean,
+            "se_seeds": one.errors.seeds if one.errors else None,
+            "se_seeds_and_images": one.errors.seeds_and_images if one.errors else None,
+            "ci_seeds_and_images": one.interval(),
+        }
+        for one in image_contrasts(comparison, results.plan, results.records)
+    ]
+
+
+def images_document(comparison: Comparison, results: Results) -> dict[str, Any]:
+    """Flips by seed and by majority, differences by class, the hardest images."""
+    return {
+        "arms": [
+            {
+                "arm": one.label,
+                "baseline": one.baseline,
+                "seeds": [{"seed": flips.seed, **_flips_document(flips)} for flips in one.by_seed],
+                "majority": _flips_document(one.majority),
+                "classes": [
+                    {"class": label, "difference": of.mean, "difference_ci": of.interval}
+                    for label, of in enumerate(one.by_class)
+                ],
+            }
+            for one in image_contrasts(comparison, results.plan, results.records)
+        ],
+        "hardest": [
+            {
+                "image": one.image,
+                "class": one.label,
+                "taken_for": one.taken_for,
+                "wrong": one.wrong,
+                "networks": one.networks,
+            }
+            for one in hardest_images(results.plan, results.records, HARDEST)
+        ],
+    }
+
+
+def _flips_document(flips: Flips) -> dict[str, Any]:
+    return {"lost": flips.lost, "won": flips.won, "p": flips.p}
+
+
+def predictions_table(results: Results, labels: Mapping[str, Sequence[int]] | None = None) -> Table:
+    """What each final network predicted: one row for each image it got wrong; with `labels` by dataset, for each image.
+
+    Raises `ConfigurationError` where no record has kept predicted classes.
+    """
+    trained = [record for _, trials in results.plan.arms for one in trials if (record := results.records.get(one.id))]
+    if not any(record.mistakes() is not None for record in trained):
+        reason = (
+            "its trials were trained before predicted classes were kept (schema 1)" if trained else "no final trial"
+        )
+        raise ConfigurationError(f"{results.folder}: {reason}; train them again with actbench run --fresh")
+    return Table(PREDICTION_COLUMNS, _prediction_rows(results, labels))
+
+
+def _prediction_rows(results: Results, labels: Mapping[str, Sequence[int]] | None) -> Iterator[dict[str, Any]]:
+    for arm, trials in results.plan.arms:
+        for trial in trials:
+            record = results.records.get(trial.id)
+            if record is None or not record.test_is_correct or record.mistakes() is None:
+                continue
+            named = {"arm": arm.label(), "trial": trial.id, "seed": trial.seed}
+            wrong = dict(wrong_images(record))
+            known = (labels or {}).get(record.settings.data.dataset)
+            for image in wrong if known is None else range(record.test_count):
+                label, predicted = wrong.get(image) or (int((known or [])[image]),) * 2
+                yield {**named, "image": image, "label": label, "predicted": predicted, "correct": image not in wrong}

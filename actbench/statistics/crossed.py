@@ -1,0 +1,51 @@
+"""Two networks on the same images: seeds and images as two random factors, and McNemar's exact test."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from actbench.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from scipy import stats
+else:
+    np, stats = LazyModule("numpy"), LazyModule("scipy.stats")
+
+
+@dataclass(frozen=True)
+class CrossedErrors:
+    """The standard error of a mean difference: for other seeds on these images, and for other images as well."""
+
+    seeds: float
+    seeds_and_images: float
+
+
+def crossed_errors(differences: NDArray[np.integer]) -> CrossedErrors | None:
+    """Standard errors of the mean of `differences` `[seeds, images]`, with both as random factors.
+
+    SE^2 = s_seed^2 / n + s_image^2 / N - s_residual^2 / (n N), not below 0, where s_seed is the deviation of the n
+    seeds' means, s_image that of the N images' means, and s_residual that of what neither explains (crossed random
+    effects without replication). None of fewer than two seeds or images.
+    """
+    seeds, images = differences.shape
+    if min(seeds, images) < 2:
+        return None
+    values = differences.astype(float)
+    by_seed, by_image, mean = values.mean(axis=1), values.mean(axis=0), values.mean()
+    residual = np.square(values).sum() - images * np.square(by_seed).sum() - seeds * np.square(by_image).sum()
+    residual = max(0.0, float(residual + seeds * images * mean**2)) / ((seeds - 1) * (images - 1))
+    of_seeds, of_images = float(by_seed.var(ddof=1)) / seeds, float(by_image.var(ddof=1)) / images
+    both = of_seeds + of_images - residual / (seeds * images)
+    return CrossedErrors(math.sqrt(of_seeds), math.sqrt(max(0.0, both)))
+
+
+def mcnemar_p(lost: int, won: int) -> float:
+    """Exact two-sided p of `lost` against `won` discordant images, each as likely either way (McNemar 1947).
+
+    It is about two trained networks, not about two arms: the images are the sample, and the seeds are fixed.
+    """
+    return float(stats.binomtest(lost, lost + won, 0.5).pvalue) if lost + won else 1.0

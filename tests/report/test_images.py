@@ -1,0 +1,135 @@
+"""Which images arms get wrong, on records whose every mistake is planted."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from actbench.catalogue.datasets import DATASETS, load
+from actbench.errors import ConfigurationError
+from actbench.report.images import images_document, images_sections, other_images_document, predictions_table
+from actbench.report.request import Request, answer
+from actbench.store.results import Results
+from planted import planted
+from program import actbench
+
+LABELS = load(DATASETS["digits"], Path()).test_labels[:360]
+TEXT = """
+name: planted
+data: {dataset: digits}
+model: {hidden: [4]}
+train: {epochs: 1}
+vary: {model.activation: [relu, tanh]}
+seeds: 3
+baseline: {model.activation: relu}
+"""
+# Which images are wrong, by arm and seed; every image is taken for the class after its own.
+WRONG = {
+    "relu": ([0, 1, 2], [0, 1, 3], [0, 4]),
+    "tanh": ([0, 1, 2, *range(10, 20)], [0, 10, 11], [0, 4, 10]),
+}
+
+
+def measured(label: str, seed: int) -> dict[str, Any]:
+    wrong = WRONG[label][seed]
+    is_right = np.ones(360, bool)
+    is_right[wrong] = False
+    codes = [int(LABELS[image]) * 10 + (int(LABELS[image]) + 1) % 10 for image in sorted(wrong)]
+    predicted = np.where(is_right, LABELS, (LABELS + 1) % 10)
+    return {
+        "test_correct_count": 360 - len(wrong),
+        "test_is_correct": base64.b64encode(np.packbits(is_right).tobytes()).decode(),
+        "test_mistakes": base64.b64encode(bytes(codes)).decode(),
+        "test_prediction_counts": np.bincount(predicted, minlength=10).tolist(),
+    }
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    counts = {label: [360 - len(wrong) for wrong in seeds] for label, seeds in WRONG.items()}
+    return planted(tmp_path / "planted", counts, TEXT, change=measured)
+
+
+def document(results: Results) -> dict[str, Any]:
+    return images_document(answer([results], None, Request(), lambda said: None), results)
+
+
+def test_flips_are_counted_for_each_seed_and_for_the_majority_of_networks(results: Results) -> None:
+    (tanh,) = document(results)["arms"]
+    assert (tanh["arm"], tanh["baseline"]) == ("tanh", "relu")
+    assert [(one["seed"], one["lost"], one["won"]) for one in tanh["seeds"]] == [(0, 10, 0), (1, 2, 2), (2, 1, 0)]
+    assert tanh["seeds"][0]["p"] == pytest.approx(2 / 2**10)
+    assert (tanh["majority"]["lost"], tanh["majority"]["won"]) == (2, 1)  # images 10 and 11; image 1
+
+
+def test_classes_differ_by_what_the_confusion_matrices_say(results: Results) -> None:
+    (tanh,) = document(results)["arms"]
+    images = np.bincount(LABELS, minlength=10)
+    for label, found in enumerate(tanh["classes"]):
+        by_seed = [
+            sum(LABELS[image] == label for image in WRONG["relu"][seed])
+            - sum(LABELS[image] == label for image in WRONG["tanh"][seed])
+            for seed in range(3)
+        ]
+        assert found["difference"] == pytest.approx(np.mean(by_seed) / images[label])
+
+
+def test_the_hardest_image_is_the_one_that_every_network_gets_wrong(results: Results) -> None:
+    first, second, *_ = document(results)["hardest"]
+    label = int(LABELS[0])
+    assert first == {"image": 0, "class": label, "taken_for": (label + 1) % 10, "wrong": 6, "networks": 6}
+    assert (second["image"], second["wrong"]) == (1, 3)
+
+
+def test_the_errors_for_other_images_are_in_every_comparison_document(results: Results) -> None:
+    (found,) = other_images_document(answer([results], None, Request(), lambda said: None), results)
+    assert found["difference"] == pytest.approx((8 - 19) / 3 / 360)
+    assert found["n"] == 3
+    low, high = found["ci_seeds_and_images"]
+    assert low < found["difference"] < high
+    folder = results.folder
+    printed = json.loads(actbench("compare", folder, "--format", "json", "--images", folder=folder).stdout)
+    assert printed["other_images"][0]["se_seeds"] == found["se_seeds"]
+    assert printed["images"]["hardest"][0]["image"] == 0
+
+
+def test_the_tables_say_what_the_document_says(results: Results) -> None:
+    flips, classes, hardest = images_sections(answer([results], None, Request(), lambda said: None), results)
+    assert flips.rows[0][:7] == ["tanh", "4.3", "0.7", "1 of 3", "2", "1", "1.000"]
+    assert len(classes.header) == 11
+    assert hardest.rows[0][3] == "6 of 6"
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_predictions_are_a_row_for_each_wrong_image_or_with_the_data_for_every_image(results: Results) -> None:
+    wrong = rows_of(actbench("predictions", results.folder, folder=results.folder).stdout)
+    assert len(wrong) == sum(len(images) for seeds in WRONG.values() for images in seeds)
+    assert {row["correct"] for row in wrong} == {"False"}
+    whole = rows_of(actbench("predictions", results.folder, "--all", folder=results.folder).stdout)
+    assert len(whole) == 6 * 360
+    assert [int(row["label"]) for row in whole[:360]] == LABELS.tolist()
+    assert all((row["label"] == row["predicted"]) == (row["correct"] == "True") for row in whole)
+    assert [row for row in whole if row["correct"] == "False"] == wrong
+
+
+def test_records_without_predicted_classes_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    old = planted(tmp_path / "old", {"relu": [300] * 3, "tanh": [300] * 3}, TEXT)
+    with pytest.raises(ConfigurationError, match=r"schema 1.*train them again"):
+        predictions_table(old)
+    assert images_sections(answer([old], None, Request(), lambda said: None), old) == []
+
+
+def test_images_of_several_folders_are_refused(results: Results) -> None:
+    result = actbench("compare", results.folder, results.folder, "--images", folder=results.folder)
+    assert result.returncode == 2
+    assert "--images: the images of one result folder at a time" in result.stderr

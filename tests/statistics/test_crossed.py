@@ -1,0 +1,53 @@
+"""Seeds and images as two random factors, against simulated worlds; McNemar's test against its binomial sum."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from actbench.statistics.crossed import crossed_errors, mcnemar_p
+
+
+def test_the_errors_are_those_of_the_mean_squares_of_a_two_way_table() -> None:
+    differences = np.random.default_rng(0).integers(-1, 2, (6, 50))
+    seeds, images = differences.shape
+    rows, columns, mean = differences.mean(1), differences.mean(0), differences.mean()
+    residual = ((differences - rows[:, None] - columns + mean) ** 2).sum() / ((seeds - 1) * (images - 1))
+    found = crossed_errors(differences)
+    assert found is not None
+    assert found.seeds == pytest.approx(math.sqrt(rows.var(ddof=1) / seeds))
+    both = rows.var(ddof=1) / seeds + columns.var(ddof=1) / images - residual / (seeds * images)
+    assert found.seeds_and_images == pytest.approx(math.sqrt(max(both, 0)))
+
+
+def test_over_many_worlds_the_squared_error_is_the_variance_of_the_mean() -> None:
+    rng = np.random.default_rng(1)
+    means, both, of_seeds = [], [], []
+    for _ in range(400):
+        seed_effects, image_effects = rng.normal(0, 0.3, (8, 1)), rng.normal(0, 0.6, (1, 40))
+        values = np.round(1000 * (seed_effects + image_effects + rng.normal(0, 1, (8, 40)))).astype(int)
+        found = crossed_errors(values)
+        assert found is not None
+        means.append(values.mean())
+        both.append(found.seeds_and_images**2)
+        of_seeds.append(found.seeds**2)
+    assert np.mean(both) == pytest.approx(np.var(means), rel=0.2)
+    assert np.mean(of_seeds) < 0.75 * np.var(means)  # which leaves the images out
+
+
+def test_equal_networks_have_no_error_and_one_seed_or_one_image_has_none() -> None:
+    found = crossed_errors(np.zeros((3, 10), int))
+    assert found is not None
+    assert (found.seeds, found.seeds_and_images) == (0.0, 0.0)
+    assert crossed_errors(np.zeros((1, 10), int)) is None
+    assert crossed_errors(np.zeros((3, 1), int)) is None
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0, 0), (5, 0), (3, 8), (8, 3), (40, 60)])
+def test_mcnemars_p_is_the_binomial_probability_of_what_is_no_likelier(lost: int, won: int) -> None:
+    count = lost + won
+    chances = [math.comb(count, one) / 2**count for one in range(count + 1)]
+    expected = sum(chance for chance in chances if chance <= chances[lost] * (1 + 1e-9))
+    assert mcnemar_p(lost, won) == pytest.approx(expected)
