@@ -27,14 +27,16 @@ def list_catalogue(
             autocompletion=kinds,
         ),
     ] = None,
+    long: Annotated[bool, typer.Option("--long", help="With formula, bounds, description and reference.")] = False,
     output_format: TableOrJson = "table",
 ) -> None:
     """List what an experiment can choose from, and the bundled experiments."""
     from actbench.catalogue.lookup import load_installed
     from actbench.render.printing import print_answer
-    from actbench.report.listing import catalogue_document, catalogue_sections
+    from actbench.report.listing import catalogue_document, catalogue_names, catalogue_sections
 
-    print_answer(output_format, lambda: catalogue_sections(kind), lambda: catalogue_document(kind))
+    sections = catalogue_sections if long else catalogue_names
+    print_answer(output_format, lambda: sections(kind), lambda: catalogue_document(kind))
     for problem in load_installed():
         say(f"warning: {problem}")
 
@@ -71,14 +73,14 @@ def show(
     choices = find_functions(functions)
     if save is not None:
         save_figure(choices, save)
+    for derivative in (False, True):
+        if output_format == "table" and (lines := plot_lines(choices, derivative=derivative)):
+            print(*lines, "", sep="\n")
     print_answer(
         output_format,
         lambda: [function_section(choices), *function_claims_sections(choices)],
         lambda: functions_document(choices),
     )
-    for derivative in (False, True):
-        if output_format == "table" and (lines := plot_lines(choices, derivative=derivative)):
-            print("", *lines, sep="\n")
 
 
 def _show_costs(activations: list[str], save: Path | None, output_format: Literal["table", "json"]) -> None:

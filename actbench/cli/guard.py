@@ -6,8 +6,10 @@ import contextlib
 import functools
 import io
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import ParamSpec
 
 import typer
@@ -18,6 +20,8 @@ from actbench.text import say
 
 P = ParamSpec("P")
 
+PLACE = re.compile(r"(.+\.ya?ml):(\d+):(\d+): ")
+MAX_SHOWN, MAX_SOURCE, MAX_COLUMN = 20, 76, 60
 EXIT_CODES = (
     ("0", "done"),
     (
@@ -47,7 +51,7 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
             code = interruption.exit_code if isinstance(interruption, Interrupted) else errors.EXIT_INTERRUPTED
             raise typer.Exit(code) from None
         except errors.ExpectedError as problem:
-            say(*f"actbench: {problem}".split("\n"))
+            say(*with_source_lines(f"actbench: {problem}".split("\n")))
             raise typer.Exit(problem.exit_code) from None
         except ImportError as broken:
             say(f"actbench: {errors.unusable_library('a library', broken)}")
@@ -56,6 +60,27 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(report_file_error(problem)) from None
 
     return guarded
+
+
+def with_source_lines(lines: Sequence[str]) -> Iterator[str]:
+    """The lines of a message; below each `file:line:column: ...` of an experiment file that line, with a caret."""
+    texts: dict[str, list[str]] = {}
+    for number, line in enumerate(lines):
+        yield line
+        place = PLACE.match(line.removeprefix("actbench: "))
+        if place is None or number >= MAX_SHOWN:
+            continue
+        name, row, column = place[1], int(place[2]), int(place[3])
+        if name not in texts:
+            try:
+                texts[name] = Path(name).read_text(encoding="utf-8-sig").splitlines()
+            except (OSError, ValueError):
+                texts[name] = []
+        if 0 < row <= len(texts[name]) and texts[name][row - 1].isprintable():
+            source = texts[name][row - 1]
+            begin = max(0, column - MAX_COLUMN)
+            yield f"    {source[begin : begin + MAX_SOURCE]}"
+            yield f"    {' ' * (column - 1 - begin)}^"
 
 
 def report_file_error(problem: OSError) -> int:

@@ -102,9 +102,10 @@ def interruptible(farewell: str) -> Iterator[Interruption]:
                 signal.signal(number, handler)
 
 
-def farewell() -> str:
-    """The last line of an interrupted run: the command that continues it."""
-    return visible(f"Interrupted; every finished stack is kept. Continue with: {repeated_command()}")
+def farewell(done: int | None = None, total: int = 0) -> str:
+    """The last line of an interrupted run: how many trials are kept, if that is known, and how to continue."""
+    kept = "every finished trial is kept" if done is None else f"{done:,} of {total:,} trials kept"
+    return visible(f"Interrupted; {kept}. Continue with: {repeated_command()}")
 
 
 def repeated_command() -> str:

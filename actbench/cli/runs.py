@@ -39,6 +39,7 @@ from actbench.text import listed, say
 
 if TYPE_CHECKING:
     from actbench.experiment.definition import Experiment
+    from actbench.runs.progress import RunState, Show
     from actbench.runs.runner import RunResult
 
 
@@ -160,9 +161,14 @@ def _run(config: Path, options: TrainingOptions, challenger: str | None = None) 
     with interruptible(farewell()) as interruption:
         from actbench.runs.runner import run_with_progress
 
-        outcome = run_with_progress(
-            experiment, run_options, checked=interruption.checked_before, uninterrupted=interruption.held
-        )
+        def checked(show: Show) -> Show:
+            def counted_and_shown(state: RunState) -> None:
+                interruption.farewell = farewell(state.done, state.total)
+                show(state)
+
+            return interruption.checked_before(counted_and_shown)
+
+        outcome = run_with_progress(experiment, run_options, checked=checked, uninterrupted=interruption.held)
         gate_code = _print_results(experiment, outcome, run_options, options, challenger)
     _finish(
         experiment,

@@ -6,6 +6,7 @@ there is left to typer.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -15,6 +16,8 @@ from actbench.text import did_you_mean
 PROGRAM = "actbench"
 HELP_OPTIONS = ("-h", "--help")
 HELP_VERB = "help"
+SETTINGS_OF_FILES = ("seeds", "tuning_seeds", "margin", "name", "baseline")
+OTHER_NAMES = {"learning_rate": "lr", "batch": "batch_size", "optimiser": "optimizer"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def _unknown_words(command: Any, words: list[str], name: str) -> Iterator[str]:
             unknown, mistakes = _read_option(word, words, options)
             if unknown:
                 is_after_unknown = True
-                yield f"no option of {name} is called {unknown!r}{_nearest(unknown, options)}"
+                hint = _as_setting(word, words) if "--set" in options else ""
+                yield f"no option of {name} is called {unknown!r}{hint or _nearest(unknown, options)}"
             yield from mistakes
         elif word in commands:
             yield from _unknown_words(commands[word], words, f"{name} {word}")
@@ -75,6 +79,29 @@ def _unknown_words(command: Any, words: list[str], name: str) -> Iterator[str]:
         elif commands and not is_after_unknown:  # else it may be the value of the unknown option
             yield f"no verb{'' if name == PROGRAM else f' of {name}'} is called {word!r}{_nearest(word, commands)}"
             return
+
+
+def _as_setting(word: str, following: Sequence[str]) -> str:
+    """`; settings are changed by --set train.lr=0.01`, where the option is the name of a setting; else empty.
+
+    The value is the word's own, after an equals sign, or the following word.
+    """
+    option, equals, value = word.partition("=")
+    path = setting_path(option.lstrip("-").replace("-", "_"))
+    if not equals and following and not following[0].startswith("--"):
+        value = following[0]
+    setting = shlex.quote(f"{path}={value or '...'}")
+    return f"; settings are changed by --set {setting}" if path else ""
+
+
+def setting_path(name: str) -> str:
+    """`train.lr` for `lr` or `train.lr`: the setting of experiment files with this name; empty where there is none."""
+    from actbench.experiment.definition import SECTIONS
+
+    paths = [f"{section}.{field}" for section, model in SECTIONS.items() for field in model.model_fields]
+    known = [*SETTINGS_OF_FILES, *paths]
+    name = OTHER_NAMES.get(name, name)
+    return next((path for path in known if name in (path, path.rpartition(".")[2])), "")
 
 
 def _read_option(word: str, words: list[str], options: Mapping[str, _Option]) -> tuple[str | None, list[str]]:

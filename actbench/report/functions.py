@@ -136,9 +136,9 @@ def function_claims_sections(choices: Sequence[Choice]) -> list[Section]:
     rows = []
     for claim in claims:
         finding = finding_of(claim)
-        name = claim.id if claim.is_whole else f"{claim.id} (function part)"
-        rows.append([name, finding.verdict, claim.sentence, finding.evidence])
-    header = ["claim", "verdict", "sentence", "evidence"]
+        sentence = claim.sentence if claim.is_whole else f"{claim.sentence} (function part)"
+        rows.append([sentence, finding.verdict, finding.evidence])
+    header = ["claim", "verdict", "evidence"]
     notes = ["Function part: the rest of that claim takes training."]
     has_parts = not all(claim.is_whole for claim in claims)
     return [Section("claims about these functions", header, rows, notes if has_parts else (), is_complete=True)]

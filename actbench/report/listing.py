@@ -16,6 +16,7 @@ from actbench.errors import ConfigurationError
 from actbench.render.sections import Section
 from actbench.text import did_you_mean
 
+MAX_LINE = 80
 KINDS = (*get_args(Kind), "dataset", "experiment")
 
 
@@ -25,6 +26,31 @@ def catalogue_sections(kind: str | None) -> list[Section]:
     sections = [_entries_section(name) for name in get_args(Kind) if name in kinds]
     sections += [_datasets_section()] if "dataset" in kinds else []
     return sections + ([_experiments_section()] if "experiment" in kinds else [])
+
+
+def catalogue_names(kind: str | None) -> list[Section]:
+    """The names alone, many to a line; of datasets and bundled experiments with what they are, one to a line."""
+    kinds = _wanted_kinds(kind)
+    sections = [
+        Section(_plural(name), [], [], _in_columns([entry.name for entry in entries(name)]))
+        for name in get_args(Kind)
+        if name in kinds
+    ]
+    if "dataset" in kinds:
+        sections.append(Section("datasets", [], [], _in_columns([*DATASETS])))
+    if "experiment" in kinds:
+        short = _in_columns([*bundled_experiments()]) if kind is None else []
+        sections.append(Section("experiments", [], [], short) if short else _experiments_section())
+    hint = "Formulas, aliases and references: actbench list --long; one function: actbench show NAME"
+    return [*sections, Section(hint, [], [])]
+
+
+def _in_columns(names: Sequence[str]) -> list[str]:
+    """The names side by side, in lines of at most 80 characters."""
+    width = max(map(len, names), default=0) + 2
+    each = max(1, (MAX_LINE + 2) // width)
+    rows = [names[start : start + each] for start in range(0, len(names), each)]
+    return ["".join(f"{name:<{width}}" for name in row).rstrip() for row in rows]
 
 
 def _wanted_kinds(kind: str | None) -> tuple[str, ...]:

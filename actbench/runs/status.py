@@ -25,12 +25,12 @@ from actbench.text import clock, listed
 
 
 def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
-    """The status of a result folder, or of the latest under `root`.
+    """The status of a result folder; without one of that in which a run is at work, or else of the latest under `root`.
 
     That of a shard's folder is of the shard's own share. Raises `ConfigurationError` where there is none, and
     `UnusableEnvironmentError` where it cannot be read.
     """
-    found = store.require_result_folder(folder) if folder else store.latest_folder(root)
+    found = store.require_result_folder(folder) if folder else _running_folder(root) or store.latest_folder(root)
     is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
     results = load_results(found, root, metrics=())
     plan, known = share_of(results)
@@ -51,6 +51,13 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
         seconds_left=seconds,
         basis=basis,
     )
+
+
+def _running_folder(root: Path) -> Path | None:
+    """The folder under `root` in which a run is at work, also before its first trial; None where none is."""
+    folders = [file.parent for file in root.glob(f"*/{store.EXPERIMENT}")]
+    running = [folder for folder in folders if is_locked(folder)]
+    return max(running, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
 def _latest_change(folder: Path) -> datetime | None:

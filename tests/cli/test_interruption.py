@@ -36,7 +36,7 @@ vary: {model.activation: [relu, tanh], model.init: [he_normal, xavier_normal]}
 seeds: 40
 """
 PROGRAM = SUPPORT / "stuck_training.py"
-AGAIN = "Interrupted; every finished stack is kept. Continue with: actbench run long.yaml --jobs "
+AGAIN = " trials kept. Continue with: actbench run long.yaml --jobs "
 MAX_SECONDS = 30
 MAX_PROCESSOR_SECONDS = 0.4
 
@@ -108,7 +108,7 @@ def test_an_interrupted_run_keeps_its_trials_waits_for_no_others_and_says_how_to
         before = journal_lines(tmp_path, running)
         used, out, said = interrupt(running, send, sent)
     assert (running.returncode, out) == (exit_code, ""), said
-    assert said.endswith(f"\n{AGAIN}{jobs}\n")
+    assert said.endswith(f"{AGAIN}{jobs}\n")
     assert said.count("Interrupted") == 1
     assert_within(used, MAX_PROCESSOR_SECONDS)
     folder = tmp_path / "results" / "long"
@@ -140,7 +140,7 @@ def test_a_second_signal_ends_at_once_even_what_takes_no_notice_of_the_first(tmp
         running.send_signal(signal.SIGINT)
         said = running.communicate(timeout=MAX_SECONDS)[1]
     assert running.returncode == 130, said
-    assert said.endswith(f"\n{AGAIN}1\n")
+    assert said.endswith(f"{AGAIN}1\n")
     assert "Traceback" not in said
 
 

@@ -136,3 +136,21 @@ def test_the_program_says_it_in_one_message_and_starts_nothing(tmp_path: Path) -
     assert len(finished.stderr.splitlines()) == 2
     assert_one_message(actbench("trian", folder=tmp_path), 2, "actbench: no verb is called 'trian'")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--lr", "0.01"], "--set train.lr=0.01"),
+        (["--seeds=5"], "--set seeds=5"),
+        (["--batch-size", "64"], "--set train.batch_size=64"),
+        (["--learning-rate", "0.1"], "--set train.lr=0.1"),
+        (["--epochs"], "--set train.epochs=..."),
+        (["--hidden", "[64, 32]"], "--set 'model.hidden=[64, 32]'"),
+    ],
+)
+def test_a_setting_given_as_an_option_is_answered_with_the_set_line(
+    words: list[str], line: str, tmp_path: Path
+) -> None:
+    finished = actbench("run", "x.yaml", *words, folder=tmp_path)
+    assert_one_message(finished, 2, f"settings are changed by {line}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,8 +76,10 @@ def test_what_mixes_the_units_has_formula_and_bounds_but_no_facts_of_a_curve() -
 def test_the_claims_about_the_named_functions_are_a_section_and_none_is_no_section() -> None:
     (section,) = function_claims_sections(find_functions(["silu", "tanh"]))
     assert section.is_complete
-    assert [row[0] for row in section.rows] == ["D2.4", "D3.1", "D3.13", "D4.4 (function part)", "D5.2"]
-    assert [row[0] for row in section.rows if row[1] != "supported"] == ["D3.13"]
+    assert len(section.rows) == 5
+    assert not any(re.search(r"\bD\d\.\d", cell) for row in section.rows for cell in row)
+    assert sum(row[0].endswith("(function part)") for row in section.rows) == 1
+    assert sum(row[1] != "supported" for row in section.rows) == 1
     assert section.notes == ["Function part: the rest of that claim takes training."]
     (whole,) = function_claims_sections(find_functions(["mish"]))
     assert not whole.notes
@@ -97,7 +100,7 @@ def test_softmax_is_shown_with_its_claims_and_cannot_be_drawn(tmp_path: Path) ->
     assert shown.returncode == 0
     assert shown.stderr == ""
     assert "exp(x) / sum(exp(x))" in shown.stdout
-    assert {line.split()[0] for line in shown.stdout.splitlines() if line.startswith("D")} == {"D1.5", "D5.3"}
+    assert shown.stdout.count("verdict") >= 1
     assert " on -8 ... 8" not in shown.stdout
     drawn = actbench("show", "softmax", "--save", "softmax.svg", folder=tmp_path)
     assert_one_message(drawn, 2, "softmax.svg", "nothing to draw", "softmax: no curve")

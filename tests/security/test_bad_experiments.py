@@ -12,7 +12,7 @@ from actbench.config.reader import MAX_MISTAKES_SHOWN
 from actbench.config.source import MAX_PART_LENGTH
 from corpus.bad_experiments import BAD_EXPERIMENTS, BOMBS, TAGS, BadExperiment
 from in_process import invoke
-from program import actbench, assert_one_message
+from program import actbench, assert_one_message, messages
 
 MAX_GOOD_FILE = f"seeds: [{'1,' * 19_000}]"
 CASES = pytest.mark.parametrize("case", BAD_EXPERIMENTS.values(), ids=BAD_EXPERIMENTS.keys())
@@ -34,7 +34,7 @@ def test_a_bad_file_is_exit_2_with_where_and_what(case: BadExperiment) -> None:
     answer = invoke("validate", "f.yaml")
     assert answer.exit_code == 2
     assert answer.stdout == ""
-    lines = answer.stderr.removeprefix("actbench: ").splitlines()
+    lines = messages(answer.stderr.removeprefix("actbench: "))
     assert len(lines) == len(case.lines)
     for line, beginning in zip(lines, case.lines, strict=True):
         assert line.startswith(f"f.yaml{beginning}")
@@ -101,7 +101,7 @@ def test_a_long_file_is_answered_in_bounded_time_and_with_a_short_message(text: 
 
 def test_of_very_many_mistakes_the_first_are_shown_and_the_others_counted() -> None:
     Path("f.yaml").write_text("".join(f"k{n}: 1\n" for n in range(3_000)), encoding="utf-8")
-    lines = invoke("validate", "f.yaml").stderr.splitlines()
+    lines = messages(invoke("validate", "f.yaml").stderr)
     assert len(lines) == MAX_MISTAKES_SHOWN + 1
     assert lines[MAX_MISTAKES_SHOWN - 1].startswith("f.yaml:100:1: k99: unknown key")
     assert lines[-1] == "... and 2,900 more mistakes"
@@ -146,7 +146,7 @@ def test_the_name_of_a_file_cannot_steer_the_terminal(name: str) -> None:
     for typed in (name, f"x{name}", f"{name}/f.yaml"):
         answer = invoke("validate", typed)
         assert answer.exit_code == 2
-        (line,) = answer.stderr.splitlines()
+        (line,) = messages(answer.stderr)
         assert line.isprintable()
 
 
@@ -163,7 +163,7 @@ def test_a_hostile_override_is_a_mistake_like_any_other(override: str, sentence:
     Path("f.yaml").write_text("seeds: 1\n", encoding="utf-8")
     answer = invoke("validate", "f.yaml", "--set", override)
     assert answer.exit_code == 2
-    (line,) = answer.stderr.splitlines()
+    (line,) = messages(answer.stderr)
     assert line.startswith("actbench: --set ")
     assert sentence in line
     assert line.isprintable()

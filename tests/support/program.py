@@ -64,3 +64,8 @@ def assert_one_message(finished: Finished, exit_code: int, *parts: str) -> None:
     assert "Traceback" not in finished.stderr
     for part in parts:
         assert part in finished.stderr
+
+
+def messages(text: str) -> list[str]:
+    """The lines of a message without the lines of the file that it shows, which are indented."""
+    return [line for line in text.splitlines() if not line.startswith("    ")]
