@@ -17,6 +17,7 @@ from actbench.catalogue.registry import call_parameters
 from actbench.catalogue.torch_private import dispatch_mode
 from actbench.checks.cost import REFERENCE, ROUNDS, SHAPE, THREADS, Clock, Cost, Memory, measured_seconds, measurement
 from actbench.experiment.choices import Choice, parse_choice
+from actbench.training.compiled import compiled_functions
 from actbench.training.functions import Applied, apply_by_autograd, bind_activation
 
 PLAIN = {"mish": torch.nn.functional.mish}
@@ -80,7 +81,8 @@ def fixed_values() -> tuple[Tensor, Tensor]:
 def trained_workload(choice: Choice, inputs: Tensor, output_gradient: Tensor) -> Workload:
     """The activation as training computes it."""
     learnt = _learnt(choice)
-    apply = bind_activation(choice, {name: partial(_itself, values) for name, values in learnt.items()})
+    leaves = {name: partial(_itself, values) for name, values in learnt.items()}
+    apply = bind_activation(choice, leaves, compiled_functions().library)
     value, memory = torch.empty_like(output_gradient), torch.empty_like(output_gradient)
     return Workload(
         forward=lambda: apply(inputs, value),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("sparse.c", "head.c"))
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("sparse.c", "head.c", "activations.c"))
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = (
     "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC",
@@ -23,6 +23,8 @@ FLAGS = (
 COMPILE_SECONDS = 60
 MAX_THIN_UNITS = 16
 OFF_VARIABLE = "ACTBENCH_DENSE"
+
+COMPILED_ACTIVATIONS = ("sigmoid", "tanh", "elu", "swish", "mish")
 
 _integer, _pointer = ctypes.c_int64, ctypes.c_void_p
 ARGUMENTS: Mapping[str, tuple[type, ...]] = {
@@ -46,6 +48,11 @@ ARGUMENTS: Mapping[str, tuple[type, ...]] = {
     ),
     "thin_backward": (_integer, _integer, _integer, _integer, _pointer, _pointer, _integer, _pointer),
     "cross_entropy": (_integer, _integer, _pointer, _pointer, _pointer, _pointer),
+    **{
+        f"{name}_{way}": (_integer, _pointer, _pointer, _pointer, ctypes.c_float)
+        for name in COMPILED_ACTIVATIONS
+        for way in ("forward", "backward")
+    },
 }  # fmt: skip
 
 

@@ -7,15 +7,17 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from actbench.catalogue import losses, outputs
+from actbench.catalogue import activations, losses, outputs
 from actbench.catalogue.facts import differentiable
 from actbench.catalogue.joint_losses import joint_loss
 from actbench.catalogue.registry import call_parameters
 from actbench.experiment.choices import Choice
+from actbench.training.compiled import COMPILED_ACTIVATIONS
 
 Pullback = Callable[[Tensor], Tensor]
 Applied = tuple[Tensor, Pullback]
@@ -78,12 +80,17 @@ def _cross_entropy(library: ctypes.CDLL, scores: Tensor, label: Tensor) -> Appli
     return values, lambda grad: slopes.mul_(grad.unsqueeze(-1))
 
 
-def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) -> Apply:
+def bind_activation(
+    choice: Choice, learnt: Mapping[str, Callable[[], Tensor]], library: ctypes.CDLL | None = None
+) -> Apply:
     """The chosen activation as a function of `x` and of memory for its value.
 
-    Gradients of `learnt` parameters are added to their leaves' `grad`.
+    Gradients of `learnt` parameters are added to their leaves' `grad`. The compiled functions of `library`, if they are
+    given, compute the activations that they know.
     """
     parameters = call_parameters(dict(choice.parameters))
+    if library is not None and not learnt and is_compiled(choice, parameters):
+        return partial(_activate_compiled, library, choice.entry.function.__name__, parameters.get("alpha", 1.0))
     kernel = choice.entry.kernel
     if learnt or kernel is None or not kernel.is_available():
         function = partial(choice.entry.function, **parameters) if learnt else differentiable(choice.entry, parameters)
@@ -100,6 +107,28 @@ def bind_activation(choice: Choice, learnt: Mapping[str, Callable[[], Tensor]]) 
         return out, pullback
 
     return apply
+
+
+def is_compiled(choice: Choice, parameters: Mapping[str, Any]) -> bool:
+    """Whether there are compiled functions of the activation with these parameters."""
+    name = choice.entry.function.__name__
+    is_ours = name in COMPILED_ACTIVATIONS and choice.entry.function is getattr(activations, name)
+    return is_ours and parameters.get("beta", 1.0) == 1.0
+
+
+def _activate_compiled(library: ctypes.CDLL, name: str, alpha: float, x: Tensor, out: Tensor) -> Applied:
+    x = x.contiguous()
+    assert out.is_contiguous()
+    getattr(library, f"{name}_forward")(x.numel(), x.data_ptr(), x.data_ptr(), out.data_ptr(), alpha)
+    kept = out if name in ("sigmoid", "tanh") else x
+
+    def pullback(grad: Tensor) -> Tensor:
+        slopes = grad.contiguous()
+        pointers = kept.data_ptr(), slopes.data_ptr(), slopes.data_ptr()
+        getattr(library, f"{name}_backward")(x.numel(), *pointers, alpha)
+        return grad if slopes is grad else grad.copy_(slopes)
+
+    return out, pullback
 
 
 def _activate_by_autograd(

@@ -81,7 +81,7 @@ def create_workspace(
                 bias=bias.values.detach().unsqueeze(1),
                 weight_gradient=weight.gradient,
                 bias_gradient=bias.gradient,
-                activations=_activations(networks, parameters, index, is_joint=_may_join(device, batch, layer.units)),
+                activations=_activations(networks, parameters, index, library, _may_join(device, batch, layer.units)),
                 linear=empty(*shape),
                 activated=empty(*shape),
                 grad=empty(len(trials), batch, layer.fan_in if index else 0),
@@ -105,7 +105,11 @@ def _may_join(device: torch.device, batch: int, units: int) -> bool:
 
 
 def _activations(
-    networks: Sequence[Sequence[Layer]], parameters: Parameters, index: int, *, is_joint: bool
+    networks: Sequence[Sequence[Layer]],
+    parameters: Parameters,
+    index: int,
+    library: ctypes.CDLL | None,
+    is_joint: bool,
 ) -> FunctionGroups:
     """The trials' activations of one layer; empty after the last layer."""
     layers = [layers[index] for layers in networks]
@@ -119,6 +123,7 @@ def _activations(
                 name: partial(_learnt, parameters, (index, name), part, size)
                 for name, size in learnable_parameter_sizes(layer).items()
             },
+            library,
         )
 
     if layers[0].activation is None:
