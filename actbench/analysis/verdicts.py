@@ -8,7 +8,7 @@ from actbench.statistics.intervals import Estimate, Verdict, is_equivalent
 from actbench.statistics.looks import Decision
 from actbench.statistics.multiple import ALPHA
 
-NOT_JUDGED, TOO_FEW_SEEDS = "not judged", "too few seeds to tell"
+NOT_JUDGED, TOO_FEW_SEEDS, TOO_FEW_FOLDERS = "not judged", "too few seeds to tell", "too few folders"
 NO_EVIDENCE, EQUIVALENT, UNDECIDED = "no evidence of a difference", "equivalent", "undecided"
 
 
@@ -69,6 +69,30 @@ def verdict_at_look(decision: Decision, larger_is_better: bool, margin: float | 
     return (
         f"{UNDECIDED} after {decision.seeds} seeds (could still be up to {_size(max(-bounds[0], bounds[1]), is_share)})"
     )
+
+
+def verdict_across(
+    mean: float | None,
+    adjusted_interval: tuple[float, float] | None,
+    equivalence_interval: tuple[float, float] | None,
+    p_holm: float,
+    least_p: float,
+    larger_is_better: bool,
+    margin: float | None,
+    *,
+    is_share: bool,
+) -> str:
+    """The same words for an effect over several experiments, of which there may be too few for any of them."""
+    if mean is None or adjusted_interval is None or least_p >= ALPHA:
+        return TOO_FEW_FOLDERS
+    if is_different(adjusted_interval, p_holm):
+        return _different(mean, larger_is_better, margin)
+    if margin is not None and equivalence_interval is not None:
+        low, high = equivalence_interval
+        if -margin < low and high < margin:
+            return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
+    low, high = adjusted_interval
+    return f"{NO_EVIDENCE} (could still be up to {_size(max(-low, high), is_share)})"
 
 
 def _different(mean: float, larger_is_better: bool, margin: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -30,6 +30,9 @@ from actbench.cli.options import (
 )
 from actbench.text import say
 
+if TYPE_CHECKING:
+    from actbench.report.request import Request
+
 
 @verb
 def compare(
@@ -44,6 +47,9 @@ def compare(
         ),
     ] = None,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare every arm with every other.")] = False,
+    across: Annotated[
+        bool, typer.Option("--across", help="One verdict for each arm over several folders, which are n then.")
+    ] = False,
     shared_lr: SharedRate = False,
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit code 1 where an arm is worse than its baseline, 5 where undecided.")
@@ -66,6 +72,11 @@ def compare(
     from actbench.report.tables import arms_table
 
     request = Request(baseline, metric, by, shared_lr, all_pairs)
+    if across:
+        if gate or by or all_pairs:
+            raise errors.ConfigurationError("--across goes with neither --gate, --by nor --all-pairs")
+        _compare_across(folders or [], results, request, output_format)
+        return
     found, reference = load_folders(folders or [], results, request)
     comparison = answer(found, reference, request, say)
     everything = [*found, reference] if reference else found
@@ -98,6 +109,17 @@ def compare(
     )
     if found_by_gate and (code := found_by_gate.exit_code()):
         raise typer.Exit(code)
+
+
+def _compare_across(folders: list[Path], root: Path, request: Request, output_format: ComparisonFormat) -> None:
+    from actbench.render.printing import print_answer
+    from actbench.report.across import across_document, across_sections, across_table, answer_across
+    from actbench.store.results import load_results
+
+    found = answer_across([load_results(folder, root) for folder in folders], request)
+    print_answer(
+        output_format, lambda: across_sections(found), lambda: across_document(found), csv=across_table(found).to_csv
+    )
 
 
 @verb

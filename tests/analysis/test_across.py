@@ -1,0 +1,75 @@
+"""One verdict over several experiments."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from actbench.analysis.across import Across, compare_across
+from actbench.analysis.samples import Sample
+from actbench.experiment.metrics import parse_metric
+
+ACCURACY = parse_metric("test_accuracy")
+BASELINE = (("model.activation", "relu"),)
+
+
+def folder(number: int, gaps: dict[str, float], seeds: int = 5, **changes: Any) -> tuple[str, list[Sample]]:
+    """A folder whose arms are so far above relu, with noise of its own."""
+    noise = random.Random(number)
+    samples = [
+        Sample(
+            label,
+            (("model.activation", label),),
+            {seed: round(0.9 + gap + noise.gauss(0, 0.001), 4) for seed in range(seeds)},
+            seeds,
+            **changes,
+        )
+        for label, gap in {"relu": 0.0, **gaps}.items()
+    ]
+    return f"folder-{number}", samples
+
+
+def across(count: int, gaps: dict[str, float], margin: float = 0.005, **changes: Any) -> Across:
+    folders = [folder(number, gaps, **changes) for number in range(count)]
+    return compare_across(folders, ACCURACY, BASELINE, margin)
+
+
+def verdicts(found: Across) -> dict[str, str]:
+    return {arm.label: arm.verdict for arm in found.arms}
+
+
+def test_an_arm_that_is_ahead_in_every_folder_is_better_over_all_of_them() -> None:
+    found = across(8, {"tanh": -0.02, "gelu": 0.0})
+    assert verdicts(found) == {"relu": "", "gelu": "equivalent within +-0.50 pp", "tanh": "worse"}
+    tanh = found.arms[-1]
+    assert tanh.label == "tanh"
+    assert tanh.p == 2 / 2**8
+    assert tanh.p_holm == pytest.approx(2 * 2 / 2**8)
+    assert tanh.mean_rank == 3
+    assert tanh.profile[0] == 0
+
+
+def test_below_what_the_exact_test_needs_there_are_too_few_folders() -> None:
+    assert set(verdicts(across(6, {"tanh": -0.02, "gelu": 0.0})).values()) == {"", "too few folders"}
+    assert verdicts(across(6, {"tanh": -0.02}))["tanh"] == "worse"
+
+
+def test_folders_that_contradict_each_other_are_no_evidence_however_many_seeds_they_have() -> None:
+    folders = [folder(number, {"tanh": 0.02 if number % 2 else -0.02}, seeds=50) for number in range(8)]
+    found = compare_across(folders, ACCURACY, BASELINE, 0.001)
+    assert verdicts(found)["tanh"].startswith("no evidence of a difference (could still be up to")
+    effect = next(arm.effect for arm in found.arms if arm.label == "tanh")
+    assert effect is not None
+    assert effect.between == pytest.approx(0.021, abs=0.002)
+
+
+def test_only_arms_that_all_folders_have_are_compared_and_doubts_withhold_the_verdict() -> None:
+    folders = [folder(0, {"tanh": -0.02, "elu": 0.0}), *(folder(number, {"tanh": -0.02}) for number in range(1, 8))]
+    found = compare_across(folders, ACCURACY, BASELINE, 0.001)
+    assert set(verdicts(found)) == {"relu", "tanh"}
+    doubted = across(8, {"tanh": -0.02}, doubt="train.lr is at the edge of what was tried")
+    assert verdicts(doubted)["tanh"] == "not judged"
+    with pytest.raises(ValueError, match="no baseline"):
+        compare_across(folders, ACCURACY, (("model.activation", "swish"),), 0.001)

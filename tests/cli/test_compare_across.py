@@ -1,0 +1,30 @@
+"""`compare --across`: one verdict for each arm over several folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from places import ROOT
+from program import actbench
+
+FOLDERS = [str(ROOT / "results" / name) for name in ("mnist-tuned", "mnist")]
+
+
+def test_two_folders_are_too_few_and_untuned_ones_are_not_judged(tmp_path: Path) -> None:
+    answer = actbench("compare", "--across", *FOLDERS, "--shared-lr", folder=tmp_path)
+    assert answer.returncode == 0
+    assert "too few folders" in answer.stdout
+    assert "n is 2 folders, not seeds" in " ".join(answer.stdout.split())
+    document = json.loads(actbench("compare", "--across", *FOLDERS, "--format", "json", folder=tmp_path).stdout)
+    assert {arm["verdict"] for arm in document["arms"]} == {None, "not judged"}
+    assert all("nothing was tuned" in arm["reason"] for arm in document["arms"] if arm["verdict"])
+
+
+def test_what_across_cannot_do_is_said(tmp_path: Path) -> None:
+    alone = actbench("compare", "--across", FOLDERS[0], folder=tmp_path)
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert "--across: name at least two result folders" in alone.stderr
+    gated = actbench("compare", "--across", *FOLDERS, "--gate", folder=tmp_path)
+    assert gated.returncode == 2
+    assert "--across goes with neither --gate, --by nor --all-pairs" in gated.stderr

@@ -1,0 +1,48 @@
+"""Random effects, mean ranks and profiles over several experiments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from actbench.statistics.across import critical_difference, mean_ranks, performance_profile, random_effects
+
+
+def test_with_equal_errors_the_random_effects_are_the_t_interval_of_the_mean() -> None:
+    effects = [0.1, 0.3, 0.2, 0.5, 0.0]
+    found = random_effects(effects, [0.05] * 5)
+    assert found.mean == pytest.approx(np.mean(effects))
+    assert found.interval(0.95) == pytest.approx(stats.ttest_1samp(effects, 0).confidence_interval(0.95))
+    assert found.between**2 == pytest.approx(np.var(effects, ddof=1) - 0.05**2)
+    assert random_effects(effects, [0.0] * 5).interval(0.95) == pytest.approx(found.interval(0.95))
+
+
+def test_the_sd_between_experiments_is_what_their_own_errors_leave() -> None:
+    assert random_effects([1.0, 1.1, 5.0], [1.0, 1.0, 100.0]).between == 0.0
+    assert random_effects([1.0, 1.1, 5.0], [0.01, 0.01, 0.01]).between == pytest.approx(2.281, abs=0.001)
+    with pytest.raises(ValueError, match="at least two"):
+        random_effects([1.0], [0.1])
+
+
+def test_the_interval_holds_the_true_mean_in_95_percent_of_experiments() -> None:
+    random = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        errors = random.uniform(0.02, 0.3, 8)
+        effects = 0.2 + random.normal(0, 0.1, 8) + random.normal(0, errors)
+        low, high = random_effects(effects.tolist(), errors.tolist()).interval(0.95)
+        held += low <= 0.2 <= high
+    assert 0.92 <= held / 400 <= 0.98
+
+
+@pytest.mark.parametrize(("arms", "q"), [(2, 1.960), (4, 2.569), (8, 3.031), (10, 3.164)])
+def test_the_critical_difference_is_that_of_the_published_table(arms: int, q: float) -> None:
+    assert critical_difference(arms, 12) == pytest.approx(q * np.sqrt(arms * (arms + 1) / 72), abs=0.001)
+
+
+def test_ranks_and_profiles_of_a_small_table() -> None:
+    scores = [[0.90, 0.95, 0.95], [0.80, 0.85, 0.70]]
+    assert mean_ranks(scores, larger_is_better=True) == [2.5, 1.25, 2.25]
+    assert mean_ranks(scores, larger_is_better=False) == [1.5, 2.75, 1.75]
+    assert performance_profile(scores, [0.0, 0.05], larger_is_better=True) == [[0, 1], [1, 1], [0.5, 0.5]]
