@@ -188,6 +188,8 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
         from actbench.experiment.definition import until_settled
 
         experiment = until_settled(experiment, options.at_most)
+        if options.gate and not options.fresh:
+            _require_looks(options.results / experiment.name)
     if not options.smoke and not options.quiet:
         from actbench.report.networks import seeds_hint
 
@@ -197,6 +199,17 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
         why = "--smoke leaves the claims out" if options.smoke else f"{config} has neither `expect` nor `baseline`"
         raise errors.ConfigurationError(f"--gate: nothing to judge, since {why}")
     return experiment
+
+
+def _require_looks(folder: Path) -> None:
+    """Raise `ConfigurationError` where final trials have begun under a plan without looks."""
+    from actbench.store.folder import read_plan
+
+    if (plan := read_plan(folder)) and not plan.get("looks"):
+        raise errors.ConfigurationError(
+            f"--gate --until-settled: {folder} has final trials under a plan without looks, and seeds added now "
+            "decide nothing; start anew with --fresh, or under another --results or name"
+        )
 
 
 def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: Literal["table", "json"]) -> None:
