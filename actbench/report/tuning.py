@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values, label_of, value_to_text
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
-from actbench.plan.tuning import ArmTuning, Candidate
+from actbench.plan.tuning import ArmTuning, Candidate, rank
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, value
 from actbench.statistics.intervals import estimate
+from actbench.statistics.resampled_choice import chosen_shares
 
 METRIC = parse_metric("validation_accuracy")
 TUNING_COLUMNS = ("n", "failed", "mean_validation_accuracy", "sd", "chosen", "at_edge")
@@ -33,6 +35,36 @@ def chosen_lines(plan: Plan) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Stability:
+    """How sure a tuned choice is: in which share of bootstrap samples of the tuning seeds it would be made again.
+
+    `shares` are by values; `lost` is how much mean validation accuracy the other choices cost on average.
+    """
+
+    shares: Mapping[Values, float]
+    chosen: float
+    lost: float
+
+
+def stability(tuning: ArmTuning, records: Mapping[str, TrialRecord]) -> Stability | None:
+    """Of the values that were tried with all tuning seeds; None before the choice, and of fewer than two seeds."""
+    seeds = max((len(one.trials) for one in tuning.candidates), default=0)
+    tried = [one for one in tuning.candidates if len(one.trials) == seeds]
+    if tuning.chosen is None or seeds < 2 or tuning.chosen not in [one.values for one in tried]:
+        return None
+    ranks = [[rank(replace(one, trials=(trial,)), records) for trial in one.trials] for one in tried]
+    images = max(record.validation_count for record in map(records.__getitem__, (one.id for one in tried[0].trials)))
+    shares = chosen_shares([[failed * (seeds * images + 1) + wrong for failed, wrong in row] for row in ranks])
+    means = {
+        one.values: -sum(wrong for _, wrong in row) / seeds / max(images, 1)
+        for one, row in zip(tried, ranks, strict=True)
+    }
+    by_values = {one.values: share for one, share in zip(tried, shares, strict=True)}
+    lost = sum(share * (means[tuning.chosen] - means[values]) for values, share in by_values.items())
+    return Stability(by_values, by_values[tuning.chosen], lost)
+
+
 def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
     """How sensitive each arm is to its nuisance settings: mean validation accuracy for all values tried."""
     tried = list(dict.fromkeys(candidate.values for tuning in plan.tunings for candidate in tuning.candidates))
@@ -41,14 +73,18 @@ def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
     for tuning in plan.tunings:
         cells = {candidate.values: _cell(tuning, candidate, records) for candidate in tuning.candidates}
         edge = f"{tuned_text(tuning.chosen)}{' (edge)' if tuning.edges else ''}" if tuning.chosen else ABSENT
-        rows.append([tuning.arm.label(), edge, *(cells.get(values, "") for values in tried)])
+        found = stability(tuning, records)
+        again = [f"{found.chosen:.0%}" if found else ABSENT, value(found.lost, METRIC) if found else ABSENT]
+        rows.append([tuning.arm.label(), edge, *again, *(cells.get(values, "") for values in tried)])
     paths = ", ".join(path for path, _ in tried[0])
     seeds = max(len(candidate.trials) for candidate in plan.tunings[0].candidates)
     notes = [
         f"Mean validation accuracy in % after the last epoch, over {seeds} tuning seeds that no final trial uses; "
-        "* is chosen (ties: the smaller value), ! counts trials that diverged or failed."
+        "* is chosen (ties: the smaller value), ! counts trials that diverged or failed.",
+        "Chosen in: the share of bootstrap samples of the tuning seeds that would choose the same value; lost: the "
+        "points of validation accuracy that the others cost on average. Comparisons are for the values chosen.",
     ]
-    return Section(f"tuning of {paths}", ["arm", "chosen", *map(tuned_text, tried)], rows, notes)
+    return Section(f"tuning of {paths}", ["arm", "chosen", "chosen in", "lost", *map(tuned_text, tried)], rows, notes)
 
 
 def _cell(tuning: ArmTuning, candidate: Candidate, records: Mapping[str, TrialRecord]) -> str:
@@ -61,6 +97,7 @@ def _cell(tuning: ArmTuning, candidate: Candidate, records: Mapping[str, TrialRe
 def tuning_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[dict[str, Any]]:
     """One row of `tuning.csv` for every arm and candidate."""
     for tuning in plan.tunings:
+        found = stability(tuning, records)
         for candidate in tuning.candidates:
             finished = [records[trial.id] for trial in candidate.trials if trial.id in records]
             values = [one for record in finished if (one := METRIC.value(record)) is not None]
@@ -75,4 +112,6 @@ def tuning_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[dict
                 "sd": measured.sd,
                 "chosen": is_chosen,
                 "at_edge": is_chosen and bool(tuning.edges),
+                "chosen_in": found.shares.get(candidate.values) if found else None,
+                "lost": found.lost if found and is_chosen else None,
             }

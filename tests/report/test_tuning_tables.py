@@ -11,12 +11,16 @@ import pytest
 from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml, smoke_version
+from actbench.experiment.records import Curves, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.render.sections import Section
+from actbench.report.tuning import stability, tuning_rows
 from actbench.runs.dry_run import count_to_do, dry_run_sections, estimate_costs
 from actbench.store import folder as store
 from actbench.store.results import load_results
 from builders import experiment_from
+from planted import TUNED as TUNED_BY_3_SEEDS
+from planted import planted
 from tuned_runs import (
     FINAL_TRIALS,
     ONE_ARM,
@@ -207,3 +211,30 @@ def test_smoke_refuses_to_set_what_the_experiment_tunes(tmp_path: Path) -> None:
         ConfigurationError, match=r"^--smoke sets train\.epochs, which this experiment varies or tunes: take it out"
     ):
         smoke_version(experiment_from("tune: {train.epochs: [1, 2]}", tmp_path))
+
+
+def test_a_tuned_choice_is_said_with_the_share_of_resampled_seeds_that_make_it_again(tmp_path: Path) -> None:
+    text = TUNED_BY_3_SEEDS.replace("tuning_seeds: 1", "tuning_seeds: 3")
+    results = planted(tmp_path / "planted", {"relu": [9800] * 3, "tanh": [9790] * 3}, text, best_rates={"tanh": 0.001})
+    for tuning in results.plan.tunings:
+        found = stability(tuning, results.records)
+        assert found is not None
+        assert sum(found.shares.values()) == pytest.approx(1)
+        assert found.chosen == 1.0  # a planted arm has the same count for every tuning seed
+        assert found.lost == 0.0
+    one = results.plan.tunings[0]
+    best, *others = sorted(one.candidates, key=lambda candidate: candidate.values != one.chosen)
+    swapped = dict(results.records)
+    for trial, other in list(zip(best.trials, others[0].trials, strict=True))[:1]:
+        mine, theirs = swapped[trial.id], swapped[other.id]
+        swapped[trial.id] = mine.model_copy(update={"curves": _with_right(mine, 5000)})
+        swapped[other.id] = theirs.model_copy(update={"curves": _with_right(theirs, 9999)})
+    found = stability(replace(one, chosen=best.values), swapped)
+    assert found is not None
+    assert 0 < found.chosen < 1
+    document = list(tuning_rows(results.plan, swapped))
+    assert {row["chosen_in"] for row in document if row["arm"] == one.arm.label()} == set(found.shares.values())
+
+
+def _with_right(record: TrialRecord, count: int) -> Curves:
+    return record.curves.model_copy(update={"validation_correct_count": (count,)})

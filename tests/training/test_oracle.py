@@ -15,7 +15,7 @@ from actbench.catalogue.datasets import DATASETS, load
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.training.data import epoch_rows, seed_split, to_device
-from actbench.training.loop import create_sums, evaluate, train_epoch
+from actbench.training.loop import create_sums, evaluate, train_epoch, train_stack
 from actbench.training.network import Network, create_network
 from actbench.training.optimizer import create_stepper
 from actbench.training.schedule import schedule_factor
@@ -152,3 +152,31 @@ def test_evaluation_in_blocks_finds_what_one_block_finds(block: int, monkeypatch
     assert torch.equal(in_blocks[1], labels)
     assert labels.tolist() == [images.labels[one].tolist() for one in rows]
     assert torch.equal(in_blocks[2], predicted)
+
+
+def test_a_learnt_slope_is_that_of_a_plain_module_trained_for_the_same_steps() -> None:
+    chosen = settings({"hidden": (24,), "activation": "prelu"}, {"optimizer": "sgd", "lr": 0.05})
+    arrays = load(DATASETS["digits"], Path())
+    trials = [make_trial(chosen, seed) for seed in (0, 1)]
+    records = train_stack(trials, arrays, "cpu", lambda epoch: None)
+    images, _ = to_device(arrays, CPU)
+    for record, trial in zip(records, trials, strict=True):
+        network, split = create_network([trial], CPU), seed_split(images, chosen.data, "final", trial.seed)
+        first, second = (nn.Linear(*network.parameters.named[one, "weight"].values[0].shape) for one in (0, 1))
+        with torch.no_grad():
+            for number, linear in enumerate((first, second)):
+                linear.weight.copy_(network.parameters.named[number, "weight"].values[0].T)
+                linear.bias.copy_(network.parameters.named[number, "bias"].values[0])
+        slope = nn.PReLU(init=0.25)
+        model = nn.Sequential(first, slope, second, nn.LogSoftmax(dim=-1))
+        optimizer, kept = torch.optim.SGD(model.parameters(), lr=0.05), [0.25]
+        for epoch in range(1, EPOCHS + 1):
+            for rows in torch.split(epoch_rows(split, "final", trial.seed, epoch, shuffle=True), 32):
+                optimizer.zero_grad()
+                inputs = (images.inputs[rows].float() - split.offset) / split.divisor
+                torch.autograd.backward(nn.functional.nll_loss(model(inputs), images.labels[rows]))
+                optimizer.step()
+            kept.append(slope.weight.item())
+        found = [probe.learnt["negative_slope"] for probe in record.probes if probe.layer == 1]
+        assert found == pytest.approx(kept, abs=2e-5)
+        assert abs(kept[-1] - kept[0]) > 1e-3
