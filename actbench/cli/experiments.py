@@ -148,6 +148,9 @@ def summary(
             help="Pass images through the untrained networks; name arms that will explode or vanish.",
         ),
     ] = False,
+    code: Annotated[
+        bool, typer.Option("--code", help="Print the baseline's network and its training in plain PyTorch.")
+    ] = False,
     data_dir: DataFolder = None,
     output_format: TableOrJson = "table",
 ) -> None:
@@ -156,6 +159,11 @@ def summary(
     from actbench.report.networks import summary_document, summary_sections
 
     experiment = load(config, overrides).experiment
+    if code:
+        from actbench.report.code import network_code
+
+        print(network_code(experiment, str(config), overrides or []), end="")
+        return
     if preflight:
         _show_preflight(experiment, data_dir, output_format)
         return

@@ -1,0 +1,154 @@
+"""An arm's network and its training as a script in plain PyTorch, to read and to run."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from actbench.errors import ConfigurationError
+from actbench.experiment.choices import Choice
+from actbench.experiment.definition import Experiment
+from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
+
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
+SKIPPED = {"torch", "Tensor"}
+SCRIPT = '''\
+"""{title}: the network and its training in plain PyTorch, as actbench trains it.
+
+Images, starting weights and the order of the batches come from actbench, so that the losses agree up to rounding.
+"""
+
+import torch
+from torch import Tensor, nn
+
+{functions}
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+{modules}
+
+    def forward(self, x):
+{forward}
+
+
+def train(network, inputs, labels, orders):
+    """One epoch for each order of the training images; the mean loss of every epoch over its own batches."""
+{optimizer}
+    means = []
+    for order in orders:
+        total = 0.0
+        for rows in order.split({batch}):
+            optimizer.zero_grad()
+            losses = {loss}(network(inputs[rows]), labels[rows]{loss_settings})
+            losses.mean().backward()
+            optimizer.step()
+{scheduled}            total += losses.sum().item()
+        means.append(total / len(order))
+        print(f"epoch {{len(means)}}: loss {{means[-1]:.6f}}")
+    return means
+
+
+if __name__ == "__main__":
+    from actbench.runs.plain_start import plain_start
+
+    inputs, labels, weights, orders = plain_start({config!r}, arm={arm}, seed={seed}, overrides={overrides!r})
+    network = Network()
+    network.load_state_dict(weights, strict=False)
+    train(network, inputs, labels, orders)
+'''
+
+
+def network_code(experiment: Experiment, config: str, overrides: list[str]) -> str:
+    """The script for the experiment's baseline arm, or its first, and its first seed.
+
+    Raises `ConfigurationError` for what has no plain form here: dropout, learnt activation parameters, bf16, custom
+    functions.
+    """
+    arms = list(experiment.arms())
+    wanted = set(experiment.baseline)
+    number = next((index for index, arm in enumerate(arms) if wanted and wanted <= set(arm.values)), 0)
+    settings, layers = arms[number].settings, resolve_layers(arms[number].settings)
+    train, output = settings.train, settings.model.output
+    problems = [
+        *(["dropout"] if any(layer.dropout for layer in layers) else []),
+        *(["learnt parameters of activations"] if any(learnable_parameter_sizes(layer) for layer in layers) else []),
+        *(["train.precision bf16"] if train.precision != "float32" else []),
+        *(["custom functions"] if experiment.custom_choices() else []),
+    ]
+    if problems:
+        raise ConfigurationError(f"--code: there is no plain form of {', '.join(problems)} here")
+    chosen = [layer.activation for layer in layers if layer.activation is not None]
+    modules, forward = [], []
+    for index, layer in enumerate(layers, start=1):
+        modules.append(f"self.layer{index} = nn.Linear({layer.fan_in}, {layer.units})")
+        value = f"self.layer{index}(x)"
+        if layer.batch_norm:
+            modules.append(f"self.norm{index} = nn.BatchNorm1d({layer.units})")
+            value = f"self.norm{index}({value})"
+        function = layer.activation or output
+        call = f"{function.entry.function.__name__}({value}{_settings(function)})"
+        forward.append(f"return {call}" if index == len(layers) else f"x = {call}")
+    count = settings.data.train_count()
+    steps = train.epochs * -(-count // train.batch_images(count))
+    return SCRIPT.format(
+        title=f"{experiment.name}, {arms[number].label()}, seed {experiment.seeds[0]}",
+        functions="\n\n".join(_sources([choice.entry.function for choice in (*chosen, output, train.loss)])),
+        modules=textwrap.indent("\n".join(modules), " " * 8),
+        forward=textwrap.indent("\n".join(forward), " " * 8),
+        optimizer=textwrap.indent("\n".join(_optimizer(train, steps)), " " * 4),
+        batch=train.batch_images(count),
+        loss=train.loss.entry.function.__name__,
+        loss_settings=_settings(train.loss),
+        scheduled="" if train.schedule == "constant" else " " * 12 + "schedule.step()\n",
+        config=config,
+        arm=number,
+        seed=experiment.seeds[0],
+        overrides=overrides,
+    )
+
+
+def _settings(choice: Choice) -> str:
+    """`, negative_slope=0.01`."""
+    taken = inspect.signature(choice.entry.function).parameters
+    return "".join(f", {name}={value!r}" for name, value in choice.parameters if name in taken)
+
+
+def _optimizer(train: Any, steps: int) -> Iterator[str]:
+    options = "".join(f", {name}={value!r}" for name, value in train.optimizer.parameters)
+    decay = train.resolved_weight_decay()
+    parameters = "network.parameters()"
+    if decay:
+        yield "decayed = [one for one in network.parameters() if one.ndim > 1]"
+        yield "others = [one for one in network.parameters() if one.ndim == 1]"
+        parameters = f"[{{'params': decayed, 'weight_decay': {decay!r}}}, {{'params': others, 'weight_decay': 0.0}}]"
+    yield f"optimizer = torch.optim.{OPTIMIZERS[train.optimizer.name]}({parameters}, lr={train.lr!r}{options})"
+    shapes = {
+        "cosine": f"(1 + torch.cos(torch.tensor(torch.pi * step / {steps})).item()) / 2",
+        "linear": f"1 - step / {steps}",
+    }
+    if shape := shapes.get(train.schedule):
+        yield f"schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: {shape})"
+
+
+def _sources(functions: list[Callable[..., Any]]) -> Iterator[str]:
+    """The source of each function once, without decorators, after that of the functions it calls."""
+    done: dict[str, None] = {}
+
+    def visit(function: Callable[..., Any]) -> Iterator[str]:
+        if function.__name__ in done:
+            return
+        done[function.__name__] = None
+        for name in function.__code__.co_names:
+            value = function.__globals__.get(name)
+            if inspect.isfunction(value):
+                yield from visit(value)
+            elif name not in SKIPPED and isinstance(value, int | float):
+                yield f"{name} = {value!r}\n"
+        source = textwrap.dedent(inspect.getsource(function))
+        yield source[source.index("def ") :]
+
+    for function in functions:
+        yield from visit(function)
