@@ -77,7 +77,10 @@ def verify_folder(folder: Path) -> list[Finding]:
     results = _results_or_why_not(folder, journal)
     findings = [*_experiment(results), *_json_files(folder, results), *_journal(folder, lines)]
     if isinstance(results, Results):
-        findings += [*_trials(results, lines), *_tables(results)]
+        findings += [
+            *_trials(results, lines, knows_plans=not any(one.where == store.PLAN and one.is_bad() for one in findings)),
+            *_tables(results),
+        ]
     return [*findings, *_traces(folder)]
 
 
@@ -156,7 +159,7 @@ def _journal(folder: Path, lines: _Lines) -> Iterator[Finding]:
         yield Finding(store.JOURNAL, "damaged", f"and {counted(more, 'damaged line')} more")
 
 
-def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
+def _trials(results: Results, lines: _Lines, *, knows_plans: bool) -> Iterator[Finding]:
     yield _present_trials(results)
     planned = results.plan.trials()
     found = [results.records[key] for key in planned if key in results.records]
@@ -167,8 +170,10 @@ def _trials(results: Results, lines: _Lines) -> Iterator[Finding]:
         yield Finding("trials", "note", what + _other_versions(others, results))
     if repeated := lines.whole - len(results.records):
         yield Finding("trials", "note", f"{counted(repeated, 'line')} of the journal for trials that have another line")
-    plans = {plan_checksum(plan) for plan in (results.frozen, *results.frozen.get("earlier", []))}
-    if results.frozen and (others := [record for record in found if record.plan and record.plan not in plans]):
+    plans = (
+        {plan_checksum(plan) for plan in (results.frozen, *results.frozen.get("earlier", []))} if knows_plans else set()
+    )
+    if knows_plans and (others := [record for record in found if record.plan and record.plan not in plans]):
         what = f"{counted(len(others), 'final trial')} trained under a plan that {store.PLAN} does not hold"
         yield Finding("trials", "damaged", what, by_hand=True)
     if unknown := {record.environment for record in found} - results.environments.keys() - {""}:
