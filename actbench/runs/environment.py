@@ -22,6 +22,7 @@ from actbench.runs.options import DeviceOption
 from actbench.training.compiled import compiled_functions
 from actbench.version import __version__
 
+DEVICES = Path("/dev")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn")
 
 
@@ -31,8 +32,19 @@ def available_cores() -> int:
 
 
 def count_workers(device: str, jobs: int | None) -> int:
-    """Worker processes: as many as asked for, else one for each core, and one on a GPU."""
-    return (jobs or available_cores()) if device == "cpu" else 1
+    """Worker processes: as many as asked for, else one for each core; with CUDA at most one for each GPU."""
+    if device == "cpu":
+        return jobs or available_cores()
+    gpus = len(visible_gpus(device)) or 1
+    return min(jobs or gpus, gpus)
+
+
+def visible_gpus(device: str) -> tuple[str, ...]:
+    """The GPUs to train on, as CUDA_VISIBLE_DEVICES names them, without asking torch; none with another device."""
+    if device != "cuda":
+        return ()
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return tuple(named or map(str, range(len(list(DEVICES.glob("nvidia[0-9]*"))))))
 
 
 def resolve_device(wanted: DeviceOption) -> str:

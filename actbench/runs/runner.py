@@ -31,6 +31,7 @@ from actbench.runs.environment import (
     describe_numerics,
     require_bf16,
     resolve_device,
+    visible_gpus,
 )
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
@@ -272,7 +273,7 @@ def _training_site(
         return
     if missing:
         prepare_to_start(train)
-    with executors.start_workers(train, device, workers, limits=limits) as pool:
+    with executors.start_workers(train, device, workers, limits=limits, gpus=visible_gpus(device)) as pool:
         yield TrainingSite(device, workers, limits, pool.run, kept)
 
 

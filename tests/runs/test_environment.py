@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from actbench.errors import UnusableEnvironmentError
+from actbench.runs import environment
 from actbench.runs.environment import describe_machine, require_bf16
 from actbench.runs.options import RunOptions
 from actbench.runs.runner import run_experiment
@@ -47,3 +48,19 @@ def test_the_environment_says_whether_first_layers_may_leave_zeros_out(
 ) -> None:
     monkeypatch.setattr("actbench.runs.environment.compiled_functions", lambda: Compiled(library))
     assert describe_machine()["compiled_functions"] == recorded
+
+
+def test_there_is_a_worker_for_each_gpu_and_at_most_as_many_as_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "DEVICES", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert (environment.visible_gpus("cuda"), environment.count_workers("cuda", None)) == ((), 1)
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert environment.visible_gpus("cuda") == ("0", "1")
+    assert [environment.count_workers("cuda", jobs) for jobs in (None, 1, 8)] == [2, 1, 2]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-7, 2,3")
+    assert environment.visible_gpus("cuda") == ("GPU-7", "2", "3")
+    assert environment.visible_gpus("cpu") == environment.visible_gpus("mps") == ()
+    assert environment.count_workers("mps", 4) == 1

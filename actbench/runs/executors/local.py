@@ -151,6 +151,7 @@ class Workers:
     most: int
     silence_seconds: float
     limits: Limits = NO_LIMITS
+    gpus: tuple[str, ...] = ()
     processes: list[Worker] = field(default_factory=list)
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
@@ -172,7 +173,8 @@ class Workers:
     def _run(self, waiting: deque[Task], arrays: Arrays | Shared, emit: Emit) -> None:
         busy: dict[Connection, _Work] = {}
         while len(self.processes) < min(len(waiting), self.most):
-            self.processes.append(start_worker(self.train, self.device))
+            gpu = self.gpus[len(self.processes) % len(self.gpus)] if self.gpus else ""
+            self.processes.append(start_worker(self.train, self.device, gpu))
         for worker in self.processes[: len(waiting)]:
             self._send_next(worker, arrays, waiting, busy)
         while busy:
@@ -245,7 +247,7 @@ class Workers:
         dead.process.join()
         dead.connection.close()
         self.processes.remove(dead)
-        self.processes.append(start_worker(self.train, self.device))
+        self.processes.append(start_worker(self.train, self.device, dead.gpu))
         return self.processes[-1]
 
 
@@ -257,9 +259,10 @@ def start_workers(
     *,
     limits: Limits = NO_LIMITS,
     silence_seconds: float = SILENCE_SECONDS,
+    gpus: tuple[str, ...] = (),
 ) -> Iterator[Workers]:
-    """Worker processes, which end with this context or with their parent."""
-    workers = Workers(train, device, most, silence_seconds, limits)
+    """Worker processes, which end with this context or with their parent; each has one of the GPUs in turn."""
+    workers = Workers(train, device, most, silence_seconds, limits, gpus)
     try:
         yield workers
     finally:

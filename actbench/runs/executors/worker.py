@@ -35,10 +35,11 @@ IS_FORKED = sys.platform == "linux"
 
 @dataclass
 class Worker:
-    """A process, the parent's end of its pipe, and whether the images have been sent."""
+    """A process, the parent's end of its pipe, its GPU if there are several, and whether the images have been sent."""
 
     process: BaseProcess
     connection: Connection
+    gpu: str = ""
     has_arrays: bool = False
 
 
@@ -80,16 +81,16 @@ def prepare_to_start(train: TrainStack) -> None:
             forkserver.ensure_running()
 
 
-def start_worker(train: TrainStack, device: str) -> Worker:
-    """Start a process that trains the stacks sent to it."""
+def start_worker(train: TrainStack, device: str, gpu: str = "") -> Worker:
+    """Start a process that trains the stacks sent to it, on this GPU alone if one is named."""
     prepare_to_start(train)
     context: Any = multiprocessing.get_context("forkserver" if IS_FORKED else "spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_train_stacks, args=(theirs, train, device, files_in_use()), daemon=True)
+    process = context.Process(target=_train_stacks, args=(theirs, train, device, files_in_use(), gpu), daemon=True)
     with contextlib.nullcontext() if IS_FORKED else interrupts_held(), _main_module_hidden():
         process.start()
     theirs.close()
-    return Worker(process, ours)
+    return Worker(process, ours, gpu)
 
 
 @contextlib.contextmanager
@@ -127,11 +128,15 @@ def send_stack(worker: Worker, stack: Stack, arrays: Arrays | Shared) -> None:
         worker.connection.send((stack, False, arrays))
 
 
-def _train_stacks(connection: Connection, train: TrainStack, device: str, custom_files: tuple[CustomFile, ...]) -> None:
+def _train_stacks(
+    connection: Connection, train: TrainStack, device: str, custom_files: tuple[CustomFile, ...], gpu: str
+) -> None:
     """Train stacks from the connection until it closes, with the parent's custom functions; ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(2, 1)  # standard output is for results, whatever custom functions write
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
     if is_with_torch(train):
         with contextlib.suppress(Exception):  # which the first stack raises again and reports

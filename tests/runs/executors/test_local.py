@@ -38,6 +38,15 @@ def raise_on_poison(stack: Stack, arrays: Arrays, device: str, on_epoch: Callabl
     return fake_train(stack, arrays, device, on_epoch)
 
 
+def name_gpu(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
+    if stack[0].seed == POISON_SEED and len(stack) > 1:
+        os._exit(7)
+    return [
+        record.model_copy(update={"device": os.environ["CUDA_VISIBLE_DEVICES"]})
+        for record in fake_train(stack, arrays, device, on_epoch)
+    ]
+
+
 @pytest.fixture(scope="module")
 def digits() -> Arrays:
     return load(DATASETS["digits"], Path())
@@ -94,3 +103,16 @@ def test_an_interrupted_run_leaves_no_worker_behind(stacks: tuple[Stack, ...], d
     with pytest.raises(KeyboardInterrupt), start_workers(fake_train, "cpu", 2) as pool:
         pool.run(stacks, digits, interrupt)
     assert multiprocessing.active_children() == []
+
+
+def test_each_worker_has_a_gpu_alone_and_the_worker_that_replaces_it_has_the_same(
+    tmp_path: Path, digits: Arrays
+) -> None:
+    seen: list[Event] = []
+    stacks = stacks_for(2, tmp_path)
+    with start_workers(name_gpu, "cpu", 2, gpus=("3", "GPU-5")) as pool:
+        pool.run(stacks, digits, seen.append)
+        assert sorted(worker.gpu for worker in pool.processes) == ["3", "GPU-5"]
+    devices = {record.device for event in seen if isinstance(event, StackDone) for record in event.records}
+    assert devices
+    assert devices <= {"3", "GPU-5"}
