@@ -105,7 +105,7 @@ CHAPTERS = {
 # Where pictures and tables belong that are not called like their chapter.
 PLACES = {
     "differences": "comparison", "arms": "comparison", "seeds": "curves", "sensitivity": "tuning", "inside": "layers",
-    "luck": "factors", "interaction": "factors", "effects": "factors",
+    "learnt": "layers", "luck": "factors", "interaction": "factors", "effects": "factors",
 }  # fmt: skip
 SCRIPT = "page.js"
 

@@ -14,6 +14,7 @@ from actbench.report.figures.factors import factors_pictures
 from actbench.report.figures.functions import functions_picture
 from actbench.report.figures.inside import inside_picture
 from actbench.report.figures.layout import Picture, short_names
+from actbench.report.figures.learnt import learnt_picture
 from actbench.report.figures.lottery import lottery_picture
 from actbench.report.figures.settling import settling_picture
 from actbench.report.figures.tuning import sensitivity_picture
@@ -32,6 +33,7 @@ def pictures(results: Results, comparison: Comparison) -> list[Picture]:
         seeds_picture(results, comparison),
         sensitivity_picture(results, comparison),
         inside_picture(results, comparison),
+        learnt_picture(results),
         functions_picture(results),
     )
     names = short_names({row.sample.label: row.sample.values for row in comparison.rows})

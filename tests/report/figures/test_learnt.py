@@ -1,0 +1,50 @@
+"""The picture of learnt parameters, on records whose parameters are planted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from actbench.experiment.records import LayerProbe, Trial, TrialRecord
+from actbench.report.figures.layout import PAGE, PHONE
+from actbench.report.figures.learnt import learnt_curves, learnt_picture
+from actbench.report.figures.marks import Text
+from builders import TWO_ACTIVATIONS
+from drawn import results_from, trained
+
+TEXT = TWO_ACTIVATIONS.replace("[relu, tanh]", "[relu, prelu]")
+
+
+def learning(trial: Trial) -> TrialRecord:
+    """Seed s of prelu has the slope 0.25 + 0.1 * s * epoch in layer 1, which learns; relu learns nothing."""
+    is_learning = trial.settings.model.activation.name == "prelu"
+    probes = [
+        LayerProbe(epoch=epoch, layer=1, mean=0.1, sd=1.0, zero_share=0.0, weight_gradient_norm=1.0,
+                   bias_gradient_norm=1.0, learnt={"negative_slope": 0.25 + 0.1 * trial.seed * epoch,
+                                                   "negative_slope_sd": 0.5} if is_learning else {})
+        for epoch in (0, 1, 3)
+    ]  # fmt: skip
+    return trained(trial, probes=tuple(probes))
+
+
+def test_a_curve_is_the_mean_over_the_seeds_at_each_probed_epoch(tmp_path: Path) -> None:
+    (curve,) = learnt_curves(results_from(TEXT, tmp_path, learning))
+    assert (curve.arm, curve.layer, curve.parameter) == ("prelu", 1, "negative_slope")
+    assert [epoch for epoch, _ in curve.means] == [0, 1, 3]
+    assert [mean for _, mean in curve.means] == pytest.approx([0.25, 0.35, 0.55])  # of seeds 0, 1 and 2
+
+
+def test_the_picture_names_parameter_arm_layer_and_last_value_on_wide_and_narrow_papers(tmp_path: Path) -> None:
+    picture = learnt_picture(results_from(TEXT, tmp_path, learning))
+    assert picture is not None
+    assert "negative_slope of prelu, layer 1, goes from 0.25 to 0.55" in picture.description
+    for paper in (PAGE, PHONE):
+        scene = picture.draw(paper)
+        texts = [mark.text for mark in scene.marks if isinstance(mark, Text)]
+        assert "negative_slope" in texts
+        assert scene.width == paper.width
+
+
+def test_without_learnt_parameters_there_is_no_picture(tmp_path: Path) -> None:
+    assert learnt_picture(results_from(TWO_ACTIVATIONS, tmp_path)) is None
