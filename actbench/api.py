@@ -117,7 +117,7 @@ def compare(
     *folders: str | Path | ResultFolder,
     results: str | Path = "results",
     baseline: str | Path | ResultFolder | None = None,
-    metric: str = "test_accuracy",
+    metric: str | None = None,
     by: str | None = None,
     all_pairs: bool = False,
     shared_lr: bool = False,

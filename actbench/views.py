@@ -117,7 +117,7 @@ class ResultFolder:
         self,
         *,
         baseline: str | None = None,
-        metric: str = "test_accuracy",
+        metric: str | None = None,
         by: str | None = None,
         all_pairs: bool = False,
         shared_lr: bool = False,

@@ -119,7 +119,7 @@ class Question:
 
     metric: Metric
     baseline: Values
-    margin: float
+    margin: float | None
     by: str | None = None
     accepts_shared_rate: bool = False
     all_pairs: bool = False
@@ -193,7 +193,7 @@ def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison) ->
 
 def question_of(experiment: Experiment, metric: Metric, doubt: str = "") -> Question:
     """The comparison that an experiment itself asks for."""
-    return Question(metric, experiment.baseline, experiment.margin, doubt=doubt)
+    return Question(metric, experiment.baseline, experiment.margin_of(metric), doubt=doubt)
 
 
 def compare_samples(
@@ -212,7 +212,7 @@ def compare_samples(
         for sample, reference in zip(samples, references, strict=True)
         if reference is not None and reference is not sample
     ]
-    margin = question.margin if metric.unit == "share" else None
+    margin = question.margin
     against = {id(contrast.first): contrast for contrast in contrasts(pairs, metric, margin, why_not)}
     losses = tuple(dict.fromkeys(loss for sample in samples for loss in sorted(sample.losses)))
     is_ranked = len(losses) < 2

@@ -115,8 +115,8 @@ Baseline = Annotated[
     ),
 ]
 MetricName = Annotated[
-    str,
-    typer.Option(help="A recorded metric, such as test_accuracy or layer1.dead_share.", autocompletion=metrics),
+    str | None,
+    typer.Option(help="Any recorded metric; without it, the primary one.", autocompletion=metrics),
 ]
 SharedRate = Annotated[
     bool, typer.Option("--shared-lr", help="Give verdicts although no learning rate was tuned for each arm.")

@@ -39,7 +39,7 @@ def compare(
     folders: Folders = None,
     results: ResultsRoot = Path("results"),
     baseline: Baseline = None,
-    metric: MetricName = "test_accuracy",
+    metric: MetricName = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -127,7 +127,7 @@ def _compare_across(folders: list[Path], root: Path, request: Request, output_fo
 def report(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),
-    metric: MetricName = "test_accuracy",
+    metric: MetricName = None,
     shared_lr: SharedRate = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page instead of printing.")
@@ -173,7 +173,7 @@ def report(
         kit = require_paper_sense(PaperKit(paper, labels, width, font, font_size, picture or USUAL_PICTURES, chosen))
     files = Files(html, open_page, figures, figure_format, kit)
     files.require_sense(output_format)
-    found = load_results(folder, results, metrics=None if files.are_wanted() else (metric,))
+    found = load_results(folder, results, metrics=None if files.are_wanted() else (metric,) if metric else ())
     comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
     if files.are_wanted():
         print(*write_files(comparison, found, files, say), sep="\n")

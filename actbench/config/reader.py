@@ -23,6 +23,14 @@ from actbench.config.cells import (
     tune_mistakes,
 )
 from actbench.config.claims import read_expectations
+from actbench.config.plain_values import (
+    read_margin,
+    read_name,
+    read_primary,
+    read_seeds,
+    read_tuning_margin,
+    read_tuning_seeds,
+)
 from actbench.config.source import (
     MAX_FILE_BYTES,
     Problem,
@@ -37,25 +45,24 @@ from actbench.experiment.cells import Group
 from actbench.experiment.choices import custom_choices, shown
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import (
-    MARGIN,
-    NAME_LENGTH,
     SECTIONS,
-    TUNING_SEEDS,
     Expectation,
     Experiment,
     Factor,
-    Looks,
     complete,
     smoke_version,
 )
 from actbench.experiment.identity import equal_arms
+from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, varied_values
 from actbench.text import did_you_mean
 
 TUNING_KEYS = ("tune", "tuning_seeds", "tuning_margin")
-KNOWN_KEYS = ("name", *SECTIONS, "vary", *CELL_KEYS, *TUNING_KEYS, "seeds", "baseline", "margin", "expect")
+KNOWN_KEYS = (
+    "name", *SECTIONS, "vary", *CELL_KEYS, *TUNING_KEYS, "seeds", "baseline", "primary", "margin", "expect",
+)  # fmt: skip
 MAX_ARMS = 10_000
 MAX_TRIALS = 100_000
 MAX_MISTAKES_SHOWN = 100
@@ -137,6 +144,7 @@ class _Loader:
             factors = tuple(factors_of(groups, cells.include if cells else ()))
             tune_groups, tune = self._tune_groups([factor.path for factor in factors])
             seeds, looks = self._plain("seeds", read_seeds)
+            primary = self._plain("primary", read_primary)
             if not self.is_record:
                 self._require_loaded(settings, factors)
             experiment = Experiment(
@@ -150,8 +158,9 @@ class _Loader:
                 cells=cells,
                 tune_groups=tuple(tune_groups),
                 tuning_seeds=self._plain("tuning_seeds", read_tuning_seeds),
-                tuning_margin=self._plain("tuning_margin", read_tuning_margin),
-                margin=self._plain("margin", read_margin),
+                tuning_margin=self._plain("tuning_margin", lambda given: read_tuning_margin(given, primary)),
+                primary=primary,
+                margin=self._plain("margin", lambda given: read_margin(given, primary)),
             )
             is_sound = not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems)
             if is_sound:
@@ -270,6 +279,8 @@ class _Loader:
         self._add((), ((("tune",), message) for message in budget_mistakes(experiment)))
         if experiment.tune and not all(arm.settings.data.validation_count() for arm in experiment.arms()):
             self._problem(("tune",), "values are chosen on validation images, and none are held out")
+        without_primary = map(parse_metric(experiment.primary).problem, (arm.settings for arm in experiment.arms()))
+        self._add((), ((("primary",), problem) for problem in dict.fromkeys(filter(None, without_primary))))
         impossible: dict[tuple[SettingPath, str], list[str]] = {}
         for arm in experiment.arms():
             for conflict in chain.from_iterable(map(conflicts, experiment.candidate_settings(arm))):
@@ -332,101 +343,6 @@ def _by_place(problem: Problem) -> tuple[bool, list[int], str]:
     on_command_line = problem.place.startswith("--set")
     numbers = [] if on_command_line else [int(part) for part in problem.place.split(":")[-2:] if part.isdigit()]
     return on_command_line, numbers, dotted_path(problem.path)
-
-
-MAX_TUNING_SEEDS = 100
-MAX_SEEDS = 10_000
-DEFAULT_SEEDS = 10
-MAX_LOOKS, MIN_LOOK = 20, 2
-LEVEL, ROUNDING = 0.05, 1e-12
-WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
-
-
-def read_name(given: Any, default: str) -> tuple[str, str]:
-    """What the result folder is called, on every system."""
-    name = default if given is None else given
-    allowed = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
-    ok = isinstance(name, str) and name.isascii() and len(name) <= NAME_LENGTH and name[:1].isalnum()
-    if not ok or not all(c.isalnum() or c in "._-" for c in name):
-        return "unnamed", f"expected a name of {allowed} (at most {NAME_LENGTH}), found {shown(name)}"
-    if name.endswith(".") or name.split(".")[0].lower() in WINDOWS_DEVICES:
-        reason = "ends in a dot" if name.endswith(".") else "is a device there"
-        return "unnamed", f"expected a name that a folder can have on Windows too; {name!r} {reason}"
-    return str(name), ""
-
-
-SEED_KEYS = ("looks", "first", "alpha")
-
-
-def read_seeds(given: Any) -> tuple[tuple[tuple[int, ...], Looks | None], str]:
-    """The seeds of the final trials: so many, or these, or as many as it takes until the arms are settled."""
-    if isinstance(given, dict):
-        return _read_looks(given)
-    seeds, mistake = _read_fixed_seeds(given)
-    return (seeds, None), mistake
-
-
-def _read_looks(given: dict[str, Any]) -> tuple[tuple[tuple[int, ...], Looks | None], str]:
-    nothing, after, shares = ((0,), None), given.get("looks"), given.get("alpha") or ()
-    first = 0 if given.get("first") is None else given["first"]
-    if unknown := [key for key in given if key not in SEED_KEYS]:
-        return nothing, f"unknown key {unknown[0]!r}; known here: {', '.join(SEED_KEYS)}"
-    if not isinstance(after, tuple) or not 1 <= len(after) <= MAX_LOOKS or not all(map(_is_count, after)):
-        return nothing, f"expected looks such as [11, 20, 40, 80] (at most {MAX_LOOKS}), found {shown(after)}"
-    if list(after) != sorted(set(after)) or after[-1] > MAX_SEEDS or after[0] < MIN_LOOK:
-        return nothing, (f"expected looks after more and more seeds ({MIN_LOOK} to {MAX_SEEDS:,}), found {list(after)}")
-    if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first < 2**63 - MAX_SEEDS:
-        return nothing, f"expected the first seed as a whole number of at least 0, found {shown(first)}"
-    numbers = isinstance(shares, tuple) and all(isinstance(one, int | float) and 0 < one < 1 for one in shares)
-    if not numbers or (shares and (len(shares) != len(after) or sum(shares) > LEVEL + ROUNDING)):
-        return nothing, (
-            f"expected as alpha a share of {LEVEL:g} for each of the {len(after)} looks, with a sum of at most "
-            f"{LEVEL:g}, found {shown(shares)}"
-        )
-    seeds = tuple(range(first, first + after[-1]))
-    return (seeds, Looks(tuple(after), tuple(map(float, shares)))), ""
-
-
-def _is_count(given: Any) -> bool:
-    return isinstance(given, int) and not isinstance(given, bool)
-
-
-def _read_fixed_seeds(given: Any) -> tuple[tuple[int, ...], str]:
-    """The seeds of the final trials: so many, or these."""
-    given = DEFAULT_SEEDS if given is None else given
-    numbers = given if isinstance(given, tuple) else (given,)
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**63 for n in numbers)
-    if isinstance(given, tuple):
-        if whole and numbers and len(set(numbers)) == len(numbers) <= MAX_SEEDS:
-            return tuple(numbers), ""
-    elif whole and 1 <= given <= MAX_SEEDS:
-        return tuple(range(given)), ""
-    wanted = f"how many seeds (1 to {MAX_SEEDS:,}) or a list of different whole numbers of at least 0"
-    return (0,), f"expected {wanted}, found {shown(given)}"
-
-
-def read_tuning_seeds(given: Any) -> tuple[int, str]:
-    """How many seeds tuning has."""
-    if given is None:
-        return TUNING_SEEDS, ""
-    if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MAX_TUNING_SEEDS:
-        return given, ""
-    return TUNING_SEEDS, f"expected how many seeds (1 to {MAX_TUNING_SEEDS}), found {shown(given)}"
-
-
-def read_tuning_margin(given: Any) -> tuple[float | None, str]:
-    """By how much a value may be behind after its first tuning seed; None if all values get all seeds."""
-    margin, mistake = read_margin(given)
-    return (None if given is None else margin), mistake
-
-
-def read_margin(given: Any) -> tuple[float, str]:
-    """The difference in accuracy below which two arms count as equivalent."""
-    if given is None:
-        return MARGIN, ""
-    if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < 1:
-        return float(given), ""
-    return MARGIN, f"expected a difference in accuracy as a fraction, such as 0.001, found {shown(given)}"
 
 
 def open_experiment(config: Path, overrides: Sequence[str], say: Callable[[str], None], *, smoke: bool) -> Loaded:

@@ -18,7 +18,8 @@ from actbench.catalogue.lookup import entries, names
 from actbench.catalogue.registry import ENTRIES, Entry, Kind, parameters_model
 from actbench.config.cells import IMPOSSIBLE, MAX_NAME_LENGTH, SETTING_PATHS
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
-from actbench.config.reader import KNOWN_KEYS, LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK
+from actbench.config.plain_values import LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK, PRIMARY_METRICS
+from actbench.config.reader import KNOWN_KEYS
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS
 from actbench.experiment.metrics import (
@@ -33,6 +34,7 @@ from actbench.experiment.metrics import (
     OF_CLASS,
     OTHERS,
     PROBE,
+    parse_metric,
 )
 from actbench.experiment.naming import value_to_yaml
 
@@ -87,10 +89,11 @@ DESCRIPTIONS = {
     "tune": "what is chosen for each arm on validation images: settings by path, each with two values or more. In "
     "a list of such mappings, the settings of each change together, and varied ones say which arms a row is for",
     "tuning_seeds": f"with how many seeds of their own the values under tune are tried; {TUNING_SEEDS} when left out",
-    "tuning_margin": "values behind the best by more than this share of images get one tuning seed only; else all do",
+    "tuning_margin": "values behind the best by more than this, get one tuning seed only; else all get all",
     "seeds": "how many (0, 1, 2, ...), a list of seeds, or looks: seeds until every arm is settled; 10 when left out",
     "baseline": "values of varied settings: every arm is compared with the arm that has them and otherwise its own",
-    "margin": f"the difference in accuracy, as a fraction, below which arms count as equivalent; {MARGIN} by default",
+    "primary": "the metric that decides; tuned values are chosen by the same metric on validation images",
+    "margin": f"the difference in it below which arms count as equivalent; {MARGIN} for accuracies, none for others",
     "expect": "claims, each given a verdict by its interval over the seeds",
 }
 
@@ -115,17 +118,21 @@ def experiment_schema() -> Schema:
         },
         "tune": _groups([path for path in SETTING_PATHS if _is_tuned(path)], fewest=2),
         "tuning_seeds": {"type": "integer", "minimum": 1, "maximum": MAX_TUNING_SEEDS},
-        "tuning_margin": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "tuning_margin": {"type": "number", "exclusiveMinimum": 0},
         "seeds": _seeds(),
         "baseline": _reference("arm"),
-        "margin": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "primary": {"type": "string", "enum": list(PRIMARY_METRICS)},
+        "margin": {"type": "number", "exclusiveMinimum": 0},
         "expect": {"type": "array", "minItems": 1, "items": _reference("claim")},
     }
+    numbers = [name for name in PRIMARY_METRICS if parse_metric(name).unit != "share"]
     return {
         "$schema": DRAFT,
         "title": "actbench experiment",
         "description": "An experiment of actbench: which networks are trained, and what is compared.",
         **_object({key: _described(key, {"anyOf": [top[key], {"type": "null"}]}) for key in KNOWN_KEYS}),
+        "if": {"properties": {"primary": {"enum": numbers}}, "required": ["primary"]},
+        "else": {"properties": {key: {"exclusiveMaximum": 1} for key in ("margin", "tuning_margin")}},
         "definitions": {
             **{kind: _choice(kind) for kind in get_args(Kind)},
             **{

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from actbench.config.reader import WINDOWS_DEVICES
+from actbench.config.plain_values import WINDOWS_DEVICES
 from actbench.config.schema import schema_text
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import NAME_LENGTH

@@ -18,6 +18,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.cells import Cells, Group, distinguishing_paths, has_values, restricted
 from actbench.experiment.choices import Choice, custom_choices
 from actbench.experiment.compatibility import conflicts
+from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values, label_of, value_to_text, value_to_yaml, values_to_yaml
 from actbench.experiment.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
 from actbench.text import counted, did_you_mean
@@ -27,6 +28,7 @@ NAME_LENGTH = 64
 TUNING_SEEDS = 3
 USUAL_LOOKS = (11, 20, 40, 80)
 MARGIN = 0.001
+PRIMARY_METRIC = "test_accuracy"
 SMOKE_SUFFIX = "-smoke"
 SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS, SMOKE_TUNING_SEEDS = 512, 256, 1, 2, 1
 
@@ -108,10 +110,10 @@ class Experiment:
 
     With a `tuning_margin`, values that are behind by more than it after their first tuning seed get no further ones.
     `factors` are what is compared; `tune` are nuisance settings, chosen for each arm with `tuning_seeds` seeds of their
-    own. `margin` is the difference in accuracy, as a fraction, below which arms count as equivalent. With `looks`, an
-    arm gets no more `seeds` once it is settled. With `cells`, the arms are these instead of every combination of the
-    factors' values; with `tune_groups`, the rows of these are tried, and of those that also have varied settings an arm
-    tries the rows with its own values.
+    own. `primary` is the metric that decides, and tuning chooses by the same metric on validation images; `margin` is
+    the difference in it below which arms count as equivalent, None if nothing does. With `looks`, an arm gets no more
+    `seeds` once it is settled. With `cells`, the arms are these instead of every combination of the factors' values.
+    With `tune_groups`, their rows are tried; of a group with varied settings, an arm tries the rows with its values.
     """
 
     name: str
@@ -123,10 +125,11 @@ class Experiment:
     tune: tuple[Factor, ...] = ()
     tuning_seeds: int = TUNING_SEEDS
     tuning_margin: float | None = None
-    margin: float = MARGIN
+    margin: float | None = MARGIN
     looks: Looks | None = None
     cells: Cells | None = None
     tune_groups: tuple[Group, ...] = ()
+    primary: str = PRIMARY_METRIC
 
     def arms(self) -> Iterator[Arm]:
         """Every combination of the factors' values, the last factor changing fastest; or those of the cells."""
@@ -158,6 +161,16 @@ class Experiment:
     def is_full_grid(self) -> bool:
         """Whether every combination of the factors' values is an arm."""
         return self.cells is None or self.cells.is_full_grid()
+
+    def margin_of(self, metric: Metric) -> float | None:
+        """The margin of a metric, if it has the primary's unit; losses have no unit in common."""
+        primary = parse_metric(self.primary)
+        has_unit = metric.name == primary.name or metric.unit == primary.unit == "share"
+        return self.margin if has_unit else None
+
+    def tuned_by(self) -> str:
+        """The metric by which tuned values are chosen: the primary's, on the validation images."""
+        return self.primary.replace("test_", "validation_")
 
     def seeds_at_first(self) -> int:
         """How many seeds every arm gets, before any is looked at."""
@@ -234,7 +247,9 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
         resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
     if experiment.baseline:
         resolved["baseline"] = values_to_yaml(experiment.baseline, is_record=True)
-    if experiment.margin != MARGIN:
+    if experiment.primary != PRIMARY_METRIC:
+        resolved["primary"] = experiment.primary
+    if experiment.margin is not None and experiment.margin != MARGIN:
         resolved["margin"] = experiment.margin
     if experiment.expectations:
         resolved["expect"] = [expectation.to_record() for expectation in experiment.expectations]

@@ -69,7 +69,7 @@ def follow_looks(
         return None
     baselines = _baselines([arm for arm, _ in arms], experiment.baseline)
     at_edge = {tuning.arm.values for tuning in tunings if tuning.edges}
-    margin = experiment.margin if metric.unit == "share" else None
+    margin = experiment.margin_of(metric)
     compared = [index for index, base in enumerate(baselines) if base is not None and base != index]
     schedule = make_schedule(experiment.looks.after, experiment.looks.shares, len(compared))
     edge = [arm.values in at_edge for arm, _ in arms]

@@ -10,7 +10,7 @@ from typing import Any
 
 from actbench.experiment.choices import custom_choices
 from actbench.experiment.compatibility import warnings_about
-from actbench.experiment.definition import Arm, Experiment, with_values
+from actbench.experiment.definition import PRIMARY_METRIC, Arm, Experiment, with_values
 from actbench.experiment.identity import equal_arms
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
@@ -20,7 +20,6 @@ from actbench.plan.shards import Shard
 from actbench.plan.trials import make_trials
 from actbench.plan.tuning import ArmTuning, tune_arm
 
-PRIMARY_METRIC = "test_accuracy"
 NOT_FROZEN = ("warnings", "earlier", "checksum")
 PLAN_SCHEMA = 1
 
@@ -32,7 +31,8 @@ class Plan:
     While any arm is being tuned, no arm has final trials: the whole plan is frozen before the first of them. Of these,
     the trials of a `shard` are its share; of the tuning, they are that of its share of the arms, since whether an arm's
     grid grows depends on all of its trials, and the whole tuning once every arm is settled. With `looks` an arm has the
-    trials up to the look that settled it, and a shard its share of those between any two looks.
+    trials up to the look that settled it, and a shard its share of those between any two looks. `primary` names the
+    metric that decides.
     """
 
     arms: tuple[tuple[Arm, tuple[Trial, ...]], ...]
@@ -40,6 +40,7 @@ class Plan:
     is_timed: bool = False
     shard: Shard | None = None
     looks: Looked | None = None
+    primary: str = PRIMARY_METRIC
 
     def is_tuned(self) -> bool:
         """Whether every arm has its values, so that the final trials are known."""
@@ -89,17 +90,17 @@ def make_plan(
     is_timed = any(parse_metric(expectation.metric).is_timed for expectation in experiment.expectations)
     tunings = tuple(tune_arm(experiment, arm, records or {}, training_code) for arm in arms) if experiment.tune else ()
     if not all(tuning.is_settled() for tuning in tunings):
-        return Plan(tuple((arm, ()) for arm in arms), tunings, is_timed, shard)
+        return Plan(tuple((arm, ()) for arm in arms), tunings, is_timed, shard, primary=experiment.primary)
     if tunings:
         arms = tuple(
             replace(arm, settings=with_values(arm.settings, tuning.chosen or ()), tuned=tuning.chosen or ())
             for arm, tuning in zip(arms, tunings, strict=True)
         )
     final = tuple((arm, make_trials(arm.settings, experiment.seeds, "final", training_code)) for arm in arms)
-    looks = follow_looks(experiment, final, tunings, records or {}, parse_metric(PRIMARY_METRIC))
+    looks = follow_looks(experiment, final, tunings, records or {}, parse_metric(experiment.primary))
     if looks:
         final = tuple((arm, trials[:count]) for (arm, trials), count in zip(final, looks.seeds, strict=True))
-    return Plan(final, tunings, is_timed, shard, looks)
+    return Plan(final, tunings, is_timed, shard, looks, experiment.primary)
 
 
 def finished_in_looks(
@@ -156,7 +157,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
     }
     frozen = {
         "schema": PLAN_SCHEMA,
-        "metric": PRIMARY_METRIC,
+        "metric": experiment.primary,
         "margin": experiment.margin,
         "baseline": values_to_yaml(experiment.baseline),
         "seeds": list(experiment.seeds),

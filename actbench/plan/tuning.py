@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import Arm, Experiment, with_values
+from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.experiment.validation import validated_setting
 from actbench.plan.trials import make_trials
 
 MAX_EXTENSIONS = 2
+TIE_DIGITS = 12  # sums of equal counts of images are equal, whatever their fractions round to
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,14 @@ class ArmTuning:
     """How far the choice for one arm has come.
 
     `chosen` is None while trials of some candidate are missing. `edges` are the settings whose chosen value is the
-    outermost that was tried, although the grid was extended as far as it may be.
+    outermost that was tried, although the grid was extended as far as it may be. `metric` is what they are chosen by.
     """
 
     arm: Arm
     candidates: tuple[Candidate, ...]
     chosen: Values | None = None
     edges: tuple[str, ...] = ()
+    metric: str = "validation_accuracy"
 
     def is_settled(self) -> bool:
         """Whether the values are chosen."""
@@ -53,11 +57,12 @@ def tune_arm(
     """What the records say about an arm's nuisance settings, or which trials it still takes to say it.
 
     All candidates are tried with the same tuning seeds, which are other seeds than the final ones, for the full number
-    of epochs. The best is the one with the most validation images right after the last epoch; one with diverged or
-    failed trials ranks behind all others; ties go to the smaller value. An optimum at the edge of its grid extends the
-    grid by one step of the same ratio, at most twice. With a tuning margin, a value that is behind the best by more
-    than it after the first seed gets no further ones, and cannot be chosen.
+    of epochs. The best has the best validation metric after the last epoch, by default the most images right; one with
+    diverged or failed trials ranks behind all others; ties go to the smaller value. An optimum at the edge of its grid
+    extends the grid by one step of the same ratio, at most twice. With a tuning margin, a value that is behind the best
+    by more than it after the first seed gets no further ones, and cannot be chosen.
     """
+    metric = parse_metric(experiment.tuned_by())
     grids = {group.paths: _in_order(group.rows) for group in experiment.tuned_rows(arm)}
     extensions = dict.fromkeys(grids, 0)
     eliminated: dict[Values, bool] = {}
@@ -68,14 +73,15 @@ def tune_arm(
         if experiment.tuning_margin is not None:
             first = tuple(replace(candidate, trials=candidate.trials[:1]) for candidate in candidates)
             if any(candidate.trials[0].id not in records for candidate in first):
-                return ArmTuning(arm, _without(candidates, eliminated, unsure=True))
-            for candidate in first:
-                eliminated.setdefault(candidate.values, _is_behind(candidate, first, records, experiment.tuning_margin))
+                return ArmTuning(arm, _without(candidates, eliminated, unsure=True), metric=metric.name)
+            behind = _behind(first, records, metric, experiment.tuning_margin)
+            for candidate, is_behind in zip(first, behind, strict=True):
+                eliminated.setdefault(candidate.values, is_behind)
             candidates = _without(candidates, eliminated)
         if any(trial.id not in records for candidate in candidates for trial in candidate.trials):
-            return ArmTuning(arm, candidates)
+            return ArmTuning(arm, candidates, metric=metric.name)
         remaining = [candidate for candidate in candidates if not eliminated.get(candidate.values)]
-        chosen = min(remaining, key=lambda candidate: rank(candidate, records)).values
+        chosen = min(remaining, key=lambda candidate: rank(candidate, records, metric)).values
         columns = {
             path: column
             for paths, rows in grids.items()
@@ -90,7 +96,7 @@ def tune_arm(
             and (value := _next_value(arm, path, dict(chosen)[path], columns[path])) is not None
         }
         if not extended:
-            return ArmTuning(arm, candidates, chosen, tuple(edges))
+            return ArmTuning(arm, candidates, chosen, tuple(edges), metric.name)
         for path, value in extended.items():
             grids[path,] = _in_order((*grids[path,], (value,)))
             extensions[path,] += 1
@@ -117,21 +123,22 @@ def _without(
     )
 
 
-def _is_behind(
-    candidate: Candidate, candidates: Sequence[Candidate], records: Mapping[str, TrialRecord], margin: float
-) -> bool:
-    """Whether the only trial of a candidate is behind the best by more than this share of the validation images."""
-    failed, wrong = rank(candidate, records)
-    best_failed, best_wrong = min(rank(one, records) for one in candidates)
-    images = records[candidate.trials[0].id].validation_count
-    return failed > best_failed or wrong - best_wrong > margin * images
+def _behind(
+    candidates: Sequence[Candidate], records: Mapping[str, TrialRecord], metric: Metric, margin: float
+) -> list[bool]:
+    """Which candidates' only trial is behind the best by more than this."""
+    ranks = [rank(candidate, records, metric) for candidate in candidates]
+    fewest_bad, best = min(ranks)
+    return [bad > fewest_bad or round(total - best, TIE_DIGITS) > margin for bad, total in ranks]
 
 
-def rank(candidate: Candidate, records: Mapping[str, TrialRecord]) -> tuple[int, int]:
-    """Trials that diverged or failed, then validation images wrong: the smallest is the best."""
-    found = [records[trial.id] for trial in candidate.trials]
-    right = sum(sum(record.curves.validation_correct_count[-1:]) for record in found)
-    return sum(record.outcome != "done" for record in found), -right
+def rank(candidate: Candidate, records: Mapping[str, TrialRecord], metric: Metric) -> tuple[int, float]:
+    """Trials that diverged, failed or lack the metric, then its sum, smaller if better: the smallest is the best."""
+    trained = [records[trial.id] for trial in candidate.trials]
+    values = [metric.value(record) for record in trained]
+    bad = sum(record.outcome != "done" or value is None for record, value in zip(trained, values, strict=True))
+    total = math.fsum(value for value in values if value is not None)
+    return bad, round(-total if metric.larger_is_better else total, TIE_DIGITS)
 
 
 def _tuning_trials(experiment: Experiment, arm: Arm, values: Values, training_code: int | None) -> tuple[Trial, ...]:

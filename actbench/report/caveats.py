@@ -9,7 +9,6 @@ from typing import Any
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import SECTIONS, Experiment
 from actbench.experiment.naming import label_of, value_to_text
-from actbench.plan.plan import PRIMARY_METRIC
 from actbench.plan.tuning import in_order
 from actbench.report.statement import MAX_NAMES, Statement, few
 from actbench.store.results import Results
@@ -198,7 +197,7 @@ def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Stat
     }
     if failed := numbers["failed"]:
         kept = "those that predict anything stay in the mean"
-        if comparison.metric.name != PRIMARY_METRIC:
+        if not comparison.metric.name.endswith("accuracy"):
             kept = "those without a finite value are left out, which flatters their arm"
         note = (
             f"{counted(failed, 'trial')} unusable, counted as (failed): {numbers['diverged']} diverged, "

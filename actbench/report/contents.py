@@ -110,7 +110,7 @@ def _main_effects(comparison: Comparison, results: Results) -> list[Section]:
         question = Question(
             comparison.metric,
             baseline or ((factor.path, factor.values[0]),),
-            experiment.margin,
+            comparison.margin,
             factor.path,
             accepts_shared_rate=comparison.is_judged,
         )

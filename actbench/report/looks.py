@@ -33,7 +33,7 @@ def look_lines(experiment: Experiment, plan: Plan) -> list[str]:
     if looks is None or not looks.look:
         return []
     metric = parse_metric(looks.metric)
-    margin = experiment.margin if metric.unit == "share" else None
+    margin = experiment.margin_of(metric)
     by_word: dict[str, list[str]] = {}
     for (arm, _), made in zip(plan.arms, looks.decisions, strict=True):
         if made and made[-1].look == looks.look:

@@ -21,10 +21,10 @@ from actbench.text import did_you_mean
 
 @dataclass(frozen=True)
 class Request:
-    """The options of a comparison."""
+    """The options of a comparison; without a metric, of the primary one."""
 
     baseline: str | None = None
-    metric: str = "test_accuracy"
+    metric: str | None = None
     by: str | None = None
     shared_lr: bool = False
     all_pairs: bool = False
@@ -32,14 +32,18 @@ class Request:
 
 def load_folders(folders: Sequence[Path], root: Path, request: Request) -> tuple[list[Results], Results | None]:
     """The results to compare (the latest where no folder is named), and those that `--baseline FOLDER` names."""
-    found = [load_results(folder, root, metrics=(request.metric,)) for folder in folders or (None,)]
+    found = [load_results(folder, root, metrics=_names(request.metric)) for folder in folders or (None,)]
     return found, load_reference(root, request)
+
+
+def _names(metric: str | None) -> tuple[str, ...]:
+    return (metric,) if metric else ()
 
 
 def load_reference(root: Path, request: Request) -> Results | None:
     """The results that `--baseline` names, where it names a folder."""
     names_folder = request.baseline is not None and is_result_folder(Path(request.baseline))
-    return load_results(Path(request.baseline or ""), root, metrics=(request.metric,)) if names_folder else None
+    return load_results(Path(request.baseline or ""), root, metrics=_names(request.metric)) if names_folder else None
 
 
 def answer(
@@ -54,14 +58,14 @@ def answer(
         say_what_is_missing(one, say)
     first = results[0].experiment
     metric, baseline, by = _all_found(
-        lambda: _metric_of(everything, request.metric),
+        lambda: _metric_of(everything, request.metric or first.primary),
         lambda: _baseline_of(first, request.baseline) if reference is None else (),
         lambda: _factor_of([one.experiment for one in everything], request.by),
     )
     question = Question(
         metric,
         baseline,
-        first.margin,
+        first.margin_of(metric),
         by=by,
         accepts_shared_rate=request.shared_lr,
         all_pairs=request.all_pairs,

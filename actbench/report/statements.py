@@ -9,9 +9,9 @@ from typing import get_args
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast, is_surprising
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
+from actbench.experiment.definition import PRIMARY_METRIC
 from actbench.experiment.metrics import CURVES, MEASURES, Metric
 from actbench.experiment.naming import value_to_text
-from actbench.plan.plan import PRIMARY_METRIC
 from actbench.report.caveats import comparison_caveats, folder_caveats
 from actbench.report.looks import look_statements
 from actbench.report.numbers import interval, metric_in_words, probability, size, value
@@ -45,8 +45,9 @@ def statements(
         said = folder_caveats(comparison, one)
         found += [replace(each, note=f"{where}{each.note}" if each.note else "") for each in said]
     found += comparison_caveats(comparison, results)
-    if comparison.metric.name != PRIMARY_METRIC:
-        note = f"Descriptive: this experiment was planned to decide {PRIMARY_METRIC}; p (Holm) is adjusted within this "
+    primary = next((one.experiment.primary for one in results), PRIMARY_METRIC)
+    if comparison.metric.name != primary:
+        note = f"Descriptive: this experiment was planned to decide {primary}; p (Holm) is adjusted within this "
         found.append(Statement("descriptive", "caveats", f"{note}table only."))
     return [*found, *_claims(claims), *_claims_and_verdicts(claims, comparison)]
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.metrics import parse_metric
-from actbench.plan.plan import PRIMARY_METRIC
 from actbench.render.markdown import section_to_markdown
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows, judge_results
 from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, flat_pair_rows
 from actbench.report.contents import comparison_sections
-from actbench.report.tuning import TUNING_COLUMNS, tuning_rows
+from actbench.report.tuning import tuning_columns, tuning_rows
 from actbench.store.files import HeldFolder, file_in, write_atomically
 from actbench.store.results import Results
 from actbench.store.tables import Row, Table, epochs_table, layers_table, trials_table, varied_settings
@@ -41,7 +40,7 @@ def table_texts(results: Results, comparison: Comparison) -> dict[str, str | Non
 
 def primary_comparison(results: Results) -> Comparison:
     """The question that the experiment was planned to answer, and its answer."""
-    question = question_of(results.experiment, parse_metric(PRIMARY_METRIC), results.seeds_doubt())
+    question = question_of(results.experiment, parse_metric(results.experiment.primary), results.seeds_doubt())
     return compare(results.plan, results.records, question)
 
 
@@ -60,7 +59,9 @@ def pairs_table(comparison: Comparison) -> Table:
 def tuning_table(results: Results) -> Table:
     """One row for each arm and each value that tuning tried."""
     settings = varied_settings(results)
-    return Table(["arm", *settings, *TUNING_COLUMNS], tuning_rows(results.plan, results.records), settings)
+    return Table(
+        ["arm", *settings, *tuning_columns(results.plan)], tuning_rows(results.plan, results.records), settings
+    )
 
 
 def claims_table(results: Results) -> Table:

@@ -12,12 +12,15 @@ from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan
 from actbench.plan.tuning import ArmTuning, Candidate, rank
 from actbench.render.sections import Section
-from actbench.report.numbers import ABSENT, value
+from actbench.report.numbers import ABSENT, metric_in_words, value
 from actbench.statistics.intervals import estimate
 from actbench.statistics.resampled_choice import chosen_shares
 
-METRIC = parse_metric("validation_accuracy")
-TUNING_COLUMNS = ("n", "failed", "mean_validation_accuracy", "sd", "chosen", "at_edge")
+
+def tuning_columns(plan: Plan) -> list[str]:
+    """The columns of `tuning.csv` after the arm and its settings."""
+    metric = plan.tunings[0].metric if plan.tunings else "validation_accuracy"
+    return ["n", "failed", f"mean_{metric}", "sd", "chosen", "at_edge"]
 
 
 def tuned_text(values: Values) -> str:
@@ -39,7 +42,7 @@ def chosen_lines(plan: Plan) -> list[str]:
 class Stability:
     """How sure a tuned choice is: in which share of bootstrap samples of the tuning seeds it would be made again.
 
-    `shares` are by values; `lost` is how much mean validation accuracy the other choices cost on average.
+    `shares` are by values; `lost` is how much of the validation metric the other choices cost on average.
     """
 
     shares: Mapping[Values, float]
@@ -53,54 +56,59 @@ def stability(tuning: ArmTuning, records: Mapping[str, TrialRecord]) -> Stabilit
     tried = [one for one in tuning.candidates if len(one.trials) == seeds]
     if tuning.chosen is None or seeds < 2 or tuning.chosen not in [one.values for one in tried]:
         return None
-    ranks = [[rank(replace(one, trials=(trial,)), records) for trial in one.trials] for one in tried]
-    images = max(record.validation_count for record in map(records.__getitem__, (one.id for one in tried[0].trials)))
-    shares = chosen_shares([[failed * (seeds * images + 1) + wrong for failed, wrong in row] for row in ranks])
+    metric = parse_metric(tuning.metric)
+    ranks = [[rank(replace(one, trials=(trial,)), records, metric) for trial in one.trials] for one in tried]
+    worst = 2 * seeds * (1 + max(abs(total) for row in ranks for _, total in row))
+    shares = chosen_shares([[bad * worst + total for bad, total in row] for row in ranks])
+    direction = -1 if metric.larger_is_better else 1
     means = {
-        one.values: -sum(wrong for _, wrong in row) / seeds / max(images, 1)
-        for one, row in zip(tried, ranks, strict=True)
+        one.values: direction * sum(total for _, total in row) / seeds for one, row in zip(tried, ranks, strict=True)
     }
     by_values = {one.values: share for one, share in zip(tried, shares, strict=True)}
-    lost = sum(share * (means[tuning.chosen] - means[values]) for values, share in by_values.items())
+    behind = (share * (means[values] - means[tuning.chosen]) for values, share in by_values.items())
+    lost = direction * sum(behind)
     return Stability(by_values, by_values[tuning.chosen], lost)
 
 
 def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
-    """How sensitive each arm is to its nuisance settings: mean validation accuracy for all values tried."""
+    """How sensitive each arm is to its nuisance settings: the mean of its metric for all values tried."""
     tried = list(dict.fromkeys(candidate.values for tuning in plan.tunings for candidate in tuning.candidates))
     tried.sort(key=lambda values: [setting if isinstance(setting, int | float) else 0 for _, setting in values])
-    rows = []
+    rows, metric = [], parse_metric(plan.tunings[0].metric)
     for tuning in plan.tunings:
         cells = {candidate.values: _cell(tuning, candidate, records) for candidate in tuning.candidates}
         edge = f"{tuned_text(tuning.chosen)}{' (edge)' if tuning.edges else ''}" if tuning.chosen else ABSENT
         found = stability(tuning, records)
-        again = [f"{found.chosen:.0%}" if found else ABSENT, value(found.lost, METRIC) if found else ABSENT]
+        again = [f"{found.chosen:.0%}", value(found.lost, metric)] if found else [ABSENT, ABSENT]
         rows.append([tuning.arm.label(), edge, *again, *(cells.get(values, "") for values in tried)])
     paths = ", ".join(path for path, _ in tried[0])
     seeds = max(len(candidate.trials) for candidate in plan.tunings[0].candidates)
+    name = metric_in_words(metric) + " in %" * (metric.unit == "share")
     notes = [
-        f"Mean validation accuracy in % after the last epoch, over {seeds} tuning seeds that no final trial uses; "
+        f"Mean {name} after the last epoch, over {seeds} tuning seeds that no final trial uses; "
         "* is chosen (ties: the smaller value), ! counts trials that diverged or failed.",
-        "Chosen in: the share of bootstrap samples of the tuning seeds that would choose the same value; lost: the "
-        "points of validation accuracy that the others cost on average. Comparisons are for the values chosen.",
+        "Chosen in: the share of bootstrap samples of the tuning seeds that would choose the same value; lost: what "
+        "others cost on average. Comparisons are for the values chosen.",
     ]
     return Section(f"tuning of {paths}", ["arm", "chosen", "chosen in", "lost", *map(tuned_text, tried)], rows, notes)
 
 
 def _cell(tuning: ArmTuning, candidate: Candidate, records: Mapping[str, TrialRecord]) -> str:
     finished = [records[trial.id] for trial in candidate.trials if trial.id in records]
-    mean = estimate([score for record in finished if (score := METRIC.value(record)) is not None]).mean
+    metric = parse_metric(tuning.metric)
+    mean = estimate([score for record in finished if (score := metric.value(record)) is not None]).mean
     bad = sum(record.outcome != "done" for record in finished)
-    return value(mean, METRIC) + ("*" if candidate.values == tuning.chosen else "") + (f" !{bad}" if bad else "")
+    return value(mean, metric) + ("*" if candidate.values == tuning.chosen else "") + (f" !{bad}" if bad else "")
 
 
 def tuning_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[dict[str, Any]]:
     """One row of `tuning.csv` for every arm and candidate."""
     for tuning in plan.tunings:
         found = stability(tuning, records)
+        metric = parse_metric(tuning.metric)
         for candidate in tuning.candidates:
             finished = [records[trial.id] for trial in candidate.trials if trial.id in records]
-            values = [one for record in finished if (one := METRIC.value(record)) is not None]
+            values = [one for record in finished if (one := metric.value(record)) is not None]
             measured = estimate(values)
             is_chosen = candidate.values == tuning.chosen
             yield {
@@ -108,7 +116,7 @@ def tuning_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[dict
                 **{path: value_to_text(one) for path, one in (*tuning.arm.values, *candidate.values)},
                 "n": measured.n,
                 "failed": sum(record.outcome != "done" for record in finished),
-                "mean_validation_accuracy": measured.mean,
+                f"mean_{metric.name}": measured.mean,
                 "sd": measured.sd,
                 "chosen": is_chosen,
                 "at_edge": is_chosen and bool(tuning.edges),

@@ -10,9 +10,8 @@ from statistics import median
 from typing import Any
 
 from actbench.analysis.comparison import Question, Row, compare
-from actbench.experiment.definition import Arm, Experiment
+from actbench.experiment.definition import PRIMARY_METRIC, Arm, Experiment
 from actbench.experiment.metrics import parse_metric
-from actbench.plan.plan import PRIMARY_METRIC
 from actbench.plan.shards import Shard
 from actbench.render.sections import Section
 from actbench.runs.estimates import ASSUMED_SPEED, measured_speed, operations
@@ -108,7 +107,8 @@ def _spreads(pilot: Results | None, sd: float, comparisons: int) -> list[float]:
 
 def _forecast_looks(experiment: Experiment, spreads: list[float], seconds_each: float) -> LooksForecast | None:
     """Simulated with these sds between seeds, the baseline's first."""
-    if experiment.looks is None:
+    margin = experiment.margin
+    if experiment.looks is None or margin is None:
         return None
     compared = _comparisons(experiment)
     schedule = make_schedule(experiment.looks.after, experiment.looks.shares, compared)
@@ -116,14 +116,14 @@ def _forecast_looks(experiment: Experiment, spreads: list[float], seconds_each: 
     unit = 1 / experiment.settings.data.test_count()
 
     def mean_trainings(gaps: list[float]) -> float:
-        found = simulate(schedule, gaps, spreads, experiment.margin, unit=unit, experiments=experiments)
+        found = simulate(schedule, gaps, spreads, margin, unit=unit, experiments=experiments)
         return found.trainings + (experiment.arm_count() - compared - 1) * found.baseline
 
     return LooksForecast(
         least=experiment.arm_count() * schedule.seeds[0],
         most=experiment.arm_count() * schedule.seeds[-1],
         all_equal=mean_trainings([0.0] * compared),
-        one_apart=mean_trainings([experiment.margin] + [0.0] * (compared - 1)),
+        one_apart=mean_trainings([margin] + [0.0] * (compared - 1)),
         after=schedule.seeds,
         seconds_each=seconds_each,
         experiments=experiments,
@@ -248,7 +248,7 @@ def _comparisons(experiment: Experiment) -> int:
 def _pilot_rows(pilot: Results) -> tuple[Row, ...]:
     """The pilot's arms, compared with its baseline or else its first arm."""
     first = pilot.plan.arms[0][0].values
-    question = Question(parse_metric(PRIMARY_METRIC), pilot.experiment.baseline or first, pilot.experiment.margin)
+    question = Question(parse_metric(PRIMARY_METRIC), pilot.experiment.baseline or first, None)
     return compare(pilot.plan, pilot.records, question).rows
 
 

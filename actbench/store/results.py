@@ -168,4 +168,4 @@ def load_results(
 def _reads_probes(experiment: Experiment, metrics: Iterable[str] | None) -> bool:
     """Whether a metric, or that of a claim, is about layers, as its name says; all are where none are named."""
     claimed = [claim.metric for claim in experiment.expectations]
-    return metrics is None or any("layer" in name for name in (*metrics, *claimed))
+    return metrics is None or any("layer" in name for name in (*metrics, experiment.primary, *claimed))

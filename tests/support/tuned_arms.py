@@ -22,7 +22,12 @@ RATES = "tune: {train.lr: [1e-3, 1e-2, 1e-1]}\n"
 def tuning_record(trial: Trial, right: int, outcome: Outcome = "done") -> TrialRecord:
     """A record as tuning leaves it: without test figures, and better in its first epoch the worse it is in its last."""
     changes = {"outcome": outcome, "test_correct_count": None, "test_loss": None}
-    curves = Curves(validation_loss=(1.0, 1.0), validation_correct_count=(1000 - right, right))
+    curves = Curves(
+        train_loss=(1.0, 1.0),
+        train_correct_count=(1, 1),
+        validation_loss=(1.0, 1.0),
+        validation_correct_count=(1000 - right, right),
+    )
     return record_of(trial).model_copy(update=changes | {"curves": Curves() if outcome == "failed" else curves})
 
 

@@ -32,7 +32,6 @@ from actbench.report.tuning import tuned_text
 from actbench.store.results import Results
 from actbench.text import counted, visible
 
-METRIC = parse_metric("validation_accuracy")
 MAX_DESCRIBED = 12
 
 
@@ -102,9 +101,10 @@ def _tuned_paths(tunings: Sequence[ArmTuning]) -> tuple[str, list[str]]:
 
 def _points(tuning: ArmTuning, records: Mapping[str, TrialRecord], along: str) -> tuple[Tried, ...]:
     by_value: dict[Any, Tried] = {}
+    metric = parse_metric(tuning.metric)
     for candidate in tuning.candidates:
         trained = [records[trial.id] for trial in candidate.trials if trial.id in records]
-        values = [value for record in trained if (value := METRIC.value(record)) is not None]
+        values = [value for record in trained if (value := metric.value(record)) is not None]
         is_chosen = candidate.values == tuning.chosen
         at = dict(candidate.values)[along]
         point = Tried(
@@ -128,11 +128,13 @@ def _tried_values(arms: Sequence[TunedArm]) -> list[Any]:
 
 
 def _description(path: str, arms: Sequence[TunedArm]) -> list[str]:
+    metric = parse_metric(arms[0].tuning.metric)
+
     def in_words(arm: TunedArm) -> str:
         (chosen,) = [point for point in arm.points if point.is_chosen]
         values = visible(tuned_text(arm.tuning.chosen or ()))
         edge = ", at the edge" if chosen.is_at_edge else ""
-        return f"{visible(arm.tuning.arm.label())} {values} ({with_unit(chosen.mean, METRIC)}{edge})"
+        return f"{visible(arm.tuning.arm.label())} {values} ({with_unit(chosen.mean, metric)}{edge})"
 
     values = _tried_values(arms)
     tried = f"{path} from {value_to_text(values[0])} to {value_to_text(values[-1])} was tried"
@@ -141,19 +143,19 @@ def _description(path: str, arms: Sequence[TunedArm]) -> list[str]:
     choices = "; ".join([*settled[:MAX_DESCRIBED], *more])
     return [
         f"{tried} for {counted(len(arms), 'arm')}"
-        + (f". Chosen, with mean validation accuracy: {choices}." if settled else "; nothing is chosen yet.")
+        + (f". Chosen, with mean {metric_in_words(metric)}: {choices}." if settled else "; nothing is chosen yet.")
     ]
 
 
 def _draw(path: str, arms: Sequence[TunedArm], baselines: set[str], paper: Paper) -> Scene:
-    em, values = paper.size, _tried_values(arms)
+    em, values, metric = paper.size, _tried_values(arms), parse_metric(arms[0].tuning.metric)
     means = [point.mean for arm in arms for point in arm.points if point.mean is not None]
     labels = [arm.tuning.arm.label() for arm in arms]
     chosen = looks({arm.tuning.arm.label(): arm.tuning.arm.values for arm in arms})
     right = paper.width - end_label_width([paper.named(label) for label in labels], paper)
     top = 2.4 * em
     bottom = top + max((17 if paper.is_narrow else 20) * em, 1.1 * paper.small * len(arms))
-    scale = scale_for(means, METRIC)
+    scale = scale_for(means, metric)
     y = Axis(scale, limits(means, scale), bottom, top)
     left = tick_width(y, paper)
     by_ratio = all(is_number(value) and value > 0 for value in values)
@@ -164,7 +166,7 @@ def _draw(path: str, arms: Sequence[TunedArm], baselines: set[str], paper: Paper
         else (places[values[0]] * 0.5, places[values[0]] + 1)
     )
     x = Axis(Scale("log" if by_ratio else "linear"), bounds, left + 1.2 * em, right - 0.9 * em)
-    marks = left_axis(y, left, right, scale.name_of(metric_in_words(METRIC)), paper)
+    marks = left_axis(y, left, right, scale.name_of(metric_in_words(metric)), paper)
     marks += _values_below(path, places, x, bottom, paper)
     ends = []
     for arm, label in reversed(list(zip(arms, labels, strict=True))):
@@ -197,14 +199,14 @@ def _values_below(path: str, places: Mapping[Any, float], x: Axis, bottom: float
 def _line(
     arm: TunedArm, label: str, x: Axis, y: Axis, places: Mapping[Any, float], look: Look, paper: Paper
 ) -> list[Mark]:
-    em = paper.size
+    em, metric = paper.size, parse_metric(arm.tuning.metric)
     known = sorted((point for point in arm.points if point.mean is not None), key=lambda point: places[point.value])
     line = [(x.at(places[point.value]), y.at(point.mean or 0.0)) for point in known]
     marks: list[Mark] = []
     if len(line) > 1:
         marks.append(Line(line, look.colour, 0.12 * em, [length * em / 14 for length in look.dashes]))
     for point, (at, height) in zip(known, line, strict=True):
-        tip = f"{label}, {value_to_text(point.value)}: {with_unit(point.mean, METRIC)}{', chosen' * point.is_chosen}"
+        tip = f"{label}, {value_to_text(point.value)}: {with_unit(point.mean, metric)}{', chosen' * point.is_chosen}"
         if point.is_chosen:
             marker = "s" if point.is_at_edge else "o"
             marks.append(Dot(at, height, 0.52 * em, PAGE, marker))
