@@ -31,6 +31,11 @@ PICTURE_NOTE = (
 HIGHER = "interactions of three factors and more"
 
 
+def _picture_note(comparison: Comparison) -> str:
+    """With looks the thick bar has the level that decides equivalence."""
+    return PICTURE_NOTE.replace("its 95 % interval", "its interval") if comparison.looks else PICTURE_NOTE
+
+
 def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> list[Section]:
     """The table of arms with everything to bear in mind, and all pairs if requested."""
     sections = [comparison_section(comparison, notes(statements(comparison, results)))]
@@ -44,7 +49,7 @@ def answer_sections(comparison: Comparison, results: Sequence[Results], *, expla
     if explains:
         return [
             answer,
-            replace(short, notes=[PICTURE_NOTE] if comparison.rows else ()),
+            replace(short, notes=[_picture_note(comparison)] if comparison.rows else ()),
             *comparison_sections(comparison, results),
         ]
     return [answer, replace(short, notes=[*short.notes, EXPLAIN])]

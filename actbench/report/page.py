@@ -104,8 +104,9 @@ CHAPTERS = {
 }
 # Where pictures and tables belong that are not called like their chapter.
 PLACES = {
-    "differences": "comparison", "arms": "comparison", "seeds": "curves", "sensitivity": "tuning", "inside": "layers",
-    "learnt": "layers", "luck": "factors", "interaction": "factors", "effects": "factors",
+    "differences": "comparison", "arms": "comparison", "settling": "comparison", "seeds": "curves",
+    "sensitivity": "tuning", "inside": "layers", "learnt": "layers", "luck": "factors", "interaction": "factors",
+    "effects": "factors",
 }  # fmt: skip
 SCRIPT = "page.js"
 

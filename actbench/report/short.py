@@ -20,7 +20,8 @@ SHORT_VERDICTS = {NO_EVIDENCE: "cannot tell", TOO_FEW_SEEDS: "too few seeds"}
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad", TOO_FEW_SEEDS: "doubtful"}
 # What limits a conclusion comes before what explains it.
 FIRST = (
-    "no_result", "changed_seeds", "changed_plan", "other_baseline", "failed", "not_judged", "not_ranked", "at_chance",
+    "no_result", "changed_seeds", "changed_plan", "other_baseline", "failed", "not_judged", "not_ranked", "looks",
+    "at_chance",
     "warning", "missing_seeds", "unpaired", "shared_rate", "differing_settings", "differing_environments",
     "below_best", "pairs", "best", "descriptive", "tuned",
 )  # fmt: skip
