@@ -133,12 +133,15 @@ class Experiment:
 
     def arms(self) -> Iterator[Arm]:
         """Every combination of the factors' values, the last factor changing fastest; or those of the cells."""
-        if self.cells:
-            yield from self._arms_of_cells
-            return
-        for combination in itertools.product(*(factor.values for factor in self.factors)):
-            values = tuple(zip((factor.path for factor in self.factors), combination, strict=True))
-            yield Arm(values, with_values(self.settings, values))
+        return iter(self._arms_of_cells if self.cells else self._combinations)
+
+    @cached_property
+    def _combinations(self) -> tuple[Arm, ...]:
+        """Kept, since thousands of arms take seconds to make and everything looks at them."""
+        paths = [factor.path for factor in self.factors]
+        combinations = itertools.product(*(factor.values for factor in self.factors))
+        cells = (tuple(zip(paths, combination, strict=True)) for combination in combinations)
+        return tuple(Arm(cell, with_values(self.settings, cell)) for cell in cells)
 
     @cached_property
     def _arms_of_cells(self) -> tuple[Arm, ...]:
