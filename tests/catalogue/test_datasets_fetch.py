@@ -89,7 +89,7 @@ def test_files_that_are_there_are_not_fetched_again(set_download: SetDownload, t
     assert files_below(tmp_path) == sorted(f"MNIST/raw/{name}" for name in FILES)
 
 
-@pytest.mark.parametrize("name", ["digits", "thermostat", "cube"])
+@pytest.mark.parametrize("name", ["digits", "thermostat", "cube", "moons"])
 def test_datasets_without_files_are_always_present_and_need_no_folder(name: str, tmp_path: Path) -> None:
     assert is_present(DATASETS[name], tmp_path / "absent")
     fetch(DATASETS[name], tmp_path / "absent")

@@ -47,7 +47,7 @@ def test_a_sound_machine_without_mnist_is_ready_and_is_told_how_to_get_it(tmp_pa
     assert {f"data: {name}" for name in DATASETS} <= set(checks)
     assert checks["data: kmnist"].state == "note"
     assert checks["data: kmnist"].cure == "actbench data fetch kmnist"
-    for name in ("digits", "thermostat", "cube"):
+    for name in ("digits", "thermostat", "cube", "moons"):
         assert checks[f"data: {name}"].found == f"checksum {DATASETS[name].checksum[:12]}"
     assert checks["torch, torchvision"].found == "a pair"
     assert checks["device"].facts["device"] == "cpu"
