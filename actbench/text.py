@@ -6,7 +6,8 @@ import contextlib
 import difflib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 MAX_CAUSE_LENGTH = 300
@@ -42,6 +43,18 @@ def say(*lines: str) -> None:
     """Print messages on standard error, with control characters escaped; errors in printing them are ignored."""
     with contextlib.suppress(OSError):
         print(*map(visible, lines), sep="\n", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def said_if_slow(line: str, seconds: float = 1.0) -> Iterator[None]:
+    """Say on standard error what is being done, where it takes longer than this."""
+    timer = threading.Timer(seconds, say, [line])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def drop_what_was_not_said() -> None:

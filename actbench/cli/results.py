@@ -28,7 +28,7 @@ from actbench.cli.options import (
     TableOrJson,
     with_custom_files,
 )
-from actbench.text import say
+from actbench.text import said_if_slow, say
 
 if TYPE_CHECKING:
     from actbench.report.request import Request
@@ -176,7 +176,9 @@ def report(
     found = load_results(folder, results, metrics=None if files.are_wanted() else (metric,) if metric else ())
     comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
     if files.are_wanted():
-        print(*write_files(comparison, found, files, say), sep="\n")
+        with said_if_slow("Drawing the pictures ..."):
+            written = write_files(comparison, found, files, say)
+        print(*written, sep="\n")
         return
     print_answer(
         output_format,

@@ -65,7 +65,7 @@ def test_options_that_ask_for_nothing_are_exit_2(tiny: Path) -> None:
 
 def test_latex_is_printed_by_report_and_compare(tiny: Path) -> None:
     tables = "\n".join(report(tiny, "--format", "latex"))
-    assert tables.count(r"\begin{table}") == tables.count(r"\end{table}") == 5
+    assert tables.count(r"\begin{table}") == tables.count(r"\end{table}") >= 5
     finished = actbench("compare", "results/tiny", "--format", "latex", folder=tiny)
     assert finished.stdout.count(r"\toprule") == 1
     assert r"\textbf" not in finished.stdout
