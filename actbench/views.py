@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from actbench.analysis.comparison import Comparison
+from actbench.errors import ConfigurationError
 from actbench.experiment.records import unusable_text
 from actbench.render.html import sections_to_html
 from actbench.render.printing import whole_document
@@ -16,15 +19,67 @@ from actbench.render.sections import Section
 from actbench.render.terminal import section_lines
 from actbench.report import tables
 from actbench.report.claims import claims_sections, judge_results
-from actbench.report.contents import answer_sections, comparison_sections
+from actbench.report.contents import EXPLAIN, answer_sections, comparison_sections
 from actbench.report.document import comparison_document
+from actbench.report.figures.layout import COLUMN, FULL, Picture
+from actbench.report.figures.pictures import pictures
+from actbench.report.files import drawing, whole_page, write_page
 from actbench.report.request import Request, answer
+from actbench.report.short import without_picture
 from actbench.store import tables as record_tables
 from actbench.store.results import Results
-from actbench.text import visible
+from actbench.text import did_you_mean, visible
 
 if TYPE_CHECKING:
     import pandas
+
+
+class PictureView:
+    """A picture of a report as a notebook shows it."""
+
+    def __init__(self, picture: Picture, arms: Mapping[str, int]) -> None:
+        self._picture = picture
+        self._arms = arms
+
+    @property
+    def caption(self) -> str:
+        """How to read it."""
+        return self._picture.caption
+
+    def save(self, path: str | Path, *, width: Literal["column", "page"] = "page", font: str = "sans") -> Path:
+        """Write it as SVG, PNG or PDF, by the ending of the path, at the width of a paper's column or page."""
+        from actbench.report.figures.paint import save_scene
+
+        picture, target = self._picture, Path(path)
+        paper = COLUMN if width == "column" else FULL
+        save_scene(picture.draw(paper), target, picture.title, picture.description, font)
+        return target
+
+    def _repr_html_(self) -> str:
+        shown = drawing(self._picture, self._arms)
+        return f'<div style="max-width: 60rem">{shown.wide}<p>{escape(visible(self.caption))}</p></div>'
+
+    def __repr__(self) -> str:
+        return f"<{self._picture.title}: {self._picture.description}>"
+
+
+class PageView:
+    """The page of a report as a notebook shows it, in a frame of its own."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page."""
+        write_page(Path(path), self.text)
+        return Path(path)
+
+    def _repr_html_(self) -> str:
+        style = "width: 100%; height: 45rem; border: 1px solid #888"
+        return f'<iframe title="actbench report" style="{style}" srcdoc="{escape(self.text)}"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"<a page of {len(self.text):,} characters: save(path) writes it>"
 
 
 class ComparisonView:
@@ -60,8 +115,39 @@ class ComparisonView:
         """What `actbench compare` prints, as plain data."""
         return comparison_sections(self._comparison, self._results)
 
+    def plot(self, name: str | None = None) -> PictureView:
+        """A picture of the report: the paired differences, or another by name, such as `curves` or `lottery`.
+
+        Raises `ConfigurationError` on a name that there is no picture of.
+        """
+        found = {picture.name: picture for picture in pictures(self._results[0], self._comparison)}
+        chosen = name or next(iter(found), "")
+        if chosen not in found:
+            known = did_you_mean(chosen, found) or f": {', '.join(found) or 'there is none'}"
+            raise ConfigurationError(f"no picture is called {chosen!r}{known}")
+        return PictureView(found[chosen], self._arms())
+
+    def report(self, path: str | Path | None = None) -> PageView:
+        """The page that `actbench report --html` writes, in a frame; written to a path if one is given."""
+        results = self._results[0]
+        page = PageView(whole_page(results, self._comparison, pictures(results, self._comparison)))
+        if path is not None:
+            page.save(path)
+        return page
+
+    def _arms(self) -> dict[str, int]:
+        return {row.sample.label: number for number, row in enumerate(self._comparison.rows)}
+
     def _repr_html_(self) -> str:
-        return sections_to_html(self.sections())
+        answer, short, *_ = answer_sections(self._comparison, self._results)
+        short = replace(without_picture(short), notes=[note for note in short.notes if note != EXPLAIN])
+        shown = pictures(self._results[0], self._comparison)[:1] if self._comparison.rows else []
+        figure = drawing(shown[0], self._arms()).wide if shown and shown[0].name in ("differences", "arms") else ""
+        return (
+            f"{sections_to_html([answer, short])}"
+            f'<div style="max-width: 60rem">{figure}</div>'
+            f"<details><summary>All columns and notes</summary>{sections_to_html(self.sections())}</details>"
+        )
 
     def __repr__(self) -> str:
         sections = answer_sections(self._comparison, self._results)
@@ -128,6 +214,14 @@ class ResultFolder:
         """
         return compared([self.results], None, Request(baseline, metric, by, shared_lr, all_pairs))
 
+    def plot(self, name: str | None = None) -> PictureView:
+        """A picture of the report, see `ComparisonView.plot`."""
+        return self._comparison.plot(name)
+
+    def report(self, path: str | Path | None = None) -> PageView:
+        """The page of the report, see `ComparisonView.report`."""
+        return self._comparison.report(path)
+
     def _counted(self) -> str:
         experiment = self.results.experiment
         endings = self.results.endings()
@@ -141,7 +235,8 @@ class ResultFolder:
 
     def _repr_html_(self) -> str:
         heading = Section(self._counted(), [], [])
-        return sections_to_html([heading, *self._comparison.sections(), *self._claims_sections()])
+        claims = sections_to_html(self._claims_sections())
+        return f"{sections_to_html([heading])}{self._comparison._repr_html_()}{claims}"  # the same room
 
     def __repr__(self) -> str:
         return f"<ResultFolder {visible(self._counted())}>"

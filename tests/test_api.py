@@ -182,16 +182,17 @@ def test_trials_of_an_earlier_version_of_the_experiment_are_not_counted(tmp_path
     folder.mkdir()
     store.write_experiment(folder, experiment_to_yaml(replace(earlier, seeds=(0,))))
     store.append(folder, [record_of(trial, outcome="diverged") for trial in make_plan(earlier).trials().values()])
-    assert repr(actbench.load(folder)).endswith("2 arms x 1 seeds, 2 of 2 trials, 2 diverged, 0 collapsed, 0 failed>")
+    assert repr(actbench.load(folder)).endswith("2 arms x 1 seed, 2 of 2 trials, 2 diverged, 0 collapsed, 0 failed>")
 
 
 def test_a_notebook_shows_the_table_with_its_notes(copied: Path) -> None:
     results = actbench.load("results/tiny")
     shown = results._repr_html_()
     assert shown.count("<table>") == shown.count("</table>") == 2
+    assert shown.count("<svg") == 1
     assert "test_accuracy by arm" in shown
     assert "Not judged: nothing was tuned" in shown
-    assert results.compare(all_pairs=True)._repr_html_().count("<table>") == 2
+    assert results.compare(all_pairs=True)._repr_html_().count("<table>") == 3
 
 
 def test_what_a_file_says_is_escaped_in_a_notebook_and_in_a_console(copied: Path) -> None:
@@ -200,8 +201,24 @@ def test_what_a_file_says_is_escaped_in_a_notebook_and_in_a_console(copied: Path
     (copied / "tiny.yaml").write_text(f"{TINY}expect: {json.dumps(claims)}\n", encoding="utf-8")
     results = trained("tiny.yaml")
     shown = results._repr_html_()
-    tags = {"table", "caption", "thead", "tbody", "tr", "th", "td", "ul", "li"}
-    assert set(re.findall(r"</?([^ >]*)", shown)) == tags
+    tags = {
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "ul",
+        "li",
+        "p",
+        "strong",
+        "div",
+        "details",
+        "summary",
+    }
+    drawn = {"svg", "title", "desc", "g", "path", "circle", "text"}
+    assert set(re.findall(r"</?([^ >/]*)", shown)) == tags | drawn
     assert all(character.isprintable() or character == "\n" for character in shown + str(results))
     assert results.claims["claim"].tolist() == [claim["claim"] for claim in claims]
     assert set(results.claims["verdict"]) == {"supported"}
@@ -288,3 +305,18 @@ def test_a_run_whose_time_is_over_keeps_what_it_has_and_starts_no_more(
     assert "max_time: 12 trials are left. The same call continues." in capsys.readouterr().err
     with pytest.raises(actbench.ConfigurationError, match="--max-time soon: expected a duration such as 90s"):
         trained("tiny.yaml", max_time="soon")
+
+
+def test_pictures_and_the_page_are_shown_and_saved(copied: Path, tmp_path: Path) -> None:
+    results = actbench.load("results/tiny")
+    assert results.plot()._repr_html_().count("<svg") == 1
+    assert "minus" in repr(results.plot())
+    curves = results.compare(shared_lr=True).plot("curves")
+    for suffix in ("svg", "png"):
+        assert curves.save(tmp_path / f"curves.{suffix}", width="column").stat().st_size > 1000
+    with pytest.raises(actbench.ConfigurationError, match="no picture is called 'curvs'; did you mean curves"):
+        results.plot("curvs")
+    page = results.report(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page.text
+    assert "<script" not in page._repr_html_()
+    assert page._repr_html_().startswith("<iframe ")

@@ -56,8 +56,14 @@ def test_frames_are_shown_as_pandas_shows_them(outputs: list[dict[str, Any]]) ->
     assert "epoch" in curves["text/plain"]
 
 
+def test_pictures_and_the_page_are_shown(outputs: list[dict[str, Any]]) -> None:
+    picture, page = outputs[3], outputs[4]
+    assert "<svg" in picture["text/html"]
+    assert page["text/html"].startswith("<iframe ")
+
+
 def test_comparisons_are_shown_with_their_verdicts(outputs: list[dict[str, Any]]) -> None:
-    comparison, against_another_folder = outputs[3], outputs[4]
+    comparison, against_another_folder = outputs[5], outputs[6]
     assert "validation_loss by arm" in comparison["text/html"]
     assert comparison["text/plain"].startswith("Which activation gives the lowest validation loss on digits?")
     assert "stderr" not in against_another_folder
@@ -65,5 +71,5 @@ def test_comparisons_are_shown_with_their_verdicts(outputs: list[dict[str, Any]]
 
 
 def test_a_mistake_is_caught_with_its_message(outputs: list[dict[str, Any]]) -> None:
-    assert "'quickstrat': no such file" in outputs[5]["stdout"]
-    assert "did you mean quickstart?" in outputs[5]["stdout"]
+    assert "'quickstrat': no such file" in outputs[7]["stdout"]
+    assert "did you mean quickstart?" in outputs[7]["stdout"]

@@ -12,6 +12,14 @@ from markupsafe import Markup
 from actbench.render.sections import Section, numeric_columns
 from actbench.text import visible
 
+# Of the last cell of a row that is marked as good, bad or doubtful.
+TONES = {
+    "": "",
+    "good": "; color: #009e73; font-weight: 600",
+    "bad": "; color: #d55e00; font-weight: 600",
+    "doubtful": "; color: #b87f00",
+}
+
 
 def render(template: str, **values: Any) -> str:
     """The filled template; every value but `Markup` is escaped."""
@@ -34,7 +42,7 @@ def source(name: str) -> str:
 
 def sections_to_html(sections: Iterable[Section]) -> str:
     """Tables with titles and notes, without scripts, style sheets or links."""
-    return render("notebook.html", parts=[(section, numeric_columns(section)) for section in sections])
+    return render("notebook.html", parts=[(section, numeric_columns(section)) for section in sections], tones=TONES)
 
 
 def _visible_text(shown: Any) -> Any:

@@ -23,7 +23,7 @@ from actbench.report.figures.inside import trouble_sentences
 from actbench.report.layers import layers_section
 from actbench.report.method import method_sections, repeat_commands, settings_text
 from actbench.report.numbers import ABSENT, metric_in_words
-from actbench.report.short import short_section
+from actbench.report.short import short_section, without_picture
 from actbench.report.statements import paragraph, statements
 from actbench.store.results import Results
 from actbench.version import __version__
@@ -189,17 +189,12 @@ def _present(section: Section | None) -> list[Section]:
 
 def _arms_table(comparison: Comparison, results: Results, full: Section) -> Table:
     """The short table; its picture is above it, and the columns of the full one are shown if asked for."""
-    short = without_sparks(short_section(comparison, statements(comparison, [results])))
-    kept = [index for index, name in enumerate(short.header) if not name.startswith("picture")]
+    short = without_picture(short_section(comparison, statements(comparison, [results])))
     more = [index for index, name in enumerate(full.header) if index and not name.startswith("mean")]
-    names = [short.header[index] for index in kept]
-    extra = [f"{full.header[index]}{' in full' * (full.header[index] in names)}" for index in more]
-    both = [
-        [*(first[index] for index in kept), *(second[index] for index in more)]
-        for first, second in zip(short.rows, full.rows, strict=True)
-    ]
-    section = Section(short.title, [*names, *extra], both, short.notes)
-    hidden = frozenset(range(len(kept), len(section.header)))
+    extra = [f"{full.header[index]}{' in full' * (full.header[index] in short.header)}" for index in more]
+    both = [[*first, *(second[index] for index in more)] for first, second in zip(short.rows, full.rows, strict=True)]
+    section = Section(short.title, [*short.header, *extra], both, short.notes)
+    hidden = frozenset(range(len(short.header), len(section.header)))
     labels = [row[0] for row in full.rows]
     return Table("comparison-table-1", section, _mostly_numbers(section), False, hidden, tuple(labels), full.notes)
 

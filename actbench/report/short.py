@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, is_surprising, ranked
@@ -51,6 +52,18 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
         importance=tuple(dict.fromkeys([0, *map(names.index, order), *range(len(names))])),
         prose=(0,) if len(names) > 2 and max(map(len, arms)) > PROSE_WIDTH else (),
         tones=[_tone(row.contrast) for row in rows] if len(names) > 2 else (),
+    )
+
+
+def without_picture(short: Section) -> Section:
+    """The short table without its picture in characters, for where there is a drawn one."""
+    kept = [index for index, name in enumerate(short.header) if not name.startswith("picture")]
+    return replace(
+        short,
+        header=[short.header[index] for index in kept],
+        rows=[[row[index] for index in kept] for row in short.rows],
+        importance=(),
+        prose=(),
     )
 
 
