@@ -106,7 +106,7 @@ def _descriptor_of_output_kept() -> Iterator[None]:
     Nothing is changed where `sys.stdout` does not write to descriptor 1, as in a notebook.
     """
     stdout = sys.stdout
-    if not isinstance(stdout, io.TextIOWrapper) or stdout.fileno() != 1:
+    if not isinstance(stdout, io.TextIOWrapper) or _descriptor_of(stdout) != 1:
         yield
         return
     stdout.flush()
@@ -123,6 +123,14 @@ def _descriptor_of_output_kept() -> Iterator[None]:
         sys.stdout = stdout
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def _descriptor_of(stream: io.TextIOWrapper) -> int | None:
+    """The descriptor that a stream writes to; None if it writes to memory, or is closed."""
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
 
 
 def _say(*values: object, **options: Any) -> None:
