@@ -54,9 +54,20 @@ def show(
     ],
     save: Annotated[Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.")] = None,
     cost: Annotated[bool, typer.Option("--cost", help="Measure time and memory relative to relu's.")] = False,
+    at: Annotated[str | None, typer.Option("--at", help="Values and derivatives at points: 0.3439,0.6682.")] = None,
+    scores: Annotated[
+        str | None, typer.Option("--scores", help="Outputs for the scores of a last layer: 0.2,1.3,3.75.")
+    ] = None,
     output_format: TableOrJson = "table",
 ) -> None:
     """Show facts about functions: formula, bounds, saturation, gain, checked claims, the curve and its derivative."""
+    if at is not None or scores is not None:
+        if cost or save is not None or (at is not None and scores is not None):
+            raise errors.ConfigurationError(
+                "--at and --scores print numbers: give one of them, without --save or --cost"
+            )
+        _show_values(functions, at, scores, output_format)
+        return
     if cost:
         _show_costs(functions, save, output_format)
         return
@@ -81,6 +92,22 @@ def show(
         lambda: [function_section(choices), *function_claims_sections(choices)],
         lambda: functions_document(choices),
     )
+
+
+def _show_values(
+    functions: list[str], at: str | None, scores: str | None, output_format: Literal["table", "json"]
+) -> None:
+    from actbench.render.printing import print_answer
+    from actbench.report.functions import find_functions
+    from actbench.report.values import parse_numbers, score_rows, scores_section, value_rows, values_section
+
+    choices = find_functions(functions)
+    if at is not None:
+        rows = value_rows(choices, parse_numbers("--at", at))
+        print_answer(output_format, lambda: [values_section(rows)], lambda: {"values": rows})
+    else:
+        rows = score_rows(choices, parse_numbers("--scores", scores or ""))
+        print_answer(output_format, lambda: [scores_section(rows)], lambda: {"outputs": rows})
 
 
 def _show_costs(activations: list[str], save: Path | None, output_format: Literal["table", "json"]) -> None:
