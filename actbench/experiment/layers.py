@@ -84,6 +84,11 @@ def learnable_parameter_sizes(layer: Layer) -> dict[str, int]:
     return dict.fromkeys(layer.activation.entry.learnable, layer.units if given["per_feature"] else 1)
 
 
+def count_multiply_adds(layers: Sequence[Layer]) -> int:
+    """Multiplications with an addition in the matrix products of one image's forward pass."""
+    return sum(layer.fan_in * layer.units for layer in layers)
+
+
 def count_parameters(layer: Layer) -> int:
     """Trainable numbers of one layer: weights, biases, batch norm's scale and shift, learnt activation parameters."""
     return (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actbench.experiment.definition import Arm, Experiment
-from actbench.experiment.layers import Layer, count_parameters, resolve_layers
+from actbench.experiment.layers import Layer, count_multiply_adds, count_parameters, resolve_layers
 from actbench.experiment.settings import TrialSettings
 from actbench.render.sections import Section
 from actbench.statistics.power import fewest_seeds
@@ -39,6 +39,7 @@ def _network_document(arm: Arm) -> dict[str, Any]:
         "arm": arm.to_yaml(),
         "label": arm.label(),
         "parameters": sum(layer["parameters"] for layer in layers),
+        "multiply_adds": count_multiply_adds(resolve_layers(arm.settings)),
         "layers": layers,
     }
 
@@ -55,8 +56,15 @@ def _summary_section(title: str, arms: Sequence[Arm]) -> Section:
         for layers in zip(*networks, strict=True)
     ]
     header = ["layer", "linear", "function", "weight init", "bias init", "extras", "output shape", "parameters"]
-    total = sum(map(count_parameters, resolve_layers(arms[0].settings)))
-    return Section(title, header, rows, [f"{total:,} trainable parameters."], importance=(0, 1, 7, 6, 2, 3, 4, 5))
+    resolved = resolve_layers(arms[0].settings)
+    total, products = sum(map(count_parameters, resolved)), count_multiply_adds(resolved)
+    return Section(
+        title,
+        header,
+        rows,
+        [f"{total:,} trainable parameters; {products:,} multiply-adds for each image."],
+        importance=(0, 1, 7, 6, 2, 3, 4, 5),
+    )
 
 
 def _layer_rows(settings: TrialSettings) -> list[list[str]]:

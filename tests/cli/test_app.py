@@ -199,7 +199,7 @@ def test_summary_counts_the_26_parameters_of_the_small_network(tmp_path: Path) -
         encoding="utf-8",
     )
     text = actbench("summary", "d4.yaml", folder=tmp_path).stdout
-    assert "26 trainable parameters." in text
+    assert "26 trainable parameters; 19 multiply-adds for each image." in text
     assert [line.split()[-1] for line in text.splitlines()[2:5]] == ["12", "8", "6"]
     assert "[batch, 3]" in text
 
