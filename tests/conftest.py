@@ -17,6 +17,7 @@ from program import TINY, actbench
 
 torch.set_num_threads(1)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of hundreds of processes would compile the program anew
+os.environ.pop("COLUMNS", None)  # the width of the terminal of whoever runs the tests
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -104,7 +104,8 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
             "The verdict uses the adjusted interval, whose confidence is that of the step in Holm's method."
         )
         yield Statement("paired", "baseline", note, numbers={"comparisons": len(tested)})
-    fewest = min((contrast.difference.n for contrast in contrasts if contrast.difference.n), default=0)
+    measured = [one for one in contrasts if one.difference.n or not (one.first.doubt or one.second.doubt)]
+    fewest = min((contrast.difference.n for contrast in measured), default=seeds)
     if any(not contrast.is_paired for contrast in contrasts):
         note = (
             "Where the data differ, seeds cannot be paired: those samples are compared as independent (Welch's "
@@ -285,7 +286,7 @@ def _pairs(comparison: Comparison) -> Iterator[Statement]:
         text = f"{family}: {found}."
     elif all(pair.verdict == TOO_FEW_SEEDS for pair in comparison.pairs):
         count, n = len(comparison.pairs), len(comparison.seeds)
-        text = f"{family} none is decided: {n} seeds are too few for so many, {fewest_seeds(count)} can be enough."
+        text = f"{family} no pair is decided: {n} seeds are too few for so many, {fewest_seeds(count)} can be enough."
     else:
         text = f"{family} no two arms are found different."
     arms = tuple(dict.fromkeys(name for above, others in below.items() for name in (above, *others)))

@@ -118,7 +118,8 @@ def test_the_same_command_again_trains_nothing_and_prints_the_same_table(tiny: P
 def test_pandas_reads_every_table_in_one_call(tiny: Path) -> None:
     folder = tiny / "results" / "tiny"
     trials, epochs, layers, table = (
-        pandas.read_csv(folder / f"{name}.csv") for name in ("trials", "epochs", "layers", "table")
+        pandas.read_csv(folder / f"{name}.csv", float_precision="round_trip")
+        for name in ("trials", "epochs", "layers", "table")
     )
     assert (len(trials), len(epochs), len(layers), len(table)) == (12, 24, 72, 4)
     assert set(trials["outcome"]) == {"done"}
