@@ -191,7 +191,7 @@ def _keys(schema: Data, *, with_sections: bool) -> dict[str, Data]:
 
 
 def _is_one_value(key: str, definitions: Data) -> bool:
-    return key not in ("expect", "baseline", *LIST_SECTIONS) and not any(
+    return key not in ("expect", "baseline", "include", "names", *LIST_SECTIONS) and not any(
         path.startswith(f"{key}.") for path in definitions
     )
 

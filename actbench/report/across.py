@@ -28,11 +28,11 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
     """The comparison over folders; raises `ConfigurationError` if they have no question in common."""
     if len(results) < 2:
         raise ConfigurationError("--across: name at least two result folders")
+    first = results[0].experiment
     try:
-        metric = parse_metric(request.metric)
+        metric = parse_metric(request.metric or first.primary)
     except ValueError as unknown:
         raise ConfigurationError(str(unknown)) from None
-    first = results[0].experiment
     baseline = first.baseline if request.baseline is None else parse_arm(first, request.baseline)
     losses = {str(arm.settings.train.loss) for one in results for arm, _ in one.plan.arms} if metric.is_loss else set()
     if metric.larger_is_better is None or len(losses) > 1:

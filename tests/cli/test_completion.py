@@ -107,7 +107,10 @@ def test_result_folders_are_completed(verb: str, tree: Path) -> None:
         ("run a.yaml --set train.lss=", []),
         ("run a.yaml --set name=x --dr", ["--dry-run"]),
         ("compare --metric=test_l", ["test_loss"]),
-        ("report results/x --metric val", ["validation_accuracy", "validation_loss", "validation_loss@3"]),
+        ("report results/x --metric val", [
+            "validation_accuracy", "validation_loss", "validation_nll", "validation_brier", "validation_ece",
+            "validation_top2_accuracy", "validation_loss@3",
+        ]),
     ],
 )  # fmt: skip
 def test_settings_their_values_and_metrics_are_completed_as_bash_and_as_zsh_split_words(
@@ -118,9 +121,12 @@ def test_settings_their_values_and_metrics_are_completed_as_bash_and_as_zsh_spli
     assert all(name in shown for name in offered)
 
 
+PLAIN_KEYS = ("name", "exclude", "tuning_seeds", "tuning_margin", "seeds", "primary", "margin")
+
+
 def test_every_setting_is_completed_and_every_registered_name_is_a_value(tree: Path) -> None:
     keys = completed("actbench run a.yaml --set ", tree)
-    assert keys == [*(f"{path}=" for path in SETTING_PATHS), "name=", "tuning_seeds=", "seeds=", "margin="]
+    assert keys == [*(f"{path}=" for path in SETTING_PATHS), *(f"{key}=" for key in PLAIN_KEYS)]
     assert completed("actbench run a.yaml --set model.activation = ", tree) == list(names("activation"))
     assert completed("actbench run a.yaml --set train.optimizer = ", tree) == list(names("optimizer"))
 
