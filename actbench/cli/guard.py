@@ -21,7 +21,8 @@ from actbench.text import say
 P = ParamSpec("P")
 
 PLACE = re.compile(r"(.+\.ya?ml):(\d+):(\d+): ")
-MAX_SHOWN, MAX_SOURCE, MAX_COLUMN = 20, 76, 60
+MAX_SHOWN, MAX_SOURCE, MAX_COLUMN, MAX_LINE = 20, 76, 60, 400
+MAX_FILE_BYTES = 1_000_000
 EXIT_CODES = (
     ("0", "done"),
     (
@@ -31,7 +32,7 @@ EXIT_CODES = (
     (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
     (f"{errors.EXIT_TRIALS_FAILED}", "finished, but trials failed or are mostly unusable; or --max-time ran out"),
     (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device or a locked folder"),
-    (f"{errors.EXIT_UNDECIDED}", "--gate could not decide"),
+    (f"{errors.EXIT_UNDECIDED}", "undecided under --gate"),
     (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
 )
 
@@ -72,15 +73,22 @@ def with_source_lines(lines: Sequence[str]) -> Iterator[str]:
             continue
         name, row, column = place[1], int(place[2]), int(place[3])
         if name not in texts:
-            try:
-                texts[name] = Path(name).read_text(encoding="utf-8-sig").splitlines()
-            except (OSError, ValueError):
-                texts[name] = []
-        if 0 < row <= len(texts[name]) and texts[name][row - 1].isprintable():
-            source = texts[name][row - 1]
+            texts[name] = _lines_of(Path(name))
+        source = texts[name][row - 1] if 0 < row <= len(texts[name]) else ""
+        if source.isprintable() and 0 < len(source) <= MAX_LINE:
             begin = max(0, column - MAX_COLUMN)
             yield f"    {source[begin : begin + MAX_SOURCE]}"
             yield f"    {' ' * (column - 1 - begin)}^"
+
+
+def _lines_of(file: Path) -> list[str]:
+    """The lines of a file that is short enough for an experiment; none if it cannot be read."""
+    try:
+        with file.open("rb") as source:
+            content = source.read(MAX_FILE_BYTES + 1)
+        return content.decode("utf-8-sig").splitlines() if len(content) <= MAX_FILE_BYTES else []
+    except (OSError, ValueError):
+        return []
 
 
 def report_file_error(problem: OSError) -> int:

@@ -85,7 +85,7 @@ def test_so_are_metrics_and_arms_of_claims_and_settings_of_the_command_line(tmp_
         ]),
         (["show", "rlu", "--cost"], ["actbench: no function is called 'rlu'; did you mean relu, relu6 or prelu?"]),
         (["list", "activatoin"], ["actbench: no kind of entry is called 'activatoin'; did you mean activation?"]),
-        (["data", "fetch", "kmnst"], ["actbench: no dataset is called 'kmnst'; did you mean kmnist or mnist?"]),
+        (["data", "fetch", "kmnst"], ["actbench: no dataset is called 'kmnst'; did you mean kmnist, mnist or moons?"]),
     ],
 )  # fmt: skip
 def test_names_on_the_command_line_are_never_silently_corrected(
@@ -103,7 +103,7 @@ def test_metric_baseline_and_factor_of_compare_are_named_at_once(tiny: Path) -> 
     )
     assert_one_message(
         finished, 2,
-        "no metric is called 'tst_accuracy'; did you mean test_accuracy, train_accuracy or",
+        "no metric is called 'tst_accuracy'; did you mean test_accuracy, ",
         "'tnh' is not in this experiment; did you mean tanh?", "'zzz' is not in this experiment: ",
         "--by acivation: expected a setting that is varied; did you mean activation or model.activation?",
     )  # fmt: skip

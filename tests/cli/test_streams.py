@@ -81,5 +81,5 @@ def test_a_run_ends_with_where_the_results_are_the_counts_and_what_to_type_next(
         "results/tiny: 4 trials, 4 trained now, 0 diverged, 0 collapsed, 0 failed",
         "Next: actbench report results/tiny",
     ]
-    begun = [line.split()[0] for line in said[2:-2]]
+    begun = [line.split()[0] for line in said[3:-2]]
     assert begun == ["run", "started", "trained", "4/4", "run"]

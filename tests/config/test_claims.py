@@ -26,7 +26,9 @@ RELU, TANH = (("model.activation", parse_choice("activation", name)) for name in
 FORMS = "expected either `better` and `than`, or `arm` (and `minus`) with one of `above`, `below` and `between`, found "
 KEYS = "claim, better, than, arm, minus, metric, above, below, between"
 CURVES = (
-    "test_accuracy, test_loss, validation_accuracy, validation_loss, train_accuracy, train_loss, step_seconds, boundary"
+    "test_accuracy, test_loss, validation_accuracy, validation_loss, train_accuracy, train_loss, test_nll, test_brier, "
+    "test_ece, test_top2_accuracy, validation_nll, validation_brier, validation_ece, validation_top2_accuracy, "
+    "step_seconds, boundary"
 )
 
 
@@ -173,7 +175,7 @@ WRONG_ARMS = [
 
 WRONG_METRICS = [
     ("{claim: a, above: 0, metric: test_acc}",
-     "2:31: expect[0].metric: no metric is called 'test_acc'; did you mean test_accuracy?"),
+     "2:31: expect[0].metric: no metric is called 'test_acc'; did you mean test_accuracy, test_ece or test_nll?"),
     ("{claim: a, above: 0, metric: zzz}", f"2:31: expect[0].metric: no metric is called 'zzz': {CURVES}"),
     ("{claim: a, above: 0, metric: }", "2:31: expect[0].metric: expected text, found nothing"),
     ("{claim: a, better: {train.lr: 0.1}, than: {}, metric: layer1.mean}",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Trial
+from actbench.plan.plan import plan_checksum
 from actbench.runs.progress import RunState
 from actbench.runs.runner import RunResult
 from actbench.store import folder as store
@@ -21,6 +23,11 @@ def experiment(tmp_path: Path) -> Experiment:
     return experiment_from(TUNED, tmp_path)
 
 
+def _frozen(seeds: list[int]) -> dict[str, Any]:
+    plan = FROZEN | {"seeds": seeds}
+    return plan | {"checksum": plan_checksum(plan)}
+
+
 # ----- plans that change after they were frozen
 
 
@@ -29,11 +36,11 @@ def test_more_seeds_after_looking_keep_the_choice_and_the_earlier_plan(experimen
     fake = Fake()
     folder = run(experiment_from(TUNED.replace("seeds: 3", "seeds: 5"), tmp_path), tmp_path, fake).folder
     assert phases(fake.trained) == {"final": 4}
-    five = FROZEN | {"seeds": [0, 1, 2, 3, 4]}
+    five = _frozen([0, 1, 2, 3, 4])
     assert store.read_plan(folder) == five | {"earlier": [FROZEN]}
     run(experiment_from(TUNED.replace("seeds: 3", "seeds: 6"), tmp_path), tmp_path)
     run(experiment_from(TUNED.replace("seeds: 3", "seeds: 6"), tmp_path), tmp_path)
-    assert store.read_plan(folder) == FROZEN | {"seeds": [0, 1, 2, 3, 4, 5], "earlier": [FROZEN, five]}
+    assert store.read_plan(folder) == _frozen([0, 1, 2, 3, 4, 5]) | {"earlier": [FROZEN, five]}
 
 
 @pytest.mark.parametrize(("text", "tuning_stacks"), [(TUNED, 5), (ONE_ARM, 2)], ids=["two arms", "one arm"])
@@ -69,7 +76,7 @@ def test_the_plan_says_what_is_asked_for_where_only_a_failed_tuning_trial_was_le
     fake = Fake()
     folder = run(fewer, tmp_path, fake).folder
     assert phases(fake.trained) == {"tune": 1}
-    assert store.read_plan(folder) == FROZEN | {"seeds": [0, 1], "earlier": [FROZEN]}
+    assert store.read_plan(folder) == _frozen([0, 1]) | {"earlier": [FROZEN]}
 
 
 # ----- progress

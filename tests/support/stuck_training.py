@@ -28,7 +28,7 @@ def train(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], N
     return fake_train(stack, arrays, device, on_epoch)
 
 
-def write_tables_for_ever(results: Results) -> None:
+def write_tables_for_ever(results: Results, *others: object) -> None:
     """Take no notice of Ctrl-C, as a library may while it is imported."""
     said = "writing"
     while True:
