@@ -33,8 +33,9 @@ BUILDING_NAMES = {"Loader", "FullLoader", "UnsafeLoader", "CLoader", "CFullLoade
 
 # Where the program runs text as code, and whose it is.
 RUNS_TEXT = {
-    "catalogue/custom_files.py": {"exec", "compile"}
-}  # the file that the command line names by --use, check or challenge
+    "catalogue/custom_files.py": {"exec", "compile"},  # the file that the command line names by --use or check
+    "training/snapshots.py": {"np.load", "allow_pickle"},  # which is False: arrays alone
+}
 
 # Where objects are built from bytes of our own, or a library of our own is loaded.
 BUILDS = {
@@ -94,7 +95,7 @@ def test_no_file_of_the_program_runs_text_or_builds_objects_from_bytes() -> None
         names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
         assert not set(calls(tree)) & (RUN_CODE | BUILDING_CALLS) - RUNS_TEXT.get(name, set()), name
         assert not {module.split(".")[0] for module in imports(tree)} & BUILD_OBJECTS - BUILDS.get(name, set()), name
-        assert not names & BUILDING_NAMES - {"Loader"}, name
+        assert not names & BUILDING_NAMES - {"Loader"} - RUNS_TEXT.get(name, set()), name
         assert "shell" not in names, name
 
 
