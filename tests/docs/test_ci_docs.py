@@ -123,7 +123,13 @@ def _raise_accuracy(folder: Path, *, arm: str) -> None:
         folder,
         [
             record.model_copy(
-                update={"test_correct_count": record.test_count, "test_is_correct": "", "test_prediction_counts": ()}
+                update={
+                    "test_correct_count": record.test_count,
+                    "test_top2_correct_count": None,
+                    "test_is_correct": "",
+                    "test_mistakes": (),
+                    "test_prediction_counts": (),
+                }
             )
             if record.settings.model.activation.name == arm
             else record

@@ -107,13 +107,13 @@ def test_a_second_process_stays_out_of_the_folder_until_the_first_is_gone_or_dea
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(experiment, tmp_path, Counting(stop_after=1))
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     with another_process_in(folder) as holder:
         for fresh in (False, True):
             with pytest.raises(UnusableEnvironmentError, match="another actbench is running in this folder") as refused:
                 run(experiment, tmp_path, fresh=fresh)
             assert refused.value.exit_code == EXIT_ENVIRONMENT
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
         assert list(store.read_journal(folder).records)
         holder.kill()
         holder.wait()
@@ -322,7 +322,7 @@ def test_temporary_files_of_a_killed_run_are_removed_by_the_next_and_nothing_els
     for name in (*ours, *others):
         (folder / name).touch()
     run(experiment, tmp_path)
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir() if path.is_file()}
     assert names & {*ours, *others} == {*others}
 
 
@@ -409,7 +409,7 @@ def test_nothing_is_written_into_what_takes_the_place_of_the_folder(
     with pytest.raises(UnusableEnvironmentError, match="another folder or a link took its place") as stopped:
         run(experiment, tmp_path, Disturbing(swap))
     assert stopped.value.exit_code == EXIT_ENVIRONMENT
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
     folder.unlink() if is_link else shutil.rmtree(folder)
     away.rename(folder)
     assert run(experiment, tmp_path).trained == 3
