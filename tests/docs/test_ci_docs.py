@@ -127,7 +127,7 @@ def _raise_accuracy(folder: Path, *, arm: str) -> None:
                     "test_correct_count": record.test_count,
                     "test_top2_correct_count": None,
                     "test_is_correct": "",
-                    "test_mistakes": (),
+                    "test_mistakes": "",
                     "test_prediction_counts": (),
                 }
             )
