@@ -50,6 +50,7 @@ VERBS = {
     "verify": ["verify", "results/tiny"],
     "merge": ["merge", "results/tiny", "--results", "merged"],
     "export": ["export", "results/tiny", "--to", "tensorboard", "--out", "logs"],
+    "predictions": ["predictions", "results/tiny"],
 }
 
 # Python reads this file at the start of every process, workers included, that finds it on PYTHONPATH.
