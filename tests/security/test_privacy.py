@@ -15,9 +15,9 @@ from watched import PRIVATE, Walk
 
 MIN_NAME_LENGTH = 5
 KEYS = {
-    "id", "actbench", "compiled_functions", "training_code", "commit", "python", "torch", "torchvision", "numpy", "scipy", "pandas",
+    "id", "actbench", "training_code", "commit", "python", "torch", "torchvision", "numpy", "scipy", "pandas",
     "scikit-learn", "system", "machine", "processor", "cores", "device", "device_name", "workers",
-    "threads_per_worker", "dataset", "data_checksum",
+    "threads_per_worker", "dataset", "data_checksum", "compiled_functions",
 }  # fmt: skip
 
 
