@@ -90,7 +90,7 @@ def tune_mistakes(groups: Sequence[Group], varied: Collection[str], *, is_list: 
         for path in group.paths:
             if path in assigning and len(assigning) == len(group.paths):
                 yield (*where, path), "is varied too: compare its values, or choose among them"
-            elif path.startswith("data.") and path != "data.scale":
+            elif path.startswith("data.") and path not in (*assigning, "data.scale"):
                 yield (*where, path), "which images there are is not a matter of tuning"
         if len(group.rows) < 2:
             yield (*where, group.paths[0]), "expected at least two values to choose from"

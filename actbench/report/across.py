@@ -41,9 +41,8 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
     doubts = [f"{one.folder}: {doubt}" for one in results if (doubt := one.seeds_doubt())]
     why_not = f"nothing was tuned for each arm in {listed(untuned)}" if untuned else next(iter(doubts), "")
     samples = [(str(one.folder), arm_samples(one.plan, one.records, metric)) for one in results]
-    margin = first.margin if metric.unit == "share" else None
     try:
-        return compare_across(samples, metric, baseline, margin, why_not)
+        return compare_across(samples, metric, baseline, first.margin_of(metric), why_not)
     except ValueError as problem:
         raise ConfigurationError(f"--across: {problem}") from None
 
