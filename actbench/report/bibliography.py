@@ -25,9 +25,11 @@ TITLES = {
     "Barron 2017": "Continuously Differentiable Exponential Linear Units",
     "Barron 2021": "Squareplus: A Softplus-Like Algebraic Rectifier",
     "Bergstra et al. 2009": "Quadratic Polynomials Learn Better Image Features",
-    "Bridle 1990": "Probabilistic Interpretation of Feedforward Classification Network Outputs",
+    "Bridle 1990": "Probabilistic Interpretation of Feedforward Classification Network Outputs, with Relationships to "
+    "Statistical Pattern Recognition",
     "Brier 1950": "Verification of Forecasts Expressed in Terms of Probability",
-    "Clevert, Unterthiner & Hochreiter 2016": "Fast and Accurate Deep Network Learning by Exponential Linear Units",
+    "Clevert, Unterthiner & Hochreiter 2016": "Fast and Accurate Deep Network Learning by Exponential Linear Units "
+    "(ELUs)",
     "Collobert 2004": "Large Scale Machine Learning",
     "Cox 1958": "The Regression Analysis of Binary Sequences",
     "Donoho & Johnstone 1994": "Ideal Spatial Adaptation by Wavelet Shrinkage",
@@ -36,7 +38,8 @@ TITLES = {
     "Reinforcement Learning",
     "Fisher 1935": "The Design of Experiments",
     "Glorot & Bengio 2010": "Understanding the Difficulty of Training Deep Feedforward Neural Networks",
-    "He, Zhang, Ren & Sun 2015": "Delving Deep into Rectifiers",
+    "He, Zhang, Ren & Sun 2015": "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet "
+    "Classification",
     "Hendrycks & Gimpel 2016": "Gaussian Error Linear Units (GELUs)",
     "Holm 1979": "A Simple Sequentially Rejective Multiple Test Procedure",
     "Howard et al. 2019": "Searching for MobileNetV3",
@@ -51,13 +54,15 @@ TITLES = {
     "Ramachandran, Zoph & Le 2017": "Searching for Activation Functions",
     "Robbins & Monro 1951": "A Stochastic Approximation Method",
     "Rumelhart, Hinton & Williams 1986": "Learning Representations by Back-Propagating Errors",
-    "Saxe, McClelland & Ganguli 2014": "Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Networks",
-    "Schuirmann 1987": "A Comparison of the Two One-Sided Tests Procedure and the Power Approach",
+    "Saxe, McClelland & Ganguli 2014": "Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear "
+    "Neural Networks",
+    "Schuirmann 1987": "A Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing the "
+    "Equivalence of Average Bioavailability",
     "Sitzmann et al. 2020": "Implicit Neural Representations with Periodic Activation Functions",
     "So et al. 2021": "Primer: Searching for Efficient Transformers for Language Modeling",
     "Student 1908": "The Probable Error of a Mean",
     "Sutskever et al. 2013": "On the Importance of Initialization and Momentum in Deep Learning",
-    "Tieleman & Hinton 2012": "Lecture 6.5: RMSProp",
+    "Tieleman & Hinton 2012": "Lecture 6.5: RMSProp, Divide the Gradient by a Running Average of Its Recent Magnitude",
     "Wilson 1927": "Probable Inference, the Law of Succession, and Statistical Inference",
     "Ziyin, Hartwig & Ueda 2020": "Neural Networks Fail to Learn Periodic Functions and How to Fix It",
 }
