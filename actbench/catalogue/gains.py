@@ -86,6 +86,7 @@ def second_moments(
 
     Panels are halved until a panel and its halves agree, since the kinks of relu and its kin may be anywhere.
     """
+    # scipy.integrate takes 0.4 s to import, longer than all of this; a test compares the two.
     nodes, weights = numpy.polynomial.legendre.leggauss(PANEL_NODES)
 
     def integrals(starts: NDArray[numpy.float64], ends: NDArray[numpy.float64]) -> NDArray[numpy.float64]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy import integrate, stats
 from torch import Tensor, nn
 
-from actbench.catalogue.facts import values_and_derivatives
+from actbench.catalogue.facts import curve, values_and_derivatives
 from actbench.catalogue.gains import (
     PUBLISHED_GAINS,
     backward_gain,
@@ -126,3 +128,15 @@ def test_where_there_is_no_such_gain_the_sentence_says_what_to_do() -> None:
     for name, entry in (("derived", made(nothing)), ("published", find("activation", "gelu"))):
         with pytest.raises(ConfigurationError, match=f"{entry.name} has no {name} gain: give a number"):
             with_gain({"gain": name}, entry, {})
+
+
+@by_activation
+def test_the_moments_are_those_of_scipys_quadrature(entry: Entry) -> None:
+    parameters = default_parameters(entry)
+
+    def integrand(z: Any) -> Any:
+        squares = [part**2 for part in curve(entry, parameters, z[:, 0])]
+        return np.stack(squares, axis=1) * stats.norm.pdf(z)
+
+    expected = integrate.cubature(integrand, [-12.0], [12.0], rtol=1e-10, atol=1e-12, max_subdivisions=4000).estimate
+    assert second_moments(entry, parameters) == pytest.approx(tuple(expected), rel=1e-8)
