@@ -64,7 +64,7 @@ class PictureView:
 
 
 class PageView:
-    """The page of a report as a notebook shows it, in a frame of its own."""
+    """The page of a report as a notebook shows it, in a frame."""
 
     def __init__(self, text: str) -> None:
         self.text = text

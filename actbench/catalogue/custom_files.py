@@ -86,7 +86,7 @@ def load_custom_file(file: CustomFile) -> tuple[Entry, ...]:
 
 @contextmanager
 def _exit_is_refused() -> Iterator[None]:
-    """A file that ends the process while it is loaded would end a command with an exit code of its own."""
+    """Turn the exit of a file that is being loaded into an error: it must not decide the exit code of the command."""
 
     def refuse(status: int) -> NoReturn:
         raise SystemExit(f"the file ends the process with exit code {status}")

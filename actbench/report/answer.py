@@ -161,5 +161,5 @@ def _best_without_baseline(comparison: Comparison) -> str:
         return f"Not judged: no baseline is named. {_highest(comparison)}"
     best, *beside = comparison.best
     if beside:
-        return f"{best} has the best mean; {few(beside, 'others')} cannot be told from it (no baseline is named)."
+        return f"{best} has the best mean; not distinguishable from it: {few(beside, 'others')} (no baseline is named)."
     return f"{best}: every other arm that is judged is worse (no baseline is named)."

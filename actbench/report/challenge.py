@@ -109,7 +109,7 @@ def _found(turned: Comparison) -> Iterator[str]:
         why = (
             f": {too_few(group)}" if word.startswith("too few") else f" after {counted(group[0].difference.n, 'seed')}"
         )
-        yield f"Cannot be told from {_names(group)}{why}."
+        yield f"Not distinguishable from {_names(group)}{why}."
 
 
 def _signed(contrast: Contrast, turned: Comparison) -> str:

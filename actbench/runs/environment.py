@@ -122,7 +122,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def describe_numerics(device: str) -> str:
-    """What the bits of a training depend on besides its settings, as one text; cores make no difference."""
+    """What the bits of a training depend on apart from its settings, as one text; not the number of cores."""
     facts = {"actbench": __version__, "training_code": records.TRAINING_CODE_VERSION, "device": device}
     described = facts | describe_machine() | {"cores": None, "device_name": _device_name(device)}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]

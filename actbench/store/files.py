@@ -55,7 +55,7 @@ class Target:
     def open(self, flags: int, name: str = "") -> int:
         """A descriptor of the file, or of one of another name beside it; a link is not followed."""
         with self.named_in_errors():
-            flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe keeps nobody waiting
+            flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not block
             return os.open(self._reached(name or self.path.name), flags, 0o666, dir_fd=self.folder)
 
     def replace_by(self, name: str) -> None:

@@ -50,7 +50,10 @@ def locked(folder: Path) -> Iterator[HeldFolder]:
 
 @contextlib.contextmanager
 def _exclusively(held: HeldFolder) -> Iterator[None]:
-    """Lock the folder itself, which nobody deletes unnoticed; where folders cannot be locked, a file in it."""
+    """Lock the folder itself; on systems without folder locks, a file in it.
+
+    A lock file can be deleted unnoticed; a folder cannot.
+    """
     if held.descriptor is not None and _flock(held.descriptor):
         yield  # until the descriptor is closed
         return

@@ -110,7 +110,7 @@ def cache_folder() -> Path:
 def build(library: Path) -> None:
     """Compile the library; raises `OSError` or `SubprocessError`.
 
-    Processes may build at the same time: each compiles into a file of its own, which then replaces the library.
+    Processes may build at the same time: each compiles into its own file, which then replaces the library.
     """
     compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", ""), *COMPILERS))), None)
     if compiler is None:

@@ -14,7 +14,7 @@ from planted import FIVE_ACTIVATIONS, RELU, asked, five_arms, planted
 
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
-    """Mish in the place of the custom function: tanh is much better than relu, which mish cannot be told from."""
+    """Mish as the custom function: tanh is much better than relu, and mish is not distinguishable from relu."""
     return planted(
         tmp_path,
         five_arms(),

@@ -113,7 +113,7 @@ def draw_functions(curves: Sequence[Curve], colours: dict[str, str], paper: Pape
 
 
 def _name(label: str, paper: Paper, width: float) -> list[str]:
-    """A function's name, its parameters on a line of their own where they have no room."""
+    """A function's name; its parameters go to a second line if they do not fit."""
     whole = paper.named(label)
     return lines_of(
         whole if text_width(whole, paper.size) <= width else whole.replace("(", " ("), paper.size, width, most=2
