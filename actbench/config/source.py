@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from actbench.experiment.validation import SettingPath
+if TYPE_CHECKING:  # completion reads YAML, and waits for no settings' models
+    from actbench.experiment.validation import SettingPath
 
 MAX_FILE_BYTES = 1_000_000
 MAX_NESTING = 20
