@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from actbench.analysis.comparison import paired_differences
 from actbench.analysis.samples import Sample
 from actbench.analysis.verdicts import NOT_JUDGED, verdict_across
+from actbench.experiment.cells import find_references
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values
-from actbench.plan.looks import find_references
 from actbench.statistics.across import (
     RandomEffects,
     critical_difference,

@@ -18,11 +18,12 @@ from actbench.analysis.verdicts import (
     verdict_at_look,
     verdict_word,
 )
+from actbench.experiment.cells import find_references
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, label_of
 from actbench.experiment.records import TrialRecord
-from actbench.plan.looks import Looked, find_references, pair_differences
+from actbench.plan.looks import Looked, pair_differences
 from actbench.plan.plan import Plan
 from actbench.statistics.intervals import CONFIDENCE, ROUNDING, Estimate, estimate, predicted_sd
 from actbench.statistics.looks import Decision
@@ -108,6 +109,15 @@ class Comparison:
         """What the baseline is called: the name of its arm, or its values if it is several arms."""
         labels = [row.sample.label for row in self.rows if row.is_baseline]
         return labels[0] if len(labels) == 1 else label_of(self.baseline)
+
+    def has_sizes(self) -> bool:
+        """Whether the samples differ in the size of their networks."""
+        return len({row.sample.size for row in self.rows}) > 1
+
+    def size_ratio(self) -> float:
+        """The parameters of the largest networks divided by those of the smallest."""
+        counts = [row.sample.size.parameters for row in self.rows if row.sample.size]
+        return max(counts) / min(counts) if counts else 1.0
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from actbench.experiment.identity import data_identity
+from actbench.experiment.layers import NetworkSize, network_size
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, label_of
 from actbench.experiment.records import Trial, TrialRecord, count_endings
@@ -26,7 +27,8 @@ class Sample:
     `diverged`, `collapsed` (one class for every image) or `crashed` (an error). `data` says which images were used, so
     that only seeds of equal data are paired. `doubt` is why the sample is not judged, or empty. `losses` are those in
     whose units the metric is, none if it depends on no loss. `folder` is set when the samples of several folders are
-    compared. `alpha` is what a test of the sample may spend of 5 %: the share of the look that it has come to.
+    compared. `alpha` is what a test of the sample may spend of 5 %: the share of the look that it has come to. `size`
+    is that of its networks, None where they are of several sizes.
     """
 
     label: str
@@ -44,6 +46,7 @@ class Sample:
     losses: frozenset[str] = frozenset()
     folder: str = ""
     alpha: float = ALPHA
+    size: NetworkSize | None = None
 
 
 def loss_unit(settings: TrialSettings) -> str:
@@ -94,6 +97,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
                 doubt="; ".join(doubts),
                 losses=frozenset({loss_unit(arm.settings)} if metric.is_loss else ()),
                 alpha=alpha,
+                size=network_size(arm.settings),
             )
         )
     return samples
@@ -132,4 +136,5 @@ def _mean_sample(values: Values, group: Sequence[Sample]) -> Sample:
         test_images=0,
         doubt="; ".join(dict.fromkeys(sample.doubt for sample in group if sample.doubt)),
         losses=frozenset().union(*(sample.losses for sample in group)),
+        size=group[0].size if len({sample.size for sample in group}) == 1 else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 from actbench.experiment.choices import shown
 from actbench.experiment.definition import (
@@ -16,6 +16,7 @@ from actbench.experiment.definition import (
 from actbench.experiment.metrics import CURVES, MEASURES, parse_metric
 from actbench.text import did_you_mean
 
+Word = TypeVar("Word", bound=str)
 MAX_TUNING_SEEDS = 100
 MAX_SEEDS = 10_000
 DEFAULT_SEEDS = 10
@@ -105,6 +106,14 @@ def read_primary(given: Any) -> tuple[str, str]:
         return given or PRIMARY_METRIC, ""
     near = did_you_mean(given, PRIMARY_METRICS) if isinstance(given, str) else ""
     return PRIMARY_METRIC, f"expected one of {', '.join(PRIMARY_METRICS)}, found {shown(given)}{near}"
+
+
+def read_word(given: Any, words: tuple[Word, ...]) -> tuple[Word | None, str]:
+    """One of a few words, or none."""
+    if given is None or given in words:
+        return given, ""
+    near = did_you_mean(given, words) if isinstance(given, str) else ""
+    return None, f"expected {' or '.join(words)}, found {shown(given)}{near}"
 
 
 def read_tuning_margin(given: Any, primary: str) -> tuple[float | None, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -30,6 +30,7 @@ from actbench.config.plain_values import (
     read_seeds,
     read_tuning_margin,
     read_tuning_seeds,
+    read_word,
 )
 from actbench.config.source import (
     MAX_FILE_BYTES,
@@ -41,7 +42,7 @@ from actbench.config.source import (
     read_yaml,
 )
 from actbench.errors import ConfigurationError
-from actbench.experiment.cells import Group
+from actbench.experiment.cells import Group, find_references
 from actbench.experiment.choices import custom_choices, shown
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import (
@@ -49,19 +50,22 @@ from actbench.experiment.definition import (
     Expectation,
     Experiment,
     Factor,
+    Match,
     complete,
     smoke_version,
 )
 from actbench.experiment.identity import equal_arms
+from actbench.experiment.layers import network_size
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, varied_values
-from actbench.text import did_you_mean
+from actbench.text import counted, did_you_mean
 
 TUNING_KEYS = ("tune", "tuning_seeds", "tuning_margin")
 KNOWN_KEYS = (
-    "name", *SECTIONS, "vary", *CELL_KEYS, *TUNING_KEYS, "seeds", "baseline", "primary", "margin", "expect",
+    "name", *SECTIONS, "vary", *CELL_KEYS, *TUNING_KEYS, "seeds", "baseline", "match", "primary", "margin",
+    "expect",
 )  # fmt: skip
 MAX_ARMS = 10_000
 MAX_TRIALS = 100_000
@@ -167,6 +171,10 @@ class _Loader:
                 is_sound = self._check_arms(experiment)
             if is_sound and cells:
                 experiment = self._complete_baseline(experiment)
+            match = self._plain("match", lambda given: read_word(given, get_args(Match)))
+            if match and is_sound:
+                experiment = replace(experiment, match=match)
+                self._add(("match",), (((), message) for message in _match_mistakes(experiment)))
             expectations = self._expectations(data.get("expect"), experiment, is_sound=is_sound)
             experiment = replace(experiment, expectations=expectations)
             if looks and not data.get("baseline") and not data.get("expect"):
@@ -320,6 +328,26 @@ class _Loader:
 
     def _warn(self, path: SettingPath, message: str) -> None:
         self.warnings.append(str(Problem(self.source.place(path), path, message)))
+
+
+def _match_mistakes(experiment: Experiment) -> Iterator[str]:
+    """Why arms cannot be made as large as their baselines."""
+    if not experiment.baseline:
+        yield "arms are made as large as their baseline, and none is named"
+        return
+    arms = list(experiment.arms())
+    for arm, baseline in zip(arms, find_references(arms, arms, experiment.baseline), strict=True):
+        count = network_size(arm.settings).parameters
+        if baseline is None:
+            yield f"`{arm.label()}` has no baseline"
+        if any(network_size(settings).parameters != count for settings in experiment.candidate_settings(arm)):
+            yield f"what is tuned changes how many parameters `{arm.label()}` has"
+        if (matched := arm.matched) and not matched.is_nearest():
+            where = f"even with {counted(matched.units, 'unit')} in layer {matched.layer}" if matched.layer else ""
+            yield (
+                f"`{arm.label()}` cannot have the {matched.target:,} parameters of its baseline: "
+                f"it has {count:,} {where or 'and no hidden layer'}"
+            )
 
 
 def _how_to_leave_out(labels: Sequence[str], experiment: Experiment) -> str:

@@ -21,7 +21,7 @@ from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
 from actbench.config.plain_values import LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK, PRIMARY_METRICS
 from actbench.config.reader import KNOWN_KEYS
 from actbench.experiment.choices import parse_choice
-from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS
+from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, Match
 from actbench.experiment.metrics import (
     CURVE,
     CURVES,
@@ -92,6 +92,7 @@ DESCRIPTIONS = {
     "tuning_margin": "values behind the best by more than this, get one tuning seed only; else all get all",
     "seeds": "how many (0, 1, 2, ...), a list of seeds, or looks: seeds until every arm is settled; 10 when left out",
     "baseline": "values of varied settings: every arm is compared with the arm that has them and otherwise its own",
+    "match": "make each arm as large as its baseline, as nearly as the width of its widest hidden layer allows",
     "primary": "the metric that decides; tuned values are chosen by the same metric on validation images",
     "margin": f"the difference in it below which arms count as equivalent; {MARGIN} for accuracies, none for others",
     "expect": "claims, each given a verdict by its interval over the seeds",
@@ -121,6 +122,7 @@ def experiment_schema() -> Schema:
         "tuning_margin": {"type": "number", "exclusiveMinimum": 0},
         "seeds": _seeds(),
         "baseline": _reference("arm"),
+        "match": {"enum": list(get_args(Match))},
         "primary": {"type": "string", "enum": list(PRIMARY_METRICS)},
         "margin": {"type": "number", "exclusiveMinimum": 0},
         "expect": {"type": "array", "minItems": 1, "items": _reference("claim")},

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from actbench.experiment.naming import Values
 
@@ -85,3 +85,26 @@ def restricted(cell: Values, paths: Iterable[str]) -> Values:
     """The values of some settings of a cell."""
     kept = set(paths)
     return tuple(value for value in cell if value[0] in kept)
+
+
+class _WithValues(Protocol):
+    @property
+    def values(self) -> Values: ...
+
+
+Valued = TypeVar("Valued", bound=_WithValues)
+
+
+def find_references(samples: Sequence[Valued], among: Sequence[Valued], baseline: Values) -> list[Valued | None]:
+    """For each sample the one that differs from it in the baseline's values only, or the only one with these values."""
+    known = {path for sample in among for path, _ in sample.values}
+    required = {(path, value) for path, value in baseline if path in known}
+    candidates = [sample for sample in among if required and required <= set(sample.values)]
+    chosen = dict(baseline)
+    references: list[Valued | None] = []
+    for sample in samples:
+        values = tuple((path, chosen.get(path, value)) for path, value in sample.values)
+        same = [candidate for candidate in candidates if candidate.values == values]
+        only = candidates if len(candidates) == 1 else []
+        references.append(next(iter(same or only), None))
+    return references

@@ -9,21 +9,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import inf, isfinite
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from actbench.catalogue.recorded import RecordedEntry
 from actbench.errors import ConfigurationError
-from actbench.experiment.cells import Cells, Group, distinguishing_paths, has_values, restricted
+from actbench.experiment.cells import Cells, Group, distinguishing_paths, find_references, has_values, restricted
 from actbench.experiment.choices import Choice, custom_choices
 from actbench.experiment.compatibility import conflicts
+from actbench.experiment.layers import Matched, match_parameters, network_size
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values, label_of, value_to_text, value_to_yaml, values_to_yaml
 from actbench.experiment.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
 from actbench.text import counted, did_you_mean
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
+Match = Literal["parameters"]
 NAME_LENGTH = 64
 TUNING_SEEDS = 3
 USUAL_LOOKS = (11, 20, 40, 80)
@@ -46,13 +48,14 @@ class Arm:
     """One combination of the factors' values, and the settings it leads to.
 
     `tuned` are the values that its nuisance settings were given, once they are chosen. `name` is how tables call the
-    arm, if not by all of its values.
+    arm, if not by all of its values. `matched` says how it was made as large as its baseline.
     """
 
     values: Values
     settings: TrialSettings
     tuned: Values = ()
     name: str = ""
+    matched: Matched | None = None
 
     def to_yaml(self) -> dict[str, Any]:
         """`{"model.activation": "relu"}`, spelt as in an experiment file."""
@@ -114,6 +117,7 @@ class Experiment:
     the difference in it below which arms count as equivalent, None if nothing does. With `looks`, an arm gets no more
     `seeds` once it is settled. With `cells`, the arms are these instead of every combination of the factors' values.
     With `tune_groups`, their rows are tried; of a group with varied settings, an arm tries the rows with its values.
+    With `match`, arms are made as large as their baseline in this respect.
     """
 
     name: str
@@ -130,10 +134,22 @@ class Experiment:
     cells: Cells | None = None
     tune_groups: tuple[Group, ...] = ()
     primary: str = PRIMARY_METRIC
+    match: Match | None = None
 
     def arms(self) -> Iterator[Arm]:
         """Every combination of the factors' values, the last factor changing fastest; or those of the cells."""
-        return iter(self._arms_of_cells if self.cells else self._combinations)
+        return iter(self._matched if self.match else self._as_given)
+
+    @property
+    def _as_given(self) -> tuple[Arm, ...]:
+        return self._arms_of_cells if self.cells else self._combinations
+
+    @cached_property
+    def _matched(self) -> tuple[Arm, ...]:
+        """Every arm with the width of one layer changed, so that it has about as many parameters as its baseline."""
+        arms = self._as_given
+        pairs = zip(arms, find_references(arms, arms, self.baseline), strict=True)
+        return tuple(arm if baseline in (None, arm) else _match(arm, baseline) for arm, baseline in pairs)
 
     @cached_property
     def _combinations(self) -> tuple[Arm, ...]:
@@ -215,6 +231,11 @@ class Experiment:
         return self.tuning_seeds * max(counts, default=0)
 
 
+def _match(arm: Arm, baseline: Arm) -> Arm:
+    settings, matched = match_parameters(arm.settings, network_size(baseline.settings).parameters)
+    return replace(arm, settings=settings, matched=matched)
+
+
 def with_values(settings: TrialSettings, values: Values) -> TrialSettings:
     """The settings with each dotted path set to its (already validated) value."""
     for path, value in values:
@@ -250,6 +271,8 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
         resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
     if experiment.baseline:
         resolved["baseline"] = values_to_yaml(experiment.baseline, is_record=True)
+    if experiment.match:
+        resolved["match"] = experiment.match
     if experiment.primary != PRIMARY_METRIC:
         resolved["primary"] = experiment.primary
     if experiment.margin is not None and experiment.margin != MARGIN:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from pydantic import BaseModel
 
 from actbench.experiment.choices import FROZEN, Activation, Choice, Initialiser, parse_choice
-from actbench.experiment.settings import TrialSettings, hidden_layers
+from actbench.experiment.settings import MAX_WIDTH, TrialSettings, hidden_layers
 
 
 class Layer(BaseModel):
@@ -84,11 +85,6 @@ def learnable_parameter_sizes(layer: Layer) -> dict[str, int]:
     return dict.fromkeys(layer.activation.entry.learnable, layer.units if given["per_feature"] else 1)
 
 
-def count_multiply_adds(layers: Sequence[Layer]) -> int:
-    """Multiplications with an addition in the matrix products of one image's forward pass."""
-    return sum(layer.fan_in * layer.units for layer in layers)
-
-
 def count_parameters(layer: Layer) -> int:
     """Trainable numbers of one layer: weights, biases, batch norm's scale and shift, learnt activation parameters."""
     return (
@@ -96,3 +92,66 @@ def count_parameters(layer: Layer) -> int:
         + 2 * layer.units * layer.batch_norm
         + sum(learnable_parameter_sizes(layer).values())
     )
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """Trainable numbers, and multiplications with an addition in the matrix products of one image's forward pass."""
+
+    parameters: int
+    multiply_adds: int
+
+
+def network_size(settings: TrialSettings) -> NetworkSize:
+    """How large a network is."""
+    layers = resolve_layers(settings)
+    return NetworkSize(sum(map(count_parameters, layers)), sum(layer.fan_in * layer.units for layer in layers))
+
+
+@dataclass(frozen=True)
+class Matched:
+    """How one layer (counted from 1) was made wider or narrower to have a network of as many parameters as another.
+
+    `given` units are those of the file, `target` the other network's parameters, `left` how many more there are now,
+    and `step` how many a unit takes. Without hidden layers the layer is 0.
+    """
+
+    layer: int
+    given: int
+    units: int
+    target: int
+    left: int
+    step: int
+
+    def is_nearest(self) -> bool:
+        """Whether one unit more or less would be no nearer."""
+        return 2 * abs(self.left) <= self.step
+
+
+def match_parameters(settings: TrialSettings, target: int) -> tuple[TrialSettings, Matched]:
+    """The settings with as many units in the widest hidden layer as bring the parameters nearest to the target.
+
+    Of layers that are equally wide, the first is changed.
+    """
+    widths = [layer.units for layer in hidden_layers(settings.model)]
+    count = network_size(settings).parameters
+    if not widths:
+        return settings, Matched(0, 0, 0, target, count - target, 0)
+    index = widths.index(max(widths))
+    given = widths[index]
+    step = network_size(_with_units(settings, index, given + 1)).parameters - count
+    nearest = given + (2 * (target - count) + step) // (2 * step)
+    units = min(max(nearest, 1), MAX_WIDTH)
+    left = count + (units - given) * step - target
+    return _with_units(settings, index, units), Matched(index + 1, given, units, target, left, step)
+
+
+def _with_units(settings: TrialSettings, index: int, units: int) -> TrialSettings:
+    """The settings with another width of one hidden layer."""
+    model = settings.model
+    layers = [
+        layer.model_copy(update={"units": units} if place == index else {})
+        for place, layer in enumerate(hidden_layers(model))
+    ]
+    changed = {"hidden": tuple(layer.units for layer in layers)} if model.layers is None else {"layers": tuple(layers)}
+    return settings.model_copy(update={"model": model.model_copy(update=changed)})

@@ -25,6 +25,7 @@ from actbench.experiment.choices import (
 from actbench.text import did_you_mean
 
 MAX_IMAGES = 10_000_000
+MAX_WIDTH = 65_536
 
 
 def _dataset_name(value: Yaml) -> Yaml:
@@ -52,7 +53,7 @@ def _batch_size(value: Yaml) -> Yaml:
 
 
 Count = Annotated[int, Field(ge=1, le=MAX_IMAGES)]
-Width = Annotated[int, Field(ge=1, le=65_536)]
+Width = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["float32", "bf16"]
 

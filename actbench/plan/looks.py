@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isclose
-from typing import Protocol, TypeVar
 
+from actbench.experiment.cells import find_references
 from actbench.experiment.definition import Arm, Expectation, Experiment
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values
@@ -208,29 +208,6 @@ def pair_differences(first: Sequence[float], second: Sequence[float], *, is_shar
     """Pair by pair; shares to 12 digits, so that equal counts of images give exactly equal differences."""
     differences = [a - b for a, b in zip(first, second, strict=True)]
     return [round(difference, 12) for difference in differences] if is_share else differences
-
-
-class _WithValues(Protocol):
-    @property
-    def values(self) -> Values: ...
-
-
-Valued = TypeVar("Valued", bound=_WithValues)
-
-
-def find_references(samples: Sequence[Valued], among: Sequence[Valued], baseline: Values) -> list[Valued | None]:
-    """For each sample the one that differs from it in the baseline's values only, or the only one with these values."""
-    known = {path for sample in among for path, _ in sample.values}
-    required = {(path, value) for path, value in baseline if path in known}
-    candidates = [sample for sample in among if required and required <= set(sample.values)]
-    chosen = dict(baseline)
-    references: list[Valued | None] = []
-    for sample in samples:
-        values = tuple((path, chosen.get(path, value)) for path, value in sample.values)
-        same = [candidate for candidate in candidates if candidate.values == values]
-        only = candidates if len(candidates) == 1 else []
-        references.append(next(iter(same or only), None))
-    return references
 
 
 def _baselines(arms: Sequence[Arm], baseline: Values) -> list[int | None]:

@@ -160,6 +160,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
         "metric": experiment.primary,
         "margin": experiment.margin,
         "baseline": values_to_yaml(experiment.baseline),
+        **({"match": experiment.match} if experiment.match else {}),
         "seeds": list(experiment.seeds),
         **({"looks": _frozen_looks(plan.looks)} if plan.looks else {}),
         "tuning_seeds": experiment.tuning_seeds if experiment.tune else 0,

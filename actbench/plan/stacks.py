@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from actbench.experiment.identity import data_identity
-from actbench.experiment.layers import count_parameters, resolve_layers
+from actbench.experiment.layers import network_size, resolve_layers
 from actbench.experiment.records import Trial
 from actbench.experiment.settings import EVALUATION_IMAGES, TrialSettings
 
@@ -108,7 +108,7 @@ def stack_bytes(settings: TrialSettings) -> int:
 
 
 def _weight_bytes(settings: TrialSettings) -> int:
-    return BYTES_PER_PARAMETER * sum(map(count_parameters, resolve_layers(settings)))
+    return BYTES_PER_PARAMETER * network_size(settings).parameters
 
 
 def _batch_bytes(settings: TrialSettings) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import SECTIONS, Experiment
 from actbench.experiment.naming import label_of, value_to_text
 from actbench.plan.tuning import in_order
+from actbench.report.short import ALIKE
 from actbench.report.statement import MAX_NAMES, Statement, few
 from actbench.store.results import Results
 from actbench.text import counted, listed
@@ -19,6 +21,7 @@ PLANNED = {
     "seeds": "seeds",
     "baseline": "the baseline",
     "margin": "the margin",
+    "match": "the matching of sizes",
     "metric": "the metric",
     "tuning_seeds": "the tuning seeds",
     "arms": "the arms or what was chosen for them",
@@ -38,6 +41,7 @@ def comparison_caveats(comparison: Comparison, results: Sequence[Results]) -> It
     """In what the folders differ, which trials are unusable or missing, and which arms are not judged."""
     yield from _differing_settings(results)
     yield from _differing_environments(results)
+    yield from _sizes(comparison, results)
     yield from _doubts(comparison, results)
 
 
@@ -187,6 +191,30 @@ def _differing_environments(results: Sequence[Results]) -> Iterator[Statement]:
     if len(different) > 1:
         note = f"Mixed environments: these trials come from {len(different)} of them, which environment.json lists."
         yield Statement("differing_environments", "caveats", note, numbers={"environments": len(different)})
+
+
+def _sizes(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:
+    """What making the arms equally large has changed and left, or how different their sizes are."""
+    matched = {arm.label(): arm.matched for one in results for arm, _ in one.plan.arms if arm.matched}
+    if matched:
+        changed = [
+            f"{label} has {one.units} units instead of {one.given} in layer {one.layer} ({one.left:+,} parameters)"
+            for label, one in matched.items()
+            if one.units != one.given
+        ]
+        left = max(abs(one.left) / one.target for one in matched.values())
+        named = f": {few(changed, 'arms are changed')}" if changed else ""
+        note = f"As large as the baseline to {100 * left:.2g} % of its parameters{named}."
+        numbers = {label: asdict(one) for label, one in matched.items()}
+        yield Statement("matched", "caveats", note, arms=tuple(matched), numbers=numbers)
+    elif comparison.size_ratio() > ALIKE:
+        counts = {row.sample.label: row.sample.size.parameters for row in comparison.rows if row.sample.size}
+        least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+        note = (
+            f"Of different sizes: {counts[least]:,} ({least}) to {counts[most]:,} parameters ({most}), which may "
+            "explain a difference; `match: parameters` makes arms equally large."
+        )
+        yield Statement("sizes", "caveats", note, arms=(least, most), numbers=counts)
 
 
 def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:

@@ -14,7 +14,7 @@ from actbench.statistics.intervals import CONFIDENCE
 
 IMPORTANCE = (
     "arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)",
-    "adjusted interval", "P(better)",
+    "adjusted interval", "P(better)", "parameters", "multiply-adds",
 )  # fmt: skip
 PAIR_IMPORTANCE = (0, 1, 3, 8, 6, 4, 7, 2, 5)
 
@@ -62,7 +62,15 @@ def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bo
         "p (Holm)": probability(contrast.p_holm if contrast else None),
         "P(better)": _probability_better(contrast),
         "verdict": contrast.verdict or ABSENT if contrast else ABSENT,
+        **(size_cells(row) if comparison.has_sizes() else {}),
     }
+
+
+def size_cells(row: Row) -> dict[str, str]:
+    """How large a row's networks are."""
+    size = row.sample.size
+    parameters, multiply_adds = (f"{size.parameters:,}", f"{size.multiply_adds:,}") if size else (ABSENT, ABSENT)
+    return {"parameters": parameters, "multiply-adds": multiply_adds}
 
 
 def _difference(contrast: Contrast | None, comparison: Comparison) -> str:
@@ -108,7 +116,8 @@ def pairs_section(comparison: Comparison) -> Section:
 def comparison_columns(comparison: Comparison) -> list[str]:
     """The columns of `table.csv`: the arm, its factors, and the numbers."""
     paths = dict.fromkeys(path for row in comparison.rows for path, _ in row.sample.values)
-    return ["arm", *paths, *NUMBERS, *(LOOK_NUMBERS if comparison.looks else ())]
+    looks, sizes = LOOK_NUMBERS if comparison.looks else (), SIZES if comparison.has_sizes() else ()
+    return ["arm", *paths, *NUMBERS, *looks, *sizes]
 
 
 NUMBERS = (
@@ -118,6 +127,7 @@ NUMBERS = (
 )  # fmt: skip
 
 LOOK_NUMBERS = ("look", "settled", "confidence", "confidence_adjusted")
+SIZES = ("parameters", "multiply_adds")
 
 
 PAIR_NUMBERS = (
@@ -137,7 +147,7 @@ def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """One row per arm; accuracies and their differences as fractions."""
     for row in comparison.rows:
         numbers = _numbers(row)
-        flat = {key: numbers[key] for key in (*NUMBERS, *LOOK_NUMBERS) if key in numbers}
+        flat = {key: numbers[key] for key in (*NUMBERS, *LOOK_NUMBERS, *SIZES) if key in numbers}
         for key in ("ci", "difference_ci", "difference_ci_adjusted", "probability_better_ci"):
             flat |= _ends(key, numbers[key])
         factors = {path: value_to_text(setting) for path, setting in row.sample.values}
@@ -169,6 +179,8 @@ def _numbers(row: Row) -> dict[str, Any]:
         "probability_better": contrast and contrast.probability_better,
         "probability_better_ci": contrast and contrast.probability_better_interval,
         "verdict": contrast and contrast.verdict,
+        "parameters": row.sample.size and row.sample.size.parameters,
+        "multiply_adds": row.sample.size and row.sample.size.multiply_adds,
     }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from actbench.experiment.definition import Arm, Experiment
-from actbench.experiment.layers import Layer, count_multiply_adds, count_parameters, resolve_layers
+from actbench.experiment.layers import Layer, Matched, count_parameters, network_size, resolve_layers
 from actbench.experiment.settings import TrialSettings
 from actbench.render.sections import Section
 from actbench.statistics.power import fewest_seeds
@@ -34,14 +35,16 @@ def summary_document(experiment: Experiment) -> dict[str, Any]:
 def _network_document(arm: Arm) -> dict[str, Any]:
     *hidden, last = resolve_layers(arm.settings)
     output = {"activation": None, "output": arm.settings.model.output.to_yaml()}
-    layers = [*map(_layer_document, hidden), _layer_document(last) | output]
     return {
-        "arm": arm.to_yaml(),
-        "label": arm.label(),
-        "parameters": sum(layer["parameters"] for layer in layers),
-        "multiply_adds": count_multiply_adds(resolve_layers(arm.settings)),
-        "layers": layers,
+        **size_document(arm),
+        "layers": [*map(_layer_document, hidden), _layer_document(last) | output],
     }
+
+
+def size_document(arm: Arm) -> dict[str, Any]:
+    """How large an arm's network is, and how it was made so."""
+    matched = arm.matched and asdict(arm.matched)
+    return {"arm": arm.to_yaml(), "label": arm.label(), **asdict(network_size(arm.settings)), "matched": matched}
 
 
 def _layer_document(layer: Layer) -> dict[str, Any]:
@@ -56,14 +59,26 @@ def _summary_section(title: str, arms: Sequence[Arm]) -> Section:
         for layers in zip(*networks, strict=True)
     ]
     header = ["layer", "linear", "function", "weight init", "bias init", "extras", "output shape", "parameters"]
-    resolved = resolve_layers(arms[0].settings)
-    total, products = sum(map(count_parameters, resolved)), count_multiply_adds(resolved)
+    size = network_size(arms[0].settings)
     return Section(
         title,
         header,
         rows,
-        [f"{total:,} trainable parameters; {products:,} multiply-adds for each image."],
+        [
+            f"{size.parameters:,} trainable parameters; {size.multiply_adds:,} multiply-adds for each image.",
+            *dict.fromkeys(filter(None, (_matched_text(arm.matched) for arm in arms))),
+        ],
         importance=(0, 1, 7, 6, 2, 3, 4, 5),
+    )
+
+
+def _matched_text(matched: Matched | None) -> str:
+    """What was changed to have as many parameters as the baseline, if anything was."""
+    if matched is None or matched.units == matched.given:
+        return ""
+    return (
+        f"Layer {matched.layer} has {matched.units} units instead of {matched.given}, to match the baseline's "
+        f"{matched.target:,} parameters ({matched.left:+,})."
     )
 
 

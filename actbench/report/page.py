@@ -190,7 +190,7 @@ def _present(section: Section | None) -> list[Section]:
 def _arms_table(comparison: Comparison, results: Results, full: Section) -> Table:
     """The short table; its picture is above it, and the columns of the full one are shown if asked for."""
     short = without_picture(short_section(comparison, statements(comparison, [results])))
-    more = [index for index, name in enumerate(full.header) if index and not name.startswith("mean")]
+    more = [index for index, name in enumerate(full.header) if index and not name.startswith(("mean", "parameters"))]
     extra = [f"{full.header[index]}{' in full' * (full.header[index] in short.header)}" for index in more]
     both = [[*first, *(second[index] for index in more)] for first, second in zip(short.rows, full.rows, strict=True)]
     section = Section(short.title, [*short.header, *extra], both, short.notes)

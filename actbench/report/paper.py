@@ -15,6 +15,7 @@ from actbench.experiment.layers import resolve_layers
 from actbench.experiment.naming import value_to_text
 from actbench.render.latex import escaped
 from actbench.report.bibliography import TESTS, bibliography, references_of, unique, used_entries
+from actbench.report.comparison import size_cells
 from actbench.report.figures.layout import COLUMN, FULL, Picture, short_names
 from actbench.report.figures.paint import save_scene
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
@@ -43,7 +44,10 @@ PRINTED = {
     "bce": "binary cross-entropy",
 }  # fmt: skip
 WORD = re.compile(r"[A-Za-z_][\w.]*")
-COLUMNS = ("arm", "tuned", "n", "mean", "sd", "difference", "interval", "adjusted", "p", "won", "verdict")
+COLUMNS = (
+    "arm", "tuned", "n", "mean", "sd", "difference", "interval", "adjusted", "p", "won", "verdict", "parameters",
+    "multiply-adds",
+)  # fmt: skip
 USUAL_COLUMNS = ("arm", "n", "mean", "difference", "interval", "p", "verdict")
 USUAL_PICTURES = ("differences", "curves")
 
@@ -142,6 +146,7 @@ def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Seque
         "arm": "", "tuned": "tuned", "n": "$n$", "mean": f"mean{unit}", "sd": f"sd{points}",
         "difference": f"difference{points}", "interval": r"95\,\%\\interval", "adjusted": r"adjusted\\interval",
         "p": r"$p$\\(Holm)", "won": r"seeds\\won", "verdict": "verdict",
+        "parameters": "parameters", "multiply-adds": r"multiply-\\adds",
     }  # fmt: skip
     base = _baseline(comparison, names)
     seeds = counted(len(comparison.seeds), "seed")
@@ -209,6 +214,7 @@ def _cell(row: Row, column: str, comparison: Comparison, names: Mapping[str, str
         if contrast is None or contrast.probability_better is None
         else f"{contrast.probability_better:.0%}",
         "verdict": "baseline" if row.is_baseline else short_verdict(contrast.verdict if contrast else None) or ABSENT,
+        **size_cells(row),
     }
     return cells[column]
 

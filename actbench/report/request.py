@@ -11,10 +11,10 @@ from typing import Any
 from actbench.analysis.comparison import Comparison, Question, compare, compare_samples
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.errors import ConfigurationError
+from actbench.experiment.cells import find_references
 from actbench.experiment.definition import Experiment, parse_arm
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
-from actbench.plan.looks import find_references
 from actbench.store.results import Results, is_result_folder, load_results
 from actbench.text import did_you_mean
 

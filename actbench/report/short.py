@@ -10,12 +10,14 @@ from actbench.analysis.comparison import Comparison, Contrast, Row, is_surprisin
 from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, verdict_word
 from actbench.experiment.naming import label_of, value_to_text
 from actbench.render.sections import Section, Tone
+from actbench.report.comparison import size_cells
 from actbench.report.numbers import ABSENT, metric_in_words, probability, value
 from actbench.report.statement import Statement
 from actbench.text import counted
 
 PICTURE_WIDTH, PROSE_WIDTH = 21, 22
 MAX_NOTES, MAX_SURPRISES = 3, 3
+ALIKE = 1.01  # sizes up to this ratio are no reason for a column or a caveat
 MAX_REACH = 4.0  # of the median reach of the intervals: what lies further out is an arrow at the edge
 SHORT_VERDICTS = {NO_EVIDENCE: "cannot tell", TOO_FEW_SEEDS: "too few seeds"}
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad", TOO_FEW_SEEDS: "doubtful"}
@@ -23,7 +25,8 @@ TONES: dict[str, Tone] = {"better": "good", "worse": "bad", TOO_FEW_SEEDS: "doub
 FIRST = (
     "no_result", "changed_seeds", "changed_plan", "other_baseline", "failed", "not_judged", "not_ranked", "looks",
     "at_chance",
-    "warning", "missing_seeds", "unpaired", "shared_rate", "differing_settings", "differing_environments",
+    "warning", "missing_seeds", "unpaired", "shared_rate", "sizes", "matched", "differing_settings",
+    "differing_environments",
     "below_best", "pairs", "best", "descriptive", "tuned",
 )  # fmt: skip
 
@@ -34,6 +37,8 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
     heading, arms = _arms(rows)
     columns = {heading: arms}
     columns["mean"] = [value(row.own.mean, metric) for row in rows]
+    if comparison.size_ratio() > ALIKE:
+        columns["parameters"] = [size_cells(row)["parameters"] for row in rows]
     order = ["mean"]
     if any(row.contrast for row in rows):
         columns["difference"] = [_difference(row, comparison) for row in rows]
@@ -43,13 +48,14 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
         columns["verdict"] = [_verdict(row) for row in rows]
         order = ["difference", "verdict", "mean", "won"]
     names = list(columns)
+    others = [name for name in names if name != "parameters"]
     units = " in %, differences in points" if metric.unit == "share" else ""
     return Section(
         title=f"{metric_in_words(metric)}{units}, {counted(len(comparison.seeds), 'seed')}",
         header=names,
         rows=[list(cells) for cells in zip(*columns.values(), strict=True)],
         notes=short_notes(comparison, said),
-        importance=tuple(dict.fromkeys([0, *map(names.index, order), *range(len(names))])),
+        importance=tuple(dict.fromkeys([*map(names.index, (heading, *order, *others)), *range(len(names))])),
         prose=(0,) if len(names) > 2 and max(map(len, arms)) > PROSE_WIDTH else (),
         tones=[_tone(row.contrast) for row in rows] if len(names) > 2 else (),
     )

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from actbench.errors import ExpectedError
-from actbench.experiment.layers import count_parameters, resolve_layers
+from actbench.experiment.layers import network_size, resolve_layers
 from actbench.experiment.records import Curves, LayerProbe, Phase, Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.stacks import Stack, stack_bytes
@@ -59,7 +59,7 @@ def operations(settings: TrialSettings) -> float:
 
 def operations_of_an_image(settings: TrialSettings) -> float:
     """Multiplications and additions of one image's step, by which networks are told to be comparable in size."""
-    return float(OPERATIONS_PER_WEIGHT * sum(map(count_parameters, resolve_layers(settings))))
+    return float(OPERATIONS_PER_WEIGHT * network_size(settings).parameters)
 
 
 def measured_speed(records: Iterable[TrialRecord], where: str) -> Speed | None:

@@ -11,9 +11,11 @@ from typing import Any
 
 from actbench.analysis.comparison import Question, Row, compare
 from actbench.experiment.definition import PRIMARY_METRIC, Arm, Experiment
+from actbench.experiment.layers import network_size
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.shards import Shard
 from actbench.render.sections import Section
+from actbench.report.networks import size_document
 from actbench.runs.estimates import ASSUMED_SPEED, measured_speed, operations
 from actbench.statistics.intervals import predicted_sd
 from actbench.statistics.looks import make_schedule, simulate
@@ -146,6 +148,7 @@ def plan_document(
     return {
         "name": experiment.name,
         "arms": found.arms,
+        "sizes": [size_document(arm) for arm in experiment.arms()],
         "shard": str(shard) if shard else None,
         "tuning_trials": found.tuning_trials,
         "final_trials": found.final_trials,
@@ -169,7 +172,7 @@ def plan_document(
 def _trials_section(found: Forecast) -> Section:
     arms, workers = found.arms, found.workers
     each = found.experiment.tuning_trial_count()
-    rows = [["arms", f"{arms}"]]
+    rows = [["arms", f"{arms}"], *_size_rows(found.experiment)]
     if each:
         rows.append(["tuning trials", f"{found.tuning_trials:,} ({each} for each arm, if no grid is extended)"])
     most = "at most " if found.looks else ""
@@ -184,6 +187,15 @@ def _trials_section(found: Forecast) -> Section:
         rows,
         [found.seconds_basis, *([_simulated(found.looks)] if found.looks else [])],
     )
+
+
+def _size_rows(experiment: Experiment) -> list[list[str]]:
+    """How many parameters the networks have where they differ, and what is left of that where they were matched."""
+    arms = list(experiment.arms())
+    counts = {network_size(arm.settings).parameters for arm in arms}
+    left = max((abs(arm.matched.left) / arm.matched.target for arm in arms if arm.matched), default=None)
+    matched = "" if left is None else f" (matched: at most {100 * left:.2g} % from the baseline's)"
+    return [["parameters", f"{min(counts):,} to {max(counts):,}{matched}"]] if matched or len(counts) > 1 else []
 
 
 def _looks_rows(looks: LooksForecast, tuning_seconds: float) -> list[list[str]]:
