@@ -48,8 +48,8 @@ class RunProgress:
     frozen: str = ""
     names: dict[str, str] = field(default_factory=dict)
     logged: float = 0.0
-    epochs: int = 0
-    epochs_by_trial: dict[str, int] = field(default_factory=dict)
+    epochs: float = 0
+    epochs_by_trial: dict[str, float] = field(default_factory=dict)
 
     def handle(self, event: Event) -> None:
         """Count, store and log what has happened, and show how far the run is now."""
@@ -96,10 +96,12 @@ class RunProgress:
             self.state = expected
             self._refresh()
 
-    def _count_epochs(self, stack: Stack, epochs: int) -> None:
+    def _count_epochs(self, stack: Stack, epochs: float) -> None:
         for trial in stack:
             self.epochs += epochs - self.epochs_by_trial.get(trial.id, 0)
             self.epochs_by_trial[trial.id] = epochs
+        if self.state.measured_from is None and self.epochs:
+            self.state = replace(self.state, measured_from=(self.epochs, time.monotonic() - self.started))
 
     def _failure(self, event: TrialFailed) -> TrialRecord:
         trial = event.stack[0]

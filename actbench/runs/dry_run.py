@@ -16,7 +16,7 @@ from actbench.plan.shards import Shard
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
-from actbench.runs.estimates import journal_bytes, speed_here, training_seconds, worker_bytes
+from actbench.runs.estimates import journal_bytes, speed_here, start_seconds, training_seconds, worker_bytes
 from actbench.store import folder as store
 from actbench.store.results import known_trials, other_training_code, result_folder
 from actbench.text import clock, counted
@@ -64,11 +64,16 @@ class ToDo:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the trials to do take; `seconds` is None where nothing tells, and `journal_bytes` are of all of them."""
+    """What the trials to do take; `journal_bytes` are of all of them.
+
+    `seconds` are those until the last has been trained, None where nothing tells; `start_seconds` of them pass before
+    the first step.
+    """
 
     trials: int
     workers: int
     seconds: float | None
+    start_seconds: float
     basis: str
     worker_bytes: int
     journal_bytes: int
@@ -132,10 +137,12 @@ def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
     sample = to_do.settings[:: -(-len(to_do.settings) // MAX_TRIALS_STACKED) or 1]
     trials = [make_trial(settings, seed, phase) for seed, (settings, phase) in enumerate(sample)]
     cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
+    start = start_seconds()
     return Costs(
         trials=len(settings_of_all),
         workers=workers,
-        seconds=training_seconds(settings_of_all, speed, workers) if speed else None,
+        seconds=start + training_seconds(settings_of_all, speed, workers) if speed else None,
+        start_seconds=start,
         basis=speed.basis if speed else f"Time: not known, since no comparable trial has been timed here on {device}.",
         worker_bytes=worker_bytes(make_stacks(trials, workers=workers, cache_bytes=cache_bytes)),
         journal_bytes=journal_bytes(to_do.settings),
@@ -161,7 +168,9 @@ def dry_run_sections(to_do: ToDo, costs: Costs) -> list[Section]:
 
 def _costs_section(costs: Costs) -> Section:
     workers = counted(costs.workers, "worker")
-    time = "not known" if costs.seconds is None else f"about {clock(costs.seconds)} of training on {workers}"
+    time = "not known"
+    if costs.seconds is not None:
+        time = f"about {clock(costs.seconds)} on {workers}, {clock(costs.start_seconds)} of it to start"
     rows = [
         ["time", time],
         ["memory", f"about {costs.worker_bytes / 1e9:.1f} GB for each worker"],
@@ -169,6 +178,7 @@ def _costs_section(costs: Costs) -> Section:
     ]
     notes = [
         costs.basis,
+        "To start: imports, reading the images and, on a machine's first run, compiling.",
         "Memory: torch, the images and the largest stack. Disk: the journal; the tables take about half as much again.",
     ]
     return Section("what it takes", ["", ""], rows, notes, prose=(1,))
@@ -213,6 +223,7 @@ def dry_run_document(to_do: ToDo, costs: Costs) -> dict[str, Any]:
         "download": to_do.downloads,
         "workers": costs.workers,
         "seconds": costs.seconds,
+        "start_seconds": costs.start_seconds,
         "seconds_basis": costs.basis if costs.trials else None,
         "worker_bytes": costs.worker_bytes,
         "journal_bytes": costs.journal_bytes,

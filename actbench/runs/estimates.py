@@ -30,6 +30,7 @@ TYPICAL_NUMBER, SHORT_NUMBER = 0.12345678901234568, 0.123456
 MAX_RECORDS, MAX_FOLDERS = 40, 8
 COMPARABLE = 4.0
 MAX_LINES_MADE = 500
+START_SECONDS, COMPILING_SECONDS = 4.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,13 @@ def training_seconds(settings: Sequence[TrialSettings], speed: Speed, workers: i
     by_identity = {id(one): operations(one) for one in {id(one): one for one in settings}.values()}
     busy = max(1, min(workers, len(settings)))
     return sum(by_identity[id(one)] for one in settings) * speed.seconds_per_operation / busy
+
+
+def start_seconds() -> float:
+    """Seconds before the first step: imports, reading the images, and compiling where this has not been done yet."""
+    from actbench.training.compiled import library_file, why_not_used
+
+    return START_SECONDS + (0.0 if why_not_used() or library_file().exists() else COMPILING_SECONDS)
 
 
 def worker_bytes(stacks: Sequence[Stack]) -> int:

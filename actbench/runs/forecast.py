@@ -16,7 +16,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.plan.shards import Shard
 from actbench.render.sections import Section
 from actbench.report.networks import size_document
-from actbench.runs.estimates import ASSUMED_SPEED, measured_speed, operations
+from actbench.runs.estimates import ASSUMED_SPEED, measured_speed, operations, start_seconds
 from actbench.statistics.intervals import predicted_sd
 from actbench.statistics.looks import make_schedule, simulate
 from actbench.statistics.power import fewest_seeds, sd_of_difference, seeds_needed, shown_difference
@@ -87,7 +87,7 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
         final_trials=len(own_final),
         shard=shard,
         workers=workers,
-        seconds=sum(work) * speed.seconds_per_operation / workers,
+        seconds=start_seconds() + sum(work) * speed.seconds_per_operation / workers,
         seconds_basis=speed.basis,
         sd=sd,
         sd_basis=sd_basis,
@@ -178,7 +178,7 @@ def _trials_section(found: Forecast) -> Section:
     most = "at most " if found.looks else ""
     rows += [
         ["final trials", f"{most}{found.final_trials:,} ({found.experiment.seeds_text()})"],
-        ["time", f"{most or 'about '}{clock(found.seconds)} on {counted(workers, 'worker')}"],
+        ["time", f"{most or 'about '}{clock(found.seconds)} on {counted(workers, 'worker')}, with the start"],
     ]
     rows += _looks_rows(found.looks, found.seconds - found.looks.most * found.looks.seconds_each) if found.looks else []
     return Section(

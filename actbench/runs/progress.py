@@ -25,6 +25,7 @@ from functools import partial
 
 LOG_INTERVAL_SECONDS = 30.0
 REFRESHES_PER_SECOND = 2.0
+MIN_MEASURED_SECONDS = 3.0
 BAR_WIDTH = 40
 MAX_BEST_ARMS = 3
 BEST_ARMS_INTERVAL_SECONDS = 2.0
@@ -36,24 +37,29 @@ class RunState:
     """How far a run is: trials finished (`before` of them by earlier runs), and the share of this run's epochs.
 
     `records` are those of all trials that have finished so far, those of earlier runs among them; the plan grows while
-    arms are tuned.
+    arms are tuned. `measured_from` are the epochs and seconds at the first sign of training, so that neither the start
+    of the workers nor epochs taken from a checkpoint distort the time left.
     """
 
     total: int
     before: int
     done: int
     endings: Counter[Ending]
-    epochs: int
-    epochs_to_do: int
+    epochs: float
+    epochs_to_do: float
     seconds: float
+    measured_from: tuple[float, float] | None = None
     plan: Plan = field(default_factory=partial(Plan, ()))
     records: Mapping[str, TrialRecord] = field(default_factory=dict)
 
     def seconds_left(self) -> float | None:
-        """Extrapolated from this run's epochs; None before two percent of them, which start-up distorts."""
-        if self.epochs == 0 or 50 * self.epochs < self.epochs_to_do:
-            return None
-        return self.seconds * (self.epochs_to_do - self.epochs) / self.epochs
+        """Extrapolated from this run's epochs; None before some seconds of training."""
+        first_epochs, first_seconds = self.measured_from or (0.0, 0.0)
+        trained, seconds = self.epochs - first_epochs, self.seconds - first_seconds
+        left = self.epochs_to_do - self.epochs
+        if left <= 0:
+            return 0.0 if self.epochs else None
+        return seconds * left / trained if trained > 0 and seconds >= MIN_MEASURED_SECONDS else None
 
 
 Show = Callable[[RunState], None]

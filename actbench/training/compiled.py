@@ -71,14 +71,9 @@ def compiled_functions() -> Compiled:
     They are used on Linux with an x86-64 processor with AVX2 and FMA, where they have been measured, and if
     `ACTBENCH_DENSE` is not set.
     """
-    if os.environ.get(OFF_VARIABLE):
-        return Compiled(None, f"{OFF_VARIABLE} is set")
-    features = processor_features()
-    if sys.platform != "linux" or platform.machine() != "x86_64" or not {"avx2", "fma"} <= set(features.split()):
-        return Compiled(None, "only on Linux and x86-64 processors with AVX2 and FMA")
-    sources = [source.read_text(encoding="utf-8") for source in SOURCES]
-    key = hashlib.sha256("\n".join([*sources, *FLAGS, features]).encode()).hexdigest()[:16]
-    library = cache_folder() / f"training-{key}.so"
+    if reason := why_not_used():
+        return Compiled(None, reason)
+    library = library_file()
     try:
         if library.exists():
             return Compiled(load(library))
@@ -89,6 +84,23 @@ def compiled_functions() -> Compiled:
         return Compiled(load(library))
     except (OSError, subprocess.SubprocessError) as error:
         return Compiled(None, str(error).strip() or type(error).__name__)
+
+
+def why_not_used() -> str:
+    """The reason that compiled functions are not used here; empty where they are."""
+    if os.environ.get(OFF_VARIABLE):
+        return f"{OFF_VARIABLE} is set"
+    is_measured = sys.platform == "linux" and platform.machine() == "x86_64"
+    if not is_measured or not {"avx2", "fma"} <= set(processor_features().split()):
+        return "only on Linux and x86-64 processors with AVX2 and FMA"
+    return ""
+
+
+def library_file() -> Path:
+    """Where the library for these sources and this processor is, once it is built."""
+    sources = [source.read_text(encoding="utf-8") for source in SOURCES]
+    key = hashlib.sha256("\n".join([*sources, *FLAGS, processor_features()]).encode()).hexdigest()[:16]
+    return cache_folder() / f"training-{key}.so"
 
 
 def processor_features() -> str:

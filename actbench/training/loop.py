@@ -21,21 +21,21 @@ from actbench.training.products import products_in
 from actbench.training.snapshots import Progress, Snapshots, restore
 from actbench.training.steps import Step, Sums, make_step
 
-PULSE_SECONDS = 5.0
+PULSE_SECONDS = 0.5
 
 
 def train_stack(
     trials: Sequence[Trial],
     arrays: Arrays,
     device_name: str,
-    on_epoch: Callable[[int], None],
+    on_epoch: Callable[[float], None],
     snapshots: Snapshots | None = None,
 ) -> list[TrialRecord]:
     """Train trials of one shape together; returns one record per trial, in their order.
 
     On the CPU the caller sets torch to one thread, since more change bits. `on_epoch` is called with the number of
-    finished epochs, after each epoch and every few seconds within one. With `snapshots` training continues from the
-    latest one, if there is one, and saves others.
+    finished epochs, after each epoch and, with the share of the steps as its fraction, twice a second within one. With
+    `snapshots` training continues from the latest one, if there is one, and saves others.
     """
     with torch.no_grad(), products_in(trials[0].settings.train.precision):
         return _train_stack(trials, arrays, device_name, on_epoch, snapshots)
@@ -45,7 +45,7 @@ def _train_stack(
     trials: Sequence[Trial],
     arrays: Arrays,
     device_name: str,
-    on_epoch: Callable[[int], None],
+    on_epoch: Callable[[float], None],
     snapshots: Snapshots | None,
 ) -> list[TrialRecord]:
     started = time.perf_counter()
@@ -65,7 +65,7 @@ def _train_stack(
     started -= progress.seconds
     for epoch in range(len(epoch_seconds) + 1, settings.train.epochs + 1):
         epoch_started = time.perf_counter()
-        trained = train_epoch(network, step, sums, splits, epoch, partial(on_epoch, epoch - 1))
+        trained = train_epoch(network, step, sums, splits, epoch, partial(_on_part, on_epoch, epoch - 1))
         epoch_seconds.append(round((time.perf_counter() - epoch_started) / len(trials), 9))
         validated = validate(network, train_images, splits)
         record_epoch(curves, epoch, trained, validated)
@@ -96,17 +96,22 @@ def _train_stack(
     ]
 
 
+def _on_part(on_epoch: Callable[[float], None], epochs: int, share: float) -> None:
+    """Tell the finished epochs with the share of the running one."""
+    on_epoch(epochs + share)
+
+
 def train_epoch(
     network: Network,
     step: Step,
     sums: Sums,
     splits: Sequence[SeedSplit],
     epoch: int,
-    on_pulse: Callable[[], None] = lambda: None,
+    on_pulse: Callable[[float], None] = lambda _share: None,
 ) -> Trained:
     """One pass over the training rows; mean loss and correct count of every trial over the epoch's own batches.
 
-    `on_pulse` is called every few seconds, as a sign of life.
+    `on_pulse` is called twice a second with the share of the steps that are done.
     """
     train, phase = network.trials[0].settings.train, network.trials[0].phase
     orders = torch.stack(
@@ -119,11 +124,12 @@ def train_epoch(
     batches = torch.split(orders, train.batch_images(count), dim=1)
     sums.clear()
     next_pulse = time.monotonic() + PULSE_SECONDS
-    for number, rows in enumerate(batches, start=(epoch - 1) * len(batches)):
+    first = (epoch - 1) * len(batches)
+    for number, rows in enumerate(batches, start=first):
         step(rows, number, train.epochs * len(batches))
         if time.monotonic() > next_pulse:
-            on_pulse()
-            next_pulse += PULSE_SECONDS
+            on_pulse((number + 1 - first) / len(batches))
+            next_pulse = time.monotonic() + PULSE_SECONDS
     return (sums.losses / count).tolist(), sums.hits.tolist()
 
 

@@ -15,16 +15,30 @@ from actbench.plan.plan import make_plan
 from actbench.plan.trials import make_trial
 from actbench.runs.dry_run import Costs, count_to_do, dry_run_document, dry_run_sections, estimate_costs
 from actbench.runs.environment import processor_name
-from actbench.runs.estimates import TORCH_BYTES, journal_bytes, measured_speed, operations
+from actbench.runs.estimates import (
+    COMPILING_SECONDS,
+    START_SECONDS,
+    TORCH_BYTES,
+    journal_bytes,
+    measured_speed,
+    operations,
+    start_seconds,
+)
 from actbench.store import folder as store
 from actbench.store.journal import journal_line
 from actbench.store.results import load_results
+from actbench.training import compiled
 from actbench.training.loop import train_stack
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from places import ROOT
 
 HERE = {"id": "here", "processor": processor_name()}
 ELSEWHERE = {"id": "elsewhere", "processor": "an abacus"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(compiled.OFF_VARIABLE, "1")
 
 
 @pytest.fixture
@@ -50,10 +64,21 @@ def test_time_is_that_of_the_folders_own_trials(experiment: Experiment, tmp_path
     leave(tmp_path, "made-up", experiment, HERE, seconds=60)
     found = costs_of(experiment, tmp_path)
     assert found.trials == 3
-    assert found.seconds == pytest.approx(180)
+    assert found.seconds == pytest.approx(START_SECONDS + 180)
     assert found.basis.startswith(f"Time: from 3 trials in {tmp_path / 'results' / 'made-up'}, 60 s each")
-    assert costs_of(experiment, tmp_path, workers=3).seconds == pytest.approx(60)
-    assert costs_of(experiment, tmp_path, workers=8).seconds == pytest.approx(60)
+    assert costs_of(experiment, tmp_path, workers=3).seconds == pytest.approx(START_SECONDS + 60)
+    assert costs_of(experiment, tmp_path, workers=8).seconds == pytest.approx(START_SECONDS + 60)
+
+
+def test_the_start_takes_longer_where_something_is_compiled_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert start_seconds() == START_SECONDS
+    monkeypatch.setattr(compiled, "why_not_used", str)
+    monkeypatch.setattr(compiled, "cache_folder", lambda: tmp_path)
+    assert start_seconds() == START_SECONDS + COMPILING_SECONDS
+    compiled.library_file().write_bytes(b"")
+    assert start_seconds() == START_SECONDS
 
 
 def test_without_any_it_is_that_of_comparable_trials_beside_it_scaled_by_size(
@@ -63,7 +88,7 @@ def test_without_any_it_is_that_of_comparable_trials_beside_it_scaled_by_size(
     leave(tmp_path, "other", twice, HERE, seconds=20)
     found = costs_of(experiment, tmp_path)
     assert found.trials == 6
-    assert found.seconds == pytest.approx(60)
+    assert found.seconds == pytest.approx(START_SECONDS + 60)
     assert "results/other" in found.basis
 
 
@@ -77,7 +102,7 @@ def test_other_processors_sizes_and_datasets_tell_nothing_and_time_is_a_guess(
     found = costs_of(experiment, tmp_path)
     assert "a guess from 30 billion operations" in found.basis
     wanted = [operations(arm.settings) for arm in experiment.arms() for _ in experiment.seeds]
-    assert found.seconds == pytest.approx(sum(wanted) / 30e9)
+    assert found.seconds == pytest.approx(START_SECONDS + sum(wanted) / 30e9)
     assert costs_of(experiment, tmp_path, device="cuda").seconds is None
 
 
@@ -124,10 +149,10 @@ def test_memory_grows_with_the_network_and_is_more_than_torchs(experiment: Exper
 
 def test_it_is_all_said_and_nothing_where_nothing_is_to_do(experiment: Experiment, tmp_path: Path) -> None:
     to_do = count_to_do(experiment, tmp_path / "results", tmp_path, fresh=False)
-    found = Costs(6, 2, 130.0, "Time: known.", 700_000_000, 1_234_567)
+    found = Costs(6, 2, 130.0, 4.0, "Time: known.", 700_000_000, 1_234_567)
     _, section = dry_run_sections(to_do, found)
     assert section.rows == [
-        ["time", "about 2:10 of training on 2 workers"],
+        ["time", "about 2:10 on 2 workers, 0:04 of it to start"],
         ["memory", "about 0.7 GB for each worker"],
         ["disk", "about 1.2 MB: 206 kB for each trial"],
     ]

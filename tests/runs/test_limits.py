@@ -30,7 +30,7 @@ from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke
 from program import TINY, actbench
 
-OnEpoch = Callable[[int], None]
+OnEpoch = Callable[[float], None]
 SECONDS = 2.0
 
 

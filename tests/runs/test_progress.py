@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def test_progress_says_how_much_time_is_left() -> None:
     assert describe(state(1, 10, 60)) == "1/4 trials, 25% of all epochs, 3:00 left, 0 diverged, 0 collapsed, 0 failed"
     assert describe(state(0, 0, 1)) == "0/4 trials, 0% of all epochs, 0 diverged, 0 collapsed, 0 failed"
     assert clock(3725) == "1:02:05"
+
+
+def test_neither_the_start_nor_earlier_epochs_distort_the_time_left() -> None:
+    late = replace(state(1, 10, 60), measured_from=(5.0, 50.0))
+    assert late.seconds_left() == 10 * 30 / 5
+    assert replace(late, measured_from=(5.0, 58.0)).seconds_left() is None
+    assert replace(late, epochs=40).seconds_left() == 0
 
 
 def test_a_log_gets_a_line_at_most_every_thirty_seconds_and_one_at_the_end() -> None:

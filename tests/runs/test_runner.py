@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
+from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, make_stacks
 from actbench.runs.options import RunOptions
@@ -142,6 +145,21 @@ def test_progress_counts_epochs_and_trials_up_to_the_end(experiment: Experiment,
     assert (states[-1].done, states[-1].epochs, states[-1].epochs_to_do) == (6, 18, 18)
     assert [state.epochs for state in states] == sorted(state.epochs for state in states)
     assert states[-1].seconds_left() == 0
+
+
+def test_progress_counts_parts_of_epochs(experiment: Experiment, tmp_path: Path) -> None:
+    states: list[RunState] = []
+
+    def train(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[float], None]) -> list[TrialRecord]:
+        on_epoch(0.25)
+        return fake_train(stack, arrays, device, on_epoch)
+
+    options = RunOptions(results=tmp_path / "results", data_folder=tmp_path, device="cpu", jobs=1)
+    run_experiment(experiment, options, states.append, lambda line: None, train)
+    assert [state.epochs for state in states if 0 < state.epochs < 6] == [6 * 0.25]
+    assert states[-1].measured_from is not None
+    assert states[-1].measured_from[0] == 6 * 0.25
+    assert states[-1].epochs == 18
 
 
 def test_fresh_waits_for_no_one_and_takes_nothing_from_a_run_in_progress(

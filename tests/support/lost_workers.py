@@ -14,7 +14,7 @@ from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
 from builders import fake_train
 
-OnEpoch = Callable[[int], None]
+OnEpoch = Callable[[float], None]
 
 
 def _end(how: str) -> None:

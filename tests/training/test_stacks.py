@@ -219,6 +219,18 @@ def test_computing_whole_stacks_at_once_as_a_gpu_does_agrees_up_to_rounding(
         assert one.curves.train_loss == pytest.approx(other.curves.train_loss, rel=1e-3)
 
 
+def test_progress_is_told_within_an_epoch_and_changes_no_number(
+    digits: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials, told = [trial(seed) for seed in (0, 1)], list[float]()
+    monkeypatch.setattr("actbench.training.loop.PULSE_SECONDS", -1.0)
+    records = train_stack(trials, digits, "cpu", told.append)
+    steps = 4  # 125 training images in batches of 32
+    assert told == [*(step / steps for step in range(1, 5)), 1, *(1 + step / steps for step in range(1, 5)), 2]
+    monkeypatch.undo()
+    assert [numbers(one) for one in records] == [numbers(one) for one in train(trials, digits)]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("dropout", [0.1, 0.0])  # without it steps are recorded as a graph
 def test_a_gpu_trains_to_the_same_accuracy_as_the_cpu(dropout: float, digits: Arrays) -> None:

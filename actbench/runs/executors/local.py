@@ -39,10 +39,10 @@ class StackRetried:
 
 @dataclass(frozen=True)
 class EpochsDone:
-    """The number of epochs that a stack has finished."""
+    """The number of epochs that a stack has finished, the part of the running one as its fraction."""
 
     stack: Stack
-    epochs: int
+    epochs: float
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class _EmitFailed(BaseException):
         self.error = error
 
 
-def _emit_epochs(emit: Emit, stack: Stack, epochs: int) -> None:
+def _emit_epochs(emit: Emit, stack: Stack, epochs: float) -> None:
     try:
         emit(EpochsDone(stack, epochs))
     except Exception as error:
@@ -218,7 +218,7 @@ class Workers:
             work.started = work.heard
             emit(StackStarted(task.stack))
             return
-        if isinstance(event, int):
+        if isinstance(event, int | float):
             emit(EpochsDone(task.stack, event))
             return
         if isinstance(event, str):

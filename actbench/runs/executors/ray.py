@@ -157,7 +157,7 @@ class RayWorkers:
             self._require_same(message)
             work.node, work.started = message, work.heard
             emit(StackStarted(work.task.stack))
-        elif isinstance(message, int):
+        elif isinstance(message, int | float):
             emit(EpochsDone(work.task.stack, message))
         else:
             del busy[stream]

@@ -27,7 +27,7 @@ from actbench.runs.executors.shared import Shared, receive_shared, send_shared
 from actbench.store.checkpoints import Checkpoints
 from actbench.text import describe_exception
 
-TrainStack = Callable[[Stack, Arrays, str, Callable[[int], None]], list[TrialRecord]]
+TrainStack = Callable[[Stack, Arrays, str, Callable[[float], None]], list[TrialRecord]]
 
 TRAINING_MODULE = "actbench.training.loop"
 IS_FORKED = sys.platform == "linux"
@@ -44,7 +44,7 @@ class Worker:
 
 
 def train_with_torch(
-    stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None], checkpoints: Checkpoints | None = None
+    stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[float], None], checkpoints: Checkpoints | None = None
 ) -> list[TrialRecord]:
     """Train one stack on one thread, importing torch at the first call; continue from its checkpoint, if there is one.
 
