@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from actbench.analysis.comparison import Comparison
-from actbench.analysis.samples import Sample, arm_samples
-from actbench.experiment.metrics import Metric, parse_metric
+from actbench.analysis.samples import Sample, loss_unit
+from actbench.experiment.metrics import CURVES, MEASURES, PARTS, Metric, parse_metric
+from actbench.plan.looks import values_by_seed
+from actbench.report.figures.layout import short_names
 from actbench.report.figures.looks import looks
 from actbench.report.numbers import metric_in_words
 from actbench.statistics.intervals import CONFIDENCE, t_quantile
 from actbench.statistics.multiple import ALPHA
 from actbench.store.results import Results
 
-METRICS = ("test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_accuracy", "train_loss")
+METRICS = sorted((*CURVES, *MEASURES), key=lambda name: PARTS.index(name.partition("_")[0]))
 MAX_NUMBERS, MAX_ARMS, MAX_SEEDS = 30_000, 40, 200
 
 
@@ -22,18 +24,20 @@ def explore_data(results: Results, comparison: Comparison) -> dict[str, Any] | N
     """Plain data for the script; None where there is nothing to compare: fewer than two arms or seeds, or too many."""
     rows = [row for row in comparison.rows if row.sample.by_seed]
     seeds = sorted({seed for row in rows for seed in row.sample.by_seed})
-    has_one_unit = comparison.metric.larger_is_better is not None and len({row.sample.data for row in rows}) == 1
+    has_one_unit = len({row.sample.data for row in rows}) == 1 and len(comparison.losses) < 2
+    has_one_unit = has_one_unit and comparison.metric.larger_is_better is not None
     if not 2 <= len(rows) <= MAX_ARMS or not 2 <= len(seeds) <= MAX_SEEDS or not has_one_unit:
         return None
     numbers = {label: index for index, label in enumerate(row.sample.label for row in comparison.rows)}
     chosen = looks({row.sample.label: row.sample.values for row in comparison.rows})
     baselines = [number for number, row in enumerate(rows) if row.is_baseline]
     most = max(1, MAX_NUMBERS // (len(rows) * len(seeds)))
-    metrics = list(_metrics(results, comparison, {row.sample.label: row.sample for row in rows}, seeds))[:most]
+    metrics = list(_metrics(results, comparison, [row.sample for row in rows], seeds))[:most]
+    short = short_names({row.sample.label: row.sample.values for row in comparison.rows})
     return {
         "arms": [
-            {"name": row.sample.label, "arm": numbers[row.sample.label], "colour": chosen[row.sample.label].colour}
-            for row in rows
+            {"name": short.get(label, label), "arm": numbers[label], "colour": chosen[label].colour}
+            for label in (row.sample.label for row in rows)
         ],
         "seeds": seeds,
         "baseline": baselines[0] if len(baselines) == 1 else 0,
@@ -45,22 +49,23 @@ def explore_data(results: Results, comparison: Comparison) -> dict[str, Any] | N
 
 
 def _metrics(
-    results: Results, comparison: Comparison, samples: Mapping[str, Sample], seeds: list[int]
+    results: Results, comparison: Comparison, samples: Sequence[Sample], seeds: list[int]
 ) -> Iterator[dict[str, Any]]:
     """The comparison's metric, and the others that all arms have in one unit."""
-    yield _metric(comparison.metric, samples, samples, seeds)
+    yield _metric(comparison.metric, [sample.by_seed for sample in samples], seeds)
+    arms = {arm.values: (arm.settings, trials) for arm, trials in results.plan.arms}
+    planned = [(*arms[sample.values], sample.trials) for sample in samples]
+    has_one_loss = len({loss_unit(settings) for settings, _, _ in planned}) < 2
     for name in METRICS:
         metric = parse_metric(name)
-        found = {sample.label: sample for sample in arm_samples(results.plan, results.records, metric)}
-        losses = {loss for sample in found.values() for loss in sample.losses}
-        is_known = set(samples) <= set(found) and any(found[label].by_seed for label in samples)
-        if name != comparison.metric.name and is_known and len(losses) < 2:
-            yield _metric(metric, samples, found, seeds)
+        if name == comparison.metric.name or (metric.is_loss and not has_one_loss):
+            continue
+        found = [values_by_seed(trials[:count], results.records, metric) for _, trials, count in planned]
+        if any(found):
+            yield _metric(metric, found, seeds)
 
 
-def _metric(
-    metric: Metric, labels: Mapping[str, Any], samples: Mapping[str, Sample], seeds: list[int]
-) -> dict[str, Any]:
+def _metric(metric: Metric, by_arm: Sequence[Mapping[int, float]], seeds: list[int]) -> dict[str, Any]:
     scale = 100 if metric.unit == "share" else 1
     return {
         "name": metric_in_words(metric),
@@ -69,8 +74,8 @@ def _metric(
         "digits": 2 if metric.unit == "share" else 4,
         "sign": 1 if metric.larger_is_better else -1,
         "values": [
-            [None if (one := samples[label].by_seed.get(seed)) is None else round(one * scale, 6) for seed in seeds]
-            for label in labels
+            [None if (one := by_seed.get(seed)) is None else round(one * scale, 6) for seed in seeds]
+            for by_seed in by_arm
         ],
     }
 

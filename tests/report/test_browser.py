@@ -182,13 +182,14 @@ def test_tables_and_what_is_folded_away_can_be_reached_by_keyboard(browser: Any,
     assert len(reached - {-1}) >= wanted > 3
 
 
-def shown_arms(browser: Any) -> list[str]:
-    """The arms of the chart that the script draws, from top to bottom."""
+def shown_arms(browser: Any, chart: str = "explore-chart") -> list[str]:
+    """The arms of a chart that the script draws, from top to bottom."""
     names: list[str] = browser.execute_script(
-        "return [...document.querySelectorAll('#explore-chart g[data-arm]')]"
+        "return [...document.querySelectorAll(`#${arguments[0]} g[data-arm]`)]"
         ".filter(one => one.style.display !== 'none')"
         ".sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)"
-        ".map(one => one.querySelector('text').textContent)"
+        ".map(one => one.querySelector('text').textContent)",
+        chart,
     )
     return names
 
@@ -275,6 +276,50 @@ def test_the_comparison_is_made_again_with_other_seeds_baselines_and_metrics(
     )
     assert browser.get_log("browser") == []
     assert browser.get_log("performance") is not None
+
+
+def test_the_first_picture_follows_the_chosen_baseline_and_metric(browser: Any, pages: dict[str, Path]) -> None:
+    opened(browser, pages["mnist-tuned"], 1400, "light")
+    seen = (
+        "return [...document.querySelectorAll('#figure-differences, #chosen-figure')].map(one => one.checkVisibility())"
+    )
+    assert sorted(browser.execute_script(seen)) == [False, True]
+    planned = browser.execute_script(seen)
+    choose(browser, "chosen-baseline", "5")
+    still(browser)
+    assert browser.execute_script(seen) == [not one for one in planned]
+    assert "relu" in shown_arms(browser, "chosen-chart")
+    assert "gelu" not in shown_arms(browser, "chosen-chart")
+    assert shown_arms(browser, "chosen-chart") == shown_arms(browser)  # the other menu follows
+    said = "return document.getElementById('chosen-said').textContent"
+    assert browser.execute_script(said).startswith("test accuracy minus gelu, every seed, to explore: the verdicts")
+    choose(browser, "explore-metric", "1")
+    still(browser)
+    assert browser.execute_script(said).startswith("test loss minus gelu")
+    assert "worse than gelu \u2192" in browser.execute_script(
+        "return document.getElementById('chosen-chart').textContent"
+    )
+    click(browser, "#as-planned")
+    assert browser.execute_script(seen) == planned
+    assert browser.execute_script("return document.getElementById('explore-metric').value") == "0"
+    assert browser.get_log("browser") == []
+
+
+def test_measures_that_need_no_loss_are_metrics_to_choose(browser: Any, pages: dict[str, Path]) -> None:
+    opened(browser, pages["hostile"], 1400, "light")
+    names = browser.execute_script(
+        "return [...document.getElementById('chosen-metric').options].map(one => one.textContent)"
+    )
+    assert {"test NLL", "test Brier score", "test calibration error", "validation NLL", "test top-2 accuracy"} <= set(
+        names
+    )
+    choose(browser, "chosen-metric", str(names.index("test Brier score")))
+    still(browser)
+    assert "test Brier score minus" in browser.execute_script(
+        "return document.getElementById('chosen-chart').textContent"
+    )
+    assert len(shown_arms(browser, "chosen-chart")) == 3
+    assert browser.get_log("browser") == []
 
 
 def test_a_table_sorts_by_its_columns_and_has_more_of_them(browser: Any, pages: dict[str, Path]) -> None:

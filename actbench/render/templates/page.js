@@ -64,15 +64,27 @@ all("table.sorts").forEach(table => all("thead th", table).forEach((head, column
 const source = one("explore-data");
 if (!source) return;
 const data = JSON.parse(source.textContent);
-const panel = one("explore"), chart = one("explore-chart"), said = one("explore-said");
-const metricOf = one("explore-metric"), baselineOf = one("explore-baseline");
-const slider = one("explore-count"), count = one("explore-count-said");
+const said = one("explore-said"), slider = one("explore-count"), count = one("explore-count-said");
 all(".states").forEach(states => states.remove());
-panel.hidden = false;
+all("#explore, #chosen").forEach(panel => { panel.hidden = false; });
 const option = (name, value) => { const made = document.createElement("option"); made.value = value; return text(made, name); };
-data.metrics.forEach((metric, index) => metricOf.append(option(metric.name, index)));
-data.arms.forEach((arm, index) => baselineOf.append(option(arm.name, index)));
-baselineOf.value = data.baseline;
+const every = data.seeds.map((_, index) => index);
+let drawn = [...every], isPlanned = true;
+slider.max = slider.value = data.seeds.length;
+
+// Two menus for one choice: above the first picture and beside the seeds.
+const chooser = (ids, choices, planned) => {
+  const menus = ids.map(one);
+  const choose = value => menus.forEach(menu => { menu.value = value; });
+  menus.forEach(menu => {
+    choices.forEach((choice, index) => menu.append(option(choice.name, index)));
+    menu.addEventListener("change", () => { choose(menu.value); isPlanned = false; draw(); });
+  });
+  choose(planned);
+  return {get: () => Number(menus[0].value), reset: () => choose(planned)};
+};
+const metricOf = chooser(["explore-metric", "chosen-metric"], data.metrics, 0);
+const baselineOf = chooser(["explore-baseline", "chosen-baseline"], data.arms, data.baseline);
 const boxes = data.seeds.map((seed, index) => {
   const label = document.createElement("label"), box = document.createElement("input");
   box.type = "checkbox";
@@ -83,29 +95,9 @@ const boxes = data.seeds.map((seed, index) => {
   box.addEventListener("change", draw);
   return box;
 });
-let drawn = data.seeds.map((_, index) => index);
-slider.max = slider.value = data.seeds.length;
-
-const root = chart.firstElementChild;
-const svg = (name, attributes, parent) => {
-  const made = document.createElementNS(root.namespaceURI, name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  if (parent) parent.append(made);
-  return made;
-};
-const set = (element, attributes) => { for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); };
-const ground = svg("g", {}, root);
-const rows = data.arms.map(arm => {
-  const group = svg("g", {"data-arm": arm.arm, class: "moves"}, root);
-  const name = text(svg("text", {x: 0, fill: "currentColor"}, group), arm.name);
-  const line = width => svg("line", {stroke: "currentColor", "stroke-width": width, opacity: 0.8}, group);
-  const thin = line(1.5), thick = line(5);
-  const dots = data.seeds.map(() => svg("circle", {r: 3, fill: arm.colour, opacity: 0.85}, group));
-  const mean = svg("path", {fill: arm.colour, stroke: "var(--page)", d: "M0-6L6 0L0 6L-6 0Z"}, group);
-  return {group, name, thin, thick, dots, mean, number: svg("text", {"text-anchor": "end", fill: "currentColor"}, group)};
-});
 
 const signed = (number, metric) => (number < 0 ? "\u2212" : "+") + Math.abs(number).toFixed(metric.digits);
+const round = number => number ? (number < 0 ? "\u2212" : "+") + Number(Math.abs(number).toFixed(6)) : "0";
 function summary(values, quantiles) {
   const n = values.length, mean = values.reduce((sum, value) => sum + value, 0) / n;
   if (n < 3) return {mean, n, reach: Infinity};
@@ -116,82 +108,122 @@ function differences(metric, arm, base, seeds) {
   const first = metric.values[arm], second = metric.values[base];
   return seeds.filter(seed => first[seed] !== null && second[seed] !== null).map(seed => [seed, first[seed] - second[seed]]);
 }
-
-function draw() {
-  const metric = data.metrics[metricOf.value || 0], base = Number(baselineOf.value);
-  const allowed = drawn.filter(seed => boxes[seed].checked);
-  slider.max = Math.max(1, allowed.length);
-  const seeds = allowed.slice(0, Number(slider.value)), every = data.seeds.map((_, index) => index);
-  text(count, `${seeds.length} of ${data.seeds.length}`);
-  const shown = data.arms.map((arm, index) => index).filter(index => {
-    const box = one(`show-${data.arms[index].arm}`);
-    return index !== base && (!box || box.checked);
+function ranked(metric, base, seeds) {
+  const rows = data.arms.map((arm, index) => {
+    const box = one(`show-${arm.arm}`), pairs = differences(metric, index, base, seeds);
+    if (index === base || !pairs.length || (box && !box.checked)) return null;
+    const values = pairs.map(pair => pair[1]);
+    return {index, pairs, alone: summary(values, data.alone), adjusted: summary(values, data.adjusted)};
   });
-  const found = shown.map(index => {
-    const pairs = differences(metric, index, base, seeds), values = pairs.map(pair => pair[1]);
-    const alone = values.length ? summary(values, data.alone) : null;
-    return {index, pairs, alone, adjusted: alone && summary(values, data.adjusted)};
-  });
-  const ranked = found.filter(row => row.alone).sort((a, b) => metric.sign * (b.alone.mean - a.alone.mean));
-
-  // The axis is that of all seeds, so that what jumps is the result and not the scale.
-  const usual = shown.flatMap(index => differences(metric, index, base, every).map(pair => Math.abs(pair[1])));
-  const reach = 1.08 * Math.max(...usual, 1e-9);
-  const width = Math.max(320, chart.clientWidth), narrow = width < 560;
-  const left = narrow ? 8 : 150, right = width - (narrow ? 8 : 110), step = narrow ? 50 : 34, top = 26;
-  const x = value => left + (Math.min(Math.max(value, -reach), reach) + reach) / (2 * reach) * (right - left);
-  const height = top + step * ranked.length + 40;
-  set(root, {viewBox: `0 0 ${width} ${height}`, width, height});
-  ground.replaceChildren();
-  if (data.margin && metric.points) {
-    const margin = 100 * data.margin;
-    svg("rect", {x: x(-margin), y: top, width: x(margin) - x(-margin), height: height - top - 36, fill: "var(--band)"}, ground);
-  }
-  svg("line", {x1: x(0), x2: x(0), y1: top - 6, y2: height - 36, stroke: "currentColor"}, ground);
-  [-reach / 1.08, 0, reach / 1.08].forEach(value => text(svg("text",
-    {x: x(value), y: height - 18, "text-anchor": value < 0 ? "start" : value > 0 ? "end" : "middle", fill: "var(--quiet)", "font-size": 12}, ground),
-    value ? signed(value, metric) : "0"));
-  text(svg("text", {x: (left + right) / 2, y: height - 3, "text-anchor": "middle", fill: "var(--quiet)", "font-size": 12}, ground),
-    `${metric.name} minus ${data.arms[base].name}${metric.points ? " (points)" : ""}`);
-  rows.forEach(row => { row.group.style.display = "none"; });
-  ranked.forEach((row, place) => {
-    const parts = rows[row.index], y = top + step * (place + 0.5);
-    parts.group.style.display = "";
-    parts.group.style.transform = `translateY(${y}px)`;
-    set(parts.name, {y: narrow ? -10 : 5, "font-weight": place ? 400 : 600});
-    [[parts.thin, row.adjusted], [parts.thick, row.alone]].forEach(([line, sum]) => {
-      const far = Number.isFinite(sum.reach);
-      set(line, {x1: x(far ? sum.mean - sum.reach : sum.mean), x2: x(far ? sum.mean + sum.reach : sum.mean), y1: narrow ? 6 : 0, y2: narrow ? 6 : 0});
-    });
-    set(parts.mean, {transform: `translate(${x(row.alone.mean)} ${narrow ? 6 : 0})`});
-    parts.dots.forEach(dot => { dot.style.display = "none"; });
-    row.pairs.forEach(([seed, value]) => {
-      parts.dots[seed].style.display = "";
-      set(parts.dots[seed], {cx: x(value), cy: narrow ? 16 : 11});
-      tips.set(parts.dots[seed], `${data.arms[row.index].name}, seed ${data.seeds[seed]}: ${signed(value, metric)}`);
-    });
-    const low = row.alone.mean - row.alone.reach, high = row.alone.mean + row.alone.reach;
-    const bounds = Number.isFinite(row.alone.reach) ? ` [${signed(low, metric)} to ${signed(high, metric)}]` : "";
-    tips.set(parts.mean, `${data.arms[row.index].name}: ${signed(row.alone.mean, metric)}${bounds}`);
-    text(parts.number, signed(row.alone.mean, metric));
-    set(parts.number, {x: width, y: narrow ? -10 : 5});
-  });
-  say(metric, base, ranked, seeds);
+  return rows.filter(row => row).sort((a, b) => metric.sign * (b.alone.mean - a.alone.mean));
 }
 
-function say(metric, base, ranked, seeds) {
-  if (!ranked.length) { text(said, "No arm has a value with these seeds."); return; }
-  const best = ranked[0], isAhead = metric.sign * best.alone.mean > 0;
+const svg = (name, attributes, parent) => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  set(made, attributes);
+  parent.append(made);
+  return made;
+};
+const set = (element, attributes) => { for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); };
+const fit = (element, words, room) => {
+  text(element, words);
+  for (let kept = words.length - 1; kept > 3 && element.getComputedTextLength() > room; kept--) text(element, words.slice(0, kept) + "\u2026");
+};
+
+// A chart in a holder; the function draws rows into it, with the axis of all seeds, so that results jump and not the scale.
+function chartIn(holder) {
+  const root = holder.firstElementChild, ground = svg("g", {}, root);
+  const parts = data.arms.map(arm => {
+    const group = svg("g", {"data-arm": arm.arm, class: "moves"}, root);
+    const line = width => svg("line", {stroke: "currentColor", "stroke-width": width, opacity: 0.8}, group);
+    const shape = all(`#arms li[data-number="${arm.arm}"] path`)[0];
+    const name = svg("text", {fill: "currentColor"}, group), thin = line(1.5), thick = line(5);
+    const dots = data.seeds.map(() => svg("circle", {r: 3, fill: arm.colour, opacity: 0.85}, group));
+    const mean = svg("path", {fill: arm.colour, stroke: "var(--page)", d: shape.getAttribute("d")}, group);
+    return {group, name, thin, thick, dots, mean, number: svg("text", {"text-anchor": "end", fill: "currentColor"}, group)};
+  });
+  return (metric, base, rows) => {
+    const usual = data.arms.flatMap((arm, index) => index === base ? [] : differences(metric, index, base, every).map(pair => Math.abs(pair[1])));
+    const reach = 1.08 * Math.max(...usual, 1e-9);
+    const width = Math.max(280, holder.clientWidth), narrow = width < 560, quiet = {fill: "var(--quiet)", "font-size": 12};
+    const longest = 8 * Math.max(...data.arms.map(arm => arm.name.length));
+    const left = narrow ? 8 : Math.min(Math.max(longest, 60), 0.34 * width) + 16, right = width - (narrow ? 8 : 80);
+    const step = narrow ? 50 : 34, top = 26, height = top + step * rows.length + 44, bottom = height - 40;
+    const x = value => left + (Math.min(Math.max(value, -reach), reach) + reach) / (2 * reach) * (right - left);
+    const words = (content, attributes) => text(svg("text", {...quiet, ...attributes}, ground), content);
+    set(root, {viewBox: `0 0 ${width} ${height}`, width, height});
+    ground.replaceChildren();
+    if (data.margin && metric.points && metric === data.metrics[0]) {
+      const margin = 100 * data.margin;
+      svg("rect", {x: x(-margin), y: top, width: x(margin) - x(-margin), height: bottom - top, fill: "var(--band)"}, ground);
+    }
+    const power = 10 ** Math.floor(Math.log10(reach));
+    const apart = [0.2, 0.5, 1, 2, 5].map(factor => factor * power).find(size => reach / size < (narrow ? 3 : 5));
+    for (let place = -Math.floor(reach / apart); place <= reach / apart; place++) {
+      const at = x(place * apart);
+      svg("line", {x1: at, x2: at, y1: top, y2: bottom, stroke: place ? "var(--grid)" : "currentColor"}, ground);
+      words(round(place * apart), {x: at, y: bottom + 16, "text-anchor": "middle"});
+    }
+    const name = data.arms[base].name, sides = metric.sign > 0 ? ["worse", "better"] : ["better", "worse"];
+    words(`\u2190 ${sides[0]}`, {x: x(0) - 10, y: top - 12, "text-anchor": "end"});
+    words(narrow ? `${sides[1]} \u2192` : `${sides[1]} than ${name} \u2192`, {x: x(0) + 10, y: top - 12});
+    words(`${metric.name} minus ${name}${metric.points ? " (points)" : ""}`, {x: (left + right) / 2, y: height - 6, "text-anchor": "middle"});
+    parts.forEach(part => { part.group.style.display = "none"; });
+    rows.forEach((row, place) => {
+      const part = parts[row.index], y = top + step * (place + 0.5), label = data.arms[row.index].name;
+      part.group.style.display = "";
+      part.group.style.transform = `translateY(${y}px)`;
+      set(part.name, {x: narrow ? 0 : left - 12, y: narrow ? -10 : 5, "text-anchor": narrow ? "start" : "end", "font-weight": place ? 400 : 600});
+      fit(part.name, label, narrow ? width - 90 : left - 12);
+      const low = row.alone.mean - row.alone.reach, high = row.alone.mean + row.alone.reach, line = narrow ? 6 : 0;
+      [[part.thin, row.adjusted], [part.thick, row.alone]].forEach(([bar, sum]) => {
+        const far = Number.isFinite(sum.reach) ? sum.reach : 0;
+        set(bar, {x1: x(sum.mean - far), x2: x(sum.mean + far), y1: line, y2: line});
+      });
+      set(part.mean, {transform: `translate(${x(row.alone.mean) - 6} ${line - 6})`});
+      part.dots.forEach(dot => { dot.style.display = "none"; });
+      row.pairs.forEach(([seed, value]) => {
+        part.dots[seed].style.display = "";
+        set(part.dots[seed], {cx: x(value), cy: line + 11});
+        tips.set(part.dots[seed], `${label}, seed ${data.seeds[seed]}: ${signed(value, metric)}`);
+      });
+      const bounds = Number.isFinite(row.alone.reach) ? ` [${signed(low, metric)} to ${signed(high, metric)}]` : "";
+      tips.set(part.mean, `${label}: ${signed(row.alone.mean, metric)}${bounds}`);
+      text(part.number, signed(row.alone.mean, metric));
+      set(part.number, {x: width, y: narrow ? -10 : 5});
+    });
+  };
+}
+const drawSeeds = chartIn(one("explore-chart")), drawChosen = chartIn(one("chosen-chart"));
+
+function draw() {
+  const metric = data.metrics[metricOf.get()], base = baselineOf.get();
+  const allowed = drawn.filter(seed => boxes[seed].checked);
+  slider.max = Math.max(1, allowed.length);
+  const seeds = allowed.slice(0, Number(slider.value));
+  text(count, `${seeds.length} of ${data.seeds.length}`);
+  const rows = ranked(metric, base, seeds);
+  drawSeeds(metric, base, rows);
+  say(metric, base, rows, seeds);
+  all("#figure-differences, #figure-arms").forEach(planned => { planned.hidden = !isPlanned; });
+  one("chosen-figure").hidden = one("as-planned").hidden = isPlanned;
+  if (isPlanned) return;
+  drawChosen(metric, base, ranked(metric, base, every));
+  text(one("chosen-said"), `${metric.name} minus ${data.arms[base].name}, every seed, to explore: the verdicts in the table are those of the plan, on ${data.metrics[0].name}.`);
+}
+
+function say(metric, base, rows, seeds) {
+  if (!rows.length) { text(said, "No arm has a value with these seeds."); return; }
+  const best = rows[0], isAhead = metric.sign * best.alone.mean > 0;
   const names = seeds.length <= 5 ? `seed${seeds.length > 1 ? "s" : ""} ${seeds.map(seed => data.seeds[seed]).join(", ")}` : `${seeds.length} seeds`;
   const winner = isAhead ? `${data.arms[best.index].name} is first, ${signed(best.alone.mean, metric)}${metric.points} to ${data.arms[base].name}` : `${data.arms[base].name} is first`;
-  const clear = ranked.filter(row => Math.abs(row.alone.mean) > row.adjusted.reach).length;
-  const sure = seeds.length < 3 ? "fewer than 3 seeds have no interval" : `${clear} of ${ranked.length} thin intervals exclude 0`;
+  const clear = rows.filter(row => Math.abs(row.alone.mean) > row.adjusted.reach).length;
+  const sure = seeds.length < 3 ? "fewer than 3 seeds have no interval" : `${clear} of ${rows.length} thin intervals exclude 0`;
   text(said, `With ${names}: ${winner}; ${sure}.`);
 }
 
-metricOf.addEventListener("change", draw);
-baselineOf.addEventListener("change", draw);
 slider.addEventListener("input", draw);
+one("as-planned").addEventListener("click", () => { metricOf.reset(); baselineOf.reset(); isPlanned = true; draw(); });
 one("explore-again").addEventListener("click", () => {
   for (let last = drawn.length - 1; last > 0; last--) {
     const other = Math.floor(Math.random() * (last + 1));

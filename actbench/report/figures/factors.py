@@ -173,7 +173,7 @@ def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
             f"{', with their 95 % intervals' * factors.has_baseline()}; the baseline's cells hold its mean."
             if factors.has_baseline()
             else f"Differences of mean {name}{points} to {against}.",
-            metric.larger_is_better is not None and "Blue is better, orange worse; the darker, the more.",
+            metric.larger_is_better is not None and "Blue is better, orange worse; the stronger, the more.",
             bool(factors.averaged) and f"Means are over {listed(factors.averaged)} too.",
             len(factors.means) < len(factors.rows) * len(factors.columns) * len(factors.panels)
             and "Empty cells have not been trained.",

@@ -51,8 +51,8 @@ def lottery_picture(comparison: Comparison) -> Picture | None:
         "Had you run each once",
         lambda paper: _draw(paper, drawn, comparison.metric, chosen),
         caption=[
-            f"A column is one seed: one run of each arm, {name}{unit}, the darker the better. Framed: the winner that "
-            "this run alone would have announced.",
+            f"A column is one seed: one run of each arm, {name}{unit}, the stronger its shade the better. Framed: the "
+            "winner that this run alone would have announced.",
             shown < len(drawn.seeds) and f"The first {shown} of {len(drawn.seeds)} seeds are shown.",
             number_shown(min(len(drawn.samples), MAX_ARMS), len(drawn.samples)),
         ],
