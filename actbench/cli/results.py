@@ -60,6 +60,7 @@ def compare(
         bool, typer.Option("--images", help="Also which test images an arm gets wrong, and the error for other images.")
     ] = False,
     explain: Explain = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the answer, in one line.")] = False,
     output_format: ComparisonFormat = "table",
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
@@ -72,6 +73,8 @@ def compare(
     from actbench.report.tables import arms_table
 
     request = Request(baseline, metric, by, shared_lr, all_pairs)
+    if quiet and (across or explain or images or output_format != "table"):
+        raise errors.ConfigurationError("--quiet goes with none of --across, --explain, --images and --format")
     if across:
         if gate or by or all_pairs:
             raise errors.ConfigurationError("--across goes with neither --gate, --by nor --all-pairs")
@@ -93,7 +96,7 @@ def compare(
         output_format,
         lambda: [
             *(
-                answer_sections(comparison, everything, explains=explain)
+                answer_sections(comparison, everything, explains=explain)[: 1 if quiet else None]
                 if output_format == "table"
                 else comparison_sections(comparison, everything)
             ),

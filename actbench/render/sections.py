@@ -38,6 +38,35 @@ def numeric_columns(section: Section) -> list[bool]:
     return [2 * sum(NUMBER.match(cell) is not None for cell in column) > len(column) for column in cells]
 
 
+def without_constants(section: Section, kept: Sequence[str]) -> Section:
+    """A table without the columns that say the same in each of several rows, which a note says instead.
+
+    The first column stays, and so do those whose names begin with one of the `kept`.
+    """
+    if len(section.rows) < 2:
+        return section
+    cells = list(zip(*section.rows, strict=True))
+    constant = {
+        index: cells[index][0]
+        for index, name in enumerate(section.header)
+        if index and len(set(cells[index])) == 1 and not name.startswith(tuple(kept))
+    }
+    said = ", ".join(f"{section.header[index]} {cell}" for index, cell in constant.items() if cell != "-")
+    note = [f"The same in every row: {said}."] if said else []
+    return replace(_with_columns(section, [i for i in range(len(cells)) if i not in constant]),
+                   notes=[*note, *section.notes])  # fmt: skip
+
+
+def _with_columns(section: Section, kept: Sequence[int]) -> Section:
+    return replace(
+        section,
+        header=[section.header[index] for index in kept],
+        rows=[[row[index] for index in kept] for row in section.rows],
+        importance=[kept.index(index) for index in section.importance if index in kept],
+        prose=[kept.index(index) for index in section.prose if index in kept],
+    )
+
+
 BAR, PLAIN_BAR = "─━●│┼·◀▶", "-=o|+.<>"
 
 
@@ -48,10 +77,4 @@ def without_sparks(section: Section) -> Section:
         for index in range(len(section.header))
         if not section.rows or not all(row[index] and set(row[index]) <= set(SPARKS) for row in section.rows)
     ]
-    return replace(
-        section,
-        header=[section.header[index] for index in kept],
-        rows=[[row[index] for index in kept] for row in section.rows],
-        importance=[kept.index(index) for index in section.importance if index in kept],
-        prose=[kept.index(index) for index in section.prose if index in kept],
-    )
+    return _with_columns(section, kept)

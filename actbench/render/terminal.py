@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TextIO
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -105,10 +104,11 @@ def _print_notes(console: Console, notes: Iterable[str]) -> None:
         _print_words(console, note, "dim")
 
 
-def _print_words(console: Console, text: str, style: str) -> None:
+def _print_words(console: Console, text: str, style: str = "", indent: int = 0) -> None:
     """Print a text in as many lines as it takes; no word is broken, even where it is longer than a line."""
-    for line in textwrap.wrap(text, console.width, break_long_words=False, break_on_hyphens=False) or [""]:
-        console.print(Text(line, style=style), crop=False, no_wrap=True, overflow="ignore")
+    width = max(1, console.width - indent)
+    for line in textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]:
+        console.print(Text(" " * indent + line, style=style), crop=False, no_wrap=True, overflow="ignore")
 
 
 def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> None:
@@ -118,7 +118,7 @@ def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> N
         _print_words(console, name, "bold")
         for heading, cell in zip(section.header[1:], cells, strict=True):
             if cell != "-":
-                console.print(Padding(Text(f"{heading}: {cell}"), (0, 0, 0, 4)))
+                _print_words(console, f"{heading}: {cell}", indent=4)
     _print_notes(console, section.notes)
 
 

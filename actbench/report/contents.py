@@ -10,7 +10,7 @@ from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tab
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import value_to_text
-from actbench.render.sections import SPARKS, Section
+from actbench.render.sections import SPARKS, Section, without_constants
 from actbench.report.answer import answer_line
 from actbench.report.claims import claims_sections, judge_results
 from actbench.report.comparison import comparison_section, pairs_section
@@ -23,11 +23,13 @@ from actbench.report.tuning import tuning_section
 from actbench.store.results import Results
 
 MAX_EPOCH_COLUMNS, SHARE_BAR_WIDTH = 6, 20
+ALWAYS_SHOWN = ("second", "difference", "verdict")
 EXPLAIN = "All columns and notes: --explain"
 PICTURE_NOTE = (
     "The picture: ● the mean difference, ━ its 95 % interval, ─ the adjusted interval that the verdict uses, · the "
     "margin, │ no difference; ◀ and ▶ lie further out."
 )
+MAIN_EFFECT = "main effect of"
 HIGHER = "interactions of three factors and more"
 
 
@@ -50,7 +52,7 @@ def answer_sections(comparison: Comparison, results: Sequence[Results], *, expla
         return [
             answer,
             replace(short, notes=[_picture_note(comparison)] if comparison.rows else ()),
-            *comparison_sections(comparison, results),
+            *(without_constants(one, ALWAYS_SHOWN) for one in comparison_sections(comparison, results)),
         ]
     return [answer, replace(short, notes=[*short.notes, EXPLAIN])]
 
@@ -60,7 +62,7 @@ def report_sections(comparison: Comparison, results: Results, *, explains: bool 
     chapters = report_chapters(comparison, results)
     if explains is not None:
         chapters["comparison"] = answer_sections(comparison, [results], explains=explains)
-        chapters["effects"] += _main_effects(comparison, results)
+        chapters["effects"] += main_effects(comparison, results)
     return [section for sections in chapters.values() for section in sections]
 
 
@@ -103,7 +105,7 @@ def _bar(share: float) -> str:
     return SPARKS[-1] * round(min(max(share, 0.0), 1.0) * SHARE_BAR_WIDTH) or SPARKS[0]
 
 
-def _main_effects(comparison: Comparison, results: Results) -> list[Section]:
+def main_effects(comparison: Comparison, results: Results) -> list[Section]:
     """For each of several factors its values, averaged over the others, with verdicts; none without a full grid."""
     experiment = results.experiment
     factors = [factor for factor in experiment.factors if len(factor.values) > 1]
@@ -121,7 +123,7 @@ def _main_effects(comparison: Comparison, results: Results) -> list[Section]:
         )
         table = short_section(compare(results.plan, results.records, question), [])
         name = factor.path.split(".")[-1]
-        title = f"main effect of {name}, averaged over the other factors ({table.title})"
+        title = f"{MAIN_EFFECT} {name}, averaged over the other factors ({table.title})"
         sections.append(replace(table, title=title, header=[name, *table.header[1:]], notes=()))
     return sections
 

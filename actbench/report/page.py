@@ -16,7 +16,7 @@ from actbench.render.html import render, source
 from actbench.render.sections import NUMBER, Section, without_sparks
 from actbench.report.answer import question_and_answer
 from actbench.report.claims import judge_results
-from actbench.report.contents import report_chapters
+from actbench.report.contents import MAIN_EFFECT, main_effects, report_chapters
 from actbench.report.explore import explore_data
 from actbench.report.failures import failures_section
 from actbench.report.figures.inside import trouble_sentences
@@ -158,6 +158,8 @@ def _chapters(results: Results, comparison: Comparison, drawings: Sequence[Drawi
     sections: dict[str, list[Section]] = {}
     for name, found in report_chapters(comparison, results).items():
         sections.setdefault(PLACES.get(name, name), []).extend(found)
+    if verdicts := main_effects(comparison, results):
+        sections["factors"] = [*map(without_picture, verdicts), *sections["factors"]]
     sections["layers"] = _present(layers_section(results.plan, results.records))
     sections["failures"] = _present(failures_section(results.plan, results.records))
     sections["method"] = method_sections(results)
@@ -203,7 +205,8 @@ def _table(chapter: str, number: int, section: Section) -> Table:
     is_long = len(section.rows) > MAX_OPEN_ROWS and chapter not in ALWAYS_OPEN
     shown = _shortened(without_sparks(_important_first(section) if chapter == "comparison" else section))
     is_number = [chapter != "method" and mostly for mostly in _mostly_numbers(shown)]
-    return Table(f"{chapter}-table-{number}", shown, is_number, is_long or chapter in ALWAYS_FOLDED)
+    is_folded = chapter in ALWAYS_FOLDED and not section.title.startswith(MAIN_EFFECT)
+    return Table(f"{chapter}-table-{number}", shown, is_number, is_long or is_folded)
 
 
 def _mostly_numbers(section: Section) -> list[bool]:

@@ -132,6 +132,14 @@ def test_by_takes_a_factor_and_names_those_there_are(results: Path) -> None:
     assert_one_message(refused, 2, "--by init: expected a setting that is varied: model.activation")
 
 
+def test_quiet_is_the_answer_in_one_line(results: Path) -> None:
+    line = succeeded("better", "--shared-lr", "--quiet", folder=results)
+    assert line.startswith("Which activation gives the highest test accuracy on mnist? tanh (+0.21 points) is better")
+    assert line.count("\n") == 1
+    refused = actbench("compare", "better", "--quiet", "--format", "json", folder=results)
+    assert_one_message(refused, 2, "--quiet goes with none of --across, --explain, --images and --format")
+
+
 def gate(*arguments: str, folder: Path, summary: str = "") -> Finished:
     return actbench("compare", *arguments, "--gate", folder=folder, environment={"GITHUB_STEP_SUMMARY": summary})
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from actbench.render.sections import Section, without_sparks
+from actbench.render.sections import Section, without_constants, without_sparks
 from actbench.render.terminal import _print_section, section_lines
 from actbench.report.contents import EXPLAIN, answer_sections, report_sections
+from actbench.report.page import page
 from actbench.store.results import Results
+from pages import read
 from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
 from program import actbench
 
@@ -124,6 +126,47 @@ def test_two_factors_have_their_difference_at_80_columns(tmp_path: Path) -> None
         assert {"kaiming_uniform", "xavier_uniform", "leaky_relu(negative_slope=0.25),"} <= set(words)
 
 
+CLAIMS = """expect:
+  - {claim: "leaky is above a long threshold", arm: {model.activation: relu, model.init: kaiming_uniform}, above: 0.97}
+  - {claim: "xavier wins", better: {model.init: xavier_uniform}, than: {model.init: kaiming_uniform}}
+"""
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120])
+@pytest.mark.parametrize("explains", [False, True])
+def test_no_word_is_broken_at_any_width(columns: int, explains: bool, tmp_path: Path) -> None:
+    one = planted(tmp_path / "one", five_arms(), FIVE_ACTIVATIONS)
+    arms = [arm.label() for arm, _ in planted(tmp_path / "none", {}, TWO_FACTORS).plan.arms]
+    two = planted(tmp_path / "two", dict.fromkeys(arms, RELU), TWO_FACTORS + CLAIMS)
+    for results in (one, two):
+        for section in report_sections(asked(results), results, explains=explains):
+            console = Console(file=io.StringIO(), width=columns)
+            _print_section(console, section)
+            assert isinstance(console.file, io.StringIO)
+            texts = [section.title, *section.header, *section.notes, *(cell for row in section.rows for cell in row)]
+            whole = {word for text in texts for word in text.split()} | {
+                f"{name.split()[-1]}:" for name in section.header
+            }
+            shown, dropped = console.file.getvalue().partition("Not shown at this width")[::2]
+            assert set(shown.split()) <= whole
+            assert not dropped or "difference" not in dropped
+
+
+def test_columns_that_say_the_same_in_every_row_are_a_note(results: Results) -> None:
+    shown = screen(results, 200, explains=True)
+    assert any(line.startswith("The same in every row: ") and "n (failed) 10 (0)" in line for line in shown)
+    assert not any("n (failed)" in line and "mean %" in line for line in shown)
+    rows = [["a", "1", "+1", "-"], ["b", "1", "+1", "-"]]
+    found = without_constants(Section("t", ["arm", "n", "difference", "p"], rows, importance=(0, 2, 1, 3)), ("diff",))
+    assert (found.header, found.notes, found.importance) == (
+        ["arm", "difference"],
+        ["The same in every row: n 1."],
+        [0, 1],
+    )
+    single = Section("t", ["arm", "n"], [["a", "1"]])
+    assert without_constants(single, ()) is single
+
+
 def test_two_factors_have_main_effects_with_verdicts_and_the_luck_of_the_seed_on_top(tmp_path: Path) -> None:
     text = TWO_FACTORS.replace("baseline:", "tune: {train.lr: [0.001, 0.003, 0.01]}\ntuning_seeds: 1\nbaseline:")
     arms = [arm for arm, _ in planted(tmp_path / "none", {}, text).plan.arms]
@@ -140,6 +183,12 @@ def test_two_factors_have_main_effects_with_verdicts_and_the_luck_of_the_seed_on
     activation = {row[0]: row[-1] for row in sections["main effect of activation"].rows}
     assert activation == {"relu": "baseline", "leaky_relu(negative_slope=0.25)": "equivalent"}
     assert not any("main effect" in one.title for one in report_sections(asked(results), results))
+    root = read(page(results, asked(results), []))
+    (chapter,) = [one for one in root.all("section") if one.attributes["aria-labelledby"] == "factors"]
+    first, second, *_ = chapter.all("table")
+    assert first.all("caption")[0].text().startswith("main effect of activation,")
+    assert second.all("caption")[0].text().startswith("main effect of init,")
+    assert not any(first in folded.all("table") for folded in chapter.all("details"))
 
 
 def test_an_arm_far_away_is_an_arrow_and_leaves_the_others_their_room(tmp_path: Path) -> None:
