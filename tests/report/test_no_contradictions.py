@@ -1,4 +1,4 @@
-"""Terminal, page and JSON are read as text: over hundreds of made-up folders no two statements disagree on a pair."""
+"""Terminal, page, picture, gate and JSON are read as text: over hundreds of made-up folders none disagree on a pair."""
 
 from __future__ import annotations
 
@@ -12,23 +12,36 @@ import numpy as np
 import pytest
 
 from actbench.analysis.comparison import Comparison
+from actbench.plan.plan import make_plan
 from actbench.render.printing import whole_document
 from actbench.render.terminal import section_lines
 from actbench.report.contents import answer_sections
 from actbench.report.document import report_document
+from actbench.report.figures.differences import differences_picture
+from actbench.report.figures.layout import PAGE
+from actbench.report.gate import gate_on_arms
 from actbench.report.page import page
 from actbench.store.results import Results
+from builders import record_of
+from drawn import drawn_texts
 from pages import read
 from planted import TUNED, UNTUNED, asked, planted
 
 ARMS = ("relu", "tanh", "elu", "gelu", "mish", "selu", "softplus", "sigmoid")
-FOLDERS = 60  # of each of the four files
+FOLDERS = 60  # of each of the files
+LOOKS = TUNED.replace("seeds: 10", "seeds: {looks: [10, 20]}")
 BETTER, WORSE, UNDECIDED = 1, -1, 0
 WORDS = {
     "better": BETTER, "better (small)": BETTER, "worse": WORSE, "worse (small)": WORSE, "cannot tell": UNDECIDED,
     "equivalent": UNDECIDED, "no evidence of a difference": UNDECIDED, "too few seeds": UNDECIDED,
-    "too few seeds to tell": UNDECIDED,
+    "too few seeds to tell": UNDECIDED, "undecided": UNDECIDED,
 }  # fmt: skip
+FILES = ((4, 3, TUNED), (10, 4, TUNED), (12, 8, TUNED), (10, 5, UNTUNED), (10, 4, LOOKS))
+TROUBLES = (
+    {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None},
+    {"outcome": "failed", "cause": "MemoryError", "test_correct_count": None, "test_loss": None},
+    {"test_prediction_counts": (0, 10_000, *[0] * 8), "test_correct_count": 1135},
+)
 NAME = rf"(?:{'|'.join(ARMS)})"
 NAMES = rf"{NAME}(?: \([^)]*\))?(?:(?:, | and ){NAME}(?: \([^)]*\))?)*"
 Said = tuple[str, str, str, int]
@@ -38,7 +51,7 @@ def expected(seeds: int, arms: int, text: str) -> str:
     return text.replace("[relu, tanh]", f"[{', '.join(ARMS[:arms])}]").replace("seeds: 10", f"seeds: {seeds}")
 
 
-@pytest.fixture(scope="module", params=[(4, 3, TUNED), (10, 4, TUNED), (12, 8, TUNED), (10, 5, UNTUNED)], ids=str)
+@pytest.fixture(scope="module", params=FILES, ids=str)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Results:
     """A folder with every trial; the counts are made up again and again."""
     seeds, arms, text = request.param
@@ -47,17 +60,25 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def made_up(results: Results, rng: np.random.Generator) -> Results:
-    """The folder with other counts: gaps and noise of all sizes, ties, trials that diverged or are missing."""
-    gap, noise, missing = rng.choice([0, 5, 15, 60]), rng.choice([0, 3, 10, 40]), rng.choice([0, 0, 0.1])
-    records = dict(results.records)
-    for _, trials in results.plan.arms:
-        level = 9780 + rng.normal(0, gap)
-        for trial in trials:
-            count = int(np.clip(round(level + rng.normal(0, noise)), 0, 10_000))
-            records[trial.id] = records[trial.id].model_copy(update={"test_correct_count": count})
-            if rng.random() < missing:
-                del records[trial.id]
-    return replace(results, records=records)
+    """The folder with other counts: gaps and noise of all sizes, ties, trials that went wrong or are missing.
+
+    Trials of further looks are made up too, as long as the plan asks for them.
+    """
+    gap, noise, step = rng.choice([0, 5, 15, 60]), rng.choice([0, 3, 10, 40]), rng.choice([1, 1, 10])
+    missing, wrong = rng.choice([0, 0, 0.1]), rng.choice([0, 0, 0, 0.05, 0.3])
+    levels = {arm.label(): 9780 + rng.normal(0, gap) for arm, _ in results.plan.arms}
+    records = {key: record for key, record in results.records.items() if record.phase == "tune"}
+    plan = make_plan(results.experiment, records)
+    while True:
+        asked_for = [(arm, trial) for arm, trials in plan.arms for trial in trials if trial.id not in records]
+        for arm, trial in asked_for:
+            count = int(np.clip(step * round((levels[arm.label()] + rng.normal(0, noise)) / step), 0, 10_000))
+            change = TROUBLES[rng.integers(3)] if rng.random() < wrong else {}
+            if rng.random() >= missing:
+                records[trial.id] = record_of(trial, **{"test_correct_count": count} | change)
+        plan = make_plan(results.experiment, records)
+        if not results.experiment.looks or missing or not asked_for:
+            return replace(results, records=records, plan=plan)
 
 
 def names_in(text: str) -> list[str]:
@@ -82,6 +103,8 @@ def read_sentences(text: str) -> Iterator[Said]:
         rf"[Ff]or ({NAMES}) there (?:is no evidence|are too few)[^.]* to (?:the baseline )?({NAME})", text
     ):
         yield from (("baseline", first, second, UNDECIDED) for first in names_in(firsts))
+    for first, second in re.findall(rf"says that ({NAME}) beats ({NAME}) by [^;]*; all \S+ together cannot tell", text):
+        yield "baseline", first, second, UNDECIDED
     for best, others in re.findall(rf"Best: ({NAME})\. Not distinguishable from it: ({NAMES})", text):
         yield from (("best set", other, best, UNDECIDED) for other in names_in(others))
     for best, others in re.findall(rf"belongs to ({NAME}), but ({NAMES}) cannot be distinguished", text):
@@ -104,14 +127,32 @@ def read_rows(rows: list[list[str]], baseline: str) -> Iterator[Said]:
         if cells and cells[0].strip() in ARMS:  # a row of all pairs
             continue
         for cell in cells:
-            word = re.sub(r" (within|\(could|: |\(p).*", "", cell.strip())
+            word = re.sub(r" (within|after|\(could|: |\(p).*", "", cell.strip())
             if first.strip() in ARMS and word in WORDS:
                 yield "baseline", first.strip(), baseline, WORDS[word]
 
 
+def read_picture(comparison: Comparison, results: Results, baseline: str) -> Iterator[Said]:
+    """What the first picture says in words and draws at the ends of its rows."""
+    picture = differences_picture(results, comparison)
+    if picture is None:
+        return
+    words = re.findall(rf"({NAME}) [-+\d.]+(?:, 95 % interval [^;:]*)?: ([a-z ()]+?)[;.]", picture.description)
+    yield from read_rows([list(row) for row in words], baseline)
+    drawn = drawn_texts(picture, PAGE)
+    yield from read_rows([[name, word] for name, _, word in zip(drawn, drawn[1:], drawn[2:], strict=False)], baseline)
+
+
+def read_gate(comparison: Comparison, baseline: str) -> Iterator[Said]:
+    """What the lines of the gate say of the arms that it names."""
+    lines = gate_on_arms(comparison, "exit").lines()
+    found = re.findall(rf"(?m)^  (worse|undecided): ({NAME}): (?!.*not judged)", "\n".join(lines))
+    yield from read_rows([[name, word] for word, name in found], baseline)
+
+
 def everything_said(comparison: Comparison, results: Results) -> dict[str, list[Said]]:
-    """What the terminal, the page and JSON say of pairs of arms, each read from its text."""
-    base, said = "relu", {}
+    """What the terminal, the page, its first picture, the gate and JSON say of pairs of arms, read from their texts."""
+    base, said = comparison.baseline_label(), {}
     sections = answer_sections(comparison, [results], explains=True)
     terminal, pairs = without_pairs(" ".join("\n".join(section_lines(sections, io.StringIO())).split()))
     rows = [list(row) for section in sections for row in section.rows]
@@ -125,10 +166,17 @@ def everything_said(comparison: Comparison, results: Results) -> dict[str, list[
     verdicts = [[arm["label"], arm["verdict"] or ""] for arm in document["arms"]]
     said["json"] = [*read_sentences(text), *pairs, *read_rows(verdicts, base)]
     for arm in document["arms"]:
-        if (arm["verdict"] or "").startswith(("better", "worse")):
+        word = arm["verdict"] or ""
+        if word.startswith(("better", "worse")):
             low, high = arm["difference_ci_adjusted"]
             assert arm["p_holm"] < 0.05
             assert low > 0 or high < 0
+        elif word.startswith(("no evidence", "too few", "equivalent")) and arm["difference_ci"]:
+            low, high = arm["difference_ci"]
+            is_explained = f"By itself the difference of {arm['label']} excludes 0" in terminal
+            assert is_explained == (low > 0 or high < 0), arm
+    said["picture"] = list(read_picture(comparison, results, base))
+    said["gate"] = list(read_gate(comparison, base))
     return said
 
 
@@ -137,7 +185,8 @@ def test_no_two_statements_about_a_pair_disagree(folder: Results) -> None:
     decided = 0
     for _ in range(FOLDERS):
         results = made_up(folder, rng)
-        said = everything_said(asked(results, all_pairs=bool(rng.random() < 0.3)), results)
+        baseline = str(rng.choice([arm.label() for arm, _ in results.plan.arms])) if rng.random() < 0.3 else None
+        said = everything_said(asked(results, all_pairs=bool(rng.random() < 0.3), baseline=baseline), results)
         directions: dict[frozenset[str], set[str]] = {}
         words: dict[tuple[str, frozenset[str]], set[int]] = {}
         for one in (each for place in said.values() for each in place):
@@ -153,6 +202,8 @@ def test_no_two_statements_about_a_pair_disagree(folder: Results) -> None:
         by_place = {place: {one[1] for one in found if one[0] == "baseline"} for place, found in said.items()}
         assert by_place["terminal"] == by_place["json"], said
         assert by_place["page"] <= by_place["json"], said
+        assert by_place["picture"] <= by_place["json"], said
+        assert by_place["gate"] <= by_place["json"], said
     can_decide = folder.plan.tunings and len(folder.plan.arms[0][1]) > 9
     assert decided > FOLDERS / 2 or not can_decide
 
