@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from actbench.analysis.comparison import paired_differences
 from actbench.analysis.samples import Sample
@@ -18,6 +19,7 @@ from actbench.statistics.across import (
     mean_ranks,
     performance_profile,
     random_effects,
+    rank_groups,
 )
 from actbench.statistics.intervals import CONFIDENCE, estimate
 from actbench.statistics.multiple import ALPHA, holm, holm_levels
@@ -31,11 +33,13 @@ class ArmAcross:
     """An arm against the baseline over experiments: the difference in each, and what they say together.
 
     `p` is the sign-flip p of the differences of the experiments, `p_holm` over all arms. `effect` has the interval over
-    experiments like these, `adjusted_interval` that of the step in Holm's method.
+    experiments like these, `adjusted_interval` that of the step in Holm's method. `against` is the arm that it is
+    compared with: the baseline, or another one of a pair; empty for the baseline itself.
     """
 
     label: str
     means: tuple[float, ...]
+    against: str = ""
     differences: tuple[float, ...] = ()
     effect: RandomEffects | None = None
     interval: tuple[float, float] | None = None
@@ -50,14 +54,20 @@ class ArmAcross:
 
 @dataclass(frozen=True)
 class Across:
-    """All arms that every experiment has, with the critical difference of their mean ranks."""
+    """All arms that every experiment has, the best mean rank first, with the critical difference of these ranks.
+
+    `groups` are the first and the last of arms whose ranks differ by less than that. `pairs` are all pairs, a family of
+    their own, if these were asked for.
+    """
 
     metric: Metric
     baseline: str
     folders: tuple[str, ...]
     arms: tuple[ArmAcross, ...]
-    critical_difference: float | None
+    critical_difference: float
+    groups: tuple[tuple[int, int], ...]
     margin: float | None
+    pairs: tuple[ArmAcross, ...] = ()
 
 
 def compare_across(
@@ -66,6 +76,8 @@ def compare_across(
     baseline: Values,
     margin: float | None,
     why_not: str = "",
+    *,
+    all_pairs: bool = False,
 ) -> Across:
     """The arms that all experiments have, each against the baseline; nothing is judged if there is a reason `why_not`.
 
@@ -79,12 +91,15 @@ def compare_across(
     if base is None or len(labels) < 2:
         raise ValueError("no baseline and another arm that all folders have")
     means = {label: tuple(_mean(arms[label]) for arms in by_label) for label in labels}
-    arms = [
-        _arm(label, means[label], [(arms[label], arms[base.label]) for arms in by_label], metric, why_not)
-        for label in labels
-        if label != base.label
-    ]
-    arms = _judged(arms, metric, margin)
+
+    def judged(pairs: Iterable[tuple[str, str]]) -> list[ArmAcross]:
+        family = [
+            _arm(one, other, means[one], [(arms[one], arms[other]) for arms in by_label], metric, why_not)
+            for one, other in pairs
+        ]
+        return _judged(family, metric, margin)
+
+    arms = judged((label, base.label) for label in labels if label != base.label)
     everything = [ArmAcross(base.label, means[base.label]), *arms]
     scores = [[arm.means[folder] for arm in everything] for folder in range(len(samples))]
     larger = bool(metric.larger_is_better)
@@ -94,13 +109,17 @@ def compare_across(
         replace(arm, mean_rank=rank, profile=tuple(profile))
         for arm, rank, profile in zip(everything, ranks, profiles, strict=True)
     )
+    ordered = sorted(placed, key=lambda arm: arm.mean_rank)
+    critical = critical_difference(len(placed), len(samples))
     return Across(
         metric,
         base.label,
         tuple(name for name, _ in samples),
-        tuple(sorted(placed, key=lambda arm: arm.mean_rank)),
-        critical_difference(len(placed), len(samples)),
+        tuple(ordered),
+        critical,
+        rank_groups([arm.mean_rank for arm in ordered], critical),
         margin,
+        tuple(judged(combinations([arm.label for arm in ordered], 2))) if all_pairs else (),
     )
 
 
@@ -109,21 +128,26 @@ def _mean(sample: Sample) -> float:
 
 
 def _arm(
-    label: str, means: tuple[float, ...], pairs: Sequence[tuple[Sample, Sample]], metric: Metric, why_not: str
+    label: str,
+    against: str,
+    means: tuple[float, ...],
+    pairs: Sequence[tuple[Sample, Sample]],
+    metric: Metric,
+    why_not: str,
 ) -> ArmAcross:
     """The differences of one arm in all experiments, each the mean over its seeds."""
     by_folder = [estimate(paired_differences(arm, base, metric)) for arm, base in pairs]
     differences = tuple(one.mean for one in by_folder if one.mean is not None)
     doubts = [sample.doubt for pair in pairs for sample in pair if sample.doubt]
     if len(differences) < len(pairs):
-        doubts.append("a folder has no seed in common with the baseline")
+        doubts.append(f"{label} and {against} have no seed in common in one folder")
     reason = why_not or (doubts[0] if doubts else "")
     if len(differences) < 2:
-        return ArmAcross(label, means, differences, reason=reason)
+        return ArmAcross(label, means, against, differences, reason=reason)
     errors = [(one.sd or 0.0) / math.sqrt(one.n) for one in by_folder if one.mean is not None]
     effect = random_effects(differences, errors)
     p = sign_flip_p(differences, [0.0] * len(differences))
-    return ArmAcross(label, means, differences, effect, effect.interval(CONFIDENCE), p, reason=reason)
+    return ArmAcross(label, means, against, differences, effect, effect.interval(CONFIDENCE), p, reason=reason)
 
 
 def _judged(arms: Sequence[ArmAcross], metric: Metric, margin: float | None) -> list[ArmAcross]:

@@ -125,6 +125,7 @@ TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", help=
 ComparisonFormat = Annotated[
     Literal["table", "markdown", "csv", "json", "latex"], typer.Option("--format", help="How to print it.")
 ]
+FigureFormat = Annotated[Literal["svg", "png", "pdf"], typer.Option(help="The format of --figures.")]
 ReportFormat = Annotated[
     Literal["table", "markdown", "json", "latex"], typer.Option("--format", help="How to print it.")
 ]

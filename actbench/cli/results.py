@@ -16,6 +16,7 @@ from actbench.cli.options import (
     ComparisonFormat,
     DataFolder,
     Explain,
+    FigureFormat,
     Folder,
     Folders,
     GateReports,
@@ -50,6 +51,11 @@ def compare(
     across: Annotated[
         bool, typer.Option("--across", help="One verdict for each arm over several folders, which are n then.")
     ] = False,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="DIR", help="With --across: save ranks, differences and profile as files."),
+    ] = None,
+    figure_format: FigureFormat = "svg",
     shared_lr: SharedRate = False,
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit code 1 where an arm is worse than its baseline, 5 where undecided.")
@@ -76,10 +82,12 @@ def compare(
     if quiet and (across or explain or images or output_format != "table"):
         raise errors.ConfigurationError("--quiet goes with none of --across, --explain, --images and --format")
     if across:
-        if gate or by or all_pairs:
-            raise errors.ConfigurationError("--across goes with neither --gate, --by nor --all-pairs")
-        _compare_across(folders or [], results, request, output_format)
+        if gate or by:
+            raise errors.ConfigurationError("--across goes with neither --gate nor --by")
+        _compare_across(folders or [], results, request, output_format, figures, figure_format)
         return
+    if figures:
+        raise errors.ConfigurationError("--figures goes with --across; of one folder: `actbench report --figures DIR`")
     found, reference = load_folders(folders or [], results, request)
     comparison = answer(found, reference, request, say)
     everything = [*found, reference] if reference else found
@@ -114,7 +122,14 @@ def compare(
         raise typer.Exit(code)
 
 
-def _compare_across(folders: list[Path], root: Path, request: Request, output_format: ComparisonFormat) -> None:
+def _compare_across(
+    folders: list[Path],
+    root: Path,
+    request: Request,
+    output_format: ComparisonFormat,
+    figures: Path | None,
+    figure_format: str,
+) -> None:
     from actbench.render.printing import print_answer
     from actbench.report.across import across_document, across_sections, across_table, answer_across
     from actbench.store.results import load_results
@@ -123,6 +138,11 @@ def _compare_across(folders: list[Path], root: Path, request: Request, output_fo
     print_answer(
         output_format, lambda: across_sections(found), lambda: across_document(found), csv=across_table(found).to_csv
     )
+    if figures:
+        from actbench.report.figures.across import across_pictures
+        from actbench.report.files import save_pictures
+
+        say(*map(str, save_pictures(across_pictures(found), figures, figure_format)))
 
 
 @verb
@@ -139,7 +159,7 @@ def report(
     figures: Annotated[
         Path | None, typer.Option("--figures", metavar="DIR", help="Save every figure as a file.")
     ] = None,
-    figure_format: Annotated[Literal["svg", "png", "pdf"], typer.Option(help="The format of --figures.")] = "svg",
+    figure_format: FigureFormat = "svg",
     paper: Annotated[
         Path | None,
         typer.Option(

@@ -7,12 +7,14 @@ from typing import Any
 
 from actbench.analysis.across import DISTANCES, Across, ArmAcross, compare_across
 from actbench.analysis.samples import arm_samples
+from actbench.analysis.verdicts import TOO_FEW_FOLDERS
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import parse_arm
 from actbench.experiment.metrics import parse_metric
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.request import Request
+from actbench.statistics.power import fewest_seeds
 from actbench.store.results import Results
 from actbench.store.tables import Table
 from actbench.text import counted, listed
@@ -42,21 +44,19 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
     why_not = f"nothing was tuned for each arm in {listed(untuned)}" if untuned else next(iter(doubts), "")
     samples = [(str(one.folder), arm_samples(one.plan, one.records, metric)) for one in results]
     try:
-        return compare_across(samples, metric, baseline, first.margin_of(metric), why_not)
+        return compare_across(samples, metric, baseline, first.margin_of(metric), why_not, all_pairs=request.all_pairs)
     except ValueError as problem:
         raise ConfigurationError(f"--across: {problem}") from None
 
 
 def across_sections(found: Across) -> list[Section]:
-    """The verdicts, and how often each arm is how near to the best."""
-    return [_verdicts(found), _profile(found)]
+    """The verdicts, all pairs if these were asked for, the mean ranks, and how near to the best each arm is."""
+    return [_verdicts(found), *([_pairs(found)] if found.pairs else []), _ranks(found), _profile(found)]
 
 
 def _verdicts(found: Across) -> Section:
     metric, unit = found.metric, " (points)" if found.metric.unit == "share" else ""
-    letters = _groups([arm.mean_rank for arm in found.arms], found.critical_difference or 0.0)
-    header = ["arm", f"difference{unit}", "95 % interval", "sd between", "p (Holm)", "mean rank", "group",
-              f"ranks 1 to {len(found.arms)}", "verdict"]  # fmt: skip
+    header = ["arm", f"difference{unit}", "95 % interval", "sd between", "p (Holm)", "verdict"]
     rows = [
         [
             arm.label,
@@ -64,55 +64,95 @@ def _verdicts(found: Across) -> Section:
             interval(arm.interval, metric, signed=True),
             value(arm.effect.between, metric, digits=3) if arm.effect else ABSENT,
             probability(arm.p_holm) if arm.effect else ABSENT,
-            f"{arm.mean_rank:.2f}",
-            letter,
-            _place(arm.mean_rank, len(found.arms)),
             arm.verdict or "baseline",
         ]
-        for arm, letter in zip(found.arms, letters, strict=True)
+        for arm in found.arms
     ]
     return Section(
         f"{metric_in_words(metric)} over {counted(len(found.folders), 'folder')}, against {found.baseline}",
         header,
         rows,
         _notes(found),
-        importance=(0, 1, 8, 5, 4, 2, 6, 7, 3),
-        prose=(8,),
+        importance=(0, 1, 5, 4, 2, 3),
+        prose=(5,),
     )
 
 
 def _notes(found: Across) -> list[str]:
-    n = len(found.folders)
-    notes = [
+    compared, n = [arm for arm in found.arms if arm.against], len(found.folders)
+    reasons = dict.fromkeys(arm.reason for arm in found.arms if arm.reason)
+    return [
         f"n is {counted(n, 'folder')}, not seeds: {listed(found.folders)}.",
+        *filter(None, [_too_few(compared, n)]),
         "The difference is the mean over folders, each counting the same, with a t interval for folders like these; sd "
         "between: DerSimonian & Laird's; p is the exact sign-flip test of the folders' differences, Holm over "
-        f"{counted(len(found.arms) - 1, 'arm')}.",
-        f"Mean ranks that differ by less than {found.critical_difference or 0:.2f} (Nemenyi, 5 %, all pairs) share a "
-        "letter of `group`.",
+        f"{counted(len(compared), 'arm')}.",
+        *(f"Not judged: {reason}." for reason in reasons),
     ]
-    reasons = dict.fromkeys(arm.reason for arm in found.arms if arm.reason)
-    return [*notes, *(f"Not judged: {reason}." for reason in reasons)]
+
+
+def _ranks(found: Across) -> Section:
+    """The diagram of critical differences in characters: how long it is, and where each arm is."""
+    arms, critical = len(found.arms), found.critical_difference
+    bar = "├" + "─" * max(0, _cells(critical, arms) - 1) + "┤"
+    rows = [
+        [arm.label, f"{arm.mean_rank:.2f}", _place(arm.mean_rank, arms), letters]
+        for arm, letters in zip(found.arms, _letters(found), strict=True)
+    ]
+    note = (
+        f"Mean ranks, 1 for the best. Those that differ by less than {critical:.2f} (Nemenyi, 5 %, all pairs) share a "
+        "letter: they cannot be told apart by their ranks."
+    )
+    first = ["critical difference", f"{critical:.2f}", bar.ljust(DIAGRAM_WIDTH), ""]
+    return Section("mean ranks", ["arm", "mean rank", f"ranks 1 to {arms}", "group"], [first, *rows], [note])
 
 
 def _place(rank: float, arms: int) -> str:
     """A dot on a line from rank 1 to the last."""
     cells = ["─"] * DIAGRAM_WIDTH
-    cells[round((rank - 1) / max(1, arms - 1) * (DIAGRAM_WIDTH - 1))] = "●"
+    cells[_cells(rank - 1, arms)] = "●"
     return "".join(cells)
 
 
-def _groups(ranks: Sequence[float], critical: float) -> list[str]:
-    """Letters for the largest groups of arms, in the order of their ranks, whose ranks differ by less than critical."""
-    spans: list[tuple[int, int]] = []
-    for start, rank in enumerate(ranks):
-        end = max(index for index, other in enumerate(ranks) if other - rank < critical or index == start)
-        if not spans or end > spans[-1][1]:
-            spans.append((start, end))
+def _cells(ranks: float, arms: int) -> int:
+    """How many characters so many ranks are long."""
+    return round(min(1.0, ranks / max(1, arms - 1)) * (DIAGRAM_WIDTH - 1))
+
+
+def _letters(found: Across) -> list[str]:
+    """The letters of the groups that each arm is in."""
+    letters = [chr(ord("a") + number % 26) for number in range(len(found.groups))]
     return [
-        "".join(chr(ord("a") + number % 26) for number, (start, end) in enumerate(spans) if start <= index <= end)
-        for index in range(len(ranks))
+        "".join(letter for letter, (start, end) in zip(letters, found.groups, strict=True) if start <= index <= end)
+        for index in range(len(found.arms))
     ]
+
+
+def _pairs(found: Across) -> Section:
+    """Every arm against every one with a worse mean rank."""
+    metric, unit = found.metric, " (points)" if found.metric.unit == "share" else ""
+    rows = [
+        [
+            pair.label,
+            pair.against,
+            value(pair.effect.mean, metric, signed=True) if pair.effect else ABSENT,
+            interval(pair.interval, metric, signed=True),
+            probability(pair.p_holm) if pair.effect else ABSENT,
+            pair.verdict,
+        ]
+        for pair in found.pairs
+    ]
+    note = _too_few(found.pairs, len(found.folders)) or f"Holm over {counted(len(rows), 'pair')}."
+    header = ["arm", "against", f"difference{unit}", "95 % interval", "p (Holm)", "verdict"]
+    return Section("all pairs", header, rows, [note], importance=(0, 1, 2, 5, 4, 3), prose=(5,))
+
+
+def _too_few(family: Sequence[ArmAcross], folders: int) -> str:
+    """`6 folders cannot decide 7 comparisons, 9 can.`; empty where they can."""
+    if all(one.verdict != TOO_FEW_FOLDERS for one in family):
+        return ""
+    needed = fewest_seeds(len(family))
+    return f"{counted(folders, 'folder')} cannot decide {counted(len(family), 'comparison')}, {needed} can."
 
 
 def _profile(found: Across) -> Section:
@@ -129,19 +169,24 @@ def across_document(found: Across) -> dict[str, Any]:
         "baseline": found.baseline,
         "folders": list(found.folders),
         "critical_difference": found.critical_difference,
+        "groups": [[arm.label for arm in found.arms[start : end + 1]] for start, end in found.groups],
         "margin": found.margin,
         "arms": [
-            {
-                **_row(arm),
-                "means": list(arm.means),
-                "differences": list(arm.differences),
-                "difference_ci": arm.interval,
-                "difference_ci_adjusted": arm.adjusted_interval,
-                "profile": dict(zip(map(str, DISTANCES), arm.profile, strict=True)),
-                "reason": arm.reason or None,
-            }
+            _document(arm)
+            | {"means": list(arm.means), "profile": dict(zip(map(str, DISTANCES), arm.profile, strict=True))}
             for arm in found.arms
         ],
+        "pairs": [{"against": pair.against} | _document(pair) for pair in found.pairs],
+    }
+
+
+def _document(arm: ArmAcross) -> dict[str, Any]:
+    return {
+        **_row(arm),
+        "differences": list(arm.differences),
+        "difference_ci": arm.interval,
+        "difference_ci_adjusted": arm.adjusted_interval,
+        "reason": arm.reason or None,
     }
 
 

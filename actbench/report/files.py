@@ -129,7 +129,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def save_pictures(drawn: Sequence[Picture], folder: Path, ending: str) -> list[Path]:
-    """Every picture in a file named after it."""
+    """Every picture in a file named after it; raises `UnusableEnvironmentError` where one cannot be written."""
+    _make_folder(folder)
     paths = [folder / f"{picture.name}.{ending}" for picture in drawn]
     paper = PAGE if ending == "svg" else FULL
     for picture, path in zip(drawn, paths, strict=True):

@@ -65,6 +65,16 @@ def critical_difference(arms: int, experiments: int) -> float:
     return q * math.sqrt(arms * (arms + 1) / (6 * experiments))
 
 
+def rank_groups(ranks: Sequence[float], critical: float) -> tuple[tuple[int, int], ...]:
+    """The first and last place of the largest groups, in the order of the ranks, that differ by less than critical."""
+    spans: list[tuple[int, int]] = []
+    for start, rank in enumerate(ranks):
+        end = max(index for index, other in enumerate(ranks) if other - rank < critical or index == start)
+        if not spans or end > spans[-1][1]:
+            spans.append((start, end))
+    return tuple(spans)
+
+
 def performance_profile(
     scores: Sequence[Sequence[float]], distances: Sequence[float], *, larger_is_better: bool
 ) -> list[list[float]]:

@@ -65,6 +65,16 @@ def test_folders_that_contradict_each_other_are_no_evidence_however_many_seeds_t
     assert effect.between == pytest.approx(0.021, abs=0.002)
 
 
+def test_all_pairs_are_a_family_of_their_own_the_better_rank_first() -> None:
+    folders = [folder(number, {"tanh": -0.02, "elu": 0.02}) for number in range(8)]
+    found = compare_across(folders, ACCURACY, BASELINE, 0.005, all_pairs=True)
+    assert [(pair.label, pair.against, pair.verdict) for pair in found.pairs] == [
+        ("elu", "relu", "better"), ("elu", "tanh", "better"), ("relu", "tanh", "better"),
+    ]  # fmt: skip
+    assert {pair.p_holm for pair in found.pairs} == {3 * 2 / 2**8}
+    assert across(8, {"tanh": -0.02}).pairs == ()
+
+
 def test_only_arms_that_all_folders_have_are_compared_and_doubts_withhold_the_verdict() -> None:
     folders = [folder(0, {"tanh": -0.02, "elu": 0.0}), *(folder(number, {"tanh": -0.02}) for number in range(1, 8))]
     found = compare_across(folders, ACCURACY, BASELINE, 0.001)

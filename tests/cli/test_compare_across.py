@@ -27,4 +27,20 @@ def test_what_across_cannot_do_is_said(tmp_path: Path) -> None:
     assert "--across: name at least two result folders" in alone.stderr
     gated = actbench("compare", "--across", *FOLDERS, "--gate", folder=tmp_path)
     assert gated.returncode == 2
-    assert "--across goes with neither --gate, --by nor --all-pairs" in gated.stderr
+    assert "--across goes with neither --gate nor --by" in gated.stderr
+    alone = actbench("compare", FOLDERS[0], "--figures", "drawn", folder=tmp_path)
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert "--figures goes with --across" in alone.stderr
+
+
+def test_pictures_are_saved_and_pairs_are_printed(tmp_path: Path) -> None:
+    words = ["--shared-lr", "--all-pairs", "--figures", "drawn"]
+    answer = actbench("compare", "--across", *FOLDERS, *words, folder=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr.split() == ["drawn/ranks.svg", "drawn/folders.svg", "drawn/profile.svg"]
+    assert "critical difference" in (tmp_path / "drawn" / "ranks.svg").read_text(encoding="utf-8")
+    _, pairs, ranks, _ = answer.stdout.split("\n\n")
+    assert pairs.startswith("all pairs\n")
+    assert "2 folders cannot decide 28 comparisons, 11 can." in pairs
+    assert "critical difference" in ranks
+    assert "├────" in ranks

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actbench.statistics.across import critical_difference, mean_ranks, performance_profile, random_effects
+from actbench.statistics.across import critical_difference, mean_ranks, performance_profile, random_effects, rank_groups
 
 
 def test_with_equal_errors_the_random_effects_are_the_t_interval_of_the_mean() -> None:
@@ -39,6 +39,12 @@ def test_the_interval_holds_the_true_mean_in_95_percent_of_experiments() -> None
 @pytest.mark.parametrize(("arms", "q"), [(2, 1.960), (4, 2.569), (8, 3.031), (10, 3.164)])
 def test_the_critical_difference_is_that_of_the_published_table(arms: int, q: float) -> None:
     assert critical_difference(arms, 12) == pytest.approx(q * np.sqrt(arms * (arms + 1) / 72), abs=0.001)
+
+
+def test_groups_are_the_longest_runs_of_ranks_within_the_critical_difference() -> None:
+    assert rank_groups([1.0, 1.5, 2.4, 4.0], 1.0) == ((0, 1), (1, 2), (3, 3))
+    assert rank_groups([1.0, 1.5, 2.4, 4.0], 5.0) == ((0, 3),)
+    assert rank_groups([1.0, 2.0], 1.0) == ((0, 0), (1, 1))
 
 
 def test_ranks_and_profiles_of_a_small_table() -> None:
