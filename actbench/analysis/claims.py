@@ -58,6 +58,8 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
     reason = ""
     if seeds == 0:
         reason = "there are no final trials yet"
+    elif plan.looks and not plan.looks.look:
+        reason = plan.looks.lacks()
     elif without_value > MAX_WITHOUT_VALUE * seeds:
         reason = f"{without_value} of {seeds} seeds have no value"
         if metric.is_timed:

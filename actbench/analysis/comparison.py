@@ -151,7 +151,7 @@ def compare(plan: Plan, records: Mapping[str, TrialRecord], question: Question) 
     if looks is None:
         seeds = tuple(trial.seed for trial in longest)
         return compare_samples(samples, references, question, seeds=seeds, is_judged=is_judged)
-    question = replace(question, doubt=question.doubt or _other_question(question, looks))
+    question = replace(question, doubt=question.doubt or _why_not(question, looks))
     seeds = tuple(trial.seed for trial in longest[: looks.passed_seeds() or None])
     compared = compare_samples(samples, references, question, seeds=seeds, is_judged=is_judged)
     if compared.doubt or not is_judged:
@@ -163,10 +163,10 @@ def compare(plan: Plan, records: Mapping[str, TrialRecord], question: Question) 
     return replace(compared, rows=rows, looks=looks, best=best, detectable=None)
 
 
-def _other_question(question: Question, looks: Looked) -> str:
-    """Why the looks say nothing about another question than the planned one; empty for that one."""
+def _why_not(question: Question, looks: Looked) -> str:
+    """Why nothing is said before the first look, or of another question than the planned one; else empty."""
     if question.by is None and question.metric.name == looks.metric and question.baseline == looks.baseline:
-        return ""
+        return "" if looks.look else looks.lacks()
     return f"seeds were added until {looks.metric} was settled for each arm; anything else is descriptive"
 
 

@@ -176,6 +176,7 @@ def _run(config: Path, options: TrainingOptions, challenger: str | None = None) 
         run_options,
         allows_unusable=options.allow_unusable or options.smoke,
         gate_code=gate_code,
+        is_budget=options.gate and experiment.looks is not None,
     )
 
 
@@ -188,8 +189,6 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
         from actbench.experiment.definition import until_settled
 
         experiment = until_settled(experiment, options.at_most)
-        if options.gate and not options.fresh:
-            _require_looks(options.results / experiment.name)
     if not options.smoke and not options.quiet:
         from actbench.report.networks import seeds_hint
 
@@ -199,17 +198,6 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
         why = "--smoke leaves the claims out" if options.smoke else f"{config} has neither `expect` nor `baseline`"
         raise errors.ConfigurationError(f"--gate: nothing to judge, since {why}")
     return experiment
-
-
-def _require_looks(folder: Path) -> None:
-    """Raise `ConfigurationError` where final trials have begun under a plan without looks."""
-    from actbench.store.folder import read_plan
-
-    if (plan := read_plan(folder)) and not plan.get("looks"):
-        raise errors.ConfigurationError(
-            f"--gate --until-settled: {folder} has final trials under a plan without looks, and seeds added now "
-            "decide nothing; start anew with --fresh, or under another --results or name"
-        )
 
 
 def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: Literal["table", "json"]) -> None:
@@ -283,28 +271,40 @@ def _print_results(
 
 
 def _finish(
-    experiment: Experiment, outcome: RunResult, options: RunOptions, *, allows_unusable: bool, gate_code: int
+    experiment: Experiment,
+    outcome: RunResult,
+    options: RunOptions,
+    *,
+    allows_unusable: bool,
+    gate_code: int,
+    is_budget: bool,
 ) -> None:
-    """Say what came of the run and what to type next; raises `typer.Exit` with the most urgent exit code."""
+    """Say what came of the run and what to type next; raises `typer.Exit` with the most urgent exit code.
+
+    Where --max-time is the budget of a gate that asks on, its end is no failure: the gate says what is settled.
+    """
     from actbench.runs.shards import next_step
 
     if options.verbosity > QUIET:
         say(outcome.summary_line())
     if failed := outcome.endings["failed"]:
-        say(
-            f"{failed} trials failed: their causes are in the column `cause` of trials.csv; "
-            "the same command tries the failed trials again."
+        looks = outcome.results.plan.looks
+        again = (
+            "those before a look that has passed are tried again with --fresh alone."
+            if looks and looks.look
+            else "the same command tries the failed trials again."
         )
+        say(f"{failed} trials failed: their causes are in the column `cause` of trials.csv; {again}")
     unusable = [] if options.shard or allows_unusable else outcome.results.mostly_unusable()
     if unusable:
         say(f"More unusable than usable trials: {listed(unusable)}. If intended: --allow-unusable.")
     if outcome.left:
         say(f"--max-time: {outcome.left} trials are left. Continue with: {repeated_command()}")
-    if failed or unusable or outcome.left:
+    if failed or unusable or (outcome.left and not is_budget):
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
     if options.shard:
         say(next_step(experiment, options.results, options.shard, waits=outcome.waits))
-    elif options.verbosity > QUIET:
+    elif options.verbosity > QUIET and not outcome.left:
         say(f"Next: actbench report {shlex.quote(str(outcome.folder))}")
     if gate_code:
         raise typer.Exit(gate_code)

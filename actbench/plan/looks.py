@@ -28,12 +28,13 @@ class Looked:
 
     `decisions` are those of every arm, look by look until it is settled; none for baselines and arms without one.
     `seeds` is how many seeds each arm is given so far, `look` how many looks have passed. `claims` holds for each claim
-    the look that settled it, or None. `waits` says that a look still lacks trials. All of it is about this metric and
-    this baseline.
+    the look that settled it, or None. `waits` says that a look still lacks trials. All of it is about this metric,
+    this baseline and this margin.
     """
 
     metric: str
     baseline: Values
+    margin: float | None
     schedule: Schedule
     decisions: tuple[tuple[Decision, ...], ...]
     seeds: tuple[int, ...]
@@ -46,6 +47,10 @@ class Looked:
         settled = self.claims[number]
         look = max(0, self.look - 1) if settled is None else settled
         return self.schedule.seeds[look], 1 - self.schedule.alphas[look]
+
+    def lacks(self) -> str:
+        """Why nothing can be said before the first look."""
+        return f"the first look, after {self.schedule.seeds[0]} seeds, lacks trials"
 
     def passed_seeds(self) -> int:
         """After how many seeds the latest look was."""
@@ -106,6 +111,7 @@ def follow_looks(
     return Looked(
         metric.name,
         experiment.baseline,
+        margin,
         schedule,
         tuple(map(tuple, decisions)),
         tuple(seeds),

@@ -10,7 +10,7 @@ from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_
 from actbench.experiment.metrics import Metric
 from actbench.report.numbers import interval, metric_in_words, probability, size, value
 from actbench.report.statement import few
-from actbench.statistics.power import fewest_seeds, seeds_needed
+from actbench.statistics.power import detectable_difference, fewest_seeds, seeds_needed
 from actbench.store.results import Results
 from actbench.text import capitalised, counted
 
@@ -104,8 +104,10 @@ def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> Iterat
     """How many seeds show the margin at 80 % power, or else half of what these show."""
     spreads = [one.difference.sd for one in group if one.is_paired and one.difference.sd]
     count, known = max(one.comparisons for one in group), max(one.difference.n for one in group)
-    for target in (comparison.margin or 0.0, (comparison.detectable or 0.0) / 2):
-        seeds = seeds_needed(target, median(spreads), comparisons=count) if spreads and target else 0
+    spread = median(spreads) if spreads else 0.0
+    shown = comparison.detectable or detectable_difference(known, spread, comparisons=max(1, count)) or 0.0
+    for target in (comparison.margin or 0.0, shown / 2):
+        seeds = seeds_needed(target, spread, comparisons=count) if spread and target else 0
         if known < seeds <= MAX_SEEDS:
             yield f"It takes {seeds} seeds to show {size(target, comparison.metric)} (8 times in 10)."
             return

@@ -128,13 +128,24 @@ def _arm_case(contrast: Contrast, sample: Sample, comparison: Comparison) -> Cas
         return Case(label, "undecided", f"{text}; not judged: {contrast.reason}")
     if verdict.startswith("too few"):
         return Case(label, "undecided", f"{text}; {too_few([contrast])}")
-    fresh = " ".join(seeds_to_decide(comparison, [contrast])).replace(" seeds to show", " fresh seeds to show")
-    return Case(label, "undecided", f"{text}; {_how_sure(contrast)}. {fresh}".rstrip())
+    return Case(label, "undecided", f"{text}; {_how_sure(contrast)}. {_what_decides(contrast, comparison)}".rstrip())
+
+
+def _what_decides(contrast: Contrast, comparison: Comparison) -> str:
+    """When the arm is looked at again, or how many fresh seeds would show the margin."""
+    look, planned = contrast.look, comparison.looks
+    if planned and look and not planned.schedule.is_last(look.look - 1):
+        return f"Open: the next look is after {planned.schedule.seeds[look.look]} seeds."
+    return " ".join(seeds_to_decide(comparison, [contrast])).replace(" seeds to show", " fresh seeds to show")
 
 
 def _change(contrast: Contrast, metric: Metric) -> str:
-    """`97.86 -> 97.65 % (-0.21 points)`, of the seeds that both have."""
-    before, now = _mean(contrast.second.by_seed), _mean(contrast.first.by_seed)
+    """`97.86 -> 97.65 % (-0.21 points)`, of the seeds that the difference is of."""
+    old, new = contrast.second.by_seed, contrast.first.by_seed
+    if contrast.is_paired:
+        seeds = [seed for seed in new if seed in old][: contrast.difference.n]
+        old, new = ({seed: values[seed] for seed in seeds} for values in (old, new))
+    before, now = _mean(old), _mean(new)
     unit, points = (" %", " points") if metric.unit == "share" else ("", "")
     return (
         f"{value(before, metric)} -> {value(now, metric)}{unit} "

@@ -13,9 +13,9 @@ from actbench.plan.looks import Looked
 from actbench.plan.plan import Plan
 from actbench.report.statement import Statement, few
 from actbench.statistics.looks import Decision
-from actbench.text import counted, listed
+from actbench.text import capitalised, counted, listed
 
-WORDS = ("better", "better (small)", "worse", "worse (small)", "equivalent", "not judged", UNDECIDED)
+WORDS = ("better", "better (small)", "worse", "worse (small)", "equivalent", "not judged", "open", UNDECIDED)
 
 
 def moved_look(experiment: Experiment, looks: Looked) -> str:
@@ -27,23 +27,43 @@ def moved_look(experiment: Experiment, looks: Looked) -> str:
     return f"First look after {taken[0]} seeds, not {planned[0]}, which could decide nothing of {count}."
 
 
-def look_lines(experiment: Experiment, plan: Plan) -> list[str]:
-    """`look 2 of 4, 20 seeds: better gelu; equivalent elu; open tanh`; none before the first look."""
+def look_lines(plan: Plan, *, is_whole: bool = False) -> list[str]:
+    """`look 2 of 4, 20 seeds: better gelu; equivalent elu; open tanh`; none before the first look.
+
+    The arms are those that this look decided on, or all if the line is to be the whole state.
+    """
     looks = plan.looks
     if looks is None or not looks.look:
         return []
-    metric = parse_metric(looks.metric)
-    margin = experiment.margin_of(metric)
     by_word: dict[str, list[str]] = {}
     for (arm, _), made in zip(plan.arms, looks.decisions, strict=True):
-        if made and made[-1].look == looks.look:
-            text = verdict_at_look(made[-1], bool(metric.larger_is_better), margin, is_share=metric.unit == "share")
-            by_word.setdefault(verdict_word(text), []).append(arm.label())
-    is_over = looks.look == len(looks.schedule.seeds)
-    names = {UNDECIDED: UNDECIDED if is_over else "open"}
-    parts = [f"{names.get(word, word)} {few(by_word[word], 'arms')}" for word in WORDS if word in by_word]
+        if made and (is_whole or made[-1].look == looks.look):
+            by_word.setdefault(_word(made[-1], looks), []).append(arm.label())
+    parts = [f"{word} {few(by_word[word], 'arms')}" for word in WORDS if word in by_word]
     what = "; ".join(parts) or "every arm is settled"
     return [f"look {looks.look} of {len(looks.schedule.seeds)}, {looks.passed_seeds()} seeds: {what}"]
+
+
+def settled_texts(plan: Plan) -> list[str]:
+    """For each arm `worse at look 1, 11 seeds` or `open after look 2, 20 seeds`; empty without a decision on it."""
+    if plan.looks is None:
+        return [""] * len(plan.arms)
+    return [made_text(made[-1], plan.looks) if made else "" for made in plan.looks.decisions]
+
+
+def made_text(decision: Decision, looks: Looked) -> str:
+    """`worse at look 1, 11 seeds`, or `open after look 2, 20 seeds`."""
+    when = "at" if _is_settled(decision) else "after"
+    return f"{_word(decision, looks)} {when} look {decision.look}, {decision.seeds} seeds"
+
+
+def _word(decision: Decision, looks: Looked) -> str:
+    """The verdict without its numbers; an arm is open until the last look, and undecided after it."""
+    if not _is_settled(decision):
+        return UNDECIDED if looks.schedule.is_last(decision.look - 1) else "open"
+    metric = parse_metric(looks.metric)
+    is_share = metric.unit == "share"
+    return verdict_word(verdict_at_look(decision, bool(metric.larger_is_better), looks.margin, is_share=is_share))
 
 
 def preregistration_line(name: str, frozen: Mapping[str, Any]) -> str:
@@ -97,12 +117,13 @@ def _planned(looks: Looked) -> str:
 def _settled(looks: Looked) -> str:
     last = [made[-1] for made in looks.decisions if made]
     if not looks.look:
-        return "The first look lacks trials."
+        return f"{capitalised(looks.lacks())}."
     at = {look: sum(_is_settled(one) and one.look == look for one in last) for look in range(1, looks.look + 1)}
     parts = [f"{count} at look {look}" for look, count in at.items() if count]
     left = sum(not _is_settled(one) for one in last)
     settled = f"Settled: {listed(parts)}" if parts else "None is settled"
-    return f"{settled}; open: {left}." if left else f"{settled}."
+    word = UNDECIDED if looks.look == len(looks.schedule.seeds) else "open"
+    return f"{settled}; {word}: {left}." if left else f"{settled}."
 
 
 def _is_settled(decision: Decision) -> bool:

@@ -15,6 +15,7 @@ from actbench.analysis.samples import Sample, arm_samples
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import Ending, TrialRecord, unusable_text
 from actbench.plan.plan import Plan
+from actbench.report.looks import look_lines
 from actbench.report.numbers import interval, value
 from actbench.statistics.intervals import Estimate, estimate
 from actbench.text import clock, visible
@@ -97,13 +98,14 @@ def _write_line(line: str) -> None:
 
 
 def log_progress(write: Callable[[str], None], now: Clock) -> Show:
-    """Write a line at most every 30 seconds, and one when all trials are finished."""
-    last = now()
+    """Write a line at most every 30 seconds, and one when all trials are finished that are known so far."""
+    last, told = now(), 0
 
     def show(state: RunState) -> None:
-        nonlocal last
-        if now() - last >= LOG_INTERVAL_SECONDS or (state.done == state.total and state.epochs):
-            last = now()
+        nonlocal last, told
+        is_over = state.done == state.total != told and state.epochs > 0
+        if is_over or now() - last >= LOG_INTERVAL_SECONDS:
+            last, told = now(), state.total if is_over else told
             write(describe(state))
 
     return show
@@ -160,6 +162,7 @@ class Screen:
             return Text(f"starting ... {elapsed}")
         state = self.state
         lines = [counted(state), f"{unusable_text(state.endings)}, {elapsed} so far"]
+        lines += look_lines(state.plan, is_whole=True)
         if self.best.lines:
             lines += ["best so far, test accuracy % (95 % interval):", *(f"  {line}" for line in self.best.lines)]
         bar = ProgressBar(total=max(1, state.epochs_to_do), completed=state.epochs, width=BAR_WIDTH)

@@ -56,7 +56,7 @@ class RunResult:
     """A finished run: the contents of its folder, and how many trials there are, were trained now, and ended how.
 
     `comparison` is the table of arms. `left` trials are not trained since the run was out of time. `waits` is true
-    after a shard has trained its share of the tuning: its final trials need the tuning of the other shards.
+    after a shard has trained its share of the tuning, or of the trials before a look: the rest needs the other shards.
     """
 
     results: Results
@@ -303,7 +303,7 @@ def _train_all(
             account.expect(experiment, plan)
             if plan.is_tuned():
                 _freeze(experiment, account)
-                for line in look_lines(experiment, plan) or _begin_lines(experiment, plan):
+                for line in look_lines(plan) or _begin_lines(experiment, plan):
                     tell(line)
             resumed = site.checkpoints.resume(missing, tell) if site.checkpoints else []
             begun = {trial.id for stack in resumed for trial in stack}
@@ -311,7 +311,7 @@ def _train_all(
             stacks = make_stacks(rest, workers=site.workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
             site.run_stacks([*resumed, *stacks], arrays, partial(_handle, account, site.checkpoints))
         account.expect(experiment, plan)
-        for line in [] if missing else look_lines(experiment, plan):
+        for line in [] if missing else look_lines(plan):
             tell(line)
     checkpoints.clear(account.folder)
 

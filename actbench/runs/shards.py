@@ -30,9 +30,12 @@ def _counts(experiment: Experiment, root: Path, shard: Shard) -> dict[str, dict[
 
 def shard_section(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) -> Section:
     """The shard's share by phase, and what it waits for."""
-    rows = [[name, *map(str, counts.values())] for name, counts in _counts(experiment, root, shard).items()]
+    parts = _counts(experiment, root, shard)
+    rows = [[name, *map(str, counts.values())] for name, counts in parts.items()]
     notes = ["A shard's table would show a part of every arm: tables and claims follow after `actbench merge`."]
-    if waits:
+    if waits and PHASES["final"] in parts:
+        notes.append("The look takes the trials of all shards: those after it follow once these are merged.")
+    elif waits:
         notes.append("Whole arms are tuned by one shard; final trials follow once the tuning of all shards is merged.")
     return Section(f"{experiment.name}: shard {shard}", ["trials", "planned", "done"], rows, notes)
 
@@ -66,5 +69,5 @@ def next_step(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) 
     pattern = shlex.quote(str(result_folder(root, experiment))) + f".shard-*-of-{shard.of}"
     merge = f"actbench merge {pattern}{place}"
     if waits:
-        return f"When all {shard.of} shards are done with their tuning: {merge}, then the same command again."
+        return f"When all {shard.of} shards have come so far: {merge}, then the same command again."
     return f"When all {shard.of} shards are done: {merge}"

@@ -13,6 +13,7 @@ from actbench.experiment.records import TrialRecord, count_endings, unusable_doc
 from actbench.plan.plan import Plan, count_trials
 from actbench.render.sections import Section
 from actbench.report.failures import failures_section
+from actbench.report.looks import settled_texts
 from actbench.report.numbers import ABSENT
 from actbench.runs.dry_run import ArmToDo, count_by_arm, settings_to_do
 from actbench.runs.estimates import measured_speed, speed_here, training_seconds
@@ -121,7 +122,7 @@ class Status:
         return counts["done"] < counts["planned"]
 
     def waits(self) -> bool:
-        """Whether final trials follow once the tuning of other shards is merged."""
+        """Whether final trials follow once what other shards have trained is merged."""
         return self.plan.shard is not None and self.plan.waits() and not self.is_unfinished()
 
 
@@ -174,12 +175,16 @@ def _notes(status: Status) -> Iterator[str]:
 
 
 def _arms_section(status: Status) -> Section:
-    has_tuning = bool(status.results.experiment.tune)
-    rows = [
-        [one.arm.label(), *([str(one.tuning)] if has_tuning else []), str(one.planned), str(one.done)]
-        for one in status.arms
-    ]
-    return Section("trials by arm", ["arm", *(["tuning"] if has_tuning else []), "planned", "done"], rows)
+    settled = settled_texts(status.plan)
+    columns = {
+        "arm": [one.arm.label() for one in status.arms],
+        **({"tuning": [str(one.tuning) for one in status.arms]} if status.results.experiment.tune else {}),
+        "planned": [str(one.planned) for one in status.arms],
+        "done": [str(one.done) for one in status.arms],
+        **({"settled": [text or ABSENT for text in settled]} if any(settled) else {}),
+    }
+    rows = [list(cells) for cells in zip(*columns.values(), strict=True)]
+    return Section("trials by arm", list(columns), rows)
 
 
 def status_document(status: Status) -> dict[str, Any]:
@@ -198,8 +203,8 @@ def status_document(status: Status) -> dict[str, Any]:
         "last_in_the_log": status.last_word or None,
         "arms": [
             {"arm": one.arm.to_yaml(), "label": one.arm.label(), "tuning": one.tuning, "planned": one.planned,
-             "done": one.done}
-            for one in status.arms
+             "done": one.done, "settled": settled or None}
+            for one, settled in zip(status.arms, settled_texts(status.plan), strict=True)
         ],
         "failures": [dict(zip(FAILURE_KEYS, row, strict=True)) for row in (wrong.rows if wrong else ())],
     }  # fmt: skip

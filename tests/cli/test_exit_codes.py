@@ -78,9 +78,3 @@ def test_unusable_trials_are_more_urgent_than_a_contradicted_claim(tiny: Path) -
     words = ["--gate", "--set", claim, "--set", "name=urgent", *COLLAPSING]
     codes = [actbench("run", "tiny.yaml", *words, *allowed, folder=tiny).returncode for allowed in ([], [ALLOWED])]
     assert codes == [errors.EXIT_TRIALS_FAILED, errors.EXIT_CHECK_FAILED]
-
-
-def test_a_gate_that_asks_on_is_refused_where_final_trials_have_no_looks(tiny: Path) -> None:
-    finished = actbench("run", "tiny.yaml", "--gate", "--until-settled", folder=tiny)
-    assert finished.returncode == errors.EXIT_USAGE, finished.stderr
-    assert "tiny has final trials under a plan without looks" in finished.stderr

@@ -43,6 +43,15 @@ def test_a_log_gets_a_line_at_most_every_thirty_seconds_and_one_at_the_end() -> 
     assert [line.split(" ")[0] for line in lines] == ["1/4", "2/4", "4/4"]
 
 
+def test_the_end_of_a_look_is_written_once() -> None:
+    lines: list[str] = []
+    show = log_progress(lines.append, lambda: 0.0)
+    first = state(4, 40)
+    for one in (first, replace(first, seconds=11), replace(first, total=6), replace(first, total=6, done=6)):
+        show(one)
+    assert [line.split(" ")[0] for line in lines] == ["4/4", "6/6"]
+
+
 def test_a_quiet_run_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with progress(is_quiet=True) as show:
         show(state(4, 40))

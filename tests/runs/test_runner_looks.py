@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from actbench.analysis.comparison import separable
+from actbench.analysis.comparison import compare, question_of, separable
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, Looks, until_settled
+from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Trial, TrialRecord
+from actbench.plan.stacks import Stack
 from actbench.report.figures.layout import Paper
 from actbench.report.figures.marks import Text
 from actbench.report.figures.settling import settling_picture
+from actbench.report.gate import gate_on_arms
+from actbench.report.looks import look_lines
+from actbench.runs.status import read_status, status_document, status_sections
 from actbench.runs.verify import is_whole, verify_folder
 from actbench.store import folder as store
+from actbench.store.results import load_results
 from builders import experiment_from, record_of
 from tuned_runs import Fake, files_of, run
 
@@ -98,6 +106,44 @@ def test_a_run_that_is_interrupted_anywhere_ends_as_one_that_is_not(experiment: 
     run(experiment, tmp_path / "whole", again)
     assert not again.trained
     assert files_of(whole) == before
+
+
+@pytest.fixture
+def stopped(experiment: Experiment, tmp_path: Path) -> Path:
+    """The folder of a run that Ctrl-C ended between the first look and the second."""
+
+    def stop(stack: Stack) -> None:
+        if any(trial.seed > 108 for trial in stack):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(experiment, tmp_path, Noisy(look=stop))
+    return tmp_path / "results" / "made-up"
+
+
+def test_between_looks_status_and_screen_say_which_arms_are_settled_and_how(stopped: Path) -> None:
+    status = read_status(stopped, stopped.parent, datetime.now(UTC))
+    (arms,) = [section for section in status_sections(status) if section.title == "trials by arm"]
+    assert [row[-1] for row in arms.rows] == ["-", "worse at look 1, 9 seeds", "open after look 1, 9 seeds"]
+    assert [arm["settled"] for arm in status_document(status)["arms"]][1] == "worse at look 1, 9 seeds"
+    assert look_lines(status.plan, is_whole=True) == ["look 1 of 3, 9 seeds: worse tanh; open gelu"]
+
+
+def test_the_whole_state_has_the_arms_of_earlier_looks(experiment: Experiment, tmp_path: Path) -> None:
+    plan = run(experiment, tmp_path, Noisy()).results.plan
+    assert "tanh" not in look_lines(plan)[0]
+    assert "worse tanh" in look_lines(plan, is_whole=True)[0]
+
+
+def test_between_looks_the_gate_names_the_next_look_and_numbers_of_the_same_seeds(stopped: Path) -> None:
+    results = load_results(stopped, stopped.parent)
+    question = question_of(results.experiment, parse_metric("test_accuracy"))
+    found = gate_on_arms(compare(results.plan, results.records, question), "exit")
+    assert found.line() == "gate: failed; 1 worse (tanh); 1 undecided (gelu)"
+    (open_arm,) = found.named("undecided")
+    assert open_arm.text.endswith("Open: the next look is after 15 seeds.")
+    before, now, difference = map(float, re.findall(r"[-+]?\d+\.\d+", found.named("worse")[0].text)[:3])
+    assert now - before == pytest.approx(difference, abs=0.011)
 
 
 def test_a_trial_that_failed_before_a_look_is_not_tried_again(experiment: Experiment, tmp_path: Path) -> None:

@@ -116,6 +116,22 @@ def test_without_the_others_a_shard_trains_no_final_trial_and_nothing_twice(tune
     assert [(outcome.waits, trained) for outcome, trained in again] == [(True, []), (True, [])]
 
 
+def test_shards_wait_at_every_look_and_merged_they_are_the_undivided_run(tmp_path: Path) -> None:
+    text = TUNED.replace("seeds: 3", "seeds: {looks: [7, 9, 14]}")
+    experiment = experiment_from(text, tmp_path)
+    undivided = run_shard(experiment, tmp_path / "other", None, Fake()).folder
+    waits, rounds = True, 0
+    while waits:
+        outcomes = run_shards(experiment, tmp_path, 2)
+        waits = any(outcome.waits for outcome, _ in outcomes)
+        finals = {trial.seed for _, trained in outcomes for trial in trained if trial.phase == "final"}
+        assert len({sum(seed >= look for look in (7, 9)) for seed in finals}) <= 1, "one look at a time"
+        merged = merge_shards(experiment, tmp_path, 2)
+        rounds += 1
+    assert 3 <= rounds <= 5
+    assert derived(merged) == derived(undivided)
+
+
 def test_a_tuning_trial_that_always_fails_does_not_make_shards_wait_for_ever(tuned: Experiment, tmp_path: Path) -> None:
     def fails(trial: Trial) -> bool:
         return (trial.phase, trial.seed, trial.settings.train.lr) == ("tune", 0, 1e-3)
