@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import os
 import tempfile
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from http.client import HTTPException
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from actbench.catalogue.idx_files import read_idx
+from actbench.catalogue import small_datasets
+from actbench.catalogue.arrays import Arrays as Arrays
+from actbench.catalogue.arrays import Dataset as Dataset
+from actbench.catalogue.arrays import arrays_checksum as arrays_checksum
+from actbench.catalogue.image_files import INTEGERS, read_idx, read_idx_members, read_labelled_lines
 from actbench.errors import UnusableEnvironmentError
 from actbench.lazy import LazyModule
 
@@ -31,42 +32,19 @@ FILES = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
+QMNIST_FILES = (
+    "qmnist-train-images-idx3-ubyte.gz",
+    "qmnist-train-labels-idx2-int.gz",
+    "qmnist-test-images-idx3-ubyte.gz",
+    "qmnist-test-labels-idx2-int.gz",
+)
+QMNIST_LABEL_FIELDS = 8
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """What is known about a dataset before a byte of it is read.
-
-    `maximum` is the value that `scale: unit` maps to 1. `checksum` identifies the contents and enters every trial's id.
-    `file_md5` are the digests of the four files, in the order of `FILES`, as torchvision publishes them.
-    """
-
-    name: str
-    summary: str
-    reference: str
-    source: Literal["torchvision", "scikit-learn", "generated"]
-    features: int
-    classes: int
-    output_units: int
-    train_count: int
-    test_count: int
-    maximum: float
-    checksum: str
-    torchvision_class: str = ""
-    file_md5: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Arrays:
-    """A dataset in memory: inputs `[images, features]` (uint8 or float32), labels `[images]` (int64)."""
-
-    train_inputs: NDArray[numpy.uint8] | NDArray[numpy.float32]
-    train_labels: NDArray[numpy.int64]
-    test_inputs: NDArray[numpy.uint8] | NDArray[numpy.float32]
-    test_labels: NDArray[numpy.int64]
-
-
-def _idx_dataset(name: str, summary: str, reference: str, torchvision_class: str, file_md5: tuple[str, ...]) -> Dataset:
+def _published(
+    name: str, summary: str, reference: str, torchvision_class: str, file_md5: tuple[str, ...], identity: str = ""
+) -> Dataset:
+    """Images that torchvision downloads, with the numbers of MNIST unless they are replaced."""
     return Dataset(
         name=name,
         summary=summary,
@@ -78,14 +56,25 @@ def _idx_dataset(name: str, summary: str, reference: str, torchvision_class: str
         train_count=60_000,
         test_count=10_000,
         maximum=255,
-        checksum=hashlib.sha256(" ".join(file_md5).encode()).hexdigest(),
+        checksum=hashlib.sha256(" ".join((*file_md5, *identity.split())).encode()).hexdigest(),
         torchvision_class=torchvision_class,
+        files=FILES,
         file_md5=file_md5,
     )
 
 
+def _emnist(split: str, summary: str, classes: int, train_count: int, test_count: int) -> Dataset:
+    """A part of EMNIST, of which torchvision publishes the digest of the archive with all parts."""
+    archive = ("58c8d27c78d21e728a6bc7b3cc06412e",)
+    part = _published(f"emnist_{split}", summary, EMNIST_REFERENCE, "EMNIST", archive, identity=split)
+    part = replace(part, classes=classes, output_units=classes, files=("gzip.zip",))
+    return replace(part, train_count=train_count, test_count=test_count)
+
+
+EMNIST_REFERENCE = "Cohen, Afshar, Tapson & van Schaik 2017"
+
 _ALL = (
-    _idx_dataset(
+    _published(
         "mnist",
         "28x28 handwritten digits",
         "LeCun, Cortes & Burges 1998",
@@ -97,7 +86,7 @@ _ALL = (
             "ec29112dd5afa0611ce80d1b7f02629c",
         ),
     ),
-    _idx_dataset(
+    _published(
         "fashion_mnist",
         "28x28 pictures of clothes",
         "Xiao, Rasul & Vollgraf 2017",
@@ -109,7 +98,7 @@ _ALL = (
             "bb300cfdad3c16e7a12a480ee83cd310",
         ),
     ),
-    _idx_dataset(
+    _published(
         "kmnist",
         "28x28 cursive Japanese characters",
         "Clanuwat et al. 2018",
@@ -120,6 +109,38 @@ _ALL = (
             "5c965bf0a639b31b8f53240b1b52f4d7",
             "7320c461ea6c1c855c0b718fb2a4b134",
         ),
+    ),
+    _emnist("balanced", "28x28 handwritten digits and letters, 47 classes of equal size", 47, 112_800, 18_800),
+    _emnist("digits", "28x28 handwritten digits, 28,000 of each", 10, 240_000, 40_000),
+    _emnist("letters", "28x28 handwritten letters, small and capital ones as one class", 26, 124_800, 20_800),
+    replace(
+        _published(
+            "qmnist",
+            "28x28 handwritten digits: MNIST with all 60,000 test images, the first 10,000 of which match MNIST's",
+            "Yadav & Bottou 2019",
+            "QMNIST",
+            (
+                "ed72d4157d28c017586c42bc6afe6370",
+                "0058f8dd561b90ffdd0f734c6a30e5e4",
+                "1394631089c404de565df7b7aeaf9412",
+                "5b5b05890a5e13444e108efe57b788aa",
+            ),
+        ),
+        test_count=60_000,
+        files=QMNIST_FILES,
+    ),
+    replace(
+        _published(
+            "usps",
+            "16x16 handwritten digits from envelopes",
+            "Hull 1994",
+            "USPS",
+            ("ec16c51db3855ca6c91edd34d0e9b197", "8ea070ee2aca1ac39742fdd1ef5ed118"),
+        ),
+        features=256,
+        train_count=7291,
+        test_count=2007,
+        files=("usps.bz2", "usps.t.bz2"),
     ),
     Dataset(
         name="digits",
@@ -174,6 +195,12 @@ _ALL = (
         checksum="d9625e23af85266cea176d5fb21eb42d92eb5f0b4373660affee7ac4990ccd54",
     ),
 )
+SMALL_DATASETS: dict[str, Callable[[], Arrays]] = {
+    "digits": small_datasets.digits,
+    "thermostat": small_datasets.thermostat,
+    "cube": small_datasets.cube,
+    "moons": small_datasets.moons,
+}
 DATASETS = {dataset.name: dataset for dataset in _ALL}
 
 
@@ -189,20 +216,20 @@ def data_folder(given: Path | None) -> Path:
 
 
 def raw_folder(dataset: Dataset, folder: Path) -> Path:
-    """The folder that holds the four files, laid out as torchvision does."""
-    return folder / dataset.torchvision_class / "raw"
+    """The folder that holds the dataset's files, laid out as torchvision does."""
+    return folder if dataset.torchvision_class == "USPS" else folder / dataset.torchvision_class / "raw"
 
 
 def is_present(dataset: Dataset, folder: Path) -> bool:
     """Whether the dataset can be loaded without a download (its files are there; their contents are not read)."""
-    return not dataset.file_md5 or all((raw_folder(dataset, folder) / name).is_file() for name in FILES)
+    return not dataset.file_md5 or all((raw_folder(dataset, folder) / name).is_file() for name in dataset.files)
 
 
 def load(dataset: Dataset, folder: Path) -> Arrays:
     """Read and check a dataset; raises `UnusableEnvironmentError` on absent, damaged or foreign data."""
     if dataset.source == "torchvision":
-        return _read_idx_files(dataset, folder)
-    arrays = {"digits": _digits, "thermostat": _thermostat, "cube": _cube, "moons": _moons}[dataset.name]()
+        return _read_files(dataset, folder)
+    arrays = SMALL_DATASETS[dataset.name]()
     found = arrays_checksum(arrays)
     if found != dataset.checksum:
         raise UnusableEnvironmentError(
@@ -213,24 +240,44 @@ def load(dataset: Dataset, folder: Path) -> Arrays:
 
 
 def fetch(dataset: Dataset, folder: Path) -> None:
-    """Download the four files through torchvision into `folder`, all or none; raises `UnusableEnvironmentError`."""
+    """Download a dataset's files through torchvision into `folder`, all or none; raises `UnusableEnvironmentError`."""
     if is_present(dataset, folder):
         return
     target = raw_folder(dataset, folder)
     try:
-        from torchvision import datasets as torchvision_datasets
-
         existing = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
         with tempfile.TemporaryDirectory(dir=existing, prefix=".fetch-") as staging:
-            getattr(torchvision_datasets, dataset.torchvision_class)(staging, download=True)
+            _download(dataset, Path(staging))
             target.mkdir(parents=True, exist_ok=True)
-            _move_all([raw_folder(dataset, Path(staging)) / name for name in FILES], target)
+            _move_all([raw_folder(dataset, Path(staging)) / name for name in dataset.files], target)
     except (OSError, RuntimeError, HTTPException) as problem:
         raise UnusableEnvironmentError(
             f"{dataset.name} is not in {target} and could not be downloaded ({_first_line(problem)}). "
-            f"Put its four files ({', '.join(FILES)}) there, name the folder above {dataset.torchvision_class}/raw "
-            "with --data-dir or ACTBENCH_DATA, or use `dataset: digits`, which needs no download."
+            f"Put its files ({', '.join(dataset.files)}) there, name the folder {_place(dataset)} with --data-dir or "
+            "ACTBENCH_DATA, or use `dataset: digits`, which needs no download."
         ) from None
+
+
+def _place(dataset: Dataset) -> str:
+    """Which folder `--data-dir` names, seen from that of the files."""
+    inside = raw_folder(dataset, Path()).as_posix()
+    return "that holds them" if inside == "." else f"above {inside}"
+
+
+def _download(dataset: Dataset, staging: Path) -> None:
+    """Let torchvision download to `staging`; of EMNIST the archive alone, since unpacked it takes 2 GB."""
+    from torchvision import datasets
+
+    published = getattr(datasets, dataset.torchvision_class)
+    if dataset.torchvision_class == "EMNIST":
+        target = raw_folder(dataset, staging)
+        target.mkdir(parents=True)
+        datasets.utils.download_url(published.url, str(target), dataset.files[0], published.md5)
+    elif dataset.torchvision_class in ("QMNIST", "USPS"):
+        for is_training in (True, False):
+            published(staging, train=is_training, download=True)
+    else:
+        published(staging, download=True)
 
 
 def _first_line(problem: Exception) -> str:
@@ -251,80 +298,63 @@ def _move_all(sources: Sequence[Path], target: Path) -> None:
         raise
 
 
-def arrays_checksum(arrays: Arrays) -> str:
-    """SHA-256 over the contents of all four arrays."""
-    digest = hashlib.sha256()
-    for array in (arrays.train_inputs, arrays.train_labels, arrays.test_inputs, arrays.test_labels):
-        digest.update(numpy.ascontiguousarray(array).data)
-    return digest.hexdigest()
+Parts = Sequence["NDArray[numpy.uint8] | NDArray[numpy.int64]"]
 
 
-def _read_idx_files(dataset: Dataset, folder: Path) -> Arrays:
-    """The four files, each of which must have its digest, its sizes and, where it holds labels, labels of a class."""
-    paths = [raw_folder(dataset, folder) / name for name in FILES]
-    side = math.isqrt(dataset.features)
-    counts = (dataset.train_count, dataset.train_count, dataset.test_count, dataset.test_count)
-    shapes = [(count,) if "labels" in name else (count, side, side) for name, count in zip(FILES, counts, strict=True)]
-    train_inputs, train_labels, test_inputs, test_labels = (
-        read_idx(path, md5, shape) for path, md5, shape in zip(paths, dataset.file_md5, shapes, strict=True)
-    )
-    for path, labels in ((paths[1], train_labels), (paths[3], test_labels)):
-        if labels.max() >= dataset.classes:
+def _read_files(dataset: Dataset, folder: Path) -> Arrays:
+    """The dataset's files, each of which must have its digest, its sizes and, where it holds labels, labels of a class.
+
+    Pictures stand upright, as in MNIST, and classes are counted from 0.
+    """
+    raw, names = raw_folder(dataset, folder), dataset.files
+    read = {"EMNIST": _read_emnist, "USPS": _read_usps}.get(dataset.torchvision_class, _read_four_files)
+    train_inputs, train_labels, test_inputs, test_labels = read(dataset, raw)
+    for name, labels in ((names[len(names) // 2 - 1], train_labels), (names[-1], test_labels)):
+        if labels.min() < 0 or labels.max() >= dataset.classes:
+            wrong = labels.min() if labels.min() < 0 else labels.max()
             raise UnusableEnvironmentError(
-                f"{path}: expected labels from 0 to {dataset.classes - 1}, found {labels.max()}"
+                f"{raw / name}: expected labels from 0 to {dataset.classes - 1}, found {wrong}"
             )
     return Arrays(
-        train_inputs.reshape(dataset.train_count, dataset.features),
+        train_inputs.reshape(dataset.train_count, dataset.features).astype(numpy.uint8, copy=False),
         train_labels.astype(numpy.int64),
-        test_inputs.reshape(dataset.test_count, dataset.features),
+        test_inputs.reshape(dataset.test_count, dataset.features).astype(numpy.uint8, copy=False),
         test_labels.astype(numpy.int64),
     )
 
 
-def _digits() -> Arrays:
-    """Read from scikit-learn's file, because importing scikit-learn takes as long as a small experiment."""
-    package = find_spec("sklearn")
-    folder = Path(package.origin).parent if package and package.origin else Path()
-    try:
-        with gzip.open(folder / "datasets/data/digits.csv.gz", "rt", encoding="ascii") as file:
-            rows = numpy.loadtxt(file, delimiter=",", dtype=numpy.int64)
-    except (OSError, EOFError, ValueError, zlib.error):
-        from sklearn.datasets import load_digits
-
-        rows = numpy.column_stack(load_digits(return_X_y=True)).astype(numpy.int64)
-    inputs, labels = rows[:, :-1].astype(numpy.uint8), rows[:, -1].copy()
-    cut = DATASETS["digits"].train_count
-    return Arrays(inputs[:cut], labels[:cut], inputs[cut:], labels[cut:])
-
-
-def _thermostat() -> Arrays:
-    tenths = numpy.arange(2000)
-    train, test = tenths / 10, (tenths + 0.5) / 10
-    return Arrays(
-        train.astype(numpy.float32)[:, None],
-        (tenths > 1300).astype(numpy.int64),
-        test.astype(numpy.float32)[:, None],
-        (tenths + 0.5 > 1300).astype(numpy.int64),
-    )
+def _read_four_files(dataset: Dataset, raw: Path) -> Parts:
+    """Images and labels of both parts; QMNIST says more of an image than its class, which comes first."""
+    side, is_more = math.isqrt(dataset.features), dataset.files == QMNIST_FILES
+    parts = []
+    for number, (name, md5) in enumerate(zip(dataset.files, dataset.file_md5, strict=True)):
+        count = dataset.train_count if number < 2 else dataset.test_count
+        if number % 2 == 0:
+            parts.append(read_idx(raw / name, md5, (count, side, side)))
+        elif is_more:
+            parts.append(read_idx(raw / name, md5, (count, QMNIST_LABEL_FIELDS), INTEGERS)[:, 0])
+        else:
+            parts.append(read_idx(raw / name, md5, (count,)))
+    return parts
 
 
-def _cube() -> Arrays:
-    points = numpy.random.Generator(numpy.random.PCG64(0)).random((3000, 3), dtype=numpy.float32)
-    labels = (points.sum(axis=1, dtype=numpy.float64) > 1.5).astype(numpy.int64)
-    cut = DATASETS["cube"].train_count
-    return Arrays(points[:cut], labels[:cut], points[cut:], labels[cut:])
+def _read_emnist(dataset: Dataset, raw: Path) -> Parts:
+    """The members of a part; its images lie on their side, and classes of letters are counted from 1."""
+    split, side = dataset.name.removeprefix("emnist_"), math.isqrt(dataset.features)
+    members: list[tuple[str, tuple[int, ...]]] = []
+    for part, count in (("train", dataset.train_count), ("test", dataset.test_count)):
+        members.append((f"gzip/emnist-{split}-{part}-images-idx3-ubyte.gz", (count, side, side)))
+        members.append((f"gzip/emnist-{split}-{part}-labels-idx1-ubyte.gz", (count,)))
+    found = read_idx_members(raw / dataset.files[0], dataset.file_md5[0], members)
+    first = 1 if split == "letters" else 0
+    return [part.transpose(0, 2, 1) if part.ndim == 3 else part.astype(numpy.int64) - first for part in found]
 
 
-def _moons() -> Arrays:
-    """As `sklearn.datasets.make_moons(3000, noise=0.2, random_state=0)`, without the time that its import takes.
-
-    Rounded, since sine and cosine differ in their last bits between processors.
-    """
-    draws, angles = numpy.random.RandomState(0), numpy.linspace(0, numpy.pi, 1500)
-    outer = numpy.column_stack([numpy.cos(angles), numpy.sin(angles)])
-    order = numpy.arange(3000)
-    draws.shuffle(order)
-    points = numpy.concatenate([outer, [1, 0.5] - outer])[order]
-    points = (points + draws.normal(scale=0.2, size=points.shape)).round(4).astype(numpy.float32)
-    labels, cut = (order >= 1500).astype(numpy.int64), DATASETS["moons"].train_count
-    return Arrays(points[:cut], labels[:cut], points[cut:], labels[cut:])
+def _read_usps(dataset: Dataset, raw: Path) -> Parts:
+    """Values from -1 to 1 as bytes, as torchvision makes them; classes are counted from 1."""
+    parts: list[NDArray[numpy.uint8] | NDArray[numpy.int64]] = []
+    counts = (dataset.train_count, dataset.test_count)
+    for name, md5, count in zip(dataset.files, dataset.file_md5, counts, strict=True):
+        values, labels = read_labelled_lines(raw / name, md5, count, dataset.features)
+        parts += [((values + 1) / 2 * 255).astype(numpy.uint8), labels - 1]
+    return parts

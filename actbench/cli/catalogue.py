@@ -165,7 +165,10 @@ def data(context: typer.Context, data_dir: DataFolder = None, output_format: Tab
 def fetch(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="mnist, fashion_mnist or kmnist.", autocompletion=dataset_names)
+        str,
+        typer.Argument(
+            metavar="NAME", help="Such as mnist, fashion_mnist or emnist_letters.", autocompletion=dataset_names
+        ),
     ] = "mnist",
     data_dir: DataFolder = None,
 ) -> None:

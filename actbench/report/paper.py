@@ -39,7 +39,9 @@ PRINTED = {
     "model.hidden": "hidden units",
     "model.output": "output", "train.loss": "loss", "train.optimizer": "optimizer", "model.dropout": "dropout",
     "train.weight_decay": "weight decay", "negative_slope": "slope", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST",
-    "kmnist": "KMNIST", "sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop",
+    "kmnist": "KMNIST", "emnist_balanced": "EMNIST balanced", "emnist_digits": "EMNIST digits",
+    "emnist_letters": "EMNIST letters", "qmnist": "QMNIST", "usps": "USPS",
+    "sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop",
     "cross_entropy": "cross-entropy", "nll": "negative log-likelihood", "mse": "mean squared error",
     "bce": "binary cross-entropy",
 }  # fmt: skip

@@ -85,7 +85,7 @@ def test_so_are_metrics_and_arms_of_claims_and_settings_of_the_command_line(tmp_
         ]),
         (["show", "rlu", "--cost"], ["actbench: no function is called 'rlu'; did you mean relu, relu6 or prelu?"]),
         (["list", "activatoin"], ["actbench: no kind of entry is called 'activatoin'; did you mean activation?"]),
-        (["data", "fetch", "kmnst"], ["actbench: no dataset is called 'kmnst'; did you mean kmnist, mnist or moons?"]),
+        (["data", "fetch", "kmnst"], ["actbench: no dataset is called 'kmnst'; did you mean kmnist, mnist or qmnist?"]),
     ],
 )  # fmt: skip
 def test_names_on_the_command_line_are_never_silently_corrected(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actbench.catalogue.idx_files import read_idx
+from actbench.catalogue.image_files import read_idx
 from actbench.errors import UnusableEnvironmentError
 from corpus.bad_data_files import idx
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, FILES, load, raw_folder
-from actbench.catalogue.idx_files import read_idx
+from actbench.catalogue.image_files import read_idx
 from actbench.errors import UnusableEnvironmentError
 from corpus.bad_data_files import BAD_FILES, BadFile, damaged, small_dataset
 from in_process import invoke

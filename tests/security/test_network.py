@@ -25,8 +25,17 @@ NEED_NO_DATA = (
 
 def mirrors(name: str) -> set[str | None]:
     """The hosts that torchvision publishes for a dataset."""
-    published = getattr(torchvision.datasets, DATASETS[name].torchvision_class).mirrors
-    return {urlsplit(address).hostname for address in published}
+    published = getattr(torchvision.datasets, DATASETS[name].torchvision_class)
+    match DATASETS[name].torchvision_class:
+        case "EMNIST":
+            addresses = [published.url]
+        case "QMNIST":
+            addresses = [url for part in ("train", "test") for url, _ in published.resources[part]]
+        case "USPS":
+            addresses = [url for url, *_ in published.split_list.values()]
+        case _:
+            addresses = published.mirrors
+    return {urlsplit(address).hostname for address in addresses}
 
 
 @pytest.fixture(scope="module")

@@ -156,9 +156,11 @@ OUT_OF_RANGE = [
 
 
 UNKNOWN_NAMES = [
-    ("data: {dataset: minst}", "1:8: data.dataset: no dataset is called 'minst'; did you mean mnist, kmnist or moons?"),
+    ("data: {dataset: minst}",
+     "1:8: data.dataset: no dataset is called 'minst'; did you mean mnist, qmnist or kmnist?"),
     ("data: {dataset: zzz}", "1:8: data.dataset: no dataset is called 'zzz'; known: mnist, fashion_mnist, kmnist, "
-                             "digits, thermostat, cube, moons"),
+                             "emnist_balanced, emnist_digits, emnist_letters, qmnist, usps, digits, "
+                             "thermostat, cube, moons"),
     ("model: {activation: rleu}",
      "1:9: model.activation: no activation is called 'rleu'; did you mean relu, relu6 or prelu?"),
     ("model: {activation: RELU}",

@@ -15,7 +15,7 @@ import numpy
 from numpy.typing import NDArray
 
 from actbench.catalogue.datasets import DATASETS, FILES, Dataset, raw_folder
-from actbench.catalogue.idx_files import MAX_FILE_BYTES
+from actbench.catalogue.image_files import MAX_FILE_BYTES
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FILES
 IMAGES = 12
