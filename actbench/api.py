@@ -56,6 +56,7 @@ def run(
     *,
     set: Mapping[str, object] | Iterable[str] = (),
     use: str | Path | Iterable[str | Path] = (),
+    use_data: str | Path | None = None,
     results: str | Path = "results",
     data_dir: str | Path | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
@@ -69,12 +70,14 @@ def run(
     """Train every trial that the result folder does not hold yet; the folder with its tables.
 
     `config` is an experiment file or a bundled experiment; `set` changes its settings, as
-    `{"train.epochs": 3, "seeds": 5}` or `["train.epochs=3"]`; `use` names Python files with custom functions.
+    `{"train.epochs": 3, "seeds": 5}` or `["train.epochs=3"]`; `use` names Python files with custom functions,
+    `use_data` a .npz file with the arrays `x_train`, `y_train`, `x_test` and `y_test`.
     `max_time` and `timeout_per_trial` are seconds or a duration such as `"10m"`. Progress goes to standard error unless
     `quiet`. Ctrl-C (in a notebook: interrupt) keeps every finished trial, and the same call continues. Trials that
     failed are counted in the result and raise nothing.
     """
     from actbench.catalogue.custom_files import custom_files_in_use
+    from actbench.catalogue.own_data import own_data_in_use
     from actbench.config.reader import open_experiment
     from actbench.runs.options import QUIET, read_options
     from actbench.runs.runner import run_with_progress
@@ -90,8 +93,9 @@ def run(
         timeout_per_trial=_duration(timeout_per_trial),
         verbosity=QUIET if quiet else 0,
     )
-    with custom_files_in_use([Path(use)] if isinstance(use, str | Path) else list(map(Path, use))):
-        experiment = open_experiment(Path(config), _overrides(set), say, smoke=smoke).experiment
+    custom_files = [Path(use)] if isinstance(use, str | Path) else list(map(Path, use))
+    with custom_files_in_use(custom_files), own_data_in_use(Path(use_data) if use_data else None) as data:
+        experiment = open_experiment(Path(config), _overrides(set), say, smoke=smoke, data=data).experiment
         try:
             with _threads_kept():
                 outcome = run_with_progress(experiment, options)

@@ -12,7 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actbench.catalogue import small_datasets
+from actbench.catalogue import own_data, small_datasets
 from actbench.catalogue.arrays import Arrays as Arrays
 from actbench.catalogue.arrays import Dataset as Dataset
 from actbench.catalogue.arrays import arrays_checksum as arrays_checksum
@@ -222,11 +222,15 @@ def raw_folder(dataset: Dataset, folder: Path) -> Path:
 
 def is_present(dataset: Dataset, folder: Path) -> bool:
     """Whether the dataset can be loaded without a download (its files are there; their contents are not read)."""
+    if dataset.source == "file":
+        return own_data.is_in_use(dataset)
     return not dataset.file_md5 or all((raw_folder(dataset, folder) / name).is_file() for name in dataset.files)
 
 
 def load(dataset: Dataset, folder: Path) -> Arrays:
     """Read and check a dataset; raises `UnusableEnvironmentError` on absent, damaged or foreign data."""
+    if dataset.source == "file":
+        return own_data.arrays_of(dataset)
     if dataset.source == "torchvision":
         return _read_files(dataset, folder)
     arrays = SMALL_DATASETS[dataset.name]()

@@ -76,6 +76,11 @@ def python_files(incomplete: str) -> list[str]:
     return sorted(entry for entry, is_folder in _entries_below(incomplete) if not is_folder and entry.endswith(".py"))
 
 
+def array_files(incomplete: str) -> list[str]:
+    """Files of arrays here or a few folders below."""
+    return sorted(entry for entry, is_folder in _entries_below(incomplete) if not is_folder and entry.endswith(".npz"))
+
+
 def result_folders(incomplete: str) -> list[str]:
     """Result folders here or a few folders below."""
     return sorted(

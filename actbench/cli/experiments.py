@@ -21,6 +21,7 @@ from actbench.cli.options import (
     ShardOption,
     TableOrJson,
     with_custom_files,
+    with_own_data,
 )
 from actbench.plan.shards import parse_shard
 from actbench.runs.options import parse_jobs
@@ -33,9 +34,13 @@ if TYPE_CHECKING:
 
 def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
     """Read an experiment and say its warnings; raises `ConfigurationError` with every mistake in it."""
+    from actbench.catalogue.own_data import dataset_in_use
     from actbench.config.reader import open_experiment
 
-    return open_experiment(config, overrides or (), say, smoke=smoke)
+    data = dataset_in_use()
+    if data and any(override.startswith("data.dataset=") for override in overrides or ()):
+        raise errors.ConfigurationError("--use-data and --set data.dataset: give one of them")
+    return open_experiment(config, overrides or (), say, smoke=smoke, data=data)
 
 
 @verb
@@ -65,6 +70,7 @@ def schema() -> None:
 
 @verb
 @with_custom_files
+@with_own_data
 def validate(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
     """Check an experiment file and report every mistake in it."""
     from actbench.render.printing import print_document
@@ -99,6 +105,7 @@ def _require_gains(experiment: Experiment) -> None:
 
 @verb
 @with_custom_files
+@with_own_data
 def plan(
     config: Config,
     overrides: Overrides = None,
@@ -138,6 +145,7 @@ def plan(
 
 @verb
 @with_custom_files
+@with_own_data
 def summary(
     config: Config,
     overrides: Overrides = None,

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar, g
 import typer
 
 from actbench import errors
-from actbench.cli.completion import arms, experiments, metrics, python_files, result_folders, settings
+from actbench.cli.completion import (
+    arms,
+    array_files,
+    experiments,
+    metrics,
+    python_files,
+    result_folders,
+    settings,
+)
 
 if TYPE_CHECKING:
     from actbench.catalogue.custom_files import CustomFile
@@ -68,6 +76,16 @@ CustomFiles = Annotated[
         metavar="FILE",
         help="Run a Python file that adds custom functions to the catalogue; repeatable.",
         autocompletion=python_files,
+        readable=False,
+    ),
+]
+DataFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--use-data",
+        metavar="FILE",
+        help="Take the images from arrays x_train, y_train, x_test, y_test of a .npz file.",
+        autocompletion=array_files,
         readable=False,
     ),
 ]
@@ -168,6 +186,24 @@ def with_custom_files(function: Callable[P, None]) -> Callable[P, None]:
 
     use = inspect.Parameter("use", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=CustomFiles)
     return _with_parameters(loading, function, [use])
+
+
+def with_own_data(function: Callable[P, None]) -> Callable[P, None]:
+    """Give a verb the option `--use-data`; the arrays of its file can be loaded while the verb runs."""
+
+    @functools.wraps(function)
+    def reading(*arguments: P.args, **options: P.kwargs) -> None:
+        path = options.pop("use_data", None)
+        if not isinstance(path, Path):
+            function(*arguments, **options)
+            return
+        from actbench.catalogue.own_data import own_data_in_use
+
+        with own_data_in_use(path):
+            function(*arguments, **options)
+
+    use = inspect.Parameter("use_data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=DataFile)
+    return _with_parameters(reading, function, [use])
 
 
 def _with_parameters(

@@ -28,6 +28,7 @@ from actbench.cli.options import (
     SharedRate,
     TableOrJson,
     with_custom_files,
+    with_own_data,
 )
 from actbench.text import said_if_slow, say
 
@@ -213,6 +214,7 @@ def report(
 
 
 @verb
+@with_own_data
 def predictions(
     folder: Folder = None,
     results: ResultsRoot = Path("results"),

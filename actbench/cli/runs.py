@@ -32,6 +32,7 @@ from actbench.cli.options import (
     TableOrJson,
     with_custom_files,
     with_options,
+    with_own_data,
 )
 from actbench.config.bundled import find_experiment
 from actbench.runs.options import QUIET, RunOptions, read_options
@@ -145,6 +146,7 @@ class TrainingOptions:
 
 @verb
 @with_custom_files
+@with_own_data
 @with_options(TrainingOptions)
 def run(config: Config, options: TrainingOptions) -> None:
     """Train every trial that the result folder does not hold yet, then print the table and the claims' verdicts."""

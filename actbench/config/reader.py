@@ -10,6 +10,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from actbench.catalogue.arrays import Dataset
+from actbench.catalogue.own_data import is_in_use, not_in_use
 from actbench.catalogue.recorded import not_loaded
 from actbench.config.bundled import find_experiment
 from actbench.config.cells import (
@@ -53,6 +55,7 @@ from actbench.experiment.definition import (
     Match,
     complete,
     smoke_version,
+    with_values,
 )
 from actbench.experiment.identity import equal_arms
 from actbench.experiment.layers import network_size
@@ -86,22 +89,31 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = (), *, is_record: bool = False) -> Loaded:
+def load_experiment(
+    path: Path, overrides: Sequence[str] = (), *, is_record: bool = False, data: Dataset | None = None
+) -> Loaded:
     """Read an experiment file; raises `ConfigurationError` with every mistake as `file:line:column: path: sentence`.
 
-    Records of what was trained may name custom functions that are not loaded; training may not.
+    Records of what was trained may name custom functions and arrays that are not loaded; training may not. `data` are
+    trained on instead of the file's dataset.
     """
-    return read_experiment(_read_text(path), str(path), path.stem, overrides, is_record=is_record)
+    return read_experiment(_read_text(path), str(path), path.stem, overrides, is_record=is_record, data=data)
 
 
 def read_experiment(
-    text: str, place: str, default_name: str, overrides: Sequence[str] = (), *, is_record: bool = False
+    text: str,
+    place: str,
+    default_name: str,
+    overrides: Sequence[str] = (),
+    *,
+    is_record: bool = False,
+    data: Dataset | None = None,
 ) -> Loaded:
     """As `load_experiment`, from the text of such a file."""
     source = read_yaml(text, place)
     for override in overrides:
         apply_override(source, override)
-    return _Loader(source, is_record).load(default_name)
+    return _Loader(source, is_record, data).load(default_name)
 
 
 def _read_text(path: Path) -> str:
@@ -134,6 +146,7 @@ class _Loader:
 
     source: Source
     is_record: bool
+    data: Dataset | None = None
     warnings: list[str] = field(default_factory=list)
 
     def load(self, default_name: str) -> Loaded:
@@ -205,10 +218,17 @@ class _Loader:
         if isinstance(model, dict) and not given & {"hidden", "layers", "model.hidden", "model.layers"}:
             sections["model"] = model | {"hidden": DEFAULT_HIDDEN}
         try:
-            return TrialSettings.model_validate(sections)
+            return self._with_data(TrialSettings.model_validate(sections))
         except ValidationError as invalid:
             self._add((), sentences(invalid))
             return TrialSettings()
+
+    def _with_data(self, settings: TrialSettings) -> TrialSettings:
+        """The settings with the arrays that are to be trained on; a record of others is not theirs."""
+        given = settings.data.dataset
+        if given.source == "file" and not self.is_record and not is_in_use(given):
+            self._problem(("data", "dataset"), not_in_use(given))
+        return settings if self.data is None else with_values(settings, (("data.dataset", self.data),))
 
     def _require_loaded(self, settings: TrialSettings, factors: Sequence[Factor]) -> None:
         """Only custom functions that are loaded can be trained with, in the version that the file names."""
@@ -373,9 +393,16 @@ def _by_place(problem: Problem) -> tuple[bool, list[int], str]:
     return on_command_line, numbers, dotted_path(problem.path)
 
 
-def open_experiment(config: Path, overrides: Sequence[str], say: Callable[[str], None], *, smoke: bool) -> Loaded:
+def open_experiment(
+    config: Path,
+    overrides: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    smoke: bool,
+    data: Dataset | None = None,
+) -> Loaded:
     """Read an experiment and say its warnings; raises `ConfigurationError` with every mistake in it."""
-    loaded = load_experiment(find_experiment(config), overrides)
+    loaded = load_experiment(find_experiment(config), overrides, data=data)
     for warning in loaded.warnings:
         say(f"warning: {warning}")
     return replace(loaded, experiment=smoke_version(loaded.experiment)) if smoke else loaded

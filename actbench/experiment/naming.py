@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from actbench.catalogue.datasets import Dataset
 from actbench.experiment.choices import Choice
-from actbench.experiment.settings import LayerSettings
+from actbench.experiment.settings import LayerSettings, dataset_to_record
 
 Values = tuple[tuple[str, Any], ...]
 
@@ -21,6 +22,8 @@ def value_to_yaml(value: Any, *, is_record: bool = False) -> Any:
     """A setting's value as an experiment file spells it, or as a result folder records it."""
     if isinstance(value, Choice):
         return value.to_record() if is_record else value.to_yaml()
+    if isinstance(value, Dataset):
+        return dataset_to_record(value) if is_record else value.name
     if isinstance(value, tuple):
         return [value_to_yaml(item, is_record=is_record) for item in value]
     if isinstance(value, LayerSettings):

@@ -7,9 +7,19 @@ from functools import partial
 from math import inf
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from actbench.catalogue.datasets import DATASETS, Dataset
+from actbench.catalogue.own_data import MAX_CLASSES, SUFFIX, own_dataset
+from actbench.catalogue.recorded import FROM
 from actbench.experiment.choices import (
     FROZEN,
     Activation,
@@ -18,6 +28,7 @@ from actbench.experiment.choices import (
     Optimizer,
     Output,
     Yaml,
+    explain,
     nested_problem,
     parse_choice,
     shown,
@@ -28,12 +39,55 @@ MAX_IMAGES = 10_000_000
 MAX_WIDTH = 65_536
 
 
-def _dataset_name(value: Yaml) -> Yaml:
-    if isinstance(value, str) and value not in DATASETS:
+class RecordedData(BaseModel):
+    """What a result folder keeps of arrays from a file: which they were, and enough to read results without them."""
+
+    model_config = FROZEN
+
+    checksum: Annotated[str, Field(alias=FROM, pattern=r"^sha256:[0-9a-f]{64}$")]
+    features: Annotated[int, Field(ge=1)]
+    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)]
+    train_count: Annotated[int, Field(ge=1)]
+    test_count: Annotated[int, Field(ge=1)]
+    maximum: Annotated[float, Field(gt=0)]
+
+
+def _read_dataset(value: Yaml) -> Dataset:
+    """A dataset by its name, or as a result folder records arrays from a file."""
+    if isinstance(value, Dataset):
+        return value
+    if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict):
+        return _recorded_dataset(*next(iter(value.items())))
+    if not isinstance(value, str):
+        raise nested_problem([((), f"expected text, found {shown(value)}")])
+    if value not in DATASETS:
         known = tuple(DATASETS)
         near = did_you_mean(value, known) or f"; known: {', '.join(known)}"
+        if value.endswith(SUFFIX):
+            near = "; name a file of arrays on the command line, by --use-data FILE"
         raise nested_problem([((), f"no dataset is called {value!r}{near}")])
-    return value
+    return DATASETS[value]
+
+
+def _recorded_dataset(name: str, given: dict[str, Yaml]) -> Dataset:
+    if not str(name).endswith(SUFFIX):
+        raise nested_problem([((), f"expected text, found {shown({name: given})}")])
+    try:
+        return own_dataset(name, **RecordedData.model_validate(given).model_dump())
+    except ValidationError as invalid:
+        known = [field.alias or key for key, field in RecordedData.model_fields.items()]
+        raise nested_problem(
+            ((name, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
+        ) from None
+
+
+def dataset_to_record(dataset: Dataset) -> Yaml:
+    """A dataset's name; of arrays from a file all that is needed to read results without them."""
+    if dataset.source != "file":
+        return dataset.name
+    return {
+        dataset.name: {field.alias or key: getattr(dataset, key) for key, field in RecordedData.model_fields.items()}
+    }
 
 
 def _scale(value: Yaml) -> Yaml:
@@ -63,7 +117,7 @@ class DataSettings(BaseModel):
 
     model_config = FROZEN
 
-    dataset: Annotated[str, BeforeValidator(_dataset_name)] = "digits"
+    dataset: Annotated[Dataset, PlainValidator(_read_dataset), PlainSerializer(dataset_to_record)] = DATASETS["digits"]
     train: Count | None = Field(None, description="use only the first so many training images")
     test: Count | None = Field(None, description="use only the first so many test images")
     validation: Annotated[int, Field(ge=0)] | None = Field(
@@ -78,7 +132,7 @@ class DataSettings(BaseModel):
 
     def facts(self) -> Dataset:
         """What the catalogue knows of the dataset."""
-        return DATASETS[self.dataset]
+        return self.dataset
 
     def train_available(self) -> int:
         """Images taken from the dataset's training part, validation included."""

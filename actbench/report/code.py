@@ -65,7 +65,7 @@ def network_code(experiment: Experiment, config: str, overrides: list[str]) -> s
     """The script for the experiment's baseline arm, or its first, and its first seed.
 
     Raises `ConfigurationError` for what has no plain form here: dropout, learnt activation parameters, bf16, custom
-    functions.
+    functions, arrays from a file.
     """
     arms = list(experiment.arms())
     wanted = set(experiment.baseline)
@@ -77,6 +77,7 @@ def network_code(experiment: Experiment, config: str, overrides: list[str]) -> s
         *(["learnt parameters of activations"] if any(learnable_parameter_sizes(layer) for layer in layers) else []),
         *(["train.precision bf16"] if train.precision != "float32" else []),
         *(["custom functions"] if experiment.custom_choices() else []),
+        *(["arrays from a file"] if settings.data.dataset.source == "file" else []),
     ]
     if problems:
         raise ConfigurationError(f"--code: there is no plain form of {', '.join(problems)} here")

@@ -172,7 +172,7 @@ def _prediction_rows(results: Results, labels: Mapping[str, Sequence[int]] | Non
                 continue
             named = {"arm": arm.label(), "trial": trial.id, "seed": trial.seed}
             wrong = dict(wrong_images(record))
-            known = (labels or {}).get(record.settings.data.dataset)
+            known = (labels or {}).get(record.settings.data.dataset.name)
             for image in wrong if known is None else range(record.test_count):
                 label, predicted = wrong.get(image) or (int((known or [])[image]),) * 2
                 yield {**named, "image": image, "label": label, "predicted": predicted, "correct": image not in wrong}

@@ -50,7 +50,8 @@ def repeat_commands(results: Results) -> list[str]:
     if data.file_md5:
         commands.append(f"actbench data fetch {data.name}")
     device = " --device cpu" if used and all(environment.get("device") == "cpu" for environment in used) else ""
-    commands.append(f"actbench run {shlex.quote(file)} --results again{device}")
+    own = f" --use-data {shlex.quote(data.name)}" if data.source == "file" else ""
+    commands.append(f"actbench run {shlex.quote(file)} --results again{device}{own}")
     return [*commands, f"actbench report {shlex.quote(f'again/{name}')} --html {shlex.quote(f'{name}.html')}"]
 
 

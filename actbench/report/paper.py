@@ -256,7 +256,7 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
     counts = (
         f"{data.train_count():,} training, {data.validation_count():,} validation and {data.test_count():,} test images"
     )
-    said.append(f"Each was trained as {network} on {escaped(printed(data.dataset, names))} ({counts}).")
+    said.append(f"Each was trained as {network} on {escaped(printed(data.dataset.name, names))} ({counts}).")
     if results.plan.tunings:
         tuned = listed([printed(factor.path, names) for factor in experiment.tune])
         grid = "; ".join(", ".join(map(value_to_text, factor.values)) for factor in experiment.tune)

@@ -11,6 +11,7 @@ from actbench.analysis.claims import judge_claims
 from actbench.analysis.comparison import Comparison, ranked, separable
 from actbench.analysis.effects import effects
 from actbench.analysis.samples import loss_unit
+from actbench.catalogue.datasets import DATASETS
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.settings import TrialSettings
 from actbench.experiment.validation import validated_setting
@@ -164,7 +165,7 @@ def test_other_metrics_depend_on_no_loss(metric: str) -> None:
 
 def settings(output: str, loss: Any, dataset: str = "mnist") -> TrialSettings:
     start = TrialSettings()
-    data = start.data.model_copy(update={"dataset": dataset})
+    data = start.data.model_copy(update={"dataset": DATASETS[dataset]})
     choices = [validated_setting(path, value)[0] for path, value in (("model.output", output), ("train.loss", loss))]
     return start.model_copy(
         update={

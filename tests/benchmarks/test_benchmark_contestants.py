@@ -30,7 +30,7 @@ def test_the_experiment_is_that_of_the_configs_but_for_seeds_and_epochs_and_the_
     assert train.model_copy(update={"epochs": usual.settings.train.epochs}) == usual.settings.train
     assert (train.epochs, len(experiment.seeds), experiment.arm_count()) == (FULL.max_epochs, 5, 8)
     data = experiment.settings.data
-    assert (data.dataset, data.train_count(), data.validation_count()) == ("mnist", 50_000, 10_000)
+    assert (data.dataset.name, data.train_count(), data.validation_count()) == ("mnist", 50_000, 10_000)
     assert (FULL.dataset, FULL.train_count, FULL.validation_count) == ("mnist", 50_000, 10_000)
     assert (experiment.settings.model.hidden, train.lr, train.batch_size) == (HIDDEN, LEARNING_RATE, FULL.batch_images)
 

@@ -160,7 +160,11 @@ def test_the_smoke_version_changes_nothing_else(tmp_path: Path) -> None:
     assert back == experiment
     assert smoke.settings.model == experiment.settings.model
     assert smoke.settings.train == experiment.settings.train.model_copy(update={"epochs": 1})
-    assert (smoke.settings.data.dataset, smoke.settings.data.split, smoke.settings.data.scale) == ("cube", "tail", 2.0)
+    assert (smoke.settings.data.dataset.name, smoke.settings.data.split, smoke.settings.data.scale) == (
+        "cube",
+        "tail",
+        2.0,
+    )
 
 
 def test_smoke_and_full_trials_share_no_id(tmp_path: Path) -> None:
