@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from actbench.processes import TRAINING_MODULE
 from actbench.runs import doctor
 from custom_files import EXPERIMENT, custom_file
 from program import TINY, actbench
@@ -32,9 +34,11 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _libraries_probed_once() -> Iterator[None]:
-    """Commands that look whether the libraries can be imported need not import all of them again."""
+def _libraries_imported_once() -> Iterator[None]:
+    """All workers and checks of a session are forked from one process with torch; libraries are probed once."""
+    preload = multiprocessing.set_forkserver_preload
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multiprocessing, "set_forkserver_preload", lambda modules: preload([TRAINING_MODULE]))
         patch.setattr(doctor, "probe_imports", functools.cache(doctor.probe_imports))
         yield
 

@@ -9,7 +9,7 @@ import actbench
 
 PACKAGE = Path(actbench.__file__).parent
 
-GROUND = "errors lazy text version"
+GROUND = "errors lazy processes text version"
 ROOMS = {
     "catalogue": "",
     "experiment": "catalogue",

@@ -121,6 +121,8 @@ def _descriptor_of_output_kept() -> Iterator[None]:
         with suppress(OSError):  # which a flush without an error before it has raised
             sys.stdout.close()
         sys.stdout = stdout
+        with suppress(OSError):
+            stdout.flush()  # what has been written to `sys.__stdout__`, while descriptor 1 is standard error
         os.dup2(kept, 1)
         os.close(kept)
 

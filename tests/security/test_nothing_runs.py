@@ -57,12 +57,13 @@ IMPORT_BY_NAME = {
     "runs/executors/worker.py": "the module that trains, by a constant",
 }
 START_PROGRAMS = {
-    "checks/process.py": "this Python, which checks custom functions that the command line brought in",
+    "processes.py": "this Python, as workers and to check the custom functions that the command line brought in",
+    "checks/process.py": "none itself; it hears what the process that checks has to say",
     "runs/environment.py": "git, asked for the commit of actbench's own source",
     "runs/doctor.py": "this Python with import_probe.py",
     "runs/executors/ray_connection.py": "Ray, where the command line asks for it",
     "runs/executors/local.py": "none itself; it waits for the workers' pipes",
-    "runs/executors/worker.py": "this Python as workers, which are sent trials through pipes",
+    "runs/executors/worker.py": "none itself; it is what a worker does, which is sent trials through a pipe",
     "runs/executors/shared.py": "none itself; it hands a descriptor to a worker",
     "training/compiled.py": "the system's C compiler, with the C files of actbench",
     "report/files.py": "the user's browser, with the page that was just written, under --open",

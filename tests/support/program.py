@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from actbench.cli.app import main
+from places import SUPPORT
 
+MADE_UP = SUPPORT / "made_up_training.py"
 TINY = """
 name: tiny
 data: {dataset: digits, train: 120, test: 60}
@@ -22,6 +26,21 @@ vary: {model.activation: [relu, tanh], model.init: [he_normal, xavier_normal]}
 seeds: 3
 baseline: {model.activation: relu}
 """
+ONE_AFTER_ANOTHER = """
+import json, sys
+from actbench.cli.app import main
+
+for line in json.loads(sys.argv[1]):
+    sys.argv = ["actbench", *line]
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    for stream in (sys.stdout, sys.stderr):
+        print(f"-- exit code {code}", file=stream, flush=True)
+"""
+END = re.compile(r"-- exit code (\d+)\n")
 Finished = subprocess.CompletedProcess[str]
 
 
@@ -55,6 +74,18 @@ def actbench_alone(*arguments: str | Path, folder: Path, environment: Mapping[st
     command = [sys.executable, "-m", "actbench", *map(str, arguments)]
     variables = {key: value for key, value in os.environ.items() if key != "ACTBENCH_DATA"} | dict(environment or {})
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+
+
+def actbench_in_turn(lines: Sequence[Sequence[str]], folder: Path, environment: Mapping[str, str]) -> list[Finished]:
+    """Run command lines one after another in one process of their own, with these variables alone."""
+    finished = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(lines)],
+        cwd=folder, env=environment, capture_output=True, check=False,
+    )  # fmt: skip
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    out, said = (END.split(text.decode(encoding).replace("\r\n", "\n")) for text in (finished.stdout, finished.stderr))
+    assert (finished.returncode, len(out), len(said)) == (0, 2 * len(lines) + 1, 2 * len(lines) + 1), (out, said)
+    return [Finished(*each) for each in zip(lines, map(int, out[1::2]), out[::2], said[::2], strict=False)]
 
 
 def assert_one_message(finished: Finished, exit_code: int, *parts: str) -> None:

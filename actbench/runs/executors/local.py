@@ -17,8 +17,9 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
+from actbench.processes import interrupts_held
 from actbench.runs.executors.shared import CAN_SHARE, Shared, share
-from actbench.runs.executors.worker import TrainStack, Worker, interrupts_held, send_stack, start_worker
+from actbench.runs.executors.worker import TrainStack, Worker, send_stack, start_worker
 from actbench.text import describe_exception
 
 

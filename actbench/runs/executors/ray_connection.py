@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from actbench.errors import UnusableEnvironmentError
-from actbench.runs.executors.worker import interrupts_held
+from actbench.processes import interrupts_held
 from actbench.text import describe_exception
 
 OBJECT_STORE_BYTES = 512 * 2**20

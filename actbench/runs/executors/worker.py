@@ -1,21 +1,15 @@
-"""A local worker process: its start, its work, and its end with its parent."""
+"""A local worker process: its start and its work."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import multiprocessing
 import os
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from types import ModuleType
 from typing import Any
 
 from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
@@ -23,14 +17,12 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
+from actbench.processes import TRAINING_MODULE, follow_parent, start_process, start_server
 from actbench.runs.executors.shared import Shared, receive_shared, send_shared
 from actbench.store.checkpoints import Checkpoints
 from actbench.text import describe_exception
 
 TrainStack = Callable[[Stack, Arrays, str, Callable[[float], None]], list[TrialRecord]]
-
-TRAINING_MODULE = "actbench.training.loop"
-IS_FORKED = sys.platform == "linux"
 
 
 @dataclass
@@ -72,49 +64,18 @@ def is_with_torch(train: TrainStack) -> bool:
 
 
 def prepare_to_start(train: TrainStack) -> None:
-    """On Linux, start the process from which workers are forked, which imports torch once; do not wait for it."""
-    if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # its start unblocks SIGINT, so that it must not happen while that is held
-    if IS_FORKED:
-        multiprocessing.set_forkserver_preload([TRAINING_MODULE if is_with_torch(train) else __name__])
-        with interrupts_held():
-            forkserver.ensure_running()
+    """On Linux, start the process from which workers are forked; do not wait for it."""
+    start_server(_module_of(train))
+
+
+def _module_of(train: TrainStack) -> str:
+    """What that process imports for all of them."""
+    return TRAINING_MODULE if is_with_torch(train) else __name__
 
 
 def start_worker(train: TrainStack, device: str, gpu: str = "") -> Worker:
     """Start a process that trains the stacks sent to it, on this GPU alone if one is named."""
-    prepare_to_start(train)
-    context: Any = multiprocessing.get_context("forkserver" if IS_FORKED else "spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_train_stacks, args=(theirs, train, device, files_in_use(), gpu), daemon=True)
-    with contextlib.nullcontext() if IS_FORKED else interrupts_held(), _main_module_hidden():
-        process.start()
-    theirs.close()
-    return Worker(process, ours, gpu)
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Delay Ctrl-C; processes started meanwhile never receive it, since only the parent handles it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _main_module_hidden() -> Iterator[None]:
-    """Keep new processes from running the main module again, which may be a user's whole script."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    return Worker(*start_process(_train_stacks, train, device, files_in_use(), gpu, module=_module_of(train)), gpu)
 
 
 def send_stack(worker: Worker, stack: Stack, arrays: Arrays | Shared) -> None:
@@ -131,10 +92,8 @@ def send_stack(worker: Worker, stack: Stack, arrays: Arrays | Shared) -> None:
 def _train_stacks(
     connection: Connection, train: TrainStack, device: str, custom_files: tuple[CustomFile, ...], gpu: str
 ) -> None:
-    """Train stacks from the connection until it closes, with the parent's custom functions; ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.dup2(2, 1)  # standard output is for results, whatever custom functions write
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    """Train stacks from the connection until it closes, with the parent's custom functions."""
+    follow_parent()
     if gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
@@ -157,11 +116,3 @@ def _train_stacks(
                 connection.send(describe_exception(error))
     except (EOFError, OSError):
         return
-
-
-def _end_with_parent() -> None:
-    """End this process as soon as the parent has ended, in the middle of any work."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
