@@ -145,38 +145,10 @@ IDENTITY = Kernel(lambda x, out: out.copy_(x), lambda grad, value, x: None)
 SIGMOID = Kernel(lambda x, out: torch.sigmoid(x, out=out), _sigmoid_backward, ("sigmoid_backward.grad_input",))
 TANH = Kernel(lambda x, out: torch.tanh(x, out=out), _tanh_backward, ("tanh_backward.grad_input",))
 RELU = Kernel(_relu_forward, _relu_backward, ("threshold_backward.grad_input",))
-LEAKY_RELU = Kernel(
-    _leaky_relu_forward,
-    _leaky_relu_backward,
-    (
-        "leaky_relu.out",
-        "leaky_relu_backward.grad_input",
-    ),
-)
-ELU = Kernel(
-    _elu_forward,
-    _elu_backward,
-    (
-        "elu.out",
-        "elu_backward.grad_input",
-    ),
-)
-SWISH = Kernel(
-    _swish_forward,
-    _swish_backward,
-    (
-        "silu.out",
-        "silu_backward.grad_input",
-    ),
-)
-GELU = Kernel(
-    _gelu_forward,
-    _gelu_backward,
-    (
-        "gelu.out",
-        "gelu_backward.grad_input",
-    ),
-)
+LEAKY_RELU = Kernel(_leaky_relu_forward, _leaky_relu_backward, ("leaky_relu.out", "leaky_relu_backward.grad_input"))
+ELU = Kernel(_elu_forward, _elu_backward, ("elu.out", "elu_backward.grad_input"))
+SWISH = Kernel(_swish_forward, _swish_backward, ("silu.out", "silu_backward.grad_input"))
+GELU = Kernel(_gelu_forward, _gelu_backward, ("gelu.out", "gelu_backward.grad_input"))
 MISH = Kernel(_mish_forward, _mish_backward)
 
 

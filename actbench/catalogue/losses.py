@@ -1,14 +1,22 @@
 """Loss functions: one number per example, summed over the output units and never reduced over examples.
 
 Shapes: prediction `[..., examples, units]`, label `[..., examples]`; with a single output unit the label is 0 or 1.
+
+A probability rounds to 0 or 1 where its score is large, and no logarithm brings back what rounding has removed. The
+joint forms of an output function and a loss take the scores instead, so that values and slopes are right for every
+score. Pairs without one are computed as they are written: `log_softmax` with `nll` and `identity` with
+`cross_entropy` are stable as they are, and pairs that do not fit, or `shift: false`, are chosen for what the unstable
+formula does.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from actbench.catalogue import kernels
-from actbench.catalogue.registry import loss
+from actbench.catalogue import kernels, outputs
+from actbench.catalogue.registry import Entry, loss
 from actbench.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -78,3 +86,78 @@ def bce(prediction: Tensor, label: Tensor) -> Tensor:
 def mse(prediction: Tensor, label: Tensor) -> Tensor:
     """Squared distance to the one-hot label."""
     return (prediction - one_hot(prediction, label)).square().sum(dim=-1)
+
+
+@dataclass(frozen=True)
+class JointLoss:
+    """`function(scores, label)`, and `gradient(grad, scores, label)`: its derivative by the scores times `grad`."""
+
+    function: Callable[[Tensor, Tensor], Tensor]
+    gradient: Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def joint_loss(output: Entry, parameters: Mapping[str, Any], loss: Entry) -> JointLoss | None:
+    """The joint form of an output function with these parameters and a loss; None if there is none."""
+    return _JOINT.get((output.function, loss.function)) if parameters.get("shift", True) else None
+
+
+def sigmoid_bce(scores: Tensor, label: Tensor) -> Tensor:
+    """sum_i log(1 + exp(s_i * x_i)), s_i = -1 for the label's unit, else 1 (torch.nn.BCEWithLogitsLoss)."""
+    return torch.nn.functional.softplus(_signs(scores, label) * scores).sum(dim=-1)
+
+
+def sigmoid_bce_gradient(grad: Tensor, scores: Tensor, label: Tensor) -> Tensor:
+    """df/dx_i = s_i * sigmoid(s_i * x_i)."""
+    signs = _signs(scores, label)
+    return torch.sigmoid(signs * scores).mul_(signs).mul_(grad.unsqueeze(-1))
+
+
+def _signs(scores: Tensor, label: Tensor) -> Tensor:
+    return 1 - 2 * one_hot(scores, label)
+
+
+def softmax_bce(scores: Tensor, label: Tensor) -> Tensor:
+    """-log(p_label) - sum_(i != label) log(1 - p_i), p = softmax(x).
+
+    For the largest unit k, log(1 - p_k) = log(sum_(i != k) exp(x_i)) - log(sum_i exp(x_i)).
+    """
+    largest, second, is_largest, rest = _largest_and_rest(scores)
+    shifted = scores - largest
+    exponentials = shifted.exp()
+    total = exponentials.sum(dim=-1, keepdim=True)
+    hit = shifted - total.log()
+    miss_of_largest = second - largest + rest.sum(dim=-1, keepdim=True).log() - total.log()
+    miss = torch.where(is_largest, miss_of_largest, torch.log1p(-exponentials / total))
+    return -torch.where(one_hot(scores, label) == 1, hit, miss).sum(dim=-1)
+
+
+def softmax_bce_gradient(grad: Tensor, scores: Tensor, label: Tensor) -> Tensor:
+    """df/dx_j = p_j - [j = label] + sum_(i != label) ([i = j] p_i - [i != j] p_j * p_i / (1 - p_i)).
+
+    For the largest unit i = k, p_j / (1 - p_k) is the softmax of the other units.
+    """
+    largest, _, is_largest, rest = _largest_and_rest(scores)
+    exponentials = (scores - largest).exp()
+    shares = exponentials / exponentials.sum(dim=-1, keepdim=True)
+    is_label = one_hot(scores, label) == 1
+    odds = (shares / (1 - shares)).masked_fill(is_label | is_largest, 0)
+    from_others = shares * (odds.sum(dim=-1, keepdim=True) - odds)
+    shares_of_rest = rest / rest.sum(dim=-1, keepdim=True)
+    largest_share = shares.masked_fill(~is_largest | is_label, 0).sum(dim=-1, keepdim=True)
+    slopes = torch.where(is_label, shares - 1, 2 * shares) - from_others - shares_of_rest * largest_share
+    return slopes.mul_(grad.unsqueeze(-1))
+
+
+def _largest_and_rest(scores: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The largest and second largest score, the unit of the largest, and the others' exp(x - second), 0 for it."""
+    largest, index = scores.max(dim=-1, keepdim=True)
+    is_largest = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, index, value=True)
+    others = scores.masked_fill(is_largest, -torch.inf)
+    second = others.amax(dim=-1, keepdim=True)
+    return largest, second, is_largest, (others - second).exp()
+
+
+_JOINT: dict[tuple[Any, Any], JointLoss] = {
+    (outputs.sigmoid, bce): JointLoss(sigmoid_bce, sigmoid_bce_gradient),
+    (outputs.softmax, bce): JointLoss(softmax_bce, softmax_bce_gradient),
+}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from actbench.catalogue import losses
-from actbench.catalogue.joint_losses import joint_loss
+from actbench.catalogue.losses import joint_loss
 from actbench.catalogue.registry import Entry
 from actbench.lazy import LazyModule
 

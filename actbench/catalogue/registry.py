@@ -167,6 +167,11 @@ def _keyword_parameters(function: Function) -> list[inspect.Parameter]:
     return [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
+def _registering(kind: Kind, metadata: Mapping[str, Any]) -> Callable[[F], F]:
+    """A decorator that adds a function with this metadata: all arguments of the decorator's maker."""
+    return lambda function: _register(kind, function, **metadata)
+
+
 def activation(
     *,
     formula: str,
@@ -185,18 +190,7 @@ def activation(
     """
     if gradient and learnable:
         raise RegistrationError("gradient= declares a slope for the input alone: leave out gradient or learnable")
-    return lambda function: _register(
-        "activation",
-        function,
-        formula=formula,
-        reference=reference,
-        bounds=bounds,
-        learnable=learnable,
-        learnt_by_default=learnt_by_default,
-        kernel=kernel,
-        gradient=gradient,
-        aliases=aliases,
-    )
+    return _registering("activation", locals())
 
 
 def output(
@@ -210,22 +204,12 @@ def output(
     aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Add a function of the last layer's scores; `across_units` says that it mixes them (as softmax does)."""
-    return lambda function: _register(
-        "output",
-        function,
-        formula=formula,
-        reference=reference,
-        yields=yields,
-        bounds=bounds,
-        across_units=across_units,
-        gradient=gradient,
-        aliases=aliases,
-    )
+    return _registering("output", locals())
 
 
 def initialiser(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Add a function `f(shape, fan_in, fan_out, generator, *, parameter=default)` that draws initial values."""
-    return lambda function: _register("initialiser", function, formula=formula, reference=reference, aliases=aliases)
+    return _registering("initialiser", locals())
 
 
 def loss(
@@ -239,22 +223,12 @@ def loss(
     aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Add a function `f(prediction, label)` that returns one loss per example, summed over the output units."""
-    return lambda function: _register(
-        "loss",
-        function,
-        formula=formula,
-        reference=reference,
-        accepts=accepts,
-        tolerates=tolerates,
-        across_units=across_units,
-        gradient=gradient,
-        aliases=aliases,
-    )
+    return _registering("loss", locals())
 
 
 def optimizer(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Add a function `f(groups, *, setting=default)` that returns a torch optimizer over parameter groups."""
-    return lambda function: _register("optimizer", function, formula=formula, reference=reference, aliases=aliases)
+    return _registering("optimizer", locals())
 
 
 def _in_float32(value: Any) -> Any:

@@ -35,12 +35,12 @@ from actbench.checks.check import (
     refuse,
     require_bounds,
     require_finite,
+    require_formula,
     runs_on_cuda,
     span,
     stays_within_its_trial,
 )
 from actbench.checks.cost_torch import measure_costs
-from actbench.checks.formulas import require_formula
 from actbench.experiment.choices import Choice
 
 CENTRE = torch.linspace(-25.03, 25.11, 1501, dtype=torch.float64)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from actbench.catalogue import activations, facts, formulas, kernels, outputs
-from actbench.catalogue.lookup import find
-from actbench.catalogue.registry import Entry
+from actbench.catalogue.lookup import find, names
+from actbench.catalogue.registry import Kind
 from actbench.checks import predicates
 from actbench.checks.predicates import (
     Finding,
@@ -40,13 +40,21 @@ from actbench.checks.predicates import (
 
 @dataclass(frozen=True)
 class FunctionClaim:
-    """A claim by its id in the documents, in words of our own; not `is_whole` where the rest of it takes training."""
+    """A claim by its id in the documents, in words of our own; not `is_whole` if the rest of it takes training.
+
+    `findings` takes the entries of the functions.
+    """
 
     id: str
     sentence: str
     functions: tuple[str, ...]
-    check: Callable[[], Finding]
+    findings: Callable[..., Sequence[Finding]]
     is_whole: bool = True
+
+    def check(self) -> Finding:
+        """Decide the claim."""
+        kind: Kind = "activation" if self.functions[0] in names("activation") else "output"
+        return together(*self.findings(*(find(kind, name) for name in self.functions)))
 
 
 FINDINGS = Path(__file__).with_name("findings.json")
@@ -83,138 +91,125 @@ def claims_about(names: Iterable[str]) -> list[FunctionClaim]:
     return [claim for claim in FUNCTION_CLAIMS if wanted & set(claim.functions)]
 
 
-def _f(name: str) -> Entry:
-    return find("activation", name)
-
-
 FUNCTION_CLAIMS = (
     FunctionClaim(
         "D1.5",
         "Without subtracting the largest score the outputs stay the same, as long as the scores are small.",
         ("log_softmax", "softmax"),
-        lambda: together(*(needs_no_shift(find("output", name)) for name in ("log_softmax", "softmax"))),
+        lambda log_softmax, softmax: [needs_no_shift(log_softmax), needs_no_shift(softmax)],
         is_whole=False,
     ),
     FunctionClaim(
         "D2.2",
         "The derivative of relu is 0 below zero and 1 above it.",
         ("relu",),
-        lambda: together(is_a_step_in_slope(_f("relu"))),
+        lambda relu: [is_a_step_in_slope(relu)],
     ),
     FunctionClaim(
         "D2.3",
         "sigmoid maps every input into (0, 1), and is close to a straight line around 0.",
         ("sigmoid",),
-        lambda: together(squashes_to(_f("sigmoid"), Interval(0, 1)), is_nearly_straight_at_0(_f("sigmoid"))),
+        lambda sigmoid: [squashes_to(sigmoid, Interval(0, 1)), is_nearly_straight_at_0(sigmoid)],
     ),
     FunctionClaim(
         "D2.4",
         "tanh maps every input into (-1, 1).",
         ("tanh",),
-        lambda: together(squashes_to(_f("tanh"), Interval(-1, 1))),
+        lambda tanh: [squashes_to(tanh, Interval(-1, 1))],
     ),
     FunctionClaim(
         "D2.5",
         "sigmoid turns what is below 0 into 0 and what is above 1 into 1, as hardtanh with these ends does.",
         ("sigmoid", "hardtanh"),
-        lambda: together(is_the_same(_f("sigmoid"), {}, _f("hardtanh"), {"min_val": 0.0, "max_val": 1.0})),
+        lambda sigmoid, hardtanh: [is_the_same(sigmoid, {}, hardtanh, {"min_val": 0.0, "max_val": 1.0})],
     ),
     FunctionClaim(
         "D3.1",
         "sigmoid and tanh saturate, because their slopes tend to 0 on both sides; relu does not, on the right.",
         ("sigmoid", "tanh", "relu"),
-        lambda: together(
-            has_slope_that_vanishes(_f("sigmoid"), left=True, right=True),
-            has_slope_that_vanishes(_f("tanh"), left=True, right=True),
-            has_slope_that_vanishes(_f("relu"), left=True, right=False),
-        ),
+        lambda sigmoid, tanh, relu: [
+            has_slope_that_vanishes(sigmoid, left=True, right=True),
+            has_slope_that_vanishes(tanh, left=True, right=True),
+            has_slope_that_vanishes(relu, left=True, right=False),
+        ],
     ),
     FunctionClaim(
         "D3.2",
         "After sigmoid, inputs of 10 and of 1000 look the same.",
         ("sigmoid",),
-        lambda: together(hardly_tells_apart(_f("sigmoid"), 10, 1000)),
+        lambda sigmoid: [hardly_tells_apart(sigmoid, 10, 1000)],
     ),
     FunctionClaim(
         "D3.6",
         "prelu is relu where its slope is 0, and leaky_relu where its slope is a fixed positive number.",
         ("prelu", "relu", "leaky_relu"),
-        lambda: together(
-            is_the_same(_f("prelu"), {"negative_slope": 0.0}, _f("relu"), {}),
-            *(
-                is_the_same(_f("prelu"), {"negative_slope": slope}, _f("leaky_relu"), {"negative_slope": slope})
-                for slope in (0.01, 0.25)
-            ),
-        ),
+        lambda prelu, relu, leaky_relu: [
+            is_the_same(prelu, {"negative_slope": 0.0}, relu, {}),
+            is_the_same(prelu, {"negative_slope": 0.01}, leaky_relu, {"negative_slope": 0.01}),
+            is_the_same(prelu, {"negative_slope": 0.25}, leaky_relu, {"negative_slope": 0.25}),
+        ],
         is_whole=False,
     ),
     FunctionClaim(
         "D3.8",
         "softplus is smoother than relu and keeps more of what is below 0.",
         ("softplus", "relu"),
-        lambda: together(is_smoother(_f("softplus"), _f("relu")), keeps_more_below_0(_f("softplus"), _f("relu"))),
+        lambda softplus, relu: [is_smoother(softplus, relu), keeps_more_below_0(softplus, relu)],
         is_whole=False,
     ),
     FunctionClaim(
         "D3.13",
         "swish and mish are special cases of gelu: each is gelu with some mean and std.",
         ("swish", "mish", "gelu"),
-        lambda: together(
-            is_a_member(_f("swish"), {}, _f("gelu")),
-            is_a_member(_f("mish"), {}, _f("gelu")),
-            is_a_member(_f("swish"), {"beta": 1.702}, _f("gelu")),
-        ),
+        lambda swish, mish, gelu: [
+            is_a_member(swish, {}, gelu), is_a_member(mish, {}, gelu), is_a_member(swish, {"beta": 1.702}, gelu),
+        ],
     ),
     FunctionClaim(
         "D3.15",
         "relu has a derivative everywhere, as an activation is said to need.",
         ("relu",),
-        lambda: together(has_a_slope_everywhere(_f("relu"))),
+        lambda relu: [has_a_slope_everywhere(relu)],
         is_whole=False,
     ),
     FunctionClaim(
         "D3.18",
         "The smaller its input, the likelier the gate of gelu is shut.",
         ("gelu",),
-        lambda: together(has_a_gate_that_opens(_f("gelu"))),
+        lambda gelu: [has_a_gate_that_opens(gelu)],
     ),
     FunctionClaim(
         "D4.1",
         "sigmoid tells inputs apart only from -6 to 6, and well only from -3 to 3.",
         ("sigmoid",),
-        lambda: together(tells_inputs_apart_within(_f("sigmoid"), 3, 6)),
+        lambda sigmoid: [tells_inputs_apart_within(sigmoid, 3, 6)],
     ),
     FunctionClaim(
         "D4.4",
         "The derivative of tanh is near 0 beyond -3 and 3.",
         ("tanh",),
-        lambda: together(is_flat_beyond(_f("tanh"), 3)),
+        lambda tanh: [is_flat_beyond(tanh, 3)],
         is_whole=False,
     ),
     FunctionClaim(
         "D5.2",
         "For any input, sigmoid stays in (0, 1), relu in [0, inf) and tanh in (-1, 1).",
         ("sigmoid", "relu", "tanh"),
-        lambda: together(
-            stays_in(_f("sigmoid"), Interval(0, 1)),
-            stays_in(_f("relu"), Interval(0, float("inf"), has_low=True)),
-            stays_in(_f("tanh"), Interval(-1, 1)),
-        ),
+        lambda sigmoid, relu, tanh: [
+            stays_in(sigmoid, Interval(0, 1)),
+            stays_in(relu, Interval(0, float("inf"), has_low=True)),
+            stays_in(tanh, Interval(-1, 1)),
+        ],
     ),
-    FunctionClaim(
-        "D5.3",
-        "The outputs of softmax sum to 1.",
-        ("softmax",),
-        lambda: together(sums_to_1(find("output", "softmax"))),
-    ),
+    FunctionClaim("D5.3", "The outputs of softmax sum to 1.", ("softmax",), lambda softmax: [sums_to_1(softmax)]),
     FunctionClaim(
         "D5.5",
         "relu passes positive values on as they are.",
         ("relu",),
-        lambda: together(passes_on_positive_values(_f("relu"))),
+        lambda relu: [passes_on_positive_values(relu)],
         is_whole=False,
     ),
-)
+)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ from __future__ import annotations
 from actbench.checks.activations import activation_questions
 from actbench.checks.check import Question
 from actbench.checks.initialisers import initialiser_questions
-from actbench.checks.losses import loss_questions
 from actbench.checks.outcomes import Examination
-from actbench.checks.outputs import output_questions
+from actbench.checks.outputs_and_losses import loss_questions, output_questions
 from actbench.experiment.choices import Choice
 
 

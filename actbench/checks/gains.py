@@ -29,13 +29,10 @@ def named_gains(experiment: Experiment) -> list[NamedGain]:
         for index, layer in enumerate(layers):
             previous = previous_activation(layers, index)
             if previous and previous.recorded:
-                inits = (init for init in (layer.init, layer.bias_init) if _is_named(init))
-                pairs |= dict.fromkeys(NamedGain(init, previous) for init in inits)
+                for init in (layer.init, layer.bias_init):
+                    if isinstance(dict(init.parameters).get("gain"), str):
+                        pairs[NamedGain(init, previous)] = None
     return list(pairs)
-
-
-def _is_named(init: Choice) -> bool:
-    return isinstance(dict(init.parameters).get("gain"), str)
 
 
 def require_gains(pairs: list[NamedGain]) -> None:

@@ -28,7 +28,6 @@ REACHED = 0.001
 STRAIGHT = 0.05
 SAME = 0.001
 WELL_APART, BARELY_APART = 0.15, 0.01
-CLOSE = 0.05
 SMALL_SCORE, SMALL_GAP = 80.0, 1e-4
 ROUNDING = {"float64": 1e-12, "float32": 1e-5}
 
@@ -180,14 +179,6 @@ def is_the_same(one: Entry, parameters: Mapping[str, Any], other: Entry, others:
         f"{_called(one, parameters)} and {_called(other, others)} differ by {values:.2g} in value and "
         f"{slopes:.2g} in derivative",
     )
-
-
-def is_close(one: Entry, parameters: Mapping[str, Any], other: Entry, others: Mapping[str, Any]) -> Finding:
-    """Whether |f(x) - g(x)| <= 0.05 wherever |x| <= 20."""
-    x = _grid(20.0)
-    gap = float((_curve(one, x, parameters)[0] - _curve(other, x, others)[0]).abs().max())
-    names = f"{_called(one, parameters)} differs from {_called(other, others)}"
-    return _finding(gap <= CLOSE, f"{names} by at most {gap:.3g} (close: {CLOSE:g})")
 
 
 def nearest_member(entry: Entry, parameters: Mapping[str, Any], family: Entry) -> tuple[dict[str, float], float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from actbench.catalogue.lookup import entries, find
 from actbench.catalogue.registry import Entry, Kind, Yields
@@ -121,12 +120,3 @@ def _opponents(kind: Kind, names: Sequence[str], challengers: Sequence[Entry]) -
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     return found
-
-
-def write_challenge(file: Path, text: str, *, replaces: bool) -> None:
-    """Write the experiment; raises `ConfigurationError` where another one is there, unless it may be replaced."""
-    if file.exists() and not replaces and file.read_bytes() != text.encode():
-        raise ConfigurationError(
-            f"{file}: is there already and says something else; run it with actbench run, or replace it by --force"
-        )
-    file.write_text(text, encoding="utf-8", newline="\n")  # as it is compared with above

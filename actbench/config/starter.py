@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from actbench.config.plain_values import WINDOWS_DEVICES
@@ -56,23 +57,24 @@ expect:
 
 
 def write_starter(file: Path, *, with_schema: bool, replaces: bool) -> list[Path]:
-    """Write the commented experiment and, where it is wanted, the schema beside it; which files were written.
-
-    Raises `ConfigurationError` where one of them is there with other contents, unless it may be replaced, and writes
-    none of them then.
-    """
+    """Write the commented experiment and, if wanted, the schema beside it; the written files. Raises as `write_new`."""
     starter = STARTER.format(name=experiment_name(file))
     texts = {file: MODELINE + starter, file.with_name(SCHEMA_FILE): schema_text()} if with_schema else {file: starter}
-    taken = [str(path) for path, text in texts.items() if path.exists() and not (path.is_file() and _holds(path, text))]
+    write_new(texts, replaces=replaces)
+    return list(texts)
+
+
+def write_new(texts: Mapping[Path, str], *, replaces: bool) -> None:
+    """Write the files; raises `ConfigurationError` if one is there with other contents and may not be replaced."""
+    taken = [path for path, text in texts.items() if path.exists() and not _holds(path, text)]
     if taken and not replaces:
         raise ConfigurationError("\n".join(f"{path}: is there already; --force replaces it" for path in taken))
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8", newline="\n")  # as it is compared with above
-    return list(texts)
 
 
 def _holds(path: Path, text: str) -> bool:
-    return path.read_bytes() == text.encode()
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def experiment_name(file: Path) -> str:

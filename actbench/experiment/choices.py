@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -18,6 +18,7 @@ from actbench.text import did_you_mean
 FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 Yaml = Any
+Model = TypeVar("Model", bound=BaseModel)
 
 # What other libraries and articles call things, without case and underscores, and what that is here.
 NAMES_ELSEWHERE: dict[tuple[Kind, str], str] = {
@@ -125,15 +126,7 @@ def choices_from(origin: Origin) -> tuple[Choice, ...]:
 
 
 def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:
-    try:
-        parameters = parameters_model(entry)(
-            **{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
-        )
-    except ValidationError as invalid:
-        known = tuple(parameters_model(entry).model_fields)
-        raise nested_problem(
-            ((name, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
-        ) from None
+    parameters = _validated(parameters_model(entry), {key: _tupled(value) for key, value in given.items()}, name)
     return Choice(
         kind=entry.kind,
         name=entry.name,
@@ -142,20 +135,29 @@ def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:
     )
 
 
-def _recorded_choice(kind: Kind, name: str, given: dict[str, Yaml]) -> Choice:
-    """A choice as a result folder keeps it: of the version that it names, whether that is loaded or not."""
+def _validated(model: type[Model], given: Yaml, *where: str) -> Model:
+    """The model of these values; raises a pydantic error that names every mistake below this path."""
     try:
-        recorded = RecordedEntry.model_validate(given.pop(FROM))
+        return model.model_validate(given)
     except ValidationError as invalid:
-        known = tuple(RecordedEntry.model_fields)
+        known = tuple(model.model_fields)
         raise nested_problem(
-            ((name, FROM, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
+            ((*where, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
         ) from None
+
+
+def _tupled(value: Yaml) -> Yaml:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _recorded_choice(kind: Kind, name: str, given: dict[str, Yaml]) -> Choice:
+    """A choice as a result folder keeps it: of the version that it names, loaded or not."""
+    recorded = _validated(RecordedEntry, given.pop(FROM), name, FROM)
     if recorded.is_loaded(kind, name):
         return _choice(recorded.entry(kind, name), name, given)
     if not name.isidentifier():
         raise nested_problem([((), f"no {kind} can be called {name!r}")])
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    given = {key: _tupled(value) for key, value in given.items()}
     defaults = dict(recorded.defaults)
     if wrong := [key for key, value in given.items() if key not in defaults or not is_plain(value)]:
         raise nested_problem(((name, key), f"no value of a parameter of {name}") for key in wrong)

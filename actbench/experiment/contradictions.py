@@ -1,4 +1,4 @@
-"""What in a record cannot be true: everything that reads records relies on its being absent."""
+"""Contradictions in a record; whatever reads records relies on their absence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_SECONDS = 1e9  # 30 years
 
 @dataclass(frozen=True)
 class Expected:
-    """What settings say of every record that has them, layers with the last one, and images by part."""
+    """What follows from settings for every record with them: images by part, epochs, layers with the last, classes."""
 
     counts: tuple[tuple[str, int], ...]
     epochs: int
@@ -32,7 +32,7 @@ class Expected:
 
 
 def expected_of(settings: TrialSettings) -> Expected:
-    """Worked out once for the many records that share settings."""
+    """Computed once for the many records that share settings."""
     data = settings.data
     return Expected(
         counts=(("train", data.train_count()), ("validation", data.validation_count()), ("test", data.test_count())),
@@ -99,7 +99,7 @@ def _curve_contradictions(record: TrialRecord, expected: Expected) -> Iterator[s
 
 
 def _is_never_negative(settings: TrialSettings) -> bool:
-    """Whether the loss is one of the catalogue's on outputs that it is meant for; on others even nll is negative."""
+    """Whether a built-in loss gets outputs that it is meant for; on others even nll is negative."""
     loss, output = settings.train.loss, settings.model.output
     return loss.recorded is None and output.recorded is None and output.entry.yields in loss.entry.accepts
 
@@ -142,7 +142,7 @@ def _test_contradictions(record: TrialRecord, expected: Expected) -> Iterator[st
 
 
 def _mistake_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
-    """Mistakes that are not as many as there are wrong images, or not of two different classes."""
+    """Mistakes whose number is not that of the wrong images, or whose two classes are the same."""
     if not record.test_mistakes:
         return
     try:

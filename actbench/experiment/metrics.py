@@ -79,10 +79,9 @@ def parse_metric(text: str) -> Metric:
 
 def _single(name: str) -> Metric:
     if found := CURVE.fullmatch(name):
-        return _curve(name, found["curve"], None if found["epoch"] is None else int(found["epoch"]))
+        return _curve(name, found["curve"], _epoch(found))
     if found := PROBE.fullmatch(name):
-        epoch = None if found["epoch"] is None else int(found["epoch"])
-        return _probe(name, int(found["layer"]), found["probe"], epoch)
+        return _probe(name, int(found["layer"]), found["probe"], _epoch(found))
     if found := OF_CLASS.fullmatch(name):
         return _of_class(name, int(found["label"]))
     if found := FIRST.fullmatch(name):
@@ -90,16 +89,19 @@ def _single(name: str) -> Metric:
     if found := EPOCHS_TO.fullmatch(name):
         return _epochs_to(name, float(found["target"]), found["curve"])
     if name == "step_seconds":
-        return Metric(name, "number", False, _step_seconds, _never_a_problem, is_timed=True)
+        return Metric(name, "number", False, _step_seconds, lambda _settings: None, is_timed=True)
     if name == "boundary":
         return Metric(name, "number", None, _boundary, _boundary_problem)
     if (found := LEARNT.fullmatch(name)) and not did_you_mean(found["probe"], PROBES):
-        epoch = None if found["epoch"] is None else int(found["epoch"])
-        return _learnt(name, int(found["layer"]), found["probe"], epoch)
+        return _learnt(name, int(found["layer"]), found["probe"], _epoch(found))
     known = dict.fromkeys((*CURVES, *MEASURES, *OTHERS, *FORMS, *(f"layer1.{probe}" for probe in PROBES)))
     raise ValueError(
         f"no metric is called {name!r}{did_you_mean(name, known) or ': ' + ', '.join((*CURVES, *MEASURES, *OTHERS))}"
     )
+
+
+def _epoch(found: re.Match[str]) -> int | None:
+    return None if found["epoch"] is None else int(found["epoch"])
 
 
 def _combined(first: Metric, operator: str, second: Metric) -> Metric:
@@ -176,8 +178,8 @@ def _probe(name: str, layer: int, probe: str, epoch: int | None) -> Metric:
     field = probe.removeprefix("abs_")
 
     def value(record: TrialRecord) -> float | None:
-        probed = [one for one in record.probes if one.layer == layer and epoch in (None, one.epoch)]
-        found = getattr(probed[-1], field) if probed else None
+        probed = _latest_probe(record, layer, epoch)
+        found = getattr(probed, field) if probed else None
         return abs(found) if found is not None and probe == "abs_mean" else found
 
     def problem(settings: TrialSettings) -> str | None:
@@ -190,6 +192,11 @@ def _probe(name: str, layer: int, probe: str, epoch: int | None) -> Metric:
 
     is_share = probe.endswith("share")
     return Metric(name, "share" if is_share else "number", False if probe in OF_ACTIVATIONS else None, value, problem)
+
+
+def _latest_probe(record: TrialRecord, layer: int, epoch: int | None) -> LayerProbe | None:
+    probed = [one for one in record.probes if one.layer == layer and epoch in (None, one.epoch)]
+    return probed[-1] if probed else None
 
 
 def _unprobed(name: str, settings: TrialSettings, epoch: int | None) -> str | None:
@@ -205,8 +212,8 @@ def _learnt(name: str, layer: int, parameter: str, epoch: int | None) -> Metric:
     """A parameter that the activation of a layer learns; its mean over the features if each has one."""
 
     def value(record: TrialRecord) -> float | None:
-        probed = [one for one in record.probes if one.layer == layer and epoch in (None, one.epoch)]
-        return probed[-1].learnt.get(parameter) if probed else None
+        probed = _latest_probe(record, layer, epoch)
+        return probed.learnt.get(parameter) if probed else None
 
     def problem(settings: TrialSettings) -> str | None:
         layers = resolve_layers(settings)
@@ -270,10 +277,6 @@ def _epochs_to(name: str, target: float, curve: str) -> Metric:
         return whole.problem(settings)
 
     return Metric(name, "number", False, value, problem, is_loss=quantity == "loss")
-
-
-def _never_a_problem(_settings: TrialSettings) -> None:
-    return None
 
 
 def _step_seconds(record: TrialRecord) -> float | None:

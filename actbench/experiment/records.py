@@ -177,6 +177,11 @@ def mistake_codes(coded: bytes, classes: int) -> Sequence[int]:
     return [int.from_bytes(coded[start : start + size], "big") for start in range(0, len(coded), size)]
 
 
+def recorded(trials: Iterable[Trial], records: Mapping[str, TrialRecord]) -> list[TrialRecord]:
+    """The records of those trials that have one."""
+    return [records[trial.id] for trial in trials if trial.id in records]
+
+
 def count_endings(records: Iterable[TrialRecord]) -> Counter[Ending]:
     """How many trials ended how."""
     return Counter(record.ending() for record in records)

@@ -49,7 +49,8 @@ def variance_shares(values: np.ndarray[Any, Any]) -> tuple[list[VarianceShare], 
         parts = [_mean_over_all_but(centred, (axis,)) for axis in axes] if len(axes) > 1 else []
         effect = _mean_over_all_but(centred, axes) - sum(parts)
         explained = explained + effect
-        squares[axes], freedom[axes] = _sum_of_squares(effect, values), _freedom(values, axes)
+        squares[axes] = _sum_of_squares(effect, values)
+        freedom[axes] = math.prod(values.shape[axis] - 1 for axis in axes)
     if len(factors) > 2:
         squares[()] = _sum_of_squares(cells - explained, values)
         freedom[()] = cells.size - 1 - sum(freedom.values())
@@ -73,10 +74,6 @@ def _mean_over_all_but(values: np.ndarray[Any, Any], kept: tuple[int, ...]) -> n
 
 def _sum_of_squares(effect: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> float:
     return float((effect**2).sum()) * values.size / effect.size
-
-
-def _freedom(values: np.ndarray[Any, Any], axes: tuple[int, ...]) -> int:
-    return math.prod(values.shape[axis] - 1 for axis in axes)
 
 
 def _share_interval(

@@ -120,3 +120,18 @@ def exact_binomial_interval(successes: int, trials: int) -> tuple[float, float]:
 def predicted_sd(accuracy: float, images: int) -> float:
     """The sd between seeds that a finite test set alone causes: sqrt(error / (2 images)) (Jordan, arXiv 2304.01910)."""
     return math.sqrt(max(0.0, 1 - accuracy) / (2 * images))
+
+
+def probability_better(
+    first: Sequence[float], second: Sequence[float], *, larger_is_better: bool
+) -> tuple[float, tuple[float, float]] | None:
+    """(wins + ties / 2) / n of the first over n pairs, with Wilson's 95 % interval of it; None without pairs.
+
+    It estimates the chance that a new pair of runs comes out in the first one's favour (Bouthillier et al. 2021).
+    """
+    if not first:
+        return None
+    differences = np.asarray(first) - np.asarray(second)
+    above, below = int((differences > 0).sum()), int((differences < 0).sum())
+    wins = (above if larger_is_better else below) + (len(differences) - above - below) / 2
+    return wins / len(differences), wilson_interval(wins, len(differences))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from actbench.statistics.probability_better import probability_better
+from actbench.statistics.intervals import probability_better
 
 
 def test_a_tie_counts_half_a_win() -> None:

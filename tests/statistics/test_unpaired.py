@@ -10,8 +10,8 @@ from scipy import stats
 
 from actbench.statistics.intervals import (
     estimate,
+    probability_better,
 )
-from actbench.statistics.probability_better import probability_better
 from actbench.statistics.sign_flip import sign_flip_p
 from actbench.statistics.unpaired import unpaired_difference, unpaired_p, unpaired_probability_better
 

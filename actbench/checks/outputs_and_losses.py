@@ -1,17 +1,20 @@
-"""Checks of a loss: one number per example, derivatives, finite values, and that trials do not mix."""
+"""Checks of output functions and losses: what they yield or accept, derivatives, images and trials kept apart."""
 
 from __future__ import annotations
 
+from functools import partial
+from math import inf, isinf
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from actbench.catalogue.registry import Entry, Yields
+from actbench.catalogue.registry import Entry, Yields, default_parameters
 from actbench.checks.check import (
     BATCH,
     CLASSES,
+    DTYPES,
     TRIALS,
     Examine,
     Function,
@@ -26,12 +29,108 @@ from actbench.checks.check import (
     keeps_its_input,
     on_copies,
     refuse,
+    require_bounds,
     require_finite,
+    require_formula,
     runs_on_cuda,
+    span,
     stays_within_its_trial,
 )
-from actbench.checks.formulas import require_formula
 from actbench.experiment.choices import Choice
+
+FAR = ((1e4, -1e4, 0.0), (-1e4, -1e4, -1e4), (1e4, 1e4, 1e4), (0.0, 0.0, 0.0), (89.0, 0.0, 0.0))
+RANGES = {"probabilities": (0.0, 1.0), "log-probabilities": (-inf, 0.0)}
+
+
+def output_questions(choice: Choice) -> list[Question]:
+    """Every check of an output function at the chosen parameters."""
+    entry = choice.entry
+    parameters = dict(choice.parameters)
+    given_itself: Function = partial(entry.function, **parameters)
+    function = on_copies(given_itself)
+    stack, other, scores = draws(TRIALS, BATCH, CLASSES), draws(TRIALS, BATCH, CLASSES, seed=1), _scores()
+    questions: dict[str, Examine] = {
+        "shape and dtype": lambda: _keeps_shape_and_dtype(function),
+        "input": lambda: keeps_its_input(given_itself, stack.clone()),
+        "repeatable": lambda: is_repeatable(function, stack, other),
+        "formula": lambda: require_formula(entry.formula, {"x": scores, **parameters}, function(scores), scores),
+        "bounds": lambda: _stays_in_bounds(entry.bounds_at(parameters), function),
+        "yields": lambda: _yields_what_it_says(entry, function),
+        "finite": lambda: _is_finite(function),
+        "derivative": lambda: has_its_derivative(function, draws(4, CLASSES, dtype=torch.float64)),
+        "units": lambda: _mixes_units_as_said(entry, function),
+        "images": lambda: keeps_images_apart(function, stack, other),
+        "stack": lambda: stays_within_its_trial(function, stack),
+        "cuda": lambda: runs_on_cuda(function, stack),
+    }
+    if gradient := entry.gradient:
+        questions["gradient"] = lambda: gradient_agrees(
+            given_itself, partial(gradient, **parameters), stack, stack.shape
+        )
+    return as_questions(questions)
+
+
+def _scores() -> Tensor:
+    """Moderate scores `[examples, units]`, and rows in which one unit is far above or below the others."""
+    lone = torch.zeros(201, 5, dtype=torch.float64)
+    lone[:, 1] = torch.linspace(-40, 40, 201)
+    return torch.cat([draws(60, 5, dtype=torch.float64) * 2, lone])
+
+
+def _keeps_shape_and_dtype(function: Function) -> str:
+    for dtype in DTYPES:
+        for shape in ((5,), (3, 5), (2, 3, 5)):
+            values = function(torch.full(shape, 0.3, dtype=dtype))
+            if values.shape != shape or values.dtype != dtype:
+                refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
+    return "kept for float32, float64 and bfloat16, units last"
+
+
+def _stays_in_bounds(bounds: tuple[float, float], function: Function) -> str:
+    """Whether no value lies outside, and each end is approached, or passed by nothing finite."""
+    values = function(_scores())
+    require_bounds(bounds, float(values.min()), float(values.max()), lambda _value: "the value ")
+    far = torch.cat([function(torch.diag(torch.full((5,), x, dtype=torch.float64))).ravel() for x in (-1e4, 1e4)])
+    for bound, farthest in zip(bounds, (float(far.min()), float(far.max())), strict=True):
+        if isinf(bound) and abs(farthest) < 1e3:
+            refuse(f"{bound:g} is said to be a bound, but the values stop at {farthest:g}: say bounds=(low, high)")
+    return f"every value is in {span(bounds)}, and its ends are approached"
+
+
+def _yields_what_it_says(entry: Entry, function: Function) -> str:
+    values = function(_scores().float())
+    low, high = RANGES.get(entry.yields, (-inf, inf))
+    outside = values[(values < low) | (values > high)]
+    if len(outside):
+        refuse(f"it says {entry.yields}, and gives {float(outside[0]):g}")
+    if entry.yields == "bounded scores" and any(map(isinf, entry.bounds_at(default_parameters(entry)))):
+        refuse("it says bounded scores, and its bounds are infinite")
+    if entry.yields in RANGES and entry.across_units:
+        sums = (values.double().exp() if entry.yields == "log-probabilities" else values.double()).sum(dim=-1)
+        if float((sums - 1).abs().max()) > 1e-4:
+            refuse(
+                f"it says {entry.yields} across the units, and they sum to {float(sums[(sums - 1).abs().argmax()]):g}"
+            )
+    return entry.yields
+
+
+def _is_finite(function: Function) -> str:
+    for dtype in (torch.float32, torch.float64):
+        x = torch.tensor(FAR, dtype=dtype)
+        values, slopes = both(function, x)
+        require_finite(values, x, "value")
+        require_finite(slopes, x, "derivative")
+    return "values and derivatives for scores from -10,000 to 10,000"
+
+
+def _mixes_units_as_said(entry: Entry, function: Function) -> str:
+    before = torch.tensor([0.3, -0.7, 1.1, 0.2], dtype=torch.float64)
+    after = before.clone()
+    after[1] += 1.5
+    mixes = bool((function(after) != function(before))[[0, 2, 3]].any())
+    if mixes != entry.across_units:
+        refuse(f"one unit's score {'changes' if mixes else 'changes no'} other units: say across_units={mixes}")
+    return "mixes units" if mixes else "each unit by itself"
 
 
 def loss_questions(choice: Choice) -> list[Question]:
@@ -56,7 +155,7 @@ def loss_questions(choice: Choice) -> list[Question]:
             function(flat),
             flat,
         ),
-        "finite": lambda: _is_finite(entry, parameters),
+        "finite": lambda: _loss_is_finite(entry, parameters),
         "derivative": lambda: has_its_derivative(function, predictions(kind, 4, CLASSES, dtype=torch.float64)),
         "images": lambda: keeps_images_apart(function, stack, other),
         "label": lambda: _heeds_the_label(entry, flat, parameters),
@@ -127,7 +226,7 @@ def _gives_one_number_per_example(entry: Entry, parameters: dict[str, Any]) -> s
     return "one number per example" + ("" if entry.across_units else ", also for a single unit")
 
 
-def _is_finite(entry: Entry, parameters: dict[str, Any]) -> str:
+def _loss_is_finite(entry: Entry, parameters: dict[str, Any]) -> str:
     """On every kind of output that it accepts, its ends included, and where one class is at one of them alone."""
     for kind in entry.accepts:
         ordinary = predictions(kind, BATCH, CLASSES)
