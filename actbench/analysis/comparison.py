@@ -25,11 +25,10 @@ from actbench.experiment.naming import Values, label_of
 from actbench.experiment.records import TrialRecord
 from actbench.plan.looks import Looked, pair_differences
 from actbench.plan.plan import Plan
-from actbench.statistics.intervals import CONFIDENCE, ROUNDING, Estimate, estimate, predicted_sd
+from actbench.statistics.intervals import CONFIDENCE, ROUNDING, Estimate, estimate, predicted_sd, probability_better
 from actbench.statistics.looks import Decision
 from actbench.statistics.multiple import ALPHA, holm, holm_levels
 from actbench.statistics.power import detectable_difference
-from actbench.statistics.probability_better import probability_better
 from actbench.statistics.sign_flip import sign_flip_p, smallest_p, whole_numbers
 from actbench.statistics.unpaired import (
     smallest_unpaired_p,
@@ -118,6 +117,11 @@ class Comparison:
         """The parameters of the largest networks divided by those of the smallest."""
         counts = [row.sample.size.parameters for row in self.rows if row.sample.size]
         return max(counts) / min(counts) if counts else 1.0
+
+    def only_baseline(self) -> str:
+        """The label of the arm that all others are compared with; empty if there are several."""
+        labels = {row.contrast.second.label for row in self.rows if row.contrast}
+        return labels.pop() if len(labels) == 1 else ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actbench.experiment.metrics import Metric
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import TrialRecord, recorded
 from actbench.plan.plan import Plan
 
 
@@ -36,7 +36,7 @@ def learning_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[Curv
     """One curve per arm: validation accuracy where images were held out, training accuracy where none were."""
     curves = []
     for arm, trials in plan.arms:
-        finished = [records[trial.id] for trial in trials if trial.id in records]
+        finished = recorded(trials, records)
         part = "validation" if arm.settings.data.validation_count() else "train"
         counts = [getattr(record.curves, f"{part}_correct_count") for record in finished]
         images = arm.settings.data.validation_count() or arm.settings.data.train_count()

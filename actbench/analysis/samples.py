@@ -9,7 +9,7 @@ from actbench.experiment.identity import data_identity
 from actbench.experiment.layers import NetworkSize, network_size
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, label_of
-from actbench.experiment.records import Trial, TrialRecord, count_endings
+from actbench.experiment.records import Trial, TrialRecord, count_endings, recorded
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.looks import MAX_FAILED, values_by_seed
 from actbench.plan.plan import Plan
@@ -72,7 +72,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
     samples = []
     for arm, planned in plan.arms:
         trials, alpha = _looked_at(plan, planned)
-        endings = count_endings([records[trial.id] for trial in trials if trial.id in records])
+        endings = count_endings(recorded(trials, records))
         failed = endings.total() - endings["done"]
         doubts = [f"{path} is at the edge of what was tried" for path in edges.get(arm.values, ())]
         if problem := metric.problem(arm.settings):

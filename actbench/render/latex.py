@@ -44,30 +44,42 @@ def sections_to_latex(sections: Sequence[Section], bold: Collection[str] = ()) -
     return PREAMBLE + "\n" + "\n".join(tables)
 
 
-def section_to_latex(section: Section, bold: Collection[str] = ()) -> str:
-    """A section as a floating table, no wider than the line: its title and notes are the caption.
+def section_to_latex(
+    section: Section, bold: Collection[str] = (), *, label: str = "", notes_below: bool = False
+) -> str:
+    """A section as a floating table, no wider than the line: its title is the caption, with the notes or above them.
 
-    Rows that begin with a name in `bold` have this name and the mean in bold. Where the columns have an importance, the
+    Rows that begin with a name in `bold` have this name and the mean in bold. If the columns have an importance, the
     least important of those that do not fit are left out, which a comment says.
     """
     section, left_out = _fitting(without_sparks(section))
     emphasised = [index for index, name in enumerate(section.header) if index == 0 or name.startswith("mean")]
     kinds = _kinds(section)
+    caption = [section.title, *(() if notes_below else section.notes)]
+    below = " ".join(map(escaped, section.notes)) if notes_below else ""
+    rows = [
+        [
+            rf"\textbf{{{escaped(cell)}}}" if row[0] in bold and index in emphasised else escaped(cell)
+            for index, cell in enumerate(row)
+        ]
+        for row in section.rows
+    ]
     lines = [
         *([f"% Left out, to fit the line: {visible(', '.join(left_out))}."] if left_out else []),
         r"\begin{table}",
         r"  \centering\footnotesize",
-        rf"  \caption{{{' '.join(escaped(_sentence(part)) for part in (section.title, *section.notes))}}}",
-        rf"  \label{{tab:{_label(section.title)}}}",
+        rf"  \caption{{{' '.join(escaped(_sentence(part)) for part in caption)}}}",
+        rf"  \label{{tab:{label or _label(section.title)}}}",
         r"  \smallskip",
         r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"  \begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
         r"    \toprule",
         _row([_stacked(name, kind) for name, kind in zip(section.header, kinds, strict=True)]),
         r"    \midrule",
-        *(_row(_emphasised(row, emphasised if row[0] in bold else ())) for row in section.rows),
+        *map(_row, rows),
         r"    \bottomrule",
         r"  \end{tabular}}",
+        *([rf"  \par\smallskip\parbox{{0.95\linewidth}}{{\footnotesize {below}}}"] if below else []),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
@@ -79,13 +91,7 @@ def _fitting(section: Section) -> tuple[Section, list[str]]:
         return section, []
     narrow = replace(section, header=[max(_broken(name), key=len) for name in section.header])
     kept = fitting_columns(narrow, LINE_CHARACTERS)
-    shown = replace(
-        section,
-        header=[section.header[index] for index in kept],
-        rows=[[row[index] for index in kept] for row in section.rows],
-        prose=[kept.index(index) for index in section.prose if index in kept],
-    )
-    return shown, [name for index, name in enumerate(section.header) if index not in kept]
+    return section.with_columns(kept), [name for index, name in enumerate(section.header) if index not in kept]
 
 
 def escaped(text: str) -> str:
@@ -96,10 +102,6 @@ def escaped(text: str) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return f"    {' & '.join(cells)} " + r"\\"
-
-
-def _emphasised(cells: Sequence[str], bold: Collection[int]) -> list[str]:
-    return [rf"\textbf{{{escaped(cell)}}}" if index in bold else escaped(cell) for index, cell in enumerate(cells)]
 
 
 def _broken(name: str) -> list[str]:

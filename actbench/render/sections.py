@@ -31,6 +31,16 @@ class Section:
     is_complete: bool = False
     tones: Sequence[Tone] = ()
 
+    def with_columns(self, kept: Sequence[int]) -> Section:
+        """The section with these columns, in this order."""
+        return replace(
+            self,
+            header=[self.header[index] for index in kept],
+            rows=[[row[index] for index in kept] for row in self.rows],
+            importance=[kept.index(index) for index in self.importance if index in kept],
+            prose=[kept.index(index) for index in self.prose if index in kept],
+        )
+
 
 def numeric_columns(section: Section) -> list[bool]:
     """Whether each column is mostly numbers, which are aligned on the right; absent ones do not count."""
@@ -53,18 +63,8 @@ def without_constants(section: Section, kept: Sequence[str]) -> Section:
     }
     said = ", ".join(f"{section.header[index]} {cell}" for index, cell in constant.items() if cell != "-")
     note = [f"The same in every row: {said}."] if said else []
-    return replace(_with_columns(section, [i for i in range(len(cells)) if i not in constant]),
-                   notes=[*note, *section.notes])  # fmt: skip
-
-
-def _with_columns(section: Section, kept: Sequence[int]) -> Section:
-    return replace(
-        section,
-        header=[section.header[index] for index in kept],
-        rows=[[row[index] for index in kept] for row in section.rows],
-        importance=[kept.index(index) for index in section.importance if index in kept],
-        prose=[kept.index(index) for index in section.prose if index in kept],
-    )
+    varying = section.with_columns([index for index in range(len(cells)) if index not in constant])
+    return replace(varying, notes=[*note, *section.notes])
 
 
 BAR, PLAIN_BAR = "─━●│┼·◀▶", "-=o|+.<>"
@@ -72,9 +72,10 @@ BAR, PLAIN_BAR = "─━●│┼·◀▶", "-=o|+.<>"
 
 def without_sparks(section: Section) -> Section:
     """A table without its columns of curves in characters."""
-    kept = [
-        index
-        for index in range(len(section.header))
-        if not section.rows or not all(row[index] and set(row[index]) <= set(SPARKS) for row in section.rows)
-    ]
-    return _with_columns(section, kept)
+    return section.with_columns(
+        [
+            index
+            for index in range(len(section.header))
+            if not section.rows or not all(row[index] and set(row[index]) <= set(SPARKS) for row in section.rows)
+        ]
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import SECTIONS, Experiment
 from actbench.experiment.naming import label_of, value_to_text
+from actbench.experiment.records import recorded
 from actbench.plan.tuning import in_order
 from actbench.report.short import ALIKE
 from actbench.report.statement import MAX_NAMES, Statement, few
@@ -117,8 +118,8 @@ def _at_chance(results: Results) -> Iterator[Statement]:
     chance = 1 / results.experiment.settings.data.facts().classes
     accuracies: dict[str, float] = {}
     for arm, trials in results.plan.arms:
-        records = [results.records[trial.id] for trial in trials if trial.id in results.records]
-        usable = [record for record in records if record.ending() == "done" and record.test_prediction_counts]
+        found = recorded(trials, results.records)
+        usable = [record for record in found if record.ending() == "done" and record.test_prediction_counts]
         if images := sum(record.test_count for record in usable):
             correct = sum(record.test_correct_count or 0 for record in usable) / images
             if correct <= chance + NEAR_CHANCE * (1 - chance):

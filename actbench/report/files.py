@@ -14,11 +14,10 @@ from actbench.analysis.comparison import Comparison
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report.figures.differences import first_seeds
 from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
-from actbench.report.figures.looks import looks
+from actbench.report.figures.looks import looks_of
 from actbench.report.figures.marks import Dot, marker_points
-from actbench.report.figures.paint import save_scene
+from actbench.report.figures.paint import page_svg, path_of, save_scene
 from actbench.report.figures.pictures import pictures
-from actbench.report.figures.svg import page_svg, path_of
 from actbench.report.page import Drawing, page
 from actbench.report.paper import PaperKit, write_paper
 from actbench.store.files import refuse_device, write_atomically
@@ -58,8 +57,6 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
 
     Raises `UnusableEnvironmentError` where one cannot be written.
     """
-    if files.figures is not None:
-        _make_folder(files.figures)
     drawn = pictures(results, comparison)
     written = []
     if files.html is not None:
@@ -77,8 +74,7 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
 def whole_page(results: Results, comparison: Comparison, drawn: Sequence[Picture]) -> str:
     """The page with its pictures, those of fewer seeds, and the markers of its arms."""
     arms = {row.sample.label: number for number, row in enumerate(comparison.rows)}
-    chosen = looks({row.sample.label: row.sample.values for row in comparison.rows})
-    swatches = {label: _swatch(look.marker, look.colour) for label, look in chosen.items()}
+    swatches = {label: _swatch(look.marker, look.colour) for label, look in looks_of(comparison).items()}
     drawings = [drawing(picture, arms) for picture in drawn]
     return page(results, comparison, drawings, _stages(comparison, arms), swatches)
 
@@ -121,16 +117,12 @@ def write_page(path: Path, text: str) -> None:
         raise UnusableEnvironmentError(f"--html {path}: cannot be written ({problem.strerror})") from None
 
 
-def _make_folder(folder: Path) -> None:
+def save_pictures(drawn: Sequence[Picture], folder: Path, ending: str) -> list[Path]:
+    """Every picture in a file named after it; raises `UnusableEnvironmentError` where one cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise UnusableEnvironmentError(f"--figures {folder}: cannot be made ({problem.strerror})") from None
-
-
-def save_pictures(drawn: Sequence[Picture], folder: Path, ending: str) -> list[Path]:
-    """Every picture in a file named after it; raises `UnusableEnvironmentError` where one cannot be written."""
-    _make_folder(folder)
     paths = [folder / f"{picture.name}.{ending}" for picture in drawn]
     paper = PAGE if ending == "svg" else FULL
     for picture, path in zip(drawn, paths, strict=True):

@@ -203,7 +203,9 @@ def _arms_table(comparison: Comparison, results: Results, full: Section) -> Tabl
 
 def _table(chapter: str, number: int, section: Section) -> Table:
     is_long = len(section.rows) > MAX_OPEN_ROWS and chapter not in ALWAYS_OPEN
-    shown = _shortened(without_sparks(_important_first(section) if chapter == "comparison" else section))
+    if chapter == "comparison" and section.importance:
+        section = section.with_columns(section.importance)  # so that a narrow screen shows the verdict
+    shown = _shortened(without_sparks(section))
     is_number = [chapter != "method" and mostly for mostly in _mostly_numbers(shown)]
     is_folded = chapter in ALWAYS_FOLDED and not section.title.startswith(MAIN_EFFECT)
     return Table(f"{chapter}-table-{number}", shown, is_number, is_long or is_folded)
@@ -214,18 +216,6 @@ def _mostly_numbers(section: Section) -> list[bool]:
     columns = [[row[index] for row in section.rows] for index in range(len(section.header))]
     filled = [[cell for cell in column if cell not in ("", ABSENT)] for column in columns]
     return [2 * sum(NUMBER.match(cell) is not None for cell in cells) > len(cells) for cells in filled]
-
-
-def _important_first(section: Section) -> Section:
-    """The columns in order of importance, so that a narrow screen shows the verdict without scrolling."""
-    order = section.importance or range(len(section.header))
-    return replace(
-        section,
-        header=[section.header[index] for index in order],
-        rows=[[row[index] for index in order] for row in section.rows],
-        prose=[number for number, index in enumerate(order) if index in section.prose],
-        importance=(),
-    )
 
 
 def _shortened(section: Section) -> Section:

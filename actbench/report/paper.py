@@ -13,7 +13,8 @@ from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.naming import value_to_text
-from actbench.render.latex import escaped
+from actbench.render.latex import PREAMBLE, escaped, section_to_latex
+from actbench.render.sections import Section
 from actbench.report.bibliography import TESTS, bibliography, references_of, unique, used_entries
 from actbench.report.comparison import size_cells
 from actbench.report.figures.layout import COLUMN, FULL, Picture, short_names
@@ -140,62 +141,22 @@ def _names(comparison: Comparison, results: Results, kit: PaperKit) -> dict[str,
 
 
 def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Sequence[str]) -> str:
-    """A floating booktabs table: a caption of two lines, the chosen columns, and notes below it."""
-    metric, rows = comparison.metric, ranked(comparison)
-    bold, kinds = separable(comparison), {"arm": "l", "tuned": "l", "verdict": "l"}
-    unit, points = (r"\\(\%)", r"\\(points)") if metric.unit == "share" else ("", "")
+    """A floating table: a caption of two lines, the chosen columns, and notes below it."""
+    metric, base, seeds = comparison.metric, _baseline(comparison, names), counted(len(comparison.seeds), "seed")
+    unit, points = (" (%)", " (points)") if metric.unit == "share" else ("", "")
     heads = {
-        "arm": "", "tuned": "tuned", "n": "$n$", "mean": f"mean{unit}", "sd": f"sd{points}",
-        "difference": f"difference{points}", "interval": r"95\,\%\\interval", "adjusted": r"adjusted\\interval",
-        "p": r"$p$\\(Holm)", "won": r"seeds\\won", "verdict": "verdict",
-        "parameters": "parameters", "multiply-adds": r"multiply-\\adds",
+        "mean": f"mean{unit}", "sd": f"sd{points}", "difference": f"difference{points}", "interval": "95 % interval",
+        "adjusted": "adjusted interval", "p": "p (Holm)", "won": "seeds won",
     }  # fmt: skip
-    base = _baseline(comparison, names)
-    seeds = counted(len(comparison.seeds), "seed")
     against = f" and its difference from {base}" if base else ""
-    caption = (
-        f"{capitalised(metric_in_words(metric))} over {seeds}{against}, the best mean first. {_caption_end(comparison)}"
-    )
-    body = [
-        " & ".join(
-            rf"\textbf{{{escaped(cell)}}}" if name in ("arm", "mean") and row.sample.label in bold else escaped(cell)
-            for name in columns
-            for cell in [_cell(row, name, comparison, names)]
-        )
-        + r" \\"
-        for row in rows
-    ]
-    notes = " ".join(map(escaped, _table_notes(comparison, columns)))
-    return "\n".join(
-        [
-            r"% Needs \usepackage{booktabs} in the preamble.",
-            r"\begin{table}",
-            r"  \centering\small",
-            rf"  \caption{{{escaped(caption)}}}",
-            r"  \label{tab:comparison}",
-            r"  \smallskip",
-            rf"  \begin{{tabular}}{{@{{}}{''.join(kinds.get(name, 'r') for name in columns)}@{{}}}}",
-            r"    \toprule",
-            f"    {' & '.join(_head(heads[name], kinds.get(name, 'r')) for name in columns)} " + r"\\",
-            r"    \midrule",
-            *(f"    {line}" for line in body),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"  \par\smallskip",
-            rf"  \parbox{{0.95\linewidth}}{{\footnotesize {notes}}}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _head(text: str, kind: str) -> str:
-    return rf"\shortstack[{kind}]{{{text}}}" if r"\\" in text else text
-
-
-def _caption_end(comparison: Comparison) -> str:
     count = max((row.contrast.comparisons for row in comparison.rows if row.contrast), default=0)
-    return f"Verdicts allow for {counted(count, 'comparison')}." if count else "Nothing is compared with a baseline."
+    family = f"Verdicts allow for {counted(count, 'comparison')}" if count else "Nothing is compared with a baseline"
+    title = f"{capitalised(metric_in_words(metric))} over {seeds}{against}, the best mean first. {family}."
+    header = [heads.get(name, name) for name in columns]
+    rows = [[_cell(row, name, comparison, names) for name in columns] for row in ranked(comparison)]
+    bold = {printed(names.get(label, label), names) for label in separable(comparison)}
+    section = Section(title, header, rows, _table_notes(comparison, columns))
+    return PREAMBLE + section_to_latex(section, bold, label="comparison", notes_below=True)
 
 
 def _cell(row: Row, column: str, comparison: Comparison, names: Mapping[str, str]) -> str:
@@ -230,19 +191,16 @@ def _table_notes(comparison: Comparison, columns: Sequence[str]) -> list[str]:
         "p": "p: exact sign-flip test, adjusted by Holm's method.",
         "verdict": "Cannot tell: no evidence of a difference, which does not mean that there is none.",
     }
-    failed = sum(row.sample.failed for row in comparison.rows)
-    unusable = (
-        [f"{counted(failed, 'trial')} diverged, collapsed or failed; those with a value are in the mean."]
-        if failed
-        else []
-    )
-    return [*(note for name, note in notes.items() if name in columns), *unusable]
+    found = [note for name, note in notes.items() if name in columns]
+    if failed := sum(row.sample.failed for row in comparison.rows):
+        found.append(f"{counted(failed, 'trial')} diverged, collapsed or failed; those with a value are in the mean.")
+    return found
 
 
 def _baseline(comparison: Comparison, names: Mapping[str, str]) -> str:
     """The only baseline as it is printed, or nothing."""
-    labels = {row.contrast.second.label for row in comparison.rows if row.contrast}
-    return printed(names.get(label := labels.pop(), label), names) if len(labels) == 1 else ""
+    label = comparison.only_baseline()
+    return printed(names.get(label, label), names)
 
 
 def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[str, str]) -> str:
@@ -253,10 +211,11 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
     shapes = {tuple(layer.units for layer in resolve_layers(arm.settings)) for arm, _ in results.plan.arms}
     units = "--".join(map(str, (data.facts().features, *shapes.pop()))) if len(shapes) == 1 else ""
     network = f"a multilayer perceptron ({units} units)" if units else "multilayer perceptrons"
-    counts = (
-        f"{data.train_count():,} training, {data.validation_count():,} validation and {data.test_count():,} test images"
+    images = escaped(printed(data.dataset.name, names))
+    said.append(
+        f"Each was trained as {network} on {images} ({data.train_count():,} training, {data.validation_count():,} "
+        f"validation and {data.test_count():,} test images)."
     )
-    said.append(f"Each was trained as {network} on {escaped(printed(data.dataset.name, names))} ({counts}).")
     if results.plan.tunings:
         tuned = listed([printed(factor.path, names) for factor in experiment.tune])
         grid = "; ".join(", ".join(map(value_to_text, factor.values)) for factor in experiment.tune)
@@ -326,7 +285,7 @@ def _document(shown: Sequence[Picture], kit: PaperKit) -> str:
         [
             r"\documentclass{article}",
             r"\usepackage[utf8]{inputenc}",
-            r"\usepackage{booktabs,graphicx}",
+            r"\usepackage{array,booktabs,graphicx}",
             r"\begin{document}",
             r"\section{Methods}",
             r"\input{methods}",

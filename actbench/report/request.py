@@ -59,7 +59,7 @@ def answer(
     first = results[0].experiment
     metric, baseline, by = _all_found(
         lambda: _metric_of(everything, request.metric or first.primary),
-        lambda: _baseline_of(first, request.baseline) if reference is None else (),
+        lambda: _baseline_of(first, reference, request.baseline),
         lambda: _factor_of([one.experiment for one in everything], request.by),
     )
     question = Question(
@@ -135,7 +135,9 @@ def _all_found(*lookups: Callable[[], Any]) -> list[Any]:
     return found
 
 
-def _baseline_of(experiment: Experiment, name: str | None) -> Values:
+def _baseline_of(experiment: Experiment, reference: Results | None, name: str | None) -> Values:
+    if reference is not None:
+        return ()
     return experiment.baseline if name is None else parse_arm(experiment, name)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, is_surprising, ranked
@@ -63,14 +62,7 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
 
 def without_picture(short: Section) -> Section:
     """The short table without its picture in characters, for where there is a drawn one."""
-    kept = [index for index, name in enumerate(short.header) if not name.startswith("picture")]
-    return replace(
-        short,
-        header=[short.header[index] for index in kept],
-        rows=[[row[index] for index in kept] for row in short.rows],
-        importance=(),
-        prose=(),
-    )
+    return short.with_columns([index for index, name in enumerate(short.header) if not name.startswith("picture")])
 
 
 def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:

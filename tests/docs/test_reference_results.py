@@ -10,8 +10,8 @@ import pytest
 from actbench.analysis.comparison import compare, question_of
 from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.layout import PAGE
+from actbench.report.figures.paint import file_svg
 from actbench.report.figures.pictures import pictures
-from actbench.report.figures.svg import file_svg
 from actbench.report.files import whole_page
 from actbench.report.lottery import lottery_section
 from actbench.report.tables import write_tables

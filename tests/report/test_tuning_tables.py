@@ -63,7 +63,7 @@ def counts(section: Section) -> dict[str, list[int]]:
 def test_a_dry_run_says_what_there_is_to_do_before_between_and_after_the_stages(
     experiment: Experiment, tmp_path: Path
 ) -> None:
-    may_grow = "Tuning an arm takes more trials where its best value is the outermost of the grid."
+    may_grow = "Tuning takes more trials for an arm whose best value is at the edge of the grid."
     folder = tmp_path / "results" / "made-up"
     section = dry_run(experiment, tmp_path)
     assert not folder.exists()
@@ -96,7 +96,7 @@ def test_a_dry_run_counts_a_failed_tuning_trial_and_the_final_trials_that_hang_o
     section = dry_run(experiment, tmp_path)
     assert counts(section) == {"relu": [6, 9, 5, 4], "tanh": [8, 11, 8, 3]}
     assert section.notes[0] == f"20 trials, 13 done, 7 to do (21 epochs) -> {folder}"
-    retried = "Failed tuning trials are tried again; final trials that stay as they were count as to do."
+    retried = "Failed tuning trials are retried; until then, all final trials count as to do."
     assert section.notes[-1] == retried
     run(experiment, tmp_path, Fake())
     assert retried not in dry_run(experiment, tmp_path).notes

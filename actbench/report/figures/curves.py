@@ -1,19 +1,22 @@
-"""Accuracy after each epoch: the mean of each arm with its interval, and one thin line for each seed."""
+"""Curves over epochs: accuracy by arm and by seed, and learnt parameters of activations."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values
+from actbench.experiment.records import recorded
 from actbench.report.figures.layout import (
     MAX_ARMS,
     End,
     Paper,
     Picture,
+    bottom_axis,
     end_label_width,
     fitted,
     labels_at_ends,
@@ -72,17 +75,15 @@ def arm_curves(results: Results, comparison: Comparison) -> list[ArmCurves]:
     curves = []
     for arm, trials in results.plan.arms:
         part = "validation" if arm.settings.data.validation_count() else "train"
-        records = [results.records[trial.id] for trial in trials if trial.id in results.records]
-        counts = [
-            (getattr(record.curves, f"{part}_correct_count"), getattr(record, f"{part}_count")) for record in records
-        ]
-        seeds = [tuple(right / images for right in count) for count, images in counts if count]
+        seeds = []
+        for record in recorded(trials, results.records):
+            images = getattr(record, f"{part}_count")
+            if right := getattr(record.curves, f"{part}_correct_count"):
+                seeds.append(tuple(count / images for count in right))
         if seeds:
-            epochs = range(max(map(len, seeds)))
-            means = [estimate([seed[epoch] for seed in seeds if epoch < len(seed)]) for epoch in epochs]
-            curves.append(
-                ArmCurves(arm.label(), arm.values, part, arm.label() in baselines, tuple(seeds), tuple(means))
-            )
+            epochs, is_baseline = range(max(map(len, seeds))), arm.label() in baselines
+            means = tuple(estimate([seed[epoch] for seed in seeds if epoch < len(seed)]) for epoch in epochs)
+            curves.append(ArmCurves(arm.label(), arm.values, part, is_baseline, tuple(seeds), means))
     return sorted(curves, key=lambda one: -one.mean(len(one.means)))
 
 
@@ -257,7 +258,7 @@ def _curve(
         marks.append(Area([*low, *high], look.colour, BAND_OPACITY))
     points = [(x.at(epoch), y.within(arm.mean(epoch))) for epoch in epochs]
     width = (0.17 if arm.is_baseline else 0.12) * em
-    marks.append(Line(points, look.colour, width, [length * em / 14 for length in look.dashes]))
+    marks.append(Line(points, look.colour, width, look.dashes_at(em)))
     every = math.ceil(len(epochs) / MAX_MARKERS)
     for epoch, (at, height) in list(zip(epochs, points, strict=True))[every - 1 :: every]:
         tip = f"{arm.label}, epoch {epoch}: {with_unit(arm.mean(epoch), ACCURACY)}"
@@ -304,3 +305,97 @@ def _lines(arm: ArmCurves, x: Axis, y: Axis, look: Look, paper: Paper, room: flo
     epochs = thinned_epochs(len(arm.means), MAX_POINTS_OF_A_SEED)
     mean = [(x.at(epoch), y.within(arm.mean(epoch))) for epoch in epochs]
     return [*marks, Line(mean if len(mean) > 1 else mean * 2, INK, 0.12 * em)]
+
+
+MAX_CURVES, MAX_PANELS = 12, 4
+SPREAD = "_sd"
+
+
+@dataclass(frozen=True)
+class LearntCurve:
+    """The mean over the seeds of one learnt parameter of one layer of an arm, after each probed epoch."""
+
+    arm: str
+    values: Values
+    layer: int
+    parameter: str
+    means: tuple[tuple[int, float], ...]
+
+    def text(self, number: float) -> str:
+        """A number as the tables show it."""
+        return value(number, parse_metric(f"layer{self.layer}.{self.parameter}"))
+
+
+def learnt_curves(results: Results) -> list[LearntCurve]:
+    """The curves of each arm, parameter by parameter and layer by layer."""
+    curves = []
+    for arm, trials in results.plan.arms:
+        found: dict[tuple[str, int], dict[int, list[float]]] = {}
+        for probe in (probe for record in recorded(trials, results.records) for probe in record.probes):
+            for name, number in probe.learnt.items():
+                if number is not None and not name.endswith(SPREAD):
+                    found.setdefault((name, probe.layer), {}).setdefault(probe.epoch, []).append(number)
+        for (name, layer), by_epoch in sorted(found.items()):
+            means = tuple((epoch, fmean(numbers)) for epoch, numbers in sorted(by_epoch.items()))
+            curves.append(LearntCurve(arm.label(), arm.values, layer, name, means))
+    return curves
+
+
+def learnt_picture(results: Results) -> Picture | None:
+    """One panel for each parameter; None where no activation learns one."""
+    curves = learnt_curves(results)
+    if not curves:
+        return None
+    names = list(dict.fromkeys(curve.parameter for curve in curves))
+    panels = [[curve for curve in curves if curve.parameter == name] for name in names[:MAX_PANELS]]
+    longest = max(panels, key=len)
+    return picture(
+        "learnt",
+        "Learnt parameters of the activations",
+        lambda paper: _draw([panel[:MAX_CURVES] for panel in panels], paper),
+        caption=[
+            "Means over the seeds before training (epoch 0) and after each probed epoch; of a parameter with a value "
+            "for each feature, the mean over the features.",
+            number_shown(min(len(longest), MAX_CURVES), len(longest), first="first").replace("arms", "curves"),
+            len(names) > MAX_PANELS and f"The first {MAX_PANELS} of {len(names)} parameters are shown.",
+        ],
+        description=[f"{counted(len(curves), 'curve')}: {'; '.join(map(_described, curves[:MAX_CURVES]))}."],
+    )
+
+
+def _described(curve: LearntCurve) -> str:
+    first, last = (curve.text(number) for _, number in (curve.means[0], curve.means[-1]))
+    return f"{curve.parameter} of {visible(curve.arm)}, layer {curve.layer}, goes from {first} to {last}"
+
+
+def _draw(panels: Sequence[Sequence[LearntCurve]], paper: Paper) -> Scene:
+    em, top, marks = paper.size, 2.4 * paper.size, list[Mark]()
+    right = paper.width - end_label_width([_ending(curve, paper) for panel in panels for curve in panel], paper)
+    for panel in panels:
+        bottom = top + max(12 * em, 1.1 * paper.small * len(panel))
+        marks += _panel(panel, right, top, bottom, paper)
+        top = bottom + 6.2 * em
+    return Scene(paper.width, top - 2.6 * em, marks)
+
+
+def _ending(curve: LearntCurve, paper: Paper) -> str:
+    return f"{paper.named(curve.arm)}, layer {curve.layer}: {curve.text(curve.means[-1][1])}"
+
+
+def _panel(curves: Sequence[LearntCurve], right: float, top: float, bottom: float, paper: Paper) -> list[Mark]:
+    em, scale = paper.size, Scale()
+    y = Axis(scale, limits([number for curve in curves for _, number in curve.means], scale), bottom, top)
+    left = tick_width(y, paper)
+    last = max(curve.means[-1][0] for curve in curves)
+    x = Axis(scale, (0, max(last, 1)), left + 0.5 * em, right - 0.3 * em)
+    marks = left_axis(y, left, right, curves[0].parameter, paper)
+    marks += bottom_axis(x, top, bottom, "epoch", paper, most=max(2, min(last, int((right - left) / (4 * em)))))
+    chosen, ends = looks({curve.arm: curve.values for curve in curves}), []
+    for curve in curves:
+        look, points = chosen[curve.arm], [(x.at(epoch), y.at(number)) for epoch, number in curve.means]
+        dashes = look.dashes_at(em)
+        drawn: list[Mark] = [Line(points, look.colour, 0.12 * em, dashes)]
+        drawn.append(Dot(*points[-1], 0.24 * em, look.colour, look.marker, tip=_ending(curve, paper)))
+        marks.append(Group(drawn, curve.arm))
+        ends.append(End(curve.arm, points[-1][1], _ending(curve, paper), look.colour))
+    return [*marks, *labels_at_ends(ends, right - 0.3 * em, top, bottom, paper)]

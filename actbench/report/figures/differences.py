@@ -1,25 +1,27 @@
-"""The picture of a comparison: each arm's paired differences, or its values where there is no baseline."""
+"""Differences to the baseline by arm and seed, or the arms' values; and by look, until an arm is settled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.metrics import Metric
+from actbench.experiment.records import recorded
 from actbench.report.figures.layout import (
     MAX_ARMS,
     Paper,
     Picture,
     bottom_axis,
-    column_of,
+    fitted,
     label_width,
+    name_beside,
     number_shown,
     picture,
     with_unit,
 )
-from actbench.report.figures.looks import Look, looks
+from actbench.report.figures.looks import Look, looks_of
 from actbench.report.figures.marks import (
     BAND,
     GREEN,
@@ -36,15 +38,15 @@ from actbench.report.figures.marks import (
     Text,
     box,
     minus,
-    shortened,
     text_width,
 )
 from actbench.report.figures.scales import Axis, Scale, first_word, limits, scale_for
 from actbench.report.numbers import interval, metric_in_words, size, value
 from actbench.report.short import short_verdict
 from actbench.statistics.intervals import estimate
+from actbench.statistics.looks import Decision
 from actbench.store.results import Results
-from actbench.text import counted, visible
+from actbench.text import counted, listed, visible
 
 # Beyond so many times what most arms need, an arm is shown as an arrow, so that it does not squeeze the others.
 MAX_REACH = 5.0
@@ -66,7 +68,6 @@ class Shown:
     thin: Interval | None = None
     word: str = ""
     bad: frozenset[int] = frozenset()
-    is_baseline: bool = False
 
     def numbers(self) -> list[float]:
         """Everything that a row would like to have room for."""
@@ -75,76 +76,58 @@ class Shown:
 
 def differences_picture(results: Results, comparison: Comparison) -> Picture | None:
     """The first picture of a report; None while no trial of the final phase has a value."""
-    rows = ranked(comparison)
-    bad = _bad_seeds(results)
-    shown = [_difference(row.contrast, bad) for row in rows if row.contrast]
-    sign = -1 if comparison.metric.larger_is_better is False else 1
-    known = sorted((row for row in shown if row is not None), key=lambda row: -sign * row.mean)
-    if known:
+    rows, bad = ranked(comparison), _bad_seeds(results)
+    if known := [shown for row in rows if (shown := _difference(row.contrast, bad))]:
         return _of_differences(comparison, known)
-    values = [_value(row, bad) for row in rows]
-    return _of_values(comparison, [row for row in values if row is not None])
+    return _of_values(comparison, [shown for row in rows if (shown := _value(row, bad))])
 
 
 def first_seeds(comparison: Comparison, count: int) -> Picture | None:
     """The same picture as it would be if only the first so many seeds had been trained; None without a baseline."""
-    kept = set(comparison.seeds[:count])
-
-    def fewer(row: Row) -> Shown | None:
+    kept, rows = set(comparison.seeds[:count]), []
+    for row in ranked(comparison):
         shown = _difference(row.contrast, {}) if row.contrast and row.contrast.is_paired else None
-        by_seed = tuple((seed, one) for seed, one in shown.by_seed if seed in kept) if shown else ()
-        if shown is None or not by_seed:
-            return None
-        over = estimate([one for _, one in by_seed])
-        return replace(shown, by_seed=by_seed, mean=over.mean or 0.0, thick=over.interval, thin=None, word="")
-
-    sign = -1 if comparison.metric.larger_is_better is False else 1
-    rows = [row for each in ranked(comparison) if (row := fewer(each)) is not None]
-    rows = sorted(rows, key=lambda row: -sign * row.mean)
+        if shown and (by_seed := tuple((seed, one) for seed, one in shown.by_seed if seed in kept)):
+            over = estimate([one for _, one in by_seed])
+            rows.append(Shown(shown.label, by_seed, over.mean or 0.0, over.interval))
     return _of_differences(comparison, rows) if rows else None
 
 
 def _bad_seeds(results: Results) -> dict[str, frozenset[int]]:
     """The seeds of each arm's trials that diverged, collapsed or failed."""
-    bad = {}
-    for arm, trials in results.plan.arms:
-        records = [(trial.seed, results.records[trial.id]) for trial in trials if trial.id in results.records]
-        bad[arm.label()] = frozenset(seed for seed, record in records if record.ending() != "done")
-    return bad
+    return {
+        arm.label(): frozenset(record.seed for record in recorded(trials, results.records) if record.ending() != "done")
+        for arm, trials in results.plan.arms
+    }
 
 
 def _difference(contrast: Contrast | None, bad: dict[str, frozenset[int]]) -> Shown | None:
     if contrast is None or contrast.difference.mean is None:
         return None
-    first, second = contrast.first, contrast.second
+    first, second, found = contrast.first, contrast.second, contrast.difference
     by_seed = {seed: one - second.by_seed[seed] for seed, one in first.by_seed.items() if seed in second.by_seed}
-    return Shown(
-        first.label,
-        tuple(by_seed.items()) if contrast.is_paired else (),
-        contrast.difference.mean,
-        contrast.difference.interval,
-        contrast.adjusted_interval,
-        short_verdict(contrast.verdict),
-        bad.get(first.label, frozenset()) | bad.get(second.label, frozenset()),
-    )
+    paired, word = tuple(by_seed.items()) if contrast.is_paired else (), short_verdict(contrast.verdict)
+    wrong = bad.get(first.label, frozenset()) | bad.get(second.label, frozenset())
+    return Shown(first.label, paired, contrast.difference.mean, found.interval, contrast.adjusted_interval, word, wrong)
 
 
 def _value(row: Row, bad: dict[str, frozenset[int]]) -> Shown | None:
     if row.own.mean is None:
         return None
-    sample, own = row.sample, row.own
-    seeds = tuple(sample.by_seed.items())
-    return Shown(sample.label, seeds, own.mean or 0.0, own.interval, bad=bad.get(sample.label, frozenset()))
+    seeds, wrong = tuple(row.sample.by_seed.items()), bad.get(row.sample.label, frozenset())
+    return Shown(row.sample.label, seeds, row.own.mean, row.own.interval, bad=wrong)
 
 
 def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
-    metric, shown = comparison.metric, list(rows)[:MAX_ARMS]
-    base = _baseline_name(comparison)
-    against = base if base else comparison.baseline_label()
+    metric, sign = comparison.metric, 1 if comparison.metric.larger_is_better is False else -1
+    rows = sorted(rows, key=lambda row: sign * row.mean)
+    shown = rows[:MAX_ARMS]
+    base = comparison.only_baseline()
+    against = base or comparison.baseline_label()
     seeds = counted(len(comparison.seeds), "seed")
     has_thin = any(row.thin for row in shown)
     thick = "interval at the level of equivalence" if comparison.looks else "95 % interval for this comparison alone"
-    chosen = looks({row.sample.label: row.sample.values for row in comparison.rows})
+    chosen = looks_of(comparison)
     return picture(
         "differences",
         f"{metric_in_words(metric).capitalize()} minus {base or 'that of the baseline'}, seed by seed",
@@ -165,8 +148,7 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
 def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
     if not rows:
         return None
-    metric, shown = comparison.metric, list(rows)[:MAX_ARMS]
-    chosen = looks({row.sample.label: row.sample.values for row in comparison.rows})
+    metric, shown, chosen = comparison.metric, rows[:MAX_ARMS], looks_of(comparison)
     return picture(
         "arms",
         f"{metric_in_words(metric).capitalize()} of every seed",
@@ -183,12 +165,6 @@ def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
             + "."
         ],
     )
-
-
-def _baseline_name(comparison: Comparison) -> str:
-    """The only baseline's label, or nothing where arms have several."""
-    names = {row.contrast.second.label for row in comparison.rows if row.contrast}
-    return names.pop() if len(names) == 1 else ""
 
 
 def _differences_in_words(rows: Sequence[Shown], metric: Metric, against: str) -> list[str]:
@@ -220,7 +196,7 @@ def _draw(
     paper: Paper, rows: Sequence[Shown], metric: Metric, chosen: dict[str, Look], against: str, margin: float | None
 ) -> Scene:
     em, narrow = paper.size, paper.is_narrow
-    said = [_end(row, metric, bool(against)) for row in rows]
+    said = [(minus(value(row.mean, metric, signed=bool(against))), row.word) for row in rows]
     names = label_width([row.label for row in rows], paper)
     right = max(text_width(" ".join(each), em) for each in said) + 0.6 * em
     left, stop = (0.6 * em, paper.width - 0.6 * em) if narrow else (names + 1.2 * em, paper.width - right - em)
@@ -268,37 +244,28 @@ def _row(row: Shown, y: float, axis: Axis, metric: Metric, look: Look, paper: Pa
     em, (low, high) = paper.size, axis.bounds
     marks: list[Mark] = []
     if not low <= row.mean <= high:
-        return [_arrow(axis.end if row.mean > high else axis.start, y, row.mean > high, look.colour, em)]
+        x, marker = (axis.end - 0.3 * em, ">") if row.mean > high else (axis.start + 0.3 * em, "<")
+        return [Dot(x, y, 0.4 * em, look.colour, marker)]
     for bounds, width in ((row.thin, 0.11), (row.thick, 0.36)):
         if bounds:
             marks.append(Line([(axis.within(bounds[0]), y), (axis.within(bounds[1]), y)], INK, width * em, opacity=0.8))
     marks.append(Dot(axis.at(row.mean), y, 0.5 * em, PAGE, look.marker))
-    tip = _tip(row, metric)
+    signed = row.word != ""
+    parts = (
+        f"{row.label}: {value(row.mean, metric, signed=signed)}",
+        row.thick and f"alone {interval(row.thick, metric, signed=signed)}",
+        row.thin and f"for the verdict {interval(row.thin, metric, signed=True)}",
+        row.word,
+    )
+    tip = ", ".join(part for part in parts if part)
     marks.append(Dot(axis.at(row.mean), y, 0.37 * em, look.colour, look.marker, tip=tip))
     has_tips = len(row.by_seed) * em <= LARGEST_TIP_COUNT
     for seed, one in row.by_seed:
         if low <= one <= high:
-            said = f"{row.label}, seed {seed}: {value(one, metric, signed=row.word != '')}" if has_tips else ""
+            said = f"{row.label}, seed {seed}: {value(one, metric, signed=signed)}" if has_tips else ""
             marker = "x" if seed in row.bad else "o"
             marks.append(Dot(axis.at(one), y + 0.72 * em, 0.21 * em, look.colour, marker, 0.85, tip=said))
     return marks
-
-
-def _arrow(x: float, y: float, is_right: bool, colour: str, em: float) -> Mark:
-    return Dot(x - (0.3 * em if is_right else -0.3 * em), y, 0.4 * em, colour, ">" if is_right else "<")
-
-
-def _tip(row: Shown, metric: Metric) -> str:
-    parts = [f"{row.label}: {value(row.mean, metric, signed=row.word != '')}"]
-    parts += [f"alone {interval(row.thick, metric, signed=row.word != '')}"] if row.thick else []
-    parts += [f"for the verdict {interval(row.thin, metric, signed=True)}"] if row.thin else []
-    return ", ".join([*parts, *([row.word] if row.word else [])])
-
-
-def _end(row: Shown, metric: Metric, is_difference: bool) -> tuple[str, str]:
-    """What is written at a row's end: the number, and the verdict."""
-    number = value(row.mean, metric, signed=is_difference)
-    return minus(number), row.word
 
 
 def _words(row: Shown, y: float, words: tuple[str, str], paper: Paper, names: float, room: float) -> list[Mark]:
@@ -308,21 +275,95 @@ def _words(row: Shown, y: float, words: tuple[str, str], paper: Paper, names: fl
     is_decided = word.startswith(("better", "worse"))
     colour = GREEN if word.startswith("better") else VERMILLION if is_decided else QUIET
     if paper.is_narrow:
-        above = y - 0.95 * em
-        taken = text_width(f"{number}  {word}", em)
-        name = Text(
-            0, above, shortened(paper.named(row.label), em, (paper.width - taken - em) / 1.07), em, is_bold=True
-        )
-        end = Text(paper.width, above, word, em, "end", colour, is_decided)
-        ground = Area(box(0, above - 0.9 * em, paper.width, 1.2 * em), PAGE, 0.85)
+        above, taken = y - 0.95 * em, text_width(f"{number}  {word}", em)
         return [
-            ground,
-            name,
-            end,
+            Area(box(0, above - 0.9 * em, paper.width, 1.2 * em), PAGE, 0.85),
+            Text(0, above, fitted(row.label, paper, paper.width - taken - em), em, is_bold=True),
+            Text(paper.width, above, word, em, "end", colour, is_decided),
             Text(paper.width - text_width(f" {word}", em, is_bold=is_decided), above, number, em, "end"),
         ]
     base = y + 0.35 * em
     start = paper.width - room
     after = start + text_width(number, em) + 0.6 * em
-    names_of_row = column_of([row.label], [y], names, names, paper, [False])
-    return [*names_of_row, Text(start, base, number, em), Text(after, base, word, em, "start", colour, is_decided)]
+    said = [Text(start, base, number, em), Text(after, base, word, em, "start", colour, is_decided)]
+    return [*name_beside(row.label, y, names, paper), *said]
+
+
+Settled = tuple[Row, tuple[Decision, ...]]
+
+
+def settling_picture(comparison: Comparison) -> Picture | None:
+    """A row for each arm with a line for each of its looks; None before the first look, and without looks."""
+    planned = comparison.looks
+    if planned is None or not comparison.is_judged:
+        return None
+    arms = [(row, made) for row, made in zip(comparison.rows, planned.decisions, strict=True) if made]
+    if not arms:
+        return None
+    shown = arms[:MAX_ARMS]
+    after = listed(list(map(str, planned.schedule.seeds)))
+    words = [f"{visible(row.sample.label)} {_verdict(row)} after {made[-1].seeds} seeds" for row, made in arms[:12]]
+    return picture(
+        "settling",
+        "When each arm was settled",
+        lambda paper: _draw_looks(shown, comparison, paper),
+        caption=[
+            f"Looks were planned after {after} seeds; each line is one, with its number of seeds. The thick bar "
+            "decides equivalence, the thin one a difference, each at the level of the look.",
+            comparison.margin is not None
+            and f"Grey: less than {size(comparison.margin, comparison.metric)}, too small to matter.",
+            number_shown(len(shown), len(arms)),
+        ],
+        description=[f"{'; '.join(words)}."],
+    )
+
+
+def _verdict(row: Row) -> str:
+    return short_verdict(row.contrast.verdict) if row.contrast else ""
+
+
+def _draw_looks(arms: Sequence[Settled], comparison: Comparison, paper: Paper) -> Scene:
+    em, metric, margin = paper.size, comparison.metric, comparison.margin or 0.0
+    chosen = looks_of(comparison)
+    names = [row.sample.label for row, _ in arms]
+    verdicts = max(text_width(_verdict(row), em, is_bold=True) for row, _ in arms)
+    column = label_width(names, paper)
+    left = column + 2.6 * em
+    ends = [end for _, made in arms for one in made for end in (one.adjusted_interval or one.difference.interval or ())]
+    scale = Scale("linear", metric.unit == "share")
+    axis = Axis(scale, limits([*ends, margin, -margin], scale), left, paper.width - verdicts - em)
+    points = ", points" if metric.unit == "share" else ""
+    marks: list[Mark] = []
+    top = y = 0.6 * em
+    rows: list[Mark] = []
+    for (row, made), name in zip(arms, names, strict=True):
+        high = 1.1 * em * len(made)
+        middle = y + high / 2 + 0.35 * em
+        look = chosen[row.sample.label]
+        lines: list[Mark] = [Text(0, middle, fitted(name, paper, column), em)]
+        for number, decision in enumerate(made):
+            lines += _line(decision, axis, y + 1.1 * em * (number + 0.5), look.colour, look.marker, left, paper)
+        shade = QUIET if made[-1].state == "open" else look.colour
+        lines.append(Text(paper.width, middle, _verdict(row), em, "end", shade))
+        bounds = made[-1].difference.interval
+        tip = f"{row.sample.label}: {interval(bounds, metric, signed=True) if bounds else 'no interval'}"
+        rows.append(Group(lines, arm=row.sample.label, tip=tip))
+        y += high + 0.7 * em
+    if margin:
+        marks.append(Area(box(axis.at(-margin), top, axis.at(margin) - axis.at(-margin), y - top), BAND))
+    marks += bottom_axis(axis, top, y, f"{metric_in_words(metric)} minus that of the baseline{points}", paper)
+    marks.append(Line([(axis.at(0.0), top), (axis.at(0.0), y)], QUIET, 0.1 * em))
+    return Scene(paper.width, y + 3.4 * em, [*marks, *rows])
+
+
+def _line(decision: Decision, axis: Axis, y: float, colour: str, marker: str, left: float, paper: Paper) -> list[Mark]:
+    """One look: how many seeds, both intervals, and the mean."""
+    em = paper.size
+    marks: list[Mark] = [Text(left - 0.6 * em, y + 0.3 * em, str(decision.seeds), paper.small, "end", QUIET)]
+    if decision.adjusted_interval:
+        marks.append(Line([(axis.at(end), y) for end in decision.adjusted_interval], colour, 0.08 * em))
+    if decision.difference.interval:
+        marks.append(Line([(axis.at(end), y) for end in decision.difference.interval], colour, 0.26 * em))
+    if decision.difference.mean is not None:
+        marks.append(Dot(axis.at(decision.difference.mean), y, 0.32 * em, colour, marker))
+    return marks

@@ -96,9 +96,8 @@ def factors_pictures(results: Results, comparison: Comparison) -> list[Picture]:
 def _factors(comparison: Comparison) -> Factors | None:
     """The two factors with the most values make the table, the longer one its rows; the next one makes the panels."""
     values: dict[str, dict[Any, None]] = {}
-    for row in comparison.rows:
-        for path, one in row.sample.values:
-            values.setdefault(path, {})[one] = None
+    for path, one in (pair for row in comparison.rows for pair in row.sample.values):
+        values.setdefault(path, {})[one] = None
     if len(values) < 2 or len(comparison.losses) > 1:
         return None
     row_path, column, *others = sorted(values, key=lambda path: -len(values[path]))
@@ -169,8 +168,8 @@ def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
         f"{name.capitalize()} minus {against}, by {row} and {column}{f' and {panel}' if panel else ''}",
         lambda paper: _draw_map(factors, metric, paper),
         caption=[
-            f"Differences of {name}{points} to {against}"
-            f"{', with their 95 % intervals' * factors.has_baseline()}; the baseline's cells hold its mean."
+            f"Differences of {name}{points} to {against}, with their 95 % intervals; the baseline's cells hold its "
+            "mean."
             if factors.has_baseline()
             else f"Differences of mean {name}{points} to {against}.",
             metric.larger_is_better is not None and "Blue is better, orange worse; the stronger, the more.",
@@ -311,31 +310,23 @@ def _draw_interaction(factors: Factors, metric: Metric, paper: Paper) -> Scene:
     marks = left_axis(y, left, right, scale.name_of(metric_in_words(metric)), paper)
     step = (right - left) / len(factors.columns)
     places = [left + (number + 0.5) * step for number in range(len(factors.columns))]
-    deepest = 1
-    for x, column in zip(places, factors.columns, strict=True):
-        words = lines_of(paper.named(value_to_text(column)), small, step - 0.3 * em, most=2)
-        deepest = max(deepest, len(words))
-        marks += [
-            Text(x, bottom + (1.4 + 1.15 * row) * small, text, small, "middle", QUIET) for row, text in enumerate(words)
-        ]
+    heads = [lines_of(paper.named(value_to_text(one)), small, step - 0.3 * em, most=2) for one in factors.columns]
+    for x, words in zip(places, heads, strict=True):
+        for row, text in enumerate(words):
+            marks.append(Text(x, bottom + (1.4 + 1.15 * row) * small, text, small, "middle", QUIET))
     ends = []
     for one, means in lines.items():
-        look, points = chosen[texts[one]], []
-        points += [(x, y.within(mean)) for x, mean in zip(places, means, strict=True) if mean is not None]
-        if not points:
-            continue
-        drawn: list[Mark] = [Line(points, look.colour, 0.12 * em, [part * em / 14 for part in look.dashes])] * (
-            len(points) > 1
-        )
-        shown = [mean for mean in means if mean is not None]
-        for (x, height), mean in zip(points, shown, strict=True):
-            drawn.append(
-                Dot(x, height, 0.28 * em, look.colour, look.marker, tip=f"{texts[one]}: {with_unit(mean, metric)}")
-            )
-        marks += drawn
-        ends.append(End("", points[-1][1], paper.named(texts[one]), look.colour))
-    marks += labels_at_ends(ends, places[-1] + 0.2 * em, top, bottom, Paper(paper.width, paper.size, paper.names))
-    return Scene(paper.width, bottom + (1.9 + 1.15 * deepest) * small, marks)
+        look, shown = chosen[texts[one]], [(x, mean) for x, mean in zip(places, means, strict=True) if mean is not None]
+        points = [(x, y.within(mean)) for x, mean in shown]
+        if len(points) > 1:
+            marks.append(Line(points, look.colour, 0.12 * em, look.dashes_at(em)))
+        for (x, height), (_, mean) in zip(points, shown, strict=True):
+            tip = f"{texts[one]}: {with_unit(mean, metric)}"
+            marks.append(Dot(x, height, 0.28 * em, look.colour, look.marker, tip=tip))
+        if points:
+            ends.append(End("", points[-1][1], paper.named(texts[one]), look.colour))
+    marks += labels_at_ends(ends, places[-1] + 0.2 * em, top, bottom, paper)
+    return Scene(paper.width, bottom + (1.9 + 1.15 * max(map(len, heads))) * small, marks)
 
 
 def _mean(factors: Factors, row: Any, column: Any) -> float | None:

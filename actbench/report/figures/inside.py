@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, ranked
+from actbench.experiment.records import recorded
 from actbench.report.figures.layout import Paper, Picture, fitted, label_width, picture
 from actbench.report.figures.marks import (
     GRID,
@@ -136,9 +137,7 @@ def arm_probes(results: Results) -> list[ArmProbes]:
     """The averages of each arm whose layers were probed, in the order of the plan."""
     arms = []
     for arm, trials in results.plan.arms:
-        probes = [
-            probe for trial in trials if trial.id in results.records for probe in results.records[trial.id].probes
-        ]
+        probes = [probe for record in recorded(trials, results.records) for probe in record.probes]
         if not probes:
             continue
         numbers: dict[str, dict[tuple[int, int], list[float | None]]] = {probe.field: {} for probe in PROBES}

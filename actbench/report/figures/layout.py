@@ -83,9 +83,9 @@ def picture(
     return Picture(name, title, join(caption), join(description), draw)
 
 
-def number_shown(shown: int, total: int, how: str = "shown", *, first: str = "best") -> str:
-    """How many arms are left out, if any are."""
-    return f"The {first} {shown} of {total} arms are {how}." if shown < total else ""
+def number_shown(shown: int, total: int, *, first: str = "best") -> str:
+    """How many arms are shown, if not all."""
+    return f"The {first} {shown} of {total} arms are shown." if shown < total else ""
 
 
 def short_names(arms: Mapping[str, Values]) -> dict[str, str]:
@@ -119,17 +119,11 @@ def fitted(label: str, paper: Paper, width: float) -> str:
     return shortened(paper.named(label), paper.size, width / 1.07)
 
 
-def column_of(
-    labels: Sequence[str], centres: Sequence[float], right: float, width: float, paper: Paper, bold: Sequence[bool]
-) -> list[Mark]:
-    """Names beside rows, each in at most two lines that end at `right`."""
-    marks: list[Mark] = []
-    for label, centre, is_bold in zip(labels, centres, bold, strict=True):
-        lines = lines_of(paper.named(label), paper.size, width / (1.07 if is_bold else 1.0), most=2)
-        for number, line in enumerate(lines):
-            y = centre + 0.35 * paper.size + (number - (len(lines) - 1) / 2) * 1.1 * paper.size
-            marks.append(Text(right, y, line, paper.size, "end", is_bold=is_bold))
-    return marks
+def name_beside(label: str, centre: float, width: float, paper: Paper) -> list[Mark]:
+    """A name left of a row, in at most two lines."""
+    lines = lines_of(paper.named(label), paper.size, width, most=2)
+    places = [centre + 0.35 * paper.size + (n - (len(lines) - 1) / 2) * 1.1 * paper.size for n in range(len(lines))]
+    return [Text(width, y, line, paper.size, "end") for y, line in zip(places, lines, strict=True)]
 
 
 def bottom_axis(axis: Axis, top: float, bottom: float, name: str, paper: Paper, most: int = 0) -> list[Mark]:
@@ -196,7 +190,7 @@ def labels_at_ends(ends: Sequence[End], x: float, top: float, bottom: float, pap
     return marks
 
 
-def end_label_width(texts: Iterable[str], paper: Paper, most: float = 0.4) -> float:
+def end_label_width(texts: Iterable[str], paper: Paper) -> float:
     """The room that texts at the ends of lines take, with the gap before them."""
     widest = max((text_width(text, paper.small, is_bold=True) for text in texts), default=0.0)
-    return min(widest + 1.4 * paper.size, most * paper.width)
+    return min(widest + 1.4 * paper.size, 0.4 * paper.width)

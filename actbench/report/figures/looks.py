@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from actbench.analysis.comparison import Comparison
 from actbench.experiment.choices import Choice
 from actbench.experiment.naming import Values
 from actbench.report.figures.marks import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
@@ -30,6 +31,10 @@ class Look:
     marker: str
     dashes: tuple[float, ...]
 
+    def dashes_at(self, em: float) -> list[float]:
+        """The dashes at this size of letters."""
+        return [length * em / 14 for length in self.dashes]
+
 
 def looks(arms: Mapping[str, Values] | Sequence[str]) -> dict[str, Look]:
     """The look of each arm by its label; arms of one activation share its colour and differ in their marker."""
@@ -50,6 +55,11 @@ def looks(arms: Mapping[str, Values] | Sequence[str]) -> dict[str, Look]:
         row, column = divmod(place, len(COLOURS))
         chosen[label] = Look(COLOURS[column], MARKERS[(column + row) % len(MARKERS)], DASHES[row % len(DASHES)])
     return chosen
+
+
+def looks_of(comparison: Comparison) -> dict[str, Look]:
+    """The look of each arm of a comparison."""
+    return looks({row.sample.label: row.sample.values for row in comparison.rows})
 
 
 def _activation(values: Values, label: str) -> str:

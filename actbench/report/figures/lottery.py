@@ -11,12 +11,12 @@ from actbench.report.figures.layout import (
     MAX_ARMS,
     Paper,
     Picture,
-    column_of,
     label_width,
+    name_beside,
     number_shown,
     picture,
 )
-from actbench.report.figures.looks import Look, looks
+from actbench.report.figures.looks import Look, looks_of
 from actbench.report.figures.marks import (
     INK,
     PAGE,
@@ -44,7 +44,7 @@ def lottery_picture(comparison: Comparison) -> Picture | None:
     if drawn is None:
         return None
     name, unit = metric_in_words(comparison.metric), " in %" if comparison.metric.unit == "share" else ""
-    chosen = looks({row.sample.label: row.sample.values for row in comparison.rows})
+    chosen = looks_of(comparison)
     shown = min(len(drawn.seeds), MAX_SEEDS)
     return picture(
         "lottery",
@@ -63,18 +63,16 @@ def lottery_picture(comparison: Comparison) -> Picture | None:
 def _draw(paper: Paper, drawn: Lottery, metric: Metric, chosen: dict[str, Look]) -> Scene:
     em, samples, seeds = paper.size, drawn.samples[:MAX_ARMS], drawn.seeds[:MAX_SEEDS]
     names = label_width([sample.label for sample in samples], paper, 0.24)
-    wins = dict(drawn.wins)
     won = text_width("won", paper.small) + 1.2 * em
     left = names + 1.6 * em
     cell, high, head = (paper.width - left - won) / len(seeds), 2.1 * em, 1.8 * em
     shades = _shades([[sample.by_seed[seed] for seed in seeds] for sample in samples], metric)
     has_numbers = text_width("97.97", paper.small, is_bold=True) <= cell
-    top_names = [
-        Text(left + cell * (x + 0.5), head - 0.7 * em, text, paper.small, "middle", QUIET)
-        for x, text in _heads(seeds, cell, paper)
-    ]
     marks: list[Mark] = [
-        *top_names,
+        *(
+            Text(left + cell * (x + 0.5), head - 0.7 * em, text, paper.small, "middle", QUIET)
+            for x, text in _heads(seeds, cell, paper)
+        ),
         Text(left - 0.8 * em, head - 0.7 * em, "seed", paper.small, "end", QUIET),
         Text(paper.width, head - 0.7 * em, "won", paper.small, "end", QUIET),
     ]
@@ -82,31 +80,22 @@ def _draw(paper: Paper, drawn: Lottery, metric: Metric, chosen: dict[str, Look])
     for row, sample in enumerate(samples):
         y, cells = head + row * high, list[Mark]()
         middle = y + high / 2
-        cells += column_of([sample.label], [middle], names, names, paper, [False])
+        cells += name_beside(sample.label, middle, names, paper)
         look = chosen[sample.label]
         cells.append(Dot(names + 0.75 * em, middle, 0.32 * em, look.colour, look.marker))
         for column, seed in enumerate(seeds):
             x, is_won = left + column * cell, sample.label in drawn.winners[column]
-            number = value(sample.by_seed[seed], metric)
-            marks_of_cell: list[Mark] = [Area(box(x, y, cell, high), INK, shades[row][column], PAGE, 0.07 * em)]
+            cells.append(Area(box(x, y, cell, high), INK, shades[row][column], PAGE, 0.07 * em))
             if has_numbers:
-                marks_of_cell.append(
-                    Text(x + cell / 2, middle + 0.35 * paper.small, number, paper.small, "middle", INK, is_won)
-                )
-            cells += marks_of_cell
+                number, base = value(sample.by_seed[seed], metric), middle + 0.35 * paper.small
+                cells.append(Text(x + cell / 2, base, number, paper.small, "middle", INK, is_won))
             if is_won:
-                inset = 0.1 * em
-                frames.append(
-                    Group([_frame(x + inset, y + inset, cell - 2 * inset, high - 2 * inset, em)], sample.label)
-                )
-        count = wins.get(sample.label, 0)
+                inside = box(x + 0.1 * em, y + 0.1 * em, cell - 0.2 * em, high - 0.2 * em)
+                frames.append(Group([Area(inside, INK, 0.0, INK, 0.17 * em)], sample.label))
+        count = dict(drawn.wins).get(sample.label, 0)
         cells.append(Text(paper.width, middle + 0.35 * em, str(count), em, "end", INK if count else QUIET, bool(count)))
         marks.append(Group(cells, sample.label))
     return Scene(paper.width, head + high * len(samples) + 0.3 * em, [*marks, *frames])
-
-
-def _frame(x: float, y: float, width: float, height: float, em: float) -> Mark:
-    return Area(box(x, y, width, height), INK, 0.0, INK, 0.17 * em)
 
 
 def _heads(seeds: Sequence[int], cell: float, paper: Paper) -> list[tuple[int, str]]:

@@ -58,7 +58,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Text:
-    """One line of text on a baseline; `turn` is in degrees, clockwise."""
+    """One line of text on a baseline."""
 
     x: float
     y: float
@@ -67,7 +67,6 @@ class Text:
     anchor: Anchor = "start"
     colour: str = INK
     is_bold: bool = False
-    turn: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,10 @@ class Scene:
 
     def walk(self) -> Iterator[Mark]:
         """Every mark, those in groups included."""
-        yield from _walk(self.marks)
-
-
-def _walk(marks: Sequence[Mark]) -> Iterator[Mark]:
-    for mark in marks:
-        yield mark
-        if isinstance(mark, Group):
-            yield from _walk(mark.marks)
+        waiting = list(reversed(self.marks))
+        while waiting:
+            yield (mark := waiting.pop())
+            waiting += reversed(mark.marks) if isinstance(mark, Group) else ()
 
 
 def box(x: float, y: float, width: float, height: float) -> list[Point]:

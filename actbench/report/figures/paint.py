@@ -1,4 +1,4 @@
-"""Pictures as files: SVG by ourselves, PDF and PNG by matplotlib."""
+"""A picture as an element of a page, or as a file: SVG by ourselves, PDF and PNG by matplotlib."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report.figures.marks import ROLES, Area, Dot, Group, Line, Mark, Scene, Text, marker_points
-from actbench.report.figures.svg import file_svg
 from actbench.store.files import write_atomically
 from actbench.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from actbench.report.figures.marks import (
+    INK,
+    Point,
+)
 
 FORMATS = ("svg", "png", "pdf")
 DOTS_PER_INCH = 300
@@ -55,7 +64,7 @@ def _paint(scene: Scene, path: Path, suffix: str, font: str) -> None:
         figure = Figure(figsize=(scene.width / 72, scene.height / 72))
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))
         axes.set_axis_off()
-        for number, mark in enumerate(_flat(scene.marks)):
+        for number, mark in enumerate(scene.walk()):
             _draw(axes, mark, number, SANS_SCALE if font == "sans" else 1.0)
         figure.savefig(path, dpi=DOTS_PER_INCH, facecolor="white", metadata=metadata)
 
@@ -71,44 +80,32 @@ def _style(font: str) -> Iterator[None]:
         yield
 
 
-def _flat(marks: Any) -> Iterator[Any]:
-    for mark in marks:
-        yield from _flat(mark.marks) if isinstance(mark, Group) else (mark,)
-
-
 def _draw(axes: Axes, mark: Mark, order: int, text_scale: float) -> None:
+    from matplotlib.patches import Circle
+
     if isinstance(mark, Group):
         return
     style: dict[str, Any] = {"color": ROLES.get(mark.colour, mark.colour), "zorder": order, "clip_on": False}
     if isinstance(mark, Text):
         placed: Any = {"ha": {"start": "left", "middle": "center", "end": "right"}[mark.anchor], "va": "baseline"}
-        turned: Any = {"rotation": -mark.turn, "rotation_mode": "anchor"}
         weight = "bold" if mark.is_bold else "normal"
-        axes.text(
-            mark.x, mark.y, visible(mark.text), fontsize=mark.size * text_scale, fontweight=weight,
-            **placed, **turned, **style,
-        )  # fmt: skip
+        size = mark.size * text_scale
+        axes.text(mark.x, mark.y, visible(mark.text), fontsize=size, fontweight=weight, **placed, **style)
     elif isinstance(mark, Line):
         x, y = zip(*mark.points, strict=True)
         dashes: Any = {"dashes": [length / mark.width for length in mark.dashes]} if mark.dashes else {}
         axes.plot(x, y, linewidth=mark.width, alpha=mark.opacity, solid_capstyle="butt", **dashes, **style)
     elif isinstance(mark, Area):
-        edge = (
-            {"edgecolor": ROLES.get(mark.edge, mark.edge), "linewidth": mark.edge_width}
-            if mark.edge
-            else {"linewidth": 0}
-        )
-        _fill(axes, mark.points, style, mark.opacity, edge)
+        edge = {"edgecolor": ROLES.get(mark.edge, mark.edge), "linewidth": mark.edge_width} if mark.edge else {}
+        _fill(axes, mark.points, style, mark.opacity, {"linewidth": 0, **edge})
     elif isinstance(mark, Dot) and mark.marker == "x":
         r = mark.radius
         for sign in (-1, 1):
             axes.plot([mark.x - r, mark.x + r], [mark.y - sign * r, mark.y + sign * r], linewidth=1.0, **style)
     elif mark.marker == "o":
-        inside = "none" if mark.is_hollow else style["color"]
-        rim: dict[str, Any] = {"edgecolor": style["color"], "linewidth": 1.0 if mark.is_hollow else 0.0}
-        axes.add_patch(
-            _circle(mark, {"facecolor": inside, "zorder": order, "alpha": mark.opacity, "clip_on": False, **rim})
-        )
+        rim: dict[str, Any] = {"edgecolor": style.pop("color"), "linewidth": 1.0 if mark.is_hollow else 0.0}
+        inside = "none" if mark.is_hollow else rim["edgecolor"]
+        axes.add_patch(Circle((mark.x, mark.y), mark.radius, facecolor=inside, alpha=mark.opacity, **rim, **style))
     else:
         _fill(axes, marker_points(mark), style, mark.opacity, {"linewidth": 0})
 
@@ -121,7 +118,95 @@ def _fill(axes: Axes, points: Any, style: dict[str, Any], opacity: float, edge: 
     axes.add_patch(Polygon(points, facecolor=fill, zorder=style["zorder"], clip_on=False, **edge))
 
 
-def _circle(dot: Dot, style: dict[str, Any]) -> Any:
-    from matplotlib.patches import Circle
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+IN_A_PAGE = {role: f"var(--{role}, {colour})" for role, colour in ROLES.items()} | {INK: "currentColor"}
 
-    return Circle((dot.x, dot.y), dot.radius, **style)
+
+def page_svg(scene: Scene, identifier: str, title: str, description: str, arms: Mapping[str, int]) -> str:
+    """The picture in the colours of its page, with a title and a description for screen readers.
+
+    What belongs to an arm has its number as `data-arm`.
+    """
+    names = f'aria-labelledby="{identifier}-title {identifier}-description"'
+    return (
+        f'<svg role="img" {names} viewBox="0 0 {_number(scene.width)} {_number(scene.height)}">'
+        f'<title id="{identifier}-title">{_text(title)}</title>'
+        f'<desc id="{identifier}-description">{_text(description)}</desc>'
+        f"{_marks(scene.marks, IN_A_PAGE, arms)}</svg>"
+    )
+
+
+def file_svg(scene: Scene, title: str, description: str) -> str:
+    """The picture as a file, on a white ground."""
+    width, height = _number(scene.width), _number(scene.height)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" style="background: white; color: {ROLES[INK]}; font-family: {FONT}">\n'
+        f"<title>{_text(title)}</title>\n<desc>{_text(description)}</desc>\n"
+        f"{_marks(scene.marks, ROLES, {})}\n</svg>\n"
+    )
+
+
+def _marks(marks: Sequence[Mark], colours: Mapping[str, str], arms: Mapping[str, int]) -> str:
+    return "".join(_mark(mark, colours, arms) for mark in marks)
+
+
+def _mark(mark: Mark, colours: Mapping[str, str], arms: Mapping[str, int]) -> str:
+    if isinstance(mark, Group):
+        arm = f' data-arm="{arms[mark.arm]}"' if mark.arm in arms else ""
+        return f"<g{arm}>{_tip(mark.tip)}{_marks(mark.marks, colours, arms)}</g>"
+    colour = colours.get(mark.colour, mark.colour)
+    opacity = "" if isinstance(mark, Text) or mark.opacity == 1 else f' opacity="{_number(mark.opacity)}"'
+    if isinstance(mark, Line):
+        dashes = f' stroke-dasharray="{" ".join(map(_number, mark.dashes))}"' if mark.dashes else ""
+        drawn = f'fill="none" stroke="{colour}" stroke-width="{_number(mark.width)}"{dashes}{opacity}'
+        return f'<path d="{path_of(mark.points)}" {drawn}/>'
+    if isinstance(mark, Area):
+        edge = f' stroke="{colours.get(mark.edge, mark.edge)}" stroke-width="{_number(mark.edge_width)}"' * bool(
+            mark.edge
+        )
+        inside = "" if mark.opacity == 1 else f' fill-opacity="{_number(mark.opacity)}"'
+        return f'<path d="{path_of(mark.points)}Z" fill="{colour}"{inside}{edge}/>'
+    if isinstance(mark, Dot):
+        return _dot(mark, colour, opacity)
+    anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
+    bold = ' font-weight="600"' if mark.is_bold else ""
+    place = f'x="{_number(mark.x)}" y="{_number(mark.y)}" font-size="{_number(mark.size)}"'
+    return f'<text {place}{anchor}{bold} fill="{colour}">{_text(mark.text)}</text>'
+
+
+def _dot(dot: Dot, colour: str, opacity: str) -> str:
+    if dot.marker == "x":
+        r = dot.radius
+        ends = [(dot.x - r, dot.y - r), (dot.x + r, dot.y + r)], [(dot.x - r, dot.y + r), (dot.x + r, dot.y - r)]
+        drawn, style = f'path d="{"".join(map(path_of, ends))}"', f'stroke="{colour}" stroke-width="1.4"'
+    else:
+        style = f'fill="none" stroke="{colour}" stroke-width="1.3"' if dot.is_hollow else f'fill="{colour}"'
+        drawn = f'path d="{path_of(marker_points(dot))}Z"' if dot.marker != "o" else _circle(dot)
+    tip = _tip(dot.tip)
+    return f"<{drawn} {style}{opacity}>{tip}</{drawn.partition(' ')[0]}>" if tip else f"<{drawn} {style}{opacity}/>"
+
+
+def _circle(dot: Dot) -> str:
+    return f'circle cx="{_number(dot.x)}" cy="{_number(dot.y)}" r="{_number(dot.radius)}"'
+
+
+def _tip(tip: str) -> str:
+    return f"<title>{_text(tip)}</title>" if tip else ""
+
+
+def path_of(points: Sequence[Point]) -> str:
+    """The commands of a path through points."""
+    return "M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in points)
+
+
+def _text(text: str) -> str:
+    return escape(visible(text), quote=False)
+
+
+def _number(number: float) -> str:
+    """At most one digit after the point, two below ten."""
+    if not math.isfinite(number):
+        return "0"
+    text = f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -8,15 +8,13 @@ from dataclasses import replace
 from actbench.analysis.comparison import Comparison
 from actbench.report.claims import judge_results
 from actbench.report.figures.claims import claims_picture
-from actbench.report.figures.curves import curves_picture, seeds_picture
-from actbench.report.figures.differences import differences_picture
+from actbench.report.figures.curves import curves_picture, learnt_picture, seeds_picture
+from actbench.report.figures.differences import differences_picture, settling_picture
 from actbench.report.figures.factors import factors_pictures
 from actbench.report.figures.functions import functions_picture
 from actbench.report.figures.inside import inside_picture
 from actbench.report.figures.layout import Picture, short_names
-from actbench.report.figures.learnt import learnt_picture
 from actbench.report.figures.lottery import lottery_picture
-from actbench.report.figures.settling import settling_picture
 from actbench.report.figures.tuning import sensitivity_picture
 from actbench.store.results import Results
 

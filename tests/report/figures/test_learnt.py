@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from actbench.experiment.records import LayerProbe, Trial, TrialRecord
+from actbench.report.figures.curves import learnt_curves, learnt_picture
 from actbench.report.figures.layout import PAGE, PHONE
-from actbench.report.figures.learnt import learnt_curves, learnt_picture
 from actbench.report.figures.marks import Text
 from builders import TWO_ACTIVATIONS
 from drawn import results_from, trained

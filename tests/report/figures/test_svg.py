@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from actbench.report.figures.marks import INK, ROLES, Area, Dot, Group, Line, Mark, Scene, Text, box
-from actbench.report.figures.svg import file_svg, page_svg
+from actbench.report.figures.paint import file_svg, page_svg
 
 HOSTILE = "</script><img onerror=alert(1)>"
 
