@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from actbench.errors import ConfigurationError, ExpectedError, UnusableEnvironmentError, unusable_file
 from actbench.report.request import Request, load_reference
@@ -77,20 +77,21 @@ def run(
     failed are counted in the result and raise nothing.
     """
     from actbench.catalogue.custom_files import custom_files_in_use
+    from actbench.catalogue.datasets import data_folder
     from actbench.catalogue.own_data import own_data_in_use
     from actbench.config.reader import open_experiment
-    from actbench.runs.options import QUIET, read_options
+    from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs
     from actbench.runs.runner import run_with_progress
     from actbench.text import say
 
-    options = read_options(
+    options = RunOptions(
         results=Path(results),
-        data_dir=Path(data_dir) if data_dir is not None else None,
+        data_folder=data_folder(Path(data_dir) if data_dir is not None else None),
         device=device,
-        jobs=str(jobs),
+        jobs=parse_jobs(str(jobs)),
         fresh=fresh,
-        max_time=_duration(max_time),
-        timeout_per_trial=_duration(timeout_per_trial),
+        max_seconds=parse_duration("--max-time", _duration(max_time)),
+        trial_seconds=parse_duration("--timeout-per-trial", _duration(timeout_per_trial)),
         verbosity=QUIET if quiet else 0,
     )
     custom_files = [Path(use)] if isinstance(use, str | Path) else list(map(Path, use))
@@ -161,28 +162,20 @@ def _overrides(changes: Mapping[str, object] | Iterable[str]) -> list[str]:
 def _as_yaml(key: str, value: object) -> str:
     """A value as JSON, a subset of YAML; numpy's and pandas' numbers and arrays are converted."""
     try:
-        return json.dumps(value, ensure_ascii=False, default=_plain)
+        return json.dumps(value, ensure_ascii=False, default=lambda array: array.tolist())
     except (AttributeError, TypeError, ValueError):
         raise ConfigurationError(
             f"--set {key}: expected a number, text, list or mapping, found {type(value).__name__}"
         ) from None
 
 
-def _plain(value: Any) -> Any:
-    return value.tolist()
-
-
 @contextlib.contextmanager
 def _threads_kept() -> Iterator[None]:
     """Restore torch's number of threads afterwards; training in this process sets it to one."""
-    threads = _torch_threads()
+    before = sys.modules.get("torch")
+    threads = before.get_num_threads() if before else available_cores()
     try:
         yield
     finally:
         if torch := sys.modules.get("torch"):
-            torch.set_num_threads(threads or available_cores())
-
-
-def _torch_threads() -> int | None:
-    torch = sys.modules.get("torch")
-    return torch.get_num_threads() if torch else None
+            torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""Texts from files, made safe to look at: nothing in them moves, hides or colours what stands beside them."""
+"""Text for people: safe to print, counted and listed; messages on standard error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_CAUSE_LENGTH = 300
 
 
 def visible(text: str) -> str:
-    r"""Line breaks and other blanks as a space; what controls, turns around or has no width as `\x1b`, `\u202e`."""
+    r"""The text with blanks as spaces, and control, direction and zero-width characters as `\x1b`, `\u202e`."""
     return text if text.isprintable() else "".join(map(_visible_character, text))
 
 
@@ -34,7 +34,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """'; did you mean a, b or c?' for the nearest known names, or the empty string where none is near."""
+    """'; did you mean a, b or c?' for the nearest known names; empty if none is near."""
     near = difflib.get_close_matches(wrong.lower(), list(known), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if near[1:] else near)}?" if near else ""
 
@@ -47,7 +47,7 @@ def say(*lines: str) -> None:
 
 @contextlib.contextmanager
 def said_if_slow(line: str, seconds: float = 1.0) -> Iterator[None]:
-    """Say on standard error what is being done, where it takes longer than this."""
+    """Say on standard error what is being done if it takes longer than this."""
     timer = threading.Timer(seconds, say, [line])
     timer.daemon = True
     timer.start()

@@ -56,7 +56,6 @@ VARYING = (
     (r"\d+(\.\d+)? times (\w+)'s time", r"<number> times \2's time"),
     (r"within [\d.e-]+ of", "within <number> of"),
     (r"could not be downloaded \(.*?\)", "could not be downloaded (<reason>)"),
-    (r"Everything to train on \w.* is here", "Everything to train on <this machine> is here"),
 )
 LONG_NUMBER = re.compile(r"\d\.\d{7,}(e-?\d+)?")
 

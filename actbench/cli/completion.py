@@ -22,6 +22,7 @@ PLAIN_VALUE = re.compile(r"\w[\w.-]*")
 SCHEMA_FILE = "actbench.schema.json"
 BEFORE_VARIABLE = "_ACTBENCH_COMPLETE_BEFORE"
 LIST_SECTIONS = ("vary", "tune")
+ADDS_A_FUNCTION = re.compile(r"(^|\.)(activation|output)$")
 
 Data = dict[str, Any]
 
@@ -37,12 +38,9 @@ def join_completion_words(environment: MutableMapping[str, str]) -> None:
     if len(before) > 1 and before[-1] == "=" and not before[-2].startswith("-"):
         environment[BEFORE_VARIABLE] = f"{before[-2]}="
         del before[-2:]
-    kept = [word for word, follows in zip(before, ["", *before], strict=False) if not _joins_option(word, follows)]
+    pairs = zip(before, ["", *before], strict=False)
+    kept = [word for word, option in pairs if word != "=" or not option.startswith("--")]
     environment.update({"COMP_WORDS": "\n".join([*kept, last]), "COMP_CWORD": str(len(kept))})
-
-
-def _joins_option(word: str, follows: str) -> bool:
-    return word == "=" and follows.startswith("--")
 
 
 def _typed(incomplete: str) -> str:
@@ -64,11 +62,8 @@ def experiments(incomplete: str) -> list[str]:
 
 def experiment_files(incomplete: str) -> list[str]:
     """YAML files here or a few folders below, as whole paths, so that the shell fills in their common beginning."""
-    return sorted(entry for entry, is_folder in _entries_below(incomplete) if _is_experiment_file(entry, is_folder))
-
-
-def _is_experiment_file(entry: str, is_folder: bool) -> bool:
-    return not is_folder and entry.endswith(YAML_ENDINGS) and PurePath(entry).name != EXPERIMENT
+    files = (entry for entry, is_folder in _entries_below(incomplete) if not is_folder)
+    return sorted(file for file in files if file.endswith(YAML_ENDINGS) and PurePath(file).name != EXPERIMENT)
 
 
 def python_files(incomplete: str) -> list[str]:
@@ -133,11 +128,8 @@ def decorated_names(path: Path) -> list[str]:
     except (OSError, SyntaxError, ValueError):
         return []
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return [node.name for node in functions if any(_adds_a_function(ast.unparse(d)) for d in node.decorator_list)]
-
-
-def _adds_a_function(decorator: str) -> bool:
-    return decorator.partition("(")[0].rpartition(".")[2] in ("activation", "output")
+    decorators = {node.name: [ast.unparse(one).partition("(")[0] for one in node.decorator_list] for node in functions}
+    return [name for name, all_of_it in decorators.items() if any(map(ADDS_A_FUNCTION.search, all_of_it))]
 
 
 def kinds(incomplete: str) -> list[str]:
@@ -188,17 +180,13 @@ def _keys(schema: Data, *, with_sections: bool) -> dict[str, Data]:
     definitions: Data = schema.get("definitions", {})
     varied: Data = definitions.get("arm", {}).get("properties", {})
     keys = {key: part for key, part in definitions.items() if "." in key}
-    keys |= {key: part for key, part in schema.get("properties", {}).items() if _is_one_value(key, definitions)}
+    sections = {path.partition(".")[0] for path in keys}
+    whole = {"expect", "baseline", "include", "names", *LIST_SECTIONS}
+    keys |= {key: part for key, part in schema.get("properties", {}).items() if key not in sections | whole}
     if with_sections:
         keys |= {f"baseline.{path}": part for path, part in varied.items()}
         keys |= {f"{section}.{path}": {} for section in LIST_SECTIONS for path in varied}
     return keys
-
-
-def _is_one_value(key: str, definitions: Data) -> bool:
-    return key not in ("expect", "baseline", "include", "names", *LIST_SECTIONS) and not any(
-        path.startswith(f"{key}.") for path in definitions
-    )
 
 
 def _values(schema: Data, root: Data) -> Iterator[str]:

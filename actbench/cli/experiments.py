@@ -125,22 +125,16 @@ def plan(
     """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
     from actbench.render.printing import print_answer
     from actbench.runs.environment import available_cores
-    from actbench.runs.forecast import plan_document, plan_sections
+    from actbench.runs.forecast import forecast, forecast_document, forecast_sections
     from actbench.store.results import is_result_folder, load_results
 
     part = parse_shard(shard)
     experiment = load(config, overrides).experiment
     own = results / experiment.name
     folder = pilot or (own if is_result_folder(own) else None)
-    found, workers = (
-        load_results(folder, results, metrics=()) if folder else None,
-        parse_jobs(jobs) or available_cores(),
-    )
-    print_answer(
-        output_format,
-        lambda: plan_sections(experiment, found, workers, part),
-        lambda: plan_document(experiment, found, workers, part),
-    )
+    earlier = load_results(folder, results, metrics=()) if folder else None
+    found = forecast(experiment, earlier, parse_jobs(jobs) or available_cores(), part)
+    print_answer(output_format, lambda: forecast_sections(found), lambda: forecast_document(found))
 
 
 @verb

@@ -35,7 +35,8 @@ from actbench.cli.options import (
     with_own_data,
 )
 from actbench.config.bundled import find_experiment
-from actbench.runs.options import QUIET, RunOptions, read_options
+from actbench.plan.shards import parse_shard
+from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs, parse_ray_address
 from actbench.text import listed, say
 
 if TYPE_CHECKING:
@@ -112,17 +113,19 @@ class TrainingOptions:
             raise errors.ConfigurationError(
                 "--fresh with --shard: a shard continues from what was merged; start anew under another --results"
             )
-        return read_options(
+        from actbench.catalogue.datasets import data_folder
+
+        return RunOptions(
             results=self.results,
-            data_dir=self.data_dir,
+            data_folder=data_folder(self.data_dir),
             device=self.device,
-            jobs=self.jobs,
+            jobs=parse_jobs(self.jobs),
             fresh=self.fresh,
-            shard=self.shard,
+            shard=parse_shard(self.shard),
             executor=self.executor,
-            ray_address=self.ray_address,
-            max_time=self.max_time,
-            timeout_per_trial=self.timeout_per_trial,
+            ray_address=parse_ray_address(self.executor, self.ray_address),
+            max_seconds=parse_duration("--max-time", self.max_time),
+            trial_seconds=parse_duration("--timeout-per-trial", self.timeout_per_trial),
             command_line=self.without_paths(),
             verbosity=QUIET if self.quiet or (self.smoke and not self.verbose) else self.verbose,
         )
@@ -331,7 +334,8 @@ def challenge(
     from tempfile import TemporaryDirectory
 
     from actbench.catalogue.custom_files import custom_files_in_use
-    from actbench.config.challenge import challenge_name, challenge_text, write_challenge
+    from actbench.config.challenge import challenge_name, challenge_text
+    from actbench.config.starter import write_new
     from actbench.experiment.choices import choices_from
 
     say(f"Loading {file} ...")
@@ -339,7 +343,7 @@ def challenge(
         challengers = [choice.entry for choice in choices_from(loaded.origin())]
         text = challenge_text(challengers, str(file), dataset, against or ())
         config = Path(elsewhere if options.dry_run else "", f"{challenge_name(challengers, dataset)}.yaml")
-        write_challenge(config, text, replaces=force)
+        write_new({config: text}, replaces=force)
         _run(config, options, challenger=challengers[0].name if len(challengers) == 1 else None)
 
 

@@ -1,4 +1,4 @@
-"""From an experiment to its arms and their trials; pure: what follows from the experiment and the tuning so far."""
+"""The plan: an experiment's arms and their trials, as far as the tuning so far determines them. Pure."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ PLAN_SCHEMA = 1
 
 @dataclass(frozen=True)
 class Plan:
-    """The final trials of every arm, in the order of the seeds, and the tuning that comes before them.
+    """The final trials of every arm, in the order of the seeds, and the tuning before them.
 
-    While any arm is being tuned, no arm has final trials: the whole plan is frozen before the first of them. Of these,
-    the trials of a `shard` are its share; of the tuning, they are that of its share of the arms, since whether an arm's
-    grid grows depends on all of its trials, and the whole tuning once every arm is settled. With `looks` an arm has the
-    trials up to the look that settled it, and a shard its share of those between any two looks. `primary` names the
-    metric that decides.
+    While any arm is being tuned, no arm has final trials: the whole plan is frozen before the first of them. A `shard`
+    has its share of the final trials, and the tuning of its share of the arms (all tuning once every arm is settled),
+    since an arm's grid grows by all of its trials. With `looks` an arm has the trials up to the look that settled it,
+    and a shard its share of those between any two looks. `primary` is the metric that decides.
     """
 
     arms: tuple[tuple[Arm, tuple[Trial, ...]], ...]
@@ -43,11 +42,11 @@ class Plan:
     primary: str = PRIMARY_METRIC
 
     def is_tuned(self) -> bool:
-        """Whether every arm has its values, so that the final trials are known."""
+        """Whether tuning is complete, so that the final trials are known."""
         return all(tuning.is_settled() for tuning in self.tunings)
 
     def trials(self) -> dict[str, Trial]:
-        """Distinct trials by id, as far as they are known: those of the tuning first."""
+        """Distinct known trials by id, tuning first."""
         tunings = self.shard.share(self.tunings) if self.shard and not self.is_tuned() else self.tunings
         tuned = (trial for tuning in tunings for trial in tuning.trials())
         final = (trial for part in self._parts() for trial in (self.shard.share(part) if self.shard else part))
@@ -64,7 +63,7 @@ class Plan:
         return not self.is_tuned() or (self.looks is not None and self.looks.waits)
 
     def trials_by_arm(self) -> Iterator[tuple[Arm, Values, Trial]]:
-        """Every trial with its arm and the values of its tuned settings, those of the tuning first."""
+        """Every trial with its arm and tuned values, tuning first."""
         for tuning in self.tunings:
             for candidate in tuning.candidates:
                 yield from ((tuning.arm, candidate.values, trial) for trial in candidate.trials)
@@ -82,10 +81,7 @@ def make_plan(
     shard: Shard | None = None,
     training_code: int | None = None,
 ) -> Plan:
-    """All trials of the experiment that are known, given the records of those that tuning has finished.
-
-    `training_code` is the version of the code whose trials are meant; None for this one.
-    """
+    """The plan of an experiment, given the records of its finished trials; `training_code` as for `make_trial`."""
     arms = tuple(experiment.arms())
     is_timed = any(parse_metric(expectation.metric).is_timed for expectation in experiment.expectations)
     tunings = tuple(tune_arm(experiment, arm, records or {}, training_code) for arm in arms) if experiment.tune else ()
@@ -106,7 +102,7 @@ def make_plan(
 def finished_in_looks(
     experiment: Experiment, records: Mapping[str, TrialRecord], training_code: int | None = None
 ) -> dict[str, TrialRecord]:
-    """The trials that need no training: failed ones are tried again, except before a look that has passed."""
+    """The trials that need no training; failed ones are retried, except before a look that has passed."""
     done = finished(records)
     if experiment.looks is None:
         return done
@@ -117,24 +113,24 @@ def finished_in_looks(
 
 
 def finished(records: Mapping[str, TrialRecord]) -> dict[str, TrialRecord]:
-    """The trials that need no training; failed ones are tried again."""
+    """The trials that need no training; failed ones are retried."""
     return {key: record for key, record in records.items() if record.outcome != "failed"}
 
 
 def finished_for_shard(
     own: Mapping[str, TrialRecord], merged: Mapping[str, TrialRecord], *, with_looks: bool = False
 ) -> dict[str, TrialRecord]:
-    """The trials that a shard need not train: what it or the merged shards have finished.
+    """The trials that a shard need not train: those that it or the merged shards have finished.
 
-    A trial that failed before its arm's values or a look counts as tried once it is merged; else shards would wait for
-    each other for ever.
+    A failed trial on which tuning or a look depends counts once it is merged; else shards would wait for each other
+    for ever.
     """
     tried = {key: record for key, record in merged.items() if record.phase == "tune" or with_looks}
     return tried | finished(merged) | finished(own)
 
 
 def count_trials(experiment: Experiment, plan: Plan) -> int:
-    """Distinct trials, final ones that still depend on tuning included, unless they also wait for other shards."""
+    """Distinct trials, with the final ones that depend on unfinished tuning unless the plan is a shard's."""
     is_all_known = plan.is_tuned() or plan.shard is not None
     return len(plan.trials()) + (0 if is_all_known else experiment.arm_count() * experiment.seeds_at_first())
 
@@ -148,7 +144,7 @@ def epochs_to_do(experiment: Experiment, plan: Plan, records: Mapping[str, Trial
 
 
 def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
-    """What is going to be compared, and how: nothing in it depends on a final trial."""
+    """What will be compared, and how; it depends on no final trial."""
     edges = {tuning.arm.values: list(tuning.edges) for tuning in plan.tunings}
     own = {
         f"{one.kind} {one.name}": recorded.checksum
@@ -180,7 +176,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
 
 
 def plan_checksum(plan: Mapping[str, Any]) -> str:
-    """The SHA-256 of what a plan freezes: everything but its warnings, its own checksum and the plans before it."""
+    """The SHA-256 of a plan without its warnings, checksum and earlier plans."""
     frozen = {key: value for key, value in plan.items() if key not in NOT_FROZEN}
     text = json.dumps(frozen, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
@@ -191,6 +187,6 @@ def _frozen_looks(looks: Looked) -> dict[str, Any]:
 
 
 def is_same_plan(recorded: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
-    """Whether a recorded plan equals another, apart from the warnings and from claims that it does not record."""
+    """Whether a recorded plan equals another, ignoring warnings, and claims if it records none."""
     ignored = {*NOT_FROZEN} | ({"claims"} - recorded.keys())
     return all(recorded.get(key) == plan.get(key) for key in (recorded.keys() | plan.keys()) - ignored)

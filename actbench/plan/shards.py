@@ -1,4 +1,4 @@
-"""A shard: one of several equal shares of an experiment, trained without knowing of the others."""
+"""A shard: one of several equal shares of an experiment, trained independently of the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Shard:
-    """The share `number` (from 1) `of` so many."""
+    """The share `number` (from 1) of `of`."""
 
     number: int
     of: int
@@ -31,12 +31,12 @@ class Shard:
         return f"{experiment}.shard-{self.number}-of-{self.of}"
 
     def share(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Every `of`-th item, as cards are dealt: shares differ by one item at most, and so do those of any run."""
+        """Every `of`-th item, so that shares differ by one item at most, also of any run of items."""
         return items[self.number - 1 :: self.of]
 
 
 def shard_of(folder: str, experiment: str | None = None) -> Shard | None:
-    """The shard of an experiment, or of some, whose result folder has this name; None for another folder."""
+    """The shard of this experiment, or of any, whose result folder has this name; None for other names."""
     found = FOLDER_NAME.fullmatch(folder)
     if not found or experiment not in (None, found[1]):
         return None

@@ -1,4 +1,4 @@
-"""Which trials train together: stacks of one shape that fit the cache and give every worker work."""
+"""Stacks: trials of one shape that train together, sized for the cache and the number of workers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Stack = tuple[Trial, ...]
 def make_stacks(
     trials: Iterable[Trial], *, workers: int = 1, cache_bytes: int = CPU_CACHE_BYTES, is_timed: bool = False
 ) -> tuple[Stack, ...]:
-    """Each distinct trial in one stack, whose parameters stay in cache, and as many stacks as keep all workers busy.
+    """Each distinct trial in one stack; stacks fit the cache, and are enough to keep all workers busy.
 
-    If time is measured, every trial has a stack alone: the time of a shared stack says nothing about one trial.
+    If time is measured, every trial is a stack, since the time of a shared stack is not that of one trial.
     """
     shapes: dict[Any, dict[Any, dict[str, Trial]]] = {}
     for trial in trials:
@@ -43,10 +43,10 @@ def make_stacks(
 
 
 def _evened_out(stacks: Sequence[Stack], workers: int, cache_bytes: int) -> list[Stack]:
-    """The last round's stacks cut up, so that no worker waits long for the others.
+    """The stacks, those of the last round cut so that no worker waits long for the others.
 
-    Too few for all workers become one for each worker; enough of them are halved, unless they are so narrow that halves
-    would take as long. Stacks of different shapes cannot be mixed, so only those of one shape are cut.
+    Too few for all workers are cut into one for each worker, enough of them are halved, unless halves are too narrow to
+    be faster. Only stacks of one shape are cut.
     """
     rest = len(stacks) % workers
     uncut, last = stacks[: len(stacks) - (rest or workers)], stacks[len(stacks) - (rest or workers) :]
@@ -61,10 +61,10 @@ def _evened_out(stacks: Sequence[Stack], workers: int, cache_bytes: int) -> list
 
 
 def _stacks_of_one_shape(alike: Sequence[Stack], width: int) -> list[Stack]:
-    """Cut the trials with the same functions into equal stacks, or, where they are few, put several into one stack.
+    """Cut the trials with the same functions into equal stacks; combine those of several functions if they are few.
 
-    Trials with the same functions are computed in one call, so they stay together; those of one seed share their
-    batches, so a cut goes between seeds where it can.
+    Trials with the same functions are computed in one call, so they stay together; trials of one seed share batches, so
+    cuts go between seeds if possible.
     """
     stacks: list[Stack] = []
     group: list[Trial] = []
@@ -81,7 +81,7 @@ def _stacks_of_one_shape(alike: Sequence[Stack], width: int) -> list[Stack]:
 
 
 def _flushed(group: Sequence[Trial]) -> list[Stack]:
-    """The group as one stack, equal functions and then equal settings side by side; none of an empty one."""
+    """The group as one stack, ordered by functions and settings; none if it is empty."""
     by_functions = {key: place for place, key in enumerate(dict.fromkeys(functions(one.settings) for one in group))}
     by_settings = {key: place for place, key in enumerate(dict.fromkeys(one.settings for one in group))}
 
@@ -97,7 +97,7 @@ def batched_tuple(items: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
 
 
 def cache_width(settings: TrialSettings, cache_bytes: int) -> int:
-    """How many trials' weights, gradients and two moments fit into the cache, as far as memory holds their batches."""
+    """How many trials' weights, gradients and two moments fit the cache, with batches that fit memory."""
     width = min(max(cache_bytes // _weight_bytes(settings), MIN_STACK_TRIALS), MAX_STACK_TRIALS)
     return max(1, min(width, MAX_BATCH_BYTES // _batch_bytes(settings)))
 
@@ -118,7 +118,7 @@ def _batch_bytes(settings: TrialSettings) -> int:
 
 
 def stack_shape(settings: TrialSettings) -> tuple[Any, ...]:
-    """What trials of one stack must have in common; they may differ in everything else."""
+    """Everything that trials of one stack must have in common."""
     layers = tuple(
         (layer.fan_in, layer.units, layer.activation is None, layer.dropout, layer.batch_norm)
         for layer in resolve_layers(settings)
@@ -130,6 +130,6 @@ def stack_shape(settings: TrialSettings) -> tuple[Any, ...]:
 
 
 def functions(settings: TrialSettings) -> tuple[Any, ...]:
-    """The activations, the output and the loss, which trials may share a call of."""
+    """The activations, the output and the loss; trials with the same ones share each call."""
     activations = tuple(layer.activation for layer in resolve_layers(settings))
     return activations, settings.model.output, settings.train.loss

@@ -1,4 +1,4 @@
-"""Trials and their ids: a hash of everything that determines a trial's numbers, and of nothing else."""
+"""Trials and their ids: hashes of exactly what determines a trial's numbers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ MAX_REMEMBERED = 16_384  # more than an experiment may have arms
 
 
 def make_trial(settings: TrialSettings, seed: int, phase: Phase = "final", training_code: int | None = None) -> Trial:
-    """A trial with the id that its settings, phase and seed, the data and the training code determine.
-
-    `training_code` is the version of the code that trains or has trained it; None for this one.
-    """
+    """A trial with its id, a hash of settings, phase, seed, data and `training_code` (a version; None for this one)."""
     return make_trials(settings, (seed,), phase, training_code)[0]
 
 
@@ -40,5 +37,5 @@ def trial_id(text: str, seed: int, phase: Phase, training_code: int) -> str:
 
 @lru_cache(maxsize=MAX_REMEMBERED)
 def identity_text(settings: TrialSettings) -> str:
-    """The determining settings as JSON; kept, since every arm has many seeds and plans are made again and again."""
+    """The determining settings as JSON; cached, since every arm has many seeds and plans are made often."""
     return json.dumps(determining_settings(settings), sort_keys=True, separators=(",", ":"), default=plain)

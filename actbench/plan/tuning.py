@@ -30,10 +30,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ArmTuning:
-    """How far the choice for one arm has come.
+    """The tuning of one arm.
 
-    `chosen` is None while trials of some candidate are missing. `edges` are the settings whose chosen value is the
-    outermost that was tried, although the grid was extended as far as it may be. `metric` is what they are chosen by.
+    `chosen` is None while trials of a candidate are missing. `edges` are the settings whose chosen value is at the edge
+    of the fully extended grid. `metric` is what they are chosen by.
     """
 
     arm: Arm
@@ -54,13 +54,13 @@ class ArmTuning:
 def tune_arm(
     experiment: Experiment, arm: Arm, records: Mapping[str, TrialRecord], training_code: int | None = None
 ) -> ArmTuning:
-    """What the records say about an arm's nuisance settings, or which trials it still takes to say it.
+    """The tuned values of an arm by its records, or the trials that are still needed.
 
-    All candidates are tried with the same tuning seeds, which are other seeds than the final ones, for the full number
-    of epochs. The best has the best validation metric after the last epoch, by default the most images right; one with
-    diverged or failed trials ranks behind all others; ties go to the smaller value. An optimum at the edge of its grid
-    extends the grid by one step of the same ratio, at most twice. With a tuning margin, a value that is behind the best
-    by more than it after the first seed gets no further ones, and cannot be chosen.
+    All candidates are tried with the same tuning seeds, distinct from the final ones, for the full number of epochs.
+    The best has the best validation metric after the last epoch; candidates with diverged or failed trials rank behind
+    all others; ties go to the smaller value. An optimum at the edge of its grid extends it by one step of the same
+    ratio, at most twice. With a tuning margin, a candidate that is behind the best by more than it after the first seed
+    gets no further seeds and cannot be chosen.
     """
     metric = parse_metric(experiment.tuned_by())
     grids = {group.paths: _in_order(group.rows) for group in experiment.tuned_rows(arm)}
@@ -116,7 +116,7 @@ def _in_order(rows: Sequence[tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:
 def _without(
     candidates: Sequence[Candidate], eliminated: Mapping[Values, bool], *, unsure: bool = False
 ) -> tuple[Candidate, ...]:
-    """The candidates, those that are eliminated (or that nothing is known of) with their first trial only."""
+    """The candidates, eliminated (or unknown) ones with their first trial only."""
     return tuple(
         replace(candidate, trials=candidate.trials[:1]) if eliminated.get(candidate.values, unsure) else candidate
         for candidate in candidates
@@ -157,13 +157,13 @@ def is_number(value: Any) -> bool:
 
 
 def _is_at_edge(value: Any, grid: Sequence[Any]) -> bool:
-    """Whether a number is the smallest or largest of its grid's; at 0 the setting ends, among names it is one more."""
+    """Whether a number is the smallest or largest of its grid, and not 0, at which settings end."""
     numbers = sorted(filter(is_number, grid))
     return is_number(value) and value != 0 and len(numbers) > 1 and value in (numbers[0], numbers[-1])
 
 
 def _next_value(arm: Arm, path: str, value: Any, grid: Sequence[Any]) -> Any | None:
-    """One step of the grid's own ratio beyond its edge, whole or to three digits; None where the setting ends."""
+    """One step of the grid's ratio beyond its edge, whole or to three digits; None if the setting ends."""
     numbers = sorted(filter(is_number, grid))
     neighbour = numbers[1] if value == numbers[0] else numbers[-2]
     if neighbour <= 0:

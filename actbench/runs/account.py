@@ -1,4 +1,4 @@
-"""The account of a run: its counters, and storing and logging each finished stack."""
+"""The counters of a run, and how each finished stack is stored and logged."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 class RunProgress:
     """The counters of a run, and where each finished stack is stored.
 
-    `journal_end` is how the journal ends, and `stored` are the trials that it holds, unless something else changes it.
-    `keep_environment` keeps what another machine is, or with None this one, and gives the id of that; `frozen` is the
-    checksum of the plan; `names` are those of the trials' arms, `logged` is when the log was last told how far the
-    run is.
+    `journal_end` is the end of the journal and `stored` the trials in it, as this process wrote them.
+    `keep_environment` records another machine, or this one for None, and returns the id of its record. `frozen` is the
+    checksum of the plan, `names` the arm of each trial, `logged` when progress was last logged.
     """
 
     folder: HeldFolder
@@ -52,7 +51,7 @@ class RunProgress:
     epochs_by_trial: dict[str, float] = field(default_factory=dict)
 
     def handle(self, event: Event) -> None:
-        """Count, store and log what has happened, and show how far the run is now."""
+        """Count, store and log an event, and show the progress."""
         if isinstance(event, StackStarted):
             self.log.write(f"started {stack_text(event.stack, self.names)}", detail=2)
         elif isinstance(event, StackRetried):
@@ -75,11 +74,11 @@ class RunProgress:
         self._refresh()
 
     def _provenance(self, record: TrialRecord, environment: str) -> dict[str, str]:
-        """The environment of a record, and the plan that a final one was trained under."""
+        """The environment of a record, and the plan of a final one."""
         return {"environment": environment} | ({"plan": self.frozen} if record.phase == "final" else {})
 
     def expect(self, experiment: Experiment, plan: Plan) -> None:
-        """Take the trials that the plan now asks for into the account, with those that an earlier run has finished."""
+        """Count the trials that the plan asks for now, and those of them that earlier runs have finished."""
         left = epochs_to_do(experiment, plan, self.known)
         self.names = arm_names(plan)
         planned = [self.known[key] for key in plan.trials() if key in self.known]
@@ -137,18 +136,18 @@ class RunProgress:
             self.log.write(describe(self.state), detail=3)
 
     def require_stored(self, records: Mapping[str, TrialRecord]) -> None:
-        """Raise `FolderChangedError` where the journal, read again, lacks trials that it held."""
+        """Raise `FolderChangedError` if the journal, read again, lacks trials that it held."""
         if not self.stored <= records.keys() or end_of(self.folder.file(store.JOURNAL)) != self.journal_end:
             raise changed_file(self.folder.path / store.JOURNAL)
 
     def outcome(self) -> str:
         """How the run has ended."""
-        what = "finished" if self.state.done == self.state.total else "stopped, since its time was over,"
+        what = "finished" if self.state.done == self.state.total else "stopped, out of time,"
         return f"run {what} after {clock(time.monotonic() - self.started)}: {describe(self.state)}"
 
 
 def initial_state(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]) -> RunState:
-    """Where a run stands that begins with these records and this plan."""
+    """The state at the start of a run with these records and this plan."""
     done = [known[key] for key in plan.trials() if key in known]
     return RunState(
         total=count_trials(experiment, plan),

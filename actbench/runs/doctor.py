@@ -1,4 +1,4 @@
-"""Is everything to train with here? Libraries, devices, data and disk, each with its cure where it is not."""
+"""Checks of the installation: libraries, devices, data and disk, each problem with its cure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.render.sections import Section
 from actbench.runs import import_probe
 from actbench.runs.environment import available_cores, describe_machine
+from actbench.text import counted
 from actbench.training.compiled import compiled_functions
 from actbench.version import __version__
 
@@ -36,7 +37,7 @@ PAIR_CURE = (
 
 
 def examine(data_folder: Path, results: Path, imports: Imports) -> list[Check]:
-    """Everything that is looked at, with what `probe_imports` has found of the libraries."""
+    """All checks, given what `probe_imports` has found."""
     return [
         _program(),
         *_libraries(imports),
@@ -81,7 +82,7 @@ def _libraries(imports: Imports) -> Iterator[Check]:
         if error is None:
             yield Check(name, "ok", str(imports[name]["version"]))
         elif name == "torchvision" and _is_for_another_torch(imports):
-            yield Check(name, "problem", error)  # its cure stands at the pair
+            yield Check(name, "problem", error)  # its cure is that of the pair
         else:
             package = "scikit-learn" if name == "sklearn" else name
             yield Check(name, "problem", error, f"pip install --force-reinstall {package}")
@@ -95,12 +96,12 @@ def _pair(imports: Imports) -> Check:
         found = f"not a pair: torch {facts['torch']}, and torchvision {facts['torchvision']} was built for another"
         return Check(name, "problem", found, PAIR_CURE, facts)
     if "error" in torch or "error" in torchvision:
-        return Check(name, "note", "whether they are a pair shows once both can be imported", facts=facts)
+        return Check(name, "note", "not known until both can be imported", facts=facts)
     return Check(name, "ok", "a pair", facts=facts)
 
 
 def _is_for_another_torch(imports: Imports) -> bool:
-    """Whether torchvision does not import because it was built for another torch than the one that does."""
+    """Whether torchvision cannot be imported because it was built for another torch."""
     torch, error = imports["torch"], imports["torchvision"].get("error")
     if error is None or "error" in torch:
         return False
@@ -119,7 +120,7 @@ def _torchvision_version(torchvision: Mapping[str, Any]) -> str:
 
 
 def wanted_torch() -> str | None:
-    """The one release of torch that the installed torchvision names as its own, where it names one."""
+    """The release of torch that the installed torchvision requires, if it names one."""
     try:
         needs = requires("torchvision") or []
     except PackageNotFoundError:
@@ -144,7 +145,7 @@ def _cores(torch: Mapping[str, Any]) -> Check:
 
 
 def processor_flags() -> frozenset[str] | None:
-    """What Linux says that the processor can do; None elsewhere."""
+    """The processor's flags as Linux names them; None elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -163,7 +164,7 @@ def _bf16(torch: Mapping[str, Any], flags: frozenset[str] | None) -> Check:
 
 
 def _compiled_functions() -> Check:
-    """Whether products that leave zeros out are compiled here."""
+    """Whether sparse products are compiled here."""
     kernel = compiled_functions()
     facts = {"available": kernel.library is not None, "reason": kernel.reason or None}
     if facts["available"]:
@@ -172,7 +173,7 @@ def _compiled_functions() -> Check:
 
 
 def _dataset(dataset: Dataset, folder: Path, imports: Imports) -> Check:
-    """Whether a dataset is here, and whether its contents are those that its checksum stands for."""
+    """Whether a dataset is present and has its checksum."""
     name, facts = f"data: {dataset.name}", {"checksum": dataset.checksum, "source": dataset.source}
     if dataset.file_md5:
         facts["folder"] = str(raw_folder(dataset, folder))
@@ -190,7 +191,7 @@ def _dataset(dataset: Dataset, folder: Path, imports: Imports) -> Check:
 
 
 def _disk(name: str, folder: Path, *, must_be_writable: bool) -> Check:
-    """Free space where a folder is or would be, and whether one may write there."""
+    """Free space at a folder's place, and whether it can be written."""
     place = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
     free, writable = shutil.disk_usage(place).free, os.access(place, os.W_OK)
     facts = {"folder": str(folder), "free_bytes": free, "writable": writable}
@@ -222,9 +223,9 @@ def is_ready(checks: Sequence[Check]) -> bool:
 
 
 def doctor_section(checks: Sequence[Check]) -> Section:
-    """A row for everything that was looked at, and below what to do."""
+    """One row for each check, and below the cures."""
     problems = sum(check.state == "problem" for check in checks)
-    verdict = "Everything to train on the CPU is here." if not problems else f"{problems} of these stand in the way."
+    verdict = f"{counted(problems, 'problem')}: training is not possible." if problems else "Ready to train on the CPU."
     cures = [f"{check.name}: {check.cure}" for check in checks if check.cure]
     rows = [[check.name, check.state, check.found] for check in checks]
     return Section("doctor", ["what", "state", "found"], rows, [*cures, verdict], prose=(2,))
@@ -234,14 +235,5 @@ def doctor_document(checks: Sequence[Check]) -> dict[str, Any]:
     """The same as plain data."""
     return {
         "ready": is_ready(checks),
-        "checks": [
-            {
-                "name": check.name,
-                "state": check.state,
-                "found": check.found,
-                "cure": check.cure or None,
-                "facts": dict(check.facts),
-            }
-            for check in checks
-        ],
+        "checks": [asdict(check) | {"cure": check.cure or None} for check in checks],
     }

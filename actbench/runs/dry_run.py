@@ -1,8 +1,8 @@
-"""What a run would do, without doing it."""
+"""A dry run: the trials that a run would train, and their time, memory and disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,18 @@ class ArmToDo:
     planned: int
     done: int
 
+    def document(self) -> dict[str, Any]:
+        """The arm and its counts as plain data."""
+        counts = {"tuning": self.tuning, "planned": self.planned, "done": self.done, "to_do": self.planned - self.done}
+        return {"arm": self.arm.to_yaml(), "label": self.arm.label(), **counts}
+
 
 @dataclass(frozen=True)
 class ToDo:
     """What a run would train.
 
-    `may_grow` says that tuning may ask for more trials, `tries_again` that failed tuning trials are tried again, and
-    `downloads` names the dataset that would be fetched first into `data_folder`. `settings` are those of every trial to
-    do, with its phase.
+    `may_grow`: tuning may ask for more trials. `tries_again`: failed tuning trials are retried. `downloads` names the
+    dataset to fetch first into `data_folder`. `settings` are those of every trial to do, with its phase.
     """
 
     experiment: Experiment
@@ -58,16 +62,15 @@ class ToDo:
     settings: tuple[tuple[TrialSettings, Phase], ...]
 
     def waits_for_others(self) -> bool:
-        """Whether final trials follow only after other shards' tuning has been merged."""
+        """Whether final trials need the merged tuning of other shards."""
         return self.shard is not None and self.may_grow
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What the trials to do take; `journal_bytes` are of all of them.
+    """Time, memory of a worker and journal bytes of all trials to do.
 
-    `seconds` are those until the last has been trained, None where nothing tells; `start_seconds` of them pass before
-    the first step.
+    `seconds` are those until the last has been trained (None if unknown), `start_seconds` those before the first step.
     """
 
     trials: int
@@ -82,7 +85,7 @@ class Costs:
 def count_to_do(
     experiment: Experiment, root: Path, data_folder: Path, *, fresh: bool, shard: Shard | None = None
 ) -> ToDo:
-    """Trials planned, done and to do for every arm; reads the result folder under `root` and changes nothing."""
+    """Planned, done and remaining trials of every arm; only reads the result folder under `root`."""
     folder = result_folder(root, experiment, shard)
     journal = store.read_journal(folder, has_probes=False)
     records = {} if fresh else journal.records
@@ -108,7 +111,7 @@ def count_to_do(
 
 
 def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]) -> tuple[ArmToDo, ...]:
-    """For every arm its trials, tuning included, and those among them that have a record."""
+    """The trials of every arm, tuning included, and how many have a record."""
     own, tunings = plan.trials(), {tuning.arm.values: tuning.trials() for tuning in plan.tunings}
     arms = []
     for arm, trials in plan.arms:
@@ -123,7 +126,7 @@ def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRe
 def settings_to_do(
     experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]
 ) -> tuple[tuple[TrialSettings, Phase], ...]:
-    """Settings and phase of every trial without a record, as if tuning changed no arm's time."""
+    """Settings and phase of every trial without a record, final ones with untuned settings before tuning is done."""
     found = [(trial.settings, trial.phase) for key, trial in plan.trials().items() if key not in known]
     if not plan.is_tuned() and not plan.shard:
         found += [(arm.settings, "final") for arm, _ in plan.arms for _ in range(experiment.seeds_at_first())]
@@ -131,7 +134,7 @@ def settings_to_do(
 
 
 def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
-    """Time, memory and disk of what is to do, on so many workers of this machine."""
+    """Time, memory and disk of the trials to do, on this machine."""
     settings_of_all = [settings for settings, _ in to_do.settings]
     speed = speed_here(to_do.folder, settings_of_all[0], device) if settings_of_all else None
     sample = to_do.settings[:: -(-len(to_do.settings) // MAX_TRIALS_STACKED) or 1]
@@ -150,20 +153,18 @@ def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
 
 
 def dry_run_sections(to_do: ToDo, costs: Costs) -> list[Section]:
-    """What is to do, arm by arm, and what it takes; nothing of the latter where all is done."""
-    has_tuning = bool(to_do.experiment.tune)
-    rows = [
-        [
-            one.arm.label(),
-            *([str(one.tuning)] if has_tuning else []),
-            *map(str, _counts(one.planned, one.done).values()),
-        ]
-        for one in to_do.arms[:MAX_ARMS_SHOWN]
-    ]
-    header = ["arm", *(["tuning"] if has_tuning else []), "planned", "done", "to do"]
+    """The trials to do, arm by arm, and their costs unless all are done."""
     shard = f" of shard {to_do.shard}" if to_do.shard else ""
-    trials = Section(f"{to_do.experiment.name}: dry run{shard}", header, rows, list(_notes(to_do)))
+    title, notes = f"{to_do.experiment.name}: dry run{shard}", list(_notes(to_do))
+    trials = arms_section(title, to_do.experiment, to_do.arms[:MAX_ARMS_SHOWN], notes)
     return [trials, _costs_section(costs)] if costs.trials else [trials]
+
+
+def arms_section(title: str, experiment: Experiment, arms: Sequence[ArmToDo], notes: Sequence[str] = ()) -> Section:
+    """One row for each arm with its trials; those for tuning only if the experiment tunes."""
+    columns = [*(["tuning"] if experiment.tune else []), "planned", "done", "to_do"]
+    rows = [[found["label"], *(str(found[name]) for name in columns)] for found in (one.document() for one in arms)]
+    return Section(title, ["arm", *(name.replace("_", " ") for name in columns)], rows, notes)
 
 
 def _costs_section(costs: Costs) -> Section:
@@ -201,11 +202,11 @@ def _notes(to_do: ToDo) -> Iterator[str]:
     if (more := len(to_do.arms) - MAX_ARMS_SHOWN) > 0:
         yield f"{more:,} more arms are not shown; --format json has them all."
     if to_do.may_grow:
-        yield "Tuning an arm takes more trials where its best value is the outermost of the grid."
+        yield "Tuning takes more trials for an arm whose best value is at the edge of the grid."
     if to_do.waits_for_others():
         yield "A shard tunes whole arms; its final trials follow once the tuning of all shards is merged."
     if to_do.tries_again:
-        yield "Failed tuning trials are tried again; final trials that stay as they were count as to do."
+        yield "Failed tuning trials are retried; until then, all final trials count as to do."
     if to_do.downloads:
         yield f"{to_do.downloads} is not in {to_do.data_folder}; the run would download it."
 
@@ -217,7 +218,7 @@ def dry_run_document(to_do: ToDo, costs: Costs) -> dict[str, Any]:
         "folder": str(to_do.folder),
         "shard": str(to_do.shard) if to_do.shard else None,
         "waits_for_other_shards": to_do.waits_for_others(),
-        "trials": _counts(to_do.planned, to_do.done),
+        "trials": {"planned": to_do.planned, "done": to_do.done, "to_do": to_do.planned - to_do.done},
         "epochs_to_do": to_do.epochs,
         "tuning_may_ask_for_more": to_do.may_grow,
         "download": to_do.downloads,
@@ -227,12 +228,5 @@ def dry_run_document(to_do: ToDo, costs: Costs) -> dict[str, Any]:
         "seconds_basis": costs.basis if costs.trials else None,
         "worker_bytes": costs.worker_bytes,
         "journal_bytes": costs.journal_bytes,
-        "arms": [
-            {"arm": one.arm.to_yaml(), "label": one.arm.label(), "tuning": one.tuning} | _counts(one.planned, one.done)
-            for one in to_do.arms
-        ],
+        "arms": [one.document() for one in to_do.arms],
     }
-
-
-def _counts(planned: int, done: int) -> dict[str, int]:
-    return {"planned": planned, "done": done, "to_do": planned - done}

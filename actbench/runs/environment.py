@@ -1,4 +1,4 @@
-"""Where an experiment ran: versions, device, threads, commit and data, and nothing private."""
+"""The environment of a run: versions, device, threads, commit and data; nothing private."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def available_cores() -> int:
 
 
 def count_workers(device: str, jobs: int | None) -> int:
-    """Worker processes: as many as asked for, else one for each core; with CUDA at most one for each GPU."""
+    """The number of worker processes: `jobs`, else one for each core; with CUDA at most one for each GPU."""
     if device == "cpu":
         return jobs or available_cores()
     gpus = len(visible_gpus(device)) or 1
@@ -40,7 +40,7 @@ def count_workers(device: str, jobs: int | None) -> int:
 
 
 def visible_gpus(device: str) -> tuple[str, ...]:
-    """The GPUs to train on, as CUDA_VISIBLE_DEVICES names them, without asking torch; none with another device."""
+    """The GPUs to train on, as CUDA_VISIBLE_DEVICES names them, without torch; none for other devices."""
     if device != "cuda":
         return ()
     named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
@@ -48,7 +48,7 @@ def visible_gpus(device: str) -> tuple[str, ...]:
 
 
 def resolve_device(wanted: DeviceOption) -> str:
-    """For `auto` cuda where there is one, else cpu; raises `UnusableEnvironmentError` on a device that is not there."""
+    """The device; `auto` is cuda if available, else cpu. Raises `UnusableEnvironmentError` on an unavailable device."""
     if wanted == "cpu" or (wanted == "auto" and not _may_have_cuda()):
         return "cpu"
     import torch
@@ -65,12 +65,12 @@ def resolve_device(wanted: DeviceOption) -> str:
 
 
 def likely_device(wanted: DeviceOption) -> str:
-    """The device that a run would train on, as far as that can be told without torch."""
+    """The device that a run would train on, as far as known without torch."""
     return wanted if wanted != "auto" else "cuda" if _may_have_cuda() else "cpu"
 
 
 def require_bf16(device: str) -> None:
-    """Raise `UnusableEnvironmentError` where products in bf16 would silently be something else, or be emulated."""
+    """Raise `UnusableEnvironmentError` if products in bf16 would be emulated, or silently use another type."""
     if device != "cpu":
         raise UnusableEnvironmentError(f"train.precision bf16: for the CPU only, not for {device}; use --device cpu")
     can_multiply = multiplies_in_bf16()
@@ -84,14 +84,14 @@ def require_bf16(device: str) -> None:
 
 
 def _may_have_cuda() -> bool:
-    """Whether asking torch is worth its import: a driver's device node, or a system that has none to look at."""
+    """Whether a GPU is possible, so that torch is worth its import: there is a device node, or the system has none."""
     return sys.platform == "win32" or any(map(os.path.exists, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")))
 
 
 def describe_environment(
     dataset: Dataset, device: str, workers: int, machine: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The record that is kept beside the results, of this machine or another; its `id` is in every trial's line."""
+    """The environment record of this machine or another; its `id` is in every trial's line."""
     described: dict[str, Any] = {
         "actbench": __version__,
         "training_code": records.TRAINING_CODE_VERSION,
@@ -109,7 +109,7 @@ def describe_environment(
 
 
 def describe_machine() -> dict[str, Any]:
-    """Versions, system and processor: what a time or a result's last digits may depend on."""
+    """Versions, system and processor, on which times and last digits may depend."""
     return {
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
@@ -122,7 +122,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def describe_numerics(device: str) -> str:
-    """What the bits of a training depend on apart from its settings, as one text; not the number of cores."""
+    """A checksum of everything but the settings on which a training's bits depend; not of the number of cores."""
     facts = {"actbench": __version__, "training_code": records.TRAINING_CODE_VERSION, "device": device}
     described = facts | describe_machine() | {"cores": None, "device_name": _device_name(device)}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
@@ -146,7 +146,7 @@ def _device_name(device: str) -> str | None:
 
 @cache
 def processor_name() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -156,7 +156,7 @@ def processor_name() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the source tree that runs, with `+` where it has been changed, or None for an installed package."""
+    """The commit of the source tree, with `+` if it has been changed; None for an installed package."""
     source = Path(__file__).parents[1]
     try:
         top, commit, changes = (

@@ -1,8 +1,7 @@
-"""What trials take before they are trained: time, memory and disk, each with what it is estimated from."""
+"""Estimates of what trials take: time, memory and disk."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,13 +9,11 @@ from pathlib import Path
 
 from actbench.errors import ExpectedError
 from actbench.experiment.layers import network_size, resolve_layers
-from actbench.experiment.records import Curves, LayerProbe, Phase, Trial, TrialRecord
+from actbench.experiment.records import Phase, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.stacks import Stack, stack_bytes
-from actbench.plan.trials import make_trial
 from actbench.runs.environment import processor_name
 from actbench.store import folder as store
-from actbench.store.journal import journal_line
 
 ASSUMED_OPERATIONS_PER_SECOND = 30e9
 OPERATIONS_PER_WEIGHT = 6
@@ -24,18 +21,16 @@ OPERATIONS_PER_STEP = 6e6
 TORCH_BYTES = 620_000_000  # resident in a worker that has imported torch and trained something small
 COPIES_OF_A_STACK = 2
 LABEL_BYTES, FLOAT_BYTES = 8, 4
-MEASURE = 0.1234567
-TEST_IMAGES_PER_MISTAKE = 30
-TYPICAL_NUMBER, SHORT_NUMBER = 0.12345678901234568, 0.123456
+# Of a line of the journal; numbers of the usual length, a bit for each test image and one mistake in 30 of them.
+LINE_BYTES, EPOCH_BYTES, VALIDATED_EPOCH_BYTES, PROBE_BYTES, TEST_BYTES, TEST_IMAGE_BYTES = 728, 38, 62, 250, 80, 0.2
 MAX_RECORDS, MAX_FOLDERS = 40, 8
 COMPARABLE = 4.0
-MAX_LINES_MADE = 500
 START_SECONDS, COMPILING_SECONDS = 4.0, 4.0
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds that one worker takes for an operation, and a sentence on where that is known from."""
+    """Seconds that one worker takes for an operation, and a sentence on how that is known."""
 
     seconds_per_operation: float
     basis: str
@@ -49,9 +44,9 @@ ASSUMED_SPEED = Speed(
 
 
 def operations(settings: TrialSettings) -> float:
-    """Multiplications and additions of one training, and as many more as its steps take time beside them.
+    """Multiplications and additions of one training, and as many as take the overhead of its steps.
 
-    There are 6 for each weight, image and epoch (forward and backward); a step takes about 0.2 ms whatever its size.
+    There are 6 for each weight, image and epoch (forward and backward); a step has an overhead of about 0.2 ms.
     """
     images = settings.data.train_count()
     steps = -(-images // settings.train.batch_images(images))
@@ -59,12 +54,12 @@ def operations(settings: TrialSettings) -> float:
 
 
 def operations_of_an_image(settings: TrialSettings) -> float:
-    """Multiplications and additions of one image's step, by which networks are told to be comparable in size."""
+    """Multiplications and additions of one image's step: the size of a network."""
     return float(OPERATIONS_PER_WEIGHT * network_size(settings).parameters)
 
 
 def measured_speed(records: Iterable[TrialRecord], where: str) -> Speed | None:
-    """The mean over trials that were trained to the end; None where there are none."""
+    """The mean over trials that were trained to the end; None without any."""
     done = [record for record in records if _is_timed(record)]
     if not done:
         return None
@@ -83,9 +78,8 @@ def _is_timed(record: TrialRecord) -> bool:
 def speed_here(folder: Path, wanted: TrialSettings, device: str) -> Speed | None:
     """The speed of this machine for such a trial.
 
-    It is that of the folder's own trials or else of another one's beside it, as far as they were trained on this kind
-    of processor and device and, elsewhere, on the same dataset with a network of about the size. Without any it is
-    assumed on the CPU, and not known on another device.
+    Taken from trials of this folder on this kind of processor and device, else from those of another folder beside it
+    with the same dataset and a network of about the size; without any, assumed on the CPU and unknown elsewhere.
     """
     for one in (folder, *_others(folder)):
         found = list(islice(_trained_here(one, device, None if one == folder else wanted), MAX_RECORDS))
@@ -108,7 +102,7 @@ def _modified(path: Path) -> float:
 
 
 def _trained_here(folder: Path, device: str, like: TrialSettings | None) -> Iterator[TrialRecord]:
-    """Records of a folder that says it was trained on this kind of processor; none of one that cannot be read."""
+    """Timed records of a folder from this kind of processor; none if it cannot be read."""
     try:
         environments = store.environments_by_id(folder)
         for _, _, record in store.read_lines(folder, has_probes=False):
@@ -152,65 +146,16 @@ def worker_bytes(stacks: Sequence[Stack]) -> int:
 
 
 def journal_bytes(settings: Iterable[tuple[TrialSettings, Phase]]) -> int:
-    """Bytes of the journal's lines for trials with these settings, from an even sample of the distinct ones."""
-    counts: Counter[tuple[int, Phase]] = Counter()
-    distinct: dict[tuple[int, Phase], TrialSettings] = {}
-    for one, phase in settings:
-        key = id(one), phase
-        counts[key] += 1
-        distinct[key] = one
-    keys = list(distinct)[:: -(-len(distinct) // MAX_LINES_MADE) or 1]
-    sizes = {key: len(journal_line(_typical_record(make_trial(distinct[key], 0, key[1]))).encode()) for key in keys}
-    sampled = sum(counts[key] for key in keys)
-    return round(sum(counts[key] * sizes[key] for key in keys) * counts.total() / sampled) if sampled else 0
+    """Bytes of the journal's lines for trials with these settings."""
+    given = [(id(one), phase, one) for one, phase in settings]
+    sizes = {(key, phase): _line_bytes(one, phase) for key, phase, one in {each[:2]: each for each in given}.values()}
+    return round(sum(sizes[key, phase] for key, phase, _ in given))
 
 
-def _typical_record(trial: Trial) -> TrialRecord:
-    """A record as long as a real one, since journals are not compressed: numbers of the usual number of digits."""
-    settings, number = trial.settings, TYPICAL_NUMBER
+def _line_bytes(settings: TrialSettings, phase: Phase) -> float:
+    """Bytes of one line: the settings, and numbers of the usual length for each epoch, probe and test image."""
     data, epochs = settings.data, settings.train.epochs
-    held_out = data.validation_count() > 0
-    layers = len(resolve_layers(settings))
-    return TrialRecord(
-        trial=trial.id,
-        phase=trial.phase,
-        seed=trial.seed,
-        settings=settings,
-        outcome="done",
-        train_count=data.train_count(),
-        validation_count=data.validation_count(),
-        test_count=data.test_count(),
-        curves=Curves(
-            train_loss=(number,) * epochs,
-            train_correct_count=(data.train_count(),) * epochs,
-            validation_loss=(number,) * epochs * held_out,
-            validation_correct_count=(data.validation_count(),) * epochs * held_out,
-            validation_nll=(MEASURE,) * epochs * held_out,
-            validation_brier=(MEASURE,) * epochs * held_out,
-            validation_ece=(MEASURE,) * epochs * held_out,
-            validation_top2_correct_count=(data.validation_count(),) * epochs * held_out,
-        ),
-        probes=tuple(
-            LayerProbe(
-                epoch=epoch, layer=layer, mean=SHORT_NUMBER, sd=SHORT_NUMBER, zero_share=0.0, dead_share=0.0,
-                saturated_share=SHORT_NUMBER, weight_gradient_norm=SHORT_NUMBER, bias_gradient_norm=SHORT_NUMBER,
-                weight_norm=SHORT_NUMBER, histogram="A" * 24,
-            )
-            for epoch in settings.train.probed_epochs()
-            for layer in range(1, layers + 1)
-        ),
-        test_correct_count=None if trial.phase == "tune" else data.test_count(),
-        test_loss=None if trial.phase == "tune" else number,
-        test_is_correct="" if trial.phase == "tune" else "A" * (4 * -(-data.test_count() // 24)),
-        test_prediction_counts=() if trial.phase == "tune" else (data.test_count(),) * data.facts().classes,
-        test_nll=None if trial.phase == "tune" else MEASURE,
-        test_brier=None if trial.phase == "tune" else MEASURE,
-        test_ece=None if trial.phase == "tune" else MEASURE,
-        test_top2_correct_count=None if trial.phase == "tune" else data.test_count(),
-        test_mistakes="" if trial.phase == "tune" else "A" * (data.test_count() // TEST_IMAGES_PER_MISTAKE),
-        wall_seconds=number,
-        epoch_seconds=(0.123456789,) * epochs,
-        stack_trials=10,
-        device="cpu",
-        environment="0123456789ab",
-    )  # fmt: skip
+    by_epoch = EPOCH_BYTES + (VALIDATED_EPOCH_BYTES if data.validation_count() else 0)
+    probes = len(settings.train.probed_epochs()) * len(resolve_layers(settings))
+    tested = TEST_BYTES + data.test_count() * TEST_IMAGE_BYTES if phase == "final" else 0
+    return LINE_BYTES + len(settings.model_dump_json()) + epochs * by_epoch + probes * PROBE_BYTES + tested

@@ -1,4 +1,4 @@
-"""Before a run: how many trials, how long, and how small a difference so many seeds can show."""
+"""The forecast of a run: trials, time, and the smallest difference that the seeds can show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from statistics import median
 from typing import Any
 
 from actbench.analysis.comparison import Question, Row, compare
-from actbench.experiment.definition import PRIMARY_METRIC, Arm, Experiment
+from actbench.experiment.cells import has_values
+from actbench.experiment.definition import PRIMARY_METRIC, Experiment
 from actbench.experiment.layers import network_size
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.shards import Shard
@@ -32,9 +33,9 @@ GAPS = (0.0005, 0.001, 0.002, 0.005, 0.01)
 class Forecast:
     """What an experiment takes, and what its seeds can show.
 
-    Trials (if no grid is extended) and seconds are those of a `shard` where there is one. `sd` is that of paired
-    differences in test accuracy. `shown_difference` is None where the seeds can show none. The bases are sentences:
-    where seconds and sd are from.
+    Trials (if no grid is extended) and seconds are those of the `shard`, if one is named. `sd` is that of paired
+    differences in test accuracy. `shown_difference` is None if the seeds can show none. The bases are sentences on how
+    seconds and sd are known.
     """
 
     experiment: Experiment
@@ -56,8 +57,8 @@ class Forecast:
 class LooksForecast:
     """How many final trainings looks take: at least, at most, and on average in two simulated cases.
 
-    `all_equal`: every arm equals its baseline; `one_apart`: one arm differs by the margin. The last three are the
-    numbers of looks that are taken, the seconds of a training with all workers, and the experiments simulated.
+    `all_equal`: every arm equals its baseline; `one_apart`: one arm differs by the margin. Then the seeds of the looks,
+    the seconds of a training with all workers, and how many experiments were simulated.
     """
 
     least: int
@@ -70,11 +71,14 @@ class LooksForecast:
 
 
 def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard: Shard | None = None) -> Forecast:
-    """Trials and time, of one shard where it is named, and what differences in test accuracy the seeds can show."""
+    """Trials and time (of one shard, if named), and the differences in test accuracy that the seeds can show."""
     arms, seeds = list(experiment.arms()), len(experiment.seeds)
     final = [work for arm in arms for work in [operations(arm.settings)] * seeds]
     own_final, tuned = (shard.share(final), shard.share(arms)) if shard else (final, arms)
-    work = [*own_final, *(_tuning_work(experiment, arm) for arm in tuned)]
+    work = list(own_final)
+    if experiment.tune:
+        candidates = (settings for arm in tuned for settings in experiment.candidate_settings(arm))
+        work += [experiment.tuning_seeds * operations(settings) for settings in candidates]
     measured = measured_speed(pilot.records.values(), f"in {pilot.folder}") if pilot else None
     speed = measured or ASSUMED_SPEED
     sd, sd_basis = _spread(experiment, pilot)
@@ -132,28 +136,22 @@ def _forecast_looks(experiment: Experiment, spreads: list[float], seconds_each: 
     )
 
 
-def plan_sections(
-    experiment: Experiment, pilot: Results | None, workers: int, shard: Shard | None = None
-) -> list[Section]:
+def forecast_sections(found: Forecast) -> list[Section]:
     """The forecast as two tables."""
-    found = forecast(experiment, pilot, workers, shard)
     return [_trials_section(found), _power_section(found)]
 
 
-def plan_document(
-    experiment: Experiment, pilot: Results | None, workers: int, shard: Shard | None = None
-) -> dict[str, Any]:
+def forecast_document(found: Forecast) -> dict[str, Any]:
     """The forecast as plain data; accuracies and their differences as fractions."""
-    found = forecast(experiment, pilot, workers, shard)
     return {
-        "name": experiment.name,
+        "name": found.experiment.name,
         "arms": found.arms,
-        "sizes": [size_document(arm) for arm in experiment.arms()],
-        "shard": str(shard) if shard else None,
+        "sizes": [size_document(arm) for arm in found.experiment.arms()],
+        "shard": str(found.shard) if found.shard else None,
         "tuning_trials": found.tuning_trials,
         "final_trials": found.final_trials,
-        "seeds": list(experiment.seeds),
-        "workers": workers,
+        "seeds": list(found.experiment.seeds),
+        "workers": found.workers,
         "seconds": found.seconds,
         "seconds_basis": found.seconds_basis,
         "sd_of_differences": found.sd,
@@ -170,60 +168,38 @@ def plan_document(
 
 
 def _trials_section(found: Forecast) -> Section:
-    arms, workers = found.arms, found.workers
-    each = found.experiment.tuning_trial_count()
-    rows = [["arms", f"{arms}"], *_size_rows(found.experiment)]
+    each, looks, most = found.experiment.tuning_trial_count(), found.looks, "at most " if found.looks else ""
+    rows, notes = {"arms": str(found.arms)} | _size_row(found.experiment), [found.seconds_basis]
     if each:
-        rows.append(["tuning trials", f"{found.tuning_trials:,} ({each} for each arm, if no grid is extended)"])
-    most = "at most " if found.looks else ""
-    rows += [
-        ["final trials", f"{most}{found.final_trials:,} ({found.experiment.seeds_text()})"],
-        ["time", f"{most or 'about '}{clock(found.seconds)} on {counted(workers, 'worker')}, with the start"],
-    ]
-    rows += _looks_rows(found.looks, found.seconds - found.looks.most * found.looks.seconds_each) if found.looks else []
-    return Section(
-        f"{found.experiment.name}: plan{f' of shard {found.shard}' if found.shard else ''}",
-        ["", ""],
-        rows,
-        [found.seconds_basis, *([_simulated(found.looks)] if found.looks else [])],
-    )
+        rows["tuning trials"] = f"{found.tuning_trials:,} ({each} for each arm, if no grid is extended)"
+    rows["final trials"] = f"{most}{found.final_trials:,} ({found.experiment.seeds_text()})"
+    rows["time"] = f"{most or 'about '}{clock(found.seconds)} on {counted(found.workers, 'worker')}, with the start"
+    if looks:
+        cases = {
+            "at least": looks.least,
+            "if all arms are equal": looks.all_equal,
+            "if one differs by the margin": looks.one_apart,
+            "at most": looks.most,
+        }
+        tuning_seconds = found.seconds - looks.most * looks.seconds_each
+        rows["looks"] = f"after {listed(list(map(str, looks.after)))} seeds"
+        for case, count in cases.items():
+            rows[case] = f"{count:,.0f} final trials, {clock(tuning_seconds + count * looks.seconds_each)}"
+        notes.append(
+            f"Looks: the mean of {looks.experiments} simulated experiments, with the sd of each of the pilot's arms "
+            "or, without a pilot, the spread below."
+        )
+    title = f"{found.experiment.name}: plan{f' of shard {found.shard}' if found.shard else ''}"
+    return Section(title, ["", ""], [list(row) for row in rows.items()], notes)
 
 
-def _size_rows(experiment: Experiment) -> list[list[str]]:
+def _size_row(experiment: Experiment) -> dict[str, str]:
     """How many parameters the networks have where they differ, and what is left of that where they were matched."""
     arms = list(experiment.arms())
     counts = {network_size(arm.settings).parameters for arm in arms}
     left = max((abs(arm.matched.left) / arm.matched.target for arm in arms if arm.matched), default=None)
     matched = "" if left is None else f" (matched: at most {100 * left:.2g} % from the baseline's)"
-    return [["parameters", f"{min(counts):,} to {max(counts):,}{matched}"]] if matched or len(counts) > 1 else []
-
-
-def _looks_rows(looks: LooksForecast, tuning_seconds: float) -> list[list[str]]:
-    """Trainings and time in each case."""
-    cases = {
-        "at least": looks.least,
-        "if all arms are equal": looks.all_equal,
-        "if one differs by the margin": looks.one_apart,
-        "at most": looks.most,
-    }
-    rows = [
-        [case, f"{count:,.0f} final trials, {clock(tuning_seconds + count * looks.seconds_each)}"]
-        for case, count in cases.items()
-    ]
-    return [["looks", f"after {listed(list(map(str, looks.after)))} seeds"], *rows]
-
-
-def _simulated(looks: LooksForecast) -> str:
-    return (
-        f"Looks: the mean of {looks.experiments} simulated experiments, with the sd of each of the pilot's arms or, "
-        "without a pilot, the spread below."
-    )
-
-
-def _tuning_work(experiment: Experiment, arm: Arm) -> float:
-    if not experiment.tune:
-        return 0.0
-    return experiment.tuning_seeds * sum(map(operations, experiment.candidate_settings(arm)))
+    return {"parameters": f"{min(counts):,} to {max(counts):,}{matched}"} if matched or len(counts) > 1 else {}
 
 
 def _power_section(found: Forecast) -> Section:
@@ -250,11 +226,9 @@ def _reach(found: Forecast) -> Iterator[str]:
 
 
 def _comparisons(experiment: Experiment) -> int:
-    """How many contrasts `compare` will make: with the baseline, or with one arm where none is named."""
-    arms = list(experiment.arms())
-    baseline = dict(experiment.baseline)
-    own = [arm for arm in arms if baseline and all(dict(arm.values)[path] == one for path, one in baseline.items())]
-    return max(1, len(arms) - max(1, len(own)))
+    """How many contrasts `compare` will make: with the baseline, or with one arm if none is named."""
+    baselines = sum(has_values(arm.values, experiment.baseline) for arm in experiment.arms())
+    return max(1, experiment.arm_count() - (max(1, baselines) if experiment.baseline else 1))
 
 
 def _pilot_rows(pilot: Results) -> tuple[Row, ...]:

@@ -1,4 +1,4 @@
-"""The log of a result folder: what its runs did and when, in plain lines; nothing is derived from it."""
+"""The log of a result folder: a line with a time for each event of its runs. Nothing is derived from it."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True)
 class RunLog:
-    """Where a run writes what it does; `tell` is given every line too, with how much of a detail it is (0 to 3)."""
+    """The log of a run; `tell` gets every line too, with its level of detail (0 to 3)."""
 
     folder: Folder
     tell: Callable[[str, int], None]
 
     def write(self, text: str, detail: int = 1) -> None:
-        """Add a line; raises `OSError` where the disk does not take it."""
+        """Add a line; raises `OSError` if it cannot be written."""
         write_log(self.folder, text)
         self.tell(text, detail)
 
     @contextlib.contextmanager
     def run(self, settings: str, outcome: Callable[[], str]) -> Iterator[None]:
-        """Write how a run begins and how it ends, also where something stops it; paths are left out."""
+        """Log the start and the end of a run, also an end by an exception; without paths."""
         self.write(f"{STARTED}: {settings}")
         try:
             yield
@@ -64,9 +64,9 @@ class LogLine:
 
 
 def write_log(folder: Folder, text: str) -> None:
-    """Add a line with the time; where the log has grown long, its older half goes.
+    """Add a line with the time, unprintable characters escaped; of a long log the older half is dropped.
 
-    Whatever is not printable in the text is written as an escape. Raises `OSError` where it cannot be written.
+    Raises `OSError` if it cannot be written.
     """
     path, target = path_of(folder) / LOG, file_in(folder, LOG)
     line = f"{datetime.now(UTC):{TIME}} {visible(text)[:MAX_LINE_LENGTH]}\n".encode(errors="backslashreplace")
@@ -77,7 +77,7 @@ def write_log(folder: Folder, text: str) -> None:
 
 
 def read_log(folder: Path) -> list[LogLine]:
-    """The lines of the log, as far as they are such; none where there is no log that can be read."""
+    """The well-formed lines of the log; none if it cannot be read."""
     try:
         require_regular_file(folder / LOG)
         with (folder / LOG).open("rb") as file:
@@ -98,7 +98,7 @@ def _parsed(content: str) -> Iterator[LogLine]:
 
 
 def last_run(lines: list[LogLine]) -> list[LogLine]:
-    """The lines of the latest run, of which there are none where its beginning is not there any more."""
+    """The lines of the latest run; none if its start has been dropped."""
     starts = [index for index, line in enumerate(lines) if line.text.startswith(STARTED)]
     return lines[starts[-1] :] if starts else []
 
@@ -109,7 +109,7 @@ ArmNames = Mapping[str, str]
 
 
 def arm_names(plan: Plan) -> dict[str, str]:
-    """The arm of each trial by the trial's id; one that several arms share is named for the first."""
+    """The arm of each trial by the trial's id; the first of several arms that share it."""
     names: dict[str, str] = {}
     for arm, _, trial in plan.trials_by_arm():
         names.setdefault(trial.id, arm.label())
@@ -129,7 +129,7 @@ def stack_text(stack: Sequence[Trial], names: ArmNames) -> str:
 def finished_texts(
     stack: Sequence[Trial], records: Sequence[TrialRecord], names: ArmNames
 ) -> Iterator[tuple[str, int]]:
-    """What became of a stack, and of those of its trials that went wrong, with how much of a detail each line is."""
+    """A line for a finished stack and for each of its unusable trials, with its level of detail."""
     trained = [record for record in records if record.outcome != "failed"]
     if trained:
         seconds = sum(record.wall_seconds for record in trained)

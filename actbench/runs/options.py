@@ -1,4 +1,4 @@
-"""How a run trains: executor, device, workers and limits, and reading them from text."""
+"""Options of a run: executor, device, workers and limits, and their values from text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from actbench import errors
-from actbench.plan.shards import Shard, parse_shard
+from actbench.plan.shards import Shard
 
 DeviceOption = Literal["auto", "cpu", "cuda", "mps"]
 Executor = Literal["local", "ray"]
@@ -23,11 +23,11 @@ RAY_ADDRESS = re.compile(r"auto|[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+\]:[0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run an experiment, whatever the experiment is.
+    """The options of a run, whatever the experiment.
 
     No stack starts after `max_seconds`; one may take `trial_seconds` for each of its trials. `command_line` is the
-    options as typed, without paths, for the log. `verbosity` is how much of the log is printed too: `QUIET` leaves
-    only what goes wrong, 0 the progress, 1 and 2 also what has been and is being trained.
+    options as typed, without paths, for the log. `verbosity` is how much is printed: `QUIET` only errors, 0 also the
+    progress, 1 finished stacks, 2 started ones.
     """
 
     results: Path
@@ -42,40 +42,6 @@ class RunOptions:
     trial_seconds: float | None = None
     command_line: str = ""
     verbosity: int = 0
-
-
-def read_options(
-    *,
-    results: Path,
-    data_dir: Path | None = None,
-    device: DeviceOption = "auto",
-    jobs: str = "auto",
-    fresh: bool = False,
-    shard: str | None = None,
-    executor: Executor = "local",
-    ray_address: str | None = None,
-    max_time: str | None = None,
-    timeout_per_trial: str | None = None,
-    command_line: str = "",
-    verbosity: int = 0,
-) -> RunOptions:
-    """The options of a run from the texts of the command line; raises `ConfigurationError` on the first mistake."""
-    from actbench.catalogue.datasets import data_folder
-
-    return RunOptions(
-        results=results,
-        data_folder=data_folder(data_dir),
-        device=device,
-        jobs=parse_jobs(jobs),
-        fresh=fresh,
-        shard=parse_shard(shard),
-        executor=executor,
-        ray_address=parse_ray_address(executor, ray_address),
-        max_seconds=parse_duration("--max-time", max_time),
-        trial_seconds=parse_duration("--timeout-per-trial", timeout_per_trial),
-        command_line=command_line,
-        verbosity=verbosity,
-    )
 
 
 def parse_jobs(text: str) -> int | None:

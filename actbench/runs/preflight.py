@@ -1,4 +1,4 @@
-"""A look at an experiment's networks before they are trained: a few images forward and backward, in seconds."""
+"""Preflight: a few images forward and backward through an experiment's untrained networks."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ MAX_SEEDS = 3
 
 @dataclass(frozen=True)
 class NetworkFlow:
-    """What goes through a network, and the arms that begin with it."""
+    """The flow through a network, and the arms that start with it."""
 
     arms: tuple[Arm, ...]
     flow: Flow
 
     def label(self) -> str:
-        """The arms as tables call them."""
+        """The labels of the arms."""
         return "; ".join(arm.label() for arm in self.arms)
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """Every distinct network of an experiment; `stand_in` names the dataset that random images stand in for."""
+    """The flow through every distinct network; `stand_in` is the dataset that random images replace, if any."""
 
     experiment: Experiment
     seeds: tuple[int, ...]
@@ -49,10 +49,10 @@ class Preflight:
 
 
 def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
-    """Pass training images forward and backward through every arm's networks, as up to three of its seeds draw them.
+    """Pass training images forward and backward through every arm's networks of up to three seeds.
 
-    Arms that differ in how they are trained alone share a network. Where the dataset is absent, random images stand in
-    for it. Raises `UnusableEnvironmentError` on damaged data.
+    Arms that differ only in their training share a network. Random images replace an absent dataset. Raises
+    `UnusableEnvironmentError` on damaged data.
     """
     from actbench.training.preflight import measure_flow
 
@@ -71,7 +71,7 @@ def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
 
 
 def _beginning(settings: TrialSettings) -> Hashable:
-    """All that the first forward and backward pass depend on."""
+    """Everything that the first forward and backward pass depends on."""
     train = settings.train
     return settings.data, resolve_layers(settings), settings.model.output, train.loss, train.precision
 
@@ -94,7 +94,7 @@ LAYER_COLUMNS = ("layer", "function", "values", "expected", "differ %", "gradien
 
 
 def preflight_sections(found: Preflight) -> list[Section]:
-    """A table of layers for every network, then what will become of every arm."""
+    """A table of layers for every network, then one of arms."""
     return [*map(_layers_section, found.networks), _fates_section(found)]
 
 
@@ -162,16 +162,16 @@ def _fates_section(found: Preflight) -> Section:
 def _notes(found: Preflight) -> Iterator[str]:
     if found.stand_in:
         yield (
-            f"{found.stand_in} is not here: random pixels stand in for its images, which are darker and more alike. "
-            f"actbench data fetch {found.stand_in} for the real ones."
+            f"{found.stand_in} is absent: random pixels replace its images, which are darker and more alike. Fetch "
+            f"them with actbench data fetch {found.stand_in}."
         )
     yield (
         f"Untrained networks of seeds {', '.join(map(str, found.seeds))}; at most 256 training images, once forward "
         "and once backward."
     )
     yield (
-        "Of layers: root mean squares of what each gives on, and of the loss's gradient before its activation, "
-        "relative to the last layer's. Expected: by the recursion of second moments. Differ: between images."
+        "Of layers: root mean squares of the values, and of the loss's gradient before the activation, relative to the "
+        "last layer's. Expected: by the recursion of second moments. Differ: between images."
     )
     yield (
         f"Of arms: largest values to the images', first gradient to the last. Above {FACTOR:g} they explode; gradients "

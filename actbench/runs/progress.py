@@ -1,4 +1,4 @@
-"""How far a run is: live on a terminal, a plain line now and then in a log, nothing where it is to be quiet."""
+"""Progress of a run: live on a terminal, a line every 30 seconds elsewhere, nothing if quiet."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from actbench.analysis.samples import Sample, arm_samples
-from actbench.experiment.metrics import Metric, parse_metric
+from actbench.analysis.samples import arm_samples
+from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Ending, TrialRecord, unusable_text
 from actbench.plan.plan import Plan
 from actbench.report.looks import look_lines
 from actbench.report.numbers import interval, value
-from actbench.statistics.intervals import Estimate, estimate
+from actbench.statistics.intervals import estimate
 from actbench.text import clock, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-from functools import partial
 
 LOG_INTERVAL_SECONDS = 30.0
 REFRESHES_PER_SECOND = 2.0
@@ -35,11 +34,11 @@ WORK_SHARE = 0.01  # of the time that the parent may spend on finding the best a
 
 @dataclass(frozen=True)
 class RunState:
-    """How far a run is: trials finished (`before` of them by earlier runs), and the share of this run's epochs.
+    """Progress of a run: finished trials (`before` of them by earlier runs), and the share of this run's epochs.
 
-    `records` are those of all trials that have finished so far, those of earlier runs among them; the plan grows while
-    arms are tuned. `measured_from` are the epochs and seconds at the first sign of training, so that neither the start
-    of the workers nor epochs taken from a checkpoint distort the time left.
+    `records` are those of all finished trials, of earlier runs too; the plan grows while arms are tuned.
+    `measured_from` are the epochs and seconds at the first sign of training, so that neither the start of the workers
+    nor epochs taken from a checkpoint distort the time left.
     """
 
     total: int
@@ -50,7 +49,7 @@ class RunState:
     epochs_to_do: float
     seconds: float
     measured_from: tuple[float, float] | None = None
-    plan: Plan = field(default_factory=partial(Plan, ()))
+    plan: Plan = field(default_factory=lambda: Plan(()))
     records: Mapping[str, TrialRecord] = field(default_factory=dict)
 
     def seconds_left(self) -> float | None:
@@ -113,7 +112,7 @@ def log_progress(write: Callable[[str], None], now: Clock) -> Show:
 
 @dataclass
 class BestArms:
-    """The best arms so far, found again only now and then, so that the run has the processor."""
+    """The best arms so far, found again at intervals, so that the run has the processor."""
 
     now: Clock
     find: Callable[[RunState], list[str]]
@@ -122,7 +121,7 @@ class BestArms:
     next_time: float = 0.0
 
     def update(self, state: RunState) -> None:
-        """Look again where trials have finished since, and it has been long enough."""
+        """Find them again if trials have finished since, and the interval is over."""
         if state.done == self.done or (self.now() < self.next_time and state.done < state.total):
             return
         self.done, started = state.done, self.now()
@@ -131,15 +130,9 @@ class BestArms:
         self.next_time = ended + max(BEST_ARMS_INTERVAL_SECONDS, (ended - started) / WORK_SHARE)
 
 
-def _find_best_arms(state: RunState) -> list[str]:
-    from actbench.runs.progress import best_arms
-
-    return best_arms(state.plan, state.records, MAX_BEST_ARMS)
-
-
 @dataclass
 class Screen:
-    """What a terminal shows: how far the run is, for how long, and the best arms so far."""
+    """What a terminal shows: progress, elapsed time, and the best arms so far."""
 
     now: Clock
     started: float
@@ -147,7 +140,7 @@ class Screen:
     state: RunState | None = None
 
     def show(self, state: RunState) -> None:
-        """Take the state to be shown from now on."""
+        """Show this state from now on."""
         self.state = state
         self.best.update(state)
 
@@ -175,7 +168,8 @@ def _live_progress() -> Iterator[Show]:
     from rich.live import Live
 
     console = Console(file=sys.stderr, highlight=False)
-    screen = Screen(time.monotonic, time.monotonic(), BestArms(time.monotonic, _find_best_arms))
+    best = BestArms(time.monotonic, lambda state: best_arms(state.plan, state.records, MAX_BEST_ARMS))
+    screen = Screen(time.monotonic, time.monotonic(), best)
     with Live(
         screen,
         console=console,
@@ -195,9 +189,9 @@ def best_arms(plan: Plan, records: Mapping[str, TrialRecord], most: int) -> list
     known = [(sample, own) for sample, own in found if own.mean is not None]
     best = sorted(known, key=lambda one: -direction * (one[1].mean or 0.0))[:most]
     width = max((len(visible(sample.label)) for sample, _ in best), default=0)
-    return [f"{visible(sample.label):<{width}}  {_figures(sample, own, metric)}" for sample, own in best]
-
-
-def _figures(sample: Sample, own: Estimate, metric: Metric) -> str:
-    bounds = f" ({interval(own.interval, metric)})" if own.interval else ""
-    return f"{value(own.mean, metric)}{bounds}, {own.n} of {sample.trials} seeds"
+    lines = []
+    for sample, own in best:
+        bounds = f" ({interval(own.interval, metric)})" if own.interval else ""
+        numbers = f"{value(own.mean, metric)}{bounds}, {own.n} of {sample.trials} seeds"
+        lines.append(f"{visible(sample.label):<{width}}  {numbers}")
+    return lines

@@ -1,4 +1,4 @@
-"""The loop with side effects: plan, train what is missing, store it, and derive the tables."""
+"""The run loop: plan, train what is missing, store it, and derive the tables."""
 
 from __future__ import annotations
 
@@ -103,15 +103,11 @@ def run_with_progress(
     `checked` wraps the function that shows progress, so that it can notice an interruption; raises as `run_experiment`.
     """
     is_quiet = options.verbosity < 0
-    tell = _discard if is_quiet else say
+    tell = (lambda *_lines: None) if is_quiet else say
     folder = result_folder(options.results, experiment, options.shard)
     tell(f"{experiment.name}: {experiment.arm_count()} arms x {experiment.seeds_text()} -> {folder}")
     with progress(is_quiet=is_quiet) as show:
         return run_experiment(experiment, options, checked(show), tell, uninterrupted=uninterrupted)
-
-
-def _discard(*_lines: str) -> None:
-    """Print nothing."""
 
 
 def run_experiment(

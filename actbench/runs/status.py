@@ -1,10 +1,10 @@
-"""Looking at a result folder while a run is at work in it, or after: nothing is locked, created or changed."""
+"""The status of a result folder during a run or after it; only read, never locked."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from actbench.render.sections import Section
 from actbench.report.failures import failures_section
 from actbench.report.looks import settled_texts
 from actbench.report.numbers import ABSENT
-from actbench.runs.dry_run import ArmToDo, count_by_arm, settings_to_do
+from actbench.runs.dry_run import ArmToDo, arms_section, count_by_arm, settings_to_do
 from actbench.runs.estimates import measured_speed, speed_here, training_seconds
 from actbench.runs.log import LOG, last_run, read_log
 from actbench.runs.shards import command_that_continues, next_step, root_of
@@ -26,13 +26,13 @@ from actbench.text import clock, listed
 
 
 def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
-    """The status of a result folder; without one of that in which a run is at work, or else of the latest under `root`.
+    """The status of a result folder, by default of the running one or the latest under `root`.
 
-    That of a shard's folder is of the shard's own share. Raises `ConfigurationError` where there is none, and
-    `UnusableEnvironmentError` where it cannot be read.
+    For a shard's folder, that of the shard's share. Raises `ConfigurationError` if there is none, and
+    `UnusableEnvironmentError` if it cannot be read.
     """
     found = store.require_result_folder(folder) if folder else _running_folder(root) or store.latest_folder(root)
-    is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
+    is_running = is_locked(found)  # before reading: a run that ends in between has written everything by then
     results = load_results(found, root, metrics=())
     plan, known = share_of(results)
     log = read_log(results.folder)
@@ -55,14 +55,14 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
 
 
 def _running_folder(root: Path) -> Path | None:
-    """The folder under `root` in which a run is at work, also before its first trial; None where none is."""
+    """The folder under `root` of a run in progress, also before its first trial; None if there is none."""
     folders = [file.parent for file in root.glob(f"*/{store.EXPERIMENT}")]
     running = [folder for folder in folders if is_locked(folder)]
     return max(running, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
 def _latest_change(folder: Path) -> datetime | None:
-    """When the journal or the log was last written."""
+    """When the journal or the log was last changed."""
     times = [path.stat().st_mtime for name in (store.JOURNAL, LOG) if (path := folder / name).is_file()]
     return datetime.fromtimestamp(max(times), UTC) if times else None
 
@@ -70,7 +70,7 @@ def _latest_change(folder: Path) -> datetime | None:
 def _time_left(
     results: Results, plan: Plan, known: Mapping[str, TrialRecord], now: datetime
 ) -> tuple[float | None, str]:
-    """Seconds until all trials are trained, less those since the last was stored, and what that is from."""
+    """Seconds until all trials are trained, less those since the last was stored, and the basis of the estimate."""
     wanted = [settings for settings, _ in settings_to_do(results.experiment, plan, known)]
     environment = store.read_environment(results.folder)
     device, workers = str(environment.get("device", "cpu")), environment.get("workers")
@@ -86,12 +86,11 @@ def _time_left(
 
 @dataclass(frozen=True)
 class Status:
-    """What can be told of a result folder without touching it.
+    """The status of a result folder.
 
-    `plan` is what its runs follow (that of a shard is its share), and `known` are the trials that they need not train
-    any more. `started` is when the latest run began, as far as its log says so; `active` is when anything was last
-    written. `seconds_left` is estimated by `basis`; None where nothing tells, or nobody is at work. `last_word` is the
-    last line of the log.
+    `plan` is the plan of its runs (a shard's share), `known` are the trials done. `started` is when the latest run
+    began, if its log says so; `active` when anything was last written. `seconds_left` is None if unknown or not
+    running, `basis` says how it is estimated. `last_word` is the last line of the log.
     """
 
     results: Results
@@ -107,7 +106,7 @@ class Status:
     basis: str
 
     def counts(self) -> dict[str, int]:
-        """Trials by what has become of them."""
+        """Trials by outcome."""
         trials = self.plan.trials()
         records = [self.results.records[key] for key in trials if key in self.results.records]
         return {
@@ -117,12 +116,12 @@ class Status:
         }
 
     def is_unfinished(self) -> bool:
-        """Whether trials are to do now."""
+        """Whether trials are to do."""
         counts = self.counts()
         return counts["done"] < counts["planned"]
 
     def waits(self) -> bool:
-        """Whether final trials follow once what other shards have trained is merged."""
+        """Whether final trials need what other shards have trained."""
         return self.plan.shard is not None and self.plan.waits() and not self.is_unfinished()
 
 
@@ -165,9 +164,9 @@ def _notes(status: Status) -> Iterator[str]:
         return
     results, shard = status.results, status.plan.shard
     if status.is_unfinished():
-        yield f"This goes on: {command_that_continues(results.folder, shard)}"
+        yield f"Continue with: {command_that_continues(results.folder, shard)}"
         if own := {one.name: None for one in results.experiment.custom_choices() if not one.is_loaded()}:
-            yield f"It takes what adds {listed(list(own))} besides: --use FILE."
+            yield f"Add --use FILE for the custom {listed(list(own))}."
     elif shard:
         yield next_step(results.experiment, root_of(results.folder), shard, waits=status.waits())
     else:
@@ -175,16 +174,13 @@ def _notes(status: Status) -> Iterator[str]:
 
 
 def _arms_section(status: Status) -> Section:
+    """Trials by arm; with looks also what is settled."""
+    table = arms_section("trials by arm", status.results.experiment, status.arms)
     settled = settled_texts(status.plan)
-    columns = {
-        "arm": [one.arm.label() for one in status.arms],
-        **({"tuning": [str(one.tuning) for one in status.arms]} if status.results.experiment.tune else {}),
-        "planned": [str(one.planned) for one in status.arms],
-        "done": [str(one.done) for one in status.arms],
-        **({"settled": [text or ABSENT for text in settled]} if any(settled) else {}),
-    }
-    rows = [list(cells) for cells in zip(*columns.values(), strict=True)]
-    return Section("trials by arm", list(columns), rows)
+    if not any(settled):
+        return table
+    rows = [[*row, text or ABSENT] for row, text in zip(table.rows, settled, strict=True)]
+    return replace(table, header=[*table.header, "settled"], rows=rows)
 
 
 def status_document(status: Status) -> dict[str, Any]:
@@ -202,12 +198,11 @@ def status_document(status: Status) -> dict[str, Any]:
         "seconds_basis": status.basis if status.seconds_left is not None else None,
         "last_in_the_log": status.last_word or None,
         "arms": [
-            {"arm": one.arm.to_yaml(), "label": one.arm.label(), "tuning": one.tuning, "planned": one.planned,
-             "done": one.done, "settled": settled or None}
+            one.document() | {"settled": settled or None}
             for one, settled in zip(status.arms, settled_texts(status.plan), strict=True)
         ],
         "failures": [dict(zip(FAILURE_KEYS, row, strict=True)) for row in (wrong.rows if wrong else ())],
-    }  # fmt: skip
+    }
 
 
 FAILURE_KEYS = ("arm", "phase", "seed", "tuned", "what", "epoch", "cause")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from actbench.catalogue import activations, losses, outputs
 from actbench.catalogue.facts import differentiable
-from actbench.catalogue.joint_losses import joint_loss
+from actbench.catalogue.losses import joint_loss
 from actbench.catalogue.registry import call_parameters
 from actbench.experiment.choices import Choice
 from actbench.training.compiled import COMPILED_ACTIVATIONS

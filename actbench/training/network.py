@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from actbench.catalogue.joint_losses import joint_loss
+from actbench.catalogue.losses import joint_loss
 from actbench.experiment.choices import Choice
 from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import Trial

@@ -265,9 +265,9 @@ def test_the_table_names_cures_below_and_fits_a_terminal() -> None:
     checks = [Check("a", "ok", "1"), Check("b", "problem", "long " * 40, "do this"), Check("c", "note", "x", "or that")]
     section = doctor_section(checks)
     assert section.rows[1][:2] == ["b", "problem"]
-    assert section.notes == ["b: do this", "c: or that", "1 of these stand in the way."]
+    assert section.notes == ["b: do this", "c: or that", "1 problem: training is not possible."]
     assert fitting_columns(section, 80) == [0, 1, 2]
-    assert doctor_section(checks[:1]).notes == ["Everything to train on the CPU is here."]
+    assert doctor_section(checks[:1]).notes == ["Ready to train on the CPU."]
     document = doctor_document(checks)
     assert document["ready"] is False
     assert document["checks"][0] == {"name": "a", "state": "ok", "found": "1", "cure": None, "facts": {}}
@@ -302,4 +302,4 @@ def test_what_stands_in_the_way_is_exit_4() -> None:
     answer = CliRunner().invoke(app, ["doctor", "--data-dir", "."])
     assert answer.exit_code == 4
     assert "data: fashion_mnist" in answer.stdout
-    assert "1 of these stand in the way." in answer.stdout
+    assert "1 problem: training is not possible." in answer.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actbench.runs.estimates import START_SECONDS
-from actbench.runs.forecast import plan_document, plan_sections
+from actbench.runs.forecast import forecast, forecast_document, forecast_sections
 from actbench.statistics.power import detectable_difference, shown_difference
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from
@@ -27,7 +27,7 @@ baseline: {model.activation: relu}
 
 
 def rows(text: str, folder: Path, workers: int = 2) -> dict[str, str]:
-    section, _ = plan_sections(experiment_from(text, folder), None, workers)
+    section, _ = forecast_sections(forecast(experiment_from(text, folder), None, workers))
     return {row[0]: row[1] for row in section.rows}
 
 
@@ -48,28 +48,29 @@ def test_twice_the_workers_take_half_the_time(tmp_path: Path) -> None:
 
 
 def test_the_tables_of_the_reference_come_out_for_mnist(tmp_path: Path) -> None:
-    _, power = plan_sections(experiment_from(TUNED, tmp_path), None, 1)
+    _, power = forecast_sections(forecast(experiment_from(TUNED, tmp_path), None, 1))
     assert [row[:2] for row in power.rows][:3] == [["0.05", "65"], ["0.10", "18"], ["0.20", "7"]]
     assert power.header[2] == "seeds, 2 comparisons"
     assert "10,000 test images" in power.notes[-1]
 
 
 def test_seeds_that_can_show_nothing_are_told_so(tmp_path: Path) -> None:
-    _, power = plan_sections(experiment_from(TUNED.replace("seeds: 18", "seeds: 3"), tmp_path), None, 1)
+    _, power = forecast_sections(forecast(experiment_from(TUNED.replace("seeds: 18", "seeds: 3"), tmp_path), None, 1))
     assert "The 3 seeds planned here can show nothing: it takes at least 7." in power.notes
     assert shown_difference(3, 0.001, comparisons=2) is None
     assert shown_difference(8, 0.001, comparisons=2) == detectable_difference(8, 0.001, comparisons=2)
 
 
 def test_a_smaller_test_set_scatters_more(tmp_path: Path) -> None:
-    _, power = plan_sections(experiment_from(TUNED.replace("dataset: mnist", "dataset: digits"), tmp_path), None, 1)
+    digits = experiment_from(TUNED.replace("dataset: mnist", "dataset: digits"), tmp_path)
+    _, power = forecast_sections(forecast(digits, None, 1))
     assert "360 test images" in power.notes[-1]
     assert int(power.rows[1][1]) > 400
 
 
 def test_a_pilot_gives_time_and_spread(tiny: Path) -> None:
     pilot = load_results(tiny / "results" / "tiny", tiny)
-    trials, power = plan_sections(pilot.experiment, pilot, 1)
+    trials, power = forecast_sections(forecast(pilot.experiment, pilot, 1))
     assert "from 12 trials" in trials.notes[0]
     assert power.notes[-1].startswith("Spread: the sd of differences")
     assert power.header[2] == "seeds, 2 comparisons"
@@ -85,11 +86,11 @@ def test_the_verb_plans_without_torch_or_data_and_takes_the_experiments_own_resu
 
 def test_looks_take_between_the_first_and_the_last_of_them(tmp_path: Path) -> None:
     text = TWO_ACTIVATIONS.replace("seeds: 3", "seeds: {looks: [5, 12, 20]}") + "margin: 0.02\n"
-    found = plan_document(experiment_from(text, tmp_path), None, 1)
+    found = forecast_document(forecast(experiment_from(text, tmp_path), None, 1))
     looks = found["looks"]
     assert looks["after"] == (7, 12, 20)  # 5 seeds could decide nothing
     assert looks["least"] == 2 * 7 <= looks["all_equal"] <= looks["most"] == found["final_trials"] == 2 * 20
     assert looks["least"] <= looks["one_apart"] <= looks["most"]
-    (trials, _) = plan_sections(experiment_from(text, tmp_path), None, 1)
+    (trials, _) = forecast_sections(forecast(experiment_from(text, tmp_path), None, 1))
     assert ["looks", "after 7, 12 and 20 seeds"] in [list(row) for row in trials.rows]
-    assert plan_document(experiment_from(TWO_ACTIVATIONS, tmp_path), None, 1)["looks"] is None
+    assert forecast_document(forecast(experiment_from(TWO_ACTIVATIONS, tmp_path), None, 1))["looks"] is None

@@ -127,7 +127,7 @@ def test_a_run_whose_time_is_over_keeps_what_is_finished_and_goes_on_with_the_sa
         stopped = run_experiment(wide, options, lambda state: None, lambda line: None, fake_train)
     assert 0 < stopped.trained < 6
     assert (stopped.total, stopped.left) == (6, 6 - stopped.trained)
-    assert read_log(stopped.folder)[-1].text.startswith("run stopped, since its time was over, after")
+    assert read_log(stopped.folder)[-1].text.startswith("run stopped, out of time, after")
     options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1)
     done = run_experiment(wide, options, lambda state: None, lambda line: None, fake_train)
     assert (done.trained, done.left) == (6 - stopped.trained, 0)

@@ -166,7 +166,7 @@ def test_random_images_stand_in_for_those_that_are_absent_and_this_is_said(tmp_p
     (tmp_path / "absent.yaml").write_text("data: {dataset: mnist}\nmodel: {hidden: [8]}\n", encoding="utf-8")
     answer = invoke("summary", tmp_path / "absent.yaml", "--preflight", "--data-dir", tmp_path)
     assert answer.exit_code == 0
-    assert "mnist is not here: random pixels stand in" in answer.stdout
+    assert "mnist is absent: random pixels replace its images" in answer.stdout
     assert "actbench data fetch mnist" in answer.stdout
     assert sorted(tmp_path.iterdir()) == [tmp_path / "absent.yaml"]
 

@@ -17,9 +17,9 @@ from actbench.experiment.definition import Experiment, Looks, until_settled
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.stacks import Stack
+from actbench.report.figures.differences import settling_picture
 from actbench.report.figures.layout import Paper
 from actbench.report.figures.marks import Text
-from actbench.report.figures.settling import settling_picture
 from actbench.report.gate import gate_on_arms
 from actbench.report.looks import look_lines
 from actbench.runs.status import read_status, status_document, status_sections

@@ -92,7 +92,7 @@ def test_a_run_that_stopped_is_told_from_one_at_work_and_how_it_goes_on(folder: 
     found = document(folder)
     assert (found["state"], found["running"], found["seconds_left"]) == ("stopped", False, None)
     answer = invoke("status", folder)
-    assert f"This goes on: actbench run {folder / store.EXPERIMENT} --results {folder.parent} --set name=made-up" in (
+    assert f"Continue with: actbench run {folder / store.EXPERIMENT} --results {folder.parent} --set name=made-up" in (
         answer.stdout
     )
     assert seen(folder) == before
@@ -110,9 +110,9 @@ def test_a_finished_experiment_is_finished_and_has_no_time_left(experiment: Expe
 
 
 def command_in(answer: Answer) -> list[str]:
-    """The words behind `This goes on: actbench`, which are wrapped in a table's notes like any others."""
-    (line,) = (line for line in answer.stdout.splitlines() if "This goes on: " in line)
-    return shlex.split(line.partition("This goes on: actbench ")[2])
+    """The words behind `Continue with: actbench`, which are wrapped in a table's notes like any others."""
+    (line,) = (line for line in answer.stdout.splitlines() if "Continue with: " in line)
+    return shlex.split(line.partition("Continue with: actbench ")[2])
 
 
 def test_a_shard_is_told_by_its_own_share_and_how_it_goes_on_and_then_is_merged(
@@ -144,7 +144,7 @@ def test_a_shard_that_waits_for_the_tuning_of_others_has_stopped_and_says_what_i
     merge_shards(experiment, tmp_path, 2)
     found = document(folder)
     assert (found["state"], found["trials"]["planned"] - found["trials"]["done"]) == ("stopped", 3)
-    assert "This goes on: " in invoke("status", folder).stdout
+    assert "Continue with: " in invoke("status", folder).stdout
 
 
 def test_a_folder_that_is_only_called_like_a_shard_of_another_experiment_is_a_whole_one(
@@ -170,7 +170,7 @@ def test_the_custom_files_needed_to_continue_are_named(tmp_path: Path, monkeypat
     stopped = invoke("run", "own.yaml", "--use", "tent.py", "--jobs", "1", "--max-time", "0.000001")
     assert stopped.exit_code == errors.EXIT_TRIALS_FAILED
     answer = invoke("status", "results/own")
-    assert "It takes what adds tent besides: --use FILE." in answer.stdout
+    assert "Add --use FILE for the custom tent." in answer.stdout
     assert invoke(*command_in(answer), "--jobs", "1").exit_code == errors.EXIT_USAGE
     assert "4 trained now" in invoke(*command_in(answer), "--jobs", "1", "--use", "tent.py").stderr
 
