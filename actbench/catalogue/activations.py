@@ -241,6 +241,7 @@ def softsign(x: Tensor) -> Tensor:
 @activation(
     formula="min(max(min_val, x), max_val)",
     bounds=lambda min_val, max_val: (min_val, max_val),
+    aliases=("clamp",),
     reference="Collobert 2004",
 )
 def hardtanh(x: Tensor, *, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:

@@ -48,7 +48,7 @@ def show(
         list[str],
         typer.Argument(
             metavar="NAME",
-            help="Activations or output functions; with parameters as 'leaky_relu: {negative_slope: 0.2}'.",
+            help="Activations or outputs, or with --shape initialisers; 'leaky_relu: {negative_slope: 0.2}'.",
             autocompletion=function_names,
         ),
     ],
@@ -58,15 +58,28 @@ def show(
     scores: Annotated[
         str | None, typer.Option("--scores", help="Outputs for the scores of a last layer: 0.2,1.3,3.75.")
     ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option("--range", metavar="LOW:HIGH[:COUNT]", help="Inputs to draw and to tabulate: -20:20:1000."),
+    ] = None,
+    shape: Annotated[
+        str | None, typer.Option("--shape", metavar="INxOUT", help="Draw initialisers' weights for such a layer: 5x3.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="With --shape: the seed of the draws.")] = 0,
     output_format: TableOrJson = "table",
 ) -> None:
     """Show facts about functions: formula, bounds, saturation, gain, checked claims, the curve and its derivative."""
+    numbers = [option for option in (at, scores, shape) if option is not None]
+    if len(numbers) > 1 or (numbers and (cost or save is not None or inputs is not None)) or (cost and inputs):
+        raise errors.ConfigurationError(
+            "--at, --scores and --shape print numbers: give one of them, without --save, --cost or --range; "
+            "--cost goes without --range"
+        )
     if at is not None or scores is not None:
-        if cost or save is not None or (at is not None and scores is not None):
-            raise errors.ConfigurationError(
-                "--at and --scores print numbers: give one of them, without --save or --cost"
-            )
         _show_values(functions, at, scores, output_format)
+        return
+    if shape is not None:
+        _show_draws(functions, shape, seed, output_format)
         return
     if cost:
         _show_costs(functions, save, output_format)
@@ -79,19 +92,37 @@ def show(
         functions_document,
         plot_lines,
         save_figure,
+        with_curves,
     )
+    from actbench.report.values import parse_range, value_rows, values_section
 
-    choices = find_functions(functions)
+    choices, drawn = find_functions(functions), parse_range(inputs) if inputs is not None else None
+    x = drawn.inputs() if drawn else None
+    bounds = {"bounds": (drawn.low, drawn.high)} if drawn else {}
     if save is not None:
-        save_figure(choices, save)
+        save_figure(choices, save, x)
     for derivative in (False, True):
-        if output_format == "table" and (lines := plot_lines(choices, derivative=derivative)):
+        if output_format == "table" and (lines := plot_lines(choices, derivative=derivative, **bounds)):
             print(*lines, "", sep="\n")
+    tabulated = with_curves(choices) if drawn and drawn.count else []
     print_answer(
         output_format,
-        lambda: [function_section(choices), *function_claims_sections(choices)],
-        lambda: functions_document(choices),
+        lambda: [
+            *([values_section(value_rows(tabulated, drawn.shown()), drawn.note())] if drawn and tabulated else []),
+            function_section(choices),
+            *function_claims_sections(choices),
+        ],
+        lambda: functions_document(choices, x),
     )
+
+
+def _show_draws(initialisers: list[str], shape: str, seed: int, output_format: Literal["table", "json"]) -> None:
+    from actbench.render.printing import print_answer
+    from actbench.report.functions import find_functions
+    from actbench.report.initialisers import draw, draws_document, draws_sections, parse_shape
+
+    drawn = draw(find_functions(initialisers, ["initialiser"]), parse_shape(shape), seed)
+    print_answer(output_format, lambda: draws_sections(drawn, seed), lambda: draws_document(drawn, seed))
 
 
 def _show_values(

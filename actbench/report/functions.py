@@ -27,19 +27,18 @@ if TYPE_CHECKING:
 else:
     numpy = LazyModule("numpy")
 
-PLOT_ROWS, PLOT_COLUMNS = 17, 65
+PLOT_ROWS, PLOT_COLUMNS, PLOT_BOUNDS = 17, 65, (-8.0, 8.0)
 MARKS = "*o+x#@%&"
 FACTS_OF_ALL = ("name", "formula", "bounds")
 FACTS_OF_CURVES = ("saturates", "and", "gain", "backward gain", "published gain", "f(0)", "f'(0)", "f(1)", "f'(1)")
 
 
-def find_functions(texts: Sequence[str]) -> list[Choice]:
-    """The activations, else outputs, that are meant: a name, or as in an experiment file a name with parameters.
+def find_functions(texts: Sequence[str], kinds: Sequence[Kind] = ("activation", "output")) -> list[Choice]:
+    """The entries of these kinds that are meant: a name, or as in an experiment file a name with parameters.
 
-    Raises `ConfigurationError` on all that mean nothing.
+    Of several with a name, it is that of the kind named first. Raises `ConfigurationError` on all that mean nothing.
     """
-    known: dict[str, Kind] = dict.fromkeys(names("output"), "output")
-    known |= dict.fromkeys(names("activation"), "activation")
+    known: dict[str, Kind] = {name: kind for kind in reversed(kinds) for name in names(kind)}
     choices = [_find_function(text, known) for text in texts]
     if mistakes := [choice for choice in choices if isinstance(choice, str)]:
         raise ConfigurationError("\n".join(mistakes))
@@ -54,7 +53,10 @@ def _find_function(text: str, known: Mapping[str, Kind]) -> Choice | str:
     if source and (source.problems or not isinstance(value, dict)):
         return f"{text}: expected a name, or a name with parameters such as 'leaky_relu: {{negative_slope: 0.2}}'"
     if name not in known:
-        return f"no function is called {name!r}{did_you_mean(str(name), known)}"
+        if name in names("initialiser"):
+            return f"{name} is an initialiser: say for which layer it draws, such as --shape 5x3"
+        noun = "initialiser" if "initialiser" in known.values() else "function"
+        return f"no {noun} is called {name!r}{did_you_mean(str(name), known)}"
     try:
         return parse_choice(known[str(name)], value)
     except PydanticCustomError as invalid:
@@ -144,11 +146,12 @@ def function_claims_sections(choices: Sequence[Choice]) -> list[Section]:
     return [Section("claims about these functions", header, rows, notes if has_parts else (), is_complete=True)]
 
 
-def functions_document(choices: Sequence[Choice]) -> dict[str, Any]:
+def functions_document(choices: Sequence[Choice], x: NDArray[numpy.float64] | None = None) -> dict[str, Any]:
     """All facts as plain data, with the curve of each function that has one, and the claims about these functions."""
+    x = plotted_inputs() if x is None else x
     claims = [(claim, finding_of(claim)) for claim in claims_about(choice.name for choice in choices)]
     return {
-        "functions": [_function_document(choice) for choice in choices],
+        "functions": [_function_document(choice, x) for choice in choices],
         "claims": [
             {
                 "id": claim.id,
@@ -162,12 +165,12 @@ def functions_document(choices: Sequence[Choice]) -> dict[str, Any]:
     }
 
 
-def _function_document(choice: Choice) -> dict[str, Any]:
+def _function_document(choice: Choice, x: NDArray[numpy.float64]) -> dict[str, Any]:
     parameters = dict(choice.parameters)
     document = entry_document(choice.entry) | {"parameters": parameters, "bounds": choice.entry.bounds_at(parameters)}
     if choice.entry.across_units:
         return document | {"curve": None}
-    entry, x = choice.entry, plotted_inputs()
+    entry = choice.entry
     dead = saturation(entry, parameters)
     values, slopes = curve(entry, parameters, x)
     return document | {
@@ -184,19 +187,20 @@ def _rounded(number: float) -> str:
     return "0" if round(number, 3) == 0 else f"{number:.3g}"
 
 
-def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
-    """The functions, or their derivatives, on x from -8 to 8 in characters, one mark for each; no lines without curves.
+def plot_lines(choices: Sequence[Choice], *, derivative: bool, bounds: tuple[float, float] = PLOT_BOUNDS) -> list[str]:
+    """The functions, or their derivatives, between two inputs in characters, one mark for each; none without curves.
 
-    The last line names what is left out: more functions than marks, and curves that lie beyond -4 and 8.
+    The last line names what is left out: more functions than marks, and curves that lie beyond -4 and 8 for inputs from
+    -8 to 8, and in proportion for others.
     """
     choices = with_curves(choices)
     if not choices:
         return []
     choices, left_out = choices[: len(MARKS)], [str(choice) for choice in choices[len(MARKS) :]]
-    x = numpy.linspace(-8, 8, PLOT_COLUMNS)
+    x, reach = numpy.linspace(*bounds, PLOT_COLUMNS), max(map(abs, bounds))
     curves = [curve(choice.entry, dict(choice.parameters), x)[int(derivative)] for choice in choices]
-    low = max(min(float(values.min()) for values in curves), -4.0)
-    high = min(max(float(values.max()) for values in curves), 8.0)
+    low = max(min(float(values.min()) for values in curves), -reach / 2)
+    high = min(max(float(values.max()) for values in curves), reach)
     low, high = min(low, 0.0), max(high, low + 1e-9, 0.0)
     grid = [[" "] * PLOT_COLUMNS for _ in range(PLOT_ROWS)]
 
@@ -204,8 +208,9 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
         return round((high - y) / (high - low) * (PLOT_ROWS - 1))
 
     grid[row_of(0.0)] = ["-"] * PLOT_COLUMNS
-    for row in grid:
-        row[PLOT_COLUMNS // 2] = "|"
+    if bounds[0] <= 0 <= bounds[1]:
+        for row in grid:
+            row[round(-bounds[0] / (bounds[1] - bounds[0]) * (PLOT_COLUMNS - 1))] = "|"
     for mark, choice, values in zip(MARKS, choices, curves, strict=False):
         inside = [(column, y) for column, y in enumerate(values.tolist()) if low <= y <= high]
         for column, y in inside:
@@ -213,13 +218,15 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool) -> list[str]:
         left_out += [] if inside else [str(choice)]
     labels = {0: f"{high:.3g}", PLOT_ROWS - 1: f"{low:.3g}", row_of(0.0): "0"}
     legend = ", ".join(f"{mark} {choice}" for mark, choice in zip(MARKS, choices, strict=False))
-    title = f"{'derivative' if derivative else 'function'} on -8 ... 8: {legend}"
+    title = f"{'derivative' if derivative else 'function'} on {bounds[0]:g} ... {bounds[1]:g}: {legend}"
     lines = [f"{labels.get(number, ''):>6} {''.join(row)}".rstrip() for number, row in enumerate(grid)]
-    note = f"Left out: {', '.join(left_out)}. At most {len(MARKS)} curves are drawn, between -4 and 8."
+    note = (
+        f"Left out: {', '.join(left_out)}. At most {len(MARKS)} curves are drawn, between {-reach / 2:g} and {reach:g}."
+    )
     return [title, *lines, *([note] if left_out else ())]
 
 
-def save_figure(choices: Sequence[Choice], path: Path) -> None:
+def save_figure(choices: Sequence[Choice], path: Path, x: NDArray[numpy.float64] | None = None) -> None:
     """Draw every curve with its derivative; the file's ending says whether as SVG, PNG or PDF."""
     from actbench.report.figures.functions import Curve, draw_functions
     from actbench.report.figures.layout import FULL
@@ -230,7 +237,7 @@ def save_figure(choices: Sequence[Choice], path: Path) -> None:
     drawn = with_curves(choices)
     if not drawn:
         raise ConfigurationError(f"--save {path}: nothing to draw; {_without_curves(choices)}")
-    x = plotted_inputs()
+    x = plotted_inputs() if x is None else x
     curves = []
     for choice in drawn:
         values, slopes = curve(choice.entry, dict(choice.parameters), x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actbench.catalogue import facts
@@ -17,10 +18,12 @@ from actbench.render.sections import Section
 if TYPE_CHECKING:
     import numpy
     import torch
+    from numpy.typing import NDArray
 else:
     numpy, torch = LazyModule("numpy"), LazyModule("torch")
 
-MAX_NUMBERS = 1000
+MAX_NUMBERS, MAX_INPUTS, MAX_INPUT = 1000, 100_000, 1e9
+DRAWN_INPUTS, MAX_ROWS = 161, 21
 DIGITS = 6
 
 
@@ -30,6 +33,45 @@ def parse_numbers(option: str, text: str) -> list[float]:
     if not numbers or not all(_is_number(number) for number in numbers) or len(numbers) > MAX_NUMBERS:
         raise ConfigurationError(f"{option}: expected numbers such as 0.3439,0.6682, found {text!r}")
     return [float(number) for number in numbers]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Evenly spaced inputs from `low` to `high`; `count` is how many are wanted as numbers, if any are."""
+
+    low: float
+    high: float
+    count: int | None = None
+
+    def inputs(self) -> NDArray[numpy.float64]:
+        """The inputs that are drawn in a figure, or as many as are wanted."""
+        return numpy.linspace(self.low, self.high, self.count or DRAWN_INPUTS)
+
+    def shown(self) -> list[float]:
+        """The wanted inputs, or evenly spaced ones of them where they are too many for a table."""
+        inputs = self.inputs()
+        every = numpy.linspace(0, len(inputs) - 1, min(len(inputs), MAX_ROWS)).round().astype(int)
+        return [float(x) for x in inputs[every]]
+
+    def note(self) -> str:
+        """How many inputs are left out of the table, if any are."""
+        if (self.count or 0) <= MAX_ROWS:
+            return ""
+        return f"{MAX_ROWS} of {self.count:,} inputs; --format json has the curves at all of them."
+
+
+def parse_range(text: str) -> Range:
+    """`-20:20:1000`, or without a number of inputs `-20:20`; raises `ConfigurationError`."""
+    match [scalar(part.strip()) for part in text.split(":")]:
+        case [int() | float() as low, int() | float() as high, *counts] if -MAX_INPUT <= low < high <= MAX_INPUT:
+            match counts:
+                case []:
+                    return Range(float(low), float(high))
+                case [int() as count] if 2 <= count <= MAX_INPUTS:
+                    return Range(float(low), float(high), count)
+    raise ConfigurationError(
+        f"--range: expected LOW:HIGH or LOW:HIGH:COUNT (2 to {MAX_INPUTS:,}), such as -20:20:1000, found {text!r}"
+    )
 
 
 def _is_number(value: Any) -> bool:
@@ -51,10 +93,10 @@ def value_rows(choices: Sequence[Choice], points: Sequence[float]) -> list[dict[
     return rows
 
 
-def values_section(rows: Sequence[dict[str, Any]]) -> Section:
+def values_section(rows: Sequence[dict[str, Any]], note: str = "") -> Section:
     """One row for each function and point."""
     cells = [[row["function"], *(_rounded(row[key]) for key in ("x", "value", "derivative"))] for row in rows]
-    return Section("values", ["function", "x", "value", "derivative"], cells, is_complete=True)
+    return Section("values", ["function", "x", "value", "derivative"], cells, [note] * bool(note), is_complete=True)
 
 
 def score_rows(choices: Sequence[Choice], scores: Sequence[float]) -> list[dict[str, Any]]:

@@ -56,3 +56,42 @@ def test_no_output_is_the_largest_where_they_overflow(tmp_path: Path) -> None:
 )
 def test_what_has_no_value_is_an_error(arguments: list[str], sentence: str, tmp_path: Path) -> None:
     assert_one_message(actbench("show", *arguments, folder=tmp_path), 2, sentence)
+
+
+def test_a_range_is_drawn_and_tabulated_and_json_has_all_of_it(tmp_path: Path) -> None:
+    arguments = ("show", "relu6", "clamp: {min_val: 0, max_val: 6}", "--range=-20:20:1001")
+    found = json.loads(actbench(*arguments, "--format", "json", folder=tmp_path).stdout)["functions"]
+    curves = [one["curve"] for one in found]
+    assert curves[0]["x"] == pytest.approx([-20 + 0.04 * number for number in range(1001)])
+    assert curves[0]["value"] == pytest.approx([min(max(0, x), 6) for x in curves[0]["x"]])
+    assert (curves[0]["value"], curves[0]["derivative"]) == (curves[1]["value"], curves[1]["derivative"])
+    lines = actbench(*arguments, folder=tmp_path).stdout.splitlines()
+    assert lines[0].startswith("function on -20 ... 20: * relu6, o hardtanh(min_val=0.0, max_val=6.0)")
+    rows = [line.split() for line in lines if line.startswith("relu6 ") and len(line.split()) == 4]
+    assert [float(row[1]) for row in rows] == pytest.approx([-20 + 2 * number for number in range(21)])
+    assert [row[2] for row in rows][-8:] == ["4", *["6"] * 7]
+    assert "21 of 1,001 inputs; --format json has the curves at all of them." in lines
+
+
+@pytest.mark.parametrize(
+    ("bounds", "first", "last"), [("-100000:100000", "-100000 ... 100000", 1e5), ("0:200:5", "0 ... 200", 200)]
+)
+def test_the_window_of_a_plot_grows_with_the_range(bounds: str, first: str, last: float, tmp_path: Path) -> None:
+    finished = actbench("show", "identity", f"--range={bounds}", folder=tmp_path)
+    lines = finished.stdout.splitlines()
+    assert lines[0] == f"function on {first}: * identity"
+    assert float(lines[1].split()[0]) == last
+    assert lines[1].endswith("*")
+    assert ("values" in lines) == (bounds.count(":") == 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["5", "a:b", "3:1", "1:1", "0:1:1", "0:1:2.5", "0:1:200000", "0:1:5:2", "-.inf:1", "-1e12:1"]
+)
+def test_a_range_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    assert_one_message(actbench("show", "relu", f"--range={text}", folder=tmp_path), 2, "--range: expected LOW:HIGH")
+
+
+def test_options_that_print_numbers_exclude_each_other(tmp_path: Path) -> None:
+    for options in (["--at", "1", "--range", "0:1"], ["--shape", "5x3", "--cost"], ["--range", "0:1", "--cost"]):
+        assert_one_message(actbench("show", "relu", *options, folder=tmp_path), 2, "--at, --scores and --shape print")

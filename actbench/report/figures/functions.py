@@ -18,8 +18,8 @@ from actbench.store.results import Results
 from actbench.text import counted
 
 MAX_PANELS = 40
-MAX_INPUT, LOWEST, HIGHEST = 5.0, -3.0, 4.0
-MAX_POINTS = 60
+MAX_INPUT, LOWEST, HIGHEST = 5.0, -0.6, 0.8  # of a value, relative to the largest input
+MAX_POINTS = 200
 DERIVATIVE_DASHES = (4.0, 2.0)
 
 
@@ -82,21 +82,22 @@ def draw_functions(curves: Sequence[Curve], colours: dict[str, str], paper: Pape
     names = {curve.label: _name(curve.label, paper, wide - em) for curve in curves}
     head = 0.7 * em + 1.2 * em * max(map(len, names.values()))
     rows, high = math.ceil(len(curves) / columns), 8.6 * em + head
-    shown = [one for curve in curves for one in (*curve.values, *curve.slopes) if LOWEST <= one <= HIGHEST]
+    inputs = curves[0].inputs[0], curves[0].inputs[-1]
+    reach = max(map(abs, inputs))
+    shown = [
+        one for curve in curves for one in (*curve.values, *curve.slopes) if LOWEST * reach <= one <= HIGHEST * reach
+    ]
     bounds = min([*shown, -0.5]), max([*shown, 1.0])
     marks: list[Mark] = []
     for number, curve in enumerate(curves):
         row, column = divmod(number, columns)
         top, left = row * high + head, column * wide
-        x = Axis(Scale(), (-MAX_INPUT, MAX_INPUT), left + 0.4 * em, left + wide - 0.8 * em)
+        x = Axis(Scale(), inputs, left + 0.4 * em, left + wide - 0.8 * em)
         y = Axis(Scale(), bounds, top + 7.2 * em, top)
         marks += [
             Line([(x.start, y.at(0)), (x.end, y.at(0))], GRID, 0.07 * em),
-            Line([(x.at(0), y.start), (x.at(0), y.end)], GRID, 0.07 * em),
-            *(
-                Text(x.at(tick), y.start + 1.2 * em, minus(f"{tick:g}"), paper.small, "middle", QUIET)
-                for tick in (-4, 0, 4)
-            ),
+            *([Line([(x.at(0), y.start), (x.at(0), y.end)], GRID, 0.07 * em)] if inputs[0] <= 0 <= inputs[1] else []),
+            *(Text(place, y.start + 1.2 * em, text, paper.small, "middle", QUIET) for place, text in _ticks(x, paper)),
         ]
         colour = colours[curve.label]
         name = [
@@ -110,6 +111,17 @@ def draw_functions(curves: Sequence[Curve], colours: dict[str, str], paper: Pape
         line = [Line(part, colour, 0.15 * em) for part in _inside(curve.inputs, curve.values, x, y)]
         marks.append(Group([*name, *slope, *line], curve.label))
     return Scene(paper.width, rows * high, marks)
+
+
+def _ticks(x: Axis, paper: Paper) -> list[tuple[float, str]]:
+    """A few round inputs whose texts do not reach into the next panel."""
+    if x.bounds == (-MAX_INPUT, MAX_INPUT):
+        return [(x.at(tick), minus(f"{tick:g}")) for tick in (-4, 0, 4)]
+    return [
+        (place, text)
+        for place, text in x.ticks(5)
+        if x.start <= place - text_width(text, paper.small) / 2 and place + text_width(text, paper.small) / 2 <= x.end
+    ]
 
 
 def _name(label: str, paper: Paper, width: float) -> list[str]:
