@@ -24,7 +24,7 @@ from actbench.runs.verify import verify_folder
 from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke
-from places import SUPPORT
+from program import MADE_UP
 from stopwatch import assert_within
 
 LONG = """
@@ -35,7 +35,6 @@ train: {epochs: 2, batch_size: 32}
 vary: {model.activation: [relu, tanh], model.init: [he_normal, xavier_normal]}
 seeds: 40
 """
-PROGRAM = SUPPORT / "stuck_training.py"
 AGAIN = " trials kept. Continue with: actbench run long.yaml --jobs "
 MAX_SECONDS = 30
 MAX_PROCESSOR_SECONDS = 0.4
@@ -53,7 +52,7 @@ def _handlers_are_put_back() -> Iterator[None]:
 def started(folder: Path, what: str, jobs: int) -> Iterator[subprocess.Popen[str]]:
     """The program, training without an end, alone in a process group as in a terminal."""
     (folder / "long.yaml").write_text(LONG, encoding="utf-8")
-    command = [sys.executable, str(PROGRAM), what, "run", "long.yaml", "--jobs", str(jobs)]
+    command = [sys.executable, str(MADE_UP), what, "run", "long.yaml", "--jobs", str(jobs)]
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as running:

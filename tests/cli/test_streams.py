@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from program import TINY, actbench, actbench_alone
+from program import MADE_UP, TINY, actbench, actbench_alone
 
 
 def test_piped_output_is_plain_and_never_cut(tiny: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_log_on_a_full_disk_changes_neither_what_is_done_nor_the_exit_code(
     arguments: str, exit_code: int, tmp_path: Path
 ) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
-    command = f"{sys.executable} -m actbench {arguments} 2>/dev/full"
+    command = f"{sys.executable} {MADE_UP} 'at once' {arguments} 2>/dev/full"
     finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == exit_code
     assert ("Which activation" in finished.stdout) == (exit_code == 0)

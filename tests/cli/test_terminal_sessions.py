@@ -11,12 +11,12 @@ import pytest
 from actbench.store import folder as store
 
 pytest.importorskip("pexpect", reason="terminals are made by a POSIX system")
+from program import MADE_UP
 from terminal import Terminal
 
-SOON_THEN_LATER = """
+EXPERIMENT = """
 name: long
-data: {dataset: digits, train: 600, test: 60}
-train: {epochs: 30, batch_size: 32}
+data: {dataset: cube}
 vary: {model.hidden: [[8], [1000]], model.activation: [relu, tanh]}
 seeds: 2
 baseline: {model.activation: relu}
@@ -35,14 +35,14 @@ def some_are_done(text: str) -> bool:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sessions")
-    (folder / "long.yaml").write_text(SOON_THEN_LATER, encoding="utf-8")
+    (folder / "long.yaml").write_text(EXPERIMENT, encoding="utf-8")
     return folder
 
 
 @pytest.fixture(scope="module")
 def interrupted(folder: Path) -> Session:
     """80 columns: Ctrl-C as soon as a trial is finished."""
-    terminal = Terminal(COMMAND, folder, columns=80)
+    terminal = Terminal([MADE_UP, "leisure"], COMMAND, folder, columns=80)
     terminal.wait_for(some_are_done)
     terminal.press_control_c()
     return terminal.wait_for_end(), terminal
@@ -59,7 +59,7 @@ def kept(interrupted: Session, folder: Path) -> int:
 @pytest.fixture(scope="module")
 def resumed(kept: int, folder: Path) -> Session:
     """40 columns: the same command again."""
-    terminal = Terminal(COMMAND, folder, columns=40)
+    terminal = Terminal([MADE_UP, "leisure"], COMMAND, folder, columns=40)
     terminal.wait_for(lambda text: COUNTED.search(text))
     return terminal.wait_for_end(), terminal
 
@@ -85,7 +85,7 @@ def test_the_same_command_goes_on_where_the_run_was_and_ends_with_the_table(resu
 
 
 def test_once_more_trains_nothing_and_shows_the_same_means_at_twice_the_width(resumed: Session, folder: Path) -> None:
-    terminal = Terminal(COMMAND, folder, columns=80)
+    terminal = Terminal([MADE_UP, "leisure"], COMMAND, folder, columns=80)
     assert terminal.wait_for_end() == 0
     text = terminal.text()
     assert "8 trials, 0 trained now" in text

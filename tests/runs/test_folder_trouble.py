@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from actbench.store.files import append_lines, replace_file
 from builders import experiment_from, fake_train
 from fake_runs import Counting, run
 from in_process import invoke
-from program import TINY, actbench_alone
+from program import MADE_UP, TINY, actbench
 
 NOBODY = 65534
 TWO_STACKS = "name: made-up\nvary: {model.hidden: [[4], [5]]}\nseeds: 3\n"
@@ -123,7 +124,7 @@ def test_a_second_process_stays_out_of_the_folder_until_the_first_is_gone_or_dea
 def test_a_second_run_beside_another_is_exit_code_4(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     with another_process_in(tmp_path / "results" / "tiny"):
-        refused = actbench_alone("run", "tiny.yaml", folder=tmp_path)
+        refused = actbench("run", "tiny.yaml", folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (EXIT_ENVIRONMENT, "")
     assert "another actbench is running in this folder; wait for it or choose another --results" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -177,30 +178,24 @@ def test_a_folder_that_may_not_be_written_ends_the_run_before_it_trains(
     assert run(experiment, reachable).trained == (3 if is_begun else 6)
 
 
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-sys.argv = ["actbench", "run", "tiny.yaml", "--jobs", "1"]
-from actbench.cli.app import main
-main()
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
-def test_a_real_limit_on_the_size_of_files_stops_a_real_run_which_goes_on_without_it(
-    tiny: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
-    command = [sys.executable, "-c", LIMITED, "9000"]
-    stopped = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_a_real_limit_on_the_size_of_files_stops_the_program_which_goes_on_without_it(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 10"), encoding="utf-8")
+
+    def run_to(results: str, limit: str = "") -> subprocess.CompletedProcess[str]:
+        command = f"{limit} {shlex.join([sys.executable, str(MADE_UP), 'at once'])} run tiny.yaml --results {results}"
+        return subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    stopped = run_to("stopped", "ulimit -f 12; exec")
     assert (stopped.returncode, stopped.stdout) == (EXIT_ENVIRONMENT, ""), stopped.stderr
     assert "cannot be written (File too large); make room, or mend the disk" in stopped.stderr
     assert "Traceback" not in stopped.stderr
-    folder = tmp_path / "results" / "tiny"
-    assert store.read_journal(folder).damaged_lines == 0
-    assert actbench_alone("run", "tiny.yaml", "--jobs", "1", folder=tmp_path).returncode == 0
+    folder = tmp_path / "stopped" / "tiny"
+    journal = store.read_journal(folder)
+    assert (0 < len(journal.records) < 40, journal.damaged_lines) == (True, 0)
+    assert run_to("stopped").returncode == run_to("undisturbed").returncode == 0
     assert is_whole(verify_folder(folder))
-    assert (folder / "table.csv").read_bytes() == (tiny / "results" / "tiny" / "table.csv").read_bytes()
+    assert (folder / "table.csv").read_bytes() == (tmp_path / "undisturbed" / "tiny" / "table.csv").read_bytes()
 
 
 def test_what_stands_in_the_place_of_a_table_is_named_and_not_the_file_that_was_to_replace_it(

@@ -18,12 +18,12 @@ ABOUT_TERMINALS = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CI", "GITHUB_
 class Terminal:
     """A command line of actbench that has a terminal to itself."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, columns: int) -> None:
+    def __init__(self, program: Sequence[str | Path], arguments: Sequence[str], folder: Path, columns: int) -> None:
         self.screen = pyte.Screen(columns, ROWS)
         self.stream = pyte.ByteStream(self.screen)
         variables = {name: value for name, value in os.environ.items() if name not in ABOUT_TERMINALS}
         self.running = pexpect.spawn(
-            sys.executable, ["-m", "actbench", *arguments], cwd=str(folder), dimensions=(ROWS, columns),
+            sys.executable, [*map(str, program), *arguments], cwd=str(folder), dimensions=(ROWS, columns),
             env=variables | {"TERM": "xterm-256color"}, timeout=PATIENCE_SECONDS,
         )  # fmt: skip
 

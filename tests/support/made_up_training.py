@@ -1,4 +1,4 @@
-"""Training that never ends after its first stack, in a program of its own: what stops it was no patience."""
+"""The program with training that takes no time, takes its time, or never ends: nothing of it needs torch."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from actbench.__main__ import main
 from actbench.catalogue.datasets import Arrays
-from actbench.cli.app import main
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.runs import runner
 from actbench.store.results import Results
 from builders import fake_train
 
+LEISURE_SECONDS = 1.0
 
-def train(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[int], None]) -> list[TrialRecord]:
+
+def train_at_leisure(stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[float], None]) -> list[TrialRecord]:
+    """Take a moment for each stack."""
+    time.sleep(LEISURE_SECONDS)
+    return fake_train(stack, arrays, device, on_epoch)
+
+
+def train_without_end(
+    stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[float], None]
+) -> list[TrialRecord]:
     """Finish the first stack, and no other."""
     on_epoch(1)
     try:
@@ -40,12 +50,12 @@ def write_tables_for_ever(results: Results, *others: object) -> None:
 
 
 if __name__ == "__main__":
-    from stuck_training import train as train_stuck  # workers are to find it by name
+    import made_up_training as ours  # workers are to find the functions by name
 
     what = sys.argv.pop(1)
-    if what == "stuck":
-        runner.run_experiment = functools.partial(runner.run_experiment, train=train_stuck)
-    elif what == "tables":
-        runner.run_experiment = functools.partial(runner.run_experiment, train=fake_train)
+    train = {"stuck": ours.train_without_end, "leisure": ours.train_at_leisure}.get(what, fake_train)
+    if what != "real":
+        runner.run_experiment = functools.partial(runner.run_experiment, train=train)
+    if what == "tables":
         setattr(runner, "write_tables", write_tables_for_ever)  # noqa: B010 (a name of the runner's own)
     main()
