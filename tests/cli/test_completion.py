@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -13,9 +12,10 @@ import pytest
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.lookup import names
 from actbench.cli.app import VERBS
-from actbench.cli.completion import MAX_ENTRIES, experiment_files, result_folders
+from actbench.cli.completion import BEFORE_VARIABLE, MAX_ENTRIES, experiment_files, result_folders
 from actbench.config.bundled import bundled_experiments
 from actbench.config.cells import SETTING_PATHS
+from program import actbench
 
 pytestmark = pytest.mark.oldest
 
@@ -37,11 +37,10 @@ def completed(line: str, folder: Path, shell: str = "bash") -> list[str]:
         "COMP_CWORD": str(len(line.split(" ")) - 1),
         "_TYPER_COMPLETE_ARGS": line,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        BEFORE_VARIABLE: "",
     }
-    finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=folder, env=os.environ | asked, capture_output=True, text=True, check=True
-    )
-    assert finished.stderr == ""
+    finished = actbench(folder=folder, environment=asked)
+    assert (finished.returncode, finished.stderr) == (0, "")
     return finished.stdout.strip("\n").splitlines()
 
 
@@ -185,9 +184,6 @@ def test_the_script_that_is_shown_completes_in_a_real_bash(tree: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_that_typer_knows_has_a_script(shell: str, tree: Path) -> None:
-    environment = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-    command = [sys.executable, "-c", PROGRAM, "--show-completion", shell]
-    finished = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=True)
-    assert "_ACTBENCH_COMPLETE" in finished.stdout
-    helped = subprocess.run([*command[:3], "--help"], capture_output=True, text=True, check=True).stdout
-    assert "--install-completion" in helped
+    environment = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    assert "_ACTBENCH_COMPLETE" in actbench("--show-completion", shell, folder=tree, environment=environment).stdout
+    assert "--install-completion" in actbench("--help", folder=tree).stdout
