@@ -20,8 +20,7 @@ from in_process import invoke
 EXPERIMENT = TWO_ACTIVATIONS.replace("made-up", "f").replace("model:", "data: {dataset: mnist}\nmodel:")
 ENVIRONMENT = {"id": "abc", "torch": "2.6", "device": "cpu", "commit": None, "cores": 2}
 CASES = pytest.mark.parametrize("bad", BAD_FOLDERS.values(), ids=BAD_FOLDERS.keys())
-READERS = (
-    ["compare"],
+OTHER_READERS = (
     ["compare", "--format", "json"],
     ["report"],
     ["report", "--format", "markdown"],
@@ -29,20 +28,28 @@ READERS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A good result folder `results/f`, below the folder in which the test runs."""
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "results" / "f"
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an experiment and its good result folder `results/f`."""
+    root = tmp_path_factory.mktemp("good")
+    folder = root / "results" / "f"
     folder.mkdir(parents=True)
-    Path("f.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    (root / "f.yaml").write_text(EXPERIMENT, encoding="utf-8")
     experiment = experiment_from(EXPERIMENT, folder)
     plan = make_plan(experiment)
     store.write_experiment(folder, experiment_to_yaml(experiment))
     store.write_environment(folder, ENVIRONMENT)
     store.freeze_plan(folder, plan_to_json(experiment, plan), has_begun=False)
     store.append(folder, [record_of(trial, environment="abc") for trial in plan.trials().values()])
-    return folder
+    return root
+
+
+@pytest.fixture(autouse=True)
+def results(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the good result folder, below the folder in which the test runs."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(good, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "results" / "f"
 
 
 def test_the_corpus_is_as_large_as_it_should_be() -> None:
@@ -55,21 +62,18 @@ def test_the_folder_that_is_damaged_is_good_before() -> None:
 
 
 @CASES
-def test_a_bad_folder_is_answered_with_the_exit_code_and_the_message(bad: BadFolder, results: Path) -> None:
+def test_a_bad_folder_is_answered_with_the_exit_code_and_the_message_by_every_reader_and_not_changed(
+    bad: BadFolder, results: Path
+) -> None:
     bad.damage(results)
+    before = {path: path.lstat().st_mtime_ns for path in results.parent.rglob("*")}
     answer = invoke("compare", "results/f")
     assert answer.exit_code == bad.exit_code, answer.stderr
     assert bad.message in answer.stderr
     assert (answer.stdout == "") == bool(bad.exit_code)
     assert len(answer.stderr.splitlines()) <= 3
     assert all(line.isprintable() for line in answer.stderr.splitlines())
-
-
-@CASES
-def test_no_reader_of_a_bad_folder_raises_changes_it_or_prints_not_a_number(bad: BadFolder, results: Path) -> None:
-    bad.damage(results)
-    before = {path: path.lstat().st_mtime_ns for path in results.parent.rglob("*")}
-    for verb, *options in READERS:
+    for verb, *options in OTHER_READERS:
         answer = invoke(verb, *(["results/f"] if verb != "plan" else []), *options)
         assert answer.exit_code in (0, bad.exit_code)
         if options[-1:] == ["json"] and not answer.exit_code:
@@ -78,11 +82,16 @@ def test_no_reader_of_a_bad_folder_raises_changes_it_or_prints_not_a_number(bad:
     assert not Path("pwned").exists()
 
 
+@pytest.fixture(scope="module")
+def good_arms(good: Path) -> object:
+    """The arms of the good folder with their numbers."""
+    return json.loads(invoke("compare", good / "results" / "f", "--format", "json").stdout)["arms"]
+
+
 @pytest.mark.parametrize("bad", DESCRIPTIONS.values(), ids=DESCRIPTIONS.keys())
-def test_what_is_described_wrongly_changes_no_number(bad: BadFolder, results: Path) -> None:
-    before = json.loads(invoke("compare", "results/f", "--format", "json").stdout)
+def test_what_is_described_wrongly_changes_no_number(bad: BadFolder, results: Path, good_arms: object) -> None:
     bad.damage(results)
-    assert json.loads(invoke("compare", "results/f", "--format", "json").stdout)["arms"] == before["arms"]
+    assert json.loads(invoke("compare", "results/f", "--format", "json").stdout)["arms"] == good_arms
     assert invoke("report", "results/f", "--html", "page.html").exit_code == 0
 
 
