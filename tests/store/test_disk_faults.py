@@ -58,11 +58,15 @@ def state_of(folder: Path) -> State:
     return found | {store.JOURNAL: b"\n".join(sorted(found.get(store.JOURNAL, b"").splitlines()))}
 
 
-def faults(disk: Disk, *modes: Mode) -> Iterator[Fault]:
-    """Every call of every kind as the one that fails, in each of the modes; only writes can fail after a part."""
+def faults(disk: Disk, step: int, *modes: Mode) -> Iterator[Fault]:
+    """Calls of every kind as the one that fails, every `step`-th in each mode; only writes can fail after a part.
+
+    The modes take turns, so that with a step of their number each call fails in one of them.
+    """
     for kind in KINDS:
-        for number in range(1, disk.calls[kind] + 1):
-            yield from (Fault(kind, number, mode) for mode in modes if kind == "write" or mode != "after a part")
+        for shift, mode in enumerate(modes):
+            if kind == "write" or mode != "after a part":
+                yield from (Fault(kind, number, mode) for number in range(1 + shift, disk.calls[kind] + 1, step))
 
 
 def stop(experiment: Experiment, root: Path, fault: Fault, *, fresh: bool = False) -> bool:
@@ -98,14 +102,15 @@ def require_nothing_torn(folder: Path, before: State) -> None:
     assert set(state) <= {*FILES, *TABLES, store.DAMAGED}
 
 
+@pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_whatever_call_fails_the_run_stops_cleanly_and_the_same_command_finishes_it(
-    experiment: Experiment, tmp_path: Path
+    step: int, experiment: Experiment, tmp_path: Path
 ) -> None:
     with failing(tmp_path, None) as disk:
         expected = state_of(run(experiment, tmp_path / "undisturbed").folder)
     assert set(expected) == {*FILES, *TABLES}
     stopped = 0
-    for number, fault in enumerate(faults(disk, "once", "from then on", "after a part")):
+    for number, fault in enumerate(faults(disk, step, "once", "from then on", "after a part")):
         root = tmp_path / str(number)
         stopped += stop(experiment, root, fault)
         folder = root / "results" / "faulty"
@@ -115,7 +120,7 @@ def test_whatever_call_fails_the_run_stops_cleanly_and_the_same_command_finishes
             run(experiment, root)
         assert state_of(folder) == expected, fault
         shutil.rmtree(root)
-    assert stopped > 150
+    assert stopped > 150 / step
 
 
 @pytest.fixture
@@ -132,8 +137,9 @@ def begun(experiment: Experiment, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_whatever_call_fails_a_run_that_goes_on_loses_no_trial(
-    experiment: Experiment, begun: Path, tmp_path: Path
+    step: int, experiment: Experiment, begun: Path, tmp_path: Path
 ) -> None:
     def copy_of_it(name: str) -> Path:
         shutil.copytree(begun, tmp_path / name / "results" / "faulty")
@@ -144,7 +150,7 @@ def test_whatever_call_fails_a_run_that_goes_on_loses_no_trial(
     assert expected[store.DAMAGED] == PART + b"\n"
     assert b"earlier" in expected[store.ENVIRONMENT]
     before, stopped = state_of(begun), 0
-    for number, fault in enumerate(faults(disk, "once", "after a part")):
+    for number, fault in enumerate(faults(disk, step, "once", "after a part")):
         root = copy_of_it(str(number))
         stopped += stop(experiment, root, fault)
         require_nothing_torn(root / "results" / "faulty", before)
@@ -154,7 +160,7 @@ def test_whatever_call_fails_a_run_that_goes_on_loses_no_trial(
         assert set(after.pop(store.DAMAGED).splitlines()) == {PART}
         assert after == {name: content for name, content in expected.items() if name != store.DAMAGED}, fault
         shutil.rmtree(root)
-    assert stopped > 100
+    assert stopped > 100 / step
 
 
 def test_whatever_call_fails_starting_afresh_keeps_the_old_results_together(

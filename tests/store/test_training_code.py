@@ -44,7 +44,11 @@ def tables_of(folder: Path) -> dict[str, str | None]:
     return table_texts(results, write_tables(results))
 
 
-@pytest.mark.parametrize("folder", COMMITTED, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "folder",
+    [path if number % 4 == 0 else pytest.param(path, marks=pytest.mark.slow) for number, path in enumerate(COMMITTED)],
+    ids=[path.name for path in COMMITTED],
+)
 def test_committed_results_stay_whole_when_the_version_is_raised(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
