@@ -17,7 +17,7 @@ from actbench.plan.stacks import make_stacks
 from actbench.store import checkpoints
 from actbench.store.checkpoints import Checkpoints
 from actbench.store.files import hold
-from program import actbench
+from program import Finished, actbench
 
 EXPERIMENT = """
 name: long
@@ -28,7 +28,7 @@ vary: {model.activation: [relu, gelu], train.lr: [1e-3, 1e-2]}
 seeds: 2
 """
 KILLED_AFTER = 3
-# Saves after every epoch; `kill` ends it, and so its workers, once a stack has saved so many epochs.
+# Saves after every epoch, and ends itself, and so its workers, once a stack has saved so many epochs.
 PROGRAM = """
 import os, signal, sys
 from actbench.runs.account import RunProgress
@@ -40,8 +40,7 @@ if __name__ == "__main__":
         handle(self, event)
         if getattr(event, "epochs", 0) > {epoch}:
             os.kill(os.getpid(), signal.SIGKILL)
-    if "kill" in sys.argv:
-        RunProgress.handle = handle_and_die
+    RunProgress.handle = handle_and_die
     from actbench.cli.app import main
     sys.argv = ["actbench", "run", "long.yaml", "--device", "cpu", "--jobs", sys.argv[-1]]
     main()
@@ -55,10 +54,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "program.py", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
+def run(folder: Path, jobs: int) -> Finished:
+    return actbench("run", "long.yaml", "--device", "cpu", "--jobs", str(jobs), folder=folder)
 
 
 def records(folder: Path) -> dict[str, dict[str, Any]]:
@@ -77,17 +74,18 @@ def kept(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_run_continues_from_checkpoints_with_the_bits_of_an_undisturbed_one(jobs: int, folder: Path) -> None:
-    assert run(folder, "kill", str(jobs)).returncode == -9
+    killed = subprocess.run([sys.executable, "program.py", str(jobs)], cwd=folder, capture_output=True, check=False)
+    assert killed.returncode == -9
     checkpoint = kept(folder)[0]
     assert actbench("status", "results/long", folder=folder).returncode == 0
     assert "8 of 8 trials are not trained yet" in actbench("compare", "results/long", folder=folder).stderr
-    continued = run(folder, str(jobs))
+    continued = run(folder, jobs)
     assert continued.returncode == 0, continued.stderr
     assert "from a checkpoint." in continued.stderr
     assert not checkpoint.parent.exists()
     resumed = records(folder)
     (folder / "results").rename(folder / "earlier")
-    undisturbed = run(folder, str(jobs))
+    undisturbed = run(folder, jobs)
     assert undisturbed.returncode == 0, undisturbed.stderr
     assert "from a checkpoint" not in undisturbed.stderr
     assert resumed == records(folder)
