@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from actbench.checks.examination import examine
+from actbench.checks.examination import examine, questions_of
 from actbench.checks.outcomes import Check
 from actbench.experiment.choices import parse_choice
 from custom_files import custom_file, entries_of
@@ -24,7 +24,13 @@ def checks_of(kind: str, text: str, folder: Path) -> dict[str, Check]:
         }
 
 
-def refused_because(kind: str, text: str, check: str, folder: Path) -> str:
-    found = checks_of(kind, text, folder)[check]
+def refused_because(kind: str, text: str, name: str, folder: Path) -> str:
+    """Why one check refuses the only entry of a file; the others are not made."""
+    with entries_of(custom_file(folder, text)) as (entry,):
+        assert entry.kind == kind
+        (question,) = (
+            one for one in questions_of(parse_choice(kind, entry.name), measures_cost=False) if one.name == name
+        )
+        found = question.answer()
     assert found.outcome == "refused"
     return found.reason
