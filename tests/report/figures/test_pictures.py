@@ -11,11 +11,10 @@ import pytest
 from actbench.analysis.comparison import compare, question_of
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Curves, Trial, TrialRecord
-from actbench.report.figures.layout import COLUMN, FULL, PAGE, PHONE, Paper, Picture
+from actbench.report.figures.layout import COLUMN, FULL, PAGE, PHONE, Picture
 from actbench.report.figures.marks import Dot, Group, Text
 from actbench.report.figures.pictures import pictures
 from actbench.report.files import drawing
-from actbench.store.results import Results
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, drawn_texts, misplaced_texts, pictures_of, renamed, results_from, trained
 
@@ -73,8 +72,9 @@ def plain_record(trial: Trial) -> TrialRecord:
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return renamed(results_from(EIGHT, tmp_path_factory.mktemp("hostile"), some_fail), HOSTILE)
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Picture]:
+    """The pictures of results whose arms have hostile names."""
+    return pictures_of(renamed(results_from(EIGHT, tmp_path_factory.mktemp("hostile"), some_fail), HOSTILE))
 
 
 def some_fail(trial: Trial) -> TrialRecord:
@@ -142,33 +142,30 @@ def test_no_two_pictures_of_a_page_share_an_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["differences", "lottery", "curves", "sensitivity", "inside"])
-def test_arms_are_called_what_they_are_called_whatever_that_is(name: str, hostile: Results) -> None:
-    shown = words(pictures_of(hostile)[name])
+def test_arms_are_called_what_they_are_called_whatever_that_is(name: str, hostile: dict[str, Picture]) -> None:
+    shown = words(hostile[name])
     assert all(f"activation={arm}".replace(" ", "")[:14] in shown.replace(" ", "") for arm in HOSTILE[:6])
-    assert "\x1b" not in drawing(pictures_of(hostile)[name], {}).wide
+    assert "\x1b" not in drawing(hostile[name], {}).wide
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=["page", "phone", "full", "column"])
 @pytest.mark.parametrize(
     "text",
     [SEVERAL_TUNED, TWO_FACTORS, THREE_FACTORS, NO_HIDDEN_LAYER, EIGHT, TWO_ACTIVATIONS + CLAIM],
     ids=["several tuned", "two factors", "three factors", "no hidden layer", "eight", "claim"],
 )
-def test_no_text_is_cut_or_runs_into_another(text: str, paper: Paper, tmp_path: Path) -> None:
+def test_no_text_is_cut_or_runs_into_another_on_any_paper(text: str, tmp_path: Path) -> None:
     for picture in pictures_of(results_from(text, tmp_path)).values():
-        assert misplaced_texts(picture.draw(paper)) == [], picture.name
+        for paper in PAPERS:
+            assert misplaced_texts(picture.draw(paper)) == [], (picture.name, paper)
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=["page", "phone", "full", "column"])
-def test_not_even_with_hostile_names(paper: Paper, hostile: Results) -> None:
-    for picture in pictures_of(hostile).values():
-        assert misplaced_texts(picture.draw(paper)) == [], picture.name
-
-
-def test_every_picture_is_as_wide_as_its_paper_and_has_no_text_smaller_than_can_be_read(hostile: Results) -> None:
-    for picture in pictures_of(hostile).values():
+def test_even_with_hostile_names_every_picture_fits_its_paper_and_has_no_text_smaller_than_can_be_read(
+    hostile: dict[str, Picture],
+) -> None:
+    for picture in hostile.values():
         for paper in PAPERS:
             scene = picture.draw(paper)
+            assert misplaced_texts(scene) == [], (picture.name, paper)
             assert scene.width == paper.width
             sizes = [mark.size for mark in scene.walk() if isinstance(mark, Text)]
             assert min(sizes) >= 0.6 * paper.size
