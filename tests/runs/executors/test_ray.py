@@ -191,7 +191,7 @@ def test_what_another_processor_has_trained_is_recorded_as_such(
 
 
 PARENT = """
-import json, sys
+import json, signal, sys
 from types import SimpleNamespace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
@@ -199,6 +199,7 @@ from actbench.runs.executors.ray import connect_to_ray
 from lost_workers import busy_forever
 from processes import listening, processes_below
 import os
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored below a shell's `&`
 with connect_to_ray(busy_forever, "cpu", 2, None) as workers:
     def show(event):
         pids = processes_below(os.getpid())
