@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,10 +85,10 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield node.module or ""
 
 
-def parsed() -> Iterator[tuple[str, ast.AST]]:
+@cache
+def parsed() -> tuple[tuple[str, ast.AST], ...]:
     """Every file of the program, by its path within the package."""
-    for path in FILES:
-        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+    return tuple((path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in FILES)
 
 
 def test_no_file_of_the_program_runs_text_or_builds_objects_from_bytes() -> None:
