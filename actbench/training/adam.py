@@ -19,8 +19,8 @@ CONSTANTS = 8
 class CompiledAdam:
     """The state of Adam or AdamW for the rows of a stack; the settings are one value for each trial.
 
-    `moments` are the running means of gradients and of their squares `[2, trials, elements]`, `constants`
-    `[trials, 8]` what the functions need for a step, `steps` the number of steps so far, an integer.
+    `moments` are the running means of gradients and of their squares `[2, trials, elements]`, `constants` eight numbers
+    for each trial that the functions need for a step, `steps` the number of steps so far, an integer.
     """
 
     library: ctypes.CDLL
@@ -32,26 +32,28 @@ class CompiledAdam:
     eps: float
     moments: Tensor
     steps: Tensor
-    constants: Tensor = field(init=False)
+    constants: ctypes.Array[ctypes.c_float] = field(init=False)
+    pointers: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        rows = self.network.parameters.rows
+        self.constants = (ctypes.c_float * (CONSTANTS * len(rows)))()
+        self.pointers = rows.data_ptr(), self.moments[0].data_ptr(), self.moments[1].data_ptr()
 
     def begin_step(self, factor: float) -> None:
         """Begin a step with the learning rates times `factor`."""
         self.steps += 1
         count, (beta1, beta2) = int(self.steps), self.betas
         root = (1 - beta2**count) ** 0.5
-        self.constants = torch.tensor(
-            [
-                [
-                    1 - beta1, beta2, 1 - beta2, 1 / root, self.eps, lr * factor / (1 - beta1**count),
-                    0.0 if self.is_decoupled else decay, 1 - lr * factor * decay if self.is_decoupled else 1.0,
-                ]
-                for lr, decay in zip(self.rates, self.decays, strict=True)
-            ]
-        )  # fmt: skip
+        for trial, (lr, decay) in enumerate(zip(self.rates, self.decays, strict=True)):
+            self.constants[CONSTANTS * trial : CONSTANTS * (trial + 1)] = [
+                1 - beta1, beta2, 1 - beta2, 1 / root, self.eps, lr * factor / (1 - beta1**count),
+                0.0 if self.is_decoupled else decay, 1 - lr * factor * decay if self.is_decoupled else 1.0,
+            ]  # fmt: skip
 
     def first_layer(self) -> tuple[int, ...]:
         """Pointers to the constants, the first layer's weights, which begin each row, and their moments."""
-        return tuple(part.data_ptr() for part in (self.constants, self.network.parameters.rows, *self.moments))
+        return ctypes.addressof(self.constants), *self.pointers
 
     def end_step(self, start: int) -> None:
         """Change the parameters from element `start` of each row on; those before have been changed already."""
@@ -59,8 +61,7 @@ class CompiledAdam:
         rows = parameters.rows
         self.library.adam_step(
             len(rows), rows.stride(0), start, parameters.weights_end, rows.shape[1],
-            parameters.gradient_rows.data_ptr(),
-            rows.data_ptr(), *(moment.data_ptr() for moment in self.moments), self.constants.data_ptr(),
+            parameters.gradient_rows.data_ptr(), *self.pointers, ctypes.addressof(self.constants),
         )  # fmt: skip
 
 

@@ -148,5 +148,5 @@ def load(library: Path) -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(library))
     for name, arguments in ARGUMENTS.items():
         function = getattr(loaded, name)
-        function.argtypes, function.restype = arguments, None
+        function.argtypes, function.restype = arguments, _integer if name == "cross_entropy" else None
     return loaded

@@ -74,12 +74,11 @@ def is_cross_entropy(output: Choice, loss: Choice) -> bool:
 def _cross_entropy(library: ctypes.CDLL, scores: Tensor, label: Tensor) -> Applied:
     scores, label = scores.contiguous(), label.contiguous()
     values, slopes = torch.empty_like(label, dtype=scores.dtype), torch.empty_like(scores)
-    smallest, largest = (int(bound) for bound in label.aminmax())
-    if smallest < 0 or largest >= scores.shape[-1]:  # as torch's gather does; the loop in C would read on
-        raise IndexError(f"labels from {smallest} to {largest}, for {scores.shape[-1]} units")
-    library.cross_entropy(
+    wrong = library.cross_entropy(
         label.numel(), scores.shape[-1], scores.data_ptr(), label.data_ptr(), values.data_ptr(), slopes.data_ptr()
     )
+    if wrong >= 0:
+        raise IndexError(f"label {int(label.flatten()[wrong])}, for {scores.shape[-1]} units")
     return values, lambda grad: slopes.mul_(grad.unsqueeze(-1))
 
 

@@ -161,11 +161,14 @@ INLINE float exponential(float x)
     return p * power;
 }
 
-/* losses = log(sum(exp(scores))) - scores[label] for every row, and the gradients of their sum by the scores. */
-void cross_entropy(int64_t rows, int64_t units, const float *scores, const int64_t *labels, float *losses,
-                   float *gradients)
+/* losses = log(sum(exp(scores))) - scores[label] for every row, and the gradients of their sum by the scores.
+Returns -1, or the first row whose label is none of the units. */
+int64_t cross_entropy(int64_t rows, int64_t units, const float *scores, const int64_t *labels, float *losses,
+                      float *gradients)
 {
     for (int64_t row = 0; row < rows; row++) {
+        if (labels[row] < 0 || labels[row] >= units)
+            return row;
         const float *score = scores + row * units;
         float *gradient = gradients + row * units;
         float largest = score[0], exponentials[MOST_UNITS], total = 0;
@@ -183,4 +186,5 @@ void cross_entropy(int64_t rows, int64_t units, const float *scores, const int64
             gradient[unit] = exponentials[unit] * inverse;
         gradient[labels[row]] -= 1;
     }
+    return -1;
 }

@@ -59,4 +59,4 @@ def gradient_by_inputs(grad: Tensor, memory: LayerMemory) -> Tensor:
 
 def _trial_by_trial(inputs: Tensor) -> Tensor:
     """The inputs with each trial's share contiguous; trials of one seed may have the same memory."""
-    return inputs if inputs[0].is_contiguous() else inputs.contiguous()
+    return inputs if inputs.stride()[1:] == (inputs.shape[2], 1) else inputs.contiguous()
