@@ -54,7 +54,7 @@ def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
     Arms that differ only in their training share a network. Random images replace an absent dataset. Raises
     `UnusableEnvironmentError` on damaged data.
     """
-    from actbench.training.preflight import measure_flow
+    from actbench.training.preflight import measure_flows
 
     dataset = experiment.settings.data.facts()
     is_there = is_present(dataset, data_folder)
@@ -63,11 +63,9 @@ def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
     arms: dict[Hashable, list[Arm]] = {}
     for arm in experiment.arms():
         arms.setdefault(_beginning(arm.settings), []).append(arm)
-    networks = [
-        NetworkFlow(tuple(alike), measure_flow([make_trial(alike[0].settings, seed) for seed in seeds], arrays))
-        for alike in arms.values()
-    ]
-    return Preflight(experiment, seeds, tuple(networks), None if is_there else dataset.name)
+    flows = measure_flows([[make_trial(alike[0].settings, seed) for seed in seeds] for alike in arms.values()], arrays)
+    networks = tuple(NetworkFlow(tuple(alike), flow) for alike, flow in zip(arms.values(), flows, strict=True))
+    return Preflight(experiment, seeds, networks, None if is_there else dataset.name)
 
 
 def _beginning(settings: TrialSettings) -> Hashable:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.gains import second_moments
 from actbench.experiment.records import Trial
-from actbench.training.data import seed_split, to_device
+from actbench.training.data import Images, SeedSplit, seed_split, to_device
 from actbench.training.flows import Flow, LayerFlow
 from actbench.training.network import (
     LayerValues,
@@ -29,16 +30,23 @@ THEORY_TOLERANCE = 1e-4
 MAX_SQUARE = 1e30
 
 
-def measure_flow(trials: Sequence[Trial], arrays: Arrays) -> Flow:
-    """One forward and one backward pass of the first 256 training images, with dropout and the batch's own moments.
+def measure_flows(stacks: Sequence[Sequence[Trial]], arrays: Arrays) -> list[Flow]:
+    """One forward and one backward pass of each stack, over the first 256 training images of its seeds.
 
-    The trials differ only in their seeds.
+    Dropout is on, and batch norm uses the batch's own moments. The trials of a stack differ only in their seeds.
     """
+    images, _ = to_device(arrays, torch.device("cpu"))
+    splits: dict[Hashable, SeedSplit] = {}  # the same for all stacks with the same data
+    for trial in itertools.chain.from_iterable(stacks):
+        key = trial.settings.data, trial.seed
+        if key not in splits:
+            splits[key] = seed_split(images, trial.settings.data, trial.phase, trial.seed)
+    return [_measure_flow(trials, images, [splits[one.settings.data, one.seed] for one in trials]) for trials in stacks]
+
+
+def _measure_flow(trials: Sequence[Trial], images: Images, splits: Sequence[SeedSplit]) -> Flow:
     with torch.no_grad(), products_in(trials[0].settings.train.precision):
-        images, _ = to_device(arrays, torch.device("cpu"))
         network = create_network(trials, torch.device("cpu"))
-        data, phase = trials[0].settings.data, trials[0].phase
-        splits = [seed_split(images, data, phase, seed) for seed in network.seeds]
         rows = torch.stack([split.train_rows[:PROBE_IMAGES] for split in splits])
         _, labels = gather_batch(network, images, splits, rows)
         inputs = gather_inputs(network, images, splits, rows)
