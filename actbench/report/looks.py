@@ -84,7 +84,9 @@ def look_statements(comparison: Comparison) -> Iterator[Statement]:
     if looks is None:
         return
     seeds = looks.schedule.seeds
-    yield Statement("looks", "baseline", f"{_planned(looks)} {_settled(looks)}", numbers=_numbers(looks))
+    own = " A mean is over the arm's own seeds, a difference over those of both arms."
+    note = f"{_planned(looks)} {_settled(looks)}{own * (len(set(looks.seeds) - {0}) > 1)}"
+    yield Statement("looks", "baseline", note, numbers=_numbers(looks))
     if comparison.is_judged and looks.look:
         yield Statement(
             "look_intervals",

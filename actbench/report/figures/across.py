@@ -169,7 +169,7 @@ def _draw_profile(arms: Sequence[ArmAcross], found: Across, paper: Paper) -> Sce
     distances = [*(distance for distance in behind if distance < furthest), furthest]
     shares = performance_profile(scores, distances, larger_is_better=larger)
     top, bottom = 2.4 * em, 2.4 * em + max(14 * em, 1.2 * paper.small * len(arms))
-    names = [f"{paper.named(arm.label)} {arm.profile[0]:.0%}" for arm in arms]
+    names = [paper.named(arm.label) for arm in arms]
     right = paper.width - end_label_width(names, paper)
     y = Axis(Scale(is_share=True), (-0.03, 1.03), bottom, top)
     left = tick_width(y, paper)

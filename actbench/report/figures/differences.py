@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
@@ -90,7 +90,7 @@ def first_seeds(comparison: Comparison, count: int) -> Picture | None:
         if shown and (by_seed := tuple((seed, one) for seed, one in shown.by_seed if seed in kept)):
             over = estimate([one for _, one in by_seed])
             rows.append(Shown(shown.label, by_seed, over.mean or 0.0, over.interval))
-    return _of_differences(comparison, rows) if rows else None
+    return _of_differences(replace(comparison, looks=None), rows) if rows else None
 
 
 def _bad_seeds(results: Results) -> dict[str, frozenset[int]]:
@@ -141,7 +141,7 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
             any(row.bad for row in shown) and "Crosses: a trial diverged, collapsed or failed.",
             number_shown(len(shown), len(rows), first=first_word(metric)),
         ],
-        description=_differences_in_words(rows, metric, against),
+        description=_differences_in_words(rows, comparison, against),
     )
 
 
@@ -167,9 +167,11 @@ def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
     )
 
 
-def _differences_in_words(rows: Sequence[Shown], metric: Metric, against: str) -> list[str]:
+def _differences_in_words(rows: Sequence[Shown], comparison: Comparison, against: str) -> list[str]:
+    metric, level = comparison.metric, "" if comparison.looks else "95 % "
+
     def in_words(row: Shown) -> str:
-        bounds = f", 95 % interval {interval(row.thick, metric, signed=True)}" if row.thick else ""
+        bounds = f", {level}interval {interval(row.thick, metric, signed=True)}" if row.thick else ""
         return f"{visible(row.label)} {value(row.mean, metric, signed=True)}{bounds}{f': {row.word}' * bool(row.word)}"
 
     more = f"; and {len(rows) - 12} more" if len(rows) > 12 else ""
