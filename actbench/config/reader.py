@@ -52,6 +52,7 @@ from actbench.experiment.definition import (
     Expectation,
     Experiment,
     Factor,
+    Keep,
     Match,
     complete,
     smoke_version,
@@ -68,7 +69,7 @@ from actbench.text import counted, did_you_mean
 TUNING_KEYS = ("tune", "tuning_seeds", "tuning_margin")
 KNOWN_KEYS = (
     "name", *SECTIONS, "vary", *CELL_KEYS, *TUNING_KEYS, "seeds", "baseline", "match", "primary", "margin",
-    "expect",
+    "keep", "expect",
 )  # fmt: skip
 MAX_ARMS = 10_000
 MAX_TRIALS = 100_000
@@ -178,6 +179,7 @@ class _Loader:
                 tuning_margin=self._plain("tuning_margin", lambda given: read_tuning_margin(given, primary)),
                 primary=primary,
                 margin=self._plain("margin", lambda given: read_margin(given, primary)),
+                keep=self._plain("keep", lambda given: read_word(given, get_args(Keep))),
             )
             is_sound = not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems)
             if is_sound:

@@ -21,7 +21,7 @@ from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
 from actbench.config.plain_values import LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK, PRIMARY_METRICS
 from actbench.config.reader import KNOWN_KEYS
 from actbench.experiment.choices import parse_choice
-from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, Match
+from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, Keep, Match
 from actbench.experiment.metrics import (
     CURVE,
     CURVES,
@@ -95,6 +95,7 @@ DESCRIPTIONS = {
     "match": "make each arm as large as its baseline, as nearly as the width of its widest hidden layer allows",
     "primary": "the metric that decides; tuned values are chosen by the same metric on validation images",
     "margin": f"the difference in it below which arms count as equivalent; {MARGIN} for accuracies, none for others",
+    "keep": "write the final weights of each final trial to a file of the result folder",
     "expect": "claims, each given a verdict by its interval over the seeds",
 }
 
@@ -125,6 +126,7 @@ def experiment_schema() -> Schema:
         "match": {"enum": list(get_args(Match))},
         "primary": {"type": "string", "enum": list(PRIMARY_METRICS)},
         "margin": {"type": "number", "exclusiveMinimum": 0},
+        "keep": {"enum": list(get_args(Keep))},
         "expect": {"type": "array", "minItems": 1, "items": _reference("claim")},
     }
     numbers = [name for name in PRIMARY_METRICS if parse_metric(name).unit != "share"]

@@ -26,6 +26,7 @@ from actbench.text import counted, did_you_mean
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
 Match = Literal["parameters"]
+Keep = Literal["weights"]
 NAME_LENGTH = 64
 TUNING_SEEDS = 3
 USUAL_LOOKS = (11, 20, 40, 80)
@@ -117,7 +118,7 @@ class Experiment:
     the difference in it below which arms count as equivalent, None if nothing does. With `looks`, an arm gets no more
     `seeds` once it is settled. With `cells`, the arms are these instead of every combination of the factors' values.
     With `tune_groups`, their rows are tried; of a group with varied settings, an arm tries the rows with its values.
-    With `match`, arms are made as large as their baseline in this respect.
+    With `match`, arms are made as large as their baseline in this respect. `keep` is kept of each final trial.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Experiment:
     tune_groups: tuple[Group, ...] = ()
     primary: str = PRIMARY_METRIC
     match: Match | None = None
+    keep: Keep | None = None
 
     def arms(self) -> Iterator[Arm]:
         """Every combination of the factors' values, the last factor changing fastest; or those of the cells."""
@@ -277,6 +279,8 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
         resolved["primary"] = experiment.primary
     if experiment.margin is not None and experiment.margin != MARGIN:
         resolved["margin"] = experiment.margin
+    if experiment.keep:
+        resolved["keep"] = experiment.keep
     if experiment.expectations:
         resolved["expect"] = [expectation.to_record() for expectation in experiment.expectations]
     return resolved

@@ -85,6 +85,39 @@ def learnable_parameter_sizes(layer: Layer) -> dict[str, int]:
     return dict.fromkeys(layer.activation.entry.learnable, layer.units if given["per_feature"] else 1)
 
 
+def parameter_shapes(layers: Sequence[Layer]) -> dict[tuple[int, str], tuple[int, ...]]:
+    """The shape of every parameter of one network, weights first; learnt activation parameters are per layer."""
+    weights = {(index, "weight"): (layer.fan_in, layer.units) for index, layer in enumerate(layers)}
+    others: dict[tuple[int, str], tuple[int, ...]] = {}
+    for index, layer in enumerate(layers):
+        others[index, "bias"] = (layer.units,)
+        if layer.batch_norm:
+            others[index, "scale"] = others[index, "shift"] = (layer.units,)
+        for name, size in learnable_parameter_sizes(layer).items():
+            others[index, name] = (size,)
+    return weights | others
+
+
+RUNNING_MOMENTS = ("running_mean", "running_variance")
+
+
+def weight_shapes(settings: TrialSettings) -> dict[str, tuple[int, ...]]:
+    """What is kept of a trained network: the shapes of its parameters and of batch norm's running moments, by name."""
+    layers = resolve_layers(settings)
+    moments = {
+        (index, name): (layer.units,)
+        for index, layer in enumerate(layers)
+        if layer.batch_norm
+        for name in RUNNING_MOMENTS
+    }
+    return {parameter_name(*key): shape for key, shape in (parameter_shapes(layers) | moments).items()}
+
+
+def parameter_name(index: int, name: str) -> str:
+    """`layer1.weight`, the name of the first layer's weights."""
+    return f"layer{index + 1}.{name}"
+
+
 def count_parameters(layer: Layer) -> int:
     """Trainable numbers of one layer: weights, biases, batch norm's scale and shift, learnt activation parameters."""
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +34,18 @@ class Trial:
     phase: Phase
     seed: int
     settings: TrialSettings
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The final weights of a trial, as the bytes of an npz file."""
+
+    trial: str
+    content: bytes
+
+
+Report = Callable[[float | Weights], None]
+"""What a stack calls with the epochs that it has finished, and with the weights of a trial that has ended."""
 
 
 class Curves(BaseModel):

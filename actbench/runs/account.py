@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from actbench.experiment.definition import Experiment
-from actbench.experiment.records import TrialRecord, count_endings
+from actbench.experiment.records import TrialRecord, Weights, count_endings
 from actbench.plan.plan import Plan, count_trials, epochs_to_do
 from actbench.plan.stacks import Stack
 from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
@@ -18,6 +18,7 @@ from actbench.runs.log import RunLog, arm_names, finished_texts, stack_text
 from actbench.runs.progress import LOG_INTERVAL_SECONDS, RunState, describe
 from actbench.store import folder as store
 from actbench.store.files import FileEnd, HeldFolder, changed_file, end_of
+from actbench.store.weights import write_weights
 from actbench.text import clock
 
 Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
@@ -58,6 +59,9 @@ class RunProgress:
             self.log.write(f"trying again {stack_text(event.stack, self.names)}: {event.cause}")
         elif isinstance(event, EpochsDone):
             self._count_epochs(event.stack, event.epochs)
+        elif isinstance(event, Weights):
+            with self.uninterrupted():
+                write_weights(self.folder, event)
         else:
             records = event.records if isinstance(event, StackDone) else (self._failure(event),)
             environment = self.environment

@@ -16,7 +16,14 @@ from actbench.plan.shards import Shard
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
-from actbench.runs.estimates import journal_bytes, speed_here, start_seconds, training_seconds, worker_bytes
+from actbench.runs.estimates import (
+    journal_bytes,
+    speed_here,
+    start_seconds,
+    training_seconds,
+    weights_bytes,
+    worker_bytes,
+)
 from actbench.store import folder as store
 from actbench.store.results import known_trials, other_training_code, result_folder
 from actbench.text import clock, counted
@@ -68,7 +75,7 @@ class ToDo:
 
 @dataclass(frozen=True)
 class Costs:
-    """Time, memory of a worker and journal bytes of all trials to do.
+    """Time, memory of a worker, and bytes of journal and weights of all trials to do.
 
     `seconds` are those until the last has been trained (None if unknown), `start_seconds` those before the first step.
     """
@@ -80,6 +87,7 @@ class Costs:
     basis: str
     worker_bytes: int
     journal_bytes: int
+    weights_bytes: int = 0
 
 
 def count_to_do(
@@ -149,6 +157,7 @@ def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
         basis=speed.basis if speed else f"Time: not known, since no comparable trial has been timed here on {device}.",
         worker_bytes=worker_bytes(make_stacks(trials, workers=workers, cache_bytes=cache_bytes)),
         journal_bytes=journal_bytes(to_do.settings),
+        weights_bytes=weights_bytes(to_do.settings) if to_do.experiment.keep else 0,
     )
 
 
@@ -177,6 +186,8 @@ def _costs_section(costs: Costs) -> Section:
         ["memory", f"about {costs.worker_bytes / 1e9:.1f} GB for each worker"],
         ["disk", f"about {_size(costs.journal_bytes)}: {_size(costs.journal_bytes / costs.trials)} for each trial"],
     ]
+    if costs.weights_bytes:
+        rows.append(["weights", f"about {_size(costs.weights_bytes)} of disk"])
     notes = [
         costs.basis,
         "To start: imports, reading the images and, on a machine's first run, compiling.",
@@ -228,5 +239,6 @@ def dry_run_document(to_do: ToDo, costs: Costs) -> dict[str, Any]:
         "seconds_basis": costs.basis if costs.trials else None,
         "worker_bytes": costs.worker_bytes,
         "journal_bytes": costs.journal_bytes,
+        "weights_bytes": costs.weights_bytes,
         "arms": [one.document() for one in to_do.arms],
     }

@@ -152,6 +152,11 @@ def journal_bytes(settings: Iterable[tuple[TrialSettings, Phase]]) -> int:
     return round(sum(sizes[key, phase] for key, phase, _ in given))
 
 
+def weights_bytes(settings: Iterable[tuple[TrialSettings, Phase]]) -> int:
+    """Bytes of the final weights of the final trials among these."""
+    return FLOAT_BYTES * sum(network_size(one).parameters for one, phase in settings if phase == "final")
+
+
 def _line_bytes(settings: TrialSettings, phase: Phase) -> float:
     """Bytes of one line: the settings, and numbers of the usual length for each epoch, probe and test image."""
     data, epochs = settings.data, settings.train.epochs

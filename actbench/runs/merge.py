@@ -11,10 +11,12 @@ from typing import Any
 
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml
+from actbench.experiment.records import Weights
 from actbench.plan.plan import is_same_plan, plan_to_json
 from actbench.render.sections import Section
 from actbench.report.tables import write_tables
 from actbench.store import folder as store
+from actbench.store import weights
 from actbench.store.copying import new_lines
 from actbench.store.files import HeldFolder, append_lines, changed_file, end_of, write_atomically
 from actbench.store.lock import locked
@@ -63,6 +65,8 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
         sources = _take_lines(held, found)
         merged = load_results(target, root)
         _write_plan(held, merged, everything)
+        if experiment.keep:
+            _take_weights(held, merged, everything)
         write_tables(load_results(target, root), held)
     return Merged(load_results(target, root), tuple(sources), set_aside)
 
@@ -129,6 +133,19 @@ def _write_plan(target: HeldFolder, merged: Results, everything: Sequence[Result
     distinct = {json.dumps(one, sort_keys=True): one for one in earlier}
     content = {**plan, **({"earlier": [distinct[key] for key in sorted(distinct)]} if distinct else {})}
     write_atomically(target.file(store.PLAN), json.dumps(content, indent=2) + "\n")
+
+
+def _take_weights(target: HeldFolder, merged: Results, everything: Sequence[Results]) -> None:
+    """Of each final trial the weights of a folder whose record of it is the one that counts, if it has them."""
+    for key, record in merged.records.items():
+        if record.phase == "final":
+            same = [one.folder for one in everything if one.records.get(key) == record]
+            sources = [folder for folder in same if weights.weights_file(folder, key).is_file()]
+            if not sources:
+                weights.remove_weights(target, key)
+            elif target.path.resolve() not in [folder.resolve() for folder in sources]:
+                content = weights.weights_file(sources[0], key).read_bytes()
+                weights.write_weights(target, Weights(key, content))
 
 
 def _frozen_plans(results: Results) -> Iterator[dict[str, Any]]:

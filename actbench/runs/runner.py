@@ -40,7 +40,7 @@ from actbench.runs.executors.worker import TrainStack, is_with_torch, prepare_to
 from actbench.runs.log import RunLog
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState, Show, progress
-from actbench.store import checkpoints
+from actbench.store import checkpoints, weights
 from actbench.store import folder as store
 from actbench.store.checkpoints import Checkpoints
 from actbench.store.copying import take_over
@@ -140,6 +140,8 @@ def run_experiment(
 
         require_passed(custom)
         require_gains(named_gains(experiment))
+    if experiment.keep and train is train_with_torch:
+        train = partial(train_with_torch, keeps_weights=True)
     load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, tell))
     with _training_site(missing, device, train, options, limits, folder) as site:
         if missing:
@@ -260,9 +262,10 @@ def _training_site(
         return
     workers = count_workers(device, options.jobs)
     kept = None
-    if missing and train is train_with_torch:
+    if missing and is_with_torch(train):
         kept = Checkpoints(folder / checkpoints.FOLDER, describe_numerics(device), checkpoints.SECONDS)
-        train = partial(train_with_torch, checkpoints=kept)
+        with_torch: Any = train
+        train = partial(with_torch, checkpoints=kept)
     is_apart = limits.trial_seconds is not None or (is_with_torch(train) and bool(files_in_use()))
     if workers == 1 and not is_apart:  # a custom function might end or disturb this process
         yield TrainingSite(device, workers, limits, partial(_run_in_process, train, device, limits), kept)
@@ -291,6 +294,8 @@ def _train_all(
     account.environment = account.keep_environment(None)
     account.show(account.state)
     checkpoints.prepare(account.folder)
+    if experiment.keep:
+        weights.remove_leftovers(account.folder)
     cache_bytes = CPU_CACHE_BYTES if site.device == "cpu" else GPU_CACHE_BYTES
     with account.log.run(_settings_text(account, site.workers, options), account.outcome):
         while missing := (plan := make_plan(experiment, account.known, options.shard)).missing(account.known):

@@ -16,6 +16,7 @@ from actbench.render.sections import Section
 from actbench.report.tables import primary_comparison, table_texts
 from actbench.runs.shards import command_that_continues
 from actbench.store import folder as store
+from actbench.store import weights
 from actbench.store.files import require_regular_file
 from actbench.store.journal import Damage
 from actbench.store.lock import leftovers
@@ -80,6 +81,7 @@ def verify_folder(folder: Path) -> list[Finding]:
         findings += [
             *_trials(results, lines, knows_plans=not any(one.where == store.PLAN and one.is_bad() for one in findings)),
             *_tables(results),
+            *(_weights(results) if results.experiment.keep else ()),
         ]
     return [*findings, *_traces(folder)]
 
@@ -224,6 +226,25 @@ def _tables(results: Results) -> Iterator[Finding]:
             yield Finding(name, "ok", "as the journal gives it")
         else:
             yield Finding(name, "damaged", "not as the journal gives it", _first_difference(content, text.encode()))
+
+
+def _weights(results: Results) -> Iterator[Finding]:
+    """Whether the weights of every final trial that was trained are there and can be read."""
+    planned = (trial.id for _, trials in results.plan.arms for trial in trials)
+    final = {key: one for key in planned if (one := results.records.get(key)) and one.outcome != "failed"}
+    kept = weights.kept_trials(results.folder)
+    lacking = sorted(final.keys() - kept)
+    state: State = "missing" if lacking else "ok"
+    named = f"; not of {', '.join(lacking[:MAX_NAMES_SHOWN])}{' ...' * (len(lacking) > MAX_NAMES_SHOWN)}"
+    there = f"of {len(final) - len(lacking)} of {counted(len(final), 'final trial')}{named * bool(lacking)}"
+    yield Finding(weights.FOLDER, state, there, by_hand=True)
+    for key in sorted(final.keys() & kept):
+        try:
+            weights.read_weights(results.folder, key, final[key].settings)
+        except (ValueError, OSError) as problem:
+            yield Finding(f"{weights.FOLDER}/{key}{weights.ENDING}", "damaged", str(problem), by_hand=True)
+    if others := kept - final.keys():
+        yield Finding(weights.FOLDER, "note", f"{counted(len(others), 'file')} of no final trial of this experiment")
 
 
 def _first_difference(found: bytes, expected: bytes) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from actbench.experiment.records import Trial
 from actbench.plan.stacks import Stack
-from actbench.store.files import HeldFolder, replace_file, require_regular_file
+from actbench.store.files import HeldFolder, make_inside, replace_file, require_regular_file
 from actbench.text import counted
 
 FOLDER = ".checkpoints"
@@ -107,9 +106,7 @@ class Checkpoints:
 
 def prepare(held: HeldFolder) -> None:
     """Make the folder of checkpoints in a locked result folder."""
-    held.require_in_place()
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(FOLDER if held.descriptor is not None else held.path / FOLDER, dir_fd=held.descriptor)
+    make_inside(held, FOLDER)
 
 
 def clear(held: HeldFolder) -> None:

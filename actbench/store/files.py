@@ -127,18 +127,32 @@ def path_of(folder: Folder) -> Path:
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[HeldFolder]:
-    """Keep a folder open, on systems that can reach files through it."""
+def hold(folder: Path, *, inside: HeldFolder | None = None) -> Iterator[HeldFolder]:
+    """Keep a folder open, on systems that can reach files through it.
+
+    One `inside` a held folder is made if it is not there, and is not reached through a link.
+    """
+    if inside is not None:
+        make_inside(inside, folder.name)
     if os.open not in os.supports_dir_fd:
         status = folder.stat()
         yield HeldFolder(folder, (status.st_dev, status.st_ino))
         return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    name, flags = (folder, 0) if inside is None else (folder.name, os.O_NOFOLLOW)
+    within = None if inside is None else inside.descriptor
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | flags, dir_fd=within)
     try:
         status = os.fstat(descriptor)
         yield HeldFolder(folder, (status.st_dev, status.st_ino), descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_inside(held: HeldFolder, name: str) -> None:
+    """Make a folder in a held one, if it is not there."""
+    held.require_in_place()
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name if held.descriptor is not None else held.path / name, dir_fd=held.descriptor)
 
 
 def write_atomically(path: Path | Target, text: str) -> None:

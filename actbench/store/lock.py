@@ -14,7 +14,7 @@ from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.store.files import HeldFolder, hold
 
 LOCK = ".lock"
-TEMPORARY = re.compile(r"\.[\w.-]+\.(csv|json|jsonl|log|md|yaml)-[a-z0-9_]{8}")
+TEMPORARY = re.compile(r"\.[\w.-]+\.(csv|json|jsonl|log|md|npz|yaml)-[a-z0-9_]{8}")
 LOOK_SECONDS = 0.2  # a reader may seem to hold the lock for this long
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 

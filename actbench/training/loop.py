@@ -10,12 +10,20 @@ import torch
 from torch import Tensor
 
 from actbench.catalogue.datasets import Arrays
-from actbench.experiment.records import Trial, TrialRecord
+from actbench.experiment.records import Report, Trial, TrialRecord
 from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, seed_split, training_and_test_images
 from actbench.training.measures import forms_of, measure_images, summarise
 from actbench.training.network import Network, create_network, gather_batch, objective, per_trial, scores
 from actbench.training.optimizer import create_stepper
-from actbench.training.outcome import Evaluation, Trained, TrialCurves, make_record, record_end, record_epoch
+from actbench.training.outcome import (
+    Evaluation,
+    Trained,
+    TrialCurves,
+    final_weights,
+    make_record,
+    record_end,
+    record_epoch,
+)
 from actbench.training.probes import probe
 from actbench.training.products import products_in
 from actbench.training.snapshots import Progress, Snapshots, restore
@@ -28,25 +36,30 @@ def train_stack(
     trials: Sequence[Trial],
     arrays: Arrays,
     device_name: str,
-    on_epoch: Callable[[float], None],
+    report: Report,
     snapshots: Snapshots | None = None,
+    *,
+    keeps_weights: bool = False,
 ) -> list[TrialRecord]:
     """Train trials of one shape together; returns one record per trial, in their order.
 
-    On the CPU the caller sets torch to one thread, since more change bits. `on_epoch` is called with the number of
-    finished epochs, after each epoch and, with the share of the steps as its fraction, twice a second within one. With
-    `snapshots` training continues from the latest one, if there is one, and saves others.
+    On the CPU the caller sets torch to one thread, since more change bits. `report` is called with the number of
+    finished epochs, after each epoch and, with the share of the steps as its fraction, twice a second within one; and
+    if it `keeps_weights`, with those of each final trial at its end. With `snapshots` training continues from the
+    latest one, if there is one, and saves others.
     """
     with torch.no_grad(), products_in(trials[0].settings.train.precision):
-        return _train_stack(trials, arrays, device_name, on_epoch, snapshots)
+        return _train_stack(trials, arrays, device_name, report, snapshots, keeps_weights=keeps_weights)
 
 
 def _train_stack(
     trials: Sequence[Trial],
     arrays: Arrays,
     device_name: str,
-    on_epoch: Callable[[float], None],
+    report: Report,
     snapshots: Snapshots | None,
+    *,
+    keeps_weights: bool,
 ) -> list[TrialRecord]:
     started = time.perf_counter()
     device = torch.device(device_name)
@@ -65,7 +78,7 @@ def _train_stack(
     started -= progress.seconds
     for epoch in range(len(epoch_seconds) + 1, settings.train.epochs + 1):
         epoch_started = time.perf_counter()
-        trained = train_epoch(network, step, sums, splits, epoch, partial(_on_part, on_epoch, epoch - 1))
+        trained = train_epoch(network, step, sums, splits, epoch, partial(_on_part, report, epoch - 1))
         epoch_seconds.append(round((time.perf_counter() - epoch_started) / len(trials), 9))
         validated = validate(network, train_images, splits)
         record_epoch(curves, epoch, trained, validated)
@@ -74,8 +87,10 @@ def _train_stack(
         ended = [curve.diverged_epoch == epoch or epoch == settings.train.epochs for curve in curves]
         if any(ended):
             tested = None if phase == "tune" else evaluate(network, test_images, splits, test_rows)
-            record_end(curves, ended, network, tested)
-        on_epoch(epoch)
+            for index in record_end(curves, ended, network, tested):
+                if keeps_weights and phase == "final":
+                    report(final_weights(network, index))
+        report(epoch)
         if all(curve.diverged_epoch for curve in curves):
             break
         if snapshots and epoch < settings.train.epochs and snapshots.is_due():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from actbench.experiment.layers import count_parameters
-from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord, bytes_of_a_mistake
+from actbench.experiment.layers import RUNNING_MOMENTS, count_parameters, parameter_name, parameter_shapes
+from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord, Weights, bytes_of_a_mistake
 from actbench.training.measures import Measures
 from actbench.training.network import Network
-from actbench.training.parameters import shapes
 
 MAX_KEPT_PARAMETERS = 64
 
@@ -90,11 +90,12 @@ def record_end(
     ended: Sequence[bool],
     network: Network,
     tested: Evaluation | None,
-) -> None:
-    """Record the end of the trials in `ended`; a trial's test figures are read once."""
-    for index, curve in enumerate(curves):
-        if ended[index] and curve.end is None:
-            curve.end = _end_of(network, index, tested)
+) -> list[int]:
+    """Record the end of the trials in `ended` and say which are new among them; their test figures are read once."""
+    new = [index for index, curve in enumerate(curves) if ended[index] and curve.end is None]
+    for index in new:
+        curves[index].end = _end_of(network, index, tested)
+    return new
 
 
 def _end_of(network: Network, index: int, tested: Evaluation | None) -> TrialEnd:
@@ -118,15 +119,33 @@ def _end_of(network: Network, index: int, tested: Evaluation | None) -> TrialEnd
 
 def small_parameters(network: Network, index: int) -> dict[str, tuple[float | None, ...]]:
     """All parameters of one trial's network by layer, row by row; none if there are more than 64."""
-    layers = network.layers[index]
-    if sum(map(count_parameters, layers)) > MAX_KEPT_PARAMETERS:
+    if sum(map(count_parameters, network.layers[index])) > MAX_KEPT_PARAMETERS:
         return {}
+    parameters = final_parameters(network, index)
+    return {name: tuple(map(_finite, values.flatten().tolist())) for name, values in parameters.items()}
+
+
+def final_parameters(network: Network, index: int) -> dict[str, Tensor]:
+    """All parameters of one trial's network by name; stack-mates may have room for more values of a learnt one."""
     return {
-        f"layer{number + 1}.{name}": tuple(
-            map(_finite, network.parameters.named[number, name].values[index].detach().flatten()[:size].tolist())
-        )
-        for (number, name), size in ((key, math.prod(shape)) for key, shape in shapes(layers).items())
+        parameter_name(*key): network.parameters.named[key]
+        .values[index]
+        .detach()
+        .flatten()[: math.prod(shape)]
+        .view(shape)
+        for key, shape in parameter_shapes(network.layers[index]).items()
     }
+
+
+def final_weights(network: Network, index: int) -> Weights:
+    """One trial's parameters and batch norm's running moments, as the bytes of an npz file."""
+    arrays = final_parameters(network, index)
+    for number, moments in network.running.items():
+        for name, values in zip(RUNNING_MOMENTS, moments, strict=True):
+            arrays[parameter_name(number, name)] = values[index]
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: values.cpu().numpy() for name, values in arrays.items()})  # type: ignore[arg-type]
+    return Weights(network.trials[index].id, buffer.getvalue())
 
 
 def _finite(value: float) -> float | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from actbench.catalogue.gains import with_gain
 from actbench.experiment.choices import Choice
-from actbench.experiment.layers import Layer, learnable_parameter_sizes, previous_activation
+from actbench.experiment.layers import Layer, parameter_shapes, previous_activation
 from actbench.experiment.records import Trial
 from actbench.training.products import VECTOR_ELEMENTS
 from actbench.training.streams import generator
@@ -49,19 +49,6 @@ class Parameters:
                 parameter.values.grad = None
 
 
-def shapes(layers: Sequence[Layer]) -> dict[tuple[int, str], tuple[int, ...]]:
-    """The shape of every parameter of one network, weights first; learnt activation parameters are per layer."""
-    weights = {(index, "weight"): (layer.fan_in, layer.units) for index, layer in enumerate(layers)}
-    others: dict[tuple[int, str], tuple[int, ...]] = {}
-    for index, layer in enumerate(layers):
-        others[index, "bias"] = (layer.units,)
-        if layer.batch_norm:
-            others[index, "scale"] = others[index, "shift"] = (layer.units,)
-        for name, size in learnable_parameter_sizes(layer).items():
-            others[index, name] = (size,)
-    return weights | others
-
-
 def create_parameters(trials: Sequence[Trial], networks: Sequence[Sequence[Layer]], device: torch.device) -> Parameters:
     """Memory for all trials, filled with their initial values: unit draws of the seed, scaled by the initialiser.
 
@@ -70,7 +57,7 @@ def create_parameters(trials: Sequence[Trial], networks: Sequence[Sequence[Layer
     """
     union: dict[tuple[int, str], tuple[int, ...]] = {}
     for network in networks:
-        for key, shape in shapes(network).items():
+        for key, shape in parameter_shapes(network).items():
             union[key] = max(union.get(key, shape), shape)
     offsets, weights_end, end = {}, 0, 0
     for key in sorted(union, key=lambda key: key[1] != "weight"):
@@ -79,7 +66,7 @@ def create_parameters(trials: Sequence[Trial], networks: Sequence[Sequence[Layer
         weights_end = end if key[1] == "weight" else weights_end
     rows = torch.zeros(len(trials), end)
     for row, trial, network in zip(rows, trials, networks, strict=True):
-        for (index, name), shape in shapes(network).items():
+        for (index, name), shape in parameter_shapes(network).items():
             values = initial_values(trial, network, index, name, shape)
             offset = offsets[index, name]
             row[offset : offset + values.numel()] = values.flatten()

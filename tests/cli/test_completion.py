@@ -120,7 +120,7 @@ def test_settings_their_values_and_metrics_are_completed_as_bash_and_as_zsh_spli
     assert all(name in shown for name in offered)
 
 
-PLAIN_KEYS = ("name", "exclude", "tuning_seeds", "tuning_margin", "seeds", "match", "primary", "margin")
+PLAIN_KEYS = ("name", "exclude", "tuning_seeds", "tuning_margin", "seeds", "match", "primary", "margin", "keep")
 
 
 def test_every_setting_is_completed_and_every_registered_name_is_a_value(tree: Path) -> None:

@@ -35,7 +35,7 @@ def test_every_part_of_an_experiment_stands_in_the_starter_and_is_explained(tmp_
     write_starter(tmp_path / "a.yaml", with_schema=False, replaces=False)
     text = (tmp_path / "a.yaml").read_text(encoding="utf-8")
     assert {key for key in KNOWN_KEYS if re.search(rf"^{key}:", text, re.MULTILINE)} == set(KNOWN_KEYS) - {
-        "margin", "tuning_seeds", "tuning_margin", "exclude", "include", "names", "primary", "match",
+        "margin", "tuning_seeds", "tuning_margin", "exclude", "include", "names", "primary", "match", "keep",
     }  # fmt: skip
     for key in ("data", "model", "vary", "tune", "seeds", "baseline", "expect"):
         assert re.search(rf"^# .*\n{key}:", text, re.MULTILINE), key

@@ -6,15 +6,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from actbench.catalogue.datasets import Arrays
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import Report, TrialRecord
 from actbench.plan.stacks import Stack
 from builders import fake_train
-
-OnEpoch = Callable[[float], None]
 
 
 def _end(how: str) -> None:
@@ -31,7 +28,7 @@ def _end(how: str) -> None:
 
 
 def lost_once(
-    how: str, markers: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch
+    how: str, markers: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: Report
 ) -> list[TrialRecord]:
     """Ends badly at the first try of the stack with seed 1, and never again."""
     marker = markers / "tried"
@@ -41,9 +38,7 @@ def lost_once(
     return fake_train(stack, arrays, device, on_epoch)
 
 
-def poisoned(
-    how: str, markers: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch
-) -> list[TrialRecord]:
+def poisoned(how: str, markers: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: Report) -> list[TrialRecord]:
     """Ends badly whenever seed 1 of the first arm is among the trials; every try leaves its mark."""
     if any(trial.seed == 1 and trial.settings.model.activation.name == "relu" for trial in stack):
         (markers / f"{len(stack)}-{time.monotonic_ns()}").touch()
@@ -51,7 +46,7 @@ def poisoned(
     return fake_train(stack, arrays, device, on_epoch)
 
 
-def busy_forever(stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch) -> list[TrialRecord]:
+def busy_forever(stack: Stack, arrays: Arrays, device: str, on_epoch: Report) -> list[TrialRecord]:
     """A worker that never comes back to its connection."""
     on_epoch(0)
     while True:

@@ -12,7 +12,7 @@ import torch
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.catalogue.lookup import entries
 from actbench.catalogue.torch_private import multiplies_in_bf16
-from actbench.experiment.records import CLOCK_FIELDS, Trial, TrialRecord
+from actbench.experiment.records import CLOCK_FIELDS, Trial, TrialRecord, Weights
 from actbench.experiment.settings import TrialSettings
 from actbench.training.loop import train_stack
 
@@ -222,7 +222,7 @@ def test_computing_whole_stacks_at_once_as_a_gpu_does_agrees_up_to_rounding(
 def test_progress_is_told_within_an_epoch_and_changes_no_number(
     digits: Arrays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trials, told = [trial(seed) for seed in (0, 1)], list[float]()
+    trials, told = [trial(seed) for seed in (0, 1)], list[float | Weights]()
     monkeypatch.setattr("actbench.training.loop.PULSE_SECONDS", -1.0)
     records = train_stack(trials, digits, "cpu", told.append)
     steps = 4  # 125 training images in batches of 32

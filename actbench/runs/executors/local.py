@@ -15,7 +15,7 @@ from typing import Any
 
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import TrialRecord, Weights
 from actbench.plan.stacks import Stack
 from actbench.processes import interrupts_held
 from actbench.runs.executors.shared import CAN_SHARE, Shared, share
@@ -65,7 +65,7 @@ class TrialFailed:
 
 SILENCE_SECONDS = 600.0
 
-Event = StackStarted | StackRetried | EpochsDone | StackDone | TrialFailed
+Event = StackStarted | StackRetried | EpochsDone | Weights | StackDone | TrialFailed
 Emit = Callable[[Event], None]
 
 
@@ -105,7 +105,7 @@ def run_in_process(
         task = waiting.popleft()
         emit(StackStarted(task.stack))
         try:
-            records = train(task.stack, arrays, device, partial(_emit_epochs, emit, task.stack))
+            records = train(task.stack, arrays, device, partial(_emit_report, emit, task.stack))
         except _EmitFailed as failure:
             raise failure.error from None
         except UnusableEnvironmentError:
@@ -126,9 +126,14 @@ class _EmitFailed(BaseException):
         self.error = error
 
 
-def _emit_epochs(emit: Emit, stack: Stack, epochs: float) -> None:
+def reported(stack: Stack, said: float | Weights) -> Event:
+    """The event of what a stack reports while it trains."""
+    return said if isinstance(said, Weights) else EpochsDone(stack, said)
+
+
+def _emit_report(emit: Emit, stack: Stack, said: float | Weights) -> None:
     try:
-        emit(EpochsDone(stack, epochs))
+        emit(reported(stack, said))
     except Exception as error:
         raise _EmitFailed(error) from error
 
@@ -219,8 +224,8 @@ class Workers:
             work.started = work.heard
             emit(StackStarted(task.stack))
             return
-        if isinstance(event, int | float):
-            emit(EpochsDone(task.stack, event))
+        if isinstance(event, int | float | Weights):
+            emit(reported(task.stack, event))
             return
         if isinstance(event, str):
             self._end(work, event, waiting, busy, emit)

@@ -17,17 +17,18 @@ from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custo
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
+from actbench.experiment.records import Weights
 from actbench.plan.stacks import Stack
 from actbench.runs.environment import available_cores, describe_machine, require_bf16
 from actbench.runs.executors.local import (
     NO_LIMITS,
     SILENCE_SECONDS,
     Emit,
-    EpochsDone,
     Limits,
     StackDone,
     StackStarted,
     Task,
+    reported,
     retry_or_fail,
     timeout_reason,
 )
@@ -52,7 +53,7 @@ _node_of_this_worker = functools.cache(describe_node)
 def stream_training(
     train: TrainStack, device: str, stack: Stack, arrays: Arrays, custom_files: tuple[CustomFile, ...] = ()
 ) -> Iterator[Any]:
-    """Train a stack as a task of Ray; yields its node, the finished epochs, and last the records or an error's line.
+    """Train a stack as a task of Ray; yields its node, what it reports, and last the records or an error's line.
 
     The training runs in a thread, since it reports by calling and a task by yielding. Raises the
     `UnusableEnvironmentError` of a node that cannot multiply in bf16, and that of `train`.
@@ -75,12 +76,12 @@ def stream_training(
     threading.Thread(target=work, daemon=True).start()
     while True:
         message = messages.get()
-        while isinstance(message, int) and not messages.empty():
+        while isinstance(message, int | float) and not messages.empty():
             message = messages.get()
         if isinstance(message, UnusableEnvironmentError):
             raise message
         yield message
-        if not isinstance(message, int):
+        if not isinstance(message, int | float | Weights):
             return
 
 
@@ -157,8 +158,8 @@ class RayWorkers:
             self._require_same(message)
             work.node, work.started = message, work.heard
             emit(StackStarted(work.task.stack))
-        elif isinstance(message, int | float):
-            emit(EpochsDone(work.task.stack, message))
+        elif isinstance(message, int | float | Weights):
+            emit(reported(work.task.stack, message))
         else:
             del busy[stream]
             if isinstance(message, str):

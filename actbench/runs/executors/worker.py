@@ -15,14 +15,14 @@ from typing import Any
 from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import Report, TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.processes import TRAINING_MODULE, follow_parent, start_process, start_server
 from actbench.runs.executors.shared import Shared, receive_shared, send_shared
 from actbench.store.checkpoints import Checkpoints
 from actbench.text import describe_exception
 
-TrainStack = Callable[[Stack, Arrays, str, Callable[[float], None]], list[TrialRecord]]
+TrainStack = Callable[[Stack, Arrays, str, Report], list[TrialRecord]]
 
 
 @dataclass
@@ -36,7 +36,13 @@ class Worker:
 
 
 def train_with_torch(
-    stack: Stack, arrays: Arrays, device: str, on_epoch: Callable[[float], None], checkpoints: Checkpoints | None = None
+    stack: Stack,
+    arrays: Arrays,
+    device: str,
+    report: Report,
+    checkpoints: Checkpoints | None = None,
+    *,
+    keeps_weights: bool = False,
 ) -> list[TrialRecord]:
     """Train one stack on one thread, importing torch at the first call; continue from its checkpoint, if there is one.
 
@@ -55,7 +61,7 @@ def train_with_torch(
     if checkpoints:
         load, save = partial(checkpoints.load, stack), partial(checkpoints.save, stack)
         snapshots = Snapshots(load, save, checkpoints.seconds)
-    return train_stack(stack, arrays, device, on_epoch, snapshots)
+    return train_stack(stack, arrays, device, report, snapshots, keeps_weights=keeps_weights)
 
 
 def is_with_torch(train: TrainStack) -> bool:

@@ -22,7 +22,7 @@ import pytest
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.errors import UnusableEnvironmentError
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import Report, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, batched_tuple
 from actbench.runs import environment
@@ -35,7 +35,7 @@ from actbench.runs.progress import RunState
 from actbench.runs.runner import run_experiment
 from actbench.store import folder as store
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
-from lost_workers import OnEpoch, is_running, poisoned
+from lost_workers import is_running, poisoned
 from places import SUPPORT
 from program import TINY
 
@@ -74,7 +74,7 @@ def digits() -> Arrays:
 
 
 def stuck_away_from(
-    home: str, folder: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: OnEpoch
+    home: str, folder: Path, stack: Stack, arrays: Arrays, device: str, on_epoch: Report
 ) -> list[TrialRecord]:
     """Never ends on another node than this one, where it waits until that has begun."""
     import ray
