@@ -153,6 +153,13 @@ def summary(
     code: Annotated[
         bool, typer.Option("--code", help="Print the baseline's network and its training in plain PyTorch.")
     ] = False,
+    parameters: Annotated[
+        bool, typer.Option("--parameters", help="Every parameter by name, at the start and as `keep: weights` kept it.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Whose draws --parameters shows; the first when left out.")
+    ] = None,
+    results: ResultsRoot = Path("results"),
     data_dir: DataFolder = None,
     output_format: TableOrJson = "table",
 ) -> None:
@@ -169,7 +176,26 @@ def summary(
     if preflight:
         _show_preflight(experiment, data_dir, output_format)
         return
+    if parameters:
+        _show_parameters(experiment, experiment.seeds[0] if seed is None else seed, results, output_format)
+        return
     print_answer(output_format, lambda: summary_sections(experiment), lambda: summary_document(experiment))
+
+
+def _show_parameters(experiment: Experiment, seed: int, root: Path, output_format: Literal["table", "json"]) -> None:
+    from actbench.render.printing import print_answer
+    from actbench.report.networks import summary_document
+    from actbench.runs.parameters import parameters_document, parameters_sections, summarise_parameters
+    from actbench.store.results import is_result_folder, load_results
+
+    folder = root / experiment.name
+    kept = load_results(folder, root, metrics=()) if is_result_folder(folder) else None
+    found = summarise_parameters(experiment, seed, kept)
+    print_answer(
+        output_format,
+        lambda: parameters_sections(found, seed),
+        lambda: summary_document(experiment) | {"parameters": parameters_document(found, seed)},
+    )
 
 
 def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format: Literal["table", "json"]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from actbench.catalogue.gains import with_gain
 from actbench.experiment.choices import Choice
-from actbench.experiment.layers import Layer, parameter_shapes, previous_activation
+from actbench.experiment.layers import Layer, parameter_name, parameter_shapes, previous_activation, resolve_layers
 from actbench.experiment.records import Trial
 from actbench.training.products import VECTOR_ELEMENTS
 from actbench.training.streams import generator
@@ -96,6 +96,13 @@ def initial_values(trial: Trial, network: Sequence[Layer], index: int, name: str
         return torch.full(shape, 1.0 if name == "scale" else 0.0)
     assert layer.activation is not None
     return torch.full(shape, float(dict(layer.activation.parameters)[name]))
+
+
+def initial_parameters(trial: Trial) -> dict[str, Tensor]:
+    """Every parameter of a trial's network by name, layer by layer, as its seed draws it."""
+    network = resolve_layers(trial.settings)
+    shapes = sorted(parameter_shapes(network).items(), key=lambda item: item[0][0])
+    return {parameter_name(*key): initial_values(trial, network, *key, shape) for key, shape in shapes}
 
 
 def resolved_parameters(init: Choice, previous: Choice | None) -> dict[str, Any]:
