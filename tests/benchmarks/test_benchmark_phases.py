@@ -31,4 +31,6 @@ def test_every_phase_has_its_share_and_the_shares_are_a_whole_step(
     names = ("gather", "forward", "loss", "loss, backward", "backward, step")
     assert all(found[name] > 0 and name in said for name in names)
     assert f"{sum(found[name] for name in names):.0f}" in said
+    assert 0 < found["measures"] < found["evaluation"]
+    assert "of an epoch of 391 steps" in " ".join(said.split())
     assert all(found[f"{name} floor"] > 0 for name in ("gather", "forward", "backward, step"))
