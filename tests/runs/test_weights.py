@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import threading
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from actbench.catalogue.datasets import DATASETS, load
+from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.records import CLOCK_FIELDS, Trial, Weights
+from actbench.experiment.records import CLOCK_FIELDS, Report, Trial, TrialRecord, Weights
 from actbench.experiment.settings import TrialSettings
+from actbench.plan.stacks import Stack
 from actbench.plan.trials import make_trial
 from actbench.runs.executors.ray import stream_training
 from actbench.runs.executors.worker import train_with_torch
@@ -222,6 +224,22 @@ def test_batch_norms_moments_are_kept_and_those_who_diverge_are_kept_as_they_wer
     train_stack([trial("tune")], arrays, "cpu", said.append, keeps_weights=True)
     assert said[-1] == 2
     assert not any(isinstance(one, Weights) for one in said)
+
+
+def test_a_task_of_ray_goes_on_after_a_part_of_an_epoch() -> None:
+    seen = threading.Event()
+
+    def train(stack: Stack, arrays: Arrays, device: str, report: Report) -> list[TrialRecord]:
+        report(0.5)
+        assert seen.wait(60)
+        report(Weights(stack[0].id, b"content"))
+        return []
+
+    stream = stream_training(train, "cpu", (trial(),), load(DATASETS["digits"], Path()))
+    next(stream)
+    assert next(stream) == 0.5
+    seen.set()
+    assert list(stream) == [Weights(trial().id, b"content"), []]
 
 
 def test_a_task_of_ray_sends_them_before_its_records() -> None:
