@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actbench.analysis.comparison import Comparison, Row
-from actbench.experiment.records import Trial, TrialRecord
+from actbench.experiment.records import Trial, TrialRecord, mistake_codes
 from actbench.lazy import LazyModule
 from actbench.plan.plan import Plan
 from actbench.statistics.crossed import CrossedErrors, crossed_errors, mcnemar_p
@@ -98,34 +98,47 @@ def bits_of(record: TrialRecord) -> NDArray[np.bool_]:
 def _contrast(label: str, baseline: str, pairs: Sequence[tuple[TrialRecord, TrialRecord]]) -> ImageContrast:
     own, reference = (np.stack([bits_of(pair[side]) for pair in pairs]) for side in (0, 1))
     differences = own.astype(np.int8) - reference.astype(np.int8)
-    votes = [bits.mean(axis=0) > MIN_SHARE_OF_A_MAJORITY for bits in (own, reference)]
+    votes = [bits.mean(axis=0, keepdims=True) > MIN_SHARE_OF_A_MAJORITY for bits in (own, reference)]
     return ImageContrast(
         label=label,
         baseline=baseline,
-        by_seed=tuple(
-            _flips(mine, theirs, pair[0].seed) for mine, theirs, pair in zip(own, reference, pairs, strict=True)
-        ),
-        majority=_flips(*votes),
+        by_seed=tuple(_flips(own, reference, [first.seed for first, _ in pairs])),
+        majority=next(_flips(votes[0], votes[1], [None])),
         mean=float(differences.mean()),
         errors=crossed_errors(differences),
         by_class=tuple(_class_differences(pairs)),
     )
 
 
-def _flips(own: NDArray[np.bool_], reference: NDArray[np.bool_], seed: int | None = None) -> Flips:
-    lost, won = int((~own & reference).sum()), int((own & ~reference).sum())
-    return Flips(lost, won, mcnemar_p(lost, won), seed)
+def _flips(own: NDArray[np.bool_], reference: NDArray[np.bool_], seeds: Sequence[int | None]) -> Iterator[Flips]:
+    """The discordant images of each row."""
+    all_lost, all_won = ((a & ~b).sum(axis=1).tolist() for a, b in ((reference, own), (own, reference)))
+    for lost, won, seed in zip(all_lost, all_won, seeds, strict=True):
+        yield Flips(lost, won, mcnemar_p(lost, won), seed)
 
 
 def _class_differences(pairs: Sequence[tuple[TrialRecord, TrialRecord]]) -> Iterator[Estimate]:
-    confusions = [(first.confusion(), second.confusion()) for first, second in pairs]
-    known = [(first, second) for first, second in confusions if first and second]
+    counts = [(_class_counts(first), _class_counts(second)) for first, second in pairs]
+    known = [(first, second) for first, second in counts if first and second]
     if len(known) < len(pairs):
         return
-    for label, row in enumerate(known[0][0]):
-        images = sum(row)
-        shares = [(first[label][label] - second[label][label]) / images for first, second in known] if images else []
+    for label, images in enumerate(known[0][0][1]):
+        shares = [(first[0][label] - second[0][label]) / images for first, second in known] if images else []
         yield estimate(shares)
+
+
+def _class_counts(record: TrialRecord) -> tuple[list[int], list[int]] | None:
+    """Test images of each class that were classified correctly, and all; None if not recorded."""
+    predicted = record.test_prediction_counts
+    if record.test_correct_count is None or not predicted:
+        return None
+    if not record.test_mistakes and record.test_correct_count != record.test_count:
+        return None
+    classes = len(predicted)
+    codes = list(mistake_codes(base64.b64decode(record.test_mistakes), classes))
+    wrong = np.bincount(np.array(codes, dtype=int), minlength=classes**2).reshape(classes, classes)
+    right = np.array(predicted) - wrong.sum(axis=0)
+    return right.tolist(), (right + wrong.sum(axis=1)).tolist()
 
 
 def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -> list[HardImage]:
