@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from actbench.catalogue.gains import PUBLISHED_GAINS
 from actbench.experiment.choices import Choice
-from actbench.experiment.layers import previous_activation, resolve_layers
-from actbench.experiment.settings import TrialSettings
+from actbench.experiment.layers import MAX_REMEMBERED, Layer, previous_activation, resolve_layers
+from actbench.experiment.settings import ModelSettings, TrialSettings
 
 MAX_JUMP = 1e-4
 ORDERED_PARAMETERS = {"hardtanh": ("min_val", "max_val"), "trunc_normal": ("a", "b"), "uniform": ("a", "b")}
@@ -30,9 +31,7 @@ def conflicts(settings: TrialSettings) -> list[Conflict]:
         *_data_conflicts(settings),
         *_model_conflicts(settings),
         *_batch_conflicts(settings),
-        *_range_conflicts(settings),
-        *_gain_conflicts(settings),
-        *_softplus_conflicts(settings),
+        *_layer_conflicts(settings.model, resolve_layers(settings)),
         *_optimizer_conflicts(settings),
     ]
 
@@ -102,10 +101,16 @@ def _batch_conflicts(settings: TrialSettings) -> list[Conflict]:
     ]
 
 
-def _range_conflicts(settings: TrialSettings) -> list[Conflict]:
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _layer_conflicts(model: ModelSettings, layers: Sequence[Layer]) -> tuple[Conflict, ...]:
+    """Kept, since thousands of arms have the same network."""
+    return (*_range_conflicts(model, layers), *_gain_conflicts(layers), *_softplus_conflicts(layers))
+
+
+def _range_conflicts(model: ModelSettings, layers: Sequence[Layer]) -> list[Conflict]:
     """Parameters of one entry that are the wrong way round."""
-    choices = [("model.activation", settings.model.activation), ("model.init", settings.model.init)]
-    for layer in resolve_layers(settings):
+    choices = [("model.activation", model.activation), ("model.init", model.init)]
+    for layer in layers:
         choices += [("model.init", layer.init), ("model.init", layer.bias_init)]
         choices += [("model.activation", layer.activation)] if layer.activation else []
     found = []
@@ -120,9 +125,8 @@ def _range_conflicts(settings: TrialSettings) -> list[Conflict]:
     return found
 
 
-def _gain_conflicts(settings: TrialSettings) -> list[Conflict]:
+def _gain_conflicts(layers: Sequence[Layer]) -> list[Conflict]:
     """`published` gains of activations without a published gain."""
-    layers = resolve_layers(settings)
     without = dict.fromkeys(
         feeding.name
         for index, layer in enumerate(layers)
@@ -152,9 +156,9 @@ def _is_zero(activation: Choice) -> bool:
     return activation.name == "sine" and activation.recorded is None and dict(activation.parameters)["omega"] == 0
 
 
-def _softplus_conflicts(settings: TrialSettings) -> list[Conflict]:
+def _softplus_conflicts(layers: Sequence[Layer]) -> list[Conflict]:
     """A softplus that is cut off to a line too early: it jumps there by log(1 + e^-threshold) / beta."""
-    activations = dict.fromkeys(layer.activation for layer in resolve_layers(settings) if layer.activation)
+    activations = dict.fromkeys(layer.activation for layer in layers if layer.activation)
     given = [dict(one.parameters) for one in activations if one.name == "softplus" and one.recorded is None]
     jumps = [(one["threshold"], math.log1p(math.exp(min(-one["threshold"], 700.0))) / one["beta"]) for one in given]
     return [

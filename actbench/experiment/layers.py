@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from pydantic import BaseModel
 
 from actbench.experiment.choices import FROZEN, Activation, Choice, Initialiser, parse_choice
-from actbench.experiment.settings import MAX_WIDTH, TrialSettings, hidden_layers
+from actbench.experiment.settings import MAX_WIDTH, ModelSettings, TrialSettings, hidden_layers
+
+MAX_REMEMBERED = 1024
 
 
 class Layer(BaseModel):
@@ -39,10 +41,14 @@ def _zeros() -> Choice:
 
 def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:
     """All linear layers from the pixels to the output units, each with its own settings or the model's."""
-    model = settings.model
     dataset = settings.data.facts()
+    return _resolved(settings.model, dataset.features, dataset.output_units)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _resolved(model: ModelSettings, fan_in: int, output_units: int) -> tuple[Layer, ...]:
+    """Kept, since thousands of arms have the same network, and everything asks for its layers."""
     layers: list[Layer] = []
-    fan_in = dataset.features
     for given in hidden_layers(model):
         init = given.init or model.init
         layers.append(
@@ -61,7 +67,7 @@ def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:
     layers.append(
         Layer(
             fan_in=fan_in,
-            units=dataset.output_units,
+            units=output_units,
             activation=None,
             init=init,
             bias_init=bias_initialiser(model.bias_init, init),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from actbench.experiment import records
 from actbench.experiment.identity import determining_settings, plain
+from actbench.experiment.layers import Layer
 from actbench.experiment.records import Phase, Trial
 from actbench.experiment.settings import TrialSettings
 
@@ -38,4 +40,17 @@ def trial_id(text: str, seed: int, phase: Phase, training_code: int) -> str:
 @lru_cache(maxsize=MAX_REMEMBERED)
 def identity_text(settings: TrialSettings) -> str:
     """The determining settings as JSON; cached, since every arm has many seeds and plans are made often."""
-    return json.dumps(determining_settings(settings), sort_keys=True, separators=(",", ":"), default=plain)
+    parts = determining_settings(settings)
+    layers = _layers_text(parts["layers"])
+    return (
+        "{" + ",".join(f'"{name}":{layers if name == "layers" else _text(parts[name])}' for name in sorted(parts)) + "}"
+    )
+
+
+def _text(part: Any) -> str:
+    return json.dumps(part, sort_keys=True, separators=(",", ":"), default=plain)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _layers_text(layers: Sequence[Layer]) -> str:
+    return _text(layers)
