@@ -27,8 +27,8 @@ from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
 from actbench.runs.executors.local import Emit, Event, StackDone, run_in_process, start_workers
 from actbench.runs.executors.ray import connect_to_ray
-from actbench.store import folder as store
 from actbench.store.files import write_atomically
+from actbench.store.journal import append_records
 from benchmarks.job import FULL
 from benchmarks.machine import describe, head
 from benchmarks.nothing import EPOCHS, TRIALS, train_nothing
@@ -83,7 +83,7 @@ def measure(place: str, stacks: Sequence[Stack], arrays: Arrays) -> Round:
 
         def handle(event: Event) -> None:
             if isinstance(event, StackDone):
-                store.append(Path(folder), event.records)
+                append_records(Path(folder), event.records)
                 times.append(time.perf_counter())
 
         started = time.perf_counter()
@@ -97,7 +97,7 @@ def measure_journal(stacks: Sequence[Stack], arrays: Arrays) -> float:
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         for stack_records in records:
-            store.append(Path(folder), stack_records)
+            append_records(Path(folder), stack_records)
         return (time.perf_counter() - started) / len(records)
 
 

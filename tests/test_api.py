@@ -21,7 +21,8 @@ import actbench
 from actbench.api import _overrides
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan
-from actbench.store import folder as store
+from actbench.store.folder import write_experiment
+from actbench.store.journal import append_records
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from custom_files import custom_file
 from hostile import HOSTILE
@@ -180,8 +181,8 @@ def test_trials_of_an_earlier_version_of_the_experiment_are_not_counted(tmp_path
     earlier = experiment_from(TWO_ACTIVATIONS, tmp_path)
     folder = tmp_path / "made-up"
     folder.mkdir()
-    store.write_experiment(folder, experiment_to_yaml(replace(earlier, seeds=(0,))))
-    store.append(folder, [record_of(trial, outcome="diverged") for trial in make_plan(earlier).trials().values()])
+    write_experiment(folder, experiment_to_yaml(replace(earlier, seeds=(0,))))
+    append_records(folder, [record_of(trial, outcome="diverged") for trial in make_plan(earlier).trials().values()])
     assert repr(actbench.load(folder)).endswith("2 arms x 1 seed, 2 of 2 trials, 2 diverged, 0 collapsed, 0 failed>")
 
 

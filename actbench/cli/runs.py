@@ -308,7 +308,7 @@ def _finish(
     if failed or unusable or (outcome.left and not is_budget):
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
     if options.shard:
-        say(next_step(experiment, options.results, options.shard, waits=outcome.waits))
+        say(next_step(options.results / experiment.name, options.shard, waits=outcome.waits))
     elif options.verbosity > QUIET and not outcome.left:
         say(f"Next: actbench report {shlex.quote(str(outcome.folder))}")
     if gate_code:

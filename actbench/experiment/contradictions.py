@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import re
+from binascii import a2b_base64
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from math import inf
 
-from actbench.experiment.records import HISTOGRAM_EDGES, TrialRecord, bytes_of_a_mistake, mistake_codes
+from actbench.experiment.records import MAX_MAGNITUDE, TrialRecord, bytes_of_a_mistake, mistake_codes
 from actbench.experiment.settings import TrialSettings, hidden_layers
 
 MAX_ROUNDING = 1e-6
-MAX_MAGNITUDE = 1e60  # far beyond float32, in which networks train, and small enough for the squares of differences
-HISTOGRAM = re.compile(rf"[A-Za-z0-9+/]{{{4 * (len(HISTOGRAM_EDGES) + 1) // 3}}}")
 MAX_SECONDS = 1e9  # 30 years
+BEYOND = "numbers: beyond what float32 holds"
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What follows from settings for every record with them: images by part, epochs, layers with the last, classes."""
+    """What settings say of all their records: training, validation and test images; layers include the last."""
 
-    counts: tuple[tuple[str, int], ...]
+    images: tuple[int, int, int]
     epochs: int
     layers: int
     classes: int
@@ -35,7 +33,7 @@ def expected_of(settings: TrialSettings) -> Expected:
     """Computed once for the many records that share settings."""
     data = settings.data
     return Expected(
-        counts=(("train", data.train_count()), ("validation", data.validation_count()), ("test", data.test_count())),
+        images=(data.train_count(), data.validation_count(), data.test_count()),
         epochs=settings.train.epochs,
         layers=len(hidden_layers(settings.model)) + 1,
         classes=data.facts().classes,
@@ -43,59 +41,57 @@ def expected_of(settings: TrialSettings) -> Expected:
     )
 
 
-def contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
-    """A sentence for each statement of a record that contradicts another one or its settings."""
-    yield from _count_contradictions(record, expected)
-    yield from _curve_contradictions(record, expected)
-    yield from _outcome_contradictions(record, expected)
-    yield from _test_contradictions(record, expected)
-    yield from _mistake_contradictions(record, expected)
-    yield from _measure_contradictions(record)
-    if record.probes:
-        yield from _probe_contradictions(record, expected)
-    seconds = (record.wall_seconds, *record.epoch_seconds)
-    if not 0 <= min(seconds) <= max(seconds) <= MAX_SECONDS:
-        yield f"seconds: not between 0 and {MAX_SECONDS:g}"
-    if max(map(abs, filter(None, _measured_numbers(record))), default=0) > MAX_MAGNITUDE:
-        yield "numbers: beyond what float32 holds"
+def contradiction(record: TrialRecord, expected: Expected) -> str:
+    """The first statement of a record that contradicts another one or its settings, as a sentence; empty if none does.
+
+    Of layer probes, `LayerProbe` bounds the numbers.
+    """
+    return (
+        _of_counts(record, expected)
+        or _of_curves(record, expected)
+        or _of_outcome(record, expected)
+        or _of_test(record, expected)
+        or _of_mistakes(record, expected)
+        or _of_measures(record)
+        or (_of_probes(record, expected) if record.probes else "")
+        or _of_magnitudes(record)
+    )
 
 
-def _measured_numbers(record: TrialRecord) -> Iterator[float | None]:
-    yield from (*record.curves.train_loss, *record.curves.validation_loss, record.test_loss)
-    yield from (*record.curves.validation_nll, record.test_nll)
-    for probe in record.probes:
-        yield from (probe.mean, probe.sd, probe.weight_gradient_norm, probe.bias_gradient_norm, probe.weight_norm)
-        yield from probe.learnt.values()
-    yield from chain.from_iterable(record.parameters.values())
+def _outside(values: Sequence[float | None], lowest: float, highest: float) -> bool:
+    """Whether any of the values that are known is not between two numbers."""
+    known = [value for value in values if value is not None] if None in values else values
+    return bool(known) and not lowest <= min(known) <= max(known) <= highest  # type: ignore[operator, type-var]
 
 
-def _count_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
+def _of_counts(record: TrialRecord, expected: Expected) -> str:
     recorded = (record.train_count, record.validation_count, record.test_count)
-    for (part, count), given in zip(expected.counts, recorded, strict=True):
-        if given != count:
-            yield f"{part}_count: other than the {count} images of its settings"
-    if record.stack_trials < 1:
-        yield "stack_trials: less than 1"
+    if recorded != expected.images:
+        parts = zip(("train", "validation", "test"), recorded, expected.images, strict=True)
+        part, count = next((part, count) for part, given, count in parts if given != count)
+        return f"{part}_count: other than the {count} images of its settings"
+    return "stack_trials: less than 1" if record.stack_trials < 1 else ""
 
 
-def _curve_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
-    curves, epochs = record.curves, len(record.curves.train_loss)
+def _of_curves(record: TrialRecord, expected: Expected) -> str:
+    curves = record.curves
+    epochs = len(curves.train_loss)
     validated = (len(curves.validation_loss), len(curves.validation_correct_count))
     if epochs != len(curves.train_correct_count) or validated not in ((0, 0), (epochs, epochs)):
-        yield "curves: of different lengths"
-    elif validated[0] and not record.validation_count:
-        yield "curves: validated without validation images"
+        return "curves: of different lengths"
+    if validated[0] and not record.validation_count:
+        return "curves: validated without validation images"
     if epochs > expected.epochs or 0 < len(record.epoch_seconds) < epochs:
-        yield "epochs: other than were trained"
-    for part, correct_counts, count in (
-        ("train", curves.train_correct_count, record.train_count),
-        ("validation", curves.validation_correct_count, record.validation_count),
-    ):
-        if correct_counts and not 0 <= min(correct_counts) <= max(correct_counts) <= count:
-            yield f"{part}_correct_count: not between 0 and the number of images"
-    losses = [loss for loss in (*curves.train_loss, *curves.validation_loss, record.test_loss) if loss is not None]
-    if losses and min(losses) < -MAX_ROUNDING and expected.is_never_negative:
-        yield f"losses: less than 0, which {record.settings.train.loss.name} never is"
+        return "epochs: other than were trained"
+    if _outside(curves.train_correct_count, 0, record.train_count):
+        return "train_correct_count: not between 0 and the number of images"
+    if _outside(curves.validation_correct_count, 0, record.validation_count):
+        return "validation_correct_count: not between 0 and the number of images"
+    losses = (*curves.train_loss, *curves.validation_loss, record.test_loss)
+    if not _outside(losses, -MAX_ROUNDING if expected.is_never_negative else -MAX_MAGNITUDE, MAX_MAGNITUDE):
+        return ""
+    is_beyond = _outside(losses, -MAX_MAGNITUDE, MAX_MAGNITUDE)
+    return BEYOND if is_beyond else f"losses: less than 0, which {record.settings.train.loss.name} never is"
 
 
 def _is_never_negative(settings: TrialSettings) -> bool:
@@ -104,65 +100,64 @@ def _is_never_negative(settings: TrialSettings) -> bool:
     return loss.recorded is None and output.recorded is None and output.entry.yields in loss.entry.accepts
 
 
-def _outcome_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
+def _of_outcome(record: TrialRecord, expected: Expected) -> str:
     epochs, curves = expected.epochs, record.curves
     if record.diverged_epoch is not None and not 1 <= record.diverged_epoch <= epochs:
-        yield f"diverged_epoch: not between 1 and {epochs}"
+        return f"diverged_epoch: not between 1 and {epochs}"
     if record.outcome != "done":
-        return
+        return ""
     if record.diverged_epoch is not None:
-        yield "outcome: done, but it has an epoch in which it diverged"
-    lengths = {len(curves.train_loss), len(curves.validation_loss) if record.validation_count else epochs}
-    if lengths != {epochs} or None in (*curves.train_loss, *curves.validation_loss):
-        yield f"outcome: done, but its curves do not have a value for each of {epochs} epochs"
+        return "outcome: done, but it has an epoch in which it diverged"
+    validated = len(curves.validation_loss) if record.validation_count else epochs
+    if len(curves.train_loss) != epochs or validated != epochs or None in curves.train_loss + curves.validation_loss:
+        return f"outcome: done, but its curves do not have a value for each of {epochs} epochs"
     if record.phase == "final" and (record.test_correct_count is None or record.test_loss is None):
-        yield "outcome: done, but without a test figure"
+        return "outcome: done, but without a test figure"
+    return ""
 
 
-def _test_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
+def _of_test(record: TrialRecord, expected: Expected) -> str:
     correct, predicted = record.test_correct_count, record.test_prediction_counts
     if not 0 <= (correct or 0) <= record.test_count:
-        yield "test_correct_count: not between 0 and the number of images"
+        return "test_correct_count: not between 0 and the number of images"
     if predicted:
         if min(predicted) < 0 or sum(predicted) != record.test_count:
-            yield f"test_prediction_counts: not {record.test_count} predictions in all"
+            return f"test_prediction_counts: not {record.test_count} predictions in all"
         if len(predicted) != expected.classes:
-            yield "test_prediction_counts: other classes than the data has"
+            return "test_prediction_counts: other classes than the data has"
     if not record.test_is_correct:
-        return
+        return ""
     try:
-        bits = base64.b64decode(record.test_is_correct, validate=True)
+        bits = a2b_base64(record.test_is_correct, strict_mode=True)
     except ValueError:
-        yield "test_is_correct: not base64"
-        return
+        return "test_is_correct: not base64"
     if len(bits) != -(-record.test_count // 8):
-        yield f"test_is_correct: not a bit for each of {record.test_count} images"
-    elif (ones := int.from_bytes(bits, "big").bit_count()) != correct:
-        yield f"test_correct_count: {correct}, but {ones} images are marked as right"
+        return f"test_is_correct: not a bit for each of {record.test_count} images"
+    if (ones := int.from_bytes(bits, "big").bit_count()) != correct:
+        return f"test_correct_count: {correct}, but {ones} images are marked as right"
+    return ""
 
 
-def _mistake_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
-    """Mistakes whose number is not that of the wrong images, or whose two classes are the same."""
+def _of_mistakes(record: TrialRecord, expected: Expected) -> str:
+    """Mistakes that are not as many as there are wrong images, or not of two different classes."""
     if not record.test_mistakes:
-        return
+        return ""
     try:
-        coded = base64.b64decode(record.test_mistakes, validate=True)
+        coded = a2b_base64(record.test_mistakes, strict_mode=True)
     except ValueError:
-        yield "test_mistakes: not base64"
-        return
+        return "test_mistakes: not base64"
     classes = expected.classes
     if len(coded) != (record.test_count - (record.test_correct_count or 0)) * bytes_of_a_mistake(classes):
-        yield "test_mistakes: not one for each image that is not marked as right"
-        return
+        return "test_mistakes: not one for each image that is not marked as right"
     counts = Counter(mistake_codes(coded, classes))
     if not counts.keys() <= _possible_codes(classes):
-        yield "test_mistakes: a class that the data does not have, or the right one"
-        return
+        return "test_mistakes: a class that the data does not have, or the right one"
     given: Counter[int] = Counter()
     for code, count in counts.items():
         given[code % classes] += count
-    if any(given[one] > count for one, count in enumerate(record.test_prediction_counts)):
-        yield "test_mistakes: a class was predicted more often than test_prediction_counts says"
+    if any(given[label] > count for label, count in enumerate(record.test_prediction_counts)):
+        return "test_mistakes: a class was predicted more often than test_prediction_counts says"
+    return ""
 
 
 @cache
@@ -170,38 +165,39 @@ def _possible_codes(classes: int) -> frozenset[int]:
     return frozenset(label * classes + other for label in range(classes) for other in range(classes) if label != other)
 
 
-def _measure_contradictions(record: TrialRecord) -> Iterator[str]:
+def _of_measures(record: TrialRecord) -> str:
     """Measures outside of what their definitions allow; Brier's score sums over the classes, so that it ends at 2."""
     curves = record.curves
-    for name, largest in (("nll", inf), ("brier", 2.0), ("ece", 1.0)):
-        series = getattr(curves, f"validation_{name}")
+    for name, largest, series, at_the_end in (
+        ("nll", inf, curves.validation_nll, record.test_nll),
+        ("brier", 2.0, curves.validation_brier, record.test_brier),
+        ("ece", 1.0, curves.validation_ece, record.test_ece),
+    ):
         if len(series) not in (0, len(curves.validation_loss)):
-            yield f"validation_{name}: another length than the other curves"
-        values = (*series, getattr(record, f"test_{name}"))
-        if not all(-MAX_ROUNDING <= one <= largest + MAX_ROUNDING for one in values if one is not None):
-            yield f"{name}: not between 0 and {largest:g}"
+            return f"validation_{name}: another length than the other curves"
+        if _outside((*series, at_the_end), -MAX_ROUNDING, largest + MAX_ROUNDING):
+            return f"{name}: not between 0 and {largest:g}"
     counts, best = curves.validation_top2_correct_count, curves.validation_correct_count
     if counts and (
         len(counts) != len(best)
         or not all(one <= two <= record.validation_count for one, two in zip(best, counts, strict=True))
     ):
-        yield "validation_top2_correct_count: not between the correct count and the number of images"
+        return "validation_top2_correct_count: not between the correct count and the number of images"
     two = record.test_top2_correct_count
     if two is not None and not (record.test_correct_count or 0) <= two <= record.test_count:
-        yield "test_top2_correct_count: not between the correct count and the number of images"
+        return "test_top2_correct_count: not between the correct count and the number of images"
+    return ""
 
 
-def _probe_contradictions(record: TrialRecord, expected: Expected) -> Iterator[str]:
-    epochs, depth = expected.epochs, expected.layers
-    if not all(0 <= probe.epoch <= epochs and 1 <= probe.layer <= depth for probe in record.probes):
-        yield "probes: of other epochs or layers than there are"
-    shares = chain.from_iterable((probe.zero_share, probe.dead_share, probe.saturated_share) for probe in record.probes)
-    if not all(0 <= share <= 1 for share in shares if share is not None):
-        yield "probes: a share that is not between 0 and 1"
-    magnitudes = chain.from_iterable(
-        (probe.sd, probe.weight_gradient_norm, probe.bias_gradient_norm, probe.weight_norm) for probe in record.probes
-    )
-    if not all(magnitude >= 0 for magnitude in magnitudes if magnitude is not None):
-        yield "probes: a deviation or a norm below 0"
-    if any(probe.histogram and not HISTOGRAM.fullmatch(probe.histogram) for probe in record.probes):
-        yield f"probes: a histogram that is not of {len(HISTOGRAM_EDGES) + 1} bins"
+def _of_probes(record: TrialRecord, expected: Expected) -> str:
+    for probe in record.probes:
+        if probe.epoch > expected.epochs or probe.layer > expected.layers:
+            return "probes: of other epochs or layers than there are"
+    return ""
+
+
+def _of_magnitudes(record: TrialRecord) -> str:
+    if _outside((record.wall_seconds, *record.epoch_seconds), 0, MAX_SECONDS):
+        return f"seconds: not between 0 and {MAX_SECONDS:g}"
+    numbers = (*record.curves.validation_nll, record.test_nll, *chain.from_iterable(record.parameters.values()))
+    return BEYOND if _outside(numbers, -MAX_MAGNITUDE, MAX_MAGNITUDE) else ""

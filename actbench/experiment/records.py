@@ -6,7 +6,7 @@ import base64
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +21,8 @@ TRAINING_CODE_VERSION = 4
 UNUSABLE: tuple[Ending, ...] = ("diverged", "collapsed", "failed")
 CLOCK_FIELDS = ("wall_seconds", "epoch_seconds")
 HISTOGRAM_EDGES = (-16.0, -8.0, -4.0, -2.0, -1.0, -0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+HISTOGRAM_PATTERN = rf"^([A-Za-z0-9+/]{{{4 * (len(HISTOGRAM_EDGES) + 1) // 3}}})?$"  # a byte for each bin, as base64
+MAX_MAGNITUDE = 1e60  # far beyond float32, in which networks train, and small enough for the squares of differences
 MAX_CLASSES_IN_A_BYTE = 16
 MIN_IMAGES_OF_A_COLLAPSE = 20  # of fewer test images, a sound network may well give all the same class
 NOT_FINITE = "the loss was no longer finite"  # why a trial diverged, in records without a cause
@@ -68,6 +70,11 @@ class Curves(BaseModel):
     validation_top2_correct_count: tuple[int, ...] = ()
 
 
+Number = Annotated[float, Field(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]
+Magnitude = Annotated[float, Field(ge=0, le=MAX_MAGNITUDE)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class LayerProbe(BaseModel):
     """One layer on the seed's first 256 training images, as evaluation sees it; epoch 0 is before any step.
 
@@ -82,18 +89,18 @@ class LayerProbe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    epoch: int
-    layer: int
-    mean: float | None
-    sd: float | None
-    zero_share: float | None
-    dead_share: float | None = None
-    saturated_share: float | None = None
-    weight_gradient_norm: float | None
-    bias_gradient_norm: float | None
-    weight_norm: float | None = None
-    histogram: str = ""
-    learnt: dict[str, float | None] = {}
+    epoch: Annotated[int, Field(ge=0)]
+    layer: Annotated[int, Field(ge=1)]
+    mean: Number | None
+    sd: Magnitude | None
+    zero_share: Share | None
+    dead_share: Share | None = None
+    saturated_share: Share | None = None
+    weight_gradient_norm: Magnitude | None
+    bias_gradient_norm: Magnitude | None
+    weight_norm: Magnitude | None = None
+    histogram: Annotated[str, Field(pattern=HISTOGRAM_PATTERN)] = ""
+    learnt: dict[str, Number | None] = {}
 
 
 class TrialRecord(BaseModel):

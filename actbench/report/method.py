@@ -9,7 +9,7 @@ from typing import Any
 from actbench.experiment.layers import resolve_layers
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
-from actbench.store.folder import EXPERIMENT
+from actbench.store.names import EXPERIMENT
 from actbench.store.results import Results
 from actbench.text import listed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,8 +16,10 @@ from actbench.plan.stacks import Stack
 from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
 from actbench.runs.log import RunLog, arm_names, finished_texts, stack_text
 from actbench.runs.progress import LOG_INTERVAL_SECONDS, RunState, describe
-from actbench.store import folder as store
+from actbench.runs.standing import RunStanding, is_worth_keeping, keep_standing, key_of
 from actbench.store.files import FileEnd, HeldFolder, changed_file, end_of
+from actbench.store.journal import append_records
+from actbench.store.names import JOURNAL
 from actbench.store.weights import write_weights
 from actbench.text import clock
 
@@ -28,14 +30,15 @@ Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 class RunProgress:
     """The counters of a run, and where each finished stack is stored.
 
-    `journal_end` is the end of the journal and `stored` the trials in it, as this process wrote them.
+    `journal_end` is the end of the journal and `stored` the records in it, as this process wrote them.
     `keep_environment` records another machine, or this one for None, and returns the id of its record. `frozen` is the
     checksum of the plan, `names` the arm of each trial, `logged` when progress was last logged.
     """
 
+    experiment: Experiment
     folder: HeldFolder
     journal_end: FileEnd
-    stored: set[str]
+    stored: dict[str, TrialRecord]
     environment: str
     device: str
     state: RunState
@@ -50,6 +53,8 @@ class RunProgress:
     logged: float = 0.0
     epochs: float = 0
     epochs_by_trial: dict[str, float] = field(default_factory=dict)
+    standing: RunStanding | None = None
+    follows_standing: bool = True
 
     def handle(self, event: Event) -> None:
         """Count, store and log an event, and show the progress."""
@@ -69,13 +74,31 @@ class RunProgress:
                 environment = self.keep_environment(event.machine)
             kept = [record.model_copy(update=self._provenance(record, environment)) for record in records]
             with self.uninterrupted():
-                self.journal_end = store.append(self.folder, kept, self.journal_end)
-            self.stored |= {record.trial for record in kept}
+                self.journal_end = append_records(self.folder, kept, self.journal_end)
+            self._keep_standing(kept)
+            self.stored |= {record.trial: record for record in kept}
             self.known |= {record.trial: record for record in kept}
             self._count(event.stack, records)
             for text, detail in finished_texts(event.stack, records, self.names):
                 self.log.write(text, detail)
         self._refresh()
+
+    def _keep_standing(self, records: Sequence[TrialRecord]) -> None:
+        """Keep the counts for `status` beside a long journal, in the final phase, in which the plan stays as it is.
+
+        Counts of trials that failed before and again need the journal, which puts their causes together.
+        """
+        plan = self.state.plan
+        if any(record.outcome == "failed" and record.trial in self.stored for record in records):
+            self.follows_standing = False
+        if not self.follows_standing or plan.looks or plan.shard or not plan.is_tuned():
+            return
+        if self.standing is None and is_worth_keeping(self.experiment, self.journal_end[0]):
+            self.standing = RunStanding(self.experiment, plan, self.stored)
+        if self.standing:
+            for record in records:
+                self.standing.add(record)
+            keep_standing(self.folder, self.standing.standing(), key_of(self.folder.path))
 
     def _provenance(self, record: TrialRecord, environment: str) -> dict[str, str]:
         """The environment of a record, and the plan of a final one."""
@@ -83,6 +106,7 @@ class RunProgress:
 
     def expect(self, experiment: Experiment, plan: Plan) -> None:
         """Count the trials that the plan asks for now, and those of them that earlier runs have finished."""
+        self.standing = None
         left = epochs_to_do(experiment, plan, self.known)
         self.names = arm_names(plan)
         planned = [self.known[key] for key in plan.trials() if key in self.known]
@@ -140,9 +164,9 @@ class RunProgress:
             self.log.write(describe(self.state), detail=3)
 
     def require_stored(self, records: Mapping[str, TrialRecord]) -> None:
-        """Raise `FolderChangedError` if the journal, read again, lacks trials that it held."""
-        if not self.stored <= records.keys() or end_of(self.folder.file(store.JOURNAL)) != self.journal_end:
-            raise changed_file(self.folder.path / store.JOURNAL)
+        """Raise `FolderChangedError` where the journal, read again, lacks trials that it held."""
+        if not self.stored.keys() <= records.keys() or end_of(self.folder.file(JOURNAL)) != self.journal_end:
+            raise changed_file(self.folder.path / JOURNAL)
 
     def outcome(self) -> str:
         """How the run has ended."""

@@ -24,7 +24,7 @@ from actbench.runs.estimates import (
     weights_bytes,
     worker_bytes,
 )
-from actbench.store import folder as store
+from actbench.store.journal import read_journal
 from actbench.store.results import known_trials, other_training_code, result_folder
 from actbench.text import clock, counted
 
@@ -95,7 +95,7 @@ def count_to_do(
 ) -> ToDo:
     """Planned, done and remaining trials of every arm; only reads the result folder under `root`."""
     folder = result_folder(root, experiment, shard)
-    journal = store.read_journal(folder, has_probes=False)
+    journal = read_journal(folder, has_probes=False)
     records = {} if fresh else journal.records
     known = {} if fresh else known_trials(root, experiment, shard, journal)
     plan = make_plan(experiment, known, shard)
@@ -165,14 +165,17 @@ def dry_run_sections(to_do: ToDo, costs: Costs) -> list[Section]:
     """The trials to do, arm by arm, and their costs unless all are done."""
     shard = f" of shard {to_do.shard}" if to_do.shard else ""
     title, notes = f"{to_do.experiment.name}: dry run{shard}", list(_notes(to_do))
-    trials = arms_section(title, to_do.experiment, to_do.arms[:MAX_ARMS_SHOWN], notes)
+    arms = [one.document() for one in to_do.arms[:MAX_ARMS_SHOWN]]
+    trials = arms_section(title, arms, notes, has_tuning=bool(to_do.experiment.tune))
     return [trials, _costs_section(costs)] if costs.trials else [trials]
 
 
-def arms_section(title: str, experiment: Experiment, arms: Sequence[ArmToDo], notes: Sequence[str] = ()) -> Section:
+def arms_section(
+    title: str, arms: Sequence[Mapping[str, Any]], notes: Sequence[str] = (), *, has_tuning: bool
+) -> Section:
     """One row for each arm with its trials; those for tuning only if the experiment tunes."""
-    columns = [*(["tuning"] if experiment.tune else []), "planned", "done", "to_do"]
-    rows = [[found["label"], *(str(found[name]) for name in columns)] for found in (one.document() for one in arms)]
+    columns = [*(["tuning"] if has_tuning else []), "planned", "done", "to_do"]
+    rows = [[arm["label"], *(str(arm[name]) for name in columns)] for arm in arms]
     return Section(title, ["arm", *(name.replace("_", " ") for name in columns)], rows, notes)
 
 

@@ -13,7 +13,9 @@ from actbench.experiment.records import Phase, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.stacks import Stack, stack_bytes
 from actbench.runs.environment import processor_name
-from actbench.store import folder as store
+from actbench.store.folder import environments_by_id
+from actbench.store.journal import read_lines
+from actbench.store.names import JOURNAL
 
 ASSUMED_OPERATIONS_PER_SECOND = 30e9
 OPERATIONS_PER_WEIGHT = 6
@@ -59,19 +61,25 @@ def operations_of_an_image(settings: TrialSettings) -> float:
 
 
 def measured_speed(records: Iterable[TrialRecord], where: str) -> Speed | None:
-    """The mean over trials that were trained to the end; None without any."""
-    done = [record for record in records if _is_timed(record)]
+    """The mean over trials that were trained to the end; None where there are none."""
+    done = [record for record in records if is_timed(record)]
     if not done:
         return None
     seconds = sum(record.wall_seconds for record in done)
+    return speed_of(len(done), seconds, sum(operations(record.settings) for record in done), where)
+
+
+def speed_of(trials: int, seconds: float, operation_count: float, where: str) -> Speed:
+    """The speed of trials that took so many seconds for so many operations."""
     return Speed(
-        seconds / sum(operations(record.settings) for record in done),
-        f"Time: from {len(done)} trials {where}, {seconds / len(done):.2g} s each on one worker; another machine, or a "
-        "busy one, takes another time.",
+        seconds / operation_count,
+        f"Time: from {trials} trials {where}, {seconds / trials:.2g} s each on one worker; another machine, or a busy "
+        "one, takes another time.",
     )
 
 
-def _is_timed(record: TrialRecord) -> bool:
+def is_timed(record: TrialRecord) -> bool:
+    """Whether a trial was trained to the end, so that it tells how long others take."""
     return record.outcome == "done" and record.wall_seconds > 0
 
 
@@ -90,7 +98,7 @@ def speed_here(folder: Path, wanted: TrialSettings, device: str) -> Speed | None
 
 def _others(folder: Path) -> list[Path]:
     """Result folders beside this one, the latest first."""
-    journals = [path for path in folder.parent.glob(f"*/{store.JOURNAL}") if path.parent != folder]
+    journals = [path for path in folder.parent.glob(f"*/{JOURNAL}") if path.parent != folder]
     return [path.parent for path in sorted(journals, key=_modified, reverse=True)[:MAX_FOLDERS]]
 
 
@@ -104,9 +112,9 @@ def _modified(path: Path) -> float:
 def _trained_here(folder: Path, device: str, like: TrialSettings | None) -> Iterator[TrialRecord]:
     """Timed records of a folder from this kind of processor; none if it cannot be read."""
     try:
-        environments = store.environments_by_id(folder)
-        for _, _, record in store.read_lines(folder, has_probes=False):
-            if not isinstance(record, TrialRecord) or not _is_timed(record) or record.device != device:
+        environments = environments_by_id(folder)
+        for _, _, record in read_lines(folder, has_probes=False):
+            if not isinstance(record, TrialRecord) or not is_timed(record) or record.device != device:
                 continue
             is_here = environments.get(record.environment, {}).get("processor") == processor_name()
             if is_here and (like is None or _is_comparable(record.settings, like)):

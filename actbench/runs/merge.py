@@ -15,11 +15,13 @@ from actbench.experiment.records import Weights
 from actbench.plan.plan import is_same_plan, plan_to_json
 from actbench.render.sections import Section
 from actbench.report.tables import write_tables
-from actbench.store import folder as store
 from actbench.store import weights
 from actbench.store.copying import new_lines
 from actbench.store.files import HeldFolder, append_lines, changed_file, end_of, write_atomically
+from actbench.store.folder import training_code_of, write_environment, write_experiment
+from actbench.store.journal import set_damaged_lines_aside
 from actbench.store.lock import locked
+from actbench.store.names import DAMAGED, JOURNAL, PLAN
 from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment
 
 MAX_DIFFERENCES_SHOWN = 5
@@ -59,8 +61,8 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
     with locked(target) as held:
         everything = [load_results(target, root), *found] if is_result_folder(target) else found
         _require_one_experiment([(one.folder, one.experiment) for one in everything])
-        set_aside = store.set_damaged_lines_aside(held)
-        store.write_experiment(held, experiment_to_yaml(experiment))
+        set_aside = set_damaged_lines_aside(held)
+        write_experiment(held, experiment_to_yaml(experiment))
         _write_environments(held, everything)
         sources = _take_lines(held, found)
         merged = load_results(target, root)
@@ -73,15 +75,15 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
 
 def _take_lines(target: HeldFolder, folders: Sequence[Results]) -> list[Source]:
     """Append the lines that the target's journal lacks; raises `FolderChangedError` if something else changes it."""
-    sources, end = [], end_of(target.file(store.JOURNAL))
+    sources, end = [], end_of(target.file(JOURNAL))
     for source in folders:
         is_target = source.folder.resolve() == target.path.resolve()
         lines = [] if is_target else new_lines(target.path, source.folder)
-        end = append_lines(target.file(store.JOURNAL), lines, end=end)
+        end = append_lines(target.file(JOURNAL), lines, end=end)
         damaged_lines = 0 if is_target else source.damaged_lines
         sources.append(Source(source.folder, len(source.records), len(lines), damaged_lines))
-    if end_of(target.file(store.JOURNAL)) != end:
-        raise changed_file(target.path / store.JOURNAL)
+    if end_of(target.file(JOURNAL)) != end:
+        raise changed_file(target.path / JOURNAL)
     return sources
 
 
@@ -120,8 +122,8 @@ def _shown(values: dict[str, Any], path: str) -> str:
 def _write_environments(target: HeldFolder, everything: Sequence[Results]) -> None:
     """Every environment of the folders once, sorted so that any order of merging gives the same: newest code last."""
     by_id = {key: one for results in everything for key, one in results.environments.items()}
-    for _, environment in sorted(by_id.items(), key=lambda item: (store.training_code_of(item[1]) or 0, item[0])):
-        store.write_environment(target, environment)
+    for _, environment in sorted(by_id.items(), key=lambda item: (training_code_of(item[1]) or 0, item[0])):
+        write_environment(target, environment)
 
 
 def _write_plan(target: HeldFolder, merged: Results, everything: Sequence[Results]) -> None:
@@ -132,7 +134,7 @@ def _write_plan(target: HeldFolder, merged: Results, everything: Sequence[Result
     earlier = [one for results in everything for one in _frozen_plans(results) if not is_same_plan(one, plan)]
     distinct = {json.dumps(one, sort_keys=True): one for one in earlier}
     content = {**plan, **({"earlier": [distinct[key] for key in sorted(distinct)]} if distinct else {})}
-    write_atomically(target.file(store.PLAN), json.dumps(content, indent=2) + "\n")
+    write_atomically(target.file(PLAN), json.dumps(content, indent=2) + "\n")
 
 
 def _take_weights(target: HeldFolder, merged: Results, everything: Sequence[Results]) -> None:
@@ -171,7 +173,7 @@ def _notes(merged: Merged) -> Iterator[str]:
     if any(source.damaged_lines for source in merged.sources):
         yield "Damaged lines were left behind; `actbench verify FOLDER` says what is wrong with them."
     if merged.set_aside:
-        yield f"{folder / store.JOURNAL}: {merged.set_aside} damaged lines moved to {store.DAMAGED}."
+        yield f"{folder / JOURNAL}: {merged.set_aside} damaged lines moved to {DAMAGED}."
 
 
 def next_step(merged: Merged) -> str:

@@ -40,13 +40,23 @@ from actbench.runs.executors.worker import TrainStack, is_with_torch, prepare_to
 from actbench.runs.log import RunLog
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState, Show, progress
+from actbench.runs.standing import is_worth_keeping, keep_standing, key_of, standing_of
 from actbench.store import checkpoints, weights
-from actbench.store import folder as store
 from actbench.store.checkpoints import Checkpoints
-from actbench.store.copying import take_over
+from actbench.store.copying import copy_records
 from actbench.store.files import FolderChangedError, HeldFolder, end_of
+from actbench.store.folder import (
+    environments_by_id,
+    freeze_plan,
+    read_plan,
+    set_aside,
+    write_environment,
+    write_experiment,
+)
+from actbench.store.journal import Journal, read_journal, set_damaged_lines_aside
 from actbench.store.lock import locked
-from actbench.store.results import Results, known_trials, load_results, other_training_code, result_folder
+from actbench.store.names import DAMAGED, JOURNAL
+from actbench.store.results import Results, known_trials, load_results, other_training_code, result_folder, share_of
 from actbench.text import counted, say
 from actbench.version import __version__
 
@@ -110,6 +120,13 @@ def run_with_progress(
         return run_experiment(experiment, options, checked(show), tell, uninterrupted=uninterrupted)
 
 
+def _keep_standing(held: HeldFolder, results: Results, journal_bytes: int) -> None:
+    """Keep the counts for `status` beside a long journal."""
+    if is_worth_keeping(results.experiment, journal_bytes):
+        plan, known = share_of(results)
+        keep_standing(held, standing_of(results.experiment, plan, known, results.records), key_of(held.path))
+
+
 def run_experiment(
     experiment: Experiment,
     options: RunOptions,
@@ -129,7 +146,7 @@ def run_experiment(
     """
     limits = Limits(_alarm(options.max_seconds), options.trial_seconds)
     folder, device = result_folder(options.results, experiment, options.shard), resolve_device(options.device)
-    journal = store.read_journal(folder)
+    journal = read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     if not options.fresh:
         _require_unseen_seeds(experiment, folder, journal)
@@ -149,7 +166,7 @@ def run_experiment(
         with locked(folder) as held:
             if options.fresh:
                 checkpoints.clear(held)
-            if options.fresh and (aside := store.set_aside(held)):
+            if options.fresh and (aside := set_aside(held)):
                 tell(f"The earlier results are now in {aside}.")
             journal = _mended_journal(held, journal, tell)
             account = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
@@ -167,15 +184,16 @@ def run_experiment(
             results = load_results(folder, options.results, journal)
             account.require_stored(results.records)
             comparison = write_tables(results, held)
+            _keep_standing(held, results, account.journal_end[0])
     state = account.state
     left, trained = state.total - state.done, state.done - state.before
     waits = left == 0 and state.plan.waits()
     return RunResult(results, comparison, state.total, left, trained, state.endings, waits)
 
 
-def _require_unseen_seeds(experiment: Experiment, folder: Path, journal: store.Journal) -> None:
+def _require_unseen_seeds(experiment: Experiment, folder: Path, journal: Journal) -> None:
     """Raise `ConfigurationError` where looks would begin with seeds that have been seen under a plan without looks."""
-    frozen = store.read_plan(folder)
+    frozen = read_plan(folder)
     seen = {record.seed for record in journal.records.values() if record.phase == "final"} & set(experiment.seeds)
     if experiment.looks and frozen and "looks" not in frozen and seen:
         raise ConfigurationError(
@@ -196,26 +214,28 @@ def _begin(
     options: RunOptions,
     site: TrainingSite,
     held: HeldFolder,
-    journal: store.Journal,
+    journal: Journal,
     show: Callable[[RunState], None],
     tell: Callable[[str], None],
     uninterrupted: Uninterrupted,
 ) -> RunProgress:
     """Write the experiment to the locked folder; the account of the run, which begins with the known trials."""
     known = known_trials(options.results, experiment, options.shard, journal)
-    store.write_experiment(held, experiment_to_yaml(experiment))
+    write_experiment(held, experiment_to_yaml(experiment))
     plan = make_plan(experiment, known, options.shard)
     if options.shard:
-        _take_tuning_over(result_folder(options.results, experiment), held, plan)
+        _copy_tuning(result_folder(options.results, experiment), held, plan)
     log = RunLog(held, lambda text, detail: tell(text) if detail <= options.verbosity else None)
     keep = partial(_keep_environment, held, experiment.settings.data.facts(), site.device, site.workers)
     if notice := other_training_code(held.path):
         tell(notice)
         keep(None)  # from now on the folder is read as this training code's
     state = initial_state(experiment, plan, known)
-    end, stored = end_of(held.file(store.JOURNAL)), set(journal.records)
+    end, stored = end_of(held.file(JOURNAL)), dict(journal.records)
     moment = time.monotonic()
-    return RunProgress(held, end, stored, "", site.device, state, moment, show, known, log, keep, uninterrupted)
+    return RunProgress(
+        experiment, held, end, stored, "", site.device, state, moment, show, known, log, keep, uninterrupted
+    )
 
 
 def _settings_text(account: RunProgress, workers: int, options: RunOptions) -> str:
@@ -233,17 +253,17 @@ def _keep_environment(
 ) -> str:
     """Store the environment record of this machine or another; its id."""
     environment = describe_environment(dataset, device, workers, machine)
-    if machine is None or environment["id"] not in store.environments_by_id(folder.path):
-        store.write_environment(folder, environment)
+    if machine is None or environment["id"] not in environments_by_id(folder.path):
+        write_environment(folder, environment)
     return str(environment["id"])
 
 
-def _mended_journal(held: HeldFolder, earlier: store.Journal, tell: Callable[[str], None]) -> store.Journal:
+def _mended_journal(held: HeldFolder, earlier: Journal, tell: Callable[[str], None]) -> Journal:
     folder = held.path
-    journal = store.read_journal(folder, earlier)
-    if journal.damaged_lines and (damaged := store.set_damaged_lines_aside(held)):
-        tell(f"{folder / store.JOURNAL}: {damaged} damaged lines moved to {store.DAMAGED}; they are redone.")
-    return store.read_journal(folder, journal)
+    journal = read_journal(folder, earlier)
+    if journal.damaged_lines and (damaged := set_damaged_lines_aside(held)):
+        tell(f"{folder / JOURNAL}: {damaged} damaged lines moved to {DAMAGED}; they are redone.")
+    return read_journal(folder, journal)
 
 
 @contextlib.contextmanager
@@ -293,7 +313,8 @@ def _train_all(
     """Train what is missing until nothing is: tuning may extend its grids, and final trials follow from it."""
     account.environment = account.keep_environment(None)
     account.show(account.state)
-    checkpoints.prepare(account.folder)
+    if site.checkpoints:
+        site.checkpoints.prepare(account.folder)
     if experiment.keep:
         weights.remove_leftovers(account.folder)
     cache_bytes = CPU_CACHE_BYTES if site.device == "cpu" else GPU_CACHE_BYTES
@@ -333,11 +354,11 @@ def _handle(account: RunProgress, kept: Checkpoints | None, event: executors.Eve
         kept.discard(event.stack)
 
 
-def _take_tuning_over(merged: Path, folder: HeldFolder, plan: Plan) -> None:
+def _copy_tuning(merged: Path, folder: HeldFolder, plan: Plan) -> None:
     """Copy the tuning, once complete, into a shard's folder, so that the folder holds all that its plan needs."""
     if plan.is_tuned():
         tuned = {trial.id for tuning in plan.tunings for trial in tuning.trials()}
-        take_over(folder, merged, lambda record: record.trial in tuned)
+        copy_records(folder, merged, lambda record: record.trial in tuned)
 
 
 def _freeze(experiment: Experiment, account: RunProgress) -> None:
@@ -345,8 +366,8 @@ def _freeze(experiment: Experiment, account: RunProgress) -> None:
     plan = account.state.plan
     if plan.is_tuned():
         begun = any(record.phase == "final" for record in account.known.values())
-        store.freeze_plan(account.folder, plan_to_json(experiment, plan), has_begun=begun)
-        account.frozen = plan_checksum(store.read_plan(account.folder.path))
+        freeze_plan(account.folder, plan_to_json(experiment, plan), has_begun=begun)
+        account.frozen = plan_checksum(read_plan(account.folder.path))
 
 
 def _load_data(dataset: Dataset, folder: Path, tell: Callable[[str], None]) -> Arrays:

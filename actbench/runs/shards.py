@@ -11,7 +11,7 @@ from actbench.experiment.records import Phase
 from actbench.plan.plan import make_plan
 from actbench.plan.shards import Shard
 from actbench.render.sections import Section
-from actbench.store.folder import EXPERIMENT
+from actbench.store.names import EXPERIMENT
 from actbench.store.results import known_trials, result_folder
 
 PHASES: dict[Phase, str] = {"tune": "tuning", "final": "final"}
@@ -63,10 +63,10 @@ def root_of(folder: Path) -> Path:
     return folder.parent if folder.parent.resolve() == there else there
 
 
-def next_step(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) -> str:
-    """What to type when all shards have come as far as this one."""
-    place = "" if root == Path("results") else f" --results {shlex.quote(str(root))}"
-    pattern = shlex.quote(str(result_folder(root, experiment))) + f".shard-*-of-{shard.of}"
+def next_step(merged: Path, shard: Shard, *, waits: bool) -> str:
+    """What to type when all shards have come as far as this one; `merged` is the folder of the merged ones."""
+    place = "" if merged.parent == Path("results") else f" --results {shlex.quote(str(merged.parent))}"
+    pattern = shlex.quote(str(merged)) + f".shard-*-of-{shard.of}"
     merge = f"actbench merge {pattern}{place}"
     if waits:
         return f"When all {shard.of} shards have come so far: {merge}, then the same command again."

@@ -3,83 +3,98 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from actbench.experiment.records import TrialRecord, count_endings, unusable_document
-from actbench.plan.plan import Plan, count_trials
+from actbench.experiment.records import Ending, unusable_document
+from actbench.plan.shards import Shard, shard_of
 from actbench.render.sections import Section
-from actbench.report.failures import failures_section
-from actbench.report.looks import settled_texts
+from actbench.report.failures import failures_table
 from actbench.report.numbers import ABSENT
-from actbench.runs.dry_run import ArmToDo, arms_section, count_by_arm, settings_to_do
-from actbench.runs.estimates import measured_speed, speed_here, training_seconds
+from actbench.runs.dry_run import arms_section, settings_to_do
+from actbench.runs.estimates import Speed, speed_here, speed_of
 from actbench.runs.log import LOG, last_run, read_log
 from actbench.runs.shards import command_that_continues, next_step, root_of
-from actbench.store import folder as store
+from actbench.runs.standing import Standing, is_worth_keeping, keep_standing, kept_standing, key_of, standing_of
+from actbench.store.folder import latest_folder, read_environment, require_result_folder
 from actbench.store.lock import is_locked
-from actbench.store.results import Results, load_results, share_of
+from actbench.store.names import EXPERIMENT, JOURNAL
+from actbench.store.results import load_results, share_of
 from actbench.text import clock, listed
 
 
 def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
     """The status of a result folder, by default of the running one or the latest under `root`.
 
-    For a shard's folder, that of the shard's share. Raises `ConfigurationError` if there is none, and
-    `UnusableEnvironmentError` if it cannot be read.
+    That of a shard's folder is of the shard's own share. A long journal is read only if no run or status has kept its
+    counts, or they are not of these files; they are kept then. Raises `ConfigurationError` if there is no result
+    folder, and `UnusableEnvironmentError` if it cannot be read.
     """
-    found = store.require_result_folder(folder) if folder else _running_folder(root) or store.latest_folder(root)
-    is_running = is_locked(found)  # before reading: a run that ends in between has written everything by then
-    results = load_results(found, root, metrics=())
-    plan, known = share_of(results)
-    log = read_log(results.folder)
+    found = require_result_folder(folder) if folder else _running_folder(root) or latest_folder(root)
+    is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
+    kept = kept_standing(found)
+    standing, speed, not_loaded = (kept, None, ()) if kept else _read(found, root, keeps=not is_running)
+    log = read_log(found)
     latest = last_run(log)
-    active = _latest_change(results.folder)
-    seconds, basis = _time_left(results, plan, known, now) if is_running else (None, "")
+    seconds, basis = _time_left(found, standing, speed, now) if is_running else (None, "")
     return Status(
-        results=results,
-        plan=plan,
-        known=known,
-        arms=count_by_arm(results.experiment, plan, known),
+        folder=found,
+        standing=standing,
         is_running=is_running,
         now=now,
         started=latest[0].time if latest else None,
-        active=active,
+        active=_latest_change(found),
         last_word=log[-1].text if log else "",
         seconds_left=seconds,
         basis=basis,
+        not_loaded=not_loaded,
     )
 
 
+def _read(folder: Path, root: Path, *, keeps: bool) -> tuple[Standing, Speed | None, tuple[str, ...]]:
+    """The standing by the journal, the speed to expect before any trial, and custom functions that are not loaded."""
+    key = key_of(folder)
+    results = load_results(folder, root, metrics=())
+    plan, known = share_of(results)
+    standing = standing_of(results.experiment, plan, known, results.records)
+    journal = folder / JOURNAL
+    if keeps and journal.is_file() and is_worth_keeping(results.experiment, journal.stat().st_size):
+        keep_standing(folder, standing, key)
+    speed = None
+    if not standing.timed and (wanted := settings_to_do(results.experiment, plan, known)):
+        device = str(read_environment(folder).get("device", "cpu"))
+        speed = speed_here(folder, wanted[0][0], device)
+    custom = {choice.name: None for choice in results.experiment.custom_choices() if not choice.is_loaded()}
+    return standing, speed, tuple(custom)
+
+
 def _running_folder(root: Path) -> Path | None:
-    """The folder under `root` of a run in progress, also before its first trial; None if there is none."""
-    folders = [file.parent for file in root.glob(f"*/{store.EXPERIMENT}")]
+    """The folder under `root` in which a run is at work, also before its first trial; None where none is."""
+    folders = [file.parent for file in root.glob(f"*/{EXPERIMENT}")]
     running = [folder for folder in folders if is_locked(folder)]
     return max(running, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
 def _latest_change(folder: Path) -> datetime | None:
-    """When the journal or the log was last changed."""
-    times = [path.stat().st_mtime for name in (store.JOURNAL, LOG) if (path := folder / name).is_file()]
+    """When the journal or the log was last written."""
+    times = [path.stat().st_mtime for name in (JOURNAL, LOG) if (path := folder / name).is_file()]
     return datetime.fromtimestamp(max(times), UTC) if times else None
 
 
-def _time_left(
-    results: Results, plan: Plan, known: Mapping[str, TrialRecord], now: datetime
-) -> tuple[float | None, str]:
-    """Seconds until all trials are trained, less those since the last was stored, and the basis of the estimate."""
-    wanted = [settings for settings, _ in settings_to_do(results.experiment, plan, known)]
-    environment = store.read_environment(results.folder)
-    device, workers = str(environment.get("device", "cpu")), environment.get("workers")
-    speed = measured_speed(results.records.values(), f"in {results.folder}")
-    speed = speed or (speed_here(results.folder, wanted[0], device) if wanted else None)
+def _time_left(folder: Path, standing: Standing, speed: Speed | None, now: datetime) -> tuple[float | None, str]:
+    """Seconds until all trials are trained, less those since the last was stored, and what that is from."""
+    if standing.timed:
+        seconds = standing.timed_nanoseconds / 1e9
+        speed = speed_of(standing.timed, seconds, standing.timed_operations, f"in {folder}")
     if speed is None:
         return None, ""
-    seconds = training_seconds(wanted, speed, workers if isinstance(workers, int) else 1)
-    journal = results.folder / store.JOURNAL
+    workers = read_environment(folder).get("workers")
+    busy = max(1, min(workers if isinstance(workers, int) else 1, standing.trials_left))
+    seconds = standing.operations_left * speed.seconds_per_operation / busy
+    journal = folder / JOURNAL
     since = now.timestamp() - journal.stat().st_mtime if journal.is_file() else 0.0
     return max(0.0, seconds - max(0.0, since)), speed.basis
 
@@ -88,15 +103,13 @@ def _time_left(
 class Status:
     """The status of a result folder.
 
-    `plan` is the plan of its runs (a shard's share), `known` are the trials done. `started` is when the latest run
-    began, if its log says so; `active` when anything was last written. `seconds_left` is None if unknown or not
-    running, `basis` says how it is estimated. `last_word` is the last line of the log.
+    `started` is when the latest run began, if its log says so; `active` is when anything was last written.
+    `seconds_left` is estimated by `basis`; None if nothing tells, or no run is at work. `last_word` is the last line of
+    the log, `not_loaded` are custom functions that a run would need.
     """
 
-    results: Results
-    plan: Plan
-    known: Mapping[str, TrialRecord]
-    arms: tuple[ArmToDo, ...]
+    folder: Path
+    standing: Standing
     is_running: bool
     now: datetime
     started: datetime | None
@@ -104,25 +117,28 @@ class Status:
     last_word: str
     seconds_left: float | None
     basis: str
+    not_loaded: tuple[str, ...]
+
+    @property
+    def shard(self) -> Shard | None:
+        """The shard whose folder this is."""
+        return shard_of(self.folder.resolve().name, self.standing.name)
 
     def counts(self) -> dict[str, int]:
-        """Trials by outcome."""
-        trials = self.plan.trials()
-        records = [self.results.records[key] for key in trials if key in self.results.records]
+        """Trials by what has become of them."""
         return {
-            "planned": count_trials(self.results.experiment, self.plan),
-            "done": sum(key in self.known for key in trials),
-            **unusable_document(count_endings(records)),
+            "planned": self.standing.planned,
+            "done": self.standing.done,
+            **unusable_document(cast("dict[Ending, int]", self.standing.endings)),
         }
 
     def is_unfinished(self) -> bool:
-        """Whether trials are to do."""
-        counts = self.counts()
-        return counts["done"] < counts["planned"]
+        """Whether trials are to do now."""
+        return self.standing.done < self.standing.planned
 
     def waits(self) -> bool:
         """Whether final trials need what other shards have trained."""
-        return self.plan.shard is not None and self.plan.waits() and not self.is_unfinished()
+        return self.standing.waits and not self.is_unfinished()
 
 
 def status_sections(status: Status) -> list[Section]:
@@ -138,10 +154,10 @@ def status_sections(status: Status) -> list[Section]:
         ["last in the log", status.last_word or ABSENT],
     ]  # fmt: skip
     sections = [
-        Section(str(status.results.folder), ["", ""], rows, list(_notes(status)), prose=(1,), is_complete=True),
+        Section(str(status.folder), ["", ""], rows, list(_notes(status)), prose=(1,), is_complete=True),
         _arms_section(status),
     ]
-    wrong = failures_section(status.plan, status.results.records)
+    wrong = failures_table(status.standing.failures)
     return [*sections, wrong] if wrong else sections
 
 
@@ -162,33 +178,32 @@ def _notes(status: Status) -> Iterator[str]:
         yield status.basis
     if status.is_running:
         return
-    results, shard = status.results, status.plan.shard
+    folder, shard = status.folder, status.shard
     if status.is_unfinished():
-        yield f"Continue with: {command_that_continues(results.folder, shard)}"
-        if own := {one.name: None for one in results.experiment.custom_choices() if not one.is_loaded()}:
-            yield f"Add --use FILE for the custom {listed(list(own))}."
+        yield f"Continue with: {command_that_continues(folder, shard)}"
+        if status.not_loaded:
+            yield f"Add --use FILE for the custom {listed(list(status.not_loaded))}."
     elif shard:
-        yield next_step(results.experiment, root_of(results.folder), shard, waits=status.waits())
+        yield next_step(root_of(folder) / status.standing.name, shard, waits=status.waits())
     else:
-        yield f"Next: actbench report {shlex.quote(str(results.folder))}"
+        yield f"Next: actbench report {shlex.quote(str(folder))}"
 
 
 def _arms_section(status: Status) -> Section:
     """Trials by arm; with looks also what is settled."""
-    table = arms_section("trials by arm", status.results.experiment, status.arms)
-    settled = settled_texts(status.plan)
-    if not any(settled):
+    arms = [asdict(one) for one in status.standing.arms]
+    table = arms_section("trials by arm", arms, has_tuning=status.standing.has_tuning)
+    if not any(one["settled"] for one in arms):
         return table
-    rows = [[*row, text or ABSENT] for row, text in zip(table.rows, settled, strict=True)]
+    rows = [[*row, one["settled"] or ABSENT] for row, one in zip(table.rows, arms, strict=True)]
     return replace(table, header=[*table.header, "settled"], rows=rows)
 
 
 def status_document(status: Status) -> dict[str, Any]:
     """The same as plain data; times in UTC."""
-    wrong = failures_section(status.plan, status.results.records)
     return {
-        "folder": str(status.results.folder),
-        "name": status.results.experiment.name,
+        "folder": str(status.folder),
+        "name": status.standing.name,
         "state": _state(status),
         "running": status.is_running,
         "trials": status.counts(),
@@ -197,11 +212,8 @@ def status_document(status: Status) -> dict[str, Any]:
         "seconds_left": status.seconds_left,
         "seconds_basis": status.basis if status.seconds_left is not None else None,
         "last_in_the_log": status.last_word or None,
-        "arms": [
-            one.document() | {"settled": settled or None}
-            for one, settled in zip(status.arms, settled_texts(status.plan), strict=True)
-        ],
-        "failures": [dict(zip(FAILURE_KEYS, row, strict=True)) for row in (wrong.rows if wrong else ())],
+        "arms": [asdict(one) for one in status.standing.arms],
+        "failures": [dict(zip(FAILURE_KEYS, row, strict=True)) for row in status.standing.failures],
     }
 
 

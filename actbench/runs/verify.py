@@ -15,11 +15,13 @@ from actbench.plan.shards import shard_of
 from actbench.render.sections import Section
 from actbench.report.tables import primary_comparison, table_texts
 from actbench.runs.shards import command_that_continues
-from actbench.store import folder as store
 from actbench.store import weights
 from actbench.store.files import require_regular_file
-from actbench.store.journal import Damage
+from actbench.store.folder import read_environment, read_plan, require_result_folder, training_code_of
+from actbench.store.journal import Journal, read_journal
+from actbench.store.lines import Damage
 from actbench.store.lock import leftovers
+from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import Results, load_results, share_of
 from actbench.text import counted
 
@@ -60,7 +62,7 @@ class _Lines:
         if isinstance(content, Damage):
             self.damaged += 1
             if len(self.first_damaged) < MAX_LINES_SHOWN:
-                self.first_damaged.append(Finding(store.JOURNAL, "damaged", content.reason, number))
+                self.first_damaged.append(Finding(JOURNAL, "damaged", content.reason, number))
         else:
             self.whole += 1
 
@@ -71,15 +73,15 @@ def verify_folder(folder: Path) -> list[Finding]:
     Raises `ConfigurationError` where there is no result folder, and `UnusableEnvironmentError` where the journal cannot
     be read or was written by a newer version.
     """
-    if not (folder / store.JOURNAL).is_file():
-        store.require_result_folder(folder)
+    if not (folder / JOURNAL).is_file():
+        require_result_folder(folder)
     lines = _Lines()
-    journal = store.read_journal(folder, observe=lines.count)
+    journal = read_journal(folder, observe=lines.count)
     results = _results_or_why_not(folder, journal)
     findings = [*_experiment(results), *_json_files(folder, results), *_journal(folder, lines)]
     if isinstance(results, Results):
         findings += [
-            *_trials(results, lines, knows_plans=not any(one.where == store.PLAN and one.is_bad() for one in findings)),
+            *_trials(results, lines, knows_plans=not any(one.where == PLAN and one.is_bad() for one in findings)),
             *_tables(results),
             *(_weights(results) if results.experiment.keep else ()),
         ]
@@ -91,7 +93,7 @@ def is_whole(findings: Sequence[Finding]) -> bool:
     return not any(finding.is_bad() for finding in findings)
 
 
-def _results_or_why_not(folder: Path, journal: store.Journal) -> Results | str:
+def _results_or_why_not(folder: Path, journal: Journal) -> Results | str:
     try:
         return load_results(folder, folder.parent, journal)
     except ExpectedError as problem:
@@ -102,28 +104,28 @@ def _results_or_why_not(folder: Path, journal: store.Journal) -> Results | str:
 def _experiment(results: Results | str) -> Iterator[Finding]:
     if isinstance(results, str):
         what = f"{results}; trials and tables cannot be checked without it"
-        yield Finding(store.EXPERIMENT, "damaged", what, by_hand=True)
+        yield Finding(EXPERIMENT, "damaged", what, by_hand=True)
     else:
         arms, seeds = results.experiment.arm_count(), results.experiment.seeds_text()
-        yield Finding(store.EXPERIMENT, "ok", f"{counted(arms, 'arm')} x {seeds}")
+        yield Finding(EXPERIMENT, "ok", f"{counted(arms, 'arm')} x {seeds}")
 
 
 def _json_files(folder: Path, results: Results | str) -> Iterator[Finding]:
-    environment = _json_file(folder / store.ENVIRONMENT, store.read_environment)
+    environment = _json_file(folder / ENVIRONMENT, read_environment)
     has_trials = not isinstance(results, Results) or bool(results.records)
     if environment.state != "missing" or has_trials:
         yield replace(environment, by_hand=True)
     if not isinstance(results, Results):
-        yield _json_file(folder / store.PLAN, store.read_plan)
+        yield _json_file(folder / PLAN, read_plan)
     elif results.plan.is_tuned():
-        plan = _json_file(folder / store.PLAN, store.read_plan)
+        plan = _json_file(folder / PLAN, read_plan)
         frozen = {key: value for key, value in results.frozen.items() if key != "earlier"}
         if plan.state == "ok" and not is_same_plan(
             frozen, json.loads(json.dumps(plan_to_json(results.experiment, results.plan)))
         ):
-            yield Finding(store.PLAN, "damaged", "not the plan that follows from the experiment and the tuning trials")
+            yield Finding(PLAN, "damaged", "not the plan that follows from the experiment and the tuning trials")
         elif plan.state == "ok" and (changed := _changed_plan(results.frozen)):
-            yield Finding(store.PLAN, "damaged", changed, by_hand=True)
+            yield Finding(PLAN, "damaged", changed, by_hand=True)
         else:
             yield plan
 
@@ -151,14 +153,14 @@ def _json_file(path: Path, read: Callable[[Path], dict[str, Any]]) -> Finding:
 
 
 def _journal(folder: Path, lines: _Lines) -> Iterator[Finding]:
-    if not (folder / store.JOURNAL).is_file():
-        yield Finding(store.JOURNAL, "missing", "not there")
+    if not (folder / JOURNAL).is_file():
+        yield Finding(JOURNAL, "missing", "not there")
         return
     state: State = "damaged" if lines.damaged else "ok"
-    yield Finding(store.JOURNAL, state, f"{counted(lines.whole, 'whole line')}, {lines.damaged} damaged")
+    yield Finding(JOURNAL, state, f"{counted(lines.whole, 'whole line')}, {lines.damaged} damaged")
     yield from lines.first_damaged
     if more := lines.damaged - len(lines.first_damaged):
-        yield Finding(store.JOURNAL, "damaged", f"and {counted(more, 'damaged line')} more")
+        yield Finding(JOURNAL, "damaged", f"and {counted(more, 'damaged line')} more")
 
 
 def _trials(results: Results, lines: _Lines, *, knows_plans: bool) -> Iterator[Finding]:
@@ -176,10 +178,10 @@ def _trials(results: Results, lines: _Lines, *, knows_plans: bool) -> Iterator[F
         {plan_checksum(plan) for plan in (results.frozen, *results.frozen.get("earlier", []))} if knows_plans else set()
     )
     if knows_plans and (others := [record for record in found if record.plan and record.plan not in plans]):
-        what = f"{counted(len(others), 'final trial')} trained under a plan that {store.PLAN} does not hold"
+        what = f"{counted(len(others), 'final trial')} trained under a plan that {PLAN} does not hold"
         yield Finding("trials", "damaged", what, by_hand=True)
     if unknown := {record.environment for record in found} - results.environments.keys() - {""}:
-        what = f"{counted(len(unknown), 'environment')} in which trials were trained, not in {store.ENVIRONMENT}"
+        what = f"{counted(len(unknown), 'environment')} in which trials were trained, not in {ENVIRONMENT}"
         yield Finding("trials", "note", what)
 
 
@@ -201,7 +203,7 @@ def _present_trials(results: Results) -> Finding:
 
 def _other_versions(records: Sequence[TrialRecord], results: Results) -> str:
     """Which other versions of the training code have given these trials, since that makes them other trials."""
-    named = {store.training_code_of(results.environments.get(record.environment)) for record in records}
+    named = {training_code_of(results.environments.get(record.environment)) for record in records}
     others = sorted(str(version) for version in named - {None, results.training_code})
     return f" (trained by training code {', '.join(others)}; these are of {results.training_code})" if others else ""
 
@@ -257,8 +259,8 @@ def _traces(folder: Path) -> Iterator[Finding]:
     """What earlier runs have left."""
     for path in leftovers(folder):
         yield Finding(path.name, "note", "a temporary file of a run that was killed; the next run removes it")
-    if (folder / store.DAMAGED).is_file():
-        yield Finding(store.DAMAGED, "note", "lines of the journal that earlier runs have set aside; nothing reads it")
+    if (folder / DAMAGED).is_file():
+        yield Finding(DAMAGED, "note", "lines of the journal that earlier runs have set aside; nothing reads it")
 
 
 def verify_section(folder: Path, findings: Sequence[Finding]) -> Section:

@@ -1,19 +1,23 @@
-"""Checkpoints of stacks that take long: hidden files of a result folder, which nothing but the next run reads."""
+"""Checkpoints of stacks that take long: hidden files of a result folder that only the next run reads."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
+import os
+import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from actbench.experiment.records import Trial
 from actbench.plan.stacks import Stack
-from actbench.store.files import HeldFolder, make_inside, replace_file, require_regular_file
+from actbench.store.files import HeldFolder, Target, hold, replace_file
 from actbench.text import counted
 
 FOLDER = ".checkpoints"
@@ -25,30 +29,37 @@ ENDING = ".checkpoint"
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one result folder, of stacks that train in this environment.
+    """The checkpoints of one run, of stacks that train in this environment.
 
-    A file has a line of JSON (trials, environment, epoch and the SHA-256 of the rest) and the bytes of a snapshot.
+    Workers open the folder by its path and use it through that descriptor, if it has the run's `mark`: another folder
+    that has taken its place is neither read nor written. A checkpoint has a line of JSON (trials, environment, epoch
+    and the SHA-256 of the rest) and the bytes of a snapshot.
     """
 
     folder: Path
     environment: str
     seconds: float
+    mark: str = field(default_factory=partial(secrets.token_hex, 8))
 
-    def path(self, trials: Sequence[Trial]) -> Path:
+    def prepare(self, result_folder: HeldFolder) -> None:
+        """Make the folder in a locked result folder, and mark it as this run's; without it there are no checkpoints."""
+        with contextlib.suppress(OSError), hold(self.folder, inside=result_folder) as held:
+            os.close(Target(self.folder / self.mark, held.descriptor).open(os.O_WRONLY | os.O_CREAT))
+
+    def name(self, trials: Sequence[Trial]) -> str:
         """The file of a stack of these trials."""
-        name = hashlib.sha256(" ".join(trial.id for trial in trials).encode()).hexdigest()[:16]
-        return self.folder / f"{name}{ENDING}"
+        return hashlib.sha256(" ".join(trial.id for trial in trials).encode()).hexdigest()[:16] + ENDING
 
     def load(self, trials: Sequence[Trial]) -> bytes | None:
-        """The snapshot of a stack; None if there is none for this very stack and environment."""
-        with contextlib.suppress(OSError, ValueError):
-            header, snapshot = _read(self.path(trials))
+        """The snapshot of a stack; None without one of these trials and this environment."""
+        with contextlib.suppress(OSError, ValueError), self._marked_folder() as descriptor:
+            header, snapshot = _read(Target(self.folder / self.name(trials), descriptor))
             if header["trials"] == [trial.id for trial in trials] and header["environment"] == self.environment:
                 return snapshot
         return None
 
     def save(self, trials: Sequence[Trial], snapshot: bytes, epoch: int) -> None:
-        """Replace the snapshot of a stack; a folder that is gone or a full disk is no reason to stop the training."""
+        """Replace the snapshot of a stack; an absent folder or a full disk does not stop the training."""
         header = {
             "schema": SCHEMA,
             "trials": [trial.id for trial in trials],
@@ -56,70 +67,78 @@ class Checkpoints:
             "epoch": epoch,
             "sha256": hashlib.sha256(snapshot).hexdigest(),
         }
-        with contextlib.suppress(OSError):
-            if not self.folder.is_symlink():
-                replace_file(self.path(trials), [json.dumps(header).encode() + b"\n", snapshot])
+        with contextlib.suppress(OSError), self._marked_folder() as descriptor:
+            target = Target(self.folder / self.name(trials), descriptor)
+            replace_file(target, [json.dumps(header).encode() + b"\n", snapshot])
 
     def resume(self, missing: Sequence[Trial], tell: Callable[[str], None]) -> list[Stack]:
-        """The stacks among the missing trials that continue from a checkpoint; all others are removed, and told."""
+        """The stacks among the missing trials that continue from a checkpoint; all others are removed and reported."""
         by_id = {trial.id: trial for trial in missing}
         stacks: list[Stack] = []
-        for path in self._files():
-            header, reason = self._usable(path, by_id)
-            if reason:
-                tell(f"{path}: checkpoint ignored, {reason}.")
-                path.unlink()
-                continue
-            trials = tuple(by_id.pop(name) for name in header["trials"])
-            tell(f"{counted(len(trials), 'trial')} continue after epoch {header['epoch']}, from a checkpoint.")
-            stacks.append(trials)
+        with contextlib.suppress(OSError), self._marked_folder() as descriptor:
+            for target in self._checkpoints(descriptor):
+                header, reason = self._usable(target, by_id)
+                if reason:
+                    tell(f"{target.path}: checkpoint ignored, {reason}.")
+                    target.remove()
+                    continue
+                trials = tuple(by_id.pop(name) for name in header["trials"])
+                tell(f"{counted(len(trials), 'trial')} continue after epoch {header['epoch']}, from a checkpoint.")
+                stacks.append(trials)
         return stacks
 
-    def _usable(self, path: Path, missing: Mapping[str, Trial]) -> tuple[dict[str, Any], str]:
+    def discard(self, trials: Sequence[Trial]) -> None:
+        """Remove the checkpoint of a stack that has ended."""
+        with contextlib.suppress(OSError), self._marked_folder() as descriptor:
+            Target(self.folder / self.name(trials), descriptor).remove()
+
+    @contextlib.contextmanager
+    def _marked_folder(self) -> Iterator[int | None]:
+        """The descriptor of the folder that `prepare` has marked; raises `OSError` if the path leads elsewhere."""
+        with hold(self.folder, follows_links=False) as held:
+            os.close(Target(self.folder / self.mark, held.descriptor).open(os.O_RDONLY))
+            yield held.descriptor
+
+    def _usable(self, target: Target, missing: Mapping[str, Trial]) -> tuple[dict[str, Any], str]:
         """The header of a checkpoint, and why it cannot be used."""
         try:
-            header, _ = _read(path)
+            header, _ = _read(target)
         except (OSError, ValueError):
             return {}, "since it is damaged"
         if header["environment"] != self.environment:
             return header, "since it was made with other versions or on another machine"
         names = header["trials"]
-        if not set(names) <= missing.keys() or path != self.path([missing[name] for name in names]):
+        if not set(names) <= missing.keys() or target.path.name != self.name([missing[name] for name in names]):
             return header, "since its trials are finished or no longer planned"
         return header, ""
 
-    def _files(self) -> Iterator[Path]:
-        """The files in the folder, after removing what a killed run was still writing."""
-        if self.folder.is_symlink() or not self.folder.is_dir():
-            return
-        for path in sorted(self.folder.iterdir()):
-            if path.name.endswith(ENDING):
-                yield path
-            elif path.is_file():
-                path.unlink()
-
-    def discard(self, trials: Sequence[Trial]) -> None:
-        """Remove the checkpoint of a stack that has ended."""
-        with contextlib.suppress(OSError):
-            self.path(trials).unlink(missing_ok=True)
-
-
-def prepare(held: HeldFolder) -> None:
-    """Make the folder of checkpoints in a locked result folder."""
-    make_inside(held, FOLDER)
+    def _checkpoints(self, descriptor: int | None) -> Iterator[Target]:
+        """The checkpoints in the folder, after removing the unfinished files and the mark of a killed run."""
+        with os.scandir(self.folder if descriptor is None else descriptor) as entries:
+            names = sorted(entry.name for entry in entries)
+        for name in names:
+            target = Target(self.folder / name, descriptor)
+            if name.endswith(ENDING):
+                yield target
+            elif name != self.mark:
+                with contextlib.suppress(OSError):
+                    target.remove()
 
 
 def clear(held: HeldFolder) -> None:
-    """Remove all checkpoints of a locked result folder."""
+    """Remove all checkpoints of a locked result folder; a link in their place stays."""
     held.require_in_place()
-    if not (held.path / FOLDER).is_symlink():
-        shutil.rmtree(held.path / FOLDER, ignore_errors=True)
+    path = held.path / FOLDER if held.descriptor is None else FOLDER
+    shutil.rmtree(path, ignore_errors=True, dir_fd=held.descriptor)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], bytes]:
+def _read(target: Target) -> tuple[dict[str, Any], bytes]:
     """Header and snapshot; raises `ValueError` if they are not what was written, and `OSError`."""
-    require_regular_file(path)
-    with path.open("rb") as file:
+    descriptor = target.open(os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("not a file")
+    with os.fdopen(descriptor, "rb") as file:
         header = json.loads(file.readline(MAX_HEADER_BYTES))
         snapshot = file.read()
     expected = {"schema": int, "trials": list, "environment": str, "epoch": int, "sha256": str}

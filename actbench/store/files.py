@@ -1,4 +1,4 @@
-"""Files on a disk that may be full, read-only or gone: what is written is whole, or was never there."""
+"""Atomic writes and fsynced appends, through the descriptor of a folder that is held open."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class Target:
             return os.open(self._reached(name or self.path.name), flags, 0o666, dir_fd=self.folder)
 
     def replace_by(self, name: str) -> None:
-        """Rename the file of this name, which lies beside it, to this one."""
+        """Replace the file by the one of this name beside it."""
         with self.named_in_errors():
             new, old = self._reached(name), self._reached(self.path.name)
             os.replace(new, old, src_dir_fd=self.folder, dst_dir_fd=self.folder)
 
     def remove(self, name: str = "") -> None:
-        """Remove the file, or one of another name beside it, if it is there."""
+        """Remove the file, or one of another name beside it, if it exists."""
         with self.named_in_errors(), contextlib.suppress(FileNotFoundError):
             os.unlink(self._reached(name or self.path.name), dir_fd=self.folder)
 
@@ -104,12 +104,12 @@ class HeldFolder:
         except (FileNotFoundError, NotADirectoryError):
             raise FolderChangedError(
                 f"{self.path}: removed or renamed while actbench was writing there; put it back, and the same command "
-                "goes on with what is in it"
+                "continues with its contents"
             ) from None
         if (status.st_dev, status.st_ino) != self.identity:
             raise FolderChangedError(
                 f"{self.path}: another folder or a link took its place while actbench was writing there, and nothing "
-                "was written to that one; put the folder back, and the same command goes on with what is in it"
+                "was written to that one; put the folder back, and the same command continues with its contents"
             )
 
 
@@ -127,7 +127,7 @@ def path_of(folder: Folder) -> Path:
 
 
 @contextlib.contextmanager
-def hold(folder: Path, *, inside: HeldFolder | None = None) -> Iterator[HeldFolder]:
+def hold(folder: Path, *, follows_links: bool = True, inside: HeldFolder | None = None) -> Iterator[HeldFolder]:
     """Keep a folder open, on systems that can reach files through it.
 
     One `inside` a held folder is made if it is not there, and is not reached through a link.
@@ -138,8 +138,8 @@ def hold(folder: Path, *, inside: HeldFolder | None = None) -> Iterator[HeldFold
         status = folder.stat()
         yield HeldFolder(folder, (status.st_dev, status.st_ino))
         return
-    name, flags = (folder, 0) if inside is None else (folder.name, os.O_NOFOLLOW)
-    within = None if inside is None else inside.descriptor
+    name, within = (folder, None) if inside is None else (folder.name, inside.descriptor)
+    flags = 0 if follows_links and inside is None else os.O_NOFOLLOW
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | flags, dir_fd=within)
     try:
         status = os.fstat(descriptor)
@@ -160,8 +160,8 @@ def write_atomically(path: Path | Target, text: str) -> None:
     replace_file(path, [text.encode()])
 
 
-def replace_file(path: Path | Target, chunks: Iterable[bytes]) -> None:
-    """Replace a file by the chunks one after another, all or nothing."""
+def replace_file(path: Path | Target, chunks: Iterable[bytes], *, waits_for_disk: bool = True) -> None:
+    """Replace a file by the chunks one after another, all or nothing; on disk when this returns, if it is to wait."""
     target = path if isinstance(path, Target) else Target(path)
     temporary = f".{target.path.name}-{secrets.token_hex(4)}"
     descriptor = target.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), temporary)
@@ -169,7 +169,8 @@ def replace_file(path: Path | Target, chunks: Iterable[bytes]) -> None:
         try:
             for chunk in chunks:
                 _write(descriptor, chunk)
-            os.fsync(descriptor)
+            if waits_for_disk:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         target.replace_by(temporary)
@@ -177,7 +178,8 @@ def replace_file(path: Path | Target, chunks: Iterable[bytes]) -> None:
         with contextlib.suppress(OSError):
             target.remove(temporary)
         raise
-    _sync_folder(target)
+    if waits_for_disk:
+        _sync_folder(target)
 
 
 def append_lines(
@@ -185,20 +187,20 @@ def append_lines(
 ) -> FileEnd:
     """Add whole lines to the end of a file, all of them or none; on disk when this returns, if it is to wait for that.
 
-    A last line that was cut short there is closed off first, so that it spoils none of these. A link is not followed.
-    Returns how the file ends then. Given how it ended before, raises `FolderChangedError` where it does not any more.
+    A last line that was cut short is ended first, so that it damages none of these. Links are not followed.
+    Returns how the file then ends. Given how it ended before, raises `FolderChangedError` where it does not any more.
     """
     target = path if isinstance(path, Target) else Target(path)
     descriptor, is_new = _open_to_append(target, creates=end in (None, EMPTY))
     try:
-        size, last = found = _end(descriptor)
-        if end is not None and found != end:
+        size, last = now = _end(descriptor)
+        if end is not None and now != end:
             raise changed_file(target.path)
         try:
             chunks = [b"\n"] if last and not last.endswith(b"\n") else []
             for chunk in chain(chunks, lines):
                 _write(descriptor, chunk)
-                found = found[0] + len(chunk), (found[1] + chunk)[-END_BYTES:]
+                now = now[0] + len(chunk), (now[1] + chunk)[-END_BYTES:]
             if waits_for_disk:
                 os.fsync(descriptor)
         except OSError:
@@ -209,7 +211,7 @@ def append_lines(
         os.close(descriptor)
     if is_new and waits_for_disk:
         _sync_folder(target)
-    return found
+    return now
 
 
 def _open_to_append(target: Target, *, creates: bool) -> tuple[int, bool]:
@@ -228,7 +230,7 @@ def _open_to_append(target: Target, *, creates: bool) -> tuple[int, bool]:
 
 
 def end_of(target: Target) -> FileEnd:
-    """How a file ends; one that is absent ends as an empty one does."""
+    """How a file ends; an absent one ends like an empty one."""
     try:
         descriptor = target.open(os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
@@ -254,14 +256,14 @@ def changed_file(path: Path) -> FolderChangedError:
 
 
 def _write(descriptor: int, payload: bytes) -> None:
-    """Write all of it; a disk that takes only a part says why when it is given the rest."""
+    """Write everything; a disk that is full after a part of it raises an error at the next part."""
     rest = memoryview(payload)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def _sync_folder(target: Target) -> None:
-    """Have the folder's own entries on disk, where the system knows how; the contents of files are by then."""
+    """Sync the folder's entries, on systems that can; the contents of files are synced before."""
     if os.name != "posix":
         return
     with contextlib.suppress(OSError):
@@ -275,10 +277,10 @@ def _sync_folder(target: Target) -> None:
             os.close(descriptor)
 
 
-def read_mapping(path: Path, makes_sense: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """A mapping from a JSON file, with a list `earlier` of others where there are such; empty where it makes no sense.
+def read_mapping(path: Path, is_valid: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """A mapping from a JSON file, with a list `earlier` of others if it has one; empty if `is_valid` refuses it.
 
-    Raises `UnusableEnvironmentError` where the file is there and cannot be read.
+    Raises `UnusableEnvironmentError` if the file exists and cannot be read.
     """
     try:
         require_regular_file(path)
@@ -291,8 +293,8 @@ def read_mapping(path: Path, makes_sense: Callable[[dict[str, Any]], bool]) -> d
     if not isinstance(content, dict):
         return {}
     earlier = content.pop("earlier", [])
-    if not makes_sense(content):
+    if not is_valid(content):
         return {}
-    found = earlier if isinstance(earlier, list) else []
-    kept = [one for one in found if isinstance(one, dict) and "earlier" not in one and makes_sense(one)]
+    candidates = earlier if isinstance(earlier, list) else []
+    kept = [item for item in candidates if isinstance(item, dict) and "earlier" not in item and is_valid(item)]
     return content | ({"earlier": kept} if kept else {})

@@ -1,146 +1,207 @@
-"""A line of the journal: a record with its checksum, or what is wrong with a line that is none."""
+"""The journal: the records of finished trials, one a line, read back and appended to."""
 
 from __future__ import annotations
 
-import hashlib
+import gc
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-from pydantic_core import from_json
-
-from actbench.experiment.contradictions import Expected, contradictions, expected_of
+from actbench.errors import UnusableEnvironmentError
+from actbench.experiment import records
 from actbench.experiment.records import SCHEMA, TrialRecord
 from actbench.experiment.settings import TrialSettings
-
-CHECKSUM_LENGTH = 16
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-TAIL_LENGTH = len(',"checksum":""}') + CHECKSUM_LENGTH
-TAIL = re.compile(rb',"checksum":"([0-9a-f]{16})"\}')
-BEGINNING = b'{"schema":'
-SCHEMA_FIRST = re.compile(rb'\{"schema":([0-9]{1,9}),')
-UP_TO_SETTINGS = re.compile(
-    rb'\{"schema":[0-9]{1,9},"trial":"\w{1,64}","phase":"\w{1,16}","seed":[0-9]{1,20},"settings":'
+from actbench.plan.trials import identity_text, trial_id
+from actbench.store.files import (
+    FileEnd,
+    Folder,
+    append_lines,
+    file_in,
+    path_of,
+    replace_file,
+    require_regular_file,
 )
-AFTER_SETTINGS = b',"outcome":'
-PROBES = b'"probes":['
-MAX_LINE_BYTES = 256 * 1024 * 1024
-MAX_REASON_LENGTH = 200
+from actbench.store.folder import environments_by_id, read_environment, training_code_of
+from actbench.store.lines import (
+    Damage,
+    NewerSchemaError,
+    ParsedSettings,
+    checksum_of,
+    journal_line,
+    parse_line,
+    parts,
+    raw_lines,
+)
+from actbench.store.names import DAMAGED, JOURNAL
+from actbench.version import __version__
 
-ParsedSettings = dict[bytes, tuple[TrialSettings, Expected]]
+Line = tuple[int, bytes, TrialRecord | Damage]
+VERSION = re.compile(r"\d[\w.+]{0,30}")
 
 
 @dataclass(frozen=True)
-class Damage:
-    """Why a line is no record."""
+class Journal:
+    """The whole records of a journal, one for each trial.
 
-    reason: str
-
-
-class NewerSchemaError(Exception):
-    """A whole line in a schema that this version of actbench does not know."""
-
-    def __init__(self, schema: int) -> None:
-        super().__init__(schema)
-        self.schema = schema
-
-
-def journal_line(record: TrialRecord) -> str:
-    """One record as a line of JSON with its schema first and its checksum last."""
-    body = record.model_dump_json()
-    return f'{body[:-1]},"checksum":"{_checksum(body.encode())}"}}\n'
-
-
-def _checksum(body: bytes) -> str:
-    """Of a line before its checksum was added; it has to stay as it is in every schema, for newer ones to be told."""
-    return hashlib.sha256(body).hexdigest()[:CHECKSUM_LENGTH]
-
-
-def checksum_of(line: bytes) -> bytes:
-    """The checksum that a whole line ends with."""
-    return line[-len('"}') - CHECKSUM_LENGTH : -len('"}')]
-
-
-def without_line_end(line: bytes) -> bytes:
-    """The line as it was written: without its end, which may have become Windows', and an editor's byte order mark."""
-    return line.rstrip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
-
-
-def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that are not empty, with their numbers; of a longer one than 256 MiB parts of this length."""
-    number, begins = 0, True
-    with path.open("rb") as file:
-        for piece in iter(partial(file.readline, MAX_LINE_BYTES), b""):
-            number += begins
-            begins = piece.endswith(b"\n")
-            if line := without_line_end(piece):
-                yield number, line
-
-
-def parts(line: bytes) -> list[bytes]:
-    """A damaged line cut before every place where a record begins: a whole one may have run into another's remains.
-
-    No text inside of a record can look like its beginning, since quotes are escaped there.
+    `damaged_lines` were left out; `test_reads` counts the lines, replaced ones too, whose trial scored the test images.
+    Without `has_probes`, records lack their layer probes.
+    `state` tells the file from what it is after a change.
     """
-    before, *records = line.split(BEGINNING)
-    return [part for cut in (before, *(BEGINNING + rest for rest in records)) if (part := without_line_end(cut))]
+
+    records: dict[str, TrialRecord]
+    damaged_lines: int
+    test_reads: int
+    has_probes: bool = True
+    state: tuple[int, ...] = field(default=(), compare=False)
 
 
-def parse_line(line: bytes, parsed: ParsedSettings, *, has_probes: bool = True) -> TrialRecord | Damage:
-    """The record of a whole line; `parsed` keeps settings, of which few occur in many lines, from call to call.
+def read_journal(
+    folder: Path,
+    earlier: Journal | None = None,
+    observe: Callable[[int, TrialRecord | Damage], None] = lambda *_: None,
+    *,
+    has_probes: bool = True,
+) -> Journal:
+    """All whole records; damaged lines are counted and left out. Nothing is read that is in `earlier` unchanged.
 
-    Without `has_probes`, layer probes, which are most of a line, are neither kept nor checked. Raises
-    `NewerSchemaError` on a whole line in a newer schema.
+    Layer probes are left out unless `has_probes`: large journals then take a fraction of the time and memory.
+
+    `observe` is called with the number and the content of every line that is read.
+
+    Of several records of one trial a finished one takes precedence over a failed one, else the one with the
+    smallest checksum, so that journals may be put together in any order. A trial that failed several times has all its
+    causes.
     """
-    found = TAIL.fullmatch(line[-TAIL_LENGTH:])
-    if not found:
-        return Damage("cut short or overwritten: there is no checksum at its end")
-    body = line[:-TAIL_LENGTH] + b"}"
-    if found[1].decode() != _checksum(body):
-        return Damage("changed: its checksum does not fit")
-    schema = SCHEMA_FIRST.match(body)
-    if schema and int(schema[1]) > SCHEMA:
-        raise NewerSchemaError(int(schema[1]))
+    state = _state_of(folder / JOURNAL)
+    if earlier is not None and earlier.state == state and (earlier.has_probes or not has_probes):
+        return earlier
+    chosen: dict[str, tuple[tuple[bool, bytes], TrialRecord]] = {}
+    causes: dict[str, set[str]] = {}
+    damaged_lines = test_reads = 0
+    for number, line, record in _uncollected(read_lines(folder, has_probes=has_probes)):
+        observe(number, record)
+        if isinstance(record, Damage):
+            damaged_lines += 1
+            continue
+        test_reads += record.test_correct_count is not None
+        precedence = (record.outcome == "failed", checksum_of(line))
+        if record.trial not in chosen or precedence < chosen[record.trial][0]:
+            chosen[record.trial] = precedence, record
+        if record.outcome == "failed":
+            causes.setdefault(record.trial, set()).add(record.cause or "")
+    return Journal(
+        records={trial: _with_causes(record, causes.get(trial, set())) for trial, (_, record) in chosen.items()},
+        damaged_lines=damaged_lines,
+        test_reads=test_reads,
+        has_probes=has_probes,
+        state=state,
+    )
+
+
+def _uncollected(lines: Iterator[Line]) -> Iterator[Line]:
+    """The lines, read without a garbage collector, which takes a fifth of the time and finds no cycles in records."""
+    is_on = gc.isenabled()
+    gc.disable()
     try:
-        record, expected = _record(body if has_probes else _without_probes(body), parsed)
-    except ValidationError as invalid:
-        problem = invalid.errors(include_url=False)[0]
-        return _no_record(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
-    except ValueError as invalid:
-        return _no_record(str(invalid))
-    if not schema or record.schema_version != int(schema[1]) or record.schema_version < 1:
-        return _no_record("it does not begin with its schema")
-    contradiction = next(contradictions(record, expected), None)
-    return _no_record(contradiction) if contradiction else record
+        yield from lines
+    finally:
+        if is_on:
+            gc.enable()
 
 
-def _no_record(reason: str) -> Damage:
-    return Damage(f"not a record, although its checksum fits: {reason}"[:MAX_REASON_LENGTH])
+def _state_of(path: Path) -> tuple[int, ...]:
+    """The file's identity, length and time of the last write; empty if it does not exist."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _without_probes(body: bytes) -> bytes:
-    """The line with an empty list of probes: no text can look like its name, since quotes are escaped there."""
-    before, name, rest = body.partition(PROBES)
-    return before + name + rest[rest.find(b"]") :] if name and b"]" in rest else body
+def _with_causes(record: TrialRecord, causes: set[str]) -> TrialRecord:
+    if record.outcome != "failed" or len(causes) < 2:
+        return record
+    return record.model_copy(update={"cause": " | ".join(sorted(causes - {""}))})
 
 
-def _record(body: bytes, parsed: ParsedSettings) -> tuple[TrialRecord, Expected]:
-    """Read JSON without NaN or infinities; settings that were read before are shared, which is most of the time."""
-    head = UP_TO_SETTINGS.match(body)
-    end = body.find(AFTER_SETTINGS, head.end()) if head else -1
-    if head is None or end < 0:
-        from_json(body, allow_inf_nan=False)
-        record = TrialRecord.model_validate_json(body)
-        return record, expected_of(record.settings)
-    settings = body[head.end() : end]
-    rest = from_json(body[: head.end()] + b"null" + body[end:], allow_inf_nan=False)
-    if rest["settings"] is not None:
-        raise ValueError("settings: given twice")
-    if settings not in parsed:
-        read = TrialSettings.model_validate_json(settings)
-        parsed[settings] = read, expected_of(read)
-    shared, expected = parsed[settings]
-    return TrialRecord.model_validate({**rest, "settings": shared}), expected
+def read_lines(folder: Path, *, has_probes: bool = True) -> Iterator[Line]:
+    """Every line of the journal that is not empty: its number, its bytes, and its record or what is wrong with it.
+
+    A line in which several have run together counts as these, one of more than 256 MiB as parts of this length. Raises
+    `UnusableEnvironmentError` where the journal cannot be read or was written by a newer version.
+    """
+    path, parsed = folder / JOURNAL, ParsedSettings()
+    names_its_trial = _checker(_possible_versions(folder))
+    try:
+        require_regular_file(path)
+        for number, line in raw_lines(path):
+            content = parse_line(line, parsed, has_probes=has_probes)
+            for part in [line] if isinstance(content, TrialRecord) else parts(line):
+                content = content if part is line else parse_line(part, parsed, has_probes=has_probes)
+                yield number, part, names_its_trial(content)
+    except FileNotFoundError:
+        return
+    except OSError as problem:
+        raise UnusableEnvironmentError(f"{path}: cannot be read ({problem.strerror})") from None
+    except NewerSchemaError as newer:
+        raise UnusableEnvironmentError(
+            f"{path}:{number}: written by a newer actbench (schema {newer.schema}, and {__version__} reads up to "
+            f"{SCHEMA}): upgrade to {_writer(folder)} with pip install --upgrade actbench"
+        ) from None
+
+
+def _possible_versions(folder: Path) -> list[int]:
+    """The versions of the training code that may have named the folder's trials, the likeliest first.
+
+    All versions up to this one are among them, so that a wrong environment record makes no record wrong.
+    """
+    named = map(training_code_of, environments_by_id(folder).values())
+    return list(dict.fromkeys([*filter(None, named), *range(records.TRAINING_CODE_VERSION, 0, -1)]))
+
+
+def _checker(versions: Iterable[int]) -> Callable[[TrialRecord | Damage], TrialRecord | Damage]:
+    """A function that gives a record unless its settings, seed and phase are those of another trial than it names."""
+    texts: dict[int, tuple[TrialSettings, str]] = {}  # by id, since records share settings and hashing them is slow
+
+    def check(content: TrialRecord | Damage) -> TrialRecord | Damage:
+        if isinstance(content, Damage):
+            return content
+        settings = content.settings
+        if id(settings) not in texts:
+            texts[id(settings)] = settings, identity_text(settings)
+        text, seed, phase, named = texts[id(settings)][1], content.seed, content.phase, content.trial
+        for version in versions:
+            if trial_id(text, seed, phase, version) == named:
+                return content
+        return Damage(f"its settings or its seed are not those of the trial {content.trial} that it names")
+
+    return check
+
+
+def _writer(folder: Path) -> str:
+    """The version that last wrote to the folder, if its environment record names one."""
+    version = str(read_environment(folder).get("actbench"))
+    return f"{version} or later" if VERSION.fullmatch(version) and version != __version__ else "the latest version"
+
+
+def set_damaged_lines_aside(folder: Folder) -> int:
+    """Move the damaged lines of a locked folder's journal to another file; how many there were."""
+    path = path_of(folder)
+    damaged = sum(isinstance(content, Damage) for _, _, content in read_lines(path))
+    if damaged:
+        append_lines(file_in(folder, DAMAGED), _lines(path, are_damaged=True))
+        replace_file(file_in(folder, JOURNAL), _lines(path, are_damaged=False))
+    return damaged
+
+
+def _lines(folder: Path, *, are_damaged: bool) -> Iterator[bytes]:
+    return (line + b"\n" for _, line, content in read_lines(folder) if isinstance(content, Damage) == are_damaged)
+
+
+def append_records(folder: Folder, records: Iterable[TrialRecord], end: FileEnd | None = None) -> FileEnd:
+    """Add records to the journal in one write, on disk when this returns; all of them or none.
+
+    Returns how the journal ends then. Given how it ended, raises `FolderChangedError` where it does not any more.
+    """
+    return append_lines(file_in(folder, JOURNAL), ["".join(map(journal_line, records)).encode()], end=end)

@@ -97,17 +97,17 @@ def _what_stopped(folder: Path, problem: Exception) -> str:
     cure = "make room, or mend the disk: " if problem.errno in DISK_TROUBLE else ""
     return (
         f"{problem.filename2 or problem.filename or folder}: cannot be written ({reason}); {cure}what was finished is "
-        "kept, and the same command goes on from there"
+        "kept, and the same command continues from there"
     )
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Temporary files that a killed run has left in the folder."""
+    """Temporary files of killed runs in the folder."""
     return sorted(path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name))
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process is at work in the folder; nothing is created or changed by looking, where there is flock."""
+    """Whether a process works in the folder; with flock, looking creates and changes nothing."""
     if os.name != "posix":
         return _is_locked_by_trying(folder)
     return _is_flocked(folder) or _is_flocked(folder / LOCK)
@@ -124,7 +124,7 @@ def _is_flocked(path: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # a file system without locks tells nobody's
+    except OSError:  # a file system without locks
         return False
     finally:
         os.close(descriptor)

@@ -10,5 +10,5 @@ PLAN = "plan.json"
 
 
 def latest_journal(root: Path) -> Path | None:
-    """The journal under `root` that was written last, if there is one."""
+    """The journal under `root` that was written last; None without one."""
     return max(root.glob(f"*/{JOURNAL}"), key=lambda path: path.stat().st_mtime_ns, default=None)

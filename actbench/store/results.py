@@ -14,15 +14,24 @@ from actbench.experiment.definition import Expectation, Experiment
 from actbench.experiment.records import Ending, TrialRecord, count_endings
 from actbench.plan.plan import Plan, count_trials, finished_for_shard, finished_in_looks, make_plan
 from actbench.plan.shards import Shard, shard_of
-from actbench.store import folder as store
+from actbench.store.folder import (
+    environments_by_id,
+    latest_folder,
+    latest_training_code,
+    read_plan,
+    require_readable,
+    require_result_folder,
+)
+from actbench.store.journal import Journal, read_journal
+from actbench.store.names import EXPERIMENT
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a result folder says.
+    """The contents of a result folder.
 
-    `frozen` is the plan as it was before the first final trial; `test_reads` is how often the test images were scored;
-    `environments` are what records name by id.
+    `frozen` is the plan as it was before the first final trial; `test_reads` counts how often the test images were
+    scored; `environments` are by the ids that records name.
     """
 
     folder: Path
@@ -30,19 +39,17 @@ class Results:
     plan: Plan
     records: dict[str, TrialRecord]
     damaged_lines: int
-
     frozen: dict[str, Any]
     test_reads: int
-
     environments: dict[str, dict[str, Any]]
 
     @property
     def training_code(self) -> int:
         """The version of the training code whose trials these are."""
-        return store.latest_training_code(self.environments)
+        return latest_training_code(self.environments)
 
     def endings(self) -> Counter[Ending]:
-        """How many trials of the experiment ended how; the folder may hold those of earlier versions too."""
+        """Counts of the experiment's trials by ending, without trials of earlier versions."""
         return count_endings(self.records[trial] for trial in self.plan.trials() if trial in self.records)
 
     def mostly_unusable(self) -> list[str]:
@@ -55,11 +62,11 @@ class Results:
         return labels
 
     def planned(self) -> int:
-        """Distinct trials of the experiment, as far as tuning has said which."""
+        """The number of distinct trials of the experiment that are known so far."""
         return count_trials(self.experiment, self.plan)
 
     def seeds_doubt(self) -> str:
-        """Why nothing may be judged if seeds were added, or taken away, after final trials had been seen; else empty.
+        """Why nothing may be judged, if seeds were added or removed after final trials had been seen; else empty.
 
         Fresh seeds, of which no earlier plan had any, decide as if they were the first.
         """
@@ -86,41 +93,41 @@ def _without_wording(claim: dict[str, Any]) -> dict[str, Any]:
 
 
 def result_folder(root: Path, experiment: Experiment, shard: Shard | None = None) -> Path:
-    """Where an experiment's results go; those of a shard go to a folder beside it."""
+    """An experiment's result folder; a shard has its own beside it."""
     return root / (shard.folder_name(experiment.name) if shard else experiment.name)
 
 
 def known_trials(
-    root: Path, experiment: Experiment, shard: Shard | None = None, journal: store.Journal | None = None
+    root: Path, experiment: Experiment, shard: Shard | None = None, journal: Journal | None = None
 ) -> dict[str, TrialRecord]:
-    """The trials that a run need not train, since its folder has them, or for a shard the folder of the merged ones.
+    """The finished trials in a run's folder and, for a shard, in the folder of merged shards.
 
-    Its own is read again only if it has changed since `journal` was read. Raises `UnusableEnvironmentError` where a
-    journal cannot be read.
+    Its own journal is read again only if it has changed since `journal` was read. Raises `UnusableEnvironmentError` if
+    a journal cannot be read.
     """
     has_probes = _reads_probes(experiment, ())
-    own = store.read_journal(result_folder(root, experiment, shard), journal, has_probes=has_probes).records
+    own = read_journal(result_folder(root, experiment, shard), journal, has_probes=has_probes).records
     if shard is None:
         return finished_in_looks(experiment, own)
-    merged = store.read_journal(result_folder(root, experiment), has_probes=has_probes).records
+    merged = read_journal(result_folder(root, experiment), has_probes=has_probes).records
     return finished_for_shard(own, merged, with_looks=experiment.looks is not None)
 
 
 def share_of(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
-    """The plan that runs in the folder follow, a shard's if it is one's, and the trials that they need not train."""
+    """The plan of runs in the folder, a shard's if the folder is one's, and the trials that are finished."""
     experiment, folder = results.experiment, results.folder.resolve()
     shard = shard_of(folder.name, experiment.name)
     if shard is None:
         return results.plan, finished_in_looks(experiment, results.records, results.training_code)
     has_probes = _reads_probes(experiment, ())
-    merged = store.read_journal(result_folder(folder.parent, experiment), has_probes=has_probes).records
+    merged = read_journal(result_folder(folder.parent, experiment), has_probes=has_probes).records
     known = finished_for_shard(results.records, merged, with_looks=experiment.looks is not None)
     return make_plan(experiment, known, shard, results.training_code), known
 
 
 def other_training_code(folder: Path) -> str:
-    """A sentence about a folder that holds trials of another training code than this one's; else empty."""
-    version, this = store.latest_training_code(store.environments_by_id(folder)), records.TRAINING_CODE_VERSION
+    """A sentence about a folder with trials of another version of the training code; else empty."""
+    version, this = latest_training_code(environments_by_id(folder)), records.TRAINING_CODE_VERSION
     if version == this:
         return ""
     return (
@@ -130,18 +137,18 @@ def other_training_code(folder: Path) -> str:
 
 
 def is_result_folder(path: Path) -> bool:
-    """Whether there is an experiment's result folder at this path."""
-    return (path / store.EXPERIMENT).is_file()
+    """Whether this path is an experiment's result folder."""
+    return (path / EXPERIMENT).is_file()
 
 
 def recorded_experiment(folder: Path) -> Experiment:
-    """What a result folder says was trained; raises as `load_results` does."""
-    store.require_readable(folder / store.EXPERIMENT)
-    return load_experiment(folder / store.EXPERIMENT, is_record=True).experiment
+    """The experiment of a result folder; raises as `load_results` does."""
+    require_readable(folder / EXPERIMENT)
+    return load_experiment(folder / EXPERIMENT, is_record=True).experiment
 
 
 def load_results(
-    folder: Path | None, root: Path, journal: store.Journal | None = None, metrics: Iterable[str] | None = None
+    folder: Path | None, root: Path, journal: Journal | None = None, metrics: Iterable[str] | None = None
 ) -> Results:
     """Read a result folder, or the latest under `root`; its journal only if it has changed since `journal` was read.
 
@@ -149,23 +156,23 @@ def load_results(
     Its trials are those of the training code that its latest environment names, so that a newer one leaves them valid.
     Raises `ConfigurationError` where there is none, and `UnusableEnvironmentError` where it cannot be read.
     """
-    found = store.require_result_folder(folder) if folder else store.latest_folder(root)
-    experiment = recorded_experiment(found)
-    journal = store.read_journal(found, journal, has_probes=_reads_probes(experiment, metrics))
-    environments = store.environments_by_id(found)
+    folder = require_result_folder(folder) if folder else latest_folder(root)
+    experiment = recorded_experiment(folder)
+    journal = read_journal(folder, journal, has_probes=_reads_probes(experiment, metrics))
+    environments = environments_by_id(folder)
     return Results(
-        folder=found,
+        folder=folder,
         experiment=experiment,
-        plan=make_plan(experiment, journal.records, training_code=store.latest_training_code(environments)),
+        plan=make_plan(experiment, journal.records, training_code=latest_training_code(environments)),
         records=journal.records,
         damaged_lines=journal.damaged_lines,
-        frozen=store.read_plan(found),
+        frozen=read_plan(folder),
         test_reads=journal.test_reads,
         environments=environments,
     )
 
 
 def _reads_probes(experiment: Experiment, metrics: Iterable[str] | None) -> bool:
-    """Whether a metric, or that of a claim, is about layers, as its name says; all are where none are named."""
+    """Whether a metric or that of a claim is about layers, by its name; True if `metrics` is None."""
     claimed = [claim.metric for claim in experiment.expectations]
     return metrics is None or any("layer" in name for name in (*metrics, experiment.primary, *claimed))

@@ -18,7 +18,8 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.plan.trials import make_trial
-from actbench.store.folder import JOURNAL, read_journal
+from actbench.store.journal import read_journal
+from actbench.store.names import JOURNAL
 from actbench.store.results import load_results
 from custom_files import EXPERIMENT, TENT, custom_file, function_text
 from in_process import Answer, invoke
@@ -182,7 +183,7 @@ def test_an_earlier_version_is_compared_with_a_later_one_by_its_name(trained: Pa
 def test_a_custom_function_that_is_recorded_wrongly_makes_a_damaged_line(
     damage: tuple[str, str], trained: Path
 ) -> None:
-    from actbench.store.journal import _checksum, parse_line
+    from actbench.store.lines import _checksum, parse_line
 
     lines = (trained / "results" / "own" / JOURNAL).read_text(encoding="utf-8").splitlines()
     line = next(line for line in lines if "tent" in line)

@@ -16,7 +16,7 @@ from actbench.catalogue.own_data import dataset_in_use, own_data_in_use, read_ow
 from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.plan.plan import make_plan
-from actbench.store.folder import read_journal
+from actbench.store.journal import read_journal
 from in_process import Answer, invoke
 
 EXPERIMENT = """

@@ -10,7 +10,7 @@ import pytest
 from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
 from actbench.runs.executors.ray import stream_training
-from actbench.store import folder as store
+from actbench.store.journal import read_journal
 from program import TINY, Finished, actbench_alone, assert_one_message
 
 CAUSE = "ImportError: libcudart.so: cannot open shared object file"
@@ -30,7 +30,7 @@ def test_a_run_without_torch_ends_before_any_trial_is_recorded(jobs: str, tmp_pa
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     finished = without("torch", tmp_path, "run", "tiny.yaml", "--jobs", jobs)
     assert_one_message(finished, EXIT_ENVIRONMENT, MESSAGE.format("torch"))
-    assert store.read_journal(tmp_path / "results" / "tiny").records == {}
+    assert read_journal(tmp_path / "results" / "tiny").records == {}
 
 
 @pytest.mark.parametrize(("library", "line"), [("torch", "show relu --cost"), ("scipy", "plan tiny.yaml")])

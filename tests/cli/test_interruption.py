@@ -21,7 +21,8 @@ from actbench.plan.stacks import Stack
 from actbench.runs.options import RunOptions
 from actbench.runs.runner import run_experiment
 from actbench.runs.verify import verify_folder
-from actbench.store import folder as store
+from actbench.store.journal import read_journal
+from actbench.store.names import JOURNAL
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke
 from program import MADE_UP
@@ -64,7 +65,7 @@ def started(folder: Path, what: str, jobs: int) -> Iterator[subprocess.Popen[str
 
 def journal_lines(folder: Path, running: subprocess.Popen[str]) -> list[bytes]:
     """The lines of the journal, as soon as there are any."""
-    journal = folder / "results" / "long" / store.JOURNAL
+    journal = folder / "results" / "long" / JOURNAL
     while not journal.exists() or not journal.stat().st_size:
         assert running.poll() is None, running.communicate()
         time.sleep(0.01)
@@ -112,7 +113,7 @@ def test_an_interrupted_run_keeps_its_trials_waits_for_no_others_and_says_how_to
     assert_within(used, MAX_PROCESSOR_SECONDS)
     folder = tmp_path / "results" / "long"
     assert journal_lines(tmp_path, running) == before
-    assert len(before) == len(store.read_journal(folder).records) > 0
+    assert len(before) == len(read_journal(folder).records) > 0
     assert not list(folder.glob("*.csv"))
     assert not [finding for finding in verify_folder(folder) if finding.state == "damaged"]
 
@@ -127,7 +128,7 @@ def test_a_real_training_is_interrupted_within_a_step(tmp_path: Path) -> None:
     after = journal_lines(tmp_path, running)
     assert after[: len(before)] == before
     assert len(after) < 160
-    assert store.read_journal(tmp_path / "results" / "long").damaged_lines == 0
+    assert read_journal(tmp_path / "results" / "long").damaged_lines == 0
 
 
 def test_a_second_signal_ends_at_once_even_what_takes_no_notice_of_the_first(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_stack_that_is_just_being_stored_is_stored_before_the_run_stops(
     real, folder = os.write, tmp_path / "results" / "made-up"
 
     def write_a_part_and_be_interrupted(descriptor: int, payload: bytes) -> int:
-        if (folder / store.JOURNAL).exists() and signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
+        if (folder / JOURNAL).exists() and signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
             signal.raise_signal(signal.SIGTERM)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return real(descriptor, payload[: len(payload) // 2 + 1])
@@ -165,7 +166,7 @@ def test_a_stack_that_is_just_being_stored_is_stored_before_the_run_stops(
     with pytest.raises(Interrupted) as stopped, interruptible("bye") as interruption:
         run(tmp_path, fake_train, uninterrupted=interruption.held)
     assert (stopped.value.exit_code, str(stopped.value)) == (143, "bye")
-    found = store.read_journal(folder)
+    found = read_journal(folder)
     assert (len(found.records) > 1, len(found.records) < 6, found.damaged_lines) == (True, True, 0)
 
 
@@ -187,7 +188,7 @@ def test_a_signal_that_python_has_swallowed_stops_the_run_at_the_next_sign_of_pr
     with pytest.raises(Interrupted), interruptible("bye") as interruption:
         run_experiment(experiment, options, interruption.checked_before(lambda state: None), print, train)
     assert len(swallowed) == 1
-    assert store.read_journal(tmp_path / "results" / "made-up").records == {}
+    assert read_journal(tmp_path / "results" / "made-up").records == {}
 
 
 def test_a_command_that_trains_nothing_is_interrupted_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

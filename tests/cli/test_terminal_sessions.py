@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.store import folder as store
+from actbench.store.journal import read_journal
 
 pytest.importorskip("pexpect", reason="terminals are made by a POSIX system")
 from program import MADE_UP
@@ -51,7 +51,7 @@ def interrupted(folder: Path) -> Session:
 @pytest.fixture(scope="module")
 def kept(interrupted: Session, folder: Path) -> int:
     """How many trials the interrupted run has left."""
-    journal = store.read_journal(folder / "results" / "long")
+    journal = read_journal(folder / "results" / "long")
     assert journal.damaged_lines == 0
     return len(journal.records)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.store import folder as store
+from actbench.store.journal import read_journal
 from planted import RELU, UNTUNED, planted
 from program import MADE_UP, TINY, actbench_in_turn
 
@@ -172,7 +172,7 @@ def test_a_run_without_some_of_its_streams_keeps_every_trial(
     finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False)
     assert finished.returncode == 0, finished.stderr
     folder = tmp_path / "results" / "tiny"
-    journal = store.read_journal(folder)
+    journal = read_journal(folder)
     assert (len(journal.records), journal.damaged_lines) == (4, 0)
     assert len(list(csv.DictReader((folder / "table.csv").read_text(encoding="utf-8").splitlines()))) == 4
 
@@ -202,7 +202,7 @@ def test_a_run_whose_reader_leaves_keeps_its_results(tmp_path: Path) -> None:
     command = f"{shlex.join(UNTRAINED)} run tiny.yaml --jobs 1 2>&1 | true; exit ${{PIPESTATUS[0]}}"
     finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert len(store.read_journal(tmp_path / "results" / "tiny").records) == 4
+    assert len(read_journal(tmp_path / "results" / "tiny").records) == 4
 
 
 @pytest.mark.parametrize("environment", ENCODINGS.values(), ids=ENCODINGS.keys())

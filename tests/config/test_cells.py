@@ -14,7 +14,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml, parse_arm
 from actbench.plan.plan import make_plan
 from actbench.plan.tuning import tune_arm
-from actbench.store.folder import JOURNAL
+from actbench.store.names import JOURNAL
 from actbench.store.results import load_results
 from places import ROOT
 from program import actbench, assert_one_message

@@ -14,7 +14,8 @@ from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Experiment, experiment_to_yaml, smoke_version
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import make_stacks
-from actbench.store.folder import EXPERIMENT, write_experiment
+from actbench.store.folder import write_experiment
+from actbench.store.names import EXPERIMENT
 
 HEAD = """\
 model: {hidden: [4]}

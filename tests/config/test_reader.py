@@ -15,7 +15,8 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.definition import SECTIONS, Experiment, Looks, experiment_to_yaml
 from actbench.experiment.settings import ModelSettings, TrialSettings
 from actbench.plan.plan import make_plan
-from actbench.store.folder import EXPERIMENT, write_experiment
+from actbench.store.folder import write_experiment
+from actbench.store.names import EXPERIMENT
 from places import EXPERIMENT_FILES
 
 TOO_LONG = f"f.yaml:1:1: expected at most {MAX_FILE_BYTES:,} bytes"

@@ -15,7 +15,8 @@ import yaml
 
 from actbench.catalogue.custom_files import custom_files_in_use
 from actbench.config.reader import load_experiment
-from actbench.store import folder as store
+from actbench.store.journal import append_records, read_journal
+from actbench.store.names import EXPERIMENT, JOURNAL
 from places import ROOT
 from program import Finished, actbench
 
@@ -58,9 +59,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for command in ("git init -q", commit):
         subprocess.run(command.split(), cwd=folder, check=True)
     kept = subprocess.run(["git", "ls-files"], cwd=folder, capture_output=True, text=True, check=True).stdout.split()
-    assert [Path(name).name for name in kept] == [store.EXPERIMENT, store.JOURNAL]
+    assert [Path(name).name for name in kept] == [EXPERIMENT, JOURNAL]
     for path in (folder / "ci" / "baseline" / "activations").iterdir():
-        if path.name not in (store.EXPERIMENT, store.JOURNAL):
+        if path.name not in (EXPERIMENT, JOURNAL):
             path.unlink()
     return folder
 
@@ -117,9 +118,9 @@ def test_the_gate_fails_against_better_results_than_now_and_the_summary_says_whi
 
 def _raise_accuracy(folder: Path, *, arm: str) -> None:
     """Every test image right, with the bits and the predictions that belong to that."""
-    records = store.read_journal(folder).records.values()
-    (folder / store.JOURNAL).unlink()
-    store.append(
+    records = read_journal(folder).records.values()
+    (folder / JOURNAL).unlink()
+    append_records(
         folder,
         [
             record.model_copy(

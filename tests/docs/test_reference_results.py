@@ -15,13 +15,13 @@ from actbench.report.figures.pictures import pictures
 from actbench.report.files import whole_page
 from actbench.report.lottery import lottery_section
 from actbench.report.tables import write_tables
-from actbench.store import folder as store
+from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import load_results
 from places import ROOT
 
 REFERENCES = [ROOT / "results" / name for name in ("mnist", "mnist-tuned", "documents")]
-FOLDERS = sorted(path.parent for root in REFERENCES for path in root.rglob(store.JOURNAL))
-SOURCES = (store.JOURNAL, store.EXPERIMENT, store.ENVIRONMENT, store.PLAN)
+FOLDERS = sorted(path.parent for root in REFERENCES for path in root.rglob(JOURNAL))
+SOURCES = (JOURNAL, EXPERIMENT, ENVIRONMENT, PLAN)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)

@@ -13,7 +13,8 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import NAME_LENGTH, experiment_to_yaml, parse_arm, smoke_version
 from actbench.plan.plan import make_plan
-from actbench.store.folder import EXPERIMENT, write_experiment
+from actbench.store.folder import write_experiment
+from actbench.store.names import EXPERIMENT
 from builders import experiment_from
 from places import EXPERIMENT_FILES
 

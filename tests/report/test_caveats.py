@@ -13,7 +13,9 @@ import pytest
 from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.plan.plan import plan_to_json
 from actbench.report.statements import caveats, statements
-from actbench.store import folder as store
+from actbench.store.folder import freeze_plan, write_environment
+from actbench.store.journal import append_records
+from actbench.store.names import ENVIRONMENT
 from actbench.store.results import Results, load_results
 from planted import MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, planted
 
@@ -124,7 +126,7 @@ def test_every_line_of_the_journal_that_scored_the_test_images_counts(tmp_path: 
     results = planted(tmp_path, COUNTS, change=change)
     assert results.test_reads == 19
     again = [record for record in results.records.values() if record.phase == "final"][:5]
-    store.append(results.folder, again)
+    append_records(results.folder, again)
     reread = load_results(results.folder, tmp_path)
     assert reread.records.keys() == results.records.keys()
     read = 19 + sum(record.test_correct_count is not None for record in again)
@@ -140,7 +142,7 @@ def frozen_with(results: Results, *seeds: int) -> Results:
     """The folder as if its plan had had so many seeds, one after the other."""
     plan = plan_to_json(results.experiment, results.plan)
     for count in seeds:
-        store.freeze_plan(results.folder, {**plan, "seeds": list(range(count))}, has_begun=True)
+        freeze_plan(results.folder, {**plan, "seeds": list(range(count))}, has_begun=True)
     return load_results(results.folder, results.folder.parent)
 
 
@@ -163,15 +165,15 @@ def test_a_plan_that_no_final_trial_had_followed_is_none(tmp_path: Path) -> None
     results = planted(tmp_path, COUNTS)
     plan = plan_to_json(results.experiment, results.plan)
     for count in (5, 10):
-        store.freeze_plan(results.folder, {**plan, "seeds": list(range(count))}, has_begun=False)
+        freeze_plan(results.folder, {**plan, "seeds": list(range(count))}, has_begun=False)
     assert not beginning(said(load_results(results.folder, tmp_path)), "n was")
 
 
 def replanned(results: Results, **changes: Any) -> list[str]:
     """What is said where the plan said otherwise in these points when final trials had begun."""
     plan = plan_to_json(results.experiment, results.plan)
-    store.freeze_plan(results.folder, {**plan, **changes}, has_begun=True)
-    store.freeze_plan(results.folder, plan, has_begun=True)
+    freeze_plan(results.folder, {**plan, **changes}, has_begun=True)
+    freeze_plan(results.folder, plan, has_begun=True)
     sentences = said(load_results(results.folder, results.folder.parent))
     return [sentence for sentence in sentences if "after looking" in sentence]
 
@@ -267,8 +269,8 @@ def test_environments_are_read_back_with_those_of_earlier_runs(tmp_path: Path) -
     results = planted(tmp_path, COUNTS, change=lambda _, seed: {"environment": "a" if seed < 5 else "b"})
     for name, torch in (("a", "2.6.0"), ("b", "2.7.0")):
         known = MACHINE | {"training_code": TRAINING_CODE_VERSION}
-        store.write_environment(results.folder, known | {"id": name, "torch": torch})
-    assert json.loads((results.folder / store.ENVIRONMENT).read_text())["id"] == "b"
+        write_environment(results.folder, known | {"id": name, "torch": torch})
+    assert json.loads((results.folder / ENVIRONMENT).read_text())["id"] == "b"
     assert beginning(said(load_results(results.folder, tmp_path)), "Mixed environments: these trials come from 2 of")
 
 

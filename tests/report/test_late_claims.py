@@ -11,7 +11,8 @@ from actbench.report.document import report_document
 from actbench.report.page import page
 from actbench.report.statements import notes, statements
 from actbench.report.tables import claims_table, primary_comparison
-from actbench.store import folder as store
+from actbench.store.folder import read_plan
+from actbench.store.names import PLAN
 from actbench.store.results import Results, load_results
 from builders import experiment_from
 from planted import RELU, asked, planted
@@ -59,11 +60,11 @@ def test_a_claim_added_to_others_leaves_those_planned(tmp_path: Path) -> None:
 
 def test_where_the_plan_records_no_claims_none_is_called_planned_or_exploratory(tmp_path: Path) -> None:
     results = trained(tmp_path, TUNED)
-    plan = store.read_plan(results.folder)
+    plan = read_plan(results.folder)
     del plan["claims"], plan["warnings"]
-    (results.folder / store.PLAN).write_text(json.dumps(plan, indent=2) + "\n")
+    (results.folder / PLAN).write_text(json.dumps(plan, indent=2) + "\n")
     results = trained(tmp_path, TUNED + LATE)
-    assert store.read_plan(results.folder) == plan
+    assert read_plan(results.folder) == plan
     assert [claim.is_exploratory for claim in judge_results(results)] == [None]
     assert (results.folder / "claims.csv").read_text().splitlines()[0].endswith(",reason")
 
@@ -71,7 +72,7 @@ def test_where_the_plan_records_no_claims_none_is_called_planned_or_exploratory(
 def test_warnings_about_the_experiment_stay_in_the_folder_and_below_the_table(tmp_path: Path) -> None:
     text = TUNED.replace("model: {", "model: {output: softmax, ").replace("train: {", "train: {loss: nll, ")
     results = trained(tmp_path, text)
-    (warning,) = store.read_plan(results.folder)["warnings"]
+    (warning,) = read_plan(results.folder)["warnings"]
     assert "nll is meant for" in warning
     found = statements(primary_comparison(results), [results])
     assert f"Warning: {warning}." in notes(found)
@@ -89,5 +90,5 @@ def test_many_warnings_are_shortened(tmp_path: Path) -> None:
 def test_a_plan_with_claims_that_are_none_is_not_read(tmp_path: Path) -> None:
     for content in ({"claims": 3}, {"claims": ["text"]}, {"warnings": [1]}):
         plan: dict[str, Any] = {"seeds": [0], **content}
-        (tmp_path / store.PLAN).write_text(json.dumps(plan))
-        assert store.read_plan(tmp_path) == {}
+        (tmp_path / PLAN).write_text(json.dumps(plan))
+        assert read_plan(tmp_path) == {}

@@ -16,7 +16,9 @@ from actbench.plan.plan import make_plan
 from actbench.render.sections import Section
 from actbench.report.tuning import stability, tuning_rows
 from actbench.runs.dry_run import count_to_do, dry_run_sections, estimate_costs
-from actbench.store import folder as store
+from actbench.store.folder import read_plan, write_experiment
+from actbench.store.journal import read_journal
+from actbench.store.names import EXPERIMENT
 from actbench.store.results import load_results
 from builders import experiment_from
 from planted import TUNED as TUNED_BY_3_SEEDS
@@ -159,9 +161,9 @@ def test_trials_csv_tells_tuning_from_final_trials_and_names_the_rate_of_each(
 def test_test_images_are_scored_by_final_trials_only(experiment: Experiment, tmp_path: Path) -> None:
     interrupt(experiment, tmp_path, before=5)
     folder = tmp_path / "results" / "made-up"
-    assert store.read_journal(folder).test_reads == 0
+    assert read_journal(folder).test_reads == 0
     run(experiment, tmp_path)
-    assert store.read_journal(folder).test_reads == FINAL_TRIALS
+    assert read_journal(folder).test_reads == FINAL_TRIALS
 
 
 def test_the_table_of_the_tuning_goes_when_nothing_is_tuned_any_more(experiment: Experiment, tmp_path: Path) -> None:
@@ -187,8 +189,8 @@ def test_the_table_of_the_tuning_goes_when_nothing_is_tuned_any_more(experiment:
 def test_the_kept_experiment_tunes_the_same(text: str, tmp_path: Path) -> None:
     experiment = experiment_from(text, tmp_path)
     assert experiment.tune
-    store.write_experiment(tmp_path, experiment_to_yaml(experiment))
-    again = load_experiment(tmp_path / store.EXPERIMENT).experiment
+    write_experiment(tmp_path, experiment_to_yaml(experiment))
+    again = load_experiment(tmp_path / EXPERIMENT).experiment
     assert again == experiment
     assert make_plan(again) == make_plan(experiment)
 
@@ -201,7 +203,7 @@ def test_a_smoke_run_tunes_with_one_seed(experiment: Experiment, tmp_path: Path)
     assert result.folder.name == "made-up-smoke"
     assert phases(fake.trained) == {"tune": 7, "final": 4}
     assert {trial.settings.train.epochs for trial in fake.trained} == {1}
-    assert store.read_plan(result.folder)["tuning_seeds"] == 1
+    assert read_plan(result.folder)["tuning_seeds"] == 1
     untuned = replace(experiment, tune=())
     assert smoke_version(untuned).tuning_seeds == untuned.tuning_seeds
 

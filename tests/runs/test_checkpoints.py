@@ -13,7 +13,7 @@ import pytest
 from actbench.config.reader import load_experiment
 from actbench.experiment.records import Trial
 from actbench.plan.plan import make_plan
-from actbench.plan.stacks import make_stacks
+from actbench.plan.stacks import Stack, make_stacks
 from actbench.store import checkpoints
 from actbench.store.checkpoints import Checkpoints
 from actbench.store.files import hold
@@ -98,8 +98,19 @@ def missing(folder: Path) -> list[Trial]:
 
 @pytest.fixture
 def here(folder: Path) -> Checkpoints:
-    (folder / checkpoints.FOLDER).mkdir()
-    return Checkpoints(folder / checkpoints.FOLDER, "here", 0.0)
+    return prepared(folder, "here")
+
+
+def prepared(folder: Path, environment: str) -> Checkpoints:
+    """The checkpoints of a run in this folder."""
+    kept = Checkpoints(folder / checkpoints.FOLDER, environment, 0.0)
+    with hold(folder) as held:
+        kept.prepare(held)
+    return kept
+
+
+def path_of(kept: Checkpoints, stack: Stack) -> Path:
+    return kept.folder / kept.name(stack)
 
 
 def damage(path: Path) -> None:
@@ -133,12 +144,13 @@ def test_a_checkpoint_that_does_not_fit_is_ignored_and_named(
     stacks = make_stacks(missing, workers=2)
     for stack in stacks:
         here.save(stack, b"state" * 100, 3)
-    change(here.path(stacks[0]))
+    change(path_of(here, stacks[0]))
     (here.folder / ".half-written").touch()
     told: list[str] = []
     assert set(here.resume(missing, told.append)) == set(stacks[1:])
-    assert f"{here.path(stacks[0])}: checkpoint ignored, {reason}." in told
-    assert sorted(here.folder.iterdir()) == sorted(here.path(stack) for stack in stacks[1:])
+    assert f"{path_of(here, stacks[0])}: checkpoint ignored, {reason}." in told
+    kept = {path_of(here, stack) for stack in stacks[1:]}
+    assert set(here.folder.iterdir()) == {*kept, here.folder / here.mark}
 
 
 def test_a_snapshot_of_other_trials_or_another_machine_is_not_loaded(here: Checkpoints, missing: list[Trial]) -> None:
@@ -146,7 +158,7 @@ def test_a_snapshot_of_other_trials_or_another_machine_is_not_loaded(here: Check
     here.save(one, b"state", 1)
     assert here.load(one) == b"state"
     assert here.load(other) is None
-    assert Checkpoints(here.folder, "there", 0.0).load(one) is None
+    assert prepared(here.folder.parent, "there").load(one) is None
     here.discard(one)
     here.discard(one)
     assert here.load(one) is None
@@ -154,18 +166,43 @@ def test_a_snapshot_of_other_trials_or_another_machine_is_not_loaded(here: Check
     assert not (here.folder / "absent").exists()
 
 
-def test_fresh_runs_and_links_have_no_checkpoints(folder: Path, missing: list[Trial]) -> None:
+def test_links_have_no_checkpoints(folder: Path, missing: list[Trial]) -> None:
     (folder / "results").mkdir()
+    kept = prepared(folder / "results", "here")
     with hold(folder / "results") as held:
-        checkpoints.prepare(held)
-        checkpoints.prepare(held)
-        kept = Checkpoints(folder / "results" / checkpoints.FOLDER, "here", 0.0)
+        kept.prepare(held)
         kept.save(missing, b"state", 1)
         checkpoints.clear(held)
         assert list((folder / "results").iterdir()) == []
         (folder / "elsewhere").mkdir()
         kept.folder.symlink_to(folder / "elsewhere")
+        kept.prepare(held)
         kept.save(missing, b"state", 1)
         assert kept.resume(missing, print) == []
         checkpoints.clear(held)
     assert list((folder / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_folder_that_takes_the_place_of_the_result_folder_is_neither_read_nor_written(
+    is_link: bool, folder: Path, missing: list[Trial]
+) -> None:
+    results, strangers = folder / "results", folder / "strangers"
+    results.mkdir()
+    strangers.mkdir()
+    kept, others = prepared(results, "here"), prepared(strangers, "here")
+    others.save(missing, b"others", 1)
+    before = {path: path.read_bytes() for path in others.folder.iterdir()}
+    results.rename(folder / "moved")
+    if is_link:
+        results.symlink_to(strangers)
+    else:
+        strangers.rename(results)
+    kept.save(missing, b"state", 2)
+    assert kept.load(missing) is None
+    assert kept.resume(missing, print) == []
+    kept.discard(missing)
+    there = results / checkpoints.FOLDER
+    assert {path.name: path.read_bytes() for path in there.iterdir()} == {
+        path.name: content for path, content in before.items()
+    }

@@ -24,8 +24,9 @@ from actbench.runs.estimates import (
     operations,
     start_seconds,
 )
-from actbench.store import folder as store
-from actbench.store.journal import journal_line
+from actbench.store.journal import append_records, read_lines
+from actbench.store.lines import journal_line
+from actbench.store.names import ENVIRONMENT, JOURNAL
 from actbench.store.results import load_results
 from actbench.training import compiled
 from actbench.training.loop import train_stack
@@ -50,9 +51,9 @@ def leave(root: Path, name: str, experiment: Experiment, environment: dict[str, 
     """A result folder in which each trial of the first arm took so long."""
     folder = root / "results" / name
     folder.mkdir(parents=True)
-    (folder / store.ENVIRONMENT).write_text(json.dumps(environment), encoding="utf-8")
+    (folder / ENVIRONMENT).write_text(json.dumps(environment), encoding="utf-8")
     (_, trials), *_ = make_plan(experiment).arms
-    store.append(folder, [record_of(trial, wall_seconds=seconds, environment=environment["id"]) for trial in trials])
+    append_records(folder, [record_of(trial, wall_seconds=seconds, environment=environment["id"]) for trial in trials])
 
 
 def costs_of(experiment: Experiment, root: Path, workers: int = 1, device: str = "cpu") -> Costs:
@@ -108,7 +109,7 @@ def test_other_processors_sizes_and_datasets_tell_nothing_and_time_is_a_guess(
 
 def test_a_neighbour_that_cannot_be_read_is_passed_over(experiment: Experiment, tmp_path: Path) -> None:
     leave(tmp_path, "other", experiment, HERE, seconds=20)
-    (tmp_path / "results" / "other" / store.JOURNAL).write_bytes(b"\x00nothing\n")
+    (tmp_path / "results" / "other" / JOURNAL).write_bytes(b"\x00nothing\n")
     assert "a guess" in costs_of(experiment, tmp_path).basis
 
 
@@ -124,7 +125,7 @@ def test_the_journal_is_as_large_as_was_said(folder: str) -> None:
     planned = results.plan.trials()
     estimated = journal_bytes([(trial.settings, trial.phase) for trial in planned.values()])
     lines: list[bytes] = [
-        line for _, line, record in store.read_lines(ROOT / folder)
+        line for _, line, record in read_lines(ROOT / folder)
         if isinstance(record, TrialRecord) and record.trial in planned
     ]  # fmt: skip
     if lines[0].startswith(b'{"schema":1,'):
@@ -160,6 +161,8 @@ def test_it_is_all_said_and_nothing_where_nothing_is_to_do(experiment: Experimen
     document = dry_run_document(to_do, found)
     assert (document["seconds"], document["worker_bytes"], document["journal_bytes"]) == (130.0, 7e8, 1_234_567)
     leave(tmp_path, "made-up", experiment, HERE, seconds=1)
-    store.append(tmp_path / "results" / "made-up", [record_of(one) for one in make_plan(experiment).trials().values()])
+    append_records(
+        tmp_path / "results" / "made-up", [record_of(one) for one in make_plan(experiment).trials().values()]
+    )
     done = count_to_do(experiment, tmp_path / "results", tmp_path, fresh=False)
     assert len(dry_run_sections(done, estimate_costs(done, 2, "cpu"))) == 1

@@ -22,8 +22,10 @@ from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.runs import runner
 from actbench.runs.verify import is_whole, verify_folder
-from actbench.store import folder as store
 from actbench.store.files import append_lines, replace_file
+from actbench.store.folder import freeze_plan
+from actbench.store.journal import read_journal
+from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from builders import experiment_from, fake_train
 from fake_runs import Counting, run
 from in_process import invoke
@@ -83,7 +85,7 @@ def test_a_folder_that_is_renamed_while_it_is_written_loses_nothing_when_it_is_p
     away = folder.with_name("away")
     with pytest.raises(UnusableEnvironmentError, match="removed or renamed"):
         run(experiment, tmp_path, Disturbing(lambda: folder.rename(away)))
-    kept = len(store.read_journal(away).records)
+    kept = len(read_journal(away).records)
     assert kept == 3
     away.rename(folder)
     assert run(experiment, tmp_path).trained == 6 - kept
@@ -115,7 +117,7 @@ def test_a_second_process_stays_out_of_the_folder_until_the_first_is_gone_or_dea
                 run(experiment, tmp_path, fresh=fresh)
             assert refused.value.exit_code == EXIT_ENVIRONMENT
         assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
-        assert list(store.read_journal(folder).records)
+        assert list(read_journal(folder).records)
         holder.kill()
         holder.wait()
         assert run(experiment, tmp_path).trained == 3
@@ -191,7 +193,7 @@ def test_a_real_limit_on_the_size_of_files_stops_the_program_which_goes_on_witho
     assert "cannot be written (File too large); make room, or mend the disk" in stopped.stderr
     assert "Traceback" not in stopped.stderr
     folder = tmp_path / "stopped" / "tiny"
-    journal = store.read_journal(folder)
+    journal = read_journal(folder)
     assert (0 < len(journal.records) < 40, journal.damaged_lines) == (True, 0)
     assert run_to("stopped").returncode == run_to("undisturbed").returncode == 0
     assert is_whole(verify_folder(folder))
@@ -213,7 +215,7 @@ def test_what_stands_in_the_place_of_a_table_is_named_and_not_the_file_that_was_
 def test_a_folder_that_may_not_be_read_is_no_mistake_in_usage(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / store.EXPERIMENT).touch()
+    (tmp_path / EXPERIMENT).touch()
 
     def kept_out(self: Path, **_options: bool) -> os.stat_result:
         raise PermissionError(13, "Permission denied", str(self))
@@ -238,7 +240,7 @@ def test_results_that_may_not_be_read_are_not_said_to_be_absent(
     assert (answer.exit_code, answer.stderr) == (4, f"actbench: {tmp_path}: cannot be used (Permission denied)\n")
 
 
-@pytest.mark.parametrize("name", [store.JOURNAL, store.EXPERIMENT, store.ENVIRONMENT, store.PLAN])
+@pytest.mark.parametrize("name", [JOURNAL, EXPERIMENT, ENVIRONMENT, PLAN])
 @pytest.mark.parametrize("verb", ["compare", "report"])
 def test_a_file_that_cannot_be_read_is_one_sentence_and_exit_code_4(
     verb: str, name: str, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -345,10 +347,10 @@ def test_a_journal_that_is_changed_under_a_run_ends_it_and_the_same_command_trai
 ) -> None:
     expected = (run(experiment, tmp_path / "undisturbed").folder / "table.csv").read_bytes()
     with pytest.raises(UnusableEnvironmentError, match=r"trials\.jsonl: removed, replaced or changed while") as stopped:
-        run(experiment, tmp_path, Disturbing(lambda: change(folder / store.JOURNAL)))
+        run(experiment, tmp_path, Disturbing(lambda: change(folder / JOURNAL)))
     assert "\n" not in str(stopped.value)
     assert stopped.value.exit_code == EXIT_ENVIRONMENT
-    kept = len(store.read_journal(folder).records)
+    kept = len(read_journal(folder).records)
     assert kept < 3
     assert run(experiment, tmp_path).trained == 6 - kept
     assert is_whole(verify_folder(folder))
@@ -363,14 +365,14 @@ def test_a_journal_that_is_changed_after_the_last_trial_is_noticed_before_anythi
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    freeze = store.freeze_plan
+    freeze = freeze_plan
 
     def freeze_and_change(*arguments: Any, has_begun: bool) -> None:
         freeze(*arguments, has_begun=has_begun)
-        if (folder / store.JOURNAL).exists() and len(store.read_journal(folder).records) == 6:
-            change(folder / store.JOURNAL)
+        if (folder / JOURNAL).exists() and len(read_journal(folder).records) == 6:
+            change(folder / JOURNAL)
 
-    monkeypatch.setattr(store, "freeze_plan", freeze_and_change)
+    monkeypatch.setattr("actbench.runs.runner.freeze_plan", freeze_and_change)
     with pytest.raises(UnusableEnvironmentError, match=r"trials\.jsonl: removed, replaced or changed while"):
         run(experiment, tmp_path)
 
@@ -379,8 +381,8 @@ def test_numbers_that_are_changed_in_a_journal_of_the_same_length_are_noticed(
     experiment: Experiment, folder: Path, tmp_path: Path
 ) -> None:
     def change() -> None:
-        content = (folder / store.JOURNAL).read_bytes()
-        (folder / store.JOURNAL).write_bytes(content.replace(b'"wall_seconds":0.25', b'"wall_seconds":0.26', 1))
+        content = (folder / JOURNAL).read_bytes()
+        (folder / JOURNAL).write_bytes(content.replace(b'"wall_seconds":0.25', b'"wall_seconds":0.26', 1))
 
     with pytest.raises(UnusableEnvironmentError, match=r"trials\.jsonl: removed, replaced or changed while"):
         run(experiment, tmp_path, Disturbing(change))
@@ -430,7 +432,7 @@ def test_a_lock_that_is_deleted_lets_nobody_else_in(experiment: Experiment, fold
             run(experiment, tmp_path)
 
     assert run(experiment, tmp_path, Disturbing(start_again)).trained == 6
-    assert len((folder / store.JOURNAL).read_bytes().splitlines()) == 6
+    assert len((folder / JOURNAL).read_bytes().splitlines()) == 6
 
 
 def test_where_files_are_opened_by_path_only_a_changed_folder_is_noticed_too(
@@ -438,7 +440,7 @@ def test_where_files_are_opened_by_path_only_a_changed_folder_is_noticed_too(
 ) -> None:
     monkeypatch.setattr(os, "supports_dir_fd", set())
     with pytest.raises(UnusableEnvironmentError, match="removed, replaced or changed"):
-        run(experiment, tmp_path, Disturbing(lambda: cut(folder / store.JOURNAL)))
+        run(experiment, tmp_path, Disturbing(lambda: cut(folder / JOURNAL)))
     with pytest.raises(UnusableEnvironmentError, match="removed or renamed"):
         run(experiment, tmp_path, Disturbing(lambda: folder.rename(tmp_path / "away")))
     (tmp_path / "away").rename(folder)

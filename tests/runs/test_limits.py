@@ -25,7 +25,8 @@ from actbench.runs.executors.local import (
 from actbench.runs.log import read_log
 from actbench.runs.options import RunOptions, parse_duration
 from actbench.runs.runner import run_experiment
-from actbench.store import folder as store
+from actbench.store.journal import read_journal
+from actbench.store.names import JOURNAL
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from in_process import invoke
 from program import TINY, actbench
@@ -108,7 +109,7 @@ def test_one_worker_is_a_process_too_where_a_trials_time_is_limited(tmp_path: Pa
     options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1, trial_seconds=0.5)
     result = run_experiment(experiment, options, lambda state: None, lambda line: None, slow)
     assert (result.endings["failed"], result.left) == (1, 0)
-    records = store.read_journal(result.folder).records.values()
+    records = read_journal(result.folder).records.values()
     assert [record.cause for record in records if record.outcome == "failed"] == [
         "took longer than 0.5 s for each trial"
     ]
@@ -120,7 +121,7 @@ def test_a_run_whose_time_is_over_keeps_what_is_finished_and_goes_on_with_the_sa
     options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1, max_seconds=1e-9)
 
     def first_ends(seconds: float | None) -> Callable[[], bool]:
-        return lambda: (options.results / "made-up" / store.JOURNAL).exists()
+        return lambda: (options.results / "made-up" / JOURNAL).exists()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("actbench.runs.runner._alarm", first_ends)

@@ -15,10 +15,11 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment
 from actbench.report.tables import write_tables
 from actbench.runs.merge import merge_document, merge_folders
-from actbench.store import folder as store
 from actbench.store.copying import new_lines
 from actbench.store.files import HeldFolder
+from actbench.store.folder import freeze_plan, read_plan, write_environment
 from actbench.store.lock import locked
+from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
@@ -38,7 +39,7 @@ def shards(experiment: Experiment, tmp_path: Path) -> list[Path]:
     parts = {"a": lines[:4], "b": lines[2:], "c": lines}
     folders = [folder_with(tmp_path / "shards" / name, experiment, part) for name, part in parts.items()]
     for number, folder in enumerate(folders):
-        store.write_environment(folder, {"id": f"{number}{number}", "device": "cpu"})
+        write_environment(folder, {"id": f"{number}{number}", "device": "cpu"})
     return folders
 
 
@@ -52,7 +53,7 @@ def test_the_order_of_folders_changes_no_byte_of_what_is_derived(shards: list[Pa
         for number, order in enumerate(itertools.permutations(shards))
     ]
     assert all(one == found[0] for one in found)
-    assert {"table.csv", "table.md", "trials.csv", store.ENVIRONMENT, store.PLAN, store.EXPERIMENT} <= found[0].keys()
+    assert {"table.csv", "table.md", "trials.csv", ENVIRONMENT, PLAN, EXPERIMENT} <= found[0].keys()
 
 
 def test_folders_that_overlap_give_every_trial_once(shards: list[Path], experiment: Experiment, tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_what_the_merged_folder_holds_already_stays(shards: list[Path], tmp_path
 
 
 def test_damaged_lines_are_counted_and_left_where_they_are(shards: list[Path], tmp_path: Path) -> None:
-    journal = shards[0] / store.JOURNAL
+    journal = shards[0] / JOURNAL
     journal.write_bytes(journal.read_bytes()[:-40] + b"\nnonsense\n")
     before = files_of(tmp_path / "shards")
     merged = merge_folders(shards[:2], tmp_path / "results")
@@ -126,13 +127,13 @@ def test_what_a_run_adds_before_the_folder_is_locked_for_merging_is_kept(
 
     @contextlib.contextmanager
     def locked_after_a_run(folder: Path) -> Iterator[HeldFolder]:
-        store.freeze_plan(folder, {"schema": 1, "seeds": [7]}, has_begun=False)
+        freeze_plan(folder, {"schema": 1, "seeds": [7]}, has_begun=False)
         with locked(folder) as held:
             yield held
 
     monkeypatch.setattr("actbench.runs.merge.locked", locked_after_a_run)
     merge_folders(shards[1:], tmp_path / "results")
-    assert {"schema": 1, "seeds": [7]} in store.read_plan(target)["earlier"]
+    assert {"schema": 1, "seeds": [7]} in read_plan(target)["earlier"]
 
 
 def test_a_journal_that_is_changed_while_lines_are_merged_into_it_is_noticed(
@@ -142,7 +143,7 @@ def test_a_journal_that_is_changed_while_lines_are_merged_into_it_is_noticed(
 
     def lines_after_a_change(folder: Path, source: Path) -> list[bytes]:
         lines = new_lines(folder, source)
-        (target / store.JOURNAL).unlink()
+        (target / JOURNAL).unlink()
         return lines
 
     monkeypatch.setattr("actbench.runs.merge.new_lines", lines_after_a_change)
@@ -168,9 +169,9 @@ def test_nothing_is_merged_into_what_takes_the_place_of_the_folder(
 
 
 def test_plans_under_which_final_trials_began_are_kept_as_earlier_ones(shards: list[Path], tmp_path: Path) -> None:
-    store.freeze_plan(shards[1], {"schema": 1, "seeds": [0, 1]}, has_begun=False)
+    freeze_plan(shards[1], {"schema": 1, "seeds": [0, 1]}, has_begun=False)
     found = [
-        store.read_plan(merge_folders(order, tmp_path / str(number)).results.folder)
+        read_plan(merge_folders(order, tmp_path / str(number)).results.folder)
         for number, order in enumerate((shards, shards[::-1]))
     ]
     assert found[0] == found[1]

@@ -17,8 +17,9 @@ from actbench.plan.stacks import Stack, make_stacks
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState
 from actbench.runs.runner import run_experiment
-from actbench.store import folder as store
+from actbench.store.journal import read_journal
 from actbench.store.lock import locked
+from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train
 from fake_runs import Counting, run
 
@@ -36,7 +37,7 @@ def test_a_run_leaves_the_folder_of_the_design(experiment: Experiment, tmp_path:
     result = run(experiment, tmp_path)
     assert (result.total, result.trained, result.endings["failed"]) == (6, 6, 0)
     names = {path.name for path in result.folder.iterdir()}
-    assert {store.EXPERIMENT, store.ENVIRONMENT, store.JOURNAL, *TABLES} <= names
+    assert {EXPERIMENT, ENVIRONMENT, JOURNAL, *TABLES} <= names
 
 
 def test_a_finished_experiment_trains_nothing(experiment: Experiment, tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_a_failing_trial_costs_only_itself_and_is_tried_again(experiment: Experi
 
     result = run(experiment, tmp_path, Counting(fail))
     assert (result.trained, result.endings["failed"]) == (6, 1)
-    record = store.read_journal(result.folder).records[poison]
+    record = read_journal(result.folder).records[poison]
     assert (record.outcome, record.cause) == ("failed", "ValueError: poison")
     again = Counting()
     assert run(experiment, tmp_path, again).endings["failed"] == 0
@@ -96,12 +97,12 @@ def test_fresh_sets_the_old_folder_aside_and_trains_everything(experiment: Exper
     old = run(experiment, tmp_path).folder
     said: list[str] = []
     assert run(experiment, tmp_path, fresh=True, said=said).trained == 6
-    assert (old.with_name("made-up.1") / store.JOURNAL).is_file()
+    assert (old.with_name("made-up.1") / JOURNAL).is_file()
     assert "made-up.1" in said[0]
 
 
 def test_damaged_lines_are_told_and_their_trials_redone(experiment: Experiment, tmp_path: Path) -> None:
-    journal = run(experiment, tmp_path).folder / store.JOURNAL
+    journal = run(experiment, tmp_path).folder / JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([lines[0][:50], *lines[1:]]))
     said: list[str] = []
@@ -115,7 +116,7 @@ def test_a_full_disk_stops_the_run_as_an_environment_problem(
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "append", full)
+    monkeypatch.setattr("actbench.runs.account.append_records", full)
     with pytest.raises(UnusableEnvironmentError, match="No space left"):
         run(experiment, tmp_path)
     monkeypatch.undo()
@@ -168,7 +169,7 @@ def test_fresh_waits_for_no_one_and_takes_nothing_from_a_run_in_progress(
     folder = run(experiment, tmp_path).folder
     with locked(folder), pytest.raises(UnusableEnvironmentError, match="another actbench"):
         run(experiment, tmp_path, fresh=True)
-    assert len(store.read_journal(folder).records) == 6
+    assert len(read_journal(folder).records) == 6
 
 
 def test_fresh_keeps_the_old_results_where_the_new_run_cannot_start(
@@ -182,7 +183,7 @@ def test_fresh_keeps_the_old_results_where_the_new_run_cannot_start(
     monkeypatch.setattr("actbench.runs.runner.load", damaged)
     with pytest.raises(UnusableEnvironmentError, match="damaged"):
         run(experiment, tmp_path, fresh=True)
-    assert len(store.read_journal(folder).records) == 6
+    assert len(read_journal(folder).records) == 6
     assert not folder.with_name("made-up.1").exists()
 
 
@@ -194,4 +195,4 @@ def test_an_error_while_telling_of_progress_is_no_trials_failure(experiment: Exp
     options = RunOptions(results=tmp_path / "results", data_folder=tmp_path, device="cpu", jobs=1)
     with pytest.raises((BrokenPipeError, UnusableEnvironmentError)):
         run_experiment(experiment, options, nobody_listens, lambda line: None, fake_train)
-    assert all(record.outcome == "done" for record in store.read_journal(options.results / "made-up").records.values())
+    assert all(record.outcome == "done" for record in read_journal(options.results / "made-up").records.values())

@@ -24,8 +24,9 @@ from actbench.report.gate import gate_on_arms
 from actbench.report.looks import look_lines
 from actbench.runs.status import read_status, status_document, status_sections
 from actbench.runs.verify import is_whole, verify_folder
-from actbench.store import folder as store
-from actbench.store.results import load_results
+from actbench.store.folder import read_plan
+from actbench.store.journal import read_journal
+from actbench.store.results import load_results, share_of
 from builders import experiment_from, record_of
 from tuned_runs import Fake, files_of, run
 
@@ -69,7 +70,7 @@ def test_a_run_says_at_every_look_which_arms_are_settled(experiment: Experiment,
     outcome = run(experiment, tmp_path, Noisy(), said=said)
     (line,) = [line for line in said if line.startswith("To preregister")]
     assert "made-up, 3 arms against model.activation=relu, test_accuracy, margin 0.02, seeds 100 to 124" in line
-    assert line.endswith(f"plan {store.read_plan(outcome.folder)['checksum']}")
+    assert line.endswith(f"plan {read_plan(outcome.folder)['checksum']}")
     looks = [line for line in said if line.startswith("look")]
     assert looks[0] == "look 1 of 3, 9 seeds: worse tanh; open gelu"
     assert looks[-1].startswith(f"look {len(looks)} of 3")
@@ -81,7 +82,7 @@ def test_a_run_says_at_every_look_which_arms_are_settled(experiment: Experiment,
     assert gelu is not None
     assert (tanh.verdict, tanh.difference.n) == ("worse", 9)
     assert gelu.difference.n == trials["gelu"]
-    assert store.read_plan(outcome.folder)["looks"] == {"after": [9, 15, 25], "alpha": pytest.approx([0.05 / 3] * 3)}
+    assert read_plan(outcome.folder)["looks"] == {"after": [9, 15, 25], "alpha": pytest.approx([0.05 / 3] * 3)}
 
 
 def test_a_run_that_is_interrupted_anywhere_ends_as_one_that_is_not(experiment: Experiment, tmp_path: Path) -> None:
@@ -126,7 +127,8 @@ def test_between_looks_status_and_screen_say_which_arms_are_settled_and_how(stop
     (arms,) = [section for section in status_sections(status) if section.title == "trials by arm"]
     assert [row[-1] for row in arms.rows] == ["-", "worse at look 1, 9 seeds", "open after look 1, 9 seeds"]
     assert [arm["settled"] for arm in status_document(status)["arms"]][1] == "worse at look 1, 9 seeds"
-    assert look_lines(status.plan, is_whole=True) == ["look 1 of 3, 9 seeds: worse tanh; open gelu"]
+    plan, _ = share_of(load_results(stopped, stopped.parent))
+    assert look_lines(plan, is_whole=True) == ["look 1 of 3, 9 seeds: worse tanh; open gelu"]
 
 
 def test_the_whole_state_has_the_arms_of_earlier_looks(experiment: Experiment, tmp_path: Path) -> None:
@@ -216,12 +218,12 @@ def test_the_picture_of_the_looks_has_a_line_for_each_look_of_each_arm(experimen
 
 def test_every_final_record_names_the_plan_it_was_trained_under(experiment: Experiment, tmp_path: Path) -> None:
     folder = run(experiment, tmp_path, Noisy()).folder
-    plan = store.read_plan(folder)
-    records = store.read_journal(folder).records.values()
+    plan = read_plan(folder)
+    records = read_journal(folder).records.values()
     assert {record.plan for record in records if record.phase == "final"} == {plan["checksum"]}
     assert {record.plan for record in records if record.phase == "tune"} == {""}
     run(replace(experiment, margin=0.03), tmp_path, Noisy())
     assert is_whole(verify_folder(folder))  # the earlier plan is still there
-    changed = {key: value for key, value in store.read_plan(folder).items() if key != "earlier"}
+    changed = {key: value for key, value in read_plan(folder).items() if key != "earlier"}
     (folder / "plan.json").write_text(json.dumps(changed, indent=2) + "\n")
     assert any("under a plan that plan.json does not hold" in one.what for one in verify_folder(folder))

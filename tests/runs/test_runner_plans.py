@@ -13,7 +13,7 @@ from actbench.experiment.records import Trial
 from actbench.plan.plan import plan_checksum
 from actbench.runs.progress import RunState
 from actbench.runs.runner import RunResult
-from actbench.store import folder as store
+from actbench.store.folder import read_plan
 from builders import experiment_from
 from tuned_runs import FROZEN, ONE_ARM, TUNED, Fake, chosen, interrupt, is_best_of_relu, is_worst_of_relu, phases, run
 
@@ -37,10 +37,10 @@ def test_more_seeds_after_looking_keep_the_choice_and_the_earlier_plan(experimen
     folder = run(experiment_from(TUNED.replace("seeds: 3", "seeds: 5"), tmp_path), tmp_path, fake).folder
     assert phases(fake.trained) == {"final": 4}
     five = _frozen([0, 1, 2, 3, 4])
-    assert store.read_plan(folder) == five | {"earlier": [FROZEN]}
+    assert read_plan(folder) == five | {"earlier": [FROZEN]}
     run(experiment_from(TUNED.replace("seeds: 3", "seeds: 6"), tmp_path), tmp_path)
     run(experiment_from(TUNED.replace("seeds: 3", "seeds: 6"), tmp_path), tmp_path)
-    assert store.read_plan(folder) == _frozen([0, 1, 2, 3, 4, 5]) | {"earlier": [FROZEN, five]}
+    assert read_plan(folder) == _frozen([0, 1, 2, 3, 4, 5]) | {"earlier": [FROZEN, five]}
 
 
 @pytest.mark.parametrize(("text", "tuning_stacks"), [(TUNED, 5), (ONE_ARM, 2)], ids=["two arms", "one arm"])
@@ -49,10 +49,10 @@ def test_a_grid_changed_before_any_final_trial_leaves_no_earlier_plan(
 ) -> None:
     first = interrupt(experiment_from(text, tmp_path), tmp_path, before=tuning_stacks)
     assert {trial.phase for trial in first.trained} == {"tune"}
-    assert store.read_plan(tmp_path / "results" / "made-up")["seeds"] == [0, 1, 2]
+    assert read_plan(tmp_path / "results" / "made-up")["seeds"] == [0, 1, 2]
     folder = run(experiment_from(text.replace("1e-3, 1e-2, 1e-1", "1e-4, 1e-3, 1e-1"), tmp_path), tmp_path).folder
     assert chosen(folder) == ([1e-3, 1e-1] if text == TUNED else [1e-3])
-    assert "earlier" not in store.read_plan(folder)
+    assert "earlier" not in read_plan(folder)
 
 
 @pytest.mark.parametrize("text", [TUNED, ONE_ARM], ids=["two arms", "one arm"])
@@ -60,11 +60,11 @@ def test_a_grid_changed_after_final_trials_keeps_the_earlier_plan_even_if_no_cho
     text: str, tmp_path: Path
 ) -> None:
     folder = run(experiment_from(text, tmp_path), tmp_path).folder
-    first = store.read_plan(folder)
+    first = read_plan(folder)
     fake = Fake(right=lambda trial: 200 if trial.settings.train.lr == 3e-3 else 100)
     run(experiment_from(text.replace("1e-3, 1e-2, 1e-1", "1e-4, 3e-3, 3"), tmp_path), tmp_path, fake)
     assert set(chosen(folder)) == {3e-3}
-    assert store.read_plan(folder)["earlier"] == [first]
+    assert read_plan(folder)["earlier"] == [first]
 
 
 def test_the_plan_says_what_is_asked_for_where_only_a_failed_tuning_trial_was_left_to_train(
@@ -76,7 +76,7 @@ def test_the_plan_says_what_is_asked_for_where_only_a_failed_tuning_trial_was_le
     fake = Fake()
     folder = run(fewer, tmp_path, fake).folder
     assert phases(fake.trained) == {"tune": 1}
-    assert store.read_plan(folder) == _frozen([0, 1]) | {"earlier": [FROZEN]}
+    assert read_plan(folder) == _frozen([0, 1]) | {"earlier": [FROZEN]}
 
 
 # ----- progress

@@ -15,7 +15,9 @@ from actbench.experiment.records import CLOCK_FIELDS, Trial
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack
 from actbench.runs.progress import RunState
-from actbench.store import folder as store
+from actbench.store.folder import read_plan
+from actbench.store.journal import read_journal
+from actbench.store.names import EXPERIMENT, JOURNAL, PLAN
 from builders import TWO_ACTIVATIONS, experiment_from
 from tuned_runs import (
     FINAL_TRIALS,
@@ -51,7 +53,7 @@ def test_no_final_trial_is_trained_before_every_tuning_trial_of_every_arm_is_rec
 
     def look(stack: Stack) -> None:
         if stack[0].phase == "final":
-            before_final.append(set(store.read_journal(tmp_path / "results" / "made-up").records))
+            before_final.append(set(read_journal(tmp_path / "results" / "made-up").records))
 
     fake = Fake(look=look)
     result = run(experiment, tmp_path, fake)
@@ -72,11 +74,11 @@ def test_the_plan_is_frozen_before_the_first_final_trial_and_not_before_it_is_kn
     seen: list[tuple[str, dict[str, Any]]] = []
 
     def look(stack: Stack) -> None:
-        seen.append((stack[0].phase, store.read_plan(tmp_path / "results" / "made-up")))
+        seen.append((stack[0].phase, read_plan(tmp_path / "results" / "made-up")))
 
     folder = run(experiment, tmp_path, Fake(look=look)).folder
     assert seen == [*[("tune", {})] * 5, *[("final", FROZEN)] * 2]
-    assert json.loads((folder / store.PLAN).read_text()) == FROZEN
+    assert json.loads((folder / PLAN).read_text()) == FROZEN
 
 
 def test_the_plan_and_the_messages_name_the_settings_that_are_at_their_edge(
@@ -89,7 +91,7 @@ def test_the_plan_and_the_messages_name_the_settings_that_are_at_their_edge(
         return round(10 * trial.settings.train.lr) if is_tanh else right_of(trial)
 
     folder = run(experiment, tmp_path, Fake(right), said=said).folder
-    assert [arm["at_edge"] for arm in store.read_plan(folder)["arms"]] == [[], ["train.lr"]]
+    assert [arm["at_edge"] for arm in read_plan(folder)["arms"]] == [[], ["train.lr"]]
     assert said == [
         "tuned relu: train.lr 0.01",
         "tuned tanh: train.lr 10.0 (at the edge of what was tried: train.lr)",
@@ -99,10 +101,10 @@ def test_the_plan_and_the_messages_name_the_settings_that_are_at_their_edge(
 def test_an_experiment_that_tunes_nothing_freezes_its_plan_too(tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
     untuned = experiment_from(TWO_ACTIVATIONS, tmp_path)
-    fake = Fake(right=lambda trial: 100, look=lambda stack: seen.append(store.read_plan(tmp_path / "results/made-up")))
+    fake = Fake(right=lambda trial: 100, look=lambda stack: seen.append(read_plan(tmp_path / "results/made-up")))
     folder = run(untuned, tmp_path, fake).folder
     assert phases(fake.trained) == {"final": 6}
-    assert seen == [store.read_plan(folder)]
+    assert seen == [read_plan(folder)]
     assert (seen[0]["tuning_seeds"], seen[0]["seeds"]) == (0, [0, 1, 2])
     assert [arm["tuned"] for arm in seen[0]["arms"]] == [{}, {}]
     assert not (folder / "tuning.csv").exists()
@@ -113,7 +115,7 @@ def test_an_experiment_that_tunes_nothing_freezes_its_plan_too(tmp_path: Path) -
 
 def results_of(folder: Path) -> dict[str, bytes]:
     """Everything derived, and the plan; of the trials all but times and where they were trained."""
-    names = ("table.csv", "table.md", "tuning.csv", "epochs.csv", store.PLAN, store.EXPERIMENT)
+    names = ("table.csv", "table.md", "tuning.csv", "epochs.csv", PLAN, EXPERIMENT)
     trials = pd.read_csv(folder / "trials.csv").drop(columns=["environment", *CLOCK_FIELDS], errors="ignore")
     return {name: (folder / name).read_bytes() for name in names} | {"trials.csv": trials.to_csv().encode()}
 
@@ -125,13 +127,13 @@ def test_a_run_interrupted_in_any_stage_goes_on_with_what_is_missing_and_ends_th
     undisturbed = run(experiment, tmp_path / "other").folder
     first = interrupt(experiment, tmp_path, before=before)
     folder = tmp_path / "results" / "made-up"
-    assert len(store.read_journal(folder).records) == len(first.trained)
-    assert (folder / store.PLAN).exists() == (len(first.trained) >= TUNING_TRIALS)
+    assert len(read_journal(folder).records) == len(first.trained)
+    assert (folder / PLAN).exists() == (len(first.trained) >= TUNING_TRIALS)
     second = Fake()
     result = run(experiment, tmp_path, second)
     assert (result.total, result.trained) == (20, 20 - len(first.trained))
     assert Counter(trial.id for trial in first.trained + second.trained) == Counter(
-        make_plan(experiment, store.read_journal(folder).records).trials().keys()
+        make_plan(experiment, read_journal(folder).records).trials().keys()
     )
     assert results_of(folder) == results_of(undisturbed)
 
@@ -155,14 +157,14 @@ def test_fresh_sets_plan_and_tuning_aside_and_tunes_again(experiment: Experiment
     fake = Fake(right=lambda trial: 200 if trial.settings.train.lr == 1e-2 else 100)
     assert run(experiment, tmp_path, fake, fresh=True).trained == FIRST_TRIALS + FINAL_TRIALS
     assert chosen(folder) == [1e-2, 1e-2]
-    assert "earlier" not in store.read_plan(folder)
+    assert "earlier" not in read_plan(folder)
     assert results_of(folder.with_name("made-up.1")) == before
 
 
 def test_a_damaged_tuning_record_is_trained_again_and_nothing_else(experiment: Experiment, tmp_path: Path) -> None:
     folder = run(experiment, tmp_path).folder
     before = results_of(folder)
-    journal = folder / store.JOURNAL
+    journal = folder / JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([lines[0][:50] + b"\n", *lines[1:]]))
     fake, states = Fake(), list[RunState]()
@@ -188,20 +190,20 @@ def test_a_failed_tuning_trial_ranks_last_and_is_tried_again_by_the_next_run_onl
     result = run(experiment, tmp_path, still)
     assert (result.total, result.trained, result.endings["failed"], still.calls) == (22, 1, 1, 2)
     assert chosen(result.folder) == [1e-3, 1e-1]
-    assert "earlier" not in store.read_plan(result.folder)
+    assert "earlier" not in read_plan(result.folder)
 
 
 def test_a_failed_tuning_trial_that_then_succeeds_may_change_the_choice(experiment: Experiment, tmp_path: Path) -> None:
     folder = run(experiment, tmp_path, Fake(fails=is_best_of_relu)).folder
-    first = store.read_plan(folder)
+    first = read_plan(folder)
     healed = Fake()
     result = run(experiment, tmp_path, healed)
     assert (result.total, result.trained, result.endings["failed"]) == (20, 4, 0)
     assert phases(healed.trained) == {"tune": 1, "final": 3}
     assert {trial.settings.model.activation.name for trial in healed.trained} == {"relu"}
-    assert store.read_plan(folder) == FROZEN | {"earlier": [first]}
+    assert read_plan(folder) == FROZEN | {"earlier": [first]}
     never_failed = results_of(run(experiment, tmp_path / "other").folder)
-    has_a_history = {store.PLAN, "table.md", "trials.csv"}  # a trial names the plan it was trained under
+    has_a_history = {PLAN, "table.md", "trials.csv"}  # a trial names the plan it was trained under
     assert {name for name, text in results_of(folder).items() if text != never_failed[name]} <= has_a_history
 
 
@@ -213,7 +215,7 @@ def test_a_failed_tuning_trial_on_which_nothing_depends_leaves_choice_and_final_
     result = run(experiment, tmp_path, healed)
     assert (result.total, result.trained, result.endings["failed"]) == (20, 1, 0)
     assert list(map(is_worst_of_relu, healed.trained)) == [True]
-    assert store.read_plan(result.folder) == FROZEN
+    assert read_plan(result.folder) == FROZEN
 
 
 def test_where_all_tuning_trials_fail_the_final_trials_are_trained_all_the_same(
@@ -225,4 +227,4 @@ def test_where_all_tuning_trials_fail_the_final_trials_are_trained_all_the_same(
     assert phases(fake.trained) == {"final": FINAL_TRIALS}
     assert (result.total, result.endings["failed"]) == (26, 20)
     assert chosen(result.folder) == [1e-5, 1e-5]
-    assert [arm["at_edge"] for arm in store.read_plan(result.folder)["arms"]] == [["train.lr"]] * 2
+    assert [arm["at_edge"] for arm in read_plan(result.folder)["arms"]] == [["train.lr"]] * 2

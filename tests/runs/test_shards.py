@@ -15,7 +15,9 @@ from actbench.experiment.records import CLOCK_FIELDS, Trial
 from actbench.plan.plan import make_plan
 from actbench.plan.shards import Shard, parse_shard
 from actbench.runs.forecast import forecast
-from actbench.store import folder as store
+from actbench.store.folder import environments_by_id, read_environment
+from actbench.store.journal import append_records, read_journal
+from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import load_results, result_folder
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
@@ -23,7 +25,7 @@ from program import TINY
 from shard_runs import TUNED_TINY, merge_shards, run_shard, run_shards
 from tuned_runs import TUNED, Fake, chosen, phases
 
-TABLES = ("table.csv", "table.md", "tuning.csv", store.PLAN, store.EXPERIMENT)
+TABLES = ("table.csv", "table.md", "tuning.csv", PLAN, EXPERIMENT)
 
 
 @pytest.fixture
@@ -149,20 +151,18 @@ def test_a_shard_that_takes_tuning_over_takes_along_where_it_was_trained_and_is_
 ) -> None:
     run_shards(tuned, tmp_path, 2)
     mine, other = (result_folder(tmp_path, tuned, Shard(number, 2)) for number in (1, 2))
-    own = store.read_environment(mine)
+    own = read_environment(mine)
     elsewhere = {**own, "id": "feedfeedfeed", "processor": "another"}
-    records = [
-        one.model_copy(update={"environment": "feedfeedfeed"}) for one in store.read_journal(other).records.values()
-    ]
-    (other / store.JOURNAL).unlink()
-    store.append(other, records)
-    (other / store.ENVIRONMENT).write_text(json.dumps(elsewhere), encoding="utf-8")
+    records = [one.model_copy(update={"environment": "feedfeedfeed"}) for one in read_journal(other).records.values()]
+    (other / JOURNAL).unlink()
+    append_records(other, records)
+    (other / ENVIRONMENT).write_text(json.dumps(elsewhere), encoding="utf-8")
     merge_shards(tuned, tmp_path, 2)
     run_shards(tuned, tmp_path, 2)
-    assert {key: one["processor"] for key, one in store.environments_by_id(mine).items()} == {
+    assert {key: one["processor"] for key, one in environments_by_id(mine).items()} == {
         own["id"]: own["processor"], "feedfeedfeed": "another",
     }  # fmt: skip
-    assert store.read_environment(mine)["id"] == own["id"]
+    assert read_environment(mine)["id"] == own["id"]
     answer = invoke("verify", mine)
     assert (answer.exit_code, "(shard 1/2)" in answer.stdout) == (0, True)
 
@@ -172,7 +172,7 @@ def test_a_shard_that_lacks_trials_is_told_the_command_that_trains_its_share_alo
 ) -> None:
     run_shards(tuned, tmp_path, 2)
     folder = result_folder(tmp_path, tuned, Shard(2, 2))
-    (folder / store.JOURNAL).unlink()
+    (folder / JOURNAL).unlink()
     answer = invoke("verify", folder)
     assert answer.exit_code == errors.EXIT_CHECK_FAILED
     assert "0 of 6 are there (shard 2/2); tuning has not finished" in answer.stdout

@@ -17,8 +17,10 @@ from actbench.plan.plan import make_plan
 from actbench.plan.shards import Shard
 from actbench.runs.log import LOG, write_log
 from actbench.runs.status import read_status, status_sections
-from actbench.store import folder as store
+from actbench.store.folder import write_environment, write_experiment
+from actbench.store.journal import append_records
 from actbench.store.lock import LOCK, is_locked, locked
+from actbench.store.names import EXPERIMENT, JOURNAL
 from actbench.store.results import result_folder
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from custom_files import EXPERIMENT as OWN_EXPERIMENT
@@ -40,8 +42,8 @@ def folder(experiment: Experiment, tmp_path: Path) -> Path:
     """A run in progress, or one that was stopped: 3 of 6 trials, one of which failed and one of which diverged."""
     folder = tmp_path / "results" / "made-up"
     folder.mkdir(parents=True)
-    store.write_experiment(folder, experiment_to_yaml(experiment))
-    store.write_environment(folder, {"id": "e", "device": "cpu", "workers": 2})
+    write_experiment(folder, experiment_to_yaml(experiment))
+    write_environment(folder, {"id": "e", "device": "cpu", "workers": 2})
     first, second, third, *_ = make_plan(experiment).trials().values()
     changes: list[dict[str, Any]] = [
         {"wall_seconds": 30.0}, {"outcome": "failed", "cause": "ValueError: poison"},
@@ -49,7 +51,7 @@ def folder(experiment: Experiment, tmp_path: Path) -> Path:
     ]  # fmt: skip
     records = [record_of(trial, **change) for trial, change in zip((first, second, third), changes, strict=True)]
     write_log(folder, "run started: actbench")
-    store.append(folder, records)
+    append_records(folder, records)
     write_log(folder, "trained 3 trials")
     return folder
 
@@ -92,7 +94,7 @@ def test_a_run_that_stopped_is_told_from_one_at_work_and_how_it_goes_on(folder: 
     found = document(folder)
     assert (found["state"], found["running"], found["seconds_left"]) == ("stopped", False, None)
     answer = invoke("status", folder)
-    assert f"Continue with: actbench run {folder / store.EXPERIMENT} --results {folder.parent} --set name=made-up" in (
+    assert f"Continue with: actbench run {folder / EXPERIMENT} --results {folder.parent} --set name=made-up" in (
         answer.stdout
     )
     assert seen(folder) == before
@@ -195,7 +197,7 @@ def test_the_latest_folder_is_meant_where_none_is_named(
 
 
 def test_before_the_first_trial_has_ended_the_time_left_is_a_guess(folder: Path) -> None:
-    (folder / store.JOURNAL).unlink()
+    (folder / JOURNAL).unlink()
     with locked(folder):
         found = document(folder)
     assert found["trials"] == {"planned": 6, "done": 0, "failed": 0, "diverged": 0, "collapsed": 0, "crashed": 0}

@@ -16,7 +16,9 @@ from actbench.experiment.definition import Experiment
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack
 from actbench.runs.verify import is_whole, verify_folder
-from actbench.store import folder as store
+from actbench.store.folder import read_plan
+from actbench.store.journal import read_journal
+from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from
 from fake_runs import Counting, run
@@ -24,7 +26,7 @@ from in_process import Answer, invoke
 from journals import body_of, sealed
 
 TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")
-FILES = (store.EXPERIMENT, store.ENVIRONMENT, store.PLAN, store.JOURNAL)
+FILES = (EXPERIMENT, ENVIRONMENT, PLAN, JOURNAL)
 
 
 @pytest.fixture
@@ -55,11 +57,11 @@ def notes(folder: Path) -> list[tuple[str, str]]:
 
 
 def lines_of(folder: Path) -> list[bytes]:
-    return (folder / store.JOURNAL).read_bytes().splitlines(keepends=True)
+    return (folder / JOURNAL).read_bytes().splitlines(keepends=True)
 
 
 def write_lines(folder: Path, *lines: bytes) -> None:
-    (folder / store.JOURNAL).write_bytes(b"".join(lines))
+    (folder / JOURNAL).write_bytes(b"".join(lines))
 
 
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -85,27 +87,27 @@ def test_damaged_lines_are_named_by_their_number_and_what_is_wrong_with_them(fol
     one, two, three, *others = lines_of(folder)
     write_lines(folder, one, two[:50] + b"\n", b"\n", three.replace(b'"cpu"', b'"gpu"'), *others)
     assert bad(folder)[:4] == [
-        (store.JOURNAL, None, "4 whole lines, 2 damaged"),
-        (store.JOURNAL, 2, "cut short or overwritten: there is no checksum at its end"),
-        (store.JOURNAL, 4, "changed: its checksum does not fit"),
+        (JOURNAL, None, "4 whole lines, 2 damaged"),
+        (JOURNAL, 2, "cut short or overwritten: there is no checksum at its end"),
+        (JOURNAL, 4, "changed: its checksum does not fit"),
         ("trials", None, "4 of 6 are there; not all of relu"),
     ]
 
 
 def test_very_many_damaged_lines_are_counted_and_the_first_are_shown(folder: Path) -> None:
     write_lines(folder, *lines_of(folder), b"x\n" * 50)
-    found = [finding for finding in bad(folder) if finding[0] == store.JOURNAL]
+    found = [finding for finding in bad(folder) if finding[0] == JOURNAL]
     assert found[0][2] == "6 whole lines, 50 damaged"
     assert [line for _, line, _ in found[1:-1]] == list(range(7, 27))
-    assert found[-1] == (store.JOURNAL, None, "and 30 damaged lines more")
+    assert found[-1] == (JOURNAL, None, "and 30 damaged lines more")
 
 
 def test_a_line_with_the_id_of_another_trial_is_damaged_and_counts_nowhere(folder: Path) -> None:
-    records = list(store.read_journal(folder).records.values())
+    records = list(read_journal(folder).records.values())
     for lie in ({"trial": records[5].trial, "seed": records[5].seed + 1}, {"trial": "0123456789abcdef"}, {"seed": 7}):
         write_lines(folder, *lines_of(folder)[:5], sealed(body_of(records[5], lie)))
-        (finding,) = [one for one in verify_folder(folder) if one.line and one.where == store.JOURNAL]
-        assert (finding.where, finding.line, finding.state) == (store.JOURNAL, 6, "damaged")
+        (finding,) = [one for one in verify_folder(folder) if one.line and one.where == JOURNAL]
+        assert (finding.where, finding.line, finding.state) == (JOURNAL, 6, "damaged")
         assert finding.what.startswith("its settings or its seed are not those of the trial ")
         results = load_results(folder, folder.parent)
         assert (results.missing(), results.damaged_lines) == (1, 1)
@@ -160,7 +162,7 @@ BAD_JSON = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [store.ENVIRONMENT, store.PLAN])
+@pytest.mark.parametrize("name", [ENVIRONMENT, PLAN])
 @pytest.mark.parametrize("content", BAD_JSON.values(), ids=BAD_JSON)
 def test_a_json_file_that_says_nothing_sensible_is_damage(name: str, content: bytes, folder: Path) -> None:
     (folder / name).write_bytes(content)
@@ -168,18 +170,18 @@ def test_a_json_file_that_says_nothing_sensible_is_damage(name: str, content: by
     assert {where for where, _, _ in bad(folder)} <= {name, "table.md"}
 
 
-@pytest.mark.parametrize("name", [store.ENVIRONMENT, store.PLAN])
+@pytest.mark.parametrize("name", [ENVIRONMENT, PLAN])
 def test_a_json_file_that_is_not_there_is_missing(name: str, folder: Path) -> None:
     (folder / name).unlink()
     assert bad(folder) == [(name, None, "not there")]
 
 
 def test_a_plan_that_is_not_the_experiments_is_damage(folder: Path) -> None:
-    plan = store.read_plan(folder)
-    (folder / store.PLAN).write_text(json.dumps(plan | {"margin": 0.5}))
-    assert bad(folder) == [(store.PLAN, None, "not the plan that follows from the experiment and the tuning trials")]
+    plan = read_plan(folder)
+    (folder / PLAN).write_text(json.dumps(plan | {"margin": 0.5}))
+    assert bad(folder) == [(PLAN, None, "not the plan that follows from the experiment and the tuning trials")]
     other = {key: value for key, value in plan.items() if key != "checksum"} | {"margin": 0.5}
-    (folder / store.PLAN).write_text(json.dumps(plan | {"earlier": [other]}))
+    (folder / PLAN).write_text(json.dumps(plan | {"earlier": [other]}))
     assert [where for where, _, _ in bad(folder)] == ["table.md"]
 
 
@@ -187,12 +189,12 @@ def test_a_plan_that_is_not_the_experiments_is_damage(folder: Path) -> None:
 def test_an_experiment_that_cannot_be_read_is_damage_and_lines_are_looked_at_all_the_same(
     content: bytes | None, folder: Path
 ) -> None:
-    path = folder / store.EXPERIMENT
+    path = folder / EXPERIMENT
     path.unlink() if content is None else path.write_bytes(content)
     write_lines(folder, *lines_of(folder), b"damage\n")
     found = bad(folder)
     assert [(where, line) for where, line, _ in found] == [
-        (store.EXPERIMENT, None), (store.JOURNAL, None), (store.JOURNAL, 7),
+        (EXPERIMENT, None), (JOURNAL, None), (JOURNAL, 7),
     ]  # fmt: skip
     assert "trials and tables cannot be checked without it" in found[0][2]
     assert "\n" not in found[0][2]
@@ -212,8 +214,8 @@ def test_an_interrupted_run_leaves_a_folder_that_lacks_nothing_but_trials_and_ta
 
 
 def test_a_folder_whose_journal_is_gone_lacks_everything(folder: Path) -> None:
-    (folder / store.JOURNAL).unlink()
-    assert bad(folder)[:2] == [(store.JOURNAL, None, "not there"), ("trials", None,
+    (folder / JOURNAL).unlink()
+    assert bad(folder)[:2] == [(JOURNAL, None, "not there"), ("trials", None,
                                "0 of 6 are there; not all of relu; tanh")]  # fmt: skip
 
 
@@ -227,20 +229,20 @@ def test_notes_are_nothing_that_has_to_be_mended(experiment: Experiment, tmp_pat
     fewer = experiment_from(TWO_ACTIVATIONS.replace("[relu, tanh]", "[relu]"), tmp_path)
     folder = run(fewer, tmp_path, Counting(fail)).folder
     (folder / ".table.csv-a1b2c3_z").write_text("half")
-    (folder / store.DAMAGED).write_text("damage")
+    (folder / DAMAGED).write_text("damage")
     assert notes(folder) == [
         ("trials", "1 trial failed; the next run tries again"),
         ("trials", "3 trials of the journal not of this experiment as it is now"),
         ("trials", "1 line of the journal for trials that have another line"),
         (".table.csv-a1b2c3_z", "a temporary file of a run that was killed; the next run removes it"),
-        (store.DAMAGED, "lines of the journal that earlier runs have set aside; nothing reads it"),
+        (DAMAGED, "lines of the journal that earlier runs have set aside; nothing reads it"),
     ]
     assert is_whole(verify_folder(folder))
 
 
 def test_trials_of_an_environment_that_is_not_listed_are_noted(folder: Path) -> None:
-    record = next(iter(store.read_journal(folder).records.values()))
-    (folder / store.ENVIRONMENT).write_text(json.dumps({"id": "other"}))
+    record = next(iter(read_journal(folder).records.values()))
+    (folder / ENVIRONMENT).write_text(json.dumps({"id": "other"}))
     assert record.environment
     assert notes(folder) == [("trials", "1 environment in which trials were trained, not in environment.json")]
 
@@ -259,8 +261,8 @@ def test_a_mistyped_result_folder_is_answered_with_its_nearest_neighbours(folder
 
 
 def test_a_journal_that_cannot_be_read_is_an_environment_problem(folder: Path) -> None:
-    (folder / store.JOURNAL).unlink()
-    (folder / store.JOURNAL).mkdir()
+    (folder / JOURNAL).unlink()
+    (folder / JOURNAL).mkdir()
     with pytest.raises(UnusableEnvironmentError, match=r"trials.jsonl: cannot be read \(Is a directory\)"):
         verify_folder(folder)
 
@@ -298,8 +300,8 @@ def test_json_is_one_document(folder: Path) -> None:
 
 @pytest.mark.parametrize(("damage", "is_advised"), [
     (lambda folder: (folder / "table.csv").unlink(), True),
-    (lambda folder: (folder / store.ENVIRONMENT).unlink(), False),
-    (lambda folder: (folder / store.JOURNAL).write_text("damage"), True),
+    (lambda folder: (folder / ENVIRONMENT).unlink(), False),
+    (lambda folder: (folder / JOURNAL).write_text("damage"), True),
 ])  # fmt: skip
 def test_the_advice_is_a_command_that_makes_the_folder_whole_where_one_can(
     damage: Callable[[Path], object], is_advised: bool, folder: Path, experiment: Experiment, tmp_path: Path
@@ -307,7 +309,7 @@ def test_the_advice_is_a_command_that_makes_the_folder_whole_where_one_can(
     moved = folder.rename(folder.with_name("another-name"))
     damage(moved)
     told = said(moved).stdout
-    command = f"actbench run {moved / store.EXPERIMENT} --results {moved.parent} --set name=another-name"
+    command = f"actbench run {moved / EXPERIMENT} --results {moved.parent} --set name=another-name"
     assert (command in told) == is_advised
     assert ("put them back from a copy" in told) != is_advised
     run(replace(experiment, name="another-name"), tmp_path)

@@ -14,7 +14,9 @@ from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
 from actbench.report.page import page
 from actbench.report.tables import primary_comparison
-from actbench.store import folder as store
+from actbench.store.folder import freeze_plan, write_environment, write_experiment
+from actbench.store.journal import append_records
+from actbench.store.names import JOURNAL
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from corpus.bad_result_folders import BAD_FOLDERS, DESCRIPTIONS, JOURNALS, BadFolder
@@ -40,10 +42,10 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "f.yaml").write_text(EXPERIMENT, encoding="utf-8")
     experiment = experiment_from(EXPERIMENT, folder)
     plan = make_plan(experiment)
-    store.write_experiment(folder, experiment_to_yaml(experiment))
-    store.write_environment(folder, ENVIRONMENT)
-    store.freeze_plan(folder, plan_to_json(experiment, plan), has_begun=False)
-    store.append(folder, [record_of(trial, environment="abc") for trial in plan.trials().values()])
+    write_experiment(folder, experiment_to_yaml(experiment))
+    write_environment(folder, ENVIRONMENT)
+    freeze_plan(folder, plan_to_json(experiment, plan), has_begun=False)
+    append_records(folder, [record_of(trial, environment="abc") for trial in plan.trials().values()])
     return root
 
 
@@ -129,7 +131,7 @@ def test_a_results_folder_that_is_a_file_is_exit_4(tmp_path: Path) -> None:
 def test_the_name_of_a_result_folder_cannot_steer_the_terminal(results: Path) -> None:
     name = "\x1b[2J\u202e\u200b"
     hostile = results.rename(results.with_name(name))
-    (hostile / store.JOURNAL).write_bytes(b"damaged\n")
+    (hostile / JOURNAL).write_bytes(b"damaged\n")
     for arguments in (["compare"], ["compare", hostile], ["report", hostile, "--metric", "x"], ["compare", "results"]):
         answer = invoke(*arguments)
         assert answer.stderr

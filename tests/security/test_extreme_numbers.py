@@ -16,7 +16,8 @@ from actbench.catalogue.lookup import names
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.runs.executors.worker import train_with_torch
-from actbench.store import folder as store
+from actbench.store.journal import read_journal
+from actbench.store.names import ENVIRONMENT, JOURNAL, PLAN
 from builders import experiment_from
 from in_process import invoke
 
@@ -81,7 +82,7 @@ def trained(text: str) -> list[TrialRecord]:
     Path("f.yaml").write_text(experiment_text(text), encoding="utf-8")
     answer = invoke("run", "f.yaml", "--jobs", "1", "--allow-unusable")
     assert answer.exit_code == 0, Path("results/f/trials.csv").read_text(encoding="utf-8")
-    return list(store.read_journal(Path("results/f")).records.values())
+    return list(read_journal(Path("results/f")).records.values())
 
 
 def assert_consistent(record: TrialRecord) -> None:
@@ -112,9 +113,9 @@ def test_an_extreme_training_is_recorded_for_what_it_is(text: str, outcome: str)
 
 def assert_no_file_holds_a_nan() -> None:
     folder = Path("results/f")
-    for line in (folder / store.JOURNAL).read_text(encoding="utf-8").splitlines():
+    for line in (folder / JOURNAL).read_text(encoding="utf-8").splitlines():
         json.loads(line, parse_constant=pytest.fail)
-    for name in (store.ENVIRONMENT, store.PLAN):
+    for name in (ENVIRONMENT, PLAN):
         json.loads((folder / name).read_text(encoding="utf-8"), parse_constant=pytest.fail)
     for path in folder.glob("*.csv"):
         cells = {cell.lower() for row in csv.reader(path.read_text(encoding="utf-8").splitlines()) for cell in row}

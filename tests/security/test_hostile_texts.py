@@ -15,7 +15,9 @@ import pytest
 
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
-from actbench.store import folder as store
+from actbench.store.folder import freeze_plan, write_environment, write_experiment
+from actbench.store.journal import append_records
+from actbench.store.names import EXPERIMENT
 from actbench.store.tables import Table
 from actbench.text import say, visible
 from builders import experiment_from, record_of
@@ -41,17 +43,17 @@ def poisoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     experiment = experiment_from(f"{UNTUNED}expect:\n{claims}", folder)
     plan = make_plan(experiment)
-    store.write_experiment(folder, experiment_to_yaml(experiment))
+    write_experiment(folder, experiment_to_yaml(experiment))
     keys = ("commit", "processor", "device_name", "torch", "system", "python", "dataset", *map(str, range(30)))
-    store.write_environment(folder, {"id": "evil"} | dict(zip(keys, HOSTILE, strict=False)))
-    store.freeze_plan(folder, plan_to_json(experiment, plan) | {"metric": HOSTILE[0]}, has_begun=False)
+    write_environment(folder, {"id": "evil"} | dict(zip(keys, HOSTILE, strict=False)))
+    freeze_plan(folder, plan_to_json(experiment, plan) | {"metric": HOSTILE[0]}, has_begun=False)
     causes = iter([*HOSTILE, *HOSTILE])
     failed: dict[str, Any] = {"outcome": "failed", "test_correct_count": None, "test_loss": None, "environment": "evil"}
-    store.append(
+    append_records(
         folder,
         [record_of(trial, **failed, cause=next(causes), device=HOSTILE[0]) for trial in plan.trials().values()],
     )
-    Path("planted.yaml").write_bytes((folder / store.EXPERIMENT).read_bytes())
+    Path("planted.yaml").write_bytes((folder / EXPERIMENT).read_bytes())
     return folder
 
 

@@ -15,17 +15,19 @@ from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
 from actbench.runs.log import LOG
 from actbench.store import files as disk
-from actbench.store import folder as store
+from actbench.store.folder import freeze_plan, write_experiment
+from actbench.store.journal import append_records
 from actbench.store.lock import LOCK
+from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from builders import record_of
 from in_process import invoke
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
-EXPERIMENT = "name: f\ndata: {train: 60, test: 30}\nmodel: {hidden: [2]}\ntrain: {epochs: 1}\nseeds: 2\n"
+EXPERIMENT_TEXT = "name: f\ndata: {train: 60, test: 30}\nmodel: {hidden: [2]}\ntrain: {epochs: 1}\nseeds: 2\n"
 PRECIOUS = "precious\n"
-READ = (store.JOURNAL, store.PLAN, store.ENVIRONMENT)
+READ = (JOURNAL, PLAN, ENVIRONMENT)
 WRITTEN = (
-    store.EXPERIMENT, store.PLAN, "trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md",
+    EXPERIMENT, PLAN, "trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md",
 )  # fmt: skip
 
 
@@ -33,15 +35,15 @@ WRITTEN = (
 def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A result folder that lacks nothing, beside which there is a file of the user's."""
     monkeypatch.chdir(tmp_path)
-    Path("f.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    Path("f.yaml").write_text(EXPERIMENT_TEXT, encoding="utf-8")
     Path("precious").write_text(PRECIOUS, encoding="utf-8")
     folder = tmp_path / "results" / "f"
     folder.mkdir(parents=True)
     experiment = load_experiment(Path("f.yaml")).experiment
     plan = make_plan(experiment)
-    store.write_experiment(folder, experiment_to_yaml(experiment))
-    store.freeze_plan(folder, plan_to_json(experiment, plan), has_begun=False)
-    store.append(folder, [record_of(trial, 20) for trial in plan.trials().values()])
+    write_experiment(folder, experiment_to_yaml(experiment))
+    freeze_plan(folder, plan_to_json(experiment, plan), has_begun=False)
+    append_records(folder, [record_of(trial, 20) for trial in plan.trials().values()])
     return folder
 
 
@@ -72,8 +74,8 @@ def test_a_lock_that_leads_out_is_not_followed(
 
 
 def test_damaged_lines_are_not_put_aside_into_another_file(finished: Path) -> None:
-    link_out(finished / store.DAMAGED)
-    with (finished / store.JOURNAL).open("a", encoding="utf-8") as journal:
+    link_out(finished / DAMAGED)
+    with (finished / JOURNAL).open("a", encoding="utf-8") as journal:
         journal.write("a line of the attacker's own\n")
     invoke("run", "f.yaml", "--jobs", "1")
     assert Path("precious").read_text(encoding="utf-8") == PRECIOUS
@@ -81,7 +83,7 @@ def test_damaged_lines_are_not_put_aside_into_another_file(finished: Path) -> No
 
 def test_trials_are_not_appended_to_another_file(finished: Path) -> None:
     Path("precious").write_text("", encoding="utf-8")
-    link_out(finished / store.JOURNAL)
+    link_out(finished / JOURNAL)
     invoke("run", "f.yaml", "--jobs", "1", "--set", "data.train=61")
     assert Path("precious").read_text(encoding="utf-8") == ""
 

@@ -15,14 +15,15 @@ from actbench.errors import EXIT_ENVIRONMENT, UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
 from actbench.report.tables import primary_comparison, table_texts, write_tables
 from actbench.runs.log import LOG
-from actbench.store import folder as store
+from actbench.store.folder import read_environment
 from actbench.store.lock import LOCK
+from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import load_results
 from builders import experiment_from
 from fake_runs import Counting, run
 from faults import Disk, Fault, Kind, Mode, failing
 
-EXPERIMENT = """
+EXPERIMENT_TEXT = """
 name: faulty
 data: {dataset: cube}
 train: {epochs: 2}
@@ -33,7 +34,7 @@ seeds: 3
 expect: [{claim: more than nothing is right, metric: test_accuracy, above: 0.1}]
 """
 TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md", "tuning.csv", "claims.csv")
-FILES = (store.EXPERIMENT, store.ENVIRONMENT, store.PLAN, store.JOURNAL)
+FILES = (EXPERIMENT, ENVIRONMENT, PLAN, JOURNAL)
 PART = b'{"schema":1,"trial":"0123'
 KINDS: tuple[Kind, ...] = get_args(Kind)
 State = dict[str, bytes]
@@ -48,14 +49,14 @@ def _describes_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
-    return experiment_from(EXPERIMENT, tmp_path_factory.mktemp("experiment"))
+    return experiment_from(EXPERIMENT_TEXT, tmp_path_factory.mktemp("experiment"))
 
 
 def state_of(folder: Path) -> State:
     """Every file of the folder, apart from the lock and the log; the journal's lines in an order of their own."""
     files = [path for path in folder.iterdir() if path.is_file() and path.name not in (LOCK, LOG)]
     found = {path.name: path.read_bytes() for path in files}
-    return found | {store.JOURNAL: b"\n".join(sorted(found.get(store.JOURNAL, b"").splitlines()))}
+    return found | {JOURNAL: b"\n".join(sorted(found.get(JOURNAL, b"").splitlines()))}
 
 
 def faults(disk: Disk, step: int, *modes: Mode) -> Iterator[Fault]:
@@ -89,17 +90,17 @@ def require_nothing_torn(folder: Path, before: State) -> None:
 
     Nothing else is there but what belongs there.
     """
-    if not (folder / store.EXPERIMENT).exists():
+    if not (folder / EXPERIMENT).exists():
         return
     results, state = load_results(folder, folder.parent), state_of(folder)
     derived = table_texts(results, primary_comparison(results))
     now = {name: text.encode() for name, text in derived.items() if text is not None}
     for name in TABLES:
         assert state.get(name) in (before.get(name), now.get(name)), name
-    records = set(before.get(store.JOURNAL, b"").splitlines()) - {PART}
-    assert records <= set(state[store.JOURNAL].splitlines())
-    assert results.damaged_lines <= (PART in before.get(store.JOURNAL, b""))
-    assert set(state) <= {*FILES, *TABLES, store.DAMAGED}
+    records = set(before.get(JOURNAL, b"").splitlines()) - {PART}
+    assert records <= set(state[JOURNAL].splitlines())
+    assert results.damaged_lines <= (PART in before.get(JOURNAL, b""))
+    assert set(state) <= {*FILES, *TABLES, DAMAGED}
 
 
 @pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.slow)])
@@ -130,10 +131,10 @@ def begun(experiment: Experiment, tmp_path: Path) -> Path:
         run(experiment, tmp_path / "begun", Counting(stop_after=7))
     folder = tmp_path / "begun" / "results" / "faulty"
     write_tables(load_results(folder, folder.parent))
-    with (folder / store.JOURNAL).open("ab") as journal:
+    with (folder / JOURNAL).open("ab") as journal:
         journal.write(PART)
-    environment = store.read_environment(folder)
-    (folder / store.ENVIRONMENT).write_text(json.dumps(environment | {"id": "earlier"}))
+    environment = read_environment(folder)
+    (folder / ENVIRONMENT).write_text(json.dumps(environment | {"id": "earlier"}))
     return folder
 
 
@@ -147,8 +148,8 @@ def test_whatever_call_fails_a_run_that_goes_on_loses_no_trial(
 
     with failing(tmp_path, None) as disk:
         expected = state_of(run(experiment, copy_of_it("undisturbed")).folder)
-    assert expected[store.DAMAGED] == PART + b"\n"
-    assert b"earlier" in expected[store.ENVIRONMENT]
+    assert expected[DAMAGED] == PART + b"\n"
+    assert b"earlier" in expected[ENVIRONMENT]
     before, stopped = state_of(begun), 0
     for number, fault in enumerate(faults(disk, step, "once", "after a part")):
         root = copy_of_it(str(number))
@@ -157,8 +158,8 @@ def test_whatever_call_fails_a_run_that_goes_on_loses_no_trial(
         with failing(root, None):
             folder = run(experiment, root).folder
         after = state_of(folder)
-        assert set(after.pop(store.DAMAGED).splitlines()) == {PART}
-        assert after == {name: content for name, content in expected.items() if name != store.DAMAGED}, fault
+        assert set(after.pop(DAMAGED).splitlines()) == {PART}
+        assert after == {name: content for name, content in expected.items() if name != DAMAGED}, fault
         shutil.rmtree(root)
     assert stopped > 100 / step
 

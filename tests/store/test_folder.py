@@ -11,10 +11,12 @@ import pytest
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.store import folder as store
 from actbench.store.files import write_atomically
-from actbench.store.journal import journal_line
+from actbench.store.folder import latest_folder, read_environment, require_result_folder, set_aside, write_environment
+from actbench.store.journal import append_records, read_journal, set_damaged_lines_aside
+from actbench.store.lines import journal_line
 from actbench.store.lock import LOCK, is_locked, locked
+from actbench.store.names import DAMAGED, EXPERIMENT, JOURNAL
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 
@@ -25,25 +27,25 @@ def records(tmp_path: Path) -> list[TrialRecord]:
 
 
 def test_what_is_appended_is_read_back_equal(tmp_path: Path, records: list[TrialRecord]) -> None:
-    store.append(tmp_path, records[:2])
-    store.append(tmp_path, records[2:])
-    journal = store.read_journal(tmp_path)
+    append_records(tmp_path, records[:2])
+    append_records(tmp_path, records[2:])
+    journal = read_journal(tmp_path)
     assert list(journal.records.values()) == records
     assert journal.damaged_lines == 0
 
 
 def test_every_line_is_one_json_object_with_schema_and_checksum(tmp_path: Path, records: list[TrialRecord]) -> None:
-    store.append(tmp_path, records)
-    lines = (tmp_path / store.JOURNAL).read_text().splitlines()
+    append_records(tmp_path, records)
+    lines = (tmp_path / JOURNAL).read_text().splitlines()
     assert len(lines) == len(records)
     assert all({"schema", "trial", "checksum"} <= json.loads(line).keys() for line in lines)
 
 
 def test_a_finished_trial_counts_rather_than_a_failed_one(tmp_path: Path, records: list[TrialRecord]) -> None:
     failed = records[0].model_copy(update={"outcome": "failed"})
-    store.append(tmp_path, [failed])
-    store.append(tmp_path, [records[0]])
-    assert list(store.read_journal(tmp_path).records.values()) == [records[0]]
+    append_records(tmp_path, [failed])
+    append_records(tmp_path, [records[0]])
+    assert list(read_journal(tmp_path).records.values()) == [records[0]]
 
 
 def test_a_locked_folder_says_that_another_run_is_in_it(tmp_path: Path) -> None:
@@ -101,8 +103,8 @@ def test_replacing_a_file_leaves_the_old_one_or_the_new_one(tmp_path: Path, monk
 
 def test_environments_of_earlier_runs_are_kept(tmp_path: Path) -> None:
     for name in ("first", "second", "second"):
-        store.write_environment(tmp_path, {"id": name})
-    assert store.read_environment(tmp_path) == {"id": "second", "earlier": [{"id": "first"}]}
+        write_environment(tmp_path, {"id": name})
+    assert read_environment(tmp_path) == {"id": "second", "earlier": [{"id": "first"}]}
 
 
 def test_setting_aside_never_overwrites(tmp_path: Path) -> None:
@@ -110,50 +112,50 @@ def test_setting_aside_never_overwrites(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / LOCK).touch()
     with locked(folder) as held:
-        assert store.set_aside(held) is None
+        assert set_aside(held) is None
     for number in (1, 2):
-        (folder / store.JOURNAL).write_text(f"{number}")
+        (folder / JOURNAL).write_text(f"{number}")
         with locked(folder) as held:
-            assert store.set_aside(held) == tmp_path / f"mnist.{number}"
+            assert set_aside(held) == tmp_path / f"mnist.{number}"
         assert [path.name for path in folder.iterdir()] == [LOCK]
-    assert [(tmp_path / f"mnist.{number}" / store.JOURNAL).read_text() for number in (1, 2)] == ["1", "2"]
+    assert [(tmp_path / f"mnist.{number}" / JOURNAL).read_text() for number in (1, 2)] == ["1", "2"]
 
 
 def test_damaged_lines_move_to_a_file_of_their_own_and_windows_line_ends_are_no_damage(
     tmp_path: Path, records: list[TrialRecord]
 ) -> None:
     lines = [journal_line(record).encode() for record in records[:3]]
-    (tmp_path / store.JOURNAL).write_bytes(lines[0].replace(b"\n", b"\r\n") + lines[1][:40] + b"\n" + lines[2])
-    assert store.set_damaged_lines_aside(tmp_path) == 1
-    assert (tmp_path / store.JOURNAL).read_bytes() == lines[0] + lines[2]
-    assert (tmp_path / store.DAMAGED).read_bytes() == lines[1][:40] + b"\n"
-    assert store.set_damaged_lines_aside(tmp_path) == 0
+    (tmp_path / JOURNAL).write_bytes(lines[0].replace(b"\n", b"\r\n") + lines[1][:40] + b"\n" + lines[2])
+    assert set_damaged_lines_aside(tmp_path) == 1
+    assert (tmp_path / JOURNAL).read_bytes() == lines[0] + lines[2]
+    assert (tmp_path / DAMAGED).read_bytes() == lines[1][:40] + b"\n"
+    assert set_damaged_lines_aside(tmp_path) == 0
 
 
 def test_the_latest_folder_is_the_one_whose_journal_was_written_last(tmp_path: Path) -> None:
     for age, name in ((100, "b"), (300, "c"), (200, "a")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / store.JOURNAL).write_text("")
-        os.utime(tmp_path / name / store.JOURNAL, (age, age))
-    assert store.latest_folder(tmp_path).name == "c"
+        (tmp_path / name / JOURNAL).write_text("")
+        os.utime(tmp_path / name / JOURNAL, (age, age))
+    assert latest_folder(tmp_path).name == "c"
 
 
 def test_a_folder_without_results_is_refused_and_its_result_folders_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no results here"):
-        store.latest_folder(tmp_path)
+        latest_folder(tmp_path)
     (tmp_path / "mnist").mkdir()
-    (tmp_path / "mnist" / store.EXPERIMENT).write_text("")
+    (tmp_path / "mnist" / EXPERIMENT).write_text("")
     with pytest.raises(ConfigurationError, match="result folders mnist"):
-        store.require_result_folder(tmp_path)
+        require_result_folder(tmp_path)
 
 
 def test_a_journal_is_read_again_only_after_it_has_changed(tmp_path: Path, records: list[TrialRecord]) -> None:
     first, second = records[:2]
-    nothing = store.read_journal(tmp_path)
-    assert store.read_journal(tmp_path, nothing) is nothing
-    store.append(tmp_path, [first])
-    one = store.read_journal(tmp_path, nothing)
+    nothing = read_journal(tmp_path)
+    assert read_journal(tmp_path, nothing) is nothing
+    append_records(tmp_path, [first])
+    one = read_journal(tmp_path, nothing)
     assert list(one.records) == [first.trial]
-    assert store.read_journal(tmp_path, one) is one
-    store.append(tmp_path, [second])
-    assert list(store.read_journal(tmp_path, one).records) == [first.trial, second.trial]
+    assert read_journal(tmp_path, one) is one
+    append_records(tmp_path, [second])
+    assert list(read_journal(tmp_path, one).records) == [first.trial, second.trial]

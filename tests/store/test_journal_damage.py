@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from actbench.experiment.records import TrialRecord
-from actbench.store import folder as store
 from actbench.store import journal
-from actbench.store.journal import Damage
+from actbench.store.journal import Journal, append_records, read_journal, read_lines, set_damaged_lines_aside
+from actbench.store.lines import Damage
+from actbench.store.names import DAMAGED, JOURNAL
 from builders import TWO_ACTIVATIONS, experiment_from
 from journals import line_of, records_of
 from stopwatch import time_limit
@@ -36,7 +37,7 @@ def lines(records: list[TrialRecord]) -> list[bytes]:
 @pytest.fixture
 def real_lines(tiny: Path) -> list[bytes]:
     """The first lines of a journal that a training has left."""
-    return (tiny / "results" / "tiny" / store.JOURNAL).read_bytes().splitlines(keepends=True)[:4]
+    return (tiny / "results" / "tiny" / JOURNAL).read_bytes().splitlines(keepends=True)[:4]
 
 
 @pytest.fixture
@@ -46,12 +47,12 @@ def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(folder: Path) -> list[TrialRecord]:
-    return list(store.read_journal(folder).records.values())
+    return list(read_journal(folder).records.values())
 
 
 def journal_of(folder: Path, content: bytes) -> Path:
     """Written in place: emptying or replacing a file makes some disks wait."""
-    path = folder / store.JOURNAL
+    path = folder / JOURNAL
     path.touch()
     with path.open("r+b") as file:
         file.write(content)
@@ -88,8 +89,8 @@ def test_a_real_journal_cut_at_any_byte_opens_with_the_whole_records_before_the_
         os.truncate(path, cut)
         complete = before[: sum(cut >= end for end in ends)]
         assert read(tmp_path) == complete, cut
-        store.append(tmp_path, [last])
-        again = store.read_journal(tmp_path)
+        append_records(tmp_path, [last])
+        again = read_journal(tmp_path)
         assert list(again.records.values()) == [*complete, last], cut
         assert again.damaged_lines == (cut not in {0, *ends, *(end + 1 for end in ends)}), cut
     assert len(whole) > 3000
@@ -106,14 +107,14 @@ def test_a_flipped_bit_never_gives_a_wrong_record_and_what_it_cost_is_done_again
     for number in range(flips):
         position, bit = generator.randrange(len(content)), 1 << generator.randrange(8)
         put(path, position, content[position] ^ bit)
-        left = store.read_journal(tmp_path)
+        left = read_journal(tmp_path)
         assert left.records.items() <= records.items(), (position, bit)
         assert len(records) - len(left.records) == 1, (position, bit)
         assert left.damaged_lines > 0
         if number % 30 == 0:
-            assert store.set_damaged_lines_aside(tmp_path) == left.damaged_lines
-            store.append(tmp_path, [record for trial, record in records.items() if trial not in left.records])
-            assert store.read_journal(tmp_path) == store.Journal(left.records | records, 0, len(records))
+            assert set_damaged_lines_aside(tmp_path) == left.damaged_lines
+            append_records(tmp_path, [record for trial, record in records.items() if trial not in left.records])
+            assert read_journal(tmp_path) == Journal(left.records | records, 0, len(records))
             journal_of(tmp_path, content)
         put(path, position, content[position])
 
@@ -127,10 +128,10 @@ def test_any_bytes_written_over_any_place_never_give_a_wrong_record(tmp_path: Pa
         length = generator.choice((1, 2, 16, 512, 4096))
         foreign = generator.choice((bytes(length), generator.randbytes(length), b"\n" * length, content[:length], b""))
         journal_of(tmp_path, content[:start] + foreign + content[start + generator.choice((0, length)) :])
-        assert store.read_journal(tmp_path).records.items() <= records.items()
+        assert read_journal(tmp_path).records.items() <= records.items()
         if number % 30 == 0:
-            store.set_damaged_lines_aside(tmp_path)
-            left = store.read_journal(tmp_path)
+            set_damaged_lines_aside(tmp_path)
+            left = read_journal(tmp_path)
             assert (left.damaged_lines, left.records.items() <= records.items()) == (0, True)
 
 
@@ -180,9 +181,9 @@ def test_what_editors_and_copying_do_to_lines_is_no_damage(
     change: Change, tmp_path: Path, records: list[TrialRecord], lines: list[bytes]
 ) -> None:
     path = journal_of(tmp_path, change(lines))
-    found = store.read_journal(tmp_path)
+    found = read_journal(tmp_path)
     assert (list(found.records.values()), found.damaged_lines) == (records, 0)
-    assert store.set_damaged_lines_aside(tmp_path) == 0
+    assert set_damaged_lines_aside(tmp_path) == 0
     assert path.read_bytes() == change(lines)
 
 
@@ -194,15 +195,15 @@ def test_damage_costs_the_lines_it_is_in_which_are_counted_set_aside_and_done_ag
     whole = [record for index, record in enumerate(records) if index not in lost]
     content = change(lines)
     path = journal_of(tmp_path, content)
-    found = store.read_journal(tmp_path)
+    found = read_journal(tmp_path)
     assert (list(found.records.values()), found.damaged_lines) == (whole, damaged)
-    assert store.set_damaged_lines_aside(tmp_path) == damaged
+    assert set_damaged_lines_aside(tmp_path) == damaged
     assert path.read_bytes() == b"".join(line for index, line in enumerate(lines) if index not in lost)
-    aside = (tmp_path / store.DAMAGED).read_bytes()
+    aside = (tmp_path / DAMAGED).read_bytes()
     assert len(aside.splitlines()) >= damaged
     assert len(content.translate(None, b"\r\n")) == len((aside + path.read_bytes()).translate(None, b"\r\n"))
-    store.append(tmp_path, [record for index, record in enumerate(records) if index in lost])
-    again = store.read_journal(tmp_path)
+    append_records(tmp_path, [record for index, record in enumerate(records) if index in lost])
+    again = read_journal(tmp_path)
     assert sorted(again.records.values(), key=records.index) == records
     assert again.damaged_lines == 0
 
@@ -210,8 +211,8 @@ def test_damage_costs_the_lines_it_is_in_which_are_counted_set_aside_and_done_ag
 def test_lines_that_are_set_aside_later_are_added_to_those_before(tmp_path: Path, lines: list[bytes]) -> None:
     for number in (1, 2):
         journal_of(tmp_path, lines[0] + b"damage %d\n" % number)
-        assert store.set_damaged_lines_aside(tmp_path) == 1
-    assert (tmp_path / store.DAMAGED).read_bytes() == b"damage 1\ndamage 2\n"
+        assert set_damaged_lines_aside(tmp_path) == 1
+    assert (tmp_path / DAMAGED).read_bytes() == b"damage 1\ndamage 2\n"
 
 
 def test_reading_takes_no_more_memory_than_a_line_whatever_the_file_holds(
@@ -221,21 +222,19 @@ def test_reading_takes_no_more_memory_than_a_line_whatever_the_file_holds(
     journal_of(tmp_path, lines[0] + bytes(48 * MEBIBYTE) + b"\n" + lines[1])
     tracemalloc.start()
     with time_limit(5):
-        found = store.read_journal(tmp_path)
-        set_aside = store.set_damaged_lines_aside(tmp_path)
+        found = read_journal(tmp_path)
+        set_aside = set_damaged_lines_aside(tmp_path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(found.records) == 2
     assert found.damaged_lines == set_aside == 48
     assert peak < 16 * MEBIBYTE
-    assert (tmp_path / store.JOURNAL).read_bytes() == lines[0] + lines[1]
+    assert (tmp_path / JOURNAL).read_bytes() == lines[0] + lines[1]
 
 
 def test_every_damaged_line_has_its_number_and_a_reason(tmp_path: Path, lines: list[bytes]) -> None:
     journal_of(tmp_path, b"\n".join([lines[0], lines[1][:70], lines[2].replace(b"done", b"gone")]))
-    found = [
-        (number, content.reason) for number, _, content in store.read_lines(tmp_path) if isinstance(content, Damage)
-    ]
+    found = [(number, content.reason) for number, _, content in read_lines(tmp_path) if isinstance(content, Damage)]
     assert found == [
         (3, "cut short or overwritten: there is no checksum at its end"),
         (4, "changed: its checksum does not fit"),
@@ -243,7 +242,7 @@ def test_every_damaged_line_has_its_number_and_a_reason(tmp_path: Path, lines: l
 
 
 def test_a_journal_that_is_not_there_or_empty_holds_nothing(tmp_path: Path) -> None:
-    assert store.read_journal(tmp_path) == store.Journal({}, 0, 0)
+    assert read_journal(tmp_path) == Journal({}, 0, 0)
     journal_of(tmp_path, b"")
-    assert store.read_journal(tmp_path) == store.Journal({}, 0, 0)
-    assert store.set_damaged_lines_aside(tmp_path) == 0
+    assert read_journal(tmp_path) == Journal({}, 0, 0)
+    assert set_damaged_lines_aside(tmp_path) == 0

@@ -13,7 +13,8 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.report.tables import write_tables
-from actbench.store import folder as store
+from actbench.store.journal import append_records, read_journal
+from actbench.store.names import JOURNAL
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from journals import folder_with, line_of
@@ -99,10 +100,10 @@ def test_folders_concatenated_in_any_order_with_any_overlap_give_the_same_tables
     shards = [tmp_path / "shards" / str(number) / "made-up" for number in range(3)]
     for number, shard in enumerate(shards):
         folder_with(shard, experiment, [])
-        store.append(shard, records[number : number + 9])
+        append_records(shard, records[number : number + 9])
     found = []
     for order in itertools.permutations(shards):
-        lines = [(shard / store.JOURNAL).read_bytes() for shard in order]
+        lines = [(shard / JOURNAL).read_bytes() for shard in order]
         found.append(merged(tmp_path / "results" / "made-up", experiment, lines))
     assert all(tables == found[0] for tables in found)
     everything = merged(tmp_path / "results" / "made-up", experiment, [line_of(record) for record in records[:11]])
@@ -116,17 +117,17 @@ def test_merging_journals_that_were_cut_costs_the_lines_that_were_cut(
 ) -> None:
     lines = [line_of(record) for record in records[:4]]
     folder = folder_with(tmp_path / "results" / "made-up", experiment, [lines[0], lines[1][:-60], *lines[2:]])
-    journal = store.read_journal(folder)
+    journal = read_journal(folder)
     assert (list(journal.records.values()), journal.damaged_lines) == ([records[0], *records[2:4]], 1)
 
 
 def test_the_order_of_lines_changes_nothing_that_tuning_chooses(tmp_path: Path) -> None:
     folder = planted(tmp_path / "planted", {"relu": RELU, "tanh": RELU[::-1]}, TUNED).folder
-    lines = (folder / store.JOURNAL).read_bytes().splitlines(keepends=True)
+    lines = (folder / JOURNAL).read_bytes().splitlines(keepends=True)
     expected = tables_of(folder)
     assert "tuning.csv" in expected
     generator = random.Random(6)
     for _ in range(5):
         generator.shuffle(lines)
-        (folder / store.JOURNAL).write_bytes(b"".join(lines))
+        (folder / JOURNAL).write_bytes(b"".join(lines))
         assert tables_of(folder) == expected

@@ -14,8 +14,9 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import SCHEMA, Curves, LayerProbe, TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.store import folder as store
-from actbench.store.journal import Damage, NewerSchemaError, journal_line, parse_line
+from actbench.store.journal import append_records, read_journal, set_damaged_lines_aside
+from actbench.store.lines import Damage, NewerSchemaError, journal_line, parse_line
+from actbench.store.names import DAMAGED, ENVIRONMENT, JOURNAL
 from actbench.version import __version__
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from journals import body_of, folder_with, line_of, records_of, sealed
@@ -81,8 +82,8 @@ def test_lines_in_another_order_of_fields_are_records_too(record: TrialRecord) -
 
 
 def test_records_of_equal_settings_share_them(tmp_path: Path, experiment: Experiment) -> None:
-    store.append(tmp_path, records_of(experiment))
-    found = list(store.read_journal(tmp_path).records.values())
+    append_records(tmp_path, records_of(experiment))
+    found = list(read_journal(tmp_path).records.values())
     assert len({id(one.settings) for one in found}) == experiment.arm_count() < len(found)
 
 
@@ -118,7 +119,7 @@ NO_RECORDS: dict[str, tuple[Callable[[TrialRecord], str], str]] = {
     "two schemas": (lambda record: body_of(record)[:-1] + ',"schema":3}', "schema"),
     "a schema that is not first": (lambda record: body_of(record)[:-1].replace('"schema":2,', "", 1) + ',"schema":2}',
                                    "schema"),
-    "NaN": (replaced('"test_loss":0.5', '"test_loss":NaN'), "expected value"),
+    "NaN": (replaced('"test_loss":0.5', '"test_loss":NaN'), "finite number"),
     "infinity": (replaced('"test_loss":0.5', '"test_loss":-Infinity'), ""),
     "a number too large": (replaced('"test_loss":0.5', '"test_loss":1e999'), "finite number"),
     "a time too large": (edited(epoch_seconds=[1.0, 2.0, 10**400]), ""),
@@ -160,8 +161,8 @@ NO_RECORDS: dict[str, tuple[Callable[[TrialRecord], str], str]] = {
     "a negative test loss": (edited(test_loss=-1e30), "nll"),
     "a loss beyond float32": (edited(test_loss=1.7e308), "float32"),
     "a loss beyond float32 in a curve": (edited(curves=WHOLE | {"validation_loss": [1.0, 1.7e308, 1.0]}), "float32"),
-    "a mean beyond float32": (edited(probes=[PROBE.model_dump() | {"mean": -1e308}]), "float32"),
-    "a norm beyond float32": (edited(probes=[PROBE.model_dump() | {"weight_gradient_norm": 1e308}]), "float32"),
+    "a mean beyond float32": (edited(probes=[PROBE.model_dump() | {"mean": -1e308}]), "mean"),
+    "a norm beyond float32": (edited(probes=[PROBE.model_dump() | {"weight_gradient_norm": 1e308}]), "gradient_norm"),
     "a weight beyond float32": (edited(parameters={"layer1.bias": [1e308]}), "float32"),
     "a time beyond every computer": (edited(wall_seconds=1e308), "seconds"),
     "a time of an epoch beyond every computer": (edited(epoch_seconds=[1.0, 1e308, 1.0]), "seconds"),
@@ -174,13 +175,13 @@ NO_RECORDS: dict[str, tuple[Callable[[TrialRecord], str], str]] = {
     "done without a test figure": (edited(test_correct_count=None), "test figure"),
     "done and diverged": (edited(diverged_epoch=2), "diverged"),
     "diverged before it began": (edited(outcome="diverged", diverged_epoch=0), "diverged_epoch"),
-    "a share above 1": (edited(probes=[PROBE.model_dump() | {"dead_share": 1.5}]), "share"),
-    "a share below 0": (edited(probes=[PROBE.model_dump() | {"zero_share": -0.1}]), "share"),
-    "a negative deviation": (edited(probes=[PROBE.model_dump() | {"sd": -1.0}]), "deviation"),
+    "a share above 1": (edited(probes=[PROBE.model_dump() | {"dead_share": 1.5}]), "dead_share"),
+    "a share below 0": (edited(probes=[PROBE.model_dump() | {"zero_share": -0.1}]), "zero_share"),
+    "a negative deviation": (edited(probes=[PROBE.model_dump() | {"sd": -1.0}]), "sd"),
     "a probe of a layer beyond the last": (edited(probes=[PROBE.model_dump() | {"layer": 3}]), "probes"),
-    "a negative norm": (edited(probes=[PROBE.model_dump() | {"weight_norm": -1.0}]), "norm"),
-    "a learnt parameter beyond float32": (edited(probes=[PROBE.model_dump() | {"learnt": {"beta": 1e308}}]), "float32"),
-    "a histogram of other bins": (edited(probes=[PROBE.model_dump() | {"histogram": "AAAA"}]), "18 bins"),
+    "a negative norm": (edited(probes=[PROBE.model_dump() | {"weight_norm": -1.0}]), "weight_norm"),
+    "a learnt parameter beyond float32": (edited(probes=[PROBE.model_dump() | {"learnt": {"beta": 1e308}}]), "beta"),
+    "a histogram of other bins": (edited(probes=[PROBE.model_dump() | {"histogram": "AAAA"}]), "histogram"),
     "mistakes that are none": (edited(test_mistakes="abc"), "test_mistakes: not base64"),
     "fewer mistakes than images that are wrong": (
         edited(test_mistakes="AQEB" * 19, test_correct_count=300), "test_mistakes: not one"),
@@ -222,10 +223,10 @@ def test_a_checksum_that_fits_makes_no_record_of_what_is_none(
     assert damage.reason.startswith("not a record, although its checksum fits: ")
     assert said in damage.reason
     assert len(damage.reason) <= 200
-    (tmp_path / store.JOURNAL).write_bytes(line + line_of(record))
-    assert store.set_damaged_lines_aside(tmp_path) >= 1
-    assert (tmp_path / store.DAMAGED).read_bytes().replace(b"\n", b"") == line[:-1]
-    assert store.read_journal(tmp_path).records == {record.trial: record}
+    (tmp_path / JOURNAL).write_bytes(line + line_of(record))
+    assert set_damaged_lines_aside(tmp_path) >= 1
+    assert (tmp_path / DAMAGED).read_bytes().replace(b"\n", b"") == line[:-1]
+    assert read_journal(tmp_path).records == {record.trial: record}
 
 
 def test_invalid_utf_8_with_a_checksum_that_fits_is_no_record(record: TrialRecord) -> None:
@@ -256,13 +257,13 @@ def test_a_newer_journal_is_refused_in_one_sentence_that_names_the_version_neede
     written_by: object, needed: str, record: TrialRecord, experiment: Experiment, tmp_path: Path
 ) -> None:
     folder = folder_with(tmp_path / "results" / "made-up", experiment, [line_of(record), newer_line(record)])
-    (folder / store.ENVIRONMENT).write_text(json.dumps({"id": "a", "actbench": written_by}))
+    (folder / ENVIRONMENT).write_text(json.dumps({"id": "a", "actbench": written_by}))
     message = (
-        f"{folder / store.JOURNAL}:2: written by a newer actbench (schema 3, and {__version__} reads up to 2): "
+        f"{folder / JOURNAL}:2: written by a newer actbench (schema 3, and {__version__} reads up to 2): "
         f"upgrade to {needed} with pip install --upgrade actbench"
     )
     with pytest.raises(UnusableEnvironmentError, match=f"^{re.escape(message)}$"):
-        store.read_journal(folder)
+        read_journal(folder)
 
 
 def test_no_verb_touches_a_newer_journal(record: TrialRecord, experiment: Experiment, tmp_path: Path) -> None:
@@ -282,15 +283,15 @@ def test_a_trial_that_failed_and_then_finished_is_finished_whatever_the_order(
     done = record_of(trial)
     failures = [record_of(trial, outcome="failed", cause=cause) for cause in ("first", "second", "third")]
     for records in ([done, *failures], [*failures, done], [failures[0], done, *failures[1:]]):
-        (tmp_path / store.JOURNAL).unlink(missing_ok=True)
-        store.append(tmp_path, records)
-        assert store.read_journal(tmp_path).records == {trial.id: done}
+        (tmp_path / JOURNAL).unlink(missing_ok=True)
+        append_records(tmp_path, records)
+        assert read_journal(tmp_path).records == {trial.id: done}
 
 
 def test_a_trial_that_failed_again_has_every_cause(experiment: Experiment, tmp_path: Path) -> None:
     trial = next(iter(make_plan(experiment).trials().values()))
     for causes in (["second", "first"], ["first", "second", "first"]):
-        (tmp_path / store.JOURNAL).unlink(missing_ok=True)
-        store.append(tmp_path, [record_of(trial, outcome="failed", cause=cause) for cause in causes])
-        (found,) = store.read_journal(tmp_path).records.values()
+        (tmp_path / JOURNAL).unlink(missing_ok=True)
+        append_records(tmp_path, [record_of(trial, outcome="failed", cause=cause) for cause in causes])
+        (found,) = read_journal(tmp_path).records.values()
         assert found.cause == "first | second"

@@ -7,16 +7,17 @@ import json
 import shutil
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from actbench.experiment.choices import Choice
 from actbench.experiment.identity import determining_settings
-from actbench.experiment.records import TRAINING_CODE_VERSION, LayerProbe
+from actbench.experiment.records import TRAINING_CODE_VERSION, LayerProbe, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.plan.trials import make_trial
-from actbench.store import folder as store
-from actbench.store.journal import journal_line
+from actbench.store.journal import append_records, read_journal
+from actbench.store.lines import ParsedSettings, journal_line, parse_line
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from journals import folder_with
@@ -28,7 +29,7 @@ MAX_SECONDS = 3.0
 
 def test_ten_thousand_trials_are_read_and_planned_within_three_seconds(tmp_path: Path) -> None:
     plan = make_plan(experiment_from(MANY, tmp_path))
-    store.append(tmp_path, [record_of(trial) for trial in plan.trials().values()])
+    append_records(tmp_path, [record_of(trial) for trial in plan.trials().values()])
     with time_limit(MAX_SECONDS):
         results = load_results(tmp_path, tmp_path.parent)
     assert len(results.records) == 10_000
@@ -87,26 +88,50 @@ def test_probes_are_left_out_where_no_wanted_metric_or_claim_is_about_layers(tmp
 
 def test_a_journal_that_was_read_without_probes_is_read_again_for_them(tmp_path: Path) -> None:
     experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
-    store.append(tmp_path, [record_of(trial, probes=PROBES) for trial in make_plan(experiment).trials().values()])
-    bare = store.read_journal(tmp_path, has_probes=False)
-    assert store.read_journal(tmp_path, bare, has_probes=False) is bare
-    whole = store.read_journal(tmp_path, bare)
+    append_records(tmp_path, [record_of(trial, probes=PROBES) for trial in make_plan(experiment).trials().values()])
+    bare = read_journal(tmp_path, has_probes=False)
+    assert read_journal(tmp_path, bare, has_probes=False) is bare
+    whole = read_journal(tmp_path, bare)
     assert all(record.probes for record in whole.records.values())
-    assert store.read_journal(tmp_path, whole, has_probes=False) is whole
+    assert read_journal(tmp_path, whole, has_probes=False) is whole
 
 
 def test_leaving_probes_out_saves_most_of_the_time_and_memory(tmp_path: Path) -> None:
     experiment = experiment_from(MANY.replace("2000", "200"), tmp_path)
     trials = make_plan(experiment).trials().values()
-    store.append(tmp_path, [record_of(trial, probes=PROBES * 4) for trial in trials])
+    append_records(tmp_path, [record_of(trial, probes=PROBES * 4) for trial in trials])
     seconds: dict[bool, float] = {}
     peaks: dict[bool, int] = {}
     for has_probes in (True, False, True, False):
         tracemalloc.start()
         start = time.process_time()
-        store.read_journal(tmp_path, has_probes=has_probes)
+        read_journal(tmp_path, has_probes=has_probes)
         seconds[has_probes] = min(time.process_time() - start, seconds.get(has_probes, 1e9))
         peaks[has_probes] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peaks[False] < peaks[True] / 3
     assert seconds[False] < seconds[True] / 2
+
+
+def test_records_that_are_read_take_two_thirds_of_the_memory_of_those_that_pydantic_makes(tmp_path: Path) -> None:
+    trials = make_plan(experiment_from(MANY.replace("2000", "60"), tmp_path)).trials().values()
+    lines = [journal_line(record_of(trial, probes=PROBES)).encode()[:-1] for trial in trials]
+
+    def peak_bytes(read: Callable[[bytes], object]) -> int:
+        tracemalloc.start()
+        kept = [read(line) for line in lines]
+        assert len(kept) == len(lines)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    parsed: ParsedSettings = {}
+    settings = parse_line(lines[0], parsed)
+    assert isinstance(settings, TrialRecord)
+    bodies = {line: json.loads(line) | {"settings": settings.settings} for line in lines}
+    for body in bodies.values():
+        del body["checksum"]
+    assert (
+        peak_bytes(lambda line: parse_line(line, parsed))
+        < peak_bytes(lambda line: TrialRecord.model_validate(bodies[line])) * 2 / 3
+    )

@@ -16,7 +16,8 @@ from actbench.report.tables import table_texts, write_tables
 from actbench.runs.dry_run import count_to_do
 from actbench.runs.merge import merge_folders
 from actbench.runs.verify import is_whole, verify_folder
-from actbench.store import folder as store
+from actbench.store.journal import read_journal
+from actbench.store.names import ENVIRONMENT, JOURNAL
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from
 from fake_runs import Counting, run
@@ -25,7 +26,7 @@ from program import actbench
 from shard_runs import TUNED_TINY, run_shard
 from tuned_runs import Fake
 
-COMMITTED = sorted(path.parent for path in (ROOT / "results").rglob(store.JOURNAL))
+COMMITTED = sorted(path.parent for path in (ROOT / "results").rglob(JOURNAL))
 THIS = records.TRAINING_CODE_VERSION
 NEWER = THIS + 1
 
@@ -74,7 +75,7 @@ def test_a_run_of_a_newer_version_trains_anew_and_says_so(
     experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = run(experiment, tmp_path).folder
-    earlier = store.read_journal(folder).records
+    earlier = read_journal(folder).records
     raise_version(monkeypatch)
     assert load_results(folder, tmp_path).records == earlier
     to_do = count_to_do(experiment, folder.parent, tmp_path, fresh=False)
@@ -85,7 +86,7 @@ def test_a_run_of_a_newer_version_trains_anew_and_says_so(
     assert any(f"training code {THIS}, and this is {NEWER}" in line for line in said)
     assert result.results.training_code == NEWER
     assert result.results.endings() == {"done": 6}
-    assert store.read_journal(folder).records == earlier | result.results.records
+    assert read_journal(folder).records == earlier | result.results.records
     assert is_whole(verify_folder(folder))
     assert [one.what for one in verify_folder(folder) if one.state == "note"] == [
         f"6 trials of the journal not of this experiment as it is now (trained by training code {THIS}; "
@@ -135,7 +136,7 @@ def test_an_interrupted_run_of_a_newer_version_is_continued_by_it(
 def test_a_folder_without_a_version_is_read_with_this_one(experiment: Experiment, tmp_path: Path) -> None:
     folder = run(experiment, tmp_path).folder
     for content in ("{}", '{"id": "a", "training_code": true}', '{"id": "a", "training_code": "2"}'):
-        (folder / store.ENVIRONMENT).write_text(content)
+        (folder / ENVIRONMENT).write_text(content)
         assert load_results(folder, tmp_path).training_code == THIS
         assert load_results(folder, tmp_path).missing() == 0
 
@@ -150,7 +151,7 @@ def test_merged_folders_are_read_with_the_newest_version_in_any_order(
         merge_folders(folders, tmp_path / name).results for name, folders in (("a", [old, new]), ("b", [new, old]))
     ]
     assert [(one.training_code, one.missing(), len(one.records)) for one in merged] == [(NEWER, 0, 12)] * 2
-    environments = [json.loads((one.folder / store.ENVIRONMENT).read_text()) for one in merged]
+    environments = [json.loads((one.folder / ENVIRONMENT).read_text()) for one in merged]
     assert environments[0] == environments[1]
     assert is_whole(verify_folder(merged[0].folder))
 

@@ -11,8 +11,9 @@ from typing import Any
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.store import folder as store
-from actbench.store.journal import journal_line
+from actbench.store.folder import write_experiment
+from actbench.store.lines import journal_line
+from actbench.store.names import JOURNAL
 from builders import record_of
 
 
@@ -41,6 +42,6 @@ def records_of(experiment: Experiment) -> list[TrialRecord]:
 def folder_with(folder: Path, experiment: Experiment, lines: Sequence[bytes]) -> Path:
     """A result folder that holds the experiment and a journal of these lines."""
     folder.mkdir(parents=True, exist_ok=True)
-    store.write_experiment(folder, experiment_to_yaml(experiment))
-    (folder / store.JOURNAL).write_bytes(b"".join(lines))
+    write_experiment(folder, experiment_to_yaml(experiment))
+    (folder / JOURNAL).write_bytes(b"".join(lines))
     return folder

@@ -13,7 +13,7 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.report.request import Request, answer
-from actbench.store import folder as store
+from actbench.store.journal import append_records
 from actbench.store.results import Results, load_results
 from builders import experiment_from, record_of
 
@@ -68,7 +68,7 @@ def planted(
             if count is not None:
                 fields = {"test_correct_count": count} | change(arm.label(), trial.seed)
                 records[trial.id] = record_of(trial, **fields)
-    store.append(folder, records.values())
+    append_records(folder, records.values())
     return load_results(folder, folder.parent)
 
 

@@ -18,7 +18,7 @@ from actbench.plan.stacks import Stack
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState
 from actbench.runs.runner import RunResult, run_experiment
-from actbench.store import folder as store
+from actbench.store.folder import read_plan
 from builders import record_of
 
 TUNED = """
@@ -145,7 +145,7 @@ def phases(trials: list[Trial]) -> dict[str, int]:
 
 def chosen(folder: Path) -> list[float]:
     """The learning rates in a folder's plan."""
-    return [arm["tuned"]["train.lr"] for arm in store.read_plan(folder)["arms"]]
+    return [arm["tuned"]["train.lr"] for arm in read_plan(folder)["arms"]]
 
 
 def files_of(root: Path) -> dict[str, bytes]:

@@ -33,7 +33,8 @@ from actbench.runs.executors.worker import train_with_torch
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState
 from actbench.runs.runner import run_experiment
-from actbench.store import folder as store
+from actbench.store.folder import environments_by_id, read_environment
+from actbench.store.journal import read_journal
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
 from lost_workers import is_running, poisoned
 from places import SUPPORT
@@ -102,11 +103,11 @@ def test_a_sweep_that_loses_a_node_has_the_bits_and_the_table_of_local_workers(c
     result = run_experiment(experiment, by_ray, lose, print, train)
     assert second not in cluster.worker_nodes
     assert (result.trained, result.endings["failed"]) == (12, 0)
-    records = [list(store.read_journal(one).records.values()) for one in (folder, result.folder)]
+    records = [list(read_journal(one).records.values()) for one in (folder, result.folder)]
     assert without_times(records[0]) == without_times(records[1])
     for table in ("table.csv", "table.md"):
         assert (folder / table).read_bytes() == (result.folder / table).read_bytes()
-    assert store.read_environment(folder) == store.read_environment(result.folder)
+    assert read_environment(folder) == read_environment(result.folder)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +185,8 @@ def test_what_another_processor_has_trained_is_recorded_as_such(
     options = RunOptions(tmp_path / "ray", Path(), device="cpu", executor="ray", ray_address=cluster.address)
     experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
     folder = run_experiment(experiment, options, lambda state: None, print, fake_train).folder
-    (trained,) = {record.environment for record in store.read_journal(folder).records.values()}
-    kept = store.environments_by_id(folder)
+    (trained,) = {record.environment for record in read_journal(folder).records.values()}
+    kept = environments_by_id(folder)
     assert {one["processor"] for one in kept.values()} == {"another", processor}
     assert kept[str(trained)]["processor"] == processor
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actbench.store import folder as store
+from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 
 Damage = Callable[[Path], object]
 
@@ -91,7 +91,6 @@ def _one_deeper(folder: Path) -> None:
         path.rename(folder / "inner" / path.name)
 
 
-EXPERIMENT, ENVIRONMENT, PLAN, JOURNAL = store.EXPERIMENT, store.ENVIRONMENT, store.PLAN, store.JOURNAL
 IN_EXPERIMENT = f"results/f/{EXPERIMENT}"
 NO_RESULTS = "results/f: not a result folder (no experiment.yaml in it)"
 LEFT_OUT = "damaged lines of the journal are left out"
