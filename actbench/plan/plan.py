@@ -59,8 +59,9 @@ class Plan:
             yield list({trial.id: trial for _, trials in self.arms for trial in trials[start:end]}.values())
 
     def waits(self) -> bool:
-        """Whether final trials of other shards have to come first."""
-        return not self.is_tuned() or (self.looks is not None and self.looks.waits)
+        """Whether trials of other shards have to come first: of the tuning, or before a look that is not the last."""
+        looks = self.looks
+        return not self.is_tuned() or (looks is not None and looks.waits and not looks.schedule.is_last(looks.look))
 
     def trials_by_arm(self) -> Iterator[tuple[Arm, Values, Trial]]:
         """Every trial with its arm and tuned values, tuning first."""
