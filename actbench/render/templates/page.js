@@ -70,6 +70,7 @@ all("#explore, #chosen").forEach(panel => { panel.hidden = false; });
 const option = (name, value) => { const made = document.createElement("option"); made.value = value; return text(made, name); };
 const every = data.seeds.map((_, index) => index);
 let drawn = [...every], isPlanned = true;
+const LETTER = 8;  // the width of a letter, in pixels
 slider.max = slider.value = data.seeds.length;
 
 // Two menus for one choice: above the first picture and beside the seeds.
@@ -125,10 +126,8 @@ const svg = (name, attributes, parent) => {
   return made;
 };
 const set = (element, attributes) => { for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); };
-const fit = (element, words, room) => {
-  text(element, words);
-  for (let kept = words.length - 1; kept > 3 && element.getComputedTextLength() > room; kept--) text(element, words.slice(0, kept) + "\u2026");
-};
+// By the number of letters: measuring a text would lay the whole page out anew.
+const fitted = (words, room) => words.length * LETTER <= room ? words : words.slice(0, Math.max(3, Math.floor(room / LETTER) - 1)) + "\u2026";
 
 // A chart in a holder; the function draws rows into it, with the axis of all seeds, so that results jump and not the scale.
 function chartIn(holder) {
@@ -146,7 +145,7 @@ function chartIn(holder) {
     const usual = data.arms.flatMap((arm, index) => index === base ? [] : differences(metric, index, base, every).map(pair => Math.abs(pair[1])));
     const reach = 1.08 * Math.max(...usual, 1e-9);
     const width = Math.max(280, holder.clientWidth), narrow = width < 560, quiet = {fill: "var(--quiet)", "font-size": 12};
-    const longest = 8 * Math.max(...data.arms.map(arm => arm.name.length));
+    const longest = LETTER * Math.max(...data.arms.map(arm => arm.name.length));
     const left = narrow ? 8 : Math.min(Math.max(longest, 60), 0.34 * width) + 16, right = width - (narrow ? 8 : 80);
     const step = narrow ? 50 : 34, top = 26, height = top + step * rows.length + 44, bottom = height - 40;
     const x = value => left + (Math.min(Math.max(value, -reach), reach) + reach) / (2 * reach) * (right - left);
@@ -174,7 +173,7 @@ function chartIn(holder) {
       part.group.style.display = "";
       part.group.style.transform = `translateY(${y}px)`;
       set(part.name, {x: narrow ? 0 : left - 12, y: narrow ? -10 : 5, "text-anchor": narrow ? "start" : "end", "font-weight": place ? 400 : 600});
-      fit(part.name, label, narrow ? width - 90 : left - 12);
+      text(part.name, fitted(label, narrow ? width - 90 : left - 12));
       const low = row.alone.mean - row.alone.reach, high = row.alone.mean + row.alone.reach, line = narrow ? 6 : 0;
       [[part.thin, row.adjusted], [part.thick, row.alone]].forEach(([bar, sum]) => {
         const far = Number.isFinite(sum.reach) ? sum.reach : 0;
