@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -197,11 +198,12 @@ def report(
         kit = require_paper_sense(PaperKit(paper, labels, width, font, font_size, picture or USUAL_PICTURES, chosen))
     files = Files(html, open_page, figures, figure_format, kit)
     files.require_sense(output_format)
-    found = load_results(folder, results, metrics=None if files.are_wanted() else (metric,) if metric else ())
-    comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
-    if files.are_wanted():
-        with said_if_slow("Drawing the pictures ..."):
-            written = write_files(comparison, found, files, say)
+    writes = files.are_wanted()
+    with said_if_slow("Reading the results and drawing the pictures ...") if writes else nullcontext():
+        found = load_results(folder, results, metrics=None if writes else (metric,) if metric else ())
+        comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
+        written = write_files(comparison, found, files, say) if writes else []
+    if writes:
         print(*written, sep="\n")
         return
     print_answer(
