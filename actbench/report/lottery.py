@@ -43,4 +43,5 @@ def lottery_section(comparison: Comparison) -> Section | None:
     ]
     unit = " in %" if comparison.metric.unit == "share" else ""
     header = ["seed", "would have won", f"{comparison.metric.name}{unit}"]
-    return Section("one run of each: the winner by seed", header, rows, lottery_sentences(drawn, comparison))
+    title, notes = "one run of each: the winner by seed", lottery_sentences(drawn, comparison)
+    return Section(title, header, rows, notes, prose=(1,))
