@@ -134,12 +134,16 @@ def _percent(share: float) -> str:
 
 
 def _pair_section(table: PairTable, metric: Metric) -> Section:
+    """The means of two factors; the one with more values goes down, where there is room."""
+    rows, columns, means = (table.rows, table.row_values), (table.columns, table.column_values), table.means
+    if len(columns[1]) > len(rows[1]):
+        rows, columns, means = columns, rows, tuple(zip(*means, strict=True))
     return Section(
-        title=f"mean {metric.name} by {table.rows} and {table.columns}",
-        header=[table.rows, *map(value_to_text, table.column_values)],
+        title=f"mean {metric.name} by {rows[0]} and {columns[0]}",
+        header=[rows[0], *map(value_to_text, columns[1])],
         rows=[
-            [value_to_text(row), *(value(mean, metric) for mean in means)]
-            for row, means in zip(table.row_values, table.means, strict=True)
+            [value_to_text(one), *(value(mean, metric) for mean in by_column)]
+            for one, by_column in zip(rows[1], means, strict=True)
         ],
     )
 
