@@ -148,7 +148,8 @@ def _draw_luck(parts: Sequence[tuple[str, float]], paper: Paper) -> Scene:
         colour = GREY if number == len(parts) - 1 else ALIKE[number % len(ALIKE)]
         marks.append(Area(box(left, 0.2 * em, width, 2.2 * em), colour, 1.0, PAGE, 0.1 * em))
         left += width
-        text = f"{share / total:.0%} {paper.named(name)}"
+        size = "<1%" if 0 < share / total < 0.005 else f"{share / total:.0%}"
+        text = f"{size} {paper.named(name)}"
         needed = text_width(text, em) + 3 * em
         if x and x + needed > paper.width:
             row, x = row + 1, 0.0
