@@ -87,6 +87,7 @@ CHAPTERS = {
     "lottery": ("The lottery", "What would have been announced after a single run of each arm."),
     "factors": ("Factors together", "How much each setting explains, and whether settings depend on each other."),
     "claims": ("Claims", "The claims of the experiment file, and their verdicts."),
+    "decisions": ("What the networks compute", "Their outputs over the whole range of the inputs."),
     "curves": ("Learning curves", "Accuracy of each arm after each epoch (pass over the training images)."),
     "tuning": (
         "Tuning",

@@ -9,6 +9,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.report.claims import judge_results
 from actbench.report.figures.claims import claims_picture
 from actbench.report.figures.curves import curves_picture, learnt_picture, seeds_picture
+from actbench.report.figures.decisions import decisions_picture
 from actbench.report.figures.differences import differences_picture, settling_picture
 from actbench.report.figures.factors import factors_pictures
 from actbench.report.figures.functions import functions_picture
@@ -27,6 +28,7 @@ def pictures(results: Results, comparison: Comparison) -> list[Picture]:
         lottery_picture(comparison),
         *factors_pictures(results, comparison),
         claims_picture(judge_results(results)),
+        decisions_picture(results),
         curves_picture(results, comparison),
         seeds_picture(results, comparison),
         sensitivity_picture(results, comparison),

@@ -1,0 +1,196 @@
+"""What small networks of one or two inputs give for every input: curves before and after training, and boundaries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actbench.analysis.outputs import can_be_computed, network_outputs
+from actbench.catalogue.datasets import Arrays, load
+from actbench.experiment.naming import Values
+from actbench.experiment.records import Trial, TrialRecord
+from actbench.lazy import LazyModule
+from actbench.report.figures.layout import (
+    Paper,
+    Picture,
+    bottom_axis,
+    left_axis,
+    number_shown,
+    picture,
+    tick_width,
+)
+from actbench.report.figures.looks import looks
+from actbench.report.figures.marks import INK, QUIET, Dot, Group, Line, Mark, Scene, Text, shortened
+from actbench.report.figures.scales import Axis, Scale, limits
+from actbench.store.results import Results
+from actbench.text import counted
+
+if TYPE_CHECKING:
+    import numpy
+else:
+    numpy = LazyModule("numpy")
+
+MAX_PANELS, MAX_SEEDS, MAX_POINTS = 8, 10, 150
+CURVE_POINTS, GRID_POINTS = 401, 81
+HALF, LOG_HALF = 0.5, math.log(0.5)
+BEFORE_DASHES = (4.0, 2.0)
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What an arm's networks give, a line for each seed: outputs by input, or where two classes meet in the plane."""
+
+    arm: str
+    values: Values
+    after: tuple[Points, ...]
+    before: tuple[Points, ...] = ()
+
+
+def decisions_picture(results: Results) -> Picture | None:
+    """Curves of networks with one input and one unit, or boundaries of such with two inputs and two classes.
+
+    None for others, for data that actbench does not make itself, and where no record has the networks' weights.
+    """
+    dataset = results.experiment.settings.data.facts()
+    if dataset.source != "generated" or (dataset.features, dataset.output_units) not in ((1, 1), (2, 2), (2, 1)):
+        return None
+    arrays = load(dataset, Path())
+    found = [one for arm in results.plan.arms if (one := _decisions(arm[0].label(), arm, results, arrays)) is not None]
+    if not found:
+        return None
+    shown = found[:MAX_PANELS]
+    is_plane = dataset.features == 2
+    return picture(
+        "decisions",
+        "Where the networks see the boundary" if is_plane else "What the networks give before and after training",
+        lambda paper: _draw(shown, arrays, paper),
+        caption=[
+            f"{dataset.name.capitalize()}: {dataset.summary}.",
+            is_plane
+            and "Each line is where the network of one seed gives both classes the same; the dots are some of "
+            "the test points, filled where they are of class 1.",
+            not is_plane
+            and "Each coloured line is the network of one seed after training, each dashed grey one the "
+            "same network as it was drawn; the black line is the truth.",
+            number_shown(len(shown), len(found), first="first"),
+        ],
+        description=[f"{counted(len(shown), 'panel')} with up to {MAX_SEEDS} networks each: {_described(shown)}."],
+    )
+
+
+def _described(shown: Sequence[Decisions]) -> str:
+    return "; ".join(f"{one.arm} with {counted(len(one.after), 'line')}" for one in shown)
+
+
+def _decisions(label: str, arm: tuple[object, Sequence[Trial]], results: Results, arrays: Arrays) -> Decisions | None:
+    from actbench.checks.starts import starting_weights
+
+    kept = [(one, record) for one in arm[1] if (record := results.records.get(one.id)) and _has_weights(record)]
+    if not kept:
+        return None
+    values = next(one.values for one, _ in results.plan.arms if one.label() == label)
+    if arrays.train_inputs.shape[1] == 2:
+        lines = [line for _, record in kept[:MAX_SEEDS] for line in _boundary(record, arrays)]
+        return Decisions(label, values, tuple(lines))
+    x = numpy.linspace(arrays.train_inputs.min(), arrays.train_inputs.max(), CURVE_POINTS, dtype=numpy.float64)
+    after: list[Points] = []
+    before: list[Points] = []
+    for trial, record in kept[:MAX_SEEDS]:
+        for lines, weights in ((after, record.parameters), (before, starting_weights(trial))):
+            outputs = network_outputs(record.settings, weights, x[:, None])[:, 0]
+            lines.append(list(zip(x.tolist(), outputs.tolist(), strict=True)))
+    return Decisions(label, values, tuple(after), tuple(before))
+
+
+def _has_weights(record: TrialRecord) -> bool:
+    is_finite = all(value is not None for values in record.parameters.values() for value in values)
+    return bool(record.parameters) and record.outcome == "done" and is_finite and can_be_computed(record.settings)
+
+
+def _boundary(record: TrialRecord, arrays: Arrays) -> Iterator[Points]:
+    """The lines along which both classes are given the same, found on a grid."""
+    from contourpy import contour_generator
+
+    (left, bottom), (right, top) = _corners(arrays)
+    x, y = numpy.linspace(left, right, GRID_POINTS), numpy.linspace(bottom, top, GRID_POINTS)
+    grid = numpy.stack(numpy.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    outputs = network_outputs(record.settings, record.parameters, grid)
+    if outputs.shape[1] == 2:
+        lead = outputs[:, 1] - outputs[:, 0]
+    else:
+        is_log = record.settings.model.output.entry.yields == "log-probabilities"
+        lead = outputs[:, 0] - (LOG_HALF if is_log else HALF)
+    contours: Any = contour_generator(x=x, y=y, z=lead.reshape(GRID_POINTS, GRID_POINTS))
+    for line in contours.lines(0.0):
+        yield [(float(first), float(second)) for first, second in line]
+
+
+def _corners(arrays: Arrays) -> tuple[tuple[float, float], tuple[float, float]]:
+    low, high = (end(axis=0).tolist() for end in (arrays.test_inputs.min, arrays.test_inputs.max))
+    return (low[0], low[1]), (high[0], high[1])
+
+
+def _draw(found: Sequence[Decisions], arrays: Arrays, paper: Paper) -> Scene:
+    em = paper.size
+    is_plane = arrays.train_inputs.shape[1] == 2
+    columns = min(len(found), 1 if paper.is_narrow or not is_plane else 2)
+    wide = paper.width / columns
+    high = (0.75 * wide if is_plane else max(16 * em, 0.3 * wide)) + 6 * em
+    colours = {label: look.colour for label, look in looks({one.arm: one.values for one in found}).items()}
+    marks: list[Mark] = []
+    for number, one in enumerate(found):
+        row, column = divmod(number, columns)
+        panel = _plane if is_plane else _curves
+        marks += panel(one, arrays, colours[one.arm], (column * wide, row * high), (wide, high), paper)
+    return Scene(paper.width, math.ceil(len(found) / columns) * high, marks)
+
+
+def _curves(
+    one: Decisions, arrays: Arrays, colour: str, corner: tuple[float, float], size: tuple[float, float], paper: Paper
+) -> list[Mark]:
+    """Outputs by input: drawn, trained and true."""
+    em, (left, top), (wide, high) = paper.size, corner, size
+    y = Axis(Scale(), limits([0.0, 1.0], Scale()), top + high - 4 * em, top + 2.4 * em)
+    inputs = arrays.train_inputs[:, 0]
+    start = left + tick_width(y, paper) + 0.5 * em
+    x = Axis(Scale(), (float(inputs.min()), float(inputs.max())), start, left + wide - em)
+    marks = left_axis(y, start, x.end, f"output: {one.arm}", paper)
+    marks += bottom_axis(x, top + 2.4 * em, y.start, "input", paper)
+    truth = [(float(at), float(label)) for at, label in zip(inputs, arrays.train_labels, strict=True)]
+    steps = [0, *(index for index in range(1, len(truth)) if truth[index][1] != truth[index - 1][1])]
+    corners = [place for index in steps for place in (truth[max(index - 1, 0)], truth[index])]
+    drawn = [_within(line, x, y) for line in one.before]
+    trained = [_within(line, x, y) for line in one.after]
+    return [
+        *marks,
+        Line([(x.at(at), y.at(label)) for at, label in (*corners, truth[-1])], INK, 0.22 * em, opacity=0.55),
+        *(Line(line, QUIET, 0.09 * em, [length * em / 14 for length in BEFORE_DASHES]) for line in drawn),
+        Group([Line(line, colour, 0.12 * em) for line in trained], one.arm),
+    ]
+
+
+def _within(line: Points, x: Axis, y: Axis) -> list[tuple[float, float]]:
+    return [(x.at(at), y.within(value)) for at, value in line]
+
+
+def _plane(
+    one: Decisions, arrays: Arrays, colour: str, corner: tuple[float, float], size: tuple[float, float], paper: Paper
+) -> list[Mark]:
+    """Test points and the boundary of each seed's network."""
+    em, (left, top), (wide, high) = paper.size, corner, size
+    (first, bottom), (last, upper) = _corners(arrays)
+    y = Axis(Scale(), (bottom, upper), top + high - 4 * em, top + 2.4 * em)
+    start = left + tick_width(y, paper) + 0.5 * em
+    x = Axis(Scale(), (first, last), start, left + wide - em)
+    marks = left_axis(y, start, x.end, "", paper)
+    marks += bottom_axis(x, top + 2.4 * em, y.start, "", paper)
+    marks.append(Text(start, top + 1.5 * em, shortened(paper.named(one.arm), em, x.end - start), em))
+    points = zip(arrays.test_inputs[:MAX_POINTS].tolist(), arrays.test_labels[:MAX_POINTS].tolist(), strict=True)
+    dots = [Dot(x.at(at), y.at(height), 0.2 * em, QUIET, is_hollow=not label) for (at, height), label in points]
+    lines = [Line([(x.at(at), y.at(height)) for at, height in line], colour, 0.12 * em) for line in one.after]
+    return [*marks, *dots, Group(lines, one.arm)]
