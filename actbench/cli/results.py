@@ -223,14 +223,26 @@ def predictions(
     every_image: Annotated[
         bool, typer.Option("--all", help="Also the images that were classified correctly, which takes the data set.")
     ] = False,
+    hardest: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=1000, help="Draw the N images that most networks got wrong in characters instead."
+        ),
+    ] = None,
     data_dir: DataFolder = None,
 ) -> None:
     """Print what every final network predicted as CSV: one row for each test image that it got wrong."""
     from actbench.catalogue.datasets import data_folder, load
-    from actbench.report.images import predictions_table
+    from actbench.report.images import hardest_pictures, predictions_table
     from actbench.store.results import load_results
 
     found = load_results(folder, results, metrics=("test_accuracy",))
+    if hardest is not None:
+        if every_image:
+            raise errors.ConfigurationError("--hardest and --all: give one of them")
+        dataset = found.experiment.settings.data.facts()
+        print(*hardest_pictures(found, dataset, load(dataset, data_folder(data_dir)), hardest), sep="\n")
+        return
     used = {one.settings.data.facts().name: one.settings.data.facts() for one in found.records.values()}
     labels = {
         name: load(facts, data_folder(data_dir)).test_labels.tolist() for name, facts in used.items() if every_image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from actbench.analysis.images import (
     image_contrasts,
     wrong_images,
 )
+from actbench.catalogue.arrays import Arrays, Dataset
 from actbench.errors import ConfigurationError
 from actbench.experiment.metrics import parse_metric
 from actbench.render.sections import Section
@@ -24,6 +26,7 @@ from actbench.store.tables import Table
 
 ACCURACY = parse_metric("test_accuracy")
 HARDEST, MAX_CLASS_COLUMNS = 10, 20
+MIN_SIDE, SHADES = 4, " .:-=+*#%@"
 PREDICTION_COLUMNS = ("arm", "trial", "seed", "image", "label", "predicted", "correct")
 
 
@@ -144,6 +147,28 @@ def images_document(comparison: Comparison, results: Results) -> dict[str, Any]:
             for one in hardest_images(results.plan, results.records, HARDEST)
         ],
     }
+
+
+def hardest_pictures(results: Results, dataset: Dataset, arrays: Arrays, count: int) -> list[str]:
+    """The hardest test images as characters, the darker the brighter the pixel, each below a line about it.
+
+    Raises `ConfigurationError` where the inputs are no square images, or no record says which are wrong.
+    """
+    side = math.isqrt(dataset.features)
+    if side**2 != dataset.features or side < MIN_SIDE:
+        raise ConfigurationError(f"--hardest: {dataset} has {dataset.features} inputs, which are no square image")
+    hardest = hardest_images(results.plan, results.records, count)
+    if not hardest:
+        raise ConfigurationError(f"--hardest: {results.folder} does not say of any test image that it was wrong")
+    lines = []
+    for one in hardest:
+        image = arrays.test_inputs[one.image].reshape(side, side) / dataset.maximum
+        rows = [image[row : row + 2].mean(axis=0) for row in range(0, side, 2)]
+        label = int(arrays.test_labels[one.image])
+        taken = "" if one.taken_for is None else f", most often taken for {one.taken_for}"
+        lines += [f"image {one.image}, class {label}{taken}; wrong in {one.wrong} of {one.networks} networks"]
+        lines += ["".join(SHADES[round(float(pixel) * (len(SHADES) - 1))] for pixel in row).rstrip() for row in rows]
+    return lines
 
 
 def _flips_document(flips: Flips) -> dict[str, Any]:

@@ -133,3 +133,27 @@ def test_images_of_several_folders_are_refused(results: Results) -> None:
     result = actbench("compare", results.folder, results.folder, "--images", folder=results.folder)
     assert result.returncode == 2
     assert "--images: the images of one result folder at a time" in result.stderr
+
+
+def test_the_hardest_images_are_drawn_where_the_data_are_at_hand(results: Results) -> None:
+    drawn = actbench("predictions", results.folder, "--hardest", "2", folder=results.folder).stdout.splitlines()
+    label = int(LABELS[0])
+    assert drawn[0] == f"image 0, class {label}, most often taken for {(label + 1) % 10}; wrong in 6 of 6 networks"
+    assert drawn[5].startswith("image 1, class ")
+    assert len(drawn) == 2 * (1 + 8 // 2)
+    image = load(DATASETS["digits"], Path()).test_inputs[0].reshape(4, 2, 8).mean(axis=1)
+    shown = np.array([[" .:-=+*#%@".index(letter) for letter in row.ljust(8)] for row in drawn[1:5]])
+    assert np.abs(shown / 9 - image / 16).max() <= 0.5 / 9 + 1e-9
+
+
+def test_the_hardest_images_need_images_and_their_data(results: Results, tmp_path: Path) -> None:
+    both = actbench("predictions", results.folder, "--hardest", "2", "--all", folder=results.folder)
+    assert (both.returncode, both.stdout) == (2, "")
+    moons = planted(tmp_path / "moons", {"relu": [990] * 3, "tanh": [990] * 3}, TEXT.replace("digits", "moons"))
+    refused = actbench("predictions", moons.folder, "--hardest", "2", folder=moons.folder)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "moons has 2 inputs, which are no square image" in refused.stderr
+    mnist = planted(tmp_path / "mnist", {"relu": [9900] * 3, "tanh": [9900] * 3}, TEXT.replace("digits", "mnist"))
+    absent = actbench("predictions", mnist.folder, "--hardest", "2", "--data-dir", "here", folder=mnist.folder)
+    assert absent.returncode == 4
+    assert "`actbench data fetch`" in absent.stderr
