@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actbench.analysis.outputs import can_be_computed, network_outputs
+from actbench.analysis.outputs import Weights, can_be_computed, network_outputs
 from actbench.catalogue.datasets import Arrays, load
 from actbench.experiment.naming import Values
 from actbench.experiment.records import Trial, TrialRecord
@@ -26,6 +26,7 @@ from actbench.report.figures.looks import looks
 from actbench.report.figures.marks import INK, QUIET, Dot, Group, Line, Mark, Scene, Text, shortened
 from actbench.report.figures.scales import Axis, Scale, limits
 from actbench.store.results import Results
+from actbench.store.weights import read_weights
 from actbench.text import counted
 
 if TYPE_CHECKING:
@@ -90,36 +91,45 @@ def _described(shown: Sequence[Decisions]) -> str:
 def _decisions(label: str, arm: tuple[object, Sequence[Trial]], results: Results, arrays: Arrays) -> Decisions | None:
     from actbench.checks.starts import starting_weights
 
-    kept = [(one, record) for one in arm[1] if (record := results.records.get(one.id)) and _has_weights(record)]
+    records = [(one, results.records[one.id]) for one in arm[1] if one.id in results.records]
+    kept = [(one, record, found) for one, record in records if (found := _weights(record, results))]
     if not kept:
         return None
     values = next(one.values for one, _ in results.plan.arms if one.label() == label)
     if arrays.train_inputs.shape[1] == 2:
-        lines = [line for _, record in kept[:MAX_SEEDS] for line in _boundary(record, arrays)]
+        lines = [line for _, record, found in kept[:MAX_SEEDS] for line in _boundary(record, found, arrays)]
         return Decisions(label, values, tuple(lines))
     x = numpy.linspace(arrays.train_inputs.min(), arrays.train_inputs.max(), CURVE_POINTS, dtype=numpy.float64)
     after: list[Points] = []
     before: list[Points] = []
-    for trial, record in kept[:MAX_SEEDS]:
-        for lines, weights in ((after, record.parameters), (before, starting_weights(trial))):
+    for trial, record, found in kept[:MAX_SEEDS]:
+        for lines, weights in ((after, found), (before, starting_weights(trial))):
             outputs = network_outputs(record.settings, weights, x[:, None])[:, 0]
             lines.append(list(zip(x.tolist(), outputs.tolist(), strict=True)))
     return Decisions(label, values, tuple(after), tuple(before))
 
 
-def _has_weights(record: TrialRecord) -> bool:
-    is_finite = all(value is not None for values in record.parameters.values() for value in values)
-    return bool(record.parameters) and record.outcome == "done" and is_finite and can_be_computed(record.settings)
+def _weights(record: TrialRecord, results: Results) -> Weights:
+    """A network's final weights, as its record or the result folder keeps them; none where they say too little."""
+    if record.outcome != "done" or not can_be_computed(record.settings):
+        return {}
+    if record.parameters:
+        is_finite = all(value is not None for values in record.parameters.values() for value in values)
+        return record.parameters if is_finite else {}
+    try:
+        return read_weights(results.folder, record.trial, record.settings)
+    except (OSError, ValueError):  # `verify` says what is wrong with a file that is there
+        return {}
 
 
-def _boundary(record: TrialRecord, arrays: Arrays) -> Iterator[Points]:
+def _boundary(record: TrialRecord, weights: Weights, arrays: Arrays) -> Iterator[Points]:
     """The lines along which both classes are given the same, found on a grid."""
     from contourpy import contour_generator
 
     (left, bottom), (right, top) = _corners(arrays)
     x, y = numpy.linspace(left, right, GRID_POINTS), numpy.linspace(bottom, top, GRID_POINTS)
     grid = numpy.stack(numpy.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    outputs = network_outputs(record.settings, record.parameters, grid)
+    outputs = network_outputs(record.settings, weights, grid)
     if outputs.shape[1] == 2:
         lead = outputs[:, 1] - outputs[:, 0]
     else:

@@ -91,6 +91,16 @@ def test_moons_have_points_and_a_boundary_for_every_seed_straight_without_an_act
     assert narrow.width == COLUMN.width
 
 
+def test_of_larger_networks_there_are_boundaries_where_weights_were_kept(tmp_path: Path) -> None:
+    larger = MOONS.replace("[8]", "[24]").replace("epochs: 15", "epochs: 2")
+    assert decisions_picture(trained(larger, tmp_path)) is None
+    kept = trained(larger.replace("name: moons", "name: kept") + "keep: weights\n", tmp_path)
+    assert all(not record.parameters for record in kept.records.values())
+    picture = decisions_picture(kept)
+    assert picture is not None
+    assert [mark.arm for mark in picture.draw(PAGE).walk() if isinstance(mark, Group)] == ["identity", "tanh"]
+
+
 def test_without_weights_or_on_other_data_there_is_none(moons: Results) -> None:
     bare = {key: record.model_copy(update={"parameters": {}}) for key, record in moons.records.items()}
     assert decisions_picture(replace(moons, records=bare)) is None
