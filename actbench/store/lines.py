@@ -30,6 +30,7 @@ AFTER_SETTINGS = b',"outcome":'
 PROBES = b'"probes":['
 MAX_LINE_BYTES = 256 * 1024 * 1024
 MAX_REASON_LENGTH = 200
+BUFFER_BYTES = 1024 * 1024  # some hundred lines in each call of the system
 
 PLACE_TEXT = secrets.token_hex(8)  # stands for settings that are read apart; no line can know it
 PLACE = f'"{PLACE_TEXT}"'.encode()
@@ -79,7 +80,7 @@ def without_line_end(line: bytes) -> bytes:
 def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file that are not empty, with their numbers; of a longer one than 256 MiB parts of this length."""
     number, begins = 0, True
-    with path.open("rb") as file:
+    with path.open("rb", buffering=BUFFER_BYTES) as file:
         for piece in iter(partial(file.readline, MAX_LINE_BYTES), b""):
             number += begins
             begins = piece.endswith(b"\n")
