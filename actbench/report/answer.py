@@ -73,6 +73,8 @@ def _judged(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[s
     for contrast in contrasts:
         by_word.setdefault(verdict_word(contrast.verdict).removesuffix(" (small)"), []).append(contrast)
     base = _baseline(comparison)
+    if "worse" in by_word and "better" not in by_word:
+        yield f"None is shown to be better than {base}."
     for word in ("better", "worse"):
         if group := by_word.get(word):
             verb = "is" if len(group) == 1 else "are"
@@ -129,7 +131,9 @@ def _how_sure(group: Sequence[Contrast]) -> str:
     worst = max(group, key=lambda one: one.p_holm or 0.0)
     p = probability(worst.p_holm)
     sign = "" if p.startswith("<") else "= " if len(group) == 1 else "<= "
-    return f" (p {sign}{p} after {counted(worst.comparisons, 'comparison')}, {counted(worst.difference.n, 'seed')})"
+    fewest, most = (choose(one.difference.n for one in group) for choose in (min, max))
+    seeds = counted(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+    return f" (p {sign}{p} after {counted(worst.comparisons, 'comparison')}, {seeds})"
 
 
 def _names(group: Sequence[Contrast]) -> str:
