@@ -127,7 +127,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def transcript(command: str, folder: Path) -> str:
     """A command line with all that it prints, at a width of 80 and without network, and its exit code."""
     no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    estimates = {"ACTBENCH_DENSE": "1"} if command.split()[0] in ("run", "plan", "challenge") else {}  # none compiles
+    estimates = {"ACTBENCH_DENSE": "1"} if command.startswith(("run", "plan", "challenge")) else {}  # none compiles
     environment = {"COLUMNS": "80", "NO_COLOR": "1"} | estimates | no_network
     finished = actbench(*shlex.split(command), folder=folder, environment=environment)
     parts = [f"$ actbench {command}".rstrip(), finished.stdout.rstrip("\n")]
