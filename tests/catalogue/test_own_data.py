@@ -143,6 +143,26 @@ def test_what_is_wrong_with_the_arrays_is_said(changes: dict[str, Any], message:
     assert all(line.startswith(f"{path}: ") for line in str(caught.value).splitlines())
 
 
+class Trap:
+    """What creates a file where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("RAN"),)
+
+
+def test_a_pickle_among_the_arrays_is_never_unpickled(folder: Path) -> None:
+    trap = numpy.empty(60, dtype=object)
+    trap[:] = Trap()
+    path = saved(Path("trap.npz"), x_train=trap)
+    assert not Path("RAN").exists()
+    with pytest.raises(ConfigurationError, match="Object arrays cannot be loaded"):
+        read_own_data(path)
+    assert not Path("RAN").exists()
+    with numpy.load(path, allow_pickle=True) as arrays:
+        assert len(arrays["x_train"]) == 60
+    assert Path("RAN").exists()
+
+
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     path = saved(tmp_path / "bad.npz", x_train=numpy.zeros((60, 4, 5), int), y_test=numpy.zeros(3, int))
     with pytest.raises(ConfigurationError) as caught:
