@@ -16,9 +16,14 @@ from actbench.report.tables import write_tables
 from actbench.store.results import load_results
 
 ROOT = Path(__file__).parent.parent
-REFERENCES = ("results/mnist", "results/mnist-tuned", "results/precision", "results/documents/*")
-PICTURES = {"differences": ROOT / "docs" / "mnist-tuned.svg", "lottery": ROOT / "docs" / "lottery.svg"}
-PICTURES_OF = "results/mnist-tuned"
+REFERENCES = (
+    "results/mnist", "results/mnist-tuned", "results/mnist-settled", "results/outputs-and-losses", "results/precision",
+    "results/documents/*",
+)  # fmt: skip
+PICTURES = {
+    "differences": ("results/mnist-settled", ROOT / "docs" / "differences.svg"),
+    "lottery": ("results/mnist-tuned", ROOT / "docs" / "lottery.svg"),
+}
 
 
 def folders() -> list[Path]:
@@ -37,11 +42,11 @@ def write_page(folder: Path, target: Path) -> None:
     report(folder.relative_to(ROOT), "--html", str(target))
 
 
-def write_pictures(targets: Mapping[str, Path]) -> None:
-    """Figures of the tuned activations, by name."""
-    with tempfile.TemporaryDirectory() as figures:
-        report(PICTURES_OF, "--figures", figures)
-        for name, target in targets.items():
+def write_pictures(targets: Mapping[str, tuple[str, Path]]) -> None:
+    """Figures by name: of which results, and to which file."""
+    for name, (folder, target) in targets.items():
+        with tempfile.TemporaryDirectory() as figures:
+            report(folder, "--figures", figures)
             shutil.copyfile(Path(figures) / f"{name}.svg", target)
 
 

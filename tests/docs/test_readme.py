@@ -56,7 +56,8 @@ def copy_of_the_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-REFERENCES = {"results/mnist": "configs/mnist.yaml", "results/mnist-tuned": "configs/mnist-tuned.yaml"}
+NAMES = ("mnist", "mnist-tuned", "mnist-settled", "outputs-and-losses")
+REFERENCES = {f"results/{name}": f"configs/{name}.yaml" for name in NAMES}
 
 
 @pytest.mark.skipif("ACTBENCH_DATA" not in os.environ, reason="ACTBENCH_DATA does not name a folder with MNIST")
@@ -138,14 +139,17 @@ def test_relu_reaches_the_accuracy_that_this_network_is_known_for() -> None:
     assert (table["n"] == 5).all()
 
 
-def test_the_readme_says_of_the_tuned_activations_what_the_results_say() -> None:
-    results = load_results(ROOT / "results" / "mnist-tuned", ROOT)
-    metric = parse_metric("test_accuracy")
-    comparison = compare(results.plan, results.records, question_of(results.experiment, metric))
-    verdicts = {row.contrast.verdict for row in comparison.rows if row.contrast}
-    assert all(verdict and verdict.startswith("no evidence of a difference") for verdict in verdicts)
-    assert comparison.best == ("gelu", "sigmoid", "relu", "leaky_relu", "swish", "mish")
-    assert "**no evidence of a difference** from relu for any" in README
+def test_the_readme_says_of_the_settled_activations_what_the_results_say() -> None:
+    results = load_results(ROOT / "results" / "mnist-settled", ROOT)
+    question = question_of(results.experiment, parse_metric("test_accuracy"))
+    comparison = compare(results.plan, results.records, question)
+    seeds = {row.sample.label: len(row.sample.by_seed) for row in comparison.rows}
+    verdicts = {row.sample.label: row.contrast.verdict or "" for row in comparison.rows if row.contrast}
+    better = {label: seeds[label] for label, verdict in verdicts.items() if verdict == "better"}
+    assert better == {"swish": 20, "mish": 20, "gelu": 20, "leaky_relu": 40, "tanh": 40, "sigmoid": 80}
+    assert verdicts["elu"].startswith("undecided after 80 seeds")
+    assert "**six are better than relu, one is undecided**" in README
+    assert f"{sum(seeds.values())} trainings where 80 seeds of every arm are {80 * len(seeds)}" in README
 
 
 def test_the_changelog_counts_the_catalogue_right() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.analysis.comparison import compare, question_of
+from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.layout import PAGE
 from actbench.report.figures.paint import file_svg
@@ -16,10 +16,13 @@ from actbench.report.files import whole_page
 from actbench.report.lottery import lottery_section
 from actbench.report.tables import write_tables
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
-from actbench.store.results import load_results
+from actbench.store.results import Results, load_results
 from places import ROOT
+from update_reports import PICTURES
 
-REFERENCES = [ROOT / "results" / name for name in ("mnist", "mnist-tuned", "documents")]
+REFERENCES = [
+    ROOT / "results" / name for name in ("mnist", "mnist-tuned", "mnist-settled", "outputs-and-losses", "documents")
+]
 FOLDERS = sorted(path.parent for root in REFERENCES for path in root.rglob(JOURNAL))
 SOURCES = (JOURNAL, EXPERIMENT, ENVIRONMENT, PLAN)
 
@@ -54,17 +57,26 @@ def test_the_page_beside_the_results_says_what_they_say(folder: Path, monkeypatc
     assert committed == whole_page(results, comparison, pictures(results, comparison))
 
 
-def test_the_readmes_pictures_are_those_of_the_tuned_results() -> None:
-    results = load_results(ROOT / "results" / "mnist-tuned", ROOT)
-    comparison = compare(results.plan, results.records, question_of(results.experiment, parse_metric("test_accuracy")))
-    found = {picture.name: picture for picture in pictures(results, comparison)}
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    for name, file in (("differences", "docs/mnist-tuned.svg"), ("lottery", "docs/lottery.svg")):
-        picture = found[name]
-        assert f'src="{file}"' in readme
-        expected = file_svg(picture.draw(PAGE), picture.title, picture.description)
-        assert (ROOT / file).read_text(encoding="utf-8") == expected
-    said = lottery_section(comparison)
+def question_and_answer(name: str) -> tuple[Results, Comparison]:
+    results = load_results(ROOT / "results" / name, ROOT)
+    question = question_of(results.experiment, parse_metric("test_accuracy"))
+    return results, compare(results.plan, results.records, question)
+
+
+README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_readmes_pictures_are_those_of_the_results(name: str) -> None:
+    folder, file = PICTURES[name]
+    results, comparison = question_and_answer(Path(folder).name)
+    (picture,) = [picture for picture in pictures(results, comparison) if picture.name == name]
+    assert f'src="docs/{file.name}"' in README
+    assert file.read_text(encoding="utf-8") == file_svg(picture.draw(PAGE), picture.title, picture.description)
+
+
+def test_the_readme_says_what_single_runs_would_have_said() -> None:
+    said = lottery_section(question_and_answer("mnist-tuned")[1])
     assert said is not None
-    assert said.notes[0].split(":")[0] in readme
-    assert said.notes[1] in readme
+    assert said.notes[0].split(":")[0] in README
+    assert said.notes[1] in README
