@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from actbench.catalogue.lookup import entries
 from actbench.catalogue.probabilities import probability_form
 from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
 from actbench.experiment.records import LayerProbe, TrialRecord
@@ -39,6 +40,7 @@ FORMS = (
 
 CURVE = re.compile(rf"(?P<curve>{'|'.join((*CURVES, *MEASURES))})(@(?P<epoch>\d{{1,7}}))?")
 PROBE = re.compile(rf"layer(?P<layer>\d{{1,3}})\.(?P<probe>{'|'.join(PROBES)})(@(?P<epoch>\d{{1,7}}))?")
+LEARNT_PREFIX = "learnt_"
 LEARNT_NAME = r"[a-z_]\w{0,60}"
 LEARNT = re.compile(rf"layer(?P<layer>\d{{1,3}})\.(?P<probe>{LEARNT_NAME})(@(?P<epoch>\d{{1,7}}))?")
 OF_CLASS = re.compile(r"test_accuracy_of_class_(?P<label>\d{1,3})")
@@ -92,7 +94,7 @@ def _single(name: str) -> Metric:
         return Metric(name, "number", False, _step_seconds, lambda _settings: None, is_timed=True)
     if name == "boundary":
         return Metric(name, "number", None, _boundary, _boundary_problem)
-    if (found := LEARNT.fullmatch(name)) and not did_you_mean(found["probe"], PROBES):
+    if (found := LEARNT.fullmatch(name)) and _may_be_learnt(found["probe"]):
         return _learnt(name, int(found["layer"]), found["probe"], _epoch(found))
     known = dict.fromkeys((*CURVES, *MEASURES, *OTHERS, *FORMS, *(f"layer1.{probe}" for probe in PROBES)))
     raise ValueError(
@@ -208,8 +210,21 @@ def _unprobed(name: str, settings: TrialSettings, epoch: int | None) -> str | No
     return f"{name}: of epochs 0 (before training) to {last}, {len(probed)} are probed; nearest: {nearest}"
 
 
-def _learnt(name: str, layer: int, parameter: str, epoch: int | None) -> Metric:
+def learnt_name(parameter: str) -> str:
+    """What metrics and columns call a learnt parameter: `learnt_mean` where a layer's figure is called `mean`."""
+    return f"{LEARNT_PREFIX}{parameter}" if parameter in PROBES else parameter
+
+
+def _may_be_learnt(name: str) -> bool:
+    """Whether it is a learnt parameter of an activation, or could be one of a custom one and is no misspelt figure."""
+    known = {learnt_name(one) for entry in entries("activation") for one in entry.learnable}
+    return name.removesuffix("_sd") in known or not did_you_mean(name, PROBES)
+
+
+def _learnt(name: str, layer: int, column: str, epoch: int | None) -> Metric:
     """A parameter that the activation of a layer learns; its mean over the features if each has one."""
+    bare = column.removeprefix(LEARNT_PREFIX)
+    parameter = bare if learnt_name(bare) == column else column
 
     def value(record: TrialRecord) -> float | None:
         probed = _latest_probe(record, layer, epoch)
@@ -220,10 +235,10 @@ def _learnt(name: str, layer: int, parameter: str, epoch: int | None) -> Metric:
         if not 1 <= layer <= len(layers):
             return f"{name}: layers are 1 to {len(layers)}"
         sizes = learnable_parameter_sizes(layers[layer - 1])
-        known = [*sizes, *(f"{one}_sd" for one, size in sizes.items() if size > 1)]
-        if parameter not in known:
+        known = [*map(learnt_name, sizes), *(f"{one}_sd" for one, size in sizes.items() if size > 1)]
+        if column not in known:
             learns = f"learns {', '.join(known)}" if known else "learns no parameter of its activation"
-            return f"{name}: layer {layer} {learns}{did_you_mean(parameter, known)}"
+            return f"{name}: layer {layer} {learns}{did_you_mean(column, known)}"
         return _unprobed(name, settings, epoch)
 
     return Metric(name, "number", None, value, problem)

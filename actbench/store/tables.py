@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from actbench.experiment.metrics import CURVES, MEASURES, parse_metric
+from actbench.experiment.metrics import CURVES, MEASURES, learnt_name, parse_metric
 from actbench.experiment.naming import value_to_text
 from actbench.experiment.records import HISTOGRAM_EDGES, LayerProbe, TrialRecord
 from actbench.lazy import LazyModule
@@ -99,7 +99,7 @@ def epochs_table(results: Results) -> Table:
 def layers_table(results: Results) -> Table:
     """One row for each trial, probed epoch and layer; epochs counted from 0 (before any step), layers from 1."""
     learnt = dict.fromkeys(
-        name for record in results.records.values() for probe in record.probes for name in probe.learnt
+        learnt_name(name) for record in results.records.values() for probe in record.probes for name in probe.learnt
     )
     columns = ("trial", "arm", "phase", "seed", *PROBE_COLUMNS, *sorted(learnt), *HISTOGRAM_COLUMNS)
     return Table(_recorded_columns(results, columns, ("weight_norm", *HISTOGRAM_COLUMNS)), _layer_rows(results))
@@ -114,7 +114,8 @@ def _recorded_columns(results: Results, columns: Sequence[str], since_schema_2: 
 def _layer_rows(results: Results) -> Iterator[Row]:
     for named, _, record in _recorded(results):
         for probe in record.probes:
-            yield {**named, **vars(probe), **probe.learnt, **_histogram_cells(probe)}
+            learnt = {learnt_name(name): number for name, number in probe.learnt.items()}
+            yield {**named, **vars(probe), **learnt, **_histogram_cells(probe)}
 
 
 def _histogram_cells(probe: LayerProbe) -> Row:

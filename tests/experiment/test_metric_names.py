@@ -10,6 +10,7 @@ from metric_settings import NOTHING_HELD_OUT, PERCEPTRON, SMALL
 
 NO_PROBABILITIES = TrialSettings.model_validate({"model": {"output": "tanh"}, "train": {"loss": "mse"}})
 PRELU = TrialSettings.model_validate({"model": {"hidden": (4,), "activation": "prelu"}, "train": {"epochs": 3}})
+GELU = TrialSettings.model_validate({"model": {"hidden": (4,), "activation": {"gelu": {"learn": True}}}})
 LONG = TrialSettings.model_validate({"model": {"hidden": (4,)}, "train": {"epochs": 1000}})
 
 
@@ -83,7 +84,8 @@ def test_a_network_that_cannot_have_the_metric_is_told_why(name: str, settings: 
     ("train_loss@3", SMALL), ("train_loss", NOTHING_HELD_OUT), ("layer2.zero_share@0", SMALL),
     ("layer1.dead_share@3", SMALL), ("layer1.mean@10", LONG), ("layer1.mean@1000", LONG),
     ("test_accuracy_of_first_360", SMALL), ("boundary", PERCEPTRON), ("step_seconds", SMALL),
-    ("layer1.negative_slope@3", PRELU), ("test_nll", SMALL), ("test_accuracy_of_class_9", SMALL),
+    ("layer1.negative_slope@3", PRELU), ("layer1.learnt_mean", GELU), ("layer1.std", GELU),
+    ("test_nll", SMALL), ("test_accuracy_of_class_9", SMALL),
     ("epochs_to_0.9_train_loss", NOTHING_HELD_OUT), ("train_loss / step_seconds", SMALL),
 ])  # fmt: skip
 def test_a_network_that_has_the_metric_has_no_problem(name: str, settings: TrialSettings) -> None:

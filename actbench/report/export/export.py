@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.definition import SECTIONS
-from actbench.experiment.metrics import MEASURES, parse_metric
+from actbench.experiment.metrics import MEASURES, learnt_name, parse_metric
 from actbench.experiment.naming import label_of, value_to_text
 from actbench.experiment.records import TrialRecord
 from actbench.render.sections import Section
@@ -116,7 +116,8 @@ def _points(record: TrialRecord) -> Iterator[Point]:
             if (measured := parse_metric(f"{name}@{epoch}").value(record)) is not None:
                 yield Point(name, epoch, measured)
     for probe in record.probes:
-        for name, value in (*((name, getattr(probe, name)) for name in PROBE_COLUMNS[2:]), *probe.learnt.items()):
+        learnt = ((learnt_name(name), value) for name, value in probe.learnt.items())
+        for name, value in (*((name, getattr(probe, name)) for name in PROBE_COLUMNS[2:]), *learnt):
             if value is not None:
                 yield Point(f"layer{probe.layer}.{name}", probe.epoch, value)
     if record.test_correct_count is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from actbench.analysis.comparison import Comparison
-from actbench.experiment.metrics import parse_metric
+from actbench.experiment.metrics import learnt_name, parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.records import recorded
 from actbench.report.figures.layout import (
@@ -323,7 +323,7 @@ class LearntCurve:
 
     def text(self, number: float) -> str:
         """A number as the tables show it."""
-        return value(number, parse_metric(f"layer{self.layer}.{self.parameter}"))
+        return value(number, parse_metric(f"layer{self.layer}.{learnt_name(self.parameter)}"))
 
 
 def learnt_curves(results: Results) -> list[LearntCurve]:

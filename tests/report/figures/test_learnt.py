@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import LayerProbe, Trial, TrialRecord
 from actbench.report.figures.curves import learnt_curves, learnt_picture
 from actbench.report.figures.layout import PAGE, PHONE
 from actbench.report.figures.marks import Text
+from actbench.store.tables import layers_table
 from builders import TWO_ACTIVATIONS
 from drawn import results_from, trained
 
@@ -48,3 +50,23 @@ def test_the_picture_names_parameter_arm_layer_and_last_value_on_wide_and_narrow
 
 def test_without_learnt_parameters_there_is_no_picture(tmp_path: Path) -> None:
     assert learnt_picture(results_from(TWO_ACTIVATIONS, tmp_path)) is None
+
+
+def learning_a_gelu(trial: Trial) -> TrialRecord:
+    probe = LayerProbe(epoch=1, layer=1, mean=0.5, sd=1.0, zero_share=0.0, weight_gradient_norm=1.0,
+                       bias_gradient_norm=1.0, learnt={"mean": -0.25, "std": 0.75})  # fmt: skip
+    return trained(trial, probes=(probe,))
+
+
+def test_a_learnt_mean_is_not_taken_for_the_mean_of_the_layer(tmp_path: Path) -> None:
+    results = results_from(
+        TWO_ACTIVATIONS.replace("[relu, tanh]", "[{gelu: {learn: true}}]"), tmp_path, learning_a_gelu
+    )
+    record = next(iter(results.records.values()))
+    found = {name: parse_metric(f"layer1.{name}").value(record) for name in ("mean", "learnt_mean", "std")}
+    assert found == {"mean": 0.5, "learnt_mean": -0.25, "std": 0.75}
+    row = next(iter(layers_table(results).rows))
+    assert {name: row[name] for name in found} == found
+    picture = learnt_picture(results)
+    assert picture is not None
+    assert "mean of gelu(learn=true), layer 1, goes from -0.25 to -0.25" in picture.description
