@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from actbench.experiment.records import TrialRecord
-from actbench.store import journal
 from actbench.store.journal import Journal, append_records, read_journal, read_lines, set_damaged_lines_aside
 from actbench.store.lines import Damage
 from actbench.store.names import DAMAGED, JOURNAL
@@ -218,7 +217,7 @@ def test_lines_that_are_set_aside_later_are_added_to_those_before(tmp_path: Path
 def test_reading_takes_no_more_memory_than_a_line_whatever_the_file_holds(
     tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "MAX_LINE_BYTES", MEBIBYTE)
+    monkeypatch.setattr("actbench.store.lines.MAX_LINE_BYTES", MEBIBYTE)
     journal_of(tmp_path, lines[0] + bytes(48 * MEBIBYTE) + b"\n" + lines[1])
     tracemalloc.start()
     with time_limit(5):

@@ -59,9 +59,8 @@ def learning_a_gelu(trial: Trial) -> TrialRecord:
 
 
 def test_a_learnt_mean_is_not_taken_for_the_mean_of_the_layer(tmp_path: Path) -> None:
-    results = results_from(
-        TWO_ACTIVATIONS.replace("[relu, tanh]", "[{gelu: {learn: true}}]"), tmp_path, learning_a_gelu
-    )
+    text = TWO_ACTIVATIONS.replace("[relu, tanh]", "[relu, {gelu: {learn: true}}]")
+    results = results_from(text, tmp_path, learning_a_gelu)
     record = next(iter(results.records.values()))
     found = {name: parse_metric(f"layer1.{name}").value(record) for name in ("mean", "learnt_mean", "std")}
     assert found == {"mean": 0.5, "learnt_mean": -0.25, "std": 0.75}
