@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_every_command_runs_in_its_order(text: str, copy_of_the_tree: Path, monk
     version = load_results(ROOT / "results" / "mnist", ROOT).training_code
     monkeypatch.setattr(records, "TRAINING_CODE_VERSION", version)
     for command in commands(text):
-        program, *words = command.split()
+        program, *words = shlex.split(command)
         assert program == "actbench"
         finished = actbench(*words, folder=copy_of_the_tree, has_data=True)
         assert finished.returncode == 0, (command, finished.stderr)

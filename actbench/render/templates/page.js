@@ -120,7 +120,7 @@ function ranked(metric, base, seeds) {
 }
 
 const svg = (name, attributes, parent) => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  const made = document.createElementNS(document.querySelector("svg").namespaceURI, name);
   set(made, attributes);
   parent.append(made);
   return made;
