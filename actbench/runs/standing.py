@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -184,17 +185,23 @@ class RunStanding:
 
 
 def key_of(folder: Path) -> str:
-    """A checksum of all that a standing is derived from: of a journal, its size, its time and its last bytes."""
+    """A checksum of all that a standing is derived from: of a journal, its size, its time and its last bytes.
+
+    Files that cannot be read count as absent; the reader of the folder says so.
+    """
     parts: list[object] = [__version__, records.TRAINING_CODE_VERSION, folder.resolve().name]
     for name in (EXPERIMENT, ENVIRONMENT):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
+            require_regular_file(folder / name)
             parts.append(hashlib.sha256((folder / name).read_bytes()).hexdigest())
     merged = folder.resolve().with_name(folder.resolve().name.partition(".shard-")[0])
     for journal in (folder / JOURNAL, merged / JOURNAL):
-        with contextlib.suppress(FileNotFoundError), journal.open("rb") as file:
-            status = journal.stat()
-            file.seek(max(0, status.st_size - TAIL_BYTES))
-            parts += [status.st_size, status.st_mtime_ns, hashlib.sha256(file.read()).hexdigest()]
+        with contextlib.suppress(OSError):
+            require_regular_file(journal)
+            with journal.open("rb") as file:
+                status = os.fstat(file.fileno())
+                file.seek(max(0, status.st_size - TAIL_BYTES))
+                parts += [status.st_size, status.st_mtime_ns, hashlib.sha256(file.read(TAIL_BYTES)).hexdigest()]
     return f"sha256:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pandas
@@ -92,19 +93,20 @@ def test_the_smoke_config_runs_on_real_mnist_in_seconds(tmp_path: Path) -> None:
     assert all(0.2 < float(row["mean"]) < 0.95 for row in rows)
 
 
-def test_smoke_shrinks_any_experiment_and_leaves_its_results_alone(tiny: Path) -> None:
-    finished = actbench("run", CONFIGS / "quickstart.yaml", "--smoke", folder=tiny)
+def test_smoke_shrinks_any_experiment_and_leaves_its_results_alone(tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny, tmp_path, dirs_exist_ok=True)
+    finished = actbench("run", CONFIGS / "quickstart.yaml", "--smoke", folder=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr == ""
     assert re.fullmatch(
         r".*quickstart-smoke: \d+ trials, \d+ trained now, .* failed; everything runs, accuracy is not judged\n",
         finished.stdout,
     )
-    trials = pandas.read_csv(tiny / "results" / "quickstart-smoke" / "trials.csv")
+    trials = pandas.read_csv(tmp_path / "results" / "quickstart-smoke" / "trials.csv")
     assert len(trials) == 8 * (4 + 2)
     assert set(trials["train_count"] + trials["validation_count"]) == {512}
     assert set(trials["test_count"]) == {256}
-    assert sorted(path.name for path in (tiny / "results").iterdir()) == ["quickstart-smoke", "tiny"]
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["quickstart-smoke", "tiny"]
 
 
 def test_the_same_command_again_trains_nothing_and_prints_the_same_table(tiny: Path) -> None:

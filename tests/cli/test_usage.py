@@ -45,7 +45,7 @@ def test_words_that_mean_something_pass(line: str) -> None:
             "no option of actbench run is called '--smok'; did you mean --smoke?",
         ]),
         ("run a.yaml --sett x=1 --job 2 --freshh", [
-            "no option of actbench run is called '--sett'; did you mean --set, --use or --smoke?",
+            "no option of actbench run is called '--sett'; did you mean --set, --use or --use-data?",
             "no option of actbench run is called '--job'; did you mean --jobs?",
             "no option of actbench run is called '--freshh'; did you mean --fresh?",
         ]),

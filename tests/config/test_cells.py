@@ -192,9 +192,9 @@ def test_more_cells_than_can_be_trained_are_refused_at_once() -> None:
 
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda path: path.name)
-def test_committed_experiments_are_grids_with_the_ids_of_their_records(folder: Path) -> None:
+def test_committed_experiments_have_the_ids_of_their_records_whether_grids_or_cells(folder: Path) -> None:
     results = load_results(folder, folder.parent)
-    assert results.experiment.cells is None
+    assert (results.experiment.cells is not None) == (folder.name == "outputs-and-losses")
     assert results.experiment.tune_groups == ()
     assert results.plan.trials().keys() <= results.records.keys()
 

@@ -101,7 +101,7 @@ def test_the_thermostat_finds_130_degrees() -> None:
     errors = sorted(abs(degrees - 130) for degrees in boundaries if degrees is not None)
     assert len(errors) == 10
     assert errors[-2] < 1
-    assert errors[-1] < 1.05
+    assert errors[-1] < 1.15
 
 
 def test_the_documents_network_has_26_parameters() -> None:

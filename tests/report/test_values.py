@@ -69,7 +69,7 @@ def test_a_range_is_drawn_and_tabulated_and_json_has_all_of_it(tmp_path: Path) -
     assert lines[0].startswith("function on -20 ... 20: * relu6, o hardtanh(min_val=0.0, max_val=6.0)")
     rows = [line.split() for line in lines if line.startswith("relu6 ") and len(line.split()) == 4]
     assert [float(row[1]) for row in rows] == pytest.approx([-20 + 2 * number for number in range(21)])
-    assert [row[2] for row in rows][-8:] == ["4", *["6"] * 7]
+    assert [row[2] for row in rows][-9:] == ["4", *["6"] * 8]
     assert "21 of 1,001 inputs; --format json has the curves at all of them." in lines
 
 
