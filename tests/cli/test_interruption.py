@@ -86,7 +86,7 @@ def interrupt(running: subprocess.Popen[str], send: Callable[[int, int], None], 
     while not os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) and time.monotonic() < deadline:
         time.sleep(0.01)
     used = processor_seconds(running.pid) - before
-    return used, *running.communicate(timeout=1)
+    return used, *running.communicate(timeout=MAX_SECONDS)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
