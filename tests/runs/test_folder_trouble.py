@@ -187,7 +187,10 @@ def test_a_real_limit_on_the_size_of_files_stops_the_program_which_goes_on_witho
     def run_to(results: str, limit: str = "") -> subprocess.CompletedProcess[str]:
         words = [sys.executable, str(MADE_UP), "at once", "run", "tiny.yaml", "--jobs", "1", "--results", results]
         command = f"{limit} {shlex.join(words)}"
-        return subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        variables = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # Python would keep a module that it wrote in part
+        return subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+        )
 
     stopped = run_to("stopped", "ulimit -f 8; exec")
     assert (stopped.returncode, stopped.stdout) == (EXIT_ENVIRONMENT, ""), stopped.stderr
