@@ -9,7 +9,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy
 import pytest
+from sklearn.datasets import load_digits
 
 from actbench.analysis.comparison import compare, question_of
 from actbench.catalogue.datasets import DATASETS
@@ -23,7 +25,7 @@ from actbench.experiment.settings import DataSettings, LayerSettings, ModelSetti
 from actbench.store.results import load_results
 from builders import experiment_from
 from places import ROOT
-from program import actbench
+from program import TINY, actbench
 from update_tables import PAGES, with_tables
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,6 +56,12 @@ def copy_of_the_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".lock"))
     (tent,) = blocks("python", README)
     (folder / "tent.py").write_text(tent, encoding="utf-8")
+    (folder / "experiment.yaml").write_text(TINY, encoding="utf-8")
+    digits = load_digits()
+    images, labels = (digits.images / 16).astype("float32"), digits.target
+    numpy.savez(
+        folder / "my.npz", x_train=images[:1437], y_train=labels[:1437], x_test=images[1437:], y_test=labels[1437:]
+    )
     return folder
 
 
