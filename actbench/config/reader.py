@@ -49,6 +49,7 @@ from actbench.experiment.choices import custom_choices, shown
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import (
     SECTIONS,
+    TUNING_SEEDS,
     Expectation,
     Experiment,
     Factor,
@@ -163,6 +164,8 @@ class _Loader:
             tune_groups, tune = self._tune_groups([factor.path for factor in factors])
             seeds, looks = self._plain("seeds", read_seeds)
             primary = self._plain("primary", read_primary)
+            tuning_seeds = self._plain("tuning_seeds", read_tuning_seeds)
+            tuning_margin = self._plain("tuning_margin", lambda given: read_tuning_margin(given, primary))
             if not self.is_record:
                 self._require_loaded(settings, factors)
             experiment = Experiment(
@@ -175,8 +178,8 @@ class _Loader:
                 tune=tuple(tune),
                 cells=cells,
                 tune_groups=tuple(tune_groups),
-                tuning_seeds=self._plain("tuning_seeds", read_tuning_seeds),
-                tuning_margin=self._plain("tuning_margin", lambda given: read_tuning_margin(given, primary)),
+                tuning_seeds=tuning_seeds if tune else TUNING_SEEDS,  # else without meaning, and not written
+                tuning_margin=tuning_margin if tune else None,
                 primary=primary,
                 margin=self._plain("margin", lambda given: read_margin(given, primary)),
                 keep=self._plain("keep", lambda given: read_word(given, get_args(Keep))),
