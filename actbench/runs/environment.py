@@ -160,7 +160,9 @@ def _commit() -> str | None:
     source = Path(__file__).parents[1]
     try:
         top, commit, changes = (
-            subprocess.run(["git", "-C", source, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+            subprocess.run(
+                ["git", "--no-optional-locks", "-C", source, *arguments], capture_output=True, text=True, check=True
+            ).stdout.strip()
             for arguments in (
                 ("rev-parse", "--show-toplevel"),
                 ("rev-parse", "--short=12", "HEAD"),
