@@ -77,7 +77,7 @@ def actbench_alone(*arguments: str | Path, folder: Path, environment: Mapping[st
 
 
 def actbench_in_turn(lines: Sequence[Sequence[str]], folder: Path, environment: Mapping[str, str]) -> list[Finished]:
-    """Run command lines one after another in one process of their own, with these variables alone."""
+    """Run command lines one after another in a separate process, with only these variables set."""
     finished = subprocess.run(
         [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(lines)],
         cwd=folder, env=environment, capture_output=True, check=False,
