@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 
 class LazyModule(ModuleType):
@@ -19,3 +19,18 @@ class LazyModule(ModuleType):
         found = getattr(importlib.import_module(self.__name__), name)
         setattr(self, name, found)
         return found
+
+
+if TYPE_CHECKING:
+    import numpy as numpy
+    import pandas as pandas
+    import torch as torch
+    from numpy.typing import NDArray as NDArray
+    from scipy import special as special
+    from scipy import stats as stats
+    from torch import Generator as Generator
+    from torch import Tensor as Tensor
+else:
+    numpy, pandas, torch = LazyModule("numpy"), LazyModule("pandas"), LazyModule("torch")
+    special, stats = LazyModule("scipy.special"), LazyModule("scipy.stats")  # stats takes half a second to import
+    Generator = NDArray = Tensor = Any  # for annotations, which are not evaluated

@@ -8,11 +8,12 @@ from dataclasses import replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from actbench.analysis.comparison import Comparison
 from actbench.errors import ConfigurationError
 from actbench.experiment.records import unusable_text
+from actbench.lazy import pandas
 from actbench.render.html import sections_to_html
 from actbench.render.printing import whole_document
 from actbench.render.sections import Section
@@ -29,9 +30,6 @@ from actbench.report.short import without_picture
 from actbench.store import tables as record_tables
 from actbench.store.results import Results
 from actbench.text import did_you_mean, visible
-
-if TYPE_CHECKING:
-    import pandas
 
 
 class PictureView:

@@ -5,20 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.analysis.samples import loss_unit
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import TrialRecord
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy as np
 from actbench.plan.looks import values_by_seed
 from actbench.plan.plan import Plan
 from actbench.statistics.anova import variance_shares
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = LazyModule("numpy")
 
 
 @dataclass(frozen=True)

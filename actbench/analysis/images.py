@@ -6,20 +6,14 @@ import base64
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from actbench.analysis.comparison import Comparison, Row
 from actbench.experiment.records import Trial, TrialRecord, mistake_codes
-from actbench.lazy import LazyModule
+from actbench.lazy import NDArray
+from actbench.lazy import numpy as np
 from actbench.plan.plan import Plan
 from actbench.statistics.crossed import CrossedErrors, crossed_errors, mcnemar_p
 from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, Estimate, estimate, t_interval
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-else:
-    np = LazyModule("numpy")
 
 MIN_SHARE_OF_A_MAJORITY = 0.5
 

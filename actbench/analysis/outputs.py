@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.catalogue.facts import curve
 from actbench.catalogue.formulas import evaluate
@@ -11,13 +11,7 @@ from actbench.catalogue.registry import call_parameters
 from actbench.experiment.choices import custom_choices
 from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
 from actbench.experiment.settings import TrialSettings
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-else:
-    numpy = LazyModule("numpy")
+from actbench.lazy import NDArray, numpy
 
 Weights = Mapping[str, Any]
 """The values of a network's parameters by names such as `layer1.weight`, row by row."""

@@ -11,17 +11,13 @@ from pydantic import Field
 from actbench.catalogue import kernels
 from actbench.catalogue.registry import activation
 from actbench.catalogue.torch_private import operator
-from actbench.lazy import LazyModule
+from actbench.lazy import Tensor, torch
 
 Positive = Annotated[float, Field(gt=0)]
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
     Learnable = float | Tensor
     PositiveLearnable = float | Tensor
 else:
-    torch = LazyModule("torch")
     Learnable, PositiveLearnable = float, Positive
 
 SquashingReference = "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp"

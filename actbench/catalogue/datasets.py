@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from actbench.catalogue import own_data, small_datasets
 from actbench.catalogue.arrays import Arrays as Arrays
@@ -18,13 +17,7 @@ from actbench.catalogue.arrays import Dataset as Dataset
 from actbench.catalogue.arrays import arrays_checksum as arrays_checksum
 from actbench.catalogue.image_files import INTEGERS, read_idx, read_idx_members, read_labelled_lines
 from actbench.errors import UnusableEnvironmentError
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-else:
-    numpy = LazyModule("numpy")
+from actbench.lazy import NDArray, numpy
 
 FILES = (
     "train-images-idx3-ubyte.gz",

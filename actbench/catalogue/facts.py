@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.catalogue import formulas
 from actbench.catalogue.registry import ENTRIES, Entry, call_parameters
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy
-    import torch
-    from numpy.typing import NDArray
-    from torch import Tensor
-else:
-    numpy, torch = LazyModule("numpy"), LazyModule("torch")
+from actbench.lazy import NDArray, Tensor, numpy, torch
 
 SATURATED_SHARE = 0.05
 MAX_INPUT = 50.0

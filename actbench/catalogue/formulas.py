@@ -8,15 +8,9 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-else:
-    numpy = LazyModule("numpy")
+from actbench.lazy import NDArray, numpy
 
 
 class FormulaError(ValueError):

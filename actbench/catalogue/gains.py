@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -14,13 +14,7 @@ from pydantic_core import PydanticCustomError
 from actbench.catalogue.facts import curve
 from actbench.catalogue.registry import Entry
 from actbench.errors import ConfigurationError
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-else:
-    numpy = LazyModule("numpy")
+from actbench.lazy import NDArray, numpy
 
 NORMAL_REACH = 12.0
 PANEL_NODES, FIRST_PANELS, MAX_PANELS, MIN_ERROR = 15, 24, 4000, 1e-16

@@ -6,19 +6,13 @@ Every function takes the shape of one layer's weight `[in, out]` or bias `[out]`
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from actbench.catalogue.gains import Gain
 from actbench.catalogue.registry import initialiser
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Generator, Tensor
-else:
-    torch = LazyModule("torch")
+from actbench.lazy import Generator, Tensor, torch
 
 Shape = tuple[int, ...]
 NonNegative = Annotated[float, Field(ge=0)]

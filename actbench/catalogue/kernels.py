@@ -10,16 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from actbench.catalogue.torch_private import operator
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = LazyModule("torch")
+from actbench.lazy import Tensor, torch
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.catalogue import kernels, outputs
 from actbench.catalogue.registry import Entry, loss
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = LazyModule("torch")
+from actbench.lazy import Tensor, torch
 
 
 def one_hot(prediction: Tensor, label: Tensor) -> Tensor:

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
 
 from actbench.catalogue import kernels
 from actbench.catalogue.registry import output
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = LazyModule("torch")
+from actbench.lazy import Tensor, torch
 
 
 @output(formula="x", yields="scores", gradient=kernels.identity_gradient, reference="logits", aliases=("logits",))

@@ -9,18 +9,12 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.catalogue.arrays import Arrays, Dataset
 from actbench.errors import ConfigurationError
-from actbench.lazy import LazyModule
+from actbench.lazy import NDArray, numpy
 from actbench.text import did_you_mean, listed
-
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-else:
-    numpy = LazyModule("numpy")
 
 SUFFIX = ".npz"
 NAMES = ("x_train", "y_train", "x_test", "y_test")

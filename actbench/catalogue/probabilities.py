@@ -8,18 +8,12 @@ gives the probability of class 1. Other pairs, such as tanh with mse, give none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from actbench.catalogue import losses
 from actbench.catalogue.losses import joint_loss
 from actbench.catalogue.registry import Entry
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = LazyModule("torch")
+from actbench.lazy import Tensor, torch
 
 Form = Literal["logits", "log-probabilities", "scores of sigmoid", "probabilities"]
 SMALLEST_PROBABILITY = 2.0**-126  # of float32 without loss of digits: logarithms are cut there, as those of bce are

@@ -6,15 +6,9 @@ import gzip
 import zlib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from actbench.catalogue.arrays import Arrays
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy
-else:
-    numpy = LazyModule("numpy")
+from actbench.lazy import numpy
 
 
 def digits() -> Arrays:

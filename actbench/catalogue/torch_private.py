@@ -10,14 +10,9 @@ import importlib
 import inspect
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = LazyModule("torch")
+from actbench.lazy import torch
 
 Function = Callable[..., Any]
 

@@ -7,15 +7,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
 from actbench.experiment.choices import Choice
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    from scipy import stats
-else:
-    stats = LazyModule("scipy.stats")
+from actbench.lazy import stats
 
 REFERENCE = "relu"
 SHAPE = (8, 128, 256)

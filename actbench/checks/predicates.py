@@ -9,19 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.analysis.verdicts import combine
 from actbench.catalogue.facts import SATURATED_SHARE, largest_slope, saturation, values_and_derivatives
 from actbench.catalogue.registry import Entry, default_parameters
-from actbench.lazy import LazyModule
+from actbench.lazy import Tensor, torch
 from actbench.statistics.intervals import Verdict
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = LazyModule("torch")
 
 MODERATE, WIDE, FAR = 10.0, 50.0, 1e6
 REACHED = 0.001

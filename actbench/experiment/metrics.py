@@ -9,20 +9,15 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from actbench.catalogue.lookup import entries
 from actbench.catalogue.probabilities import probability_form
 from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
 from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.experiment.settings import TrialSettings
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy as np
 from actbench.text import did_you_mean
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = LazyModule("numpy")
 
 PARTS = ("test", "validation", "train")
 CURVES = tuple(f"{part}_{quantity}" for part in PARTS for quantity in ("accuracy", "loss"))

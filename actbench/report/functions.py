@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic_core import PydanticCustomError
 
@@ -16,16 +16,10 @@ from actbench.checks.claims import claims_about, finding_of
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, parse_choice
-from actbench.lazy import LazyModule
+from actbench.lazy import NDArray, numpy
 from actbench.render.sections import Section
 from actbench.report.listing import bounds_text, entry_document
 from actbench.text import did_you_mean
-
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-else:
-    numpy = LazyModule("numpy")
 
 PLOT_ROWS, PLOT_COLUMNS, PLOT_BOUNDS = 17, 65, (-8.0, 8.0)
 MARKS = "*o+x#@%&"

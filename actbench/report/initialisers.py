@@ -7,24 +7,17 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.catalogue.formulas import FormulaError, evaluate
 from actbench.catalogue.gains import with_gain
 from actbench.catalogue.lookup import find
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice
-from actbench.lazy import LazyModule
+from actbench.lazy import NDArray, numpy, torch
 from actbench.render.sections import SPARKS, Section
 from actbench.report.listing import entry_document
 from actbench.report.numbers import ABSENT
-
-if TYPE_CHECKING:
-    import numpy
-    import torch
-    from numpy.typing import NDArray
-else:
-    numpy, torch = LazyModule("numpy"), LazyModule("torch")
 
 SHAPE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 MAX_VALUES, MAX_SHOWN, MAX_COLUMNS = 100_000_000, 100, 10

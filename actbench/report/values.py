@@ -5,22 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.catalogue import facts
 from actbench.catalogue.registry import call_parameters
 from actbench.config.source import scalar
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice
-from actbench.lazy import LazyModule
+from actbench.lazy import NDArray, numpy, torch
 from actbench.render.sections import Section
-
-if TYPE_CHECKING:
-    import numpy
-    import torch
-    from numpy.typing import NDArray
-else:
-    numpy, torch = LazyModule("numpy"), LazyModule("torch")
 
 MAX_NUMBERS, MAX_INPUTS, MAX_INPUT = 1000, 100_000, 1e9
 DRAWN_INPUTS, MAX_ROWS = 161, 21

@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.definition import Experiment, with_values
 from actbench.experiment.records import Trial
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
 from actbench.store.results import Results
 from actbench.store.weights import read_weights, weights_file
-
-if TYPE_CHECKING:
-    import numpy
-else:
-    numpy = LazyModule("numpy")
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from actbench.catalogue.datasets import data_folder, load
 from actbench.config.bundled import find_experiment
 from actbench.config.reader import load_experiment
+from actbench.lazy import Tensor
 from actbench.plan.trials import make_trial
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def plain_start(

@@ -6,22 +6,17 @@ from collections.abc import Hashable, Iterator
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.catalogue.datasets import Arrays, Dataset, is_present, load
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.settings import TrialSettings
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
 from actbench.training.flows import FACTOR, Flow, LayerFlow
-
-if TYPE_CHECKING:
-    import numpy
-else:
-    numpy = LazyModule("numpy")
 
 MAX_SEEDS = 3
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from actbench.lazy import LazyModule
+from actbench.lazy import stats
 from actbench.statistics.intervals import t_interval
 from actbench.statistics.multiple import ALPHA
-
-if TYPE_CHECKING:
-    from scipy import stats
-else:
-    stats = LazyModule("scipy.stats")
 
 
 @dataclass(frozen=True)

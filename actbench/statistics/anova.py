@@ -5,17 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy as np
+from actbench.lazy import special
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.roots import increasing_root
-
-if TYPE_CHECKING:
-    import numpy as np
-    from scipy import special
-else:
-    np, special = LazyModule("numpy"), LazyModule("scipy.special")
 
 MAX_F = 1e6  # scipy's noncentral F has gaps far above it
 

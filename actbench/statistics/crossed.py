@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from scipy import special
-else:
-    np, special = LazyModule("numpy"), LazyModule("scipy.special")
+from actbench.lazy import NDArray, special
+from actbench.lazy import numpy as np
 
 
 @dataclass(frozen=True)

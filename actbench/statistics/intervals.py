@@ -6,16 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy as np
+from actbench.lazy import special
 from actbench.statistics.multiple import ALPHA
-
-if TYPE_CHECKING:
-    import numpy as np
-    from scipy import special
-else:
-    np, special = LazyModule("numpy"), LazyModule("scipy.special")  # scipy.stats takes half a second to import
 
 CONFIDENCE = 0.95
 MIN_SEEDS = 3

@@ -10,17 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy as np
 from actbench.statistics.intervals import Estimate, estimate
 from actbench.statistics.multiple import ALPHA, holm, holm_levels
 from actbench.statistics.sign_flip import sign_flip_p
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = LazyModule("numpy")
 
 State = Literal["different", "equivalent", "not judged", "open"]
 

@@ -8,17 +8,11 @@ sides of the t at once, and which scipy computes without gaps where its noncentr
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from actbench.lazy import LazyModule
+from actbench.lazy import special
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.roots import increasing_root
 from actbench.statistics.sign_flip import smallest_p
-
-if TYPE_CHECKING:
-    from scipy import special
-else:
-    special = LazyModule("scipy.special")
 
 POWER = 0.8
 MIN_EFFECT = 1e-6

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = LazyModule("numpy")
+from actbench.lazy import numpy as np
 
 MAX_ENUMERATED, RESAMPLES, ROUNDED_DIGITS = 4096, 4000, 9
 

@@ -6,15 +6,10 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actbench.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy as np
-    from scipy import stats
-else:
-    np, stats = LazyModule("numpy"), LazyModule("scipy.stats")
+from actbench.lazy import numpy as np
+from actbench.lazy import stats
 
 EXACT_UP_TO = 40
 MAX_COUNTED = 50_000_000

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy as np
+from actbench.lazy import stats
 from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, Estimate, estimate, t_interval
 from actbench.statistics.sign_flip import MONTE_CARLO_RESAMPLES, RESAMPLES_AT_ONCE
-
-if TYPE_CHECKING:
-    import numpy as np
-    from scipy import stats
-else:
-    np, stats = LazyModule("numpy"), LazyModule("scipy.stats")
 
 
 def unpaired_difference(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:

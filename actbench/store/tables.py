@@ -9,19 +9,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.experiment.metrics import CURVES, MEASURES, learnt_name, parse_metric
 from actbench.experiment.naming import value_to_text
 from actbench.experiment.records import HISTOGRAM_EDGES, LayerProbe, TrialRecord
-from actbench.lazy import LazyModule
+from actbench.lazy import pandas
 from actbench.store.results import Results
 from actbench.text import visible
-
-if TYPE_CHECKING:
-    import pandas
-else:
-    pandas = LazyModule("pandas")
 
 Row = dict[str, Any]
 

@@ -6,19 +6,14 @@ import math
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.experiment.layers import weight_shapes
 from actbench.experiment.records import Weights
 from actbench.experiment.settings import TrialSettings
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy
 from actbench.store.files import HeldFolder, hold, replace_file, require_regular_file
 from actbench.store.lock import leftovers
-
-if TYPE_CHECKING:
-    import numpy
-else:
-    numpy = LazyModule("numpy")
 
 FOLDER = "weights"
 ENDING = ".npz"

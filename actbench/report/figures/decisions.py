@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actbench.analysis.outputs import Weights, can_be_computed, network_outputs
 from actbench.catalogue.datasets import Arrays, load
 from actbench.experiment.naming import Values
 from actbench.experiment.records import Trial, TrialRecord
-from actbench.lazy import LazyModule
+from actbench.lazy import numpy
 from actbench.report.figures.layout import (
     Paper,
     Picture,
@@ -28,11 +28,6 @@ from actbench.report.figures.scales import Axis, Scale, limits
 from actbench.store.results import Results
 from actbench.store.weights import read_weights
 from actbench.text import counted
-
-if TYPE_CHECKING:
-    import numpy
-else:
-    numpy = LazyModule("numpy")
 
 MAX_PANELS, MAX_SEEDS, MAX_POINTS = 8, 10, 150
 CURVE_POINTS, GRID_POINTS = 401, 81
