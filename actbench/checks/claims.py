@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,61 +14,43 @@ from typing import Any
 from actbench.catalogue import activations, facts, formulas, kernels, outputs
 from actbench.catalogue.lookup import find, names
 from actbench.catalogue.registry import Kind
-from actbench.checks import predicates
-from actbench.checks.predicates import (
-    Finding,
-    Interval,
-    hardly_tells_apart,
-    has_a_gate_that_opens,
-    has_a_slope_everywhere,
-    has_slope_that_vanishes,
-    is_a_member,
-    is_a_step_in_slope,
-    is_flat_beyond,
-    is_nearly_straight_at_0,
-    is_smoother,
-    is_the_same,
-    keeps_more_below_0,
-    needs_no_shift,
-    passes_on_positive_values,
-    squashes_to,
-    stays_in,
-    sums_to_1,
-    tells_inputs_apart_within,
-    together,
-)
+from actbench.checks import predicates as ask
 
 
 @dataclass(frozen=True)
 class FunctionClaim:
     """A claim by its id in the documents, in words of our own; not `is_whole` if the rest of it takes training.
 
-    `findings` takes the entries of the functions.
+    `findings` takes the entries of the functions, which its parameters name.
     """
 
     id: str
     sentence: str
-    functions: tuple[str, ...]
-    findings: Callable[..., Sequence[Finding]]
+    findings: Callable[..., Sequence[ask.Finding]]
     is_whole: bool = True
 
-    def check(self) -> Finding:
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of the functions."""
+        return tuple(inspect.signature(self.findings).parameters)
+
+    def check(self) -> ask.Finding:
         """Decide the claim."""
         kind: Kind = "activation" if self.functions[0] in names("activation") else "output"
-        return together(*self.findings(*(find(kind, name) for name in self.functions)))
+        return ask.together(*self.findings(*(find(kind, name) for name in self.functions)))
 
 
 FINDINGS = Path(__file__).with_name("findings.json")
 
 
-def finding_of(claim: FunctionClaim) -> Finding:
+def finding_of(claim: FunctionClaim) -> ask.Finding:
     """What the check finds: read from a table that was computed with the same source files, else computed now.
 
     Computing takes torch, whose import takes longer than everything else that `show` does.
     `python -m actbench.checks.claims` writes the table.
     """
     recorded = _recorded_findings().get(claim.id)
-    return Finding(**recorded) if recorded else claim.check()
+    return ask.Finding(**recorded) if recorded else claim.check()
 
 
 @cache
@@ -78,7 +61,7 @@ def _recorded_findings() -> Mapping[str, Any]:
 
 def _sources_checksum() -> str:
     """Of the functions and of the checks; what they import is left to the test that computes all findings."""
-    files = [module.__file__ for module in (activations, facts, formulas, kernels, outputs, predicates)]
+    files = [module.__file__ for module in (activations, facts, formulas, kernels, outputs, ask)]
     digest = hashlib.sha256()
     for path in (*files, __file__):
         digest.update(Path(str(path)).read_bytes().replace(b"\r\n", b"\n"))
@@ -95,118 +78,104 @@ FUNCTION_CLAIMS = (
     FunctionClaim(
         "D1.5",
         "Without subtracting the largest score the outputs stay the same, as long as the scores are small.",
-        ("log_softmax", "softmax"),
-        lambda log_softmax, softmax: [needs_no_shift(log_softmax), needs_no_shift(softmax)],
+        lambda log_softmax, softmax: [ask.needs_no_shift(log_softmax), ask.needs_no_shift(softmax)],
         is_whole=False,
     ),
     FunctionClaim(
         "D2.2",
         "The derivative of relu is 0 below zero and 1 above it.",
-        ("relu",),
-        lambda relu: [is_a_step_in_slope(relu)],
+        lambda relu: [ask.is_a_step_in_slope(relu)],
     ),
     FunctionClaim(
         "D2.3",
         "sigmoid maps every input into (0, 1), and is close to a straight line around 0.",
-        ("sigmoid",),
-        lambda sigmoid: [squashes_to(sigmoid, Interval(0, 1)), is_nearly_straight_at_0(sigmoid)],
+        lambda sigmoid: [ask.squashes_to(sigmoid, ask.Interval(0, 1)), ask.is_nearly_straight_at_0(sigmoid)],
     ),
     FunctionClaim(
         "D2.4",
         "tanh maps every input into (-1, 1).",
-        ("tanh",),
-        lambda tanh: [squashes_to(tanh, Interval(-1, 1))],
+        lambda tanh: [ask.squashes_to(tanh, ask.Interval(-1, 1))],
     ),
     FunctionClaim(
         "D2.5",
         "sigmoid turns what is below 0 into 0 and what is above 1 into 1, as hardtanh with these ends does.",
-        ("sigmoid", "hardtanh"),
-        lambda sigmoid, hardtanh: [is_the_same(sigmoid, {}, hardtanh, {"min_val": 0.0, "max_val": 1.0})],
+        lambda sigmoid, hardtanh: [ask.is_the_same(sigmoid, {}, hardtanh, {"min_val": 0.0, "max_val": 1.0})],
     ),
     FunctionClaim(
         "D3.1",
         "sigmoid and tanh saturate, because their slopes tend to 0 on both sides; relu does not, on the right.",
-        ("sigmoid", "tanh", "relu"),
         lambda sigmoid, tanh, relu: [
-            has_slope_that_vanishes(sigmoid, left=True, right=True),
-            has_slope_that_vanishes(tanh, left=True, right=True),
-            has_slope_that_vanishes(relu, left=True, right=False),
+            ask.has_slope_that_vanishes(sigmoid, left=True, right=True),
+            ask.has_slope_that_vanishes(tanh, left=True, right=True),
+            ask.has_slope_that_vanishes(relu, left=True, right=False),
         ],
     ),
     FunctionClaim(
         "D3.2",
         "After sigmoid, inputs of 10 and of 1000 look the same.",
-        ("sigmoid",),
-        lambda sigmoid: [hardly_tells_apart(sigmoid, 10, 1000)],
+        lambda sigmoid: [ask.hardly_tells_apart(sigmoid, 10, 1000)],
     ),
     FunctionClaim(
         "D3.6",
         "prelu is relu where its slope is 0, and leaky_relu where its slope is a fixed positive number.",
-        ("prelu", "relu", "leaky_relu"),
         lambda prelu, relu, leaky_relu: [
-            is_the_same(prelu, {"negative_slope": 0.0}, relu, {}),
-            is_the_same(prelu, {"negative_slope": 0.01}, leaky_relu, {"negative_slope": 0.01}),
-            is_the_same(prelu, {"negative_slope": 0.25}, leaky_relu, {"negative_slope": 0.25}),
+            ask.is_the_same(prelu, {"negative_slope": 0.0}, relu, {}),
+            ask.is_the_same(prelu, {"negative_slope": 0.01}, leaky_relu, {"negative_slope": 0.01}),
+            ask.is_the_same(prelu, {"negative_slope": 0.25}, leaky_relu, {"negative_slope": 0.25}),
         ],
         is_whole=False,
     ),
     FunctionClaim(
         "D3.8",
         "softplus is smoother than relu and keeps more of what is below 0.",
-        ("softplus", "relu"),
-        lambda softplus, relu: [is_smoother(softplus, relu), keeps_more_below_0(softplus, relu)],
+        lambda softplus, relu: [ask.is_smoother(softplus, relu), ask.keeps_more_below_0(softplus, relu)],
         is_whole=False,
     ),
     FunctionClaim(
         "D3.13",
         "swish and mish are special cases of gelu: each is gelu with some mean and std.",
-        ("swish", "mish", "gelu"),
         lambda swish, mish, gelu: [
-            is_a_member(swish, {}, gelu), is_a_member(mish, {}, gelu), is_a_member(swish, {"beta": 1.702}, gelu),
+            ask.is_a_member(swish, {}, gelu),
+            ask.is_a_member(mish, {}, gelu),
+            ask.is_a_member(swish, {"beta": 1.702}, gelu),
         ],
     ),
     FunctionClaim(
         "D3.15",
         "relu has a derivative everywhere, as an activation is said to need.",
-        ("relu",),
-        lambda relu: [has_a_slope_everywhere(relu)],
+        lambda relu: [ask.has_a_slope_everywhere(relu)],
         is_whole=False,
     ),
     FunctionClaim(
         "D3.18",
         "The smaller its input, the likelier the gate of gelu is shut.",
-        ("gelu",),
-        lambda gelu: [has_a_gate_that_opens(gelu)],
+        lambda gelu: [ask.has_a_gate_that_opens(gelu)],
     ),
     FunctionClaim(
         "D4.1",
         "sigmoid tells inputs apart only from -6 to 6, and well only from -3 to 3.",
-        ("sigmoid",),
-        lambda sigmoid: [tells_inputs_apart_within(sigmoid, 3, 6)],
+        lambda sigmoid: [ask.tells_inputs_apart_within(sigmoid, 3, 6)],
     ),
     FunctionClaim(
         "D4.4",
         "The derivative of tanh is near 0 beyond -3 and 3.",
-        ("tanh",),
-        lambda tanh: [is_flat_beyond(tanh, 3)],
+        lambda tanh: [ask.is_flat_beyond(tanh, 3)],
         is_whole=False,
     ),
     FunctionClaim(
         "D5.2",
         "For any input, sigmoid stays in (0, 1), relu in [0, inf) and tanh in (-1, 1).",
-        ("sigmoid", "relu", "tanh"),
         lambda sigmoid, relu, tanh: [
-            stays_in(sigmoid, Interval(0, 1)),
-            stays_in(relu, Interval(0, float("inf"), has_low=True)),
-            stays_in(tanh, Interval(-1, 1)),
+            ask.stays_in(sigmoid, ask.Interval(0, 1)),
+            ask.stays_in(relu, ask.Interval(0, float("inf"), has_low=True)),
+            ask.stays_in(tanh, ask.Interval(-1, 1)),
         ],
     ),
-    FunctionClaim("D5.3", "The outputs of softmax sum to 1.", ("softmax",), lambda softmax: [sums_to_1(softmax)]),
+    FunctionClaim("D5.3", "The outputs of softmax sum to 1.", lambda softmax: [ask.sums_to_1(softmax)]),
     FunctionClaim(
         "D5.5",
         "relu passes positive values on as they are.",
-        ("relu",),
-        lambda relu: [passes_on_positive_values(relu)],
+        lambda relu: [ask.passes_on_positive_values(relu)],
         is_whole=False,
     ),
 )  # fmt: skip
