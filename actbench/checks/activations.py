@@ -15,31 +15,7 @@ from torch import Tensor
 from actbench.catalogue.facts import differentiable, saturation, values_and_derivatives
 from actbench.catalogue.gains import gain
 from actbench.catalogue.registry import Entry, call_parameters
-from actbench.checks.check import (
-    BATCH,
-    DTYPES,
-    EXTREMES,
-    TRIALS,
-    UNITS,
-    Examine,
-    Function,
-    Question,
-    Skipped,
-    as_questions,
-    both,
-    draws,
-    is_repeatable,
-    keeps_its_input,
-    named,
-    on_copies,
-    refuse,
-    require_bounds,
-    require_finite,
-    require_formula,
-    runs_on_cuda,
-    span,
-    stays_within_its_trial,
-)
+from actbench.checks import check
 from actbench.checks.cost_torch import measure_costs
 from actbench.experiment.choices import Choice
 
@@ -51,13 +27,13 @@ FAR = (1e2, 1e4, 1e8)
 COST_ROUNDS = 15
 
 
-def activation_questions(choice: Choice, *, measures_cost: bool) -> list[Question]:
+def activation_questions(choice: Choice, *, measures_cost: bool) -> list[check.Question]:
     """Every check of an activation at the chosen parameters."""
     entry, given = choice.entry, dict(choice.parameters)
     parameters = call_parameters(given)
-    given_itself: Function = differentiable(entry, parameters)
-    function = on_copies(given_itself)
-    stack = draws(TRIALS, BATCH, UNITS)
+    given_itself: check.Function = differentiable(entry, parameters)
+    function = check.on_copies(given_itself)
+    stack = check.draws(check.TRIALS, check.BATCH, check.UNITS)
 
     @cache
     def pole() -> float | None:
@@ -73,58 +49,62 @@ def activation_questions(choice: Choice, *, measures_cost: bool) -> list[Questio
         except Exception:  # the checks say what is wrong
             return False
 
-    def of_one_shape(examine: Examine) -> Examine:
+    def of_one_shape(examine: check.Examine) -> check.Examine:
         def examined() -> str:
             if changes_shape():
-                raise Skipped("its values have another shape than its input")
+                raise check.Skipped("its values have another shape than its input")
             return examine()
 
         return examined
 
-    def between_poles(examine: Examine) -> Examine:
+    def between_poles(examine: check.Examine) -> check.Examine:
         def examined() -> str:
             if (x := pole()) is not None:
-                raise Skipped(f"it has a pole at x = {x:g}")
+                raise check.Skipped(f"it has a pole at x = {x:g}")
             return examine()
 
         return examined
 
-    questions: dict[str, Examine] = {
+    questions: dict[str, check.Examine] = {
         "shape and dtype": lambda: _keeps_shape_and_dtype(function, stack),
-        "input": lambda: keeps_its_input(given_itself, CENTRE.clone()),
-        "repeatable": lambda: is_repeatable(function, stack, draws(TRIALS, BATCH, UNITS, seed=1)),
-        "formula": lambda: require_formula(entry.formula, {"x": CENTRE, **parameters}, function(CENTRE), CENTRE),
+        "input": lambda: check.keeps_its_input(given_itself, CENTRE.clone()),
+        "repeatable": lambda: check.is_repeatable(
+            function, stack, check.draws(check.TRIALS, check.BATCH, check.UNITS, seed=1)
+        ),
+        "formula": lambda: check.require_formula(entry.formula, {"x": CENTRE, **parameters}, function(CENTRE), CENTRE),
         "bounds": between_poles(lambda: _stays_in_bounds(entry.bounds_at(parameters), function)),
         "finite": lambda: _is_finite(function, pole()),
         "derivative": between_poles(partial(_declares_its_slope if entry.gradient else _has_its_derivative, function)),
         "elementwise": lambda: _is_elementwise(function, stack),
-        "stack": lambda: stays_within_its_trial(function, stack),
+        "stack": lambda: check.stays_within_its_trial(function, stack),
         "float32": between_poles(lambda: _is_accurate(function)),
-        "cuda": lambda: runs_on_cuda(function, stack),
+        "cuda": lambda: check.runs_on_cuda(function, stack),
     }
     if entry.learnable:
         questions["learnt parameters"] = lambda: _can_learn(entry, parameters)
     if entry.kernel:
         questions["kernel"] = lambda: _kernel_agrees(entry, parameters, stack)
-    notes: dict[str, Examine] = {"curve": between_poles(lambda: _curve(entry, given))}
+    notes: dict[str, check.Examine] = {"curve": between_poles(lambda: _curve(entry, given))}
     if measures_cost:
         notes["cost"] = lambda: _cost(choice)
     first, *others = questions
     rest = {name: of_one_shape(questions[name]) for name in others}
-    return as_questions({first: questions[first], **rest}, {name: of_one_shape(note) for name, note in notes.items()})
+    return check.as_questions(
+        {first: questions[first], **rest}, {name: of_one_shape(note) for name, note in notes.items()}
+    )
 
 
-def _keeps_shape_and_dtype(function: Function, stack: Tensor) -> str:
+def _keeps_shape_and_dtype(function: check.Function, stack: Tensor) -> str:
     values = function(stack)
     if values.shape != stack.shape:
-        refuse(
+        check.refuse(
             f"turns shape {tuple(stack.shape)} into {tuple(values.shape)}: an activation keeps the shape; functions "
             "that change the number of units, such as GLU and Maxout, are not supported"
         )
-    for dtype, shape in itertools.product(DTYPES, ((), (3,), (2, 0), (2, 3, 5))):
+    for dtype, shape in itertools.product(check.DTYPES, ((), (3,), (2, 0), (2, 3, 5))):
         values = function(torch.full(shape, 0.3, dtype=dtype))
         if values.shape != shape or values.dtype != dtype:
-            refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
+            check.refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
     return "kept for float32, float64 and bfloat16, of any shape"
 
 
@@ -133,11 +113,11 @@ def _wide_grid() -> Tensor:
     return torch.cat([torch.linspace(-200, 200, 40_001).double(), torch.linspace(-7, 7, 14_001).double(), far])
 
 
-def _stays_in_bounds(bounds: tuple[float, float], function: Function) -> str:
+def _stays_in_bounds(bounds: tuple[float, float], function: check.Function) -> str:
     """Whether no value lies outside, and each end is approached, or the values grow without end."""
     x = _wide_grid()
     values = function(x)
-    require_finite(values, x, "value")
+    check.require_finite(values, x, "value")
     farther = torch.tensor([-1e8, -1e6, 1e6, 1e8], dtype=torch.float64)
     x, values = torch.cat([x, farther]), torch.cat([values, function(farther)])
     x, values = x[values.isfinite()], values[values.isfinite()]
@@ -145,36 +125,36 @@ def _stays_in_bounds(bounds: tuple[float, float], function: Function) -> str:
     def where(value: float) -> str:
         return f"f({float(x[(values == value).nonzero()[0]]):g}) = "
 
-    require_bounds(bounds, float(values.min()), float(values.max()), where)
+    check.require_bounds(bounds, float(values.min()), float(values.max()), where)
     for bound, sign in zip(bounds, (-1, 1), strict=True):
         ends = [float((sign * function(torch.linspace(-far, far, 1001, dtype=torch.float64))).max()) for far in FAR]
         if isinf(bound) and not all(later > earlier + 1 for earlier, later in itertools.pairwise(ends)):
-            refuse(
+            check.refuse(
                 f"{bound:g} is said to be a bound, but the values stop at {sign * ends[0]:g}: say bounds=(low, high)"
             )
-    return f"every value is in {span(bounds)}, and its ends are approached"
+    return f"every value is in {check.span(bounds)}, and its ends are approached"
 
 
-def _is_finite(function: Function, pole: float | None) -> str:
+def _is_finite(function: check.Function, pole: float | None) -> str:
     if pole is not None:
-        refuse(f"it has a pole at x = {pole:g}: values grow without bound next to it")
-    for dtype in DTYPES:
-        x = torch.tensor(EXTREMES, dtype=dtype)
-        values, slopes = both(function, x)
-        require_finite(values, x, "value")
-        require_finite(slopes, x, "derivative")
+        check.refuse(f"it has a pole at x = {pole:g}: values grow without bound next to it")
+    for dtype in check.DTYPES:
+        x = torch.tensor(check.EXTREMES, dtype=dtype)
+        values, slopes = check.both(function, x)
+        check.require_finite(values, x, "value")
+        check.require_finite(slopes, x, "derivative")
     return "values and derivatives, from -10,000 to 10,000 and at 0, in float32, float64 and bfloat16"
 
 
-def _slopes(function: Function, x: Tensor) -> Tensor:
+def _slopes(function: check.Function, x: Tensor) -> Tensor:
     leaf = x.clone().requires_grad_()
     (slopes,) = torch.autograd.grad(function(leaf).sum(), leaf)
     return slopes
 
 
-def _has_its_derivative(function: Function) -> str:
+def _has_its_derivative(function: check.Function) -> str:
     """Whether autograd agrees with central differences in float64, or lies between both sides' at a kink."""
-    both(function, CENTRE)
+    check.both(function, CENTRE)
     slopes, (left, central, right) = _slopes(function, CENTRE), _differences(function, CENTRE)
     agrees = (slopes - central).abs() <= CLOSE * (1 + central.abs())
     low, high = torch.minimum(left, right) - CLOSE, torch.maximum(left, right) + CLOSE
@@ -182,7 +162,7 @@ def _has_its_derivative(function: Function) -> str:
     wrong = ~(agrees | is_kink)
     if wrong.any():
         worst = int((wrong * (slopes - central).abs().nan_to_num(posinf=1e300)).argmax())
-        refuse(
+        check.refuse(
             f"autograd gives {float(slopes[worst]):.4g} at x = {float(CENTRE[worst]):.4g}, differences "
             f"{float(central[worst]):.4g}: a part of it is detached, or its backward pass is wrong"
         )
@@ -191,40 +171,40 @@ def _has_its_derivative(function: Function) -> str:
     return f"autograd agrees with differences at {len(CENTRE) + len(points):,} points, kinks among them"
 
 
-def _declares_its_slope(function: Function) -> str:
+def _declares_its_slope(function: check.Function) -> str:
     """Whether the declared gradient is finite and the incoming gradient times a slope; its gap to the derivative."""
     slopes = _slopes(function, CENTRE)
-    require_finite(slopes, CENTRE, "declared slope")
-    leaf, grad = CENTRE.clone().requires_grad_(), draws(len(CENTRE), dtype=torch.float64)
+    check.require_finite(slopes, CENTRE, "declared slope")
+    leaf, grad = CENTRE.clone().requires_grad_(), check.draws(len(CENTRE), dtype=torch.float64)
     (result,) = torch.autograd.grad(function(leaf), leaf, grad)
     if not torch.allclose(result, grad * slopes, rtol=1e-6, atol=1e-9):
-        refuse("gradient= does not return the incoming gradient times a slope")
+        check.refuse("gradient= does not return the incoming gradient times a slope")
     gap = (slopes - _differences(function, CENTRE)[1]).abs()
     return f"declared by gradient=: differs by at most {float(gap.max()):.3g} from differences of the values"
 
 
-def _agrees_at_isolated_points(function: Function, points: Tensor) -> None:
+def _agrees_at_isolated_points(function: check.Function, points: Tensor) -> None:
     """Whether autograd's slope is finite and lies between the differences on both sides, unless the value jumps."""
     slopes, (left, _, right) = _slopes(function, points), _differences(function, points)
-    require_finite(slopes, points, "derivative")
+    check.require_finite(slopes, points, "derivative")
     low, high = torch.minimum(left, right), torch.maximum(left, right)
     margin = NEAR_A_KINK * (1 + torch.maximum(low.abs(), high.abs()))
     is_steep = torch.maximum(low.abs(), high.abs()) > STEEP
     wrong = ~is_steep & ((slopes < low - margin) | (slopes > high + margin))
     for point, slope, below, above in torch.stack([points, slopes, left, right], dim=1)[wrong].tolist():
-        refuse(
+        check.refuse(
             f"autograd gives {slope:.4g} at x = {point:g}, where the slope is {below:.4g} on the left and {above:.4g} "
             "on the right"
         )
 
 
-def _differences(function: Function, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _differences(function: check.Function, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Slopes from the left, across and to the right."""
     here, above, below = function(x), function(x + STEP), function(x - STEP)
     return (here - below) / STEP, (above - below) / (2 * STEP), (above - here) / STEP
 
 
-def _bends(function: Function) -> Tensor:
+def _bends(function: check.Function) -> Tensor:
     """The ten points, to six decimals, at which the second difference is largest."""
     x, step = torch.linspace(-10, 10, 20_001, dtype=torch.float64), 1e-3
     sizes = (function(x + step) - 2 * function(x) + function(x - step)).abs()
@@ -237,7 +217,7 @@ def _bends(function: Function) -> Tensor:
     return (centres * 1e6).round() / 1e6
 
 
-def _pole(function: Function) -> float | None:
+def _pole(function: check.Function) -> float | None:
     """A point next to which values grow without bound, if the most prominent of them do so when it is approached."""
     x = _wide_grid()[:-2].sort().values
     sizes = function(x).abs()
@@ -256,55 +236,55 @@ def _pole(function: Function) -> float | None:
     return float(centres[grows][centres[grows].abs().argmin()]) if grows.any() else None
 
 
-def _is_elementwise(function: Function, stack: Tensor) -> str:
+def _is_elementwise(function: check.Function, stack: Tensor) -> str:
     values = function(stack)
     changed = stack.clone()
     changed[1, 3, 2] += 1.5
     differs = function(changed) != values
     differs[1, 3, 2] = False
     if differs[1].any():
-        refuse("one input changes other values of its trial: an activation is elementwise")
+        check.refuse("one input changes other values of its trial: an activation is elementwise")
     alone = torch.stack([function(one) for one in CENTRE[::50]])
     if float((alone - function(CENTRE)[::50]).abs().max()) > 1e-9 * (1 + float(alone.abs().max())):
-        refuse("an input alone has another value than among others: an activation is elementwise")
+        check.refuse("an input alone has another value than among others: an activation is elementwise")
     return "each value depends on its own input alone"
 
 
-def _is_accurate(function: Function) -> str:
+def _is_accurate(function: check.Function) -> str:
     x = CENTRE.float()
     exact = function(x.double())
     gap = float(((function(x).double() - exact).abs() / (1 + exact.abs())).max())
     if not gap <= 1e-3:
-        refuse(f"float32 is off by {gap:.2g} of the value: something in it cancels or is cut")
+        check.refuse(f"float32 is off by {gap:.2g} of the value: something in it cancels or is cut")
     return f"within {max(gap, 1e-9):.1g} of float64"
 
 
 def _can_learn(entry: Entry, parameters: Mapping[str, Any]) -> str:
     """Whether a tensor with one value a trial gives the number's values, and a gradient."""
-    x = draws(TRIALS, BATCH, UNITS, dtype=torch.float64)
-    for name, size in itertools.product(entry.learnable, (1, UNITS)):
-        leaf = torch.full((TRIALS, 1, size), float(parameters[name]), dtype=torch.float64, requires_grad=True)
+    x = check.draws(check.TRIALS, check.BATCH, check.UNITS, dtype=torch.float64)
+    for name, size in itertools.product(entry.learnable, (1, check.UNITS)):
+        leaf = torch.full((check.TRIALS, 1, size), float(parameters[name]), dtype=torch.float64, requires_grad=True)
         values = entry.function(x, **{**parameters, name: leaf})
         if not torch.allclose(values, entry.function(x, **parameters), rtol=1e-9, atol=1e-12):
-            refuse(f"{name} as a tensor {tuple(leaf.shape)} gives other values than as a number")
+            check.refuse(f"{name} as a tensor {tuple(leaf.shape)} gives other values than as a number")
         if not values.requires_grad:
-            refuse(f"no gradient reaches {name}")
+            check.refuse(f"no gradient reaches {name}")
         (found,) = torch.autograd.grad(values.sum(), leaf, allow_unused=True)
         if found is None or not bool((found != 0).any()) or not bool(found.isfinite().all()):
-            refuse(f"no finite gradient reaches {name}")
+            check.refuse(f"no finite gradient reaches {name}")
     return f"{', '.join(entry.learnable)}: one a trial or one a feature, with gradients"
 
 
 def _kernel_agrees(entry: Entry, parameters: Mapping[str, Any], stack: Tensor) -> str:
     assert entry.kernel is not None
-    function: Function = partial(entry.function, **parameters)
+    function: check.Function = partial(entry.function, **parameters)
     value, outer = torch.empty_like(stack), torch.ones_like(stack)
     entry.kernel.forward(stack, value, **parameters)
     entry.kernel.backward(outer, value, stack, **parameters)
     pairs = (value, function(stack), "values"), (outer, _slopes(function, stack), "derivative")
     for found, wanted, what in pairs:
         if not torch.allclose(found, wanted, rtol=1e-4, atol=1e-5):
-            refuse(f"the kernel's {what} are not the function's")
+            check.refuse(f"the kernel's {what} are not the function's")
     return "both passes agree with the function and autograd"
 
 
@@ -323,7 +303,7 @@ def _curve(entry: Entry, parameters: Mapping[str, Any]) -> str:
     ]
     return (
         f"{way.get((rises, falls), 'constant')}; "
-        + (f"kinks near {named([round(at, 2) for at in kinks])}; " if kinks else "no kink; ")
+        + (f"kinks near {check.named([round(at, 2) for at in kinks])}; " if kinks else "no kink; ")
         + f"saturated {' and '.join(filter(None, sides)) or 'nowhere'}; gain {gain(entry, parameters):.3g}"
     )
 

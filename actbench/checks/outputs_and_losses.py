@@ -11,168 +11,152 @@ from torch import Tensor
 from torch.nn import functional
 
 from actbench.catalogue.registry import Entry, Yields, default_parameters
-from actbench.checks.check import (
-    BATCH,
-    CLASSES,
-    DTYPES,
-    TRIALS,
-    Examine,
-    Function,
-    Question,
-    as_questions,
-    both,
-    draws,
-    gradient_agrees,
-    has_its_derivative,
-    is_repeatable,
-    keeps_images_apart,
-    keeps_its_input,
-    on_copies,
-    refuse,
-    require_bounds,
-    require_finite,
-    require_formula,
-    runs_on_cuda,
-    span,
-    stays_within_its_trial,
-)
+from actbench.checks import check
 from actbench.experiment.choices import Choice
 
 FAR = ((1e4, -1e4, 0.0), (-1e4, -1e4, -1e4), (1e4, 1e4, 1e4), (0.0, 0.0, 0.0), (89.0, 0.0, 0.0))
 RANGES = {"probabilities": (0.0, 1.0), "log-probabilities": (-inf, 0.0)}
 
 
-def output_questions(choice: Choice) -> list[Question]:
+def output_questions(choice: Choice) -> list[check.Question]:
     """Every check of an output function at the chosen parameters."""
     entry = choice.entry
     parameters = dict(choice.parameters)
-    given_itself: Function = partial(entry.function, **parameters)
-    function = on_copies(given_itself)
-    stack, other, scores = draws(TRIALS, BATCH, CLASSES), draws(TRIALS, BATCH, CLASSES, seed=1), _scores()
-    questions: dict[str, Examine] = {
+    given_itself: check.Function = partial(entry.function, **parameters)
+    function = check.on_copies(given_itself)
+    stack, other, scores = (
+        check.draws(check.TRIALS, check.BATCH, check.CLASSES),
+        check.draws(check.TRIALS, check.BATCH, check.CLASSES, seed=1),
+        _scores(),
+    )
+    questions: dict[str, check.Examine] = {
         "shape and dtype": lambda: _keeps_shape_and_dtype(function),
-        "input": lambda: keeps_its_input(given_itself, stack.clone()),
-        "repeatable": lambda: is_repeatable(function, stack, other),
-        "formula": lambda: require_formula(entry.formula, {"x": scores, **parameters}, function(scores), scores),
+        "input": lambda: check.keeps_its_input(given_itself, stack.clone()),
+        "repeatable": lambda: check.is_repeatable(function, stack, other),
+        "formula": lambda: check.require_formula(entry.formula, {"x": scores, **parameters}, function(scores), scores),
         "bounds": lambda: _stays_in_bounds(entry.bounds_at(parameters), function),
         "yields": lambda: _yields_what_it_says(entry, function),
         "finite": lambda: _is_finite(function),
-        "derivative": lambda: has_its_derivative(function, draws(4, CLASSES, dtype=torch.float64)),
+        "derivative": lambda: check.has_its_derivative(function, check.draws(4, check.CLASSES, dtype=torch.float64)),
         "units": lambda: _mixes_units_as_said(entry, function),
-        "images": lambda: keeps_images_apart(function, stack, other),
-        "stack": lambda: stays_within_its_trial(function, stack),
-        "cuda": lambda: runs_on_cuda(function, stack),
+        "images": lambda: check.keeps_images_apart(function, stack, other),
+        "stack": lambda: check.stays_within_its_trial(function, stack),
+        "cuda": lambda: check.runs_on_cuda(function, stack),
     }
     if gradient := entry.gradient:
-        questions["gradient"] = lambda: gradient_agrees(
+        questions["gradient"] = lambda: check.gradient_agrees(
             given_itself, partial(gradient, **parameters), stack, stack.shape
         )
-    return as_questions(questions)
+    return check.as_questions(questions)
 
 
 def _scores() -> Tensor:
     """Moderate scores `[examples, units]`, and rows in which one unit is far above or below the others."""
     lone = torch.zeros(201, 5, dtype=torch.float64)
     lone[:, 1] = torch.linspace(-40, 40, 201)
-    return torch.cat([draws(60, 5, dtype=torch.float64) * 2, lone])
+    return torch.cat([check.draws(60, 5, dtype=torch.float64) * 2, lone])
 
 
-def _keeps_shape_and_dtype(function: Function) -> str:
-    for dtype in DTYPES:
+def _keeps_shape_and_dtype(function: check.Function) -> str:
+    for dtype in check.DTYPES:
         for shape in ((5,), (3, 5), (2, 3, 5)):
             values = function(torch.full(shape, 0.3, dtype=dtype))
             if values.shape != shape or values.dtype != dtype:
-                refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
+                check.refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
     return "kept for float32, float64 and bfloat16, units last"
 
 
-def _stays_in_bounds(bounds: tuple[float, float], function: Function) -> str:
+def _stays_in_bounds(bounds: tuple[float, float], function: check.Function) -> str:
     """Whether no value lies outside, and each end is approached, or passed by nothing finite."""
     values = function(_scores())
-    require_bounds(bounds, float(values.min()), float(values.max()), lambda _value: "the value ")
+    check.require_bounds(bounds, float(values.min()), float(values.max()), lambda _value: "the value ")
     far = torch.cat([function(torch.diag(torch.full((5,), x, dtype=torch.float64))).ravel() for x in (-1e4, 1e4)])
     for bound, farthest in zip(bounds, (float(far.min()), float(far.max())), strict=True):
         if isinf(bound) and abs(farthest) < 1e3:
-            refuse(f"{bound:g} is said to be a bound, but the values stop at {farthest:g}: say bounds=(low, high)")
-    return f"every value is in {span(bounds)}, and its ends are approached"
+            check.refuse(
+                f"{bound:g} is said to be a bound, but the values stop at {farthest:g}: say bounds=(low, high)"
+            )
+    return f"every value is in {check.span(bounds)}, and its ends are approached"
 
 
-def _yields_what_it_says(entry: Entry, function: Function) -> str:
+def _yields_what_it_says(entry: Entry, function: check.Function) -> str:
     values = function(_scores().float())
     low, high = RANGES.get(entry.yields, (-inf, inf))
     outside = values[(values < low) | (values > high)]
     if len(outside):
-        refuse(f"it says {entry.yields}, and gives {float(outside[0]):g}")
+        check.refuse(f"it says {entry.yields}, and gives {float(outside[0]):g}")
     if entry.yields == "bounded scores" and any(map(isinf, entry.bounds_at(default_parameters(entry)))):
-        refuse("it says bounded scores, and its bounds are infinite")
+        check.refuse("it says bounded scores, and its bounds are infinite")
     if entry.yields in RANGES and entry.across_units:
         sums = (values.double().exp() if entry.yields == "log-probabilities" else values.double()).sum(dim=-1)
         if float((sums - 1).abs().max()) > 1e-4:
-            refuse(
+            check.refuse(
                 f"it says {entry.yields} across the units, and they sum to {float(sums[(sums - 1).abs().argmax()]):g}"
             )
     return entry.yields
 
 
-def _is_finite(function: Function) -> str:
+def _is_finite(function: check.Function) -> str:
     for dtype in (torch.float32, torch.float64):
         x = torch.tensor(FAR, dtype=dtype)
-        values, slopes = both(function, x)
-        require_finite(values, x, "value")
-        require_finite(slopes, x, "derivative")
+        values, slopes = check.both(function, x)
+        check.require_finite(values, x, "value")
+        check.require_finite(slopes, x, "derivative")
     return "values and derivatives for scores from -10,000 to 10,000"
 
 
-def _mixes_units_as_said(entry: Entry, function: Function) -> str:
+def _mixes_units_as_said(entry: Entry, function: check.Function) -> str:
     before = torch.tensor([0.3, -0.7, 1.1, 0.2], dtype=torch.float64)
     after = before.clone()
     after[1] += 1.5
     mixes = bool((function(after) != function(before))[[0, 2, 3]].any())
     if mixes != entry.across_units:
-        refuse(f"one unit's score {'changes' if mixes else 'changes no'} other units: say across_units={mixes}")
+        check.refuse(f"one unit's score {'changes' if mixes else 'changes no'} other units: say across_units={mixes}")
     return "mixes units" if mixes else "each unit by itself"
 
 
-def loss_questions(choice: Choice) -> list[Question]:
+def loss_questions(choice: Choice) -> list[check.Question]:
     """Every check of a loss at the chosen parameters, on predictions of the first kind that it accepts or of each."""
     entry, parameters = choice.entry, dict(choice.parameters)
     kind = entry.accepts[0] if entry.accepts else "scores"
-    stack, other = (predictions(kind, TRIALS, BATCH, CLASSES, seed=seed) for seed in (0, 1))
+    stack, other = (predictions(kind, check.TRIALS, check.BATCH, check.CLASSES, seed=seed) for seed in (0, 1))
 
     def given_itself(prediction: Tensor) -> Tensor:
         return _call(entry, prediction, parameters)
 
-    function: Function = on_copies(given_itself)
-    flat = predictions(kind, BATCH, CLASSES, dtype=torch.float64)
-    questions: dict[str, Examine] = {
+    function: check.Function = check.on_copies(given_itself)
+    flat = predictions(kind, check.BATCH, check.CLASSES, dtype=torch.float64)
+    questions: dict[str, check.Examine] = {
         "accepts": lambda: _says_what_it_takes(entry),
         "shape and dtype": lambda: _gives_one_number_per_example(entry, parameters),
-        "input": lambda: keeps_its_input(given_itself, stack.clone()),
-        "repeatable": lambda: is_repeatable(function, stack, other),
-        "formula": lambda: require_formula(
+        "input": lambda: check.keeps_its_input(given_itself, stack.clone()),
+        "repeatable": lambda: check.is_repeatable(function, stack, other),
+        "formula": lambda: check.require_formula(
             entry.formula,
             {"prediction": flat, "label": labels(flat), "target": one_hot(flat), **parameters},
             function(flat),
             flat,
         ),
         "finite": lambda: _loss_is_finite(entry, parameters),
-        "derivative": lambda: has_its_derivative(function, predictions(kind, 4, CLASSES, dtype=torch.float64)),
-        "images": lambda: keeps_images_apart(function, stack, other),
+        "derivative": lambda: check.has_its_derivative(
+            function, predictions(kind, 4, check.CLASSES, dtype=torch.float64)
+        ),
+        "images": lambda: check.keeps_images_apart(function, stack, other),
         "label": lambda: _heeds_the_label(entry, flat, parameters),
-        "stack": lambda: stays_within_its_trial(function, stack),
-        "cuda": lambda: runs_on_cuda(function, stack),
+        "stack": lambda: check.stays_within_its_trial(function, stack),
+        "cuda": lambda: check.runs_on_cuda(function, stack),
     }
     if gradient := entry.gradient:
         label = labels(stack).contiguous()
-        questions["gradient"] = lambda: gradient_agrees(
+        questions["gradient"] = lambda: check.gradient_agrees(
             given_itself, lambda outer, value, x: gradient(outer, value, x, label, **parameters), stack, label.shape
         )
-    return as_questions(questions)
+    return check.as_questions(questions)
 
 
 def predictions(kind: Yields, *shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
     """What an output function of that kind could give."""
-    scores = draws(*shape, dtype=dtype, seed=seed)
+    scores = check.draws(*shape, dtype=dtype, seed=seed)
     has_one_unit = shape[-1] == 1
     match kind:
         case "scores":
@@ -205,23 +189,23 @@ def _call(entry: Entry, prediction: Tensor, parameters: dict[str, Any]) -> Tenso
 
 def _says_what_it_takes(entry: Entry) -> str:
     if not entry.accepts:
-        refuse("accepts is empty: say for which outputs it is meant")
+        check.refuse("accepts is empty: say for which outputs it is meant")
     if both_kinds := set(entry.accepts) & set(entry.tolerates):
-        refuse(f"{', '.join(sorted(both_kinds))} cannot be accepted and only tolerated")
+        check.refuse(f"{', '.join(sorted(both_kinds))} cannot be accepted and only tolerated")
     return ", ".join(entry.accepts)
 
 
 def _gives_one_number_per_example(entry: Entry, parameters: dict[str, Any]) -> str:
-    units = (CLASSES,) if entry.across_units else (CLASSES, 1)
+    units, stack = (check.CLASSES,) if entry.across_units else (check.CLASSES, 1), (check.TRIALS, check.BATCH)
     for dtype in (torch.float32, torch.float64):
         for kind in entry.accepts:
             for count in units:
-                prediction = predictions(kind, TRIALS, BATCH, count, dtype=dtype)
+                prediction = predictions(kind, *stack, count, dtype=dtype)
                 values = _call(entry, prediction, parameters)
-                if values.shape != (TRIALS, BATCH) or values.dtype != dtype:
-                    refuse(
+                if values.shape != stack or values.dtype != dtype:
+                    check.refuse(
                         f"predictions of shape {tuple(prediction.shape)} give {values.dtype} of shape "
-                        f"{tuple(values.shape)}: one number per example is wanted, {(TRIALS, BATCH)}, never a mean"
+                        f"{tuple(values.shape)}: one number per example is wanted, {stack}, never a mean"
                     )
     return "one number per example" + ("" if entry.across_units else ", also for a single unit")
 
@@ -229,20 +213,20 @@ def _gives_one_number_per_example(entry: Entry, parameters: dict[str, Any]) -> s
 def _loss_is_finite(entry: Entry, parameters: dict[str, Any]) -> str:
     """On every kind of output that it accepts, its ends included, and where one class is at one of them alone."""
     for kind in entry.accepts:
-        ordinary = predictions(kind, BATCH, CLASSES)
+        ordinary = predictions(kind, check.BATCH, check.CLASSES)
         ends = {"probabilities": (0.0, 1.0), "bounded scores": (-1.0, 1.0), "scores": (-1e4, 1e4)}
-        low, high = (torch.full((BATCH, CLASSES), end) for end in ends.get(kind, (-1e4, 0.0)))
+        low, high = (torch.full((check.BATCH, check.CLASSES), end) for end in ends.get(kind, (-1e4, 0.0)))
         certain = torch.cat([high[:, :1], low[:, 1:]], dim=1)
         for prediction in (ordinary, low, high, certain):
-            values, slopes = both(lambda one: _call(entry, one, parameters), prediction)
-            require_finite(values, prediction[:, 0], f"value for {kind}")
-            require_finite(slopes, prediction, f"derivative for {kind}")
+            values, slopes = check.both(lambda one: _call(entry, one, parameters), prediction)
+            check.require_finite(values, prediction[:, 0], f"value for {kind}")
+            check.require_finite(slopes, prediction, f"derivative for {kind}")
     return f"values and derivatives on {', '.join(entry.accepts)}, their ends included"
 
 
 def _heeds_the_label(entry: Entry, prediction: Tensor, parameters: dict[str, Any]) -> str:
     label = labels(prediction)
-    given, other = (entry.function(prediction, one, **parameters) for one in (label, (label + 1) % CLASSES))
+    given, other = (entry.function(prediction, one, **parameters) for one in (label, (label + 1) % check.CLASSES))
     if bool((given == other).all()):
-        refuse("it is the same whatever the label is")
+        check.refuse("it is the same whatever the label is")
     return "another label gives another loss"

@@ -9,20 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from actbench import errors
+from actbench.cli import options as shared
 from actbench.cli.completion import result_folders
 from actbench.cli.guard import verb
-from actbench.cli.options import (
-    Config,
-    DataFolder,
-    Force,
-    Jobs,
-    Overrides,
-    ResultsRoot,
-    ShardOption,
-    TableOrJson,
-    with_custom_files,
-    with_own_data,
-)
+from actbench.cli.options import with_custom_files, with_own_data
 from actbench.plan.shards import parse_shard
 from actbench.runs.options import parse_jobs
 from actbench.text import counted, say
@@ -50,7 +40,7 @@ def init(
         bool,
         typer.Option("--schema/--no-schema", help="Write the schema beside it, for editors that check as you type."),
     ] = True,
-    force: Force = False,
+    force: shared.Force = False,
 ) -> None:
     """Write a commented experiment to start from, and beside it the schema by which an editor checks and completes."""
     from actbench.config.starter import write_starter
@@ -71,7 +61,9 @@ def schema() -> None:
 @verb
 @with_custom_files
 @with_own_data
-def validate(config: Config, overrides: Overrides = None, output_format: TableOrJson = "table") -> None:
+def validate(
+    config: shared.Config, overrides: shared.Overrides = None, output_format: shared.TableOrJson = "table"
+) -> None:
     """Check an experiment file and report every mistake in it."""
     from actbench.render.printing import print_document
     from actbench.report.networks import seeds_hint, validity_document, validity_line
@@ -107,9 +99,9 @@ def _require_gains(experiment: Experiment) -> None:
 @with_custom_files
 @with_own_data
 def plan(
-    config: Config,
-    overrides: Overrides = None,
-    results: ResultsRoot = Path("results"),
+    config: shared.Config,
+    overrides: shared.Overrides = None,
+    results: shared.ResultsRoot = Path("results"),
     pilot: Annotated[
         Path | None,
         typer.Option(
@@ -118,9 +110,9 @@ def plan(
             readable=False,
         ),
     ] = None,
-    jobs: Jobs = "auto",
-    shard: ShardOption = None,
-    output_format: TableOrJson = "table",
+    jobs: shared.Jobs = "auto",
+    shard: shared.ShardOption = None,
+    output_format: shared.TableOrJson = "table",
 ) -> None:
     """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
     from actbench.render.printing import print_answer
@@ -141,8 +133,8 @@ def plan(
 @with_custom_files
 @with_own_data
 def summary(
-    config: Config,
-    overrides: Overrides = None,
+    config: shared.Config,
+    overrides: shared.Overrides = None,
     preflight: Annotated[
         bool,
         typer.Option(
@@ -159,9 +151,9 @@ def summary(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Whose draws --parameters shows; the first when left out.")
     ] = None,
-    results: ResultsRoot = Path("results"),
-    data_dir: DataFolder = None,
-    output_format: TableOrJson = "table",
+    results: shared.ResultsRoot = Path("results"),
+    data_dir: shared.DataFolder = None,
+    output_format: shared.TableOrJson = "table",
 ) -> None:
     """Show the networks layer by layer: shapes, initialisers, parameters, or what goes through them untrained."""
     from actbench.render.printing import print_answer

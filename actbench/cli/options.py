@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar, g
 import typer
 
 from actbench import errors
-from actbench.cli.completion import (
-    arms,
-    array_files,
-    experiments,
-    metrics,
-    python_files,
-    result_folders,
-    settings,
-)
+from actbench.cli import completion
 
 if TYPE_CHECKING:
     from actbench.catalogue.custom_files import CustomFile
@@ -33,7 +25,7 @@ Options = TypeVar("Options")
 def _folders(help_text: str) -> Any:
     """A result folder as an argument; `readable=False`, since the code that reads it has the better message."""
     return typer.Argument(
-        metavar="FOLDER", help=help_text, show_default=False, autocompletion=result_folders, readable=False
+        metavar="FOLDER", help=help_text, show_default=False, autocompletion=completion.result_folders, readable=False
     )
 
 
@@ -43,7 +35,7 @@ Config = Annotated[
         metavar="CONFIG",
         help="An experiment file (YAML), or a bundled experiment, such as quickstart.",
         show_default=False,
-        autocompletion=experiments,
+        autocompletion=completion.experiments,
         readable=False,
     ),
 ]
@@ -56,7 +48,7 @@ CustomFilePath = Annotated[
         metavar="FILE",
         help="A Python file that adds entries to the catalogue; it is run.",
         show_default=False,
-        autocompletion=python_files,
+        autocompletion=completion.python_files,
         readable=False,
     ),
 ]
@@ -66,7 +58,7 @@ Overrides = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Change a setting, as in train.epochs=3; repeatable.",
-        autocompletion=settings,
+        autocompletion=completion.settings,
     ),
 ]
 CustomFiles = Annotated[
@@ -75,7 +67,7 @@ CustomFiles = Annotated[
         "--use",
         metavar="FILE",
         help="Run a Python file that adds custom functions to the catalogue; repeatable.",
-        autocompletion=python_files,
+        autocompletion=completion.python_files,
         readable=False,
     ),
 ]
@@ -85,7 +77,7 @@ DataFile = Annotated[
         "--use-data",
         metavar="FILE",
         help="Take the images from arrays x_train, y_train, x_test, y_test of a .npz file.",
-        autocompletion=array_files,
+        autocompletion=completion.array_files,
         readable=False,
     ),
 ]
@@ -129,12 +121,12 @@ Baseline = Annotated[
     typer.Option(
         metavar="ARM|FOLDER",
         help="The arm to compare with (relu, or model.activation=relu), or a folder.",
-        autocompletion=arms,
+        autocompletion=completion.arms,
     ),
 ]
 MetricName = Annotated[
     str | None,
-    typer.Option(help="Any recorded metric; without it, the primary one.", autocompletion=metrics),
+    typer.Option(help="Any recorded metric; without it, the primary one.", autocompletion=completion.metrics),
 ]
 SharedRate = Annotated[
     bool, typer.Option("--shared-lr", help="Give verdicts although no learning rate was tuned for each arm.")

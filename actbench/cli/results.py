@@ -10,27 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from actbench import errors
+from actbench.cli import options as shared
 from actbench.cli.completion import factors
 from actbench.cli.guard import verb
-from actbench.cli.options import (
-    Baseline,
-    ComparisonFormat,
-    DataFolder,
-    Explain,
-    FigureFormat,
-    Folder,
-    Folders,
-    GateReports,
-    GateUndecided,
-    MetricName,
-    NamedFolder,
-    ReportFormat,
-    ResultsRoot,
-    SharedRate,
-    TableOrJson,
-    with_custom_files,
-    with_own_data,
-)
+from actbench.cli.options import with_custom_files, with_own_data
 from actbench.text import said_if_slow, say
 
 if TYPE_CHECKING:
@@ -39,10 +22,10 @@ if TYPE_CHECKING:
 
 @verb
 def compare(
-    folders: Folders = None,
-    results: ResultsRoot = Path("results"),
-    baseline: Baseline = None,
-    metric: MetricName = None,
+    folders: shared.Folders = None,
+    results: shared.ResultsRoot = Path("results"),
+    baseline: shared.Baseline = None,
+    metric: shared.MetricName = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -57,19 +40,19 @@ def compare(
         Path | None,
         typer.Option("--figures", metavar="DIR", help="With --across: save ranks, differences and profile as files."),
     ] = None,
-    figure_format: FigureFormat = "svg",
-    shared_lr: SharedRate = False,
+    figure_format: shared.FigureFormat = "svg",
+    shared_lr: shared.SharedRate = False,
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit code 1 where an arm is worse than its baseline, 5 where undecided.")
     ] = False,
-    gate_undecided: GateUndecided = "exit",
-    gate_reports: GateReports = None,
+    gate_undecided: shared.GateUndecided = "exit",
+    gate_reports: shared.GateReports = None,
     images: Annotated[
         bool, typer.Option("--images", help="Also which test images an arm gets wrong, and the error for other images.")
     ] = False,
-    explain: Explain = False,
+    explain: shared.Explain = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the answer, in one line.")] = False,
-    output_format: ComparisonFormat = "table",
+    output_format: shared.ComparisonFormat = "table",
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
     from actbench.analysis.comparison import separable
@@ -128,7 +111,7 @@ def _compare_across(
     folders: list[Path],
     root: Path,
     request: Request,
-    output_format: ComparisonFormat,
+    output_format: shared.ComparisonFormat,
     figures: Path | None,
     figure_format: str,
 ) -> None:
@@ -150,10 +133,10 @@ def _compare_across(
 @verb
 @with_custom_files
 def report(
-    folder: Folder = None,
-    results: ResultsRoot = Path("results"),
-    metric: MetricName = None,
-    shared_lr: SharedRate = False,
+    folder: shared.Folder = None,
+    results: shared.ResultsRoot = Path("results"),
+    metric: shared.MetricName = None,
+    shared_lr: shared.SharedRate = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page instead of printing.")
     ] = None,
@@ -161,7 +144,7 @@ def report(
     figures: Annotated[
         Path | None, typer.Option("--figures", metavar="DIR", help="Save every figure as a file.")
     ] = None,
-    figure_format: FigureFormat = "svg",
+    figure_format: shared.FigureFormat = "svg",
     paper: Annotated[
         Path | None,
         typer.Option(
@@ -178,8 +161,8 @@ def report(
     width: Annotated[Literal["column", "page"], typer.Option(help="How wide the figures of --paper are.")] = "column",
     font: Annotated[Literal["serif", "sans"], typer.Option(help="The letters of --paper.")] = "serif",
     font_size: Annotated[float, typer.Option(min=4, max=20, help="Their size in points.")] = 8.0,
-    explain: Explain = False,
-    output_format: ReportFormat = "table",
+    explain: shared.Explain = False,
+    output_format: shared.ReportFormat = "table",
 ) -> None:
     """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
     from actbench.analysis.comparison import separable
@@ -218,8 +201,8 @@ def report(
 @verb
 @with_own_data
 def predictions(
-    folder: Folder = None,
-    results: ResultsRoot = Path("results"),
+    folder: shared.Folder = None,
+    results: shared.ResultsRoot = Path("results"),
     every_image: Annotated[
         bool, typer.Option("--all", help="Also the images that were classified correctly, which takes the data set.")
     ] = False,
@@ -229,7 +212,7 @@ def predictions(
             metavar="N", min=1, max=1000, help="Draw the N images that most networks got wrong in characters instead."
         ),
     ] = None,
-    data_dir: DataFolder = None,
+    data_dir: shared.DataFolder = None,
 ) -> None:
     """Print what every final network predicted as CSV: one row for each test image that it got wrong."""
     from actbench.catalogue.datasets import data_folder, load
@@ -252,13 +235,13 @@ def predictions(
 
 @verb
 def export(
-    folder: NamedFolder,
+    folder: shared.NamedFolder,
     tool: Annotated[Literal["tensorboard", "mlflow"], typer.Option("--to", help="For which tool.", show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where to: runs/ for TensorBoard, mlflow/ for MLflow when left out."),
     ] = None,
-    output_format: TableOrJson = "table",
+    output_format: shared.TableOrJson = "table",
 ) -> None:
     """Write every trial as a run of TensorBoard or MLflow: parameters, curves, final numbers."""
     from actbench.render.printing import print_answer
@@ -272,8 +255,8 @@ def export(
 
 @verb
 def verify(
-    folder: NamedFolder,
-    output_format: TableOrJson = "table",
+    folder: shared.NamedFolder,
+    output_format: shared.TableOrJson = "table",
 ) -> None:
     """Say what is damaged or missing in a result folder, and change nothing; exit code 1 where anything is."""
     from actbench.render.printing import print_answer

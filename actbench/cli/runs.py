@@ -10,30 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from actbench import errors
+from actbench.cli import options as shared
 from actbench.cli.completion import dataset_names, result_folders
 from actbench.cli.experiments import load
 from actbench.cli.guard import verb
 from actbench.cli.interruption import farewell, interruptible, repeated_command
-from actbench.cli.options import (
-    Config,
-    CustomFilePath,
-    DataFolder,
-    Device,
-    Explain,
-    Folder,
-    Force,
-    GateReports,
-    GateUndecided,
-    Jobs,
-    Overrides,
-    ResultsRoot,
-    ShardOption,
-    Smoke,
-    TableOrJson,
-    with_custom_files,
-    with_options,
-    with_own_data,
-)
+from actbench.cli.options import with_custom_files, with_options, with_own_data
 from actbench.config.bundled import find_experiment
 from actbench.plan.shards import parse_shard
 from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs, parse_ray_address
@@ -49,21 +31,21 @@ if TYPE_CHECKING:
 class TrainingOptions:
     """The options of the verbs that train."""
 
-    overrides: Overrides = None
-    results: ResultsRoot = Path("results")
-    data_dir: DataFolder = None
-    device: Device = "auto"
-    jobs: Jobs = "auto"
+    overrides: shared.Overrides = None
+    results: shared.ResultsRoot = Path("results")
+    data_dir: shared.DataFolder = None
+    device: shared.Device = "auto"
+    jobs: shared.Jobs = "auto"
     executor: Annotated[
         Literal["local", "ray"], typer.Option(help="Where workers run: on this machine, or as tasks of Ray.")
     ] = "local"
     ray_address: Annotated[
         str | None, typer.Option(metavar="auto|HOST:PORT", help="The Ray cluster; left out: a Ray of this run alone.")
     ] = None
-    smoke: Smoke = False
+    smoke: shared.Smoke = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside and retrain.")] = False
-    shard: ShardOption = None
+    shard: shared.ShardOption = None
     gate: Annotated[
         bool,
         typer.Option(
@@ -72,8 +54,8 @@ class TrainingOptions:
             "5 if undecided.",
         ),
     ] = False
-    gate_undecided: GateUndecided = "exit"
-    gate_reports: GateReports = None
+    gate_undecided: shared.GateUndecided = "exit"
+    gate_reports: shared.GateReports = None
     allow_unusable: Annotated[
         bool,
         typer.Option("--allow-unusable", help="No exit code 3 if most trials of an arm diverged or collapsed."),
@@ -96,8 +78,8 @@ class TrainingOptions:
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="Print what has been trained; -vv: what starts, too.")
     ] = 0
-    explain: Explain = False
-    output_format: TableOrJson = "table"
+    explain: shared.Explain = False
+    output_format: shared.TableOrJson = "table"
 
     def checked(self) -> RunOptions:
         """The options of the run; raises `ConfigurationError` on a value or a combination that has no meaning."""
@@ -151,7 +133,7 @@ class TrainingOptions:
 @with_custom_files
 @with_own_data
 @with_options(TrainingOptions)
-def run(config: Config, options: TrainingOptions) -> None:
+def run(config: shared.Config, options: TrainingOptions) -> None:
     """Train every trial that the result folder does not hold yet, then print the table and the claims' verdicts."""
     _run(config, options)
 
@@ -318,14 +300,14 @@ def _finish(
 @verb
 @with_options(TrainingOptions)
 def challenge(
-    file: CustomFilePath,
+    file: shared.CustomFilePath,
     options: TrainingOptions,
     against: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="An opponent; repeatable, else the usual ones."),
     ] = None,
     dataset: Annotated[str, typer.Option(help="Which images.", autocompletion=dataset_names)] = "mnist",
-    force: Force = False,
+    force: shared.Force = False,
 ) -> None:
     """Compare a custom function with common baselines: tuned for each arm, fresh seeds, a verdict.
 
@@ -359,8 +341,8 @@ def merge(
             readable=False,
         ),
     ],
-    results: ResultsRoot = Path("results"),
-    output_format: TableOrJson = "table",
+    results: shared.ResultsRoot = Path("results"),
+    output_format: shared.TableOrJson = "table",
 ) -> None:
     """Merge the result folders of one experiment, such as its shards, into one, and derive its tables."""
     from actbench.render.printing import print_answer
@@ -372,7 +354,11 @@ def merge(
 
 
 @verb
-def status(folder: Folder = None, results: ResultsRoot = Path("results"), output_format: TableOrJson = "table") -> None:
+def status(
+    folder: shared.Folder = None,
+    results: shared.ResultsRoot = Path("results"),
+    output_format: shared.TableOrJson = "table",
+) -> None:
     """Show how far a run is: trials done by arm, whether it is running, since when, time left, and what went wrong."""
     from datetime import UTC, datetime
 
@@ -385,7 +371,9 @@ def status(folder: Folder = None, results: ResultsRoot = Path("results"), output
 
 @verb
 def doctor(
-    data_dir: DataFolder = None, results: ResultsRoot = Path("results"), output_format: TableOrJson = "table"
+    data_dir: shared.DataFolder = None,
+    results: shared.ResultsRoot = Path("results"),
+    output_format: shared.TableOrJson = "table",
 ) -> None:
     """Check the installation: library versions, devices, datasets with their checksums, disk."""
     say("Importing torch and the other libraries, which takes some seconds ...")

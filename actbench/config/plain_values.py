@@ -5,14 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar
 
+from actbench.experiment import definition
 from actbench.experiment.choices import shown
-from actbench.experiment.definition import (
-    MARGIN,
-    NAME_LENGTH,
-    PRIMARY_METRIC,
-    TUNING_SEEDS,
-    Looks,
-)
 from actbench.experiment.metrics import CURVES, MEASURES, parse_metric
 from actbench.text import did_you_mean
 
@@ -29,9 +23,9 @@ def read_name(given: Any, default: str) -> tuple[str, str]:
     """What the result folder is called, on every system."""
     name = default if given is None else given
     allowed = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
-    ok = isinstance(name, str) and name.isascii() and len(name) <= NAME_LENGTH and name[:1].isalnum()
+    ok = isinstance(name, str) and name.isascii() and len(name) <= definition.NAME_LENGTH and name[:1].isalnum()
     if not ok or not all(c.isalnum() or c in "._-" for c in name):
-        return "unnamed", f"expected a name of {allowed} (at most {NAME_LENGTH}), found {shown(name)}"
+        return "unnamed", f"expected a name of {allowed} (at most {definition.NAME_LENGTH}), found {shown(name)}"
     if name.endswith(".") or name.split(".")[0].lower() in WINDOWS_DEVICES:
         reason = "ends in a dot" if name.endswith(".") else "is a device there"
         return "unnamed", f"expected a name that a folder can have on Windows too; {name!r} {reason}"
@@ -41,7 +35,7 @@ def read_name(given: Any, default: str) -> tuple[str, str]:
 SEED_KEYS = ("looks", "first", "alpha")
 
 
-def read_seeds(given: Any) -> tuple[tuple[tuple[int, ...], Looks | None], str]:
+def read_seeds(given: Any) -> tuple[tuple[tuple[int, ...], definition.Looks | None], str]:
     """The seeds of the final trials: so many, or these, or as many as it takes until the arms are settled."""
     if isinstance(given, dict):
         return _read_looks(given)
@@ -49,7 +43,7 @@ def read_seeds(given: Any) -> tuple[tuple[tuple[int, ...], Looks | None], str]:
     return (seeds, None), mistake
 
 
-def _read_looks(given: dict[str, Any]) -> tuple[tuple[tuple[int, ...], Looks | None], str]:
+def _read_looks(given: dict[str, Any]) -> tuple[tuple[tuple[int, ...], definition.Looks | None], str]:
     nothing, after, shares = ((0,), None), given.get("looks"), given.get("alpha") or ()
     first = 0 if given.get("first") is None else given["first"]
     if unknown := [key for key in given if key not in SEED_KEYS]:
@@ -67,7 +61,7 @@ def _read_looks(given: dict[str, Any]) -> tuple[tuple[tuple[int, ...], Looks | N
             f"{LEVEL:g}, found {shown(shares)}"
         )
     seeds = tuple(range(first, first + after[-1]))
-    return (seeds, Looks(tuple(after), tuple(map(float, shares)))), ""
+    return (seeds, definition.Looks(tuple(after), tuple(map(float, shares)))), ""
 
 
 def _is_count(given: Any) -> bool:
@@ -91,10 +85,10 @@ def _read_fixed_seeds(given: Any) -> tuple[tuple[int, ...], str]:
 def read_tuning_seeds(given: Any) -> tuple[int, str]:
     """How many seeds tuning has."""
     if given is None:
-        return TUNING_SEEDS, ""
+        return definition.TUNING_SEEDS, ""
     if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MAX_TUNING_SEEDS:
         return given, ""
-    return TUNING_SEEDS, f"expected how many seeds (1 to {MAX_TUNING_SEEDS}), found {shown(given)}"
+    return definition.TUNING_SEEDS, f"expected how many seeds (1 to {MAX_TUNING_SEEDS}), found {shown(given)}"
 
 
 PRIMARY_METRICS = tuple(name for name in (*CURVES, *MEASURES) if name.startswith("test_"))
@@ -103,9 +97,9 @@ PRIMARY_METRICS = tuple(name for name in (*CURVES, *MEASURES) if name.startswith
 def read_primary(given: Any) -> tuple[str, str]:
     """The metric that decides."""
     if given is None or given in PRIMARY_METRICS:
-        return given or PRIMARY_METRIC, ""
+        return given or definition.PRIMARY_METRIC, ""
     near = did_you_mean(given, PRIMARY_METRICS) if isinstance(given, str) else ""
-    return PRIMARY_METRIC, f"expected one of {', '.join(PRIMARY_METRICS)}, found {shown(given)}{near}"
+    return definition.PRIMARY_METRIC, f"expected one of {', '.join(PRIMARY_METRICS)}, found {shown(given)}{near}"
 
 
 def read_word(given: Any, words: tuple[Word, ...]) -> tuple[Word | None, str]:
@@ -126,9 +120,9 @@ def read_margin(given: Any, primary: str) -> tuple[float | None, str]:
     """The difference in the primary metric below which two arms count as equivalent; only shares have one by itself."""
     is_share = parse_metric(primary).unit == "share"
     if given is None:
-        return MARGIN if is_share else None, ""
+        return definition.MARGIN if is_share else None, ""
     is_number = isinstance(given, int | float) and not isinstance(given, bool)
     if is_number and 0 < given < (1 if is_share else math.inf):
         return float(given), ""
     what = "a difference in accuracy as a fraction, such as 0.001" if is_share else f"a difference in {primary} above 0"
-    return MARGIN, f"expected {what}, found {shown(given)}"
+    return definition.MARGIN, f"expected {what}, found {shown(given)}"

@@ -13,27 +13,9 @@ from pydantic import ValidationError
 from actbench.catalogue.arrays import Dataset
 from actbench.catalogue.own_data import is_in_use, not_in_use
 from actbench.catalogue.recorded import not_loaded
+from actbench.config import cells, plain_values
 from actbench.config.bundled import find_experiment
-from actbench.config.cells import (
-    CELL_KEYS,
-    SETTING_PATHS,
-    budget_mistakes,
-    cell_mistakes,
-    factors_of,
-    read_cells,
-    read_groups,
-    tune_mistakes,
-)
 from actbench.config.claims import read_expectations
-from actbench.config.plain_values import (
-    read_margin,
-    read_name,
-    read_primary,
-    read_seeds,
-    read_tuning_margin,
-    read_tuning_seeds,
-    read_word,
-)
 from actbench.config.source import (
     MAX_FILE_BYTES,
     Problem,
@@ -69,7 +51,7 @@ from actbench.text import counted, did_you_mean
 
 TUNING_KEYS = ("tune", "tuning_seeds", "tuning_margin")
 KNOWN_KEYS = (
-    "name", *SECTIONS, "vary", *CELL_KEYS, *TUNING_KEYS, "seeds", "baseline", "match", "primary", "margin",
+    "name", *SECTIONS, "vary", *cells.CELL_KEYS, *TUNING_KEYS, "seeds", "baseline", "match", "primary", "margin",
     "keep", "expect",
 )  # fmt: skip
 MAX_ARMS = 10_000
@@ -79,7 +61,7 @@ MAX_LABELS = 3
 T = TypeVar("T")
 
 SETTING_PARTS = (
-    (), ("vary",), ("tune",), ("tuning_seeds",), *((key,) for key in CELL_KEYS), *((section,) for section in SECTIONS),
+    (), ("vary",), ("tune",), ("tuning_seeds",), *((key,) for key in (*cells.CELL_KEYS, *SECTIONS)),
 )  # fmt: skip
 
 
@@ -158,38 +140,38 @@ class _Loader:
             self._check_keys(data)
             settings = self._settings(data)
             groups = self._groups("vary")
-            cells, mistakes = read_cells(data, groups, self._unsure())
+            kept, mistakes = cells.read_cells(data, groups, self._unsure())
             self._add((), mistakes)
-            factors = tuple(factors_of(groups, cells.include if cells else ()))
+            factors = tuple(cells.factors_of(groups, kept.include if kept else ()))
             tune_groups, tune = self._tune_groups([factor.path for factor in factors])
-            seeds, looks = self._plain("seeds", read_seeds)
-            primary = self._plain("primary", read_primary)
-            tuning_seeds = self._plain("tuning_seeds", read_tuning_seeds)
-            tuning_margin = self._plain("tuning_margin", lambda given: read_tuning_margin(given, primary))
+            seeds, looks = self._plain("seeds", plain_values.read_seeds)
+            primary = self._plain("primary", plain_values.read_primary)
+            tuning_seeds = self._plain("tuning_seeds", plain_values.read_tuning_seeds)
+            tuning_margin = self._plain("tuning_margin", lambda given: plain_values.read_tuning_margin(given, primary))
             if not self.is_record:
                 self._require_loaded(settings, factors)
             experiment = Experiment(
-                name=self._plain("name", lambda given: read_name(given, default_name)),
+                name=self._plain("name", lambda given: plain_values.read_name(given, default_name)),
                 settings=settings,
                 factors=factors,
                 seeds=seeds,
                 looks=looks,
                 baseline=self._baseline(data.get("baseline"), factors),
                 tune=tuple(tune),
-                cells=cells,
+                cells=kept,
                 tune_groups=tuple(tune_groups),
                 tuning_seeds=tuning_seeds if tune else TUNING_SEEDS,  # else without meaning, and not written
                 tuning_margin=tuning_margin if tune else None,
                 primary=primary,
-                margin=self._plain("margin", lambda given: read_margin(given, primary)),
-                keep=self._plain("keep", lambda given: read_word(given, get_args(Keep))),
+                margin=self._plain("margin", lambda given: plain_values.read_margin(given, primary)),
+                keep=self._plain("keep", lambda given: plain_values.read_word(given, get_args(Keep))),
             )
             is_sound = not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems)
             if is_sound:
                 is_sound = self._check_arms(experiment)
-            if is_sound and cells:
+            if is_sound and kept:
                 experiment = self._complete_baseline(experiment)
-            match = self._plain("match", lambda given: read_word(given, get_args(Match)))
+            match = self._plain("match", lambda given: plain_values.read_word(given, get_args(Match)))
             if match and is_sound:
                 experiment = replace(experiment, match=match)
                 self._add(("match",), (((), message) for message in _match_mistakes(experiment)))
@@ -257,16 +239,18 @@ class _Loader:
         return value
 
     def _groups(self, section: str) -> list[Group]:
-        groups, mistakes = read_groups(section, self.source.data.get(section))
+        groups, mistakes = cells.read_groups(section, self.source.data.get(section))
         self._add((section,), mistakes)
         return groups
 
     def _tune_groups(self, varied: Sequence[str]) -> tuple[list[Group], list[Factor]]:
         groups = self._groups("tune")
         is_list = isinstance(self.source.data.get("tune"), tuple)
-        self._add(("tune",), tune_mistakes(groups, varied, is_list=is_list))
+        self._add(("tune",), cells.tune_mistakes(groups, varied, is_list=is_list))
         without = varied if is_list else ()
-        return (groups if any(len(group.paths) > 1 for group in groups) else []), factors_of(groups, without=without)
+        return (groups if any(len(group.paths) > 1 for group in groups) else []), cells.factors_of(
+            groups, without=without
+        )
 
     def _baseline(self, given: Any, factors: Sequence[Factor]) -> Values:
         if given is None:
@@ -293,8 +277,8 @@ class _Loader:
     def _unsure(self) -> set[str]:
         """Varied settings in which mistakes have been found: whatever refers to them may be right."""
         paths = [problem.path for problem in self.source.problems if problem.path[:1] in (("vary",), ("include",))]
-        if any(len(path) < 2 or path[1] not in SETTING_PATHS for path in paths):
-            return set(SETTING_PATHS)
+        if any(len(path) < 2 or path[1] not in cells.SETTING_PATHS for path in paths):
+            return set(cells.SETTING_PATHS)
         return {str(path[1]) for path in paths}
 
     def _add(self, path: SettingPath, mistakes: Iterable[Mistake]) -> None:
@@ -306,10 +290,10 @@ class _Loader:
         problems = len(self.source.problems)
         if not self._is_small_enough(experiment):
             return False
-        self._add((), cell_mistakes(experiment))
+        self._add((), cells.cell_mistakes(experiment))
         if len(self.source.problems) > problems:
             return False
-        self._add((), ((("tune",), message) for message in budget_mistakes(experiment)))
+        self._add((), ((("tune",), message) for message in cells.budget_mistakes(experiment)))
         if experiment.tune and not all(arm.settings.data.validation_count() for arm in experiment.arms()):
             self._problem(("tune",), "values are chosen on validation images, and none are held out")
         without_primary = map(parse_metric(experiment.primary).problem, (arm.settings for arm in experiment.arms()))

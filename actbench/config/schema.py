@@ -20,22 +20,9 @@ from actbench.config.cells import IMPOSSIBLE, MAX_NAME_LENGTH, SETTING_PATHS
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
 from actbench.config.plain_values import LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK, PRIMARY_METRICS
 from actbench.config.reader import KNOWN_KEYS
+from actbench.experiment import metrics
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, Keep, Match
-from actbench.experiment.metrics import (
-    CURVE,
-    CURVES,
-    EPOCHS_TO,
-    FIRST,
-    FORMS,
-    LEARNT,
-    LEARNT_NAME,
-    MEASURES,
-    OF_CLASS,
-    OTHERS,
-    PROBE,
-    parse_metric,
-)
 from actbench.experiment.naming import value_to_yaml
 
 Schema = dict[str, Any]
@@ -129,7 +116,7 @@ def experiment_schema() -> Schema:
         "keep": {"enum": list(get_args(Keep))},
         "expect": {"type": "array", "minItems": 1, "items": _reference("claim")},
     }
-    numbers = [name for name in PRIMARY_METRICS if parse_metric(name).unit != "share"]
+    numbers = [name for name in PRIMARY_METRICS if metrics.parse_metric(name).unit != "share"]
     return {
         "$schema": DRAFT,
         "title": "actbench experiment",
@@ -285,9 +272,15 @@ def _without(names: Sequence[str]) -> Schema:
 
 def _metric() -> Schema:
     """A metric by name, the difference of two, or their ratio."""
-    forms = [pattern.pattern for pattern in (CURVE, PROBE, OF_CLASS, FIRST, EPOCHS_TO)]
+    forms = [
+        pattern.pattern
+        for pattern in (metrics.CURVE, metrics.PROBE, metrics.OF_CLASS, metrics.FIRST, metrics.EPOCHS_TO)
+    ]
     learnt = sorted({name for entry in ENTRIES.values() for name in entry.learnable})
-    forms.append(LEARNT.pattern.replace(LEARNT_NAME, rf"({'|'.join(learnt)})(_sd)?"))
-    one = "|".join([*(re.sub(r"\?P<\w+>", "?:", form) for form in forms), *OTHERS])
+    forms.append(metrics.LEARNT.pattern.replace(metrics.LEARNT_NAME, rf"({'|'.join(learnt)})(_sd)?"))
+    one = "|".join([*(re.sub(r"\?P<\w+>", "?:", form) for form in forms), *metrics.OTHERS])
     expression = {"pattern": rf"^\s*({one})(\s+[-/]\s+({one}))?\s*$"}
-    return {"type": "string", "anyOf": [{"enum": [*CURVES, *MEASURES, *OTHERS, *FORMS]}, expression]}
+    return {
+        "type": "string",
+        "anyOf": [{"enum": [*metrics.CURVES, *metrics.MEASURES, *metrics.OTHERS, *metrics.FORMS]}, expression],
+    }

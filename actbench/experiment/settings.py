@@ -20,19 +20,7 @@ from pydantic import (
 from actbench.catalogue.datasets import DATASETS, Dataset
 from actbench.catalogue.own_data import MAX_CLASSES, SUFFIX, own_dataset
 from actbench.catalogue.recorded import FROM
-from actbench.experiment.choices import (
-    FROZEN,
-    Activation,
-    Initialiser,
-    Loss,
-    Optimizer,
-    Output,
-    Yaml,
-    explain,
-    nested_problem,
-    parse_choice,
-    shown,
-)
+from actbench.experiment import choices
 from actbench.text import did_you_mean
 
 MAX_IMAGES = 10_000_000
@@ -42,7 +30,7 @@ MAX_WIDTH = 65_536
 class RecordedData(BaseModel):
     """What a result folder keeps of arrays from a file: which they were, and enough to read results without them."""
 
-    model_config = FROZEN
+    model_config = choices.FROZEN
 
     checksum: Annotated[str, Field(alias=FROM, pattern=r"^sha256:[0-9a-f]{64}$")]
     features: Annotated[int, Field(ge=1)]
@@ -52,36 +40,36 @@ class RecordedData(BaseModel):
     maximum: Annotated[float, Field(gt=0)]
 
 
-def _read_dataset(value: Yaml) -> Dataset:
+def _read_dataset(value: choices.Yaml) -> Dataset:
     """A dataset by its name, or as a result folder records arrays from a file."""
     if isinstance(value, Dataset):
         return value
     if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict):
         return _recorded_dataset(*next(iter(value.items())))
     if not isinstance(value, str):
-        raise nested_problem([((), f"expected text, found {shown(value)}")])
+        raise choices.nested_problem([((), f"expected text, found {choices.shown(value)}")])
     if value not in DATASETS:
         known = tuple(DATASETS)
         near = did_you_mean(value, known) or f"; known: {', '.join(known)}"
         if value.endswith(SUFFIX):
             near = "; name a file of arrays on the command line, by --use-data FILE"
-        raise nested_problem([((), f"no dataset is called {value!r}{near}")])
+        raise choices.nested_problem([((), f"no dataset is called {value!r}{near}")])
     return DATASETS[value]
 
 
-def _recorded_dataset(name: str, given: dict[str, Yaml]) -> Dataset:
+def _recorded_dataset(name: str, given: dict[str, choices.Yaml]) -> Dataset:
     if not str(name).endswith(SUFFIX):
-        raise nested_problem([((), f"expected text, found {shown({name: given})}")])
+        raise choices.nested_problem([((), f"expected text, found {choices.shown({name: given})}")])
     try:
         return own_dataset(name, **RecordedData.model_validate(given).model_dump())
     except ValidationError as invalid:
         known = [field.alias or key for key, field in RecordedData.model_fields.items()]
-        raise nested_problem(
-            ((name, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
+        raise choices.nested_problem(
+            ((name, *problem["loc"]), choices.explain(problem, known_keys=known)) for problem in invalid.errors()
         ) from None
 
 
-def dataset_to_record(dataset: Dataset) -> Yaml:
+def dataset_to_record(dataset: Dataset) -> choices.Yaml:
     """A dataset's name; of arrays from a file all that is needed to read results without them."""
     if dataset.source != "file":
         return dataset.name
@@ -90,20 +78,22 @@ def dataset_to_record(dataset: Dataset) -> Yaml:
     }
 
 
-def _scale(value: Yaml) -> Yaml:
+def _scale(value: choices.Yaml) -> choices.Yaml:
     names = ("unit", "standard", "none")
     if value in names or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf):
         return value
     near = did_you_mean(value, names) if isinstance(value, str) else ""
-    raise nested_problem(
-        [((), f"expected unit, standard, none or a number above 0 to divide by, found {shown(value)}{near}")]
+    raise choices.nested_problem(
+        [((), f"expected unit, standard, none or a number above 0 to divide by, found {choices.shown(value)}{near}")]
     )
 
 
-def _batch_size(value: Yaml) -> Yaml:
+def _batch_size(value: choices.Yaml) -> choices.Yaml:
     if value == "full" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_IMAGES):
         return value
-    raise nested_problem([((), f"expected a whole number from 1 to {MAX_IMAGES:,}, or full, found {shown(value)}")])
+    raise choices.nested_problem(
+        [((), f"expected a whole number from 1 to {MAX_IMAGES:,}, or full, found {choices.shown(value)}")]
+    )
 
 
 Count = Annotated[int, Field(ge=1, le=MAX_IMAGES)]
@@ -115,7 +105,7 @@ Precision = Literal["float32", "bf16"]
 class DataSettings(BaseModel):
     """Which images, how many, and how they are scaled."""
 
-    model_config = FROZEN
+    model_config = choices.FROZEN
 
     dataset: Annotated[Dataset, PlainValidator(_read_dataset), PlainSerializer(dataset_to_record)] = DATASETS["digits"]
     train: Count | None = Field(None, description="use only the first so many training images")
@@ -159,12 +149,12 @@ MAX_PROBED_EPOCHS = 100
 class LayerSettings(BaseModel):
     """One hidden layer; what is left out is taken from the model."""
 
-    model_config = FROZEN
+    model_config = choices.FROZEN
 
     units: Width
-    activation: Activation | None = None
-    init: Initialiser | None = None
-    bias_init: Initialiser | None = None
+    activation: choices.Activation | None = None
+    init: choices.Initialiser | None = None
+    bias_init: choices.Initialiser | None = None
     dropout: Rate | None = None
     batch_norm: bool | None = None
 
@@ -172,26 +162,26 @@ class LayerSettings(BaseModel):
 class ModelSettings(BaseModel):
     """A multilayer perceptron: hidden layers by width or one by one, then one unit per class and an output function."""
 
-    model_config = FROZEN
+    model_config = choices.FROZEN
 
     hidden: tuple[Width, ...] | None = Field(None, description="256 and 128 when neither this nor layers is given")
     layers: tuple[LayerSettings, ...] | None = None
-    activation: Activation = Field(default_factory=partial(parse_choice, "activation", "relu"))
-    init: Initialiser = Field(default_factory=partial(parse_choice, "initialiser", "kaiming_normal"))
-    bias_init: Initialiser | None = Field(
+    activation: choices.Activation = Field(default_factory=partial(choices.parse_choice, "activation", "relu"))
+    init: choices.Initialiser = Field(default_factory=partial(choices.parse_choice, "initialiser", "kaiming_normal"))
+    bias_init: choices.Initialiser | None = Field(
         None, description="zeros when left out (torch_default beside init: torch_default)"
     )
-    output: Output = Field(default_factory=partial(parse_choice, "output", "log_softmax"))
-    output_init: Initialiser | None = Field(None, description="of the last layer; init when left out")
+    output: choices.Output = Field(default_factory=partial(choices.parse_choice, "output", "log_softmax"))
+    output_init: choices.Initialiser | None = Field(None, description="of the last layer; init when left out")
     dropout: Rate = 0.0
     batch_norm: bool = False
 
     @model_validator(mode="after")
     def _one_way_to_name_the_layers(self) -> Self:
         if self.hidden is not None and self.layers is not None:
-            raise nested_problem([(("layers",), "give either hidden or layers, not both")])
+            raise choices.nested_problem([(("layers",), "give either hidden or layers, not both")])
         if len(self.hidden or self.layers or ()) > 100:
-            raise nested_problem([(("hidden" if self.hidden else "layers",), "expected at most 100 layers")])
+            raise choices.nested_problem([(("hidden" if self.hidden else "layers",), "expected at most 100 layers")])
         return self
 
 
@@ -205,10 +195,10 @@ def hidden_layers(model: ModelSettings) -> tuple[LayerSettings, ...]:
 class TrainSettings(BaseModel):
     """How the network is trained."""
 
-    model_config = FROZEN
+    model_config = choices.FROZEN
 
-    loss: Loss = Field(default_factory=partial(parse_choice, "loss", "nll"))
-    optimizer: Optimizer = Field(default_factory=partial(parse_choice, "optimizer", "adam"))
+    loss: choices.Loss = Field(default_factory=partial(choices.parse_choice, "loss", "nll"))
+    optimizer: choices.Optimizer = Field(default_factory=partial(choices.parse_choice, "optimizer", "adam"))
     lr: Annotated[float, Field(gt=0)] = 1e-3
     batch_size: Annotated[int | str, BeforeValidator(_batch_size)] = 128
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 10
@@ -240,7 +230,7 @@ class TrainSettings(BaseModel):
 class TrialSettings(BaseModel):
     """Everything but the seed that one training depends on."""
 
-    model_config = FROZEN
+    model_config = choices.FROZEN
 
     data: DataSettings = Field(default_factory=DataSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)

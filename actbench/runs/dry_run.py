@@ -16,14 +16,7 @@ from actbench.plan.shards import Shard
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
-from actbench.runs.estimates import (
-    journal_bytes,
-    speed_here,
-    start_seconds,
-    training_seconds,
-    weights_bytes,
-    worker_bytes,
-)
+from actbench.runs import estimates
 from actbench.store.journal import read_journal
 from actbench.store.results import known_trials, other_training_code, result_folder
 from actbench.text import clock, counted
@@ -144,20 +137,20 @@ def settings_to_do(
 def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
     """Time, memory and disk of the trials to do, on this machine."""
     settings_of_all = [settings for settings, _ in to_do.settings]
-    speed = speed_here(to_do.folder, settings_of_all[0], device) if settings_of_all else None
+    speed = estimates.speed_here(to_do.folder, settings_of_all[0], device) if settings_of_all else None
     sample = to_do.settings[:: -(-len(to_do.settings) // MAX_TRIALS_STACKED) or 1]
     trials = [make_trial(settings, seed, phase) for seed, (settings, phase) in enumerate(sample)]
     cache_bytes = CPU_CACHE_BYTES if device == "cpu" else GPU_CACHE_BYTES
-    start = start_seconds()
+    start = estimates.start_seconds()
     return Costs(
         trials=len(settings_of_all),
         workers=workers,
-        seconds=start + training_seconds(settings_of_all, speed, workers) if speed else None,
+        seconds=start + estimates.training_seconds(settings_of_all, speed, workers) if speed else None,
         start_seconds=start,
         basis=speed.basis if speed else f"Time: not known, since no comparable trial has been timed here on {device}.",
-        worker_bytes=worker_bytes(make_stacks(trials, workers=workers, cache_bytes=cache_bytes)),
-        journal_bytes=journal_bytes(to_do.settings),
-        weights_bytes=weights_bytes(to_do.settings) if to_do.experiment.keep else 0,
+        worker_bytes=estimates.worker_bytes(make_stacks(trials, workers=workers, cache_bytes=cache_bytes)),
+        journal_bytes=estimates.journal_bytes(to_do.settings),
+        weights_bytes=estimates.weights_bytes(to_do.settings) if to_do.experiment.keep else 0,
     )
 
 

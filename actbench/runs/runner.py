@@ -24,15 +24,8 @@ from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_s
 from actbench.report.looks import look_lines, moved_look, preregistration_line
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
+from actbench.runs import environment
 from actbench.runs.account import RunProgress, Uninterrupted, initial_state
-from actbench.runs.environment import (
-    count_workers,
-    describe_environment,
-    describe_numerics,
-    require_bf16,
-    resolve_device,
-    visible_gpus,
-)
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
 from actbench.runs.executors.ray import connect_to_ray
@@ -42,17 +35,10 @@ from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState, Show, progress
 from actbench.runs.standing import is_worth_keeping, keep_standing, key_of, standing_of
 from actbench.store import checkpoints, weights
+from actbench.store import folder as store
 from actbench.store.checkpoints import Checkpoints
 from actbench.store.copying import copy_records
 from actbench.store.files import FolderChangedError, HeldFolder, end_of
-from actbench.store.folder import (
-    environments_by_id,
-    freeze_plan,
-    read_plan,
-    set_aside,
-    write_environment,
-    write_experiment,
-)
 from actbench.store.journal import Journal, read_journal, set_damaged_lines_aside
 from actbench.store.lock import locked
 from actbench.store.names import DAMAGED, JOURNAL
@@ -145,7 +131,10 @@ def run_experiment(
     a locked folder prevent the run; trials that were finished before an error or Ctrl-C stay in the folder.
     """
     limits = Limits(_alarm(options.max_seconds), options.trial_seconds)
-    folder, device = result_folder(options.results, experiment, options.shard), resolve_device(options.device)
+    folder, device = (
+        result_folder(options.results, experiment, options.shard),
+        environment.resolve_device(options.device),
+    )
     journal = read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     if not options.fresh:
@@ -166,7 +155,7 @@ def run_experiment(
         with locked(folder) as held:
             if options.fresh:
                 checkpoints.clear(held)
-            if options.fresh and (aside := set_aside(held)):
+            if options.fresh and (aside := store.set_aside(held)):
                 tell(f"The earlier results are now in {aside}.")
             journal = _mended_journal(held, journal, tell)
             account = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
@@ -193,7 +182,7 @@ def run_experiment(
 
 def _require_unseen_seeds(experiment: Experiment, folder: Path, journal: Journal) -> None:
     """Raise `ConfigurationError` where looks would begin with seeds that have been seen under a plan without looks."""
-    frozen = read_plan(folder)
+    frozen = store.read_plan(folder)
     seen = {record.seed for record in journal.records.values() if record.phase == "final"} & set(experiment.seeds)
     if experiment.looks and frozen and "looks" not in frozen and seen:
         raise ConfigurationError(
@@ -221,7 +210,7 @@ def _begin(
 ) -> RunProgress:
     """Write the experiment to the locked folder; the account of the run, which begins with the known trials."""
     known = known_trials(options.results, experiment, options.shard, journal)
-    write_experiment(held, experiment_to_yaml(experiment))
+    store.write_experiment(held, experiment_to_yaml(experiment))
     plan = make_plan(experiment, known, options.shard)
     if options.shard:
         _copy_tuning(result_folder(options.results, experiment), held, plan)
@@ -252,10 +241,10 @@ def _keep_environment(
     folder: HeldFolder, dataset: Dataset, device: str, workers: int, machine: Mapping[str, Any] | None
 ) -> str:
     """Store the environment record of this machine or another; its id."""
-    environment = describe_environment(dataset, device, workers, machine)
-    if machine is None or environment["id"] not in environments_by_id(folder.path):
-        write_environment(folder, environment)
-    return str(environment["id"])
+    described = environment.describe_environment(dataset, device, workers, machine)
+    if machine is None or described["id"] not in store.environments_by_id(folder.path):
+        store.write_environment(folder, described)
+    return str(described["id"])
 
 
 def _mended_journal(held: HeldFolder, earlier: Journal, tell: Callable[[str], None]) -> Journal:
@@ -275,15 +264,15 @@ def _training_site(
     Raises `UnusableEnvironmentError` if the processor lacks what the trials need, or if Ray cannot be used.
     """
     if any(trial.settings.train.precision == "bf16" for trial in missing):
-        require_bf16(device)
+        environment.require_bf16(device)
     if options.executor == "ray" and missing:
         with connect_to_ray(train, device, options.jobs, options.ray_address, limits=limits) as ray:
             yield TrainingSite(device, ray.most, limits, ray.run)
         return
-    workers = count_workers(device, options.jobs)
+    workers = environment.count_workers(device, options.jobs)
     kept = None
     if missing and is_with_torch(train):
-        kept = Checkpoints(folder / checkpoints.FOLDER, describe_numerics(device), checkpoints.SECONDS)
+        kept = Checkpoints(folder / checkpoints.FOLDER, environment.describe_numerics(device), checkpoints.SECONDS)
         with_torch: Any = train
         train = partial(with_torch, checkpoints=kept)
     is_apart = limits.trial_seconds is not None or (is_with_torch(train) and bool(files_in_use()))
@@ -292,7 +281,7 @@ def _training_site(
         return
     if missing:
         prepare_to_start(train)
-    with executors.start_workers(train, device, workers, limits=limits, gpus=visible_gpus(device)) as pool:
+    with executors.start_workers(train, device, workers, limits=limits, gpus=environment.visible_gpus(device)) as pool:
         yield TrainingSite(device, workers, limits, pool.run, kept)
 
 
@@ -366,8 +355,8 @@ def _freeze(experiment: Experiment, account: RunProgress) -> None:
     plan = account.state.plan
     if plan.is_tuned():
         begun = any(record.phase == "final" for record in account.known.values())
-        freeze_plan(account.folder, plan_to_json(experiment, plan), has_begun=begun)
-        account.frozen = plan_checksum(read_plan(account.folder.path))
+        store.freeze_plan(account.folder, plan_to_json(experiment, plan), has_begun=begun)
+        account.frozen = plan_checksum(store.read_plan(account.folder.path))
 
 
 def _load_data(dataset: Dataset, folder: Path, tell: Callable[[str], None]) -> Arrays:

@@ -20,18 +20,7 @@ from actbench.experiment import records
 from actbench.experiment.records import Weights
 from actbench.plan.stacks import Stack
 from actbench.runs.environment import available_cores, describe_machine, require_bf16
-from actbench.runs.executors.local import (
-    NO_LIMITS,
-    SILENCE_SECONDS,
-    Emit,
-    Limits,
-    StackDone,
-    StackStarted,
-    Task,
-    reported,
-    retry_or_fail,
-    timeout_reason,
-)
+from actbench.runs.executors import local
 from actbench.runs.executors.ray_connection import joined_ray, started_ray
 from actbench.runs.executors.worker import TrainStack
 from actbench.text import describe_exception
@@ -89,7 +78,7 @@ def stream_training(
 class _Work:
     """A task of Ray: its stack, the time of its last message, and of its start and its node once it runs."""
 
-    task: Task
+    task: local.Task
     heard: float
     started: float = inf
     node: Mapping[str, Any] | None = None
@@ -104,12 +93,12 @@ class RayWorkers:
     device: str
     most: int
     here: Mapping[str, Any]
-    silence_seconds: float = SILENCE_SECONDS
-    start_seconds: float = SILENCE_SECONDS
-    limits: Limits = NO_LIMITS
+    silence_seconds: float = local.SILENCE_SECONDS
+    start_seconds: float = local.SILENCE_SECONDS
+    limits: local.Limits = local.NO_LIMITS
     stored: tuple[Arrays, Any] | None = None
 
-    def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
+    def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: local.Emit) -> None:
         """Train the stacks; a stack that fails or loses its worker or node is retried as in local workers.
 
         Raises `UnusableEnvironmentError` if a node has other versions, or Ray is lost or starts no stack.
@@ -117,7 +106,7 @@ class RayWorkers:
         start = self.ray.remote(stream_training).options(
             num_cpus=1, num_gpus=int(self.device == "cuda"), num_returns="streaming", max_retries=0
         )
-        waiting, busy = deque(map(Task, stacks)), dict[Any, _Work]()
+        waiting, busy = deque(map(local.Task, stacks)), dict[Any, _Work]()
         try:
             images = self._put_once(arrays)
             while busy or (waiting and not self.limits.is_over()):
@@ -143,7 +132,9 @@ class RayWorkers:
             self.stored = arrays, self.ray.put(arrays)
         return self.stored[1]
 
-    def _handle_message(self, stream: Any, waiting: deque[Task], busy: dict[Any, _Work], emit: Emit) -> None:
+    def _handle_message(
+        self, stream: Any, waiting: deque[local.Task], busy: dict[Any, _Work], emit: local.Emit
+    ) -> None:
         work = busy[stream]
         try:
             message = self.ray.get(next(stream), timeout=self.silence_seconds)
@@ -151,33 +142,33 @@ class RayWorkers:
             del busy[stream]
             if work.node is None:
                 self._require_start(error)
-            retry_or_fail(work.task, self._why_lost(error), waiting, emit)
+            local.retry_or_fail(work.task, self._why_lost(error), waiting, emit)
             return
         work.heard = time.monotonic()
         if work.node is None:
             self._require_same(message)
             work.node, work.started = message, work.heard
-            emit(StackStarted(work.task.stack))
+            emit(local.StackStarted(work.task.stack))
         elif isinstance(message, int | float | Weights):
-            emit(reported(work.task.stack, message))
+            emit(local.reported(work.task.stack, message))
         else:
             del busy[stream]
             if isinstance(message, str):
-                retry_or_fail(work.task, message, waiting, emit)
+                local.retry_or_fail(work.task, message, waiting, emit)
             else:
-                emit(StackDone(work.task.stack, tuple(message), self._machine(work.node)))
+                emit(local.StackDone(work.task.stack, tuple(message), self._machine(work.node)))
 
-    def _stop_late(self, waiting: deque[Task], busy: dict[Any, _Work], emit: Emit) -> None:
+    def _stop_late(self, waiting: deque[local.Task], busy: dict[Any, _Work], emit: local.Emit) -> None:
         """Cancel tasks that exceed a limit; raise `UnusableEnvironmentError` if Ray starts none."""
         now = time.monotonic()
         started = {stream: work for stream, work in busy.items() if work.node is not None}
         for stream, work in started.items():
-            if failure := timeout_reason(
+            if failure := local.timeout_reason(
                 work.task, now - work.started, now - work.heard, self.limits, self.silence_seconds
             ):
                 self.ray.cancel(stream, force=True)
                 del busy[stream]
-                retry_or_fail(*failure, waiting, emit)
+                local.retry_or_fail(*failure, waiting, emit)
         if busy and not started and now - max(work.heard for work in busy.values()) > self.start_seconds:
             raise UnusableEnvironmentError(
                 f"Ray has started none of {len(busy)} stacks for {self.start_seconds:.0f} s: are nodes with free "
@@ -226,8 +217,8 @@ def connect_to_ray(
     jobs: int | None,
     address: str | None,
     *,
-    limits: Limits = NO_LIMITS,
-    silence_seconds: float = SILENCE_SECONDS,
+    limits: local.Limits = local.NO_LIMITS,
+    silence_seconds: float = local.SILENCE_SECONDS,
 ) -> Iterator[RayWorkers]:
     """Workers of the cluster at the address, or of a private Ray on this machine that ends with this context.
 
