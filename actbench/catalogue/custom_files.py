@@ -62,10 +62,7 @@ def checksum_of(content: bytes) -> str:
 
 
 def load_custom_file(file: CustomFile) -> tuple[Entry, ...]:
-    """Run the file and give the entries that it adds; one that is loaded already is not run again.
-
-    Raises `ConfigurationError` with file, line and cause where it cannot be run or adds nothing.
-    """
+    """Run the file, unless it is loaded, and give its entries; raises `ConfigurationError` with file, line, cause."""
     if file.checksum != checksum_of(file.content):
         raise ConfigurationError(f"{file.path}: its content does not have the checksum {file.checksum}")
     if found := added_from(file.origin()):

@@ -299,10 +299,7 @@ Parts = Sequence["NDArray[numpy.uint8] | NDArray[numpy.int64]"]
 
 
 def _read_files(dataset: Dataset, folder: Path) -> Arrays:
-    """The dataset's files, each of which must have its digest, its sizes and, where it holds labels, labels of a class.
-
-    Pictures stand upright, as in MNIST, and classes are counted from 0.
-    """
+    """The dataset's files, checked; pictures stand upright, as in MNIST, and classes are counted from 0."""
     raw, names = raw_folder(dataset, folder), dataset.files
     read = {"EMNIST": _read_emnist, "USPS": _read_usps}.get(dataset.torchvision_class, _read_four_files)
     train_inputs, train_labels, test_inputs, test_labels = read(dataset, raw)

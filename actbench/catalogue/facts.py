@@ -61,10 +61,7 @@ def values_and_derivatives(entry: Entry, parameters: Mapping[str, Any], inputs: 
 def curve(
     entry: Entry, parameters: Mapping[str, Any], inputs: NDArray[numpy.float64]
 ) -> tuple[NDArray[numpy.float64], NDArray[numpy.float64]]:
-    """f(x) and f'(x), elementwise: of what is built in by its formula, which needs no torch; of the rest by autograd.
-
-    Tests compare both for every built-in function.
-    """
+    """f(x) and f'(x), elementwise: of what is built in by its formula, without torch; of the rest by autograd."""
     is_built_in = entry.origin is None and ENTRIES.get((entry.kind, entry.name)) is entry
     if is_built_in and (known := formulas.curve(entry.formula, call_parameters(parameters), inputs)):
         return known

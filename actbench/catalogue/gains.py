@@ -116,10 +116,7 @@ def _gains(entry: Entry, parameters: tuple[tuple[str, Any], ...]) -> tuple[float
 
 
 def gain(entry: Entry, parameters: Mapping[str, Any]) -> float:
-    """1 / sqrt(E f(z)^2) for z ~ N(0, 1): what weights are scaled by to keep the second moment of the values.
-
-    For relu it is sqrt(2) (He, Zhang, Ren & Sun 2015).
-    """
+    """1 / sqrt(E f(z)^2) for z ~ N(0, 1), which keeps the second moment of the values: sqrt(2) for relu (He 2015)."""
     return _gains(entry, tuple(parameters.items()))[0]
 
 

@@ -27,10 +27,7 @@ TYPES = {UNSIGNED_BYTES: ("bytes", ">u1"), INTEGERS: ("integers", ">i4")}
 
 
 def read_idx(path: Path, md5: str, shape: tuple[int, ...], kind: int = UNSIGNED_BYTES) -> NDArray[Any]:
-    """The array `shape` of one packed IDX file (magic number, big-endian sizes, values) that has this MD5 digest.
-
-    Never unpacks more than the shape takes; raises `UnusableEnvironmentError` on any other file.
-    """
+    """The array of one packed IDX file that has this MD5 digest; never unpacks more than the shape takes."""
     return _unpack_idx(path, _read_packed(path, md5), shape, kind)
 
 

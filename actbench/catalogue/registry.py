@@ -80,10 +80,7 @@ _WAITING: dict[tuple[str, Kind, str], tuple[Function, dict[str, Any]]] = {}
 
 
 def _register(kind: Kind, function: F, **metadata: Any) -> F:
-    """Add `function` to the catalogue under its own name and its aliases.
-
-    A module that is merely imported adds nothing: its functions wait until it is loaded as a source of entries.
-    """
+    """Add a function under its name and aliases; one of a module that is merely imported waits until that is loaded."""
     if not isinstance(function, FunctionType):
         raise RegistrationError(
             f"{kind} {getattr(function, '__name__', type(function).__name__)} is not a function: decorate a function "

@@ -119,10 +119,7 @@ def _itself(values: Tensor) -> Tensor:
 
 
 def measure_memory(workload: Workload) -> Memory | None:
-    """Bytes as `Memory` defines them: counted, not sampled, so that they are the same each time.
-
-    None if this torch has nothing to count them with.
-    """
+    """Bytes as `Memory` defines them, counted and not sampled; None if this torch has nothing to count them with."""
     mode = dispatch_mode()
     if mode is None:
         return None

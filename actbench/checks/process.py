@@ -28,11 +28,7 @@ START_SECONDS, CHECK_SECONDS = 600.0, 60.0
 def examine_apart(
     choices: Sequence[Choice], *, measures_cost: bool = True, check_seconds: float = CHECK_SECONDS
 ) -> list[Examination]:
-    """The checks of custom functions, each in at most `check_seconds`.
-
-    A function that ends the process or takes longer is refused; its remaining checks are left out, and the others are
-    checked in a new process.
-    """
+    """The checks of custom functions; one that takes longer or ends the process is refused, and the others go on."""
     examinations: list[Examination] = []
     while len(examinations) < len(choices):
         remaining = choices[len(examinations) :]

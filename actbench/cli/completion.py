@@ -228,10 +228,7 @@ def factors(context: Context, incomplete: str) -> list[str]:
 
 
 def _varied(context: Context) -> dict[str, list[str]]:
-    """The settings that the result folder on the command line, or the latest, varies, with their plain values.
-
-    Read without the models that validate it, which take too long to import.
-    """
+    """The settings that the named or the latest results vary, with their plain values, read without slow models."""
     root = context.params.get("results") or Path("results")
     latest = latest_journal(root)
     folders = [*_result_folders_on_the_line(), *([latest.parent] if latest else [])]

@@ -82,10 +82,7 @@ def _unknown_words(command: Any, words: list[str], name: str) -> Iterator[str]:
 
 
 def _as_setting(word: str, following: Sequence[str]) -> str:
-    """`; settings are changed by --set train.lr=0.01`, where the option is the name of a setting; else empty.
-
-    The value is the word's own, after an equals sign, or the following word.
-    """
+    """`; settings are changed by --set train.lr=0.01`, where the option is the name of a setting; else empty."""
     option, equals, value = word.partition("=")
     path = setting_path(option.lstrip("-").replace("-", "_"))
     if not equals and following and not following[0].startswith("--"):
@@ -105,10 +102,7 @@ def setting_path(name: str) -> str:
 
 
 def _read_option(word: str, words: list[str], options: Mapping[str, _Option]) -> tuple[str | None, list[str]]:
-    """The unknown option in a word such as `--set`, `--set=a=b` or `-qv`, and mistakes in the option's value.
-
-    Takes the values of known options off `words`.
-    """
+    """The unknown option in a word such as `--set=a=b` or `-qv`, and wrong values; takes values off `words`."""
     option, equals, value = word.partition("=")
     if option in options:
         values = [value] if equals else words[: options[option].value_count]

@@ -33,10 +33,7 @@ def summary_line(file: Path) -> str:
 
 
 def find_experiment(given: Path) -> Path:
-    """The file that a path or a name means; a file in the current folder comes before a bundled one of that name.
-
-    Raises `ConfigurationError` if neither such a file nor a bundled experiment of this name exists.
-    """
+    """The file that a path or a name means; a file in the current folder comes before a bundled one of that name."""
     bundled, name = bundled_experiments(), str(given)
     if _is_there(given):
         return given

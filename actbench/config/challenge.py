@@ -53,11 +53,7 @@ def challenge_name(challengers: Sequence[Entry], dataset: str) -> str:
 
 
 def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, against: Sequence[str]) -> str:
-    """The experiment as a file.
-
-    Raises `ConfigurationError` if the entries are of several kinds or fit to nothing, or an opponent is not in the
-    catalogue.
-    """
+    """The experiment as a file; raises `ConfigurationError` on several kinds, unfit losses and unknown opponents."""
     kinds = {one.kind for one in challengers}
     if len(kinds) > 1:
         raise ConfigurationError(

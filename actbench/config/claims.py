@@ -38,10 +38,7 @@ class ExpectationEntry(BaseModel):
 def read_expectations(
     given: Any, experiment: Experiment, unsure: Collection[str] = (), *, is_sound: bool = True
 ) -> tuple[tuple[Expectation, ...], list[Mistake]]:
-    """The claims of a file about the arms of an experiment, and the mistakes in them by their place in the list.
-
-    Where mistakes have been found in the experiment itself (not `is_sound`), it is not asked what networks it has.
-    """
+    """The claims of a file, and their mistakes by place; networks are looked at only if the experiment `is_sound`."""
     if not isinstance(given, tuple) or not given:
         return (), [((), f"expected a list of claims, found {shown(given)}")]
     found, mistakes = list[Expectation](), list[Mistake]()

@@ -173,10 +173,7 @@ def _values_by_path(paths: Sequence[str], *, fewest: int) -> Schema:
 
 
 def _groups(paths: Sequence[str], *, fewest: int) -> Schema:
-    """Settings with lists of values, or a list of groups whose lists have equal length and change together.
-
-    A group of tuned settings may also have varied ones, which say what arms its rows are for.
-    """
+    """Settings with lists of values, or a list of groups, where varied settings say which arms a tuned row is for."""
     columns = {path: {"type": "array", "minItems": fewest, "items": _reference(path)} for path in VARIED_PATHS}
     groups = {"type": "array", "minItems": 1, "items": _object(columns) | {"minProperties": 1}}
     return {"anyOf": [_values_by_path(paths, fewest=fewest), groups]}

@@ -42,10 +42,7 @@ def expected_of(settings: TrialSettings) -> Expected:
 
 
 def contradiction(record: TrialRecord, expected: Expected) -> str:
-    """The first statement of a record that contradicts another one or its settings, as a sentence; empty if none does.
-
-    Of layer probes, `LayerProbe` bounds the numbers.
-    """
+    """The first statement of a record that contradicts another or its settings (not numbers of probes); else empty."""
     return (
         _of_counts(record, expected)
         or _of_curves(record, expected)

@@ -308,10 +308,7 @@ def _group_to_yaml(group: Group) -> dict[str, Any]:
 
 
 def until_settled(experiment: Experiment, at_most: int | None) -> Experiment:
-    """The experiment with looks, those of its file or the usual ones, and with at most so many seeds.
-
-    Raises `ConfigurationError` without a baseline, or if its seeds do not follow one another.
-    """
+    """The experiment with looks, of its file or the usual, and at most so many seeds; raises `ConfigurationError`."""
     if not experiment.baseline and not experiment.expectations:
         raise ConfigurationError("--until-settled: name a baseline in the file, against which arms can be settled")
     first, looks = experiment.seeds[0], experiment.looks or Looks(USUAL_LOOKS)
@@ -325,10 +322,7 @@ def until_settled(experiment: Experiment, at_most: int | None) -> Experiment:
 
 
 def smoke_version(experiment: Experiment) -> Experiment:
-    """The experiment on a tiny subset (512 training and 256 test images, 1 epoch, 2 seeds), under another name.
-
-    Its claims are left out: they are about the whole experiment.
-    """
+    """The experiment without claims on a tiny subset (512 and 256 images, 1 epoch, 2 seeds), under another name."""
     data = experiment.settings.data
     shrunk: dict[str, Any] = {
         "data.train": min(SMOKE_TRAIN_IMAGES, data.train_available()),
@@ -385,10 +379,7 @@ def parse_arm(experiment: Experiment, text: str) -> Values:
 
 
 def complete(experiment: Experiment, given: Values) -> Values:
-    """Varied values with those of the settings that change together with them.
-
-    Raises `ConfigurationError` if no row of a group has them, or several have.
-    """
+    """Varied values with those that change together with them; raises `ConfigurationError` unless one row fits."""
     cells = experiment.cells
     if cells is None or not given:
         return given

@@ -168,10 +168,7 @@ class Matched:
 
 
 def match_parameters(settings: TrialSettings, target: int) -> tuple[TrialSettings, Matched]:
-    """The settings with as many units in the widest hidden layer as bring the parameters nearest to the target.
-
-    Of layers that are equally wide, the first is changed.
-    """
+    """The settings with the first of the widest hidden layers as wide as brings the parameters nearest the target."""
     widths = [layer.units for layer in hidden_layers(settings.model)]
     count = network_size(settings).parameters
     if not widths:

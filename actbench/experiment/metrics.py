@@ -65,10 +65,7 @@ class Metric:
 
 @cache
 def parse_metric(text: str) -> Metric:
-    """A metric by its name, the difference of two (`train_accuracy - validation_accuracy`), or their ratio (`a / b`).
-
-    Raises `ValueError` with a sentence where there is no such metric.
-    """
+    """A metric by name, the difference of two (`train_loss - validation_loss`) or their ratio; raises `ValueError`."""
     if found := EXPRESSION.fullmatch(text.strip()):
         return _combined(parse_metric(found["first"]), found["operator"], parse_metric(found["second"]))
     return _single(text.strip())

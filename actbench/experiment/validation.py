@@ -29,10 +29,7 @@ def validated_setting(path: str, raw: Any) -> tuple[Any, list[Mistake]]:
 
 
 def varied_values(given: Any, factors: Sequence[Factor], unsure: Collection[str] = ()) -> tuple[Values, list[Mistake]]:
-    """Values of varied settings, in the order of the factors; settings of `unsure` are passed over.
-
-    Each must be one of the values that its factor takes.
-    """
+    """Values of varied settings in the order of the factors, each among its factor's; `unsure` ones are passed over."""
     if not isinstance(given, dict):
         return (), [((), f"expected a mapping such as `model.activation: relu`, found {shown(given)}")]
     by_path = {factor.path: factor for factor in factors}

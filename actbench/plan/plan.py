@@ -121,11 +121,7 @@ def finished(records: Mapping[str, TrialRecord]) -> dict[str, TrialRecord]:
 def finished_for_shard(
     own: Mapping[str, TrialRecord], merged: Mapping[str, TrialRecord], *, with_looks: bool = False
 ) -> dict[str, TrialRecord]:
-    """The trials that a shard need not train: those that it or the merged shards have finished.
-
-    A failed trial on which tuning or a look depends counts once it is merged; else shards would wait for each other
-    for ever.
-    """
+    """The trials that a shard need not train; failed ones count once merged, else shards would wait for each other."""
     tried = {key: record for key, record in merged.items() if record.phase == "tune" or with_looks}
     return tried | finished(merged) | finished(own)
 

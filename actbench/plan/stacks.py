@@ -24,10 +24,7 @@ Stack = tuple[Trial, ...]
 def make_stacks(
     trials: Iterable[Trial], *, workers: int = 1, cache_bytes: int = CPU_CACHE_BYTES, is_timed: bool = False
 ) -> tuple[Stack, ...]:
-    """Each distinct trial in one stack; stacks fit the cache, and are enough to keep all workers busy.
-
-    If time is measured, every trial is a stack, since the time of a shared stack is not that of one trial.
-    """
+    """Each distinct trial in one stack that fits the cache, enough for all workers; alone if time is measured."""
     shapes: dict[Any, dict[Any, dict[str, Trial]]] = {}
     for trial in trials:
         shape = trial.phase, stack_shape(trial.settings)

@@ -84,10 +84,7 @@ class RunProgress:
         self._refresh()
 
     def _keep_standing(self, records: Sequence[TrialRecord]) -> None:
-        """Keep the counts for `status` beside a long journal, in the final phase, in which the plan stays as it is.
-
-        Counts of trials that failed before and again need the journal, which puts their causes together.
-        """
+        """Keep the counts for `status` beside a long journal; trials that fail again need the journal."""
         plan = self.state.plan
         if any(record.outcome == "failed" and record.trial in self.stored for record in records):
             self.follows_standing = False

@@ -46,10 +46,7 @@ ASSUMED_SPEED = Speed(
 
 
 def operations(settings: TrialSettings) -> float:
-    """Multiplications and additions of one training, and as many as take the overhead of its steps.
-
-    There are 6 for each weight, image and epoch (forward and backward); a step has an overhead of about 0.2 ms.
-    """
+    """Multiplications and additions of one training (6 for each weight, image and epoch), with its steps' overhead."""
     images = settings.data.train_count()
     steps = -(-images // settings.train.batch_images(images))
     return settings.train.epochs * (images * operations_of_an_image(settings) + steps * OPERATIONS_PER_STEP)
@@ -84,11 +81,7 @@ def is_timed(record: TrialRecord) -> bool:
 
 
 def speed_here(folder: Path, wanted: TrialSettings, device: str) -> Speed | None:
-    """The speed of this machine for such a trial.
-
-    Taken from trials of this folder on this kind of processor and device, else from those of another folder beside it
-    with the same dataset and a network of about the size; without any, assumed on the CPU and unknown elsewhere.
-    """
+    """The speed of this machine for such a trial: from this folder, else a comparable one beside it, else assumed."""
     for one in (folder, *_others(folder)):
         found = list(islice(_trained_here(one, device, None if one == folder else wanted), MAX_RECORDS))
         if speed := measured_speed(found, f"in {one}"):

@@ -48,11 +48,7 @@ class Merged:
 
 
 def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
-    """Bring the journals of result folders into the experiment's own folder under `root`, and derive its tables.
-
-    What that folder holds already stays; the sources are only read. Damaged lines are counted and left behind. Raises
-    `ConfigurationError` where a folder holds no results or those of another experiment, naming what differs.
-    """
+    """Bring the journals of result folders, which are only read, into the experiment's own folder under `root`."""
     found = [load_results(folder, root) for folder in folders]
     experiment = found[0].experiment
     target = root / experiment.name

@@ -44,11 +44,7 @@ class Preflight:
 
 
 def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
-    """Pass training images forward and backward through every arm's networks of up to three seeds.
-
-    Arms that differ only in their training share a network. Random images replace an absent dataset. Raises
-    `UnusableEnvironmentError` on damaged data.
-    """
+    """Pass images (random ones if the dataset is absent) through the distinct networks of up to three seeds."""
     from actbench.training.preflight import measure_flows
 
     dataset = experiment.settings.data.facts()

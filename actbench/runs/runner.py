@@ -94,10 +94,7 @@ def run_with_progress(
     checked: Callable[[Show], Show] = lambda show: show,
     uninterrupted: Uninterrupted = contextlib.nullcontext,
 ) -> RunResult:
-    """Train what is missing, with messages and progress on standard error unless the options are quiet.
-
-    `checked` wraps the function that shows progress, so that it can notice an interruption; raises as `run_experiment`.
-    """
+    """Train what is missing, with progress on standard error unless quiet; `checked` wraps what shows it."""
     is_quiet = options.verbosity < 0
     tell = (lambda *_lines: None) if is_quiet else say
     folder = result_folder(options.results, experiment, options.shard)
@@ -124,11 +121,8 @@ def run_experiment(
 ) -> RunResult:
     """Train every trial that the result folder does not hold yet, tuning before final ones, then write the tables.
 
-    Finished trials are stored within `uninterrupted()`, where Ctrl-C has to wait. An interrupted run writes no tables:
-    they can be derived from the journal later, and the user should not have to wait.
-
-    Raises `ConfigurationError` if a custom function is refused, and `UnusableEnvironmentError` if data, disk, device or
-    a locked folder prevent the run; trials that were finished before an error or Ctrl-C stay in the folder.
+    Finished trials are stored within `uninterrupted()`, where Ctrl-C has to wait; whatever ends the run, they stay. An
+    interrupted run writes no tables: they can be derived later, and the user should not have to wait.
     """
     limits = Limits(_alarm(options.max_seconds), options.trial_seconds)
     folder, device = (
@@ -259,10 +253,7 @@ def _mended_journal(held: HeldFolder, earlier: Journal, tell: Callable[[str], No
 def _training_site(
     missing: Sequence[Trial], device: str, train: TrainStack, options: RunOptions, limits: Limits, folder: Path
 ) -> Iterator[TrainingSite]:
-    """Where stacks train: in this process, in workers that are already importing torch, or in Ray.
-
-    Raises `UnusableEnvironmentError` if the processor lacks what the trials need, or if Ray cannot be used.
-    """
+    """Where stacks train: in this process, in workers that are already importing torch, or in Ray."""
     if any(trial.settings.train.precision == "bf16" for trial in missing):
         environment.require_bf16(device)
     if options.executor == "ray" and missing:

@@ -185,10 +185,7 @@ class RunStanding:
 
 
 def key_of(folder: Path) -> str:
-    """A checksum of all that a standing is derived from: of a journal, its size, its time and its last bytes.
-
-    Files that cannot be read count as absent; the reader of the folder says so.
-    """
+    """A checksum of what a standing is derived from: of a journal its size, its time and its last bytes."""
     parts: list[object] = [__version__, records.TRAINING_CODE_VERSION, folder.resolve().name]
     for name in (EXPERIMENT, ENVIRONMENT):
         with contextlib.suppress(OSError):

@@ -278,10 +278,7 @@ def _sync_folder(target: Target) -> None:
 
 
 def read_mapping(path: Path, is_valid: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """A mapping from a JSON file, with a list `earlier` of others if it has one; empty if `is_valid` refuses it.
-
-    Raises `UnusableEnvironmentError` if the file exists and cannot be read.
-    """
+    """A mapping from a JSON file, with its list `earlier` of others; empty if it is absent or `is_valid` refuses it."""
     try:
         require_regular_file(path)
         with path.open("rb") as file:

@@ -68,10 +68,7 @@ def latest_training_code(environments: Mapping[str, dict[str, Any]]) -> int:
 
 
 def freeze_plan(folder: Folder, plan: Mapping[str, Any], *, has_begun: bool) -> None:
-    """Keep the plan; another one under which final trials had begun stays in its list `earlier`.
-
-    Once they have begun, the same plan stays as it was recorded.
-    """
+    """Keep the plan, or the one before if it is the same and has begun; another that had begun stays in `earlier`."""
     before = read_plan(path_of(folder))
     earlier = before.pop("earlier", [])
     if before and has_begun:

@@ -50,10 +50,7 @@ def remove_weights(held: HeldFolder, trial: str) -> None:
 
 
 def read_weights(folder: Path, trial: str, settings: TrialSettings) -> dict[str, Any]:
-    """The final weights of a trial as numpy arrays, by names such as `layer1.weight`.
-
-    Raises `ValueError` with a sentence where they are damaged or of another network, and `OSError`.
-    """
+    """A trial's final weights as numpy arrays, by names such as `layer1.weight`; raises `ValueError` if damaged."""
     path, shapes = weights_file(folder, trial), weight_shapes(settings)
     require_regular_file(path)
     try:

@@ -95,11 +95,7 @@ class Task:
 def run_in_process(
     stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, device: str, emit: Emit, limits: Limits = NO_LIMITS
 ) -> None:
-    """Train the stacks one after another in this process; a failed stack is retried once, and then trial by trial.
-
-    A limit on a trial's time has no effect here, since only a worker can be stopped. Raises the
-    `UnusableEnvironmentError` that `train` raises, since it concerns every trial.
-    """
+    """Train the stacks one after another in this process, where no limit on a trial's time has an effect."""
     waiting = deque(map(Task, stacks))
     while waiting and not limits.is_over():
         task = waiting.popleft()
@@ -161,11 +157,7 @@ class Workers:
     processes: list[Worker] = field(default_factory=list)
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
-        """Train the stacks; a stack that fails is retried once, and then trial by trial.
-
-        A worker that sends no message for `silence_seconds` is killed. A stack that exceeds its time is split into its
-        trials at once. Raises the `UnusableEnvironmentError` that `train` raises in a worker.
-        """
+        """Train the stacks; one that fails is retried once, then trial by trial; a silent worker is killed."""
         waiting = deque(map(Task, stacks))
         if not CAN_SHARE:
             self._run(waiting, arrays, emit)

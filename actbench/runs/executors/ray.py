@@ -99,10 +99,7 @@ class RayWorkers:
     stored: tuple[Arrays, Any] | None = None
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: local.Emit) -> None:
-        """Train the stacks; a stack that fails or loses its worker or node is retried as in local workers.
-
-        Raises `UnusableEnvironmentError` if a node has other versions, or Ray is lost or starts no stack.
-        """
+        """Train the stacks; a stack that fails or loses its worker or node is retried as in local workers."""
         start = self.ray.remote(stream_training).options(
             num_cpus=1, num_gpus=int(self.device == "cuda"), num_returns="streaming", max_retries=0
         )
@@ -220,11 +217,7 @@ def connect_to_ray(
     limits: local.Limits = local.NO_LIMITS,
     silence_seconds: float = local.SILENCE_SECONDS,
 ) -> Iterator[RayWorkers]:
-    """Workers of the cluster at the address, or of a private Ray on this machine that ends with this context.
-
-    Raises `UnusableEnvironmentError` if Ray is not installed, cannot be reached or started, or has no processor or GPU
-    to train on.
-    """
+    """Workers of the cluster at the address, or of a private Ray on this machine that ends with this context."""
     with started_ray(jobs or available_cores(), device) if address is None else joined_ray(address) as ray:
         kind = "GPU" if device == "cuda" else "CPU"
         available = int(ray.cluster_resources().get(kind, 0))

@@ -35,11 +35,7 @@ QUIET = {
 
 @contextlib.contextmanager
 def started_ray(workers: int, device: str) -> Iterator[Any]:
-    """Ray's module, connected to a Ray on the loopback interface with a private temporary folder.
-
-    Ray opens its folder to all users, so that it lies inside one that only this user may enter. Raises
-    `UnusableEnvironmentError` if Ray is not installed or cannot start.
-    """
+    """Ray's module, connected to a Ray on the loopback interface, in a folder that only this user may enter."""
     with contextlib.ExitStack() as undo:
         undo.enter_context(_variables(QUIET | _private()))
         ray = _import_ray()
@@ -66,10 +62,7 @@ def started_ray(workers: int, device: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def joined_ray(address: str) -> Iterator[Any]:
-    """Ray's module, connected to the cluster at the address.
-
-    Raises `UnusableEnvironmentError` if Ray is not installed or cannot be reached.
-    """
+    """Ray's module, connected to the cluster at the address."""
     with contextlib.ExitStack() as undo:
         undo.enter_context(_variables(QUIET))
         with _expected(f"be reached at {address}"):
