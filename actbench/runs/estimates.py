@@ -16,6 +16,7 @@ from actbench.runs.environment import processor_name
 from actbench.store.folder import environments_by_id
 from actbench.store.journal import read_lines
 from actbench.store.names import JOURNAL
+from actbench.text import clock, counted
 
 ASSUMED_OPERATIONS_PER_SECOND = 30e9
 OPERATIONS_PER_WEIGHT = 6
@@ -126,6 +127,15 @@ def training_seconds(settings: Sequence[TrialSettings], speed: Speed, workers: i
     by_identity = {id(one): operations(one) for one in {id(one): one for one in settings}.values()}
     busy = max(1, min(workers, len(settings)))
     return sum(by_identity[id(one)] for one in settings) * speed.seconds_per_operation / busy
+
+
+def expected_text(settings: Sequence[TrialSettings], speed: Speed | None, workers: int) -> str:
+    """`112 trials to train on 2 workers, about 0:12 with the start`; `perhaps` where the speed is a guess."""
+    what = f"{counted(len(settings), 'trial')} to train on {counted(workers, 'worker')}"
+    if speed is None:
+        return what
+    seconds = start_seconds() + training_seconds(settings, speed, workers)
+    return f"{what}, {'perhaps' if speed is ASSUMED_SPEED else 'about'} {clock(seconds)} with the start"
 
 
 def start_seconds() -> float:

@@ -26,6 +26,8 @@ from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.runs import environment
 from actbench.runs.account import RunProgress, Uninterrupted, initial_state
+from actbench.runs.dry_run import settings_to_do
+from actbench.runs.estimates import expected_text, speed_here
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
 from actbench.runs.executors.ray import connect_to_ray
@@ -133,7 +135,8 @@ def run_experiment(
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     if not options.fresh:
         _require_unseen_seeds(experiment, folder, journal)
-    missing = make_plan(experiment, known, options.shard).missing(known)
+    plan = make_plan(experiment, known, options.shard)
+    missing = plan.missing(known)
     if missing and (custom := experiment.custom_choices()):
         from actbench.checks.gains import named_gains, require_gains
         from actbench.checks.process import require_passed
@@ -146,6 +149,8 @@ def run_experiment(
     with _training_site(missing, device, train, options, limits, folder) as site:
         if missing:
             load_arrays()
+            to_do = [settings for settings, _ in settings_to_do(experiment, plan, known)]
+            tell(expected_text(to_do, speed_here(folder, to_do[0], device), site.workers))
         with locked(folder) as held:
             if options.fresh:
                 checkpoints.clear(held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,5 +82,6 @@ def test_a_run_ends_with_where_the_results_are_the_counts_and_what_to_type_next(
         "results/tiny: 4 trials, 4 trained now, 0 diverged, 0 collapsed, 0 failed",
         "Next: actbench report results/tiny",
     ]
-    begun = [line.split()[0] for line in said[3:-2]]
+    assert re.fullmatch(r"4 trials to train on 1 worker, perhaps 0:\d\d with the start", said[3])
+    begun = [line.split()[0] for line in said[4:-2]]
     assert begun == ["run", "started", "trained", "4/4", "run"]

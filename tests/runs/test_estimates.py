@@ -16,9 +16,12 @@ from actbench.plan.trials import make_trial
 from actbench.runs.dry_run import Costs, count_to_do, dry_run_document, dry_run_sections, estimate_costs
 from actbench.runs.environment import processor_name
 from actbench.runs.estimates import (
+    ASSUMED_SPEED,
     COMPILING_SECONDS,
     START_SECONDS,
     TORCH_BYTES,
+    Speed,
+    expected_text,
     journal_bytes,
     measured_speed,
     operations,
@@ -69,6 +72,14 @@ def test_time_is_that_of_the_folders_own_trials(experiment: Experiment, tmp_path
     assert found.basis.startswith(f"Time: from 3 trials in {tmp_path / 'results' / 'made-up'}, 60 s each")
     assert costs_of(experiment, tmp_path, workers=3).seconds == pytest.approx(START_SECONDS + 60)
     assert costs_of(experiment, tmp_path, workers=8).seconds == pytest.approx(START_SECONDS + 60)
+
+
+def test_a_run_says_at_once_what_it_trains_and_for_how_long(experiment: Experiment) -> None:
+    to_do = [next(iter(experiment.arms())).settings] * 3
+    known = Speed(40 / operations(to_do[0]), "measured")
+    assert expected_text(to_do, known, 2) == "3 trials to train on 2 workers, about 1:04 with the start"
+    assert expected_text(to_do, ASSUMED_SPEED, 1) == "3 trials to train on 1 worker, perhaps 0:04 with the start"
+    assert expected_text(to_do, None, 1) == "3 trials to train on 1 worker"
 
 
 def test_the_start_takes_longer_where_something_is_compiled_first(

@@ -98,7 +98,7 @@ def test_fresh_sets_the_old_folder_aside_and_trains_everything(experiment: Exper
     said: list[str] = []
     assert run(experiment, tmp_path, fresh=True, said=said).trained == 6
     assert (old.with_name("made-up.1") / JOURNAL).is_file()
-    assert "made-up.1" in said[0]
+    assert "made-up.1" in said[1]
 
 
 def test_damaged_lines_are_told_and_their_trials_redone(experiment: Experiment, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_damaged_lines_are_told_and_their_trials_redone(experiment: Experiment, 
     journal.write_bytes(b"".join([lines[0][:50], *lines[1:]]))
     said: list[str] = []
     assert run(experiment, tmp_path, said=said).trained in (1, 2)
-    assert "damaged" in said[0]
+    assert "damaged" in said[1]
 
 
 def test_a_full_disk_stops_the_run_as_an_environment_problem(

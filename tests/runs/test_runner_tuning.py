@@ -92,7 +92,7 @@ def test_the_plan_and_the_messages_name_the_settings_that_are_at_their_edge(
 
     folder = run(experiment, tmp_path, Fake(right), said=said).folder
     assert [arm["at_edge"] for arm in read_plan(folder)["arms"]] == [[], ["train.lr"]]
-    assert said == [
+    assert said[1:] == [
         "tuned relu: train.lr 0.01",
         "tuned tanh: train.lr 10.0 (at the edge of what was tried: train.lr)",
     ]
