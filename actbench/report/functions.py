@@ -222,21 +222,18 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool, bounds: tuple[flo
 
 def save_figure(choices: Sequence[Choice], path: Path, x: NDArray[numpy.float64] | None = None) -> None:
     """Draw every curve with its derivative; the file's ending says whether as SVG, PNG or PDF."""
-    from actbench.report.figures.functions import Curve, draw_functions
-    from actbench.report.figures.layout import FULL
-    from actbench.report.figures.looks import looks
+    from actbench.report.figures.functions import functions_drawing
+    from actbench.report.figures.layout import FULL, picture
     from actbench.report.figures.paint import require_format, save_scene
 
     require_format(path)
     drawn = with_curves(choices)
     if not drawn:
         raise ConfigurationError(f"--save {path}: nothing to draw; {_without_curves(choices)}")
-    x = plotted_inputs() if x is None else x
-    curves = []
-    for choice in drawn:
-        values, slopes = curve(choice.entry, dict(choice.parameters), x)
-        curves.append(Curve(str(choice), tuple(x.tolist()), tuple(values.tolist()), tuple(slopes.tolist())))
-    chosen = looks({str(choice): (("model.activation", choice),) for choice in drawn})
-    scene = draw_functions(curves, {label: look.colour for label, look in chosen.items()}, FULL)
-    names = ", ".join(map(str, drawn))
-    save_scene(scene, path, f"{names}: function and derivative", "Each function solid, its derivative dashed.")
+    drawing = functions_drawing(drawn, plotted_inputs() if x is None else x)
+    title, description = (
+        f"{', '.join(map(str, drawn))}: function and derivative",
+        "Each function solid, its derivative dashed.",
+    )
+    scene = picture("functions", title, drawing, caption=[], description=[description]).draw(FULL)
+    save_scene(scene, path, title, description)

@@ -6,23 +6,9 @@ from collections.abc import Sequence
 from statistics import quantiles
 
 from actbench.analysis.across import Across, ArmAcross
-from actbench.report.figures.layout import (
-    MAX_ARMS,
-    End,
-    Paper,
-    Picture,
-    bottom_axis,
-    end_label_width,
-    fitted,
-    label_width,
-    labels_at_ends,
-    left_axis,
-    number_shown,
-    picture,
-    tick_width,
-)
+from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
 from actbench.report.figures.looks import looks
-from actbench.report.figures.marks import BAND, INK, QUIET, Area, Dot, Group, Line, Mark, Scene, Text, box, text_width
+from actbench.report.figures.marks import INK, QUIET, text_width
 from actbench.report.figures.scales import Axis, Scale, limits
 from actbench.report.numbers import metric_in_words, size, value
 from actbench.report.short import short_verdict
@@ -43,7 +29,7 @@ def _ranks(found: Across) -> Picture:
     return picture(
         "ranks",
         "Mean ranks and their critical difference",
-        lambda paper: _draw_ranks(shown, found, paper),
+        lambda canvas: _draw_ranks(canvas, shown, found),
         caption=[
             f"Mean ranks over {counted(len(found.folders), 'folder')}, 1 for the best. Arms that a thick bar joins "
             f"differ by less than the critical difference, {critical:.2f} ranks: they cannot be told apart by their "
@@ -54,46 +40,46 @@ def _ranks(found: Across) -> Picture:
     )
 
 
-def _draw_ranks(arms: Sequence[ArmAcross], found: Across, paper: Paper) -> Scene:
+def _draw_ranks(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> float:
     """The axis of ranks above, groups as bars below it, and each arm's line to its name on the nearer side."""
-    em, chosen = paper.size, looks([arm.label for arm in found.arms])
-    column = label_width([f"{arm.label} {arm.mean_rank:.2f}" for arm in arms], paper, 0.3)
-    axis = Axis(LINEAR, (1.0, float(len(found.arms))), column + em, paper.width - column - em)
+    em, width, chosen = canvas.em, canvas.width, looks([arm.label for arm in found.arms])
+    column = canvas.label_width([f"{arm.label} {arm.mean_rank:.2f}" for arm in arms], 0.3)
+    axis = Axis(LINEAR, (1.0, float(len(found.arms))), column + em, width - column - em)
     line = 4.4 * em
-    marks = _critical_bar(found.critical_difference, axis, paper)
-    marks.append(Line([(axis.start, line), (axis.end, line)], INK, 0.1 * em))
+    _draw_critical_bar(canvas, found.critical_difference, axis)
+    canvas.line([(axis.start, line), (axis.end, line)], INK, 0.1)
     for place, text in axis.ticks(max(2, int((axis.end - axis.start) / (2.5 * em)))):
-        marks.append(Line([(place, line - 0.4 * em), (place, line)], INK, 0.1 * em))
-        marks.append(Text(place, line - 0.7 * em, text, paper.small, "middle", QUIET))
+        canvas.line([(place, line - 0.4 * em), (place, line)], INK, 0.1)
+        canvas.note(place, line - 0.7 * em, text)
     bars = [(start, end) for start, end in found.groups if start < end < len(arms)]
     for number, ends in enumerate(bars, 1):
         left, right = (axis.at(arms[one].mean_rank) for one in ends)
         y = line + 0.7 * em * number
-        marks.append(Line([(left - 0.2 * em, y), (right + 0.2 * em, y)], INK, 0.28 * em))
+        canvas.line([(left - 0.2 * em, y), (right + 0.2 * em, y)], INK, 0.28)
     below = line + 0.7 * em * len(bars)
     half = (len(arms) + 1) // 2
     for is_left, side in ((True, arms[:half]), (False, arms[: half - 1 : -1])):
         for number, arm in enumerate(side):
             place, level = axis.at(arm.mean_rank), below + (1.4 + 1.4 * number) * em
-            end = column + 0.4 * em if is_left else paper.width - column - 0.4 * em
-            name = f"{fitted(arm.label, paper, column - text_width(' 0.00', em))} {arm.mean_rank:.2f}"
+            end = column + 0.4 * em if is_left else width - column - 0.4 * em
+            name = f"{canvas.fitted(arm.label, column - text_width(' 0.00', em))} {arm.mean_rank:.2f}"
             look = chosen[arm.label]
-            drawn: list[Mark] = [Line([(place, line), (place, level), (end, level)], look.colour, 0.1 * em)]
-            drawn.append(Dot(place, line, 0.3 * em, look.colour, look.marker))
-            drawn.append(Text(column if is_left else paper.width - column, level + 0.35 * em, name, em,
-                              "end" if is_left else "start"))  # fmt: skip
-            marks.append(Group(drawn, arm.label, tip=f"{arm.label}: mean rank {arm.mean_rank:.2f}"))
-    return Scene(paper.width, below + (1.4 * half + 1.2) * em, marks)
+            with canvas.group(arm.label, f"{arm.label}: mean rank {arm.mean_rank:.2f}"):
+                canvas.line([(place, line), (place, level), (end, level)], look.colour, 0.1)
+                canvas.dot(place, line, 0.3, look.colour, look.marker)
+                x = column if is_left else width - column
+                canvas.text(x, level + 0.35 * em, name, "end" if is_left else "start")
+    return below + (1.4 * half + 1.2) * em
 
 
-def _critical_bar(critical: float, axis: Axis, paper: Paper) -> list[Mark]:
+def _draw_critical_bar(canvas: Canvas, critical: float, axis: Axis) -> None:
     """How long the critical difference is on the axis, as far as there is room for it."""
-    em, y = paper.size, 1.6 * paper.size
+    em, y = canvas.em, 1.6 * canvas.em
     end = min(axis.at(1.0 + critical), axis.end)
-    ends = [axis.start] + [end] * (end < axis.end)
-    bar: list[Mark] = [Line([(axis.start, y), (end, y)], INK, 0.1 * em)]
-    bar += [Line([(place, y - 0.3 * em), (place, y + 0.3 * em)], INK, 0.1 * em) for place in ends]
-    return [*bar, Text(axis.start, y - 0.6 * em, f"critical difference {critical:.2f}", paper.small, "start", QUIET)]
+    canvas.line([(axis.start, y), (end, y)], INK, 0.1)
+    for place in [axis.start] + [end] * (end < axis.end):
+        canvas.line([(place, y - 0.3 * em), (place, y + 0.3 * em)], INK, 0.1)
+    canvas.note(axis.start, y - 0.6 * em, f"critical difference {critical:.2f}", "start")
 
 
 def _folders(found: Across) -> Picture:
@@ -103,7 +89,7 @@ def _folders(found: Across) -> Picture:
     return picture(
         "folders",
         "The difference in each folder",
-        lambda paper: _draw_folders(shown, found, paper),
+        lambda canvas: _draw_folders(canvas, shown, found),
         caption=[
             "Small dots are folders, the large one is their mean; thick: its 95 % interval for folders like these, "
             "thin: adjusted for all arms.",
@@ -114,36 +100,30 @@ def _folders(found: Across) -> Picture:
     )
 
 
-def _draw_folders(arms: Sequence[ArmAcross], found: Across, paper: Paper) -> Scene:
-    em, metric, margin = paper.size, found.metric, found.margin or 0.0
+def _draw_folders(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> float:
+    em, metric, margin = canvas.em, found.metric, found.margin or 0.0
     chosen = looks([arm.label for arm in found.arms])
-    column = label_width([arm.label for arm in arms], paper)
+    column = canvas.label_width([arm.label for arm in arms])
     verdicts = max(text_width(short_verdict(arm.verdict), em) for arm in arms)
     scale = Scale("linear", metric.unit == "share")
     ends = [end for arm in arms for end in (*arm.differences, *(arm.adjusted_interval or ()))]
-    axis = Axis(scale, limits([*ends, margin, -margin], scale), column + em, paper.width - verdicts - em)
+    axis = Axis(scale, limits([*ends, margin, -margin], scale), column + em, canvas.width - verdicts - em)
     top, step = 0.6 * em, 2.0 * em
-    bottom = top + step * len(arms)
-    marks: list[Mark] = []
-    if margin:
-        marks.append(Area(box(axis.at(-margin), top, axis.at(margin) - axis.at(-margin), bottom - top), BAND))
-    points = ", points" if metric.unit == "share" else ""
-    marks += bottom_axis(axis, top, bottom, f"{metric_in_words(metric)} minus that of {found.baseline}{points}", paper)
-    marks.append(Line([(axis.at(0.0), top), (axis.at(0.0), bottom)], QUIET, 0.1 * em))
+    canvas.zero_axis(axis, top, top + step * len(arms), margin, metric, f"that of {found.baseline}")
     for number, arm in enumerate(arms):
         y, look = top + step * (number + 0.5), chosen[arm.label]
-        drawn: list[Mark] = [Text(0, y + 0.35 * em, fitted(arm.label, paper, column), em)]
-        for bounds, width in ((arm.adjusted_interval, 0.08), (arm.interval, 0.26)):
-            if bounds:
-                drawn.append(Line([(axis.at(end), y) for end in bounds], look.colour, width * em))
-        for folder, difference in zip(found.folders, arm.differences, strict=False):
-            tip = f"{folder}: {value(difference, metric, signed=True)}"
-            drawn.append(Dot(axis.at(difference), y + 0.55 * em, 0.18 * em, look.colour, opacity=0.7, tip=tip))
-        if arm.effect:
-            drawn.append(Dot(axis.at(arm.effect.mean), y, 0.36 * em, look.colour, look.marker))
-        drawn.append(Text(paper.width, y + 0.35 * em, short_verdict(arm.verdict), em, "end", QUIET))
-        marks.append(Group(drawn, arm.label))
-    return Scene(paper.width, bottom + 3.4 * em, marks)
+        with canvas.group(arm.label):
+            canvas.text(0, y + 0.35 * em, canvas.fitted(arm.label, column))
+            for bounds, width in ((arm.adjusted_interval, 0.08), (arm.interval, 0.26)):
+                if bounds:
+                    canvas.line([(axis.at(end), y) for end in bounds], look.colour, width)
+            for folder, difference in zip(found.folders, arm.differences, strict=False):
+                tip = f"{folder}: {value(difference, metric, signed=True)}"
+                canvas.dot(axis.at(difference), y + 0.55 * em, 0.18, look.colour, opacity=0.7, tip=tip)
+            if arm.effect:
+                canvas.dot(axis.at(arm.effect.mean), y, 0.36, look.colour, look.marker)
+            canvas.text(canvas.width, y + 0.35 * em, short_verdict(arm.verdict), "end", QUIET)
+    return top + step * len(arms) + 3.4 * em
 
 
 def _profile(found: Across) -> Picture:
@@ -152,15 +132,15 @@ def _profile(found: Across) -> Picture:
     return picture(
         "profile",
         "Performance profile",
-        lambda paper: _draw_profile(shown, found, paper),
+        lambda canvas: _draw_profile(canvas, shown, found),
         caption=["In what share of the folders the mean of an arm is so near to the best mean (Dolan & More).",
                  number_shown(len(shown), len(found.arms))],
         description=[f"Best in so many of the folders: {'; '.join(best)}."],
     )  # fmt: skip
 
 
-def _draw_profile(arms: Sequence[ArmAcross], found: Across, paper: Paper) -> Scene:
-    em, metric, chosen = paper.size, found.metric, looks([arm.label for arm in found.arms])
+def _draw_profile(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> float:
+    em, metric, chosen = canvas.em, found.metric, looks([arm.label for arm in found.arms])
     scores = [[arm.means[folder] for arm in found.arms] for folder in range(len(found.folders))]
     larger = bool(metric.larger_is_better)
     best = [max(row) if larger else min(row) for row in scores]
@@ -168,22 +148,23 @@ def _draw_profile(arms: Sequence[ArmAcross], found: Across, paper: Paper) -> Sce
     furthest = quantiles(behind, n=10)[MOST_OF_DISTANCES - 1] if len(behind) > 2 else behind[-1] or 1.0
     distances = [*(distance for distance in behind if distance < furthest), furthest]
     shares = performance_profile(scores, distances, larger_is_better=larger)
-    top, bottom = 2.4 * em, 2.4 * em + max(14 * em, 1.2 * paper.small * len(arms))
-    names = [paper.named(arm.label) for arm in arms]
-    right = paper.width - end_label_width(names, paper)
+    top, bottom = 2.4 * em, 2.4 * em + max(14 * em, 1.2 * canvas.small * len(arms))
+    names = [canvas.named(arm.label) for arm in arms]
+    right = canvas.width - canvas.end_label_width(names)
     y = Axis(Scale(is_share=True), (-0.03, 1.03), bottom, top)
-    left = tick_width(y, paper)
+    left = canvas.tick_width(y)
     x = Axis(Scale(is_share=metric.unit == "share"), (0.0, furthest), left + 0.3 * em, right - 0.3 * em)
     points = " points" if metric.unit == "share" else ""
-    marks = left_axis(y, left, right, "share of the folders in %", paper)
-    marks += bottom_axis(x, top, bottom, f"at most so many{points} behind the best {metric_in_words(metric)}", paper)
+    canvas.left_axis(y, left, right, "share of the folders in %")
+    canvas.bottom_axis(x, top, bottom, f"at most so many{points} behind the best {metric_in_words(metric)}")
     ends = []
     for arm, name in zip(arms, names, strict=True):
         look, own = chosen[arm.label], shares[found.arms.index(arm)]
         steps = [(x.at(0.0), y.at(own[0]))]
         for distance, share in zip(distances[1:], own[1:], strict=True):
             steps += [(x.at(distance), steps[-1][1]), (x.at(distance), y.at(share))]
-        dashes = [length * em / 14 for length in look.dashes]
-        marks.append(Group([Line(steps, look.colour, 0.14 * em, dashes)], arm.label, tip=name))
+        with canvas.group(arm.label, name):
+            canvas.line(steps, look.colour, 0.14, look.dashes)
         ends.append(End(arm.label, steps[-1][1], name, look.colour))
-    return Scene(paper.width, bottom + 3.4 * em, [*marks, *labels_at_ends(ends, right - 0.3 * em, top, bottom, paper)])
+    canvas.labels_at_ends(ends, right - 0.3 * em, top, bottom)
+    return bottom + 3.4 * em

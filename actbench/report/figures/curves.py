@@ -11,23 +11,9 @@ from actbench.analysis.comparison import Comparison
 from actbench.experiment.metrics import learnt_name, parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.records import recorded
-from actbench.report.figures.layout import (
-    MAX_ARMS,
-    End,
-    Paper,
-    Picture,
-    bottom_axis,
-    end_label_width,
-    fitted,
-    labels_at_ends,
-    left_axis,
-    number_shown,
-    picture,
-    tick_width,
-    with_unit,
-)
+from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture, with_unit
 from actbench.report.figures.looks import Look, looks
-from actbench.report.figures.marks import GRID, INK, QUIET, Area, Dot, Group, Line, Mark, Point, Scene, Text
+from actbench.report.figures.marks import GRID, QUIET, Area
 from actbench.report.figures.scales import Axis, Limits, Scale, epoch_ticks, limits, scale_for
 from actbench.report.numbers import value
 from actbench.statistics.intervals import Estimate, estimate
@@ -105,7 +91,7 @@ def curves_picture(results: Results, comparison: Comparison) -> Picture | None:
     return picture(
         "curves",
         f"{_quantity(curves).capitalize()} after each epoch",
-        lambda paper: _draw_curves(shown, paper),
+        lambda canvas: _draw_curves(canvas, shown),
         caption=[
             "Lines are means over the seeds; each epoch's mean is over the trials that reached it.",
             len(shown) <= MAX_BANDS and "Bands are their 95 % intervals.",
@@ -127,7 +113,7 @@ def seeds_picture(results: Results, comparison: Comparison) -> Picture | None:
     return picture(
         "seeds",
         f"{_quantity(curves).capitalize()} after each epoch, seed by seed",
-        lambda paper: _draw_seeds(shown, paper),
+        lambda canvas: _draw_seeds(canvas, shown),
         caption=[
             "Each thin line is one trial, the thick line their mean; the best arm comes first.",
             any(len(seed) < len(arm.means) for arm in shown for seed in arm.seeds)
@@ -210,101 +196,92 @@ def _epoch_axis(curves: Sequence[ArmCurves], start: float, end: float) -> Axis:
     return Axis(scale, (1, last) if last > 1 else (0.5, 1.5), start, end)
 
 
-def _epochs_below(axis: Axis, last: int, bottom: float, paper: Paper, *, is_named: bool) -> list[Mark]:
-    is_long, em = axis.scale.kind == "log", paper.small
-    marks: list[Mark] = []
-    for epoch in epoch_ticks(last, is_long=is_long, most=max(2, int((axis.end - axis.start) / (3 * em)))):
+def _epochs_below(canvas: Canvas, axis: Axis, last: int, bottom: float, *, is_named: bool) -> None:
+    is_long, small = axis.scale.kind == "log", canvas.small
+    canvas.line([(axis.start, bottom), (axis.end, bottom)], GRID, 0.063)
+    for epoch in epoch_ticks(last, is_long=is_long, most=max(2, int((axis.end - axis.start) / (3 * small)))):
         x = axis.at(epoch)
-        marks.append(Line([(x, bottom), (x, bottom + 0.3 * em)], QUIET, 0.07 * em))
-        marks.append(Text(x, bottom + 1.35 * em, str(epoch), em, "middle", QUIET))
+        canvas.line([(x, bottom), (x, bottom + 0.3 * small)], QUIET, 0.063)
+        canvas.note(x, bottom + 1.35 * small, str(epoch))
     if is_named:
-        name = "epoch (log scale)" if is_long else "epoch"
-        marks.append(Text((axis.start + axis.end) / 2, bottom + 2.6 * em, name, em, "middle", QUIET))
-    return [Line([(axis.start, bottom), (axis.end, bottom)], GRID, 0.07 * em), *marks]
+        canvas.note((axis.start + axis.end) / 2, bottom + 2.6 * small, "epoch (log scale)" if is_long else "epoch")
 
 
-def _draw_curves(curves: Sequence[ArmCurves], paper: Paper) -> Scene:
-    em, last = paper.size, _last_epoch(curves)
-    texts = {arm.label: f"{paper.named(arm.label)} {value(arm.mean(len(arm.means)), ACCURACY)}" for arm in curves}
-    right = paper.width - end_label_width(texts.values(), paper)
+def _draw_curves(canvas: Canvas, curves: Sequence[ArmCurves]) -> float:
+    em, small, last, has_bands = canvas.em, canvas.small, _last_epoch(curves), len(curves) <= MAX_BANDS
+    texts = {arm.label: f"{canvas.named(arm.label)} {value(arm.mean(len(arm.means)), ACCURACY)}" for arm in curves}
+    right = canvas.width - canvas.end_label_width(texts.values())
     top = 2.4 * em
-    bottom = top + max((19 if paper.is_narrow else 22) * em, 1.1 * paper.small * len(curves))
+    bottom = top + max((19 if canvas.is_narrow else 22) * em, 1.1 * small * len(curves))
     numbers = [arm.mean(epoch) for arm in curves for epoch in range(1, len(arm.means) + 1)]
-    bands = [end for arm in curves[:MAX_BANDS] for epoch in range(1, len(arm.means) + 1) for end in arm.band(epoch)]
-    y = _accuracy_axis(numbers, bands if len(curves) <= MAX_BANDS else (), bottom, top)
-    left = tick_width(y, paper)
+    bands = [end for arm in curves for epoch in range(1, len(arm.means) + 1) for end in arm.band(epoch)]
+    y = _accuracy_axis(numbers, bands if has_bands else (), bottom, top)
+    left = canvas.tick_width(y)
     x = _epoch_axis(curves, left + 0.5 * em, right - 0.3 * em)
     chosen = looks({arm.label: arm.values for arm in curves})
-    marks = left_axis(y, left, right, y.scale.name_of(_quantity(curves)), paper)
-    marks += _epochs_below(x, last, bottom, paper, is_named=True)
+    canvas.left_axis(y, left, right, y.scale.name_of(_quantity(curves)))
+    _epochs_below(canvas, x, last, bottom, is_named=True)
     ends = []
     for arm in reversed(curves):
         look, epochs = chosen[arm.label], thinned_epochs(len(arm.means), MAX_POINTS)
-        marks.append(Group(_curve(arm, epochs, x, y, look, paper, has_band=len(curves) <= MAX_BANDS), arm.label))
+        with canvas.group(arm.label):
+            _draw_curve(canvas, arm, epochs, x, y, look, has_band=has_bands and len(arm.seeds) > 1)
         end = min(max(y.at(arm.mean(len(arm.means))), top), bottom)
         ends.append(End(arm.label, end, texts[arm.label], look.colour, arm.is_baseline))
-    marks += labels_at_ends(ends, right - 0.3 * em, top, bottom, paper)
-    return Scene(paper.width, bottom + 3.1 * paper.small, marks)
+    canvas.labels_at_ends(ends, right - 0.3 * em, top, bottom)
+    return bottom + 3.1 * small
 
 
-def _curve(
-    arm: ArmCurves, epochs: Sequence[int], x: Axis, y: Axis, look: Look, paper: Paper, *, has_band: bool
-) -> list[Mark]:
-    em = paper.size
-    marks: list[Mark] = []
-    if has_band and len(arm.seeds) > 1:
-        low: list[Point] = [(x.at(epoch), y.within(arm.band(epoch)[0])) for epoch in epochs]
-        high: list[Point] = [(x.at(epoch), y.within(arm.band(epoch)[1])) for epoch in reversed(epochs)]
-        marks.append(Area([*low, *high], look.colour, BAND_OPACITY))
+def _draw_curve(
+    canvas: Canvas, arm: ArmCurves, epochs: Sequence[int], x: Axis, y: Axis, look: Look, *, has_band: bool
+) -> None:
+    if has_band:
+        low, high = ([(x.at(epoch), y.within(arm.band(epoch)[end])) for epoch in epochs] for end in (0, 1))
+        canvas.marks.append(Area([*low, *reversed(high)], look.colour, BAND_OPACITY))
     points = [(x.at(epoch), y.within(arm.mean(epoch))) for epoch in epochs]
-    width = (0.17 if arm.is_baseline else 0.12) * em
-    marks.append(Line(points, look.colour, width, look.dashes_at(em)))
+    canvas.line(points, look.colour, 0.17 if arm.is_baseline else 0.12, look.dashes)
     every = math.ceil(len(epochs) / MAX_MARKERS)
     for epoch, (at, height) in list(zip(epochs, points, strict=True))[every - 1 :: every]:
         tip = f"{arm.label}, epoch {epoch}: {with_unit(arm.mean(epoch), ACCURACY)}"
-        marks.append(Dot(at, height, 0.24 * em, look.colour, look.marker, tip=tip))
-    return marks
+        canvas.dot(at, height, 0.24, look.colour, look.marker, tip=tip)
 
 
-def _draw_seeds(curves: Sequence[ArmCurves], paper: Paper) -> Scene:
-    em, last = paper.size, _last_epoch(curves)
-    columns = min(len(curves), 2 if paper.is_narrow else 4)
-    rows = math.ceil(len(curves) / columns)
-    numbers = [one for arm in curves for seed in arm.seeds for one in seed]
-    y = _accuracy_axis(numbers, (), 0.0, -8.5 * em)
-    left = tick_width(y, paper)
-    wide, high, top = (paper.width - left) / columns, 11.6 * em, 1.4 * em
+def _draw_seeds(canvas: Canvas, curves: Sequence[ArmCurves]) -> float:
+    em, small, last = canvas.em, canvas.small, _last_epoch(curves)
+    columns = min(len(curves), 2 if canvas.is_narrow else 4)
+    y = _accuracy_axis([one for arm in curves for seed in arm.seeds for one in seed], (), 0.0, -8.5 * em)
+    left = canvas.tick_width(y)
+    wide, high, top = (canvas.width - left) / columns, 11.6 * em, 1.4 * em
     chosen = looks({arm.label: arm.values for arm in curves})
-    marks: list[Mark] = [Text(0, 0.9 * em, y.scale.name_of(_quantity(curves)), paper.small, "start", QUIET)]
+    canvas.note(0, 0.9 * em, y.scale.name_of(_quantity(curves)), "start")
     for number, arm in enumerate(curves):
         row, column = divmod(number, columns)
         bottom, start = top + row * high + 10.4 * em, left + column * wide
         x = _epoch_axis(curves, start + 0.4 * em, start + wide - 1.3 * em)
         placed = Axis(y.scale, y.bounds, bottom, bottom - 8.5 * em)
         for place, text in placed.ticks(3):
-            marks.append(Line([(x.start, place), (x.end, place)], GRID, 0.07 * em))
+            canvas.line([(x.start, place), (x.end, place)], GRID, 0.07)
             if column == 0:
-                marks.append(Text(left - 0.2 * em, place + 0.35 * paper.small, text, paper.small, "end", QUIET))
-        is_last = number + columns >= len(curves)
-        marks += _epochs_below(x, last, bottom, paper, is_named=False) if is_last else []
-        marks.append(Group(_lines(arm, x, placed, chosen[arm.label], paper, wide), arm.label))
-    return Scene(paper.width, top + rows * high + 1.6 * em, marks)
+                canvas.note(left - 0.2 * em, place + 0.35 * small, text, "end")
+        if number + columns >= len(curves):
+            _epochs_below(canvas, x, last, bottom, is_named=False)
+        with canvas.group(arm.label):
+            name = canvas.fitted(arm.label, wide - em)
+            canvas.text(x.start, placed.end - 0.5 * em, name, is_bold=arm.is_baseline)
+            _draw_lines(canvas, arm, x, placed, chosen[arm.label].colour)
+    return top + math.ceil(len(curves) / columns) * high + 1.6 * em
 
 
-def _lines(arm: ArmCurves, x: Axis, y: Axis, look: Look, paper: Paper, room: float) -> list[Mark]:
-    """The name, the thinned curve of every seed as far as its trial got, and their mean."""
-    em = paper.size
-    marks: list[Mark] = [
-        Text(x.start, y.end - 0.5 * em, fitted(arm.label, paper, room - em), em, is_bold=arm.is_baseline)
-    ]
+def _draw_lines(canvas: Canvas, arm: ArmCurves, x: Axis, y: Axis, colour: str) -> None:
+    """The thinned curve of every seed as far as its trial got, and their mean."""
     for seed in arm.seeds[:MAX_SEEDS]:
         epochs = thinned_epochs(len(seed), MAX_POINTS_OF_A_SEED)
         points = [(x.at(epoch), y.within(seed[epoch - 1])) for epoch in epochs]
-        points = points if len(points) > 1 else [*points, (points[0][0] + 0.3 * em, points[0][1])]
-        marks.append(Line(points, look.colour, 0.06 * em, opacity=SEED_OPACITY))
+        points += [(points[0][0] + 0.3 * canvas.em, points[0][1])] * (len(points) == 1)
+        canvas.line(points, colour, 0.06, opacity=SEED_OPACITY)
     epochs = thinned_epochs(len(arm.means), MAX_POINTS_OF_A_SEED)
     mean = [(x.at(epoch), y.within(arm.mean(epoch))) for epoch in epochs]
-    return [*marks, Line(mean if len(mean) > 1 else mean * 2, INK, 0.12 * em)]
+    canvas.line(mean if len(mean) > 1 else mean * 2)
 
 
 MAX_CURVES, MAX_PANELS = 12, 4
@@ -352,7 +329,7 @@ def learnt_picture(results: Results) -> Picture | None:
     return picture(
         "learnt",
         "Learnt parameters of the activations",
-        lambda paper: _draw([panel[:MAX_CURVES] for panel in panels], paper),
+        lambda canvas: _draw_learnt(canvas, [panel[:MAX_CURVES] for panel in panels]),
         caption=[
             "Means over the seeds before training (epoch 0) and after each probed epoch; of a parameter with a value "
             "for each feature, the mean over the features.",
@@ -368,34 +345,33 @@ def _described(curve: LearntCurve) -> str:
     return f"{curve.parameter} of {visible(curve.arm)}, layer {curve.layer}, goes from {first} to {last}"
 
 
-def _draw(panels: Sequence[Sequence[LearntCurve]], paper: Paper) -> Scene:
-    em, top, marks = paper.size, 2.4 * paper.size, list[Mark]()
-    right = paper.width - end_label_width([_ending(curve, paper) for panel in panels for curve in panel], paper)
+def _draw_learnt(canvas: Canvas, panels: Sequence[Sequence[LearntCurve]]) -> float:
+    em, top = canvas.em, 2.4 * canvas.em
+    right = canvas.width - canvas.end_label_width(_ending(canvas, curve) for panel in panels for curve in panel)
     for panel in panels:
-        bottom = top + max(12 * em, 1.1 * paper.small * len(panel))
-        marks += _panel(panel, right, top, bottom, paper)
+        bottom = top + max(12 * em, 1.1 * canvas.small * len(panel))
+        _draw_panel(canvas, panel, right, top, bottom)
         top = bottom + 6.2 * em
-    return Scene(paper.width, top - 2.6 * em, marks)
+    return top - 2.6 * em
 
 
-def _ending(curve: LearntCurve, paper: Paper) -> str:
-    return f"{paper.named(curve.arm)}, layer {curve.layer}: {curve.text(curve.means[-1][1])}"
+def _ending(canvas: Canvas, curve: LearntCurve) -> str:
+    return f"{canvas.named(curve.arm)}, layer {curve.layer}: {curve.text(curve.means[-1][1])}"
 
 
-def _panel(curves: Sequence[LearntCurve], right: float, top: float, bottom: float, paper: Paper) -> list[Mark]:
-    em, scale = paper.size, Scale()
+def _draw_panel(canvas: Canvas, curves: Sequence[LearntCurve], right: float, top: float, bottom: float) -> None:
+    em, scale = canvas.em, Scale()
     y = Axis(scale, limits([number for curve in curves for _, number in curve.means], scale), bottom, top)
-    left = tick_width(y, paper)
+    left = canvas.tick_width(y)
     last = max(curve.means[-1][0] for curve in curves)
     x = Axis(scale, (0, max(last, 1)), left + 0.5 * em, right - 0.3 * em)
-    marks = left_axis(y, left, right, curves[0].parameter, paper)
-    marks += bottom_axis(x, top, bottom, "epoch", paper, most=max(2, min(last, int((right - left) / (4 * em)))))
+    canvas.left_axis(y, left, right, curves[0].parameter)
+    canvas.bottom_axis(x, top, bottom, "epoch", most=max(2, min(last, int((right - left) / (4 * em)))))
     chosen, ends = looks({curve.arm: curve.values for curve in curves}), []
     for curve in curves:
         look, points = chosen[curve.arm], [(x.at(epoch), y.at(number)) for epoch, number in curve.means]
-        dashes = look.dashes_at(em)
-        drawn: list[Mark] = [Line(points, look.colour, 0.12 * em, dashes)]
-        drawn.append(Dot(*points[-1], 0.24 * em, look.colour, look.marker, tip=_ending(curve, paper)))
-        marks.append(Group(drawn, curve.arm))
-        ends.append(End(curve.arm, points[-1][1], _ending(curve, paper), look.colour))
-    return [*marks, *labels_at_ends(ends, right - 0.3 * em, top, bottom, paper)]
+        with canvas.group(curve.arm):
+            canvas.line(points, look.colour, 0.12, look.dashes)
+            canvas.dot(*points[-1], 0.24, look.colour, look.marker, tip=_ending(canvas, curve))
+        ends.append(End(curve.arm, points[-1][1], _ending(canvas, curve), look.colour))
+    canvas.labels_at_ends(ends, right - 0.3 * em, top, bottom)

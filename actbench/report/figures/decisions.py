@@ -13,17 +13,9 @@ from actbench.catalogue.datasets import Arrays, load
 from actbench.experiment.naming import Values
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.lazy import numpy
-from actbench.report.figures.layout import (
-    Paper,
-    Picture,
-    bottom_axis,
-    left_axis,
-    number_shown,
-    picture,
-    tick_width,
-)
+from actbench.report.figures.layout import Canvas, Picture, number_shown, picture
 from actbench.report.figures.looks import looks
-from actbench.report.figures.marks import INK, QUIET, Dot, Group, Line, Mark, Scene, Text, shortened
+from actbench.report.figures.marks import INK, QUIET, Points, shortened
 from actbench.report.figures.scales import Axis, Scale, limits
 from actbench.store.results import Results
 from actbench.store.weights import read_weights
@@ -33,8 +25,6 @@ MAX_PANELS, MAX_SEEDS, MAX_POINTS = 8, 10, 150
 CURVE_POINTS, GRID_POINTS = 401, 81
 HALF, LOG_HALF = 0.5, math.log(0.5)
 BEFORE_DASHES = (4.0, 2.0)
-
-Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ def decisions_picture(results: Results) -> Picture | None:
     return picture(
         "decisions",
         "Where the networks see the boundary" if is_plane else "What the networks give before and after training",
-        lambda paper: _draw(shown, arrays, paper),
+        lambda canvas: _draw(canvas, shown, arrays),
         caption=[
             f"{dataset.name.capitalize()}: {dataset.summary}.",
             is_plane
@@ -140,62 +130,52 @@ def _corners(arrays: Arrays) -> tuple[tuple[float, float], tuple[float, float]]:
     return (low[0], low[1]), (high[0], high[1])
 
 
-def _draw(found: Sequence[Decisions], arrays: Arrays, paper: Paper) -> Scene:
-    em = paper.size
-    is_plane = arrays.train_inputs.shape[1] == 2
-    columns = min(len(found), 1 if paper.is_narrow or not is_plane else 2)
-    wide = paper.width / columns
+def _draw(canvas: Canvas, found: Sequence[Decisions], arrays: Arrays) -> float:
+    em, is_plane = canvas.em, arrays.train_inputs.shape[1] == 2
+    columns = min(len(found), 1 if canvas.is_narrow or not is_plane else 2)
+    wide = canvas.width / columns
     high = (0.75 * wide if is_plane else max(16 * em, 0.3 * wide)) + 6 * em
     colours = {label: look.colour for label, look in looks({one.arm: one.values for one in found}).items()}
-    marks: list[Mark] = []
     for number, one in enumerate(found):
         row, column = divmod(number, columns)
-        panel = _plane if is_plane else _curves
-        marks += panel(one, arrays, colours[one.arm], (column * wide, row * high), (wide, high), paper)
-    return Scene(paper.width, math.ceil(len(found) / columns) * high, marks)
+        top, left, right = row * high, column * wide, column * wide + wide - em
+        (first, low), (last, upper) = _corners(arrays) if is_plane else _reach(arrays)
+        y = Axis(Scale(), (low, upper), top + high - 4 * em, top + 2.4 * em)
+        start = left + canvas.tick_width(y) + 0.5 * em
+        x = Axis(Scale(), (first, last), start, right)
+        canvas.left_axis(y, start, right, "" if is_plane else f"output: {one.arm}")
+        canvas.bottom_axis(x, y.end, y.start, "" if is_plane else "input")
+        if is_plane:
+            canvas.text(start, top + 1.5 * em, shortened(canvas.named(one.arm), em, right - start))
+            _draw_points(canvas, arrays, x, y)
+        else:
+            _draw_truth(canvas, arrays, x, y)
+        for line in one.before:
+            canvas.line([(x.at(at), y.within(value)) for at, value in line], QUIET, 0.09, BEFORE_DASHES)
+        with canvas.group(one.arm):
+            place = y.at if is_plane else y.within
+            for line in one.after:
+                canvas.line([(x.at(at), place(value)) for at, value in line], colours[one.arm])
+    return math.ceil(len(found) / columns) * high
 
 
-def _curves(
-    one: Decisions, arrays: Arrays, colour: str, corner: tuple[float, float], size: tuple[float, float], paper: Paper
-) -> list[Mark]:
-    """Outputs by input: drawn, trained and true."""
-    em, (left, top), (wide, high) = paper.size, corner, size
-    y = Axis(Scale(), limits([0.0, 1.0], Scale()), top + high - 4 * em, top + 2.4 * em)
-    inputs = arrays.train_inputs[:, 0]
-    start = left + tick_width(y, paper) + 0.5 * em
-    x = Axis(Scale(), (float(inputs.min()), float(inputs.max())), start, left + wide - em)
-    marks = left_axis(y, start, x.end, f"output: {one.arm}", paper)
-    marks += bottom_axis(x, top + 2.4 * em, y.start, "input", paper)
-    truth = [(float(at), float(label)) for at, label in zip(inputs, arrays.train_labels, strict=True)]
+def _reach(arrays: Arrays) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The corners of a plot of outputs by one input."""
+    (low, high), inputs = limits([0.0, 1.0], Scale()), arrays.train_inputs[:, 0]
+    return (float(inputs.min()), low), (float(inputs.max()), high)
+
+
+def _draw_truth(canvas: Canvas, arrays: Arrays, x: Axis, y: Axis) -> None:
+    """The label of each input, which changes in steps."""
+    inputs, labels = arrays.train_inputs[:, 0], arrays.train_labels
+    truth = [(float(at), float(label)) for at, label in zip(inputs, labels, strict=True)]
     steps = [0, *(index for index in range(1, len(truth)) if truth[index][1] != truth[index - 1][1])]
     corners = [place for index in steps for place in (truth[max(index - 1, 0)], truth[index])]
-    drawn = [_within(line, x, y) for line in one.before]
-    trained = [_within(line, x, y) for line in one.after]
-    return [
-        *marks,
-        Line([(x.at(at), y.at(label)) for at, label in (*corners, truth[-1])], INK, 0.22 * em, opacity=0.55),
-        *(Line(line, QUIET, 0.09 * em, [length * em / 14 for length in BEFORE_DASHES]) for line in drawn),
-        Group([Line(line, colour, 0.12 * em) for line in trained], one.arm),
-    ]
+    canvas.line([(x.at(at), y.at(label)) for at, label in (*corners, truth[-1])], INK, 0.22, opacity=0.55)
 
 
-def _within(line: Points, x: Axis, y: Axis) -> list[tuple[float, float]]:
-    return [(x.at(at), y.within(value)) for at, value in line]
-
-
-def _plane(
-    one: Decisions, arrays: Arrays, colour: str, corner: tuple[float, float], size: tuple[float, float], paper: Paper
-) -> list[Mark]:
-    """Test points and the boundary of each seed's network."""
-    em, (left, top), (wide, high) = paper.size, corner, size
-    (first, bottom), (last, upper) = _corners(arrays)
-    y = Axis(Scale(), (bottom, upper), top + high - 4 * em, top + 2.4 * em)
-    start = left + tick_width(y, paper) + 0.5 * em
-    x = Axis(Scale(), (first, last), start, left + wide - em)
-    marks = left_axis(y, start, x.end, "", paper)
-    marks += bottom_axis(x, top + 2.4 * em, y.start, "", paper)
-    marks.append(Text(start, top + 1.5 * em, shortened(paper.named(one.arm), em, x.end - start), em))
+def _draw_points(canvas: Canvas, arrays: Arrays, x: Axis, y: Axis) -> None:
+    """Some test points, filled where they are of class 1."""
     points = zip(arrays.test_inputs[:MAX_POINTS].tolist(), arrays.test_labels[:MAX_POINTS].tolist(), strict=True)
-    dots = [Dot(x.at(at), y.at(height), 0.2 * em, QUIET, is_hollow=not label) for (at, height), label in points]
-    lines = [Line([(x.at(at), y.at(height)) for at, height in line], colour, 0.12 * em) for line in one.after]
-    return [*marks, *dots, Group(lines, one.arm)]
+    for (at, height), label in points:
+        canvas.dot(x.at(at), y.at(height), 0.2, QUIET, is_hollow=not label)

@@ -9,37 +9,9 @@ from statistics import median
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import recorded
-from actbench.report.figures.layout import (
-    MAX_ARMS,
-    Paper,
-    Picture,
-    bottom_axis,
-    fitted,
-    label_width,
-    name_beside,
-    number_shown,
-    picture,
-    with_unit,
-)
+from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, number_shown, picture, with_unit
 from actbench.report.figures.looks import Look, looks_of
-from actbench.report.figures.marks import (
-    BAND,
-    GREEN,
-    INK,
-    PAGE,
-    QUIET,
-    VERMILLION,
-    Area,
-    Dot,
-    Group,
-    Line,
-    Mark,
-    Scene,
-    Text,
-    box,
-    minus,
-    text_width,
-)
+from actbench.report.figures.marks import BAND, GREEN, INK, PAGE, QUIET, VERMILLION, minus, text_width
 from actbench.report.figures.scales import Axis, Scale, first_word, limits, scale_for
 from actbench.report.numbers import interval, metric_in_words, size, value
 from actbench.report.short import short_verdict
@@ -127,11 +99,10 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
     seeds = counted(len(comparison.seeds), "seed")
     has_thin = any(row.thin for row in shown)
     thick = "interval at the level of equivalence" if comparison.looks else "95 % interval for this comparison alone"
-    chosen = looks_of(comparison)
     return picture(
         "differences",
         f"{metric_in_words(metric).capitalize()} minus {base or 'that of the baseline'}, seed by seed",
-        lambda paper: _draw(paper, shown, metric, chosen, against, comparison.margin),
+        lambda canvas: _draw(canvas, shown, comparison, against),
         caption=[
             f"Each dot is one of {seeds}: the arm minus {against}, trained with the same seed. The marker is the mean, "
             f"the thick bar its {thick}.",
@@ -148,11 +119,11 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
 def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
     if not rows:
         return None
-    metric, shown, chosen = comparison.metric, rows[:MAX_ARMS], looks_of(comparison)
+    metric, shown = comparison.metric, rows[:MAX_ARMS]
     return picture(
         "arms",
         f"{metric_in_words(metric).capitalize()} of every seed",
-        lambda paper: _draw(paper, shown, metric, chosen, "", None),
+        lambda canvas: _draw(canvas, shown, comparison, ""),
         caption=[
             f"Each dot is one of {counted(len(comparison.seeds), 'seed')}. The marker is the mean, the bar its 95 % "
             "interval.",
@@ -194,64 +165,62 @@ def _axis(rows: Sequence[Shown], metric: Metric, margin: float | None, against: 
     return Axis(scale, limits([*numbers, -(margin or 0.0), margin or 0.0], scale), *ends)
 
 
-def _draw(
-    paper: Paper, rows: Sequence[Shown], metric: Metric, chosen: dict[str, Look], against: str, margin: float | None
-) -> Scene:
-    em, narrow = paper.size, paper.is_narrow
+def _draw(canvas: Canvas, rows: Sequence[Shown], comparison: Comparison, against: str) -> float:
+    em, narrow, width, metric = canvas.em, canvas.is_narrow, canvas.width, comparison.metric
+    margin, chosen = comparison.margin if against else None, looks_of(comparison)
     said = [(minus(value(row.mean, metric, signed=bool(against))), row.word) for row in rows]
-    names = label_width([row.label for row in rows], paper)
+    names = canvas.label_width([row.label for row in rows])
     right = max(text_width(" ".join(each), em) for each in said) + 0.6 * em
-    left, stop = (0.6 * em, paper.width - 0.6 * em) if narrow else (names + 1.2 * em, paper.width - right - em)
+    left, stop = (0.6 * em, width - 0.6 * em) if narrow else (names + 1.2 * em, width - right - em)
     axis = _axis(rows, metric, margin, against, (left, stop))
     step, head = (3.9 if narrow else 2.5) * em, (2.2 if against else 0.4) * em
-    centres = [head + step * (number + (0.68 if narrow else 0.5)) for number in range(len(rows))]
     bottom = head + step * len(rows) + 0.2 * em
-    marks: list[Mark] = []
     if against and margin:
-        edges = [axis.within(end) for end in (-margin, margin)]
-        marks.append(Area(box(edges[0], head, edges[1] - edges[0], bottom - head), BAND))
-    marks += bottom_axis(axis, head, bottom, _axis_name(metric, axis, against, paper), paper)
+        start, end = axis.within(-margin), axis.within(margin)
+        canvas.box(start, head, end - start, bottom - head, BAND)
+    canvas.bottom_axis(axis, head, bottom, _axis_name(canvas, metric, axis, against))
     if against:
-        marks += _directions(axis, head, bottom, metric, paper.named(against), paper)
-    for row, centre, words in zip(rows, centres, said, strict=True):
-        marks.append(Group(_row(row, centre, axis, metric, chosen[row.label], paper), row.label))
-        marks.append(Group(_words(row, centre, words, paper, names, right), row.label))
-    return Scene(paper.width, bottom + 4.2 * paper.small + (1.2 * paper.small if narrow else 0), marks)
+        _draw_directions(canvas, axis, head, bottom, metric, canvas.named(against))
+    for number, (row, words) in enumerate(zip(rows, said, strict=True)):
+        centre = head + step * (number + (0.68 if narrow else 0.5))
+        with canvas.group(row.label):
+            _draw_row(canvas, row, centre, axis, metric, chosen[row.label])
+        with canvas.group(row.label):
+            _draw_words(canvas, row, centre, words, names, right)
+    return bottom + 4.2 * canvas.small + (1.2 * canvas.small if narrow else 0)
 
 
-def _axis_name(metric: Metric, axis: Axis, against: str, paper: Paper) -> str:
-    name = paper.named(metric_in_words(metric))
+def _axis_name(canvas: Canvas, metric: Metric, axis: Axis, against: str) -> str:
+    name = canvas.named(metric_in_words(metric))
     if not against:
         return axis.scale.name_of(name)
-    return f"{name} minus {paper.named(against)}, same seed{' (points)' * (metric.unit == 'share')}"
+    return f"{name} minus {canvas.named(against)}, same seed{' (points)' * (metric.unit == 'share')}"
 
 
-def _directions(axis: Axis, top: float, bottom: float, metric: Metric, against: str, paper: Paper) -> list[Mark]:
+def _draw_directions(canvas: Canvas, axis: Axis, top: float, bottom: float, metric: Metric, against: str) -> None:
     """The line at 0, and on which side of it an arm is better."""
-    em, zero = paper.small, axis.within(0.0)
-    marks: list[Mark] = [Line([(zero, top - 0.3 * em), (zero, bottom)], INK, 0.1 * paper.size)]
+    small, zero = canvas.small, axis.within(0.0)
+    canvas.line([(zero, top - 0.3 * small), (zero, bottom)], INK, 0.1)
     if metric.larger_is_better is None:
-        return marks
+        return
     for word, is_right in (("better", metric.larger_is_better), ("worse", not metric.larger_is_better)):
-        x, room = (zero + 0.8 * em, paper.width - zero - em) if is_right else (zero - 0.8 * em, zero - em)
-        ends = ("", " →") if is_right else ("← ", "")
-        texts = [f"{ends[0]}{words}{ends[1]}" for words in (f"{word} than {against}", word)]
-        fitting = [text for text in texts if text_width(text, em) <= room]
-        if fitting:
-            marks.append(Text(x, top - 0.8 * em, fitting[0], em, "start" if is_right else "end", QUIET))
-    return marks
+        room = (canvas.width - zero if is_right else zero) - small
+        texts = [f"{words} →" if is_right else f"← {words}" for words in (f"{word} than {against}", word)]
+        if fitting := [text for text in texts if text_width(text, small) <= room]:
+            x = zero + (0.8 if is_right else -0.8) * small
+            canvas.note(x, top - 0.8 * small, fitting[0], "start" if is_right else "end")
 
 
-def _row(row: Shown, y: float, axis: Axis, metric: Metric, look: Look, paper: Paper) -> list[Mark]:
-    em, (low, high) = paper.size, axis.bounds
-    marks: list[Mark] = []
+def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, look: Look) -> None:
+    em, (low, high) = canvas.em, axis.bounds
     if not low <= row.mean <= high:
         x, marker = (axis.end - 0.3 * em, ">") if row.mean > high else (axis.start + 0.3 * em, "<")
-        return [Dot(x, y, 0.4 * em, look.colour, marker)]
+        canvas.dot(x, y, 0.4, look.colour, marker)
+        return
     for bounds, width in ((row.thin, 0.11), (row.thick, 0.36)):
         if bounds:
-            marks.append(Line([(axis.within(bounds[0]), y), (axis.within(bounds[1]), y)], INK, width * em, opacity=0.8))
-    marks.append(Dot(axis.at(row.mean), y, 0.5 * em, PAGE, look.marker))
+            canvas.line([(axis.within(bounds[0]), y), (axis.within(bounds[1]), y)], INK, width, opacity=0.8)
+    canvas.dot(axis.at(row.mean), y, 0.5, PAGE, look.marker)
     signed = row.word != ""
     parts = (
         f"{row.label}: {value(row.mean, metric, signed=signed)}",
@@ -259,36 +228,31 @@ def _row(row: Shown, y: float, axis: Axis, metric: Metric, look: Look, paper: Pa
         row.thin and f"for the verdict {interval(row.thin, metric, signed=True)}",
         row.word,
     )
-    tip = ", ".join(part for part in parts if part)
-    marks.append(Dot(axis.at(row.mean), y, 0.37 * em, look.colour, look.marker, tip=tip))
+    canvas.dot(axis.at(row.mean), y, 0.37, look.colour, look.marker, tip=", ".join(part for part in parts if part))
     has_tips = len(row.by_seed) * em <= LARGEST_TIP_COUNT
     for seed, one in row.by_seed:
         if low <= one <= high:
             said = f"{row.label}, seed {seed}: {value(one, metric, signed=signed)}" if has_tips else ""
             marker = "x" if seed in row.bad else "o"
-            marks.append(Dot(axis.at(one), y + 0.72 * em, 0.21 * em, look.colour, marker, 0.85, tip=said))
-    return marks
+            canvas.dot(axis.at(one), y + 0.72 * em, 0.21, look.colour, marker, 0.85, tip=said)
 
 
-def _words(row: Shown, y: float, words: tuple[str, str], paper: Paper, names: float, room: float) -> list[Mark]:
+def _draw_words(canvas: Canvas, row: Shown, y: float, words: tuple[str, str], names: float, room: float) -> None:
     """The arm's name and what is said of it: beside its row, or above it on a narrow paper."""
-    em = paper.size
-    number, word = words
+    em, width, (number, word) = canvas.em, canvas.width, words
     is_decided = word.startswith(("better", "worse"))
     colour = GREEN if word.startswith("better") else VERMILLION if is_decided else QUIET
-    if paper.is_narrow:
+    if canvas.is_narrow:
         above, taken = y - 0.95 * em, text_width(f"{number}  {word}", em)
-        return [
-            Area(box(0, above - 0.9 * em, paper.width, 1.2 * em), PAGE, 0.85),
-            Text(0, above, fitted(row.label, paper, paper.width - taken - em), em, is_bold=True),
-            Text(paper.width, above, word, em, "end", colour, is_decided),
-            Text(paper.width - text_width(f" {word}", em, is_bold=is_decided), above, number, em, "end"),
-        ]
-    base = y + 0.35 * em
-    start = paper.width - room
-    after = start + text_width(number, em) + 0.6 * em
-    said = [Text(start, base, number, em), Text(after, base, word, em, "start", colour, is_decided)]
-    return [*name_beside(row.label, y, names, paper), *said]
+        canvas.box(0, above - 0.9 * em, width, 1.2 * em, PAGE, 0.85)
+        canvas.text(0, above, canvas.fitted(row.label, width - taken - em), is_bold=True)
+        canvas.text(width, above, word, "end", colour, is_bold=is_decided)
+        canvas.text(width - text_width(f" {word}", em, is_bold=is_decided), above, number, "end")
+        return
+    canvas.name_beside(row.label, y, names)
+    base, start = y + 0.35 * em, width - room
+    canvas.text(start, base, number)
+    canvas.text(start + text_width(number, em) + 0.6 * em, base, word, colour=colour, is_bold=is_decided)
 
 
 Settled = tuple[Row, tuple[Decision, ...]]
@@ -308,7 +272,7 @@ def settling_picture(comparison: Comparison) -> Picture | None:
     return picture(
         "settling",
         "When each arm was settled",
-        lambda paper: _draw_looks(shown, comparison, paper),
+        lambda canvas: _draw_looks(canvas, shown, comparison),
         caption=[
             f"Looks were planned after {after} seeds; each line is one, with its number of seeds. The thick bar "
             "decides equivalence, the thin one a difference, each at the level of the look.",
@@ -324,48 +288,35 @@ def _verdict(row: Row) -> str:
     return short_verdict(row.contrast.verdict) if row.contrast else ""
 
 
-def _draw_looks(arms: Sequence[Settled], comparison: Comparison, paper: Paper) -> Scene:
-    em, metric, margin = paper.size, comparison.metric, comparison.margin or 0.0
+def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison) -> float:
+    em, metric, margin = canvas.em, comparison.metric, comparison.margin or 0.0
     chosen = looks_of(comparison)
-    names = [row.sample.label for row, _ in arms]
     verdicts = max(text_width(_verdict(row), em, is_bold=True) for row, _ in arms)
-    column = label_width(names, paper)
+    column = canvas.label_width([row.sample.label for row, _ in arms])
     left = column + 2.6 * em
     ends = [end for _, made in arms for one in made for end in (one.adjusted_interval or one.difference.interval or ())]
     scale = Scale("linear", metric.unit == "share")
-    axis = Axis(scale, limits([*ends, margin, -margin], scale), left, paper.width - verdicts - em)
-    points = ", points" if metric.unit == "share" else ""
-    marks: list[Mark] = []
-    top = y = 0.6 * em
-    rows: list[Mark] = []
-    for (row, made), name in zip(arms, names, strict=True):
-        high = 1.1 * em * len(made)
-        middle = y + high / 2 + 0.35 * em
-        look = chosen[row.sample.label]
-        lines: list[Mark] = [Text(0, middle, fitted(name, paper, column), em)]
-        for number, decision in enumerate(made):
-            lines += _line(decision, axis, y + 1.1 * em * (number + 0.5), look.colour, look.marker, left, paper)
-        shade = QUIET if made[-1].state == "open" else look.colour
-        lines.append(Text(paper.width, middle, _verdict(row), em, "end", shade))
-        bounds = made[-1].difference.interval
-        tip = f"{row.sample.label}: {interval(bounds, metric, signed=True) if bounds else 'no interval'}"
-        rows.append(Group(lines, arm=row.sample.label, tip=tip))
+    axis = Axis(scale, limits([*ends, margin, -margin], scale), left, canvas.width - verdicts - em)
+    y = 0.6 * em
+    bottom = y + sum(1.1 * em * len(made) + 0.7 * em for _, made in arms)
+    canvas.zero_axis(axis, y, bottom, margin, metric, "that of the baseline")
+    for row, made in arms:
+        label, high, bounds = row.sample.label, 1.1 * em * len(made), made[-1].difference.interval
+        middle, look = y + high / 2 + 0.35 * em, chosen[label]
+        with canvas.group(label, f"{label}: {interval(bounds, metric, signed=True) if bounds else 'no interval'}"):
+            canvas.text(0, middle, canvas.fitted(label, column))
+            for number, decision in enumerate(made):
+                _draw_look(canvas, decision, axis, y + 1.1 * em * (number + 0.5), look, left)
+            canvas.text(canvas.width, middle, _verdict(row), "end", QUIET if made[-1].state == "open" else look.colour)
         y += high + 0.7 * em
-    if margin:
-        marks.append(Area(box(axis.at(-margin), top, axis.at(margin) - axis.at(-margin), y - top), BAND))
-    marks += bottom_axis(axis, top, y, f"{metric_in_words(metric)} minus that of the baseline{points}", paper)
-    marks.append(Line([(axis.at(0.0), top), (axis.at(0.0), y)], QUIET, 0.1 * em))
-    return Scene(paper.width, y + 3.4 * em, [*marks, *rows])
+    return bottom + 3.4 * em
 
 
-def _line(decision: Decision, axis: Axis, y: float, colour: str, marker: str, left: float, paper: Paper) -> list[Mark]:
+def _draw_look(canvas: Canvas, decision: Decision, axis: Axis, y: float, look: Look, left: float) -> None:
     """One look: how many seeds, both intervals, and the mean."""
-    em = paper.size
-    marks: list[Mark] = [Text(left - 0.6 * em, y + 0.3 * em, str(decision.seeds), paper.small, "end", QUIET)]
-    if decision.adjusted_interval:
-        marks.append(Line([(axis.at(end), y) for end in decision.adjusted_interval], colour, 0.08 * em))
-    if decision.difference.interval:
-        marks.append(Line([(axis.at(end), y) for end in decision.difference.interval], colour, 0.26 * em))
+    canvas.note(left - 0.6 * canvas.em, y + 0.3 * canvas.em, str(decision.seeds), "end")
+    for bounds, width in ((decision.adjusted_interval, 0.08), (decision.difference.interval, 0.26)):
+        if bounds:
+            canvas.line([(axis.at(end), y) for end in bounds], look.colour, width)
     if decision.difference.mean is not None:
-        marks.append(Dot(axis.at(decision.difference.mean), y, 0.32 * em, colour, marker))
-    return marks
+        canvas.dot(axis.at(decision.difference.mean), y, 0.32, look.colour, look.marker)

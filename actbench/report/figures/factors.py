@@ -10,33 +10,15 @@ from actbench.analysis.comparison import Comparison, Row
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import label_of, value_to_text
-from actbench.report.figures.layout import (
-    End,
-    Paper,
-    Picture,
-    end_label_width,
-    labels_at_ends,
-    left_axis,
-    picture,
-    tick_width,
-    with_unit,
-)
+from actbench.report.figures.layout import Canvas, End, Picture, picture, with_unit
 from actbench.report.figures.looks import looks
 from actbench.report.figures.marks import (
     BAND,
     BLUE,
     GREY,
     PAGE,
-    QUIET,
     VERMILLION,
-    Area,
-    Dot,
-    Group,
-    Line,
-    Mark,
-    Scene,
-    Text,
-    box,
+    Anchor,
     lines_of,
     minus,
     shortened,
@@ -129,7 +111,7 @@ def _luck_picture(explained: Effects, metric: Metric) -> Picture:
     return picture(
         "luck",
         f"What the differences in {metric_in_words(metric)} come from",
-        lambda paper: _draw_luck(parts, paper),
+        lambda canvas: _draw_luck(canvas, parts),
         caption=[
             f"The whole bar is the variance over all arms and {explained.seeds} seeds. Grey is what is left to the "
             "seeds: nothing that was chosen explains it."
@@ -138,26 +120,25 @@ def _luck_picture(explained: Effects, metric: Metric) -> Picture:
     )
 
 
-def _draw_luck(parts: Sequence[tuple[str, float]], paper: Paper) -> Scene:
+def _draw_luck(canvas: Canvas, parts: Sequence[tuple[str, float]]) -> float:
     """One bar, with each part's name and share below it."""
-    em, total = paper.size, sum(share for _, share in parts) or 1.0
-    marks: list[Mark] = []
+    em, total = canvas.em, sum(share for _, share in parts) or 1.0
     left, row, x = 0.0, 0, 0.0
     for number, (name, share) in enumerate(parts):
-        width = share / total * paper.width
+        width = share / total * canvas.width
         colour = GREY if number == len(parts) - 1 else ALIKE[number % len(ALIKE)]
-        marks.append(Area(box(left, 0.2 * em, width, 2.2 * em), colour, 1.0, PAGE, 0.1 * em))
+        canvas.box(left, 0.2 * em, width, 2.2 * em, colour, 1.0, PAGE, 0.1)
         left += width
         size = "<1%" if 0 < share / total < 0.005 else f"{share / total:.0%}"
-        text = f"{size} {paper.named(name)}"
+        text = f"{size} {canvas.named(name)}"
         needed = text_width(text, em) + 3 * em
-        if x and x + needed > paper.width:
+        if x and x + needed > canvas.width:
             row, x = row + 1, 0.0
         y = (3.9 + 1.5 * row) * em
-        marks.append(Area(box(x, y - 0.75 * em, 0.8 * em, 0.8 * em), colour))
-        marks.append(Text(x + 1.2 * em, y, shortened(text, em, paper.width - 1.2 * em), em))
+        canvas.box(x, y - 0.75 * em, 0.8 * em, 0.8 * em, colour)
+        canvas.text(x + 1.2 * em, y, shortened(text, em, canvas.width - 1.2 * em))
         x += needed
-    return Scene(paper.width, (4.6 + 1.5 * row) * em, marks)
+    return (4.6 + 1.5 * row) * em
 
 
 def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
@@ -167,7 +148,7 @@ def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
     return picture(
         "factors",
         f"{name.capitalize()} minus {against}, by {row} and {column}{f' and {panel}' if panel else ''}",
-        lambda paper: _draw_map(factors, metric, paper),
+        lambda canvas: _draw_map(canvas, factors, metric),
         caption=[
             f"Differences of {name}{points} to {against}, with their 95 % intervals; the baseline's cells hold its "
             "mean."
@@ -197,34 +178,33 @@ def _description(factors: Factors, metric: Metric) -> list[str]:
     ]
 
 
-def _draw_map(factors: Factors, metric: Metric, paper: Paper) -> Scene:
-    em, small = paper.size, paper.small
+def _draw_map(canvas: Canvas, factors: Factors, metric: Metric) -> float:
+    em, small = canvas.em, canvas.small
     rows = [value_to_text(one) for one in factors.rows]
-    names = min(max(text_width(paper.named(name), em) for name in rows), 0.3 * paper.width)
-    cell = min((paper.width - names - 0.8 * em) / len(factors.columns), 11 * em)
+    names = min(max(text_width(canvas.named(name), em) for name in rows), 0.3 * canvas.width)
+    left = names + 0.8 * em
+    cell = min((canvas.width - left) / len(factors.columns), 11 * em)
     differences = {at: one for at in factors.means if (one := factors.difference(at)) is not None}
     widest = max(map(abs, differences.values()), default=0.0) or 1.0
     high, y = 2.9 * em, 0.0
-    marks: list[Mark] = []
     for panel in factors.panels:
-        head = [lines_of(paper.named(value_to_text(one)), small, cell - 0.4 * em, most=2) for one in factors.columns]
+        head = [lines_of(canvas.named(value_to_text(one)), small, cell - 0.4 * em, most=2) for one in factors.columns]
         if factors.paths[2]:
-            marks.append(Text(0, y + 1.2 * em, label_of(((factors.paths[2], panel),)), em, is_bold=True))
+            canvas.text(0, y + 1.2 * em, label_of(((factors.paths[2], panel),)), is_bold=True)
             y += 1.8 * em
         y += (0.5 + 1.15 * max(map(len, head))) * small
         for column, lines in enumerate(head):
             for number, line in enumerate(reversed(lines)):
-                x = names + 0.8 * em + (column + 0.5) * cell
-                marks.append(Text(x, y - (0.5 + 1.15 * number) * small, line, small, "middle", QUIET))
+                canvas.note(left + (column + 0.5) * cell, y - (0.5 + 1.15 * number) * small, line)
         for number, row in enumerate(factors.rows):
-            top = y + number * high
-            text = shortened(paper.named(rows[number]), em, names)
-            marks.append(Text(names, top + high / 2 + 0.35 * em, text, em, "end"))
+            top, text = y + number * high, shortened(canvas.named(rows[number]), em, names)
+            canvas.text(names, top + high / 2 + 0.35 * em, text, "end")
             for column, one in enumerate(factors.columns):
-                place = (names + 0.8 * em + column * cell, top, cell, high)
-                marks += _cell(factors, (row, one, panel), metric, widest, place, paper)
+                place = (left + column * cell, top, cell, high)
+                _draw_cell(canvas, factors, (row, one, panel), metric, widest, place)
         y += high * len(factors.rows) + 0.9 * em
-    return Scene(paper.width, y + 2.9 * em, [*marks, *_colour_bar(widest, metric, y, names + 0.8 * em, paper)])
+    _draw_colour_bar(canvas, widest, metric, y, left)
+    return y + 2.9 * em
 
 
 def _shade(difference: float, widest: float, metric: Metric) -> tuple[str, float]:
@@ -232,47 +212,45 @@ def _shade(difference: float, widest: float, metric: Metric) -> tuple[str, float
     return (BLUE if is_good else VERMILLION), STRONGEST * min(1.0, abs(difference) / widest) ** 0.5
 
 
-def _cell(
-    factors: Factors, at: Cell, metric: Metric, widest: float, place: tuple[float, float, float, float], paper: Paper
-) -> list[Mark]:
+def _draw_cell(
+    canvas: Canvas, factors: Factors, at: Cell, metric: Metric, widest: float, place: tuple[float, float, float, float]
+) -> None:
     x, y, width, height = place
-    em, small, arm = paper.size, paper.small, factors.arms.get(at)
+    em, small, arm = canvas.em, canvas.small, factors.arms.get(at)
     if at not in factors.means:
-        return [Area(box(x, y, width, height), PAGE, 1.0, BAND, 0.1 * em)]
+        canvas.box(*place, PAGE, 1.0, BAND, 0.1)
+        return
     difference = factors.difference(at)
     contrast = arm.contrast if arm else None
-    texts = [value(difference, metric, signed=True) if difference is not None else value(factors.means[at], metric)]
+    shown, below = factors.means[at] if difference is None else difference, ""
     if contrast and contrast.difference.interval:
-        ends = minus(interval(contrast.difference.interval, metric, signed=True))
-        texts += [ends] if text_width(ends, 0.85 * small) < width else []
+        below = minus(interval(contrast.difference.interval, metric, signed=True))
     elif difference is None:
-        texts.append("baseline" if text_width("baseline", 0.85 * small) < width else "")
+        below = "baseline"
+    has_room = text_width(below, 0.85 * small) < width
     colour, opacity = (BAND, 1.0) if difference is None else _shade(difference, widest, metric)
-    marks: list[Mark] = [Area(box(x, y, width, height), colour, opacity, PAGE, 0.1 * em)]
-    first = y + height / 2 + (0.35 if len(texts) == 1 else -0.1) * em
-    marks.append(Text(x + width / 2, first, minus(texts[0]), em, "middle", is_bold=difference is not None))
-    if texts[1:]:
-        marks.append(Text(x + width / 2, first + 1.15 * small, minus(texts[1]), 0.85 * small, "middle"))
     label = arm.sample.label if arm else ""
     tip = f"{label or 'mean'}: {with_unit(factors.means[at], metric)}"
-    return [
-        Group(marks, label, f"{tip}, {value(difference, metric, signed=True)} to the baseline" if contrast else tip)
-    ]
+    with canvas.group(label, f"{tip}, {value(difference, metric, signed=True)} to the baseline" if contrast else tip):
+        canvas.box(*place, colour, opacity, PAGE, 0.1)
+        first = y + height / 2 + (-0.1 if difference is None or (below and has_room) else 0.35) * em
+        text = minus(value(shown, metric, signed=difference is not None))
+        canvas.text(x + width / 2, first, text, "middle", is_bold=difference is not None)
+        if below and has_room:
+            canvas.text(x + width / 2, first + 1.15 * small, below, "middle", size=0.85 * 0.9)
 
 
-def _colour_bar(widest: float, metric: Metric, y: float, left: float, paper: Paper) -> list[Mark]:
+def _draw_colour_bar(canvas: Canvas, widest: float, metric: Metric, y: float, left: float) -> None:
     """What the colours mean."""
-    em, steps = paper.small, 21
-    width = min(16 * em, paper.width - left)
-    marks: list[Mark] = []
+    small, steps = canvas.small, 21
+    width = min(16 * small, canvas.width - left)
     for step in range(steps):
-        difference = widest * (2 * step / (steps - 1) - 1)
-        colour, opacity = _shade(difference, widest, metric)
-        marks.append(Area(box(left + step * width / steps, y, width / steps + 0.3, 0.8 * em), colour, opacity))
-    for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
-        text = minus(value((2 * share - 1) * widest, metric, signed=share != 0.5))
-        marks.append(Text(left + share * width, y + 2 * em, text, em, anchor, QUIET))  # type: ignore[arg-type]
-    return marks
+        colour, opacity = _shade(widest * (2 * step / (steps - 1) - 1), widest, metric)
+        canvas.box(left + step * width / steps, y, width / steps + 0.3, 0.8 * small, colour, opacity)
+    anchors: tuple[Anchor, ...] = ("start", "middle", "end")
+    for number, anchor in enumerate(anchors):
+        text = minus(value((number - 1) * widest, metric, signed=number != 1))
+        canvas.note(left + number / 2 * width, y + 2 * small, text, anchor)
 
 
 def _interaction_picture(factors: Factors, metric: Metric) -> list[Picture]:
@@ -285,7 +263,7 @@ def _interaction_picture(factors: Factors, metric: Metric) -> list[Picture]:
         picture(
             "interaction",
             f"Does {row} depend on {column}?",
-            lambda paper: _draw_interaction(factors, metric, paper),
+            lambda canvas: _draw_interaction(canvas, factors, metric),
             caption=[
                 f"A line for each {row}: its mean {metric_in_words(metric)} at each {column}"
                 f"{f', over all {listed(averaged)}' if averaged else ''}. Where lines run side by side, the two act "
@@ -296,38 +274,37 @@ def _interaction_picture(factors: Factors, metric: Metric) -> list[Picture]:
     ]
 
 
-def _draw_interaction(factors: Factors, metric: Metric, paper: Paper) -> Scene:
-    em, small = paper.size, paper.small
+def _draw_interaction(canvas: Canvas, factors: Factors, metric: Metric) -> float:
+    em, small = canvas.em, canvas.small
     lines = {one: [_mean(factors, one, column) for column in factors.columns] for one in factors.rows}
     known = [mean for means in lines.values() for mean in means if mean is not None]
     texts = {one: value_to_text(one) for one in factors.rows}
     chosen = looks({text: ((factors.paths[0], one),) for one, text in texts.items()})
-    right = paper.width - end_label_width([paper.named(text) for text in texts.values()], paper)
+    right = canvas.width - canvas.end_label_width(map(canvas.named, texts.values()))
     top = 2.4 * em
     bottom = top + max(17 * em, 1.1 * small * len(lines))
     scale = scale_for(known, metric)
     y = Axis(scale, limits(known, scale), bottom, top)
-    left = tick_width(y, paper)
-    marks = left_axis(y, left, right, scale.name_of(metric_in_words(metric)), paper)
+    left = canvas.tick_width(y)
+    canvas.left_axis(y, left, right, scale.name_of(metric_in_words(metric)))
     step = (right - left) / len(factors.columns)
     places = [left + (number + 0.5) * step for number in range(len(factors.columns))]
-    heads = [lines_of(paper.named(value_to_text(one)), small, step - 0.3 * em, most=2) for one in factors.columns]
+    heads = [lines_of(canvas.named(value_to_text(one)), small, step - 0.3 * em, most=2) for one in factors.columns]
     for x, words in zip(places, heads, strict=True):
         for row, text in enumerate(words):
-            marks.append(Text(x, bottom + (1.4 + 1.15 * row) * small, text, small, "middle", QUIET))
+            canvas.note(x, bottom + (1.4 + 1.15 * row) * small, text)
     ends = []
     for one, means in lines.items():
         look, shown = chosen[texts[one]], [(x, mean) for x, mean in zip(places, means, strict=True) if mean is not None]
         points = [(x, y.within(mean)) for x, mean in shown]
         if len(points) > 1:
-            marks.append(Line(points, look.colour, 0.12 * em, look.dashes_at(em)))
+            canvas.line(points, look.colour, 0.12, look.dashes)
         for (x, height), (_, mean) in zip(points, shown, strict=True):
-            tip = f"{texts[one]}: {with_unit(mean, metric)}"
-            marks.append(Dot(x, height, 0.28 * em, look.colour, look.marker, tip=tip))
+            canvas.dot(x, height, 0.28, look.colour, look.marker, tip=f"{texts[one]}: {with_unit(mean, metric)}")
         if points:
-            ends.append(End("", points[-1][1], paper.named(texts[one]), look.colour))
-    marks += labels_at_ends(ends, places[-1] + 0.2 * em, top, bottom, paper)
-    return Scene(paper.width, bottom + (1.9 + 1.15 * max(map(len, heads))) * small, marks)
+            ends.append(End("", points[-1][1], canvas.named(texts[one]), look.colour))
+    canvas.labels_at_ends(ends, places[-1] + 0.2 * em, top, bottom)
+    return bottom + (1.9 + 1.15 * max(map(len, heads))) * small
 
 
 def _mean(factors: Factors, row: Any, column: Any) -> float | None:

@@ -9,21 +9,8 @@ from statistics import median
 
 from actbench.analysis.comparison import Comparison, ranked
 from actbench.experiment.records import recorded
-from actbench.report.figures.layout import Paper, Picture, fitted, label_width, picture
-from actbench.report.figures.marks import (
-    GRID,
-    PAGE,
-    QUIET,
-    VERMILLION,
-    Area,
-    Group,
-    Line,
-    Mark,
-    Scene,
-    Text,
-    box,
-    text_width,
-)
+from actbench.report.figures.layout import Canvas, Picture, picture
+from actbench.report.figures.marks import GRID, PAGE, QUIET, VERMILLION, Line, text_width
 from actbench.store.results import Results
 from actbench.text import counted, listed, visible
 
@@ -173,7 +160,7 @@ def inside_picture(results: Results, comparison: Comparison) -> Picture | None:
     return picture(
         "inside",
         "Inside the networks: layer by epoch",
-        lambda paper: _draw(shown, probes, paper),
+        lambda canvas: _draw(canvas, shown, probes),
         caption=[
             f"White is fine; the stronger the colour, the worse: {', '.join(probe.trouble for probe in probes)}.",
             "For each arm, layer 1 (next to the pixels) at the top; epoch 0 is before any step.",
@@ -214,70 +201,61 @@ def _most_troubled(arms: Sequence[ArmProbes], comparison: Comparison) -> list[Ar
     return [arm for arm in by_rank if arm in kept]
 
 
-def _draw(arms: Sequence[ArmProbes], probes: Sequence[Probe], paper: Paper) -> Scene:
-    em = paper.size
-    names = label_width([arm.label for arm in arms], paper, 0.24)
-    layers = text_width(str(max(arm.layers for arm in arms)), paper.small) + 0.5 * em
-    left, gap = names + layers + 0.8 * em, 1.2 * em
-    across = 1 if paper.is_narrow else len(probes)
-    wide = (paper.width - left - gap * (across - 1)) / across
+def _draw(canvas: Canvas, arms: Sequence[ArmProbes], probes: Sequence[Probe]) -> float:
+    em = canvas.em
+    names = canvas.label_width([arm.label for arm in arms], 0.24)
+    layers = names + text_width(str(max(arm.layers for arm in arms)), canvas.small) + 0.5 * em
+    left, gap = layers + 0.8 * em, 1.2 * em
+    across = 1 if canvas.is_narrow else len(probes)
+    wide = (canvas.width - left - gap * (across - 1)) / across
     row = max(0.55, min(1.15, 40 / sum(arm.layers for arm in arms))) * em
     high = sum(max(arm.layers * row, 1.1 * em) + 0.5 * em for arm in arms)
-    marks: list[Mark] = []
     for number, probe in enumerate(probes):
         x, y = left + (number % across) * (wide + gap), 1.8 * em + (number // across) * (high + 4.9 * em)
-        marks.append(Text(x, y - 0.7 * em, probe.title, em, is_bold=True))
+        canvas.text(x, y - 0.7 * em, probe.title, is_bold=True)
         for arm in arms:
-            block = max(arm.layers * row, 1.1 * em)
-            marks.append(Group(_block(arm, probe, (x, y, wide), row, paper), arm.label))
+            with canvas.group(arm.label):
+                _draw_block(canvas, arm, probe, (x, y, wide), row)
             if number % across == 0:
-                marks.append(Group(_names(arm, names, layers, y, row, paper), arm.label))
-            y += block + 0.5 * em
-        marks += _epochs(max(arms, key=lambda arm: len(arm.epochs)), x, y - 0.3 * em, wide, paper)
-    rows = math.ceil(len(probes) / across)
-    return Scene(paper.width, 1.8 * em + rows * (high + 4.9 * em) - 2.0 * em, marks)
+                with canvas.group(arm.label):
+                    canvas.text(names, y + 0.85 * em, canvas.fitted(arm.label, names * 1.07), "end")
+                    _draw_layers(canvas, arm, layers + 0.3 * em, y, row)
+            y += max(arm.layers * row, 1.1 * em) + 0.5 * em
+        _draw_epochs(canvas, max(arms, key=lambda arm: len(arm.epochs)), x, y - 0.3 * em, wide)
+    return 1.8 * em + math.ceil(len(probes) / across) * (high + 4.9 * em) - 2.0 * em
 
 
-def _names(arm: ArmProbes, names: float, layers: float, y: float, row: float, paper: Paper) -> list[Mark]:
-    small = min(paper.small, row * 0.95)
-    every = math.ceil(0.9 * paper.small / row)
-    marks: list[Mark] = [Text(names, y + 0.85 * paper.size, fitted(arm.label, paper, names * 1.07), paper.size, "end")]
-    for layer in range(1, arm.layers + 1, every):
-        base = y + (layer - 0.5) * row + 0.35 * small
-        marks.append(Text(names + layers + 0.3 * paper.size, base, str(layer), small, "end", QUIET))
-    return marks
+def _draw_layers(canvas: Canvas, arm: ArmProbes, x: float, y: float, row: float) -> None:
+    size = min(canvas.small, row * 0.95)
+    for layer in range(1, arm.layers + 1, math.ceil(0.9 * canvas.small / row)):
+        base = y + (layer - 0.5) * row + 0.35 * size
+        canvas.text(x, base, str(layer), "end", QUIET, size=size / canvas.em)
 
 
-def _block(arm: ArmProbes, probe: Probe, place: tuple[float, float, float], row: float, paper: Paper) -> list[Mark]:
-    """The cells of an arm; neighbouring epochs of one colour are one rectangle."""
-    x, y, wide = place
+def _draw_block(canvas: Canvas, arm: ArmProbes, probe: Probe, place: tuple[float, float, float], row: float) -> None:
+    """The cells of an arm."""
+    (x, y, wide), cells = place, arm.cells[probe.field]
     cell = wide / len(arm.epochs)
-    marks: list[Mark] = [Area(box(x, y, wide, row * arm.layers), PAGE, 1.0, GRID, 0.07 * paper.size)]
+    canvas.box(x, y, wide, row * arm.layers, PAGE, 1.0, GRID, 0.07)
     for layer in range(1, arm.layers + 1):
         top = y + (layer - 1) * row
         for column, epoch in enumerate(arm.epochs):
-            at = (layer, epoch)
-            if at not in arm.cells[probe.field]:
-                continue
-            number = arm.cells[probe.field][at]
-            trouble = probe.trouble_of(number)
-            if trouble > 0:
-                opacity = FAINTEST + (STRONGEST - FAINTEST) * trouble
-                tip = f"{arm.label}, layer {layer}, epoch {epoch}: {probe.text(number)}"
-                marks.append(Group([Area(box(x + column * cell, top, cell, row), VERMILLION, opacity)], tip=tip))
+            if (layer, epoch) in cells and (trouble := probe.trouble_of(number := cells[layer, epoch])) > 0:
+                with canvas.group(tip=f"{arm.label}, layer {layer}, epoch {epoch}: {probe.text(number)}"):
+                    opacity = FAINTEST + (STRONGEST - FAINTEST) * trouble
+                    canvas.box(x + column * cell, top, cell, row, VERMILLION, opacity)
         if layer > 1:
-            marks.append(Line([(x, top), (x + wide, top)], GRID, 0.04 * paper.size))
-        if not any(at[0] == layer for at in arm.cells[probe.field]):
-            marks.append(Line([(x, top + row / 2), (x + wide, top + row / 2)], GRID, 0.1 * paper.size, (2, 3)))
-    return marks
+            canvas.line([(x, top), (x + wide, top)], GRID, 0.04)
+        if not any(at[0] == layer for at in cells):
+            middle = [(x, top + row / 2), (x + wide, top + row / 2)]
+            canvas.marks.append(Line(middle, GRID, 0.1 * canvas.em, (2, 3)))
 
 
-def _epochs(arm: ArmProbes, x: float, y: float, wide: float, paper: Paper) -> list[Mark]:
+def _draw_epochs(canvas: Canvas, arm: ArmProbes, x: float, y: float, wide: float) -> None:
     """The probed epochs below the cells, as many as have room."""
-    em, cell = paper.small, wide / len(arm.epochs)
-    every = math.ceil(1.3 * text_width(f"{arm.epochs[-1]} ", em) / cell)
-    shown = list(enumerate(arm.epochs))[::every]
-    half = text_width(str(arm.epochs[-1]), em) / 2
-    places = [(min(x + (column + 0.5) * cell, paper.width - half), str(epoch)) for column, epoch in shown]
-    marks: list[Mark] = [Text(place, y + 1.1 * em, text, em, "middle", QUIET) for place, text in places]
-    return [*marks, Text(x + wide / 2, y + 2.4 * em, "epoch", em, "middle", QUIET)]
+    small, cell, last = canvas.small, wide / len(arm.epochs), str(arm.epochs[-1])
+    every = math.ceil(1.3 * text_width(f"{last} ", small) / cell)
+    for column, epoch in list(enumerate(arm.epochs))[::every]:
+        place = min(x + (column + 0.5) * cell, canvas.width - text_width(last, small) / 2)
+        canvas.note(place, y + 1.1 * small, str(epoch))
+    canvas.note(x + wide / 2, y + 2.4 * small, "epoch")

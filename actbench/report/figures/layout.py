@@ -1,8 +1,9 @@
-"""Pictures, the papers that they are drawn on, and what most of them share: axes, names, labels at lines' ends."""
+"""Pictures, the papers and the canvas that they are drawn on: marks, axes, names, labels at lines' ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,20 +11,26 @@ from actbench.experiment.choices import Choice
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, label_of, value_to_text
 from actbench.report.figures.marks import (
+    BAND,
     GRID,
     INK,
     QUIET,
+    Anchor,
+    Area,
+    Dot,
     Group,
     Line,
     Mark,
+    Points,
     Scene,
     Text,
+    box,
     lines_of,
     shortened,
     text_width,
 )
 from actbench.report.figures.scales import Axis
-from actbench.report.numbers import value
+from actbench.report.numbers import metric_in_words, value
 
 Sentences = Iterable[str | Literal[False]]
 MAX_ARMS = 40
@@ -72,17 +79,6 @@ class Picture:
     draw: Callable[[Paper], Scene]
 
 
-def picture(
-    name: str, title: str, draw: Callable[[Paper], Scene], *, caption: Sentences, description: Sentences
-) -> Picture:
-    """A picture with the sentences that apply."""
-
-    def join(sentences: Sentences) -> str:
-        return " ".join(sentence for sentence in sentences if sentence)
-
-    return Picture(name, title, join(caption), join(description), draw)
-
-
 def number_shown(shown: int, total: int, *, first: str = "best") -> str:
     """How many arms are shown, if not all."""
     return f"The {first} {shown} of {total} arms are shown." if shown < total else ""
@@ -108,54 +104,127 @@ def with_unit(number: float | None, metric: Metric) -> str:
     return f"{value(number, metric)}{' %' * (metric.unit == 'share')}"
 
 
-def label_width(labels: Iterable[str], paper: Paper, most: float = 0.34) -> float:
-    """How wide a column of names is, at most this share of the paper."""
-    widest = max((text_width(paper.named(label), paper.size, is_bold=True) for label in labels), default=0.0)
-    return min(widest, most * paper.width)
+class Canvas:
+    """The marks of a picture on a paper, in their order; widths, radii and dashes are in the size of its letters."""
 
+    def __init__(self, paper: Paper) -> None:
+        self.paper, self.em, self.small, self.width = paper, paper.size, paper.small, paper.width
+        self.is_narrow, self.named = paper.is_narrow, paper.named
+        self.marks: list[Mark] = []
 
-def fitted(label: str, paper: Paper, width: float) -> str:
-    """The printed name of a label, shortened to a width."""
-    return shortened(paper.named(label), paper.size, width / 1.07)
+    @contextmanager
+    def group(self, arm: str = "", tip: str = "") -> Iterator[None]:
+        """What is drawn in it belongs to an arm, or has a tip."""
+        outer, self.marks = self.marks, []
+        yield
+        outer.append(Group(self.marks, arm, tip))
+        self.marks = outer
 
+    def line(
+        self, points: Points, colour: str = INK, width: float = 0.12, dashes: Sequence[float] = (), opacity: float = 1.0
+    ) -> None:
+        """A line through points; dashes are for letters of 14 pixels."""
+        scaled = [length * self.em / 14 for length in dashes]
+        self.marks.append(Line(points, colour, width * self.em, scaled, opacity))
 
-def name_beside(label: str, centre: float, width: float, paper: Paper) -> list[Mark]:
-    """A name left of a row, in at most two lines."""
-    lines = lines_of(paper.named(label), paper.size, width, most=2)
-    places = [centre + 0.35 * paper.size + (n - (len(lines) - 1) / 2) * 1.1 * paper.size for n in range(len(lines))]
-    return [Text(width, y, line, paper.size, "end") for y, line in zip(places, lines, strict=True)]
+    def box(
+        self, x: float, y: float, width: float, height: float, colour: str, opacity: float = 1.0, edge: str = "",
+        edge_width: float = 0.0,
+    ) -> None:  # fmt: skip
+        """A filled rectangle, from its upper left corner."""
+        self.marks.append(Area(box(x, y, width, height), colour, opacity, edge, edge_width * self.em))
 
+    def dot(
+        self, x: float, y: float, radius: float, colour: str = INK, marker: str = "o", opacity: float = 1.0, *,
+        is_hollow: bool = False, tip: str = "",
+    ) -> None:  # fmt: skip
+        """A marker."""
+        self.marks.append(Dot(x, y, radius * self.em, colour, marker, opacity, is_hollow, tip))
 
-def bottom_axis(axis: Axis, top: float, bottom: float, name: str, paper: Paper, most: int = 0) -> list[Mark]:
-    """Vertical lines at round values, the values below them, and the axis' name."""
-    room = most or max(2, int((axis.end - axis.start) / (4.5 * paper.small)))
-    marks: list[Mark] = []
-    for place, text in axis.ticks(room):
-        marks.append(Line([(place, top), (place, bottom)], GRID, 0.07 * paper.size))
-        marks.append(Text(place, bottom + 1.2 * paper.small, text, paper.small, "middle", QUIET))
-    middle, widest = (axis.start + axis.end) / 2, 2 * min(paper.width - axis.start, axis.end)
-    for number, line in enumerate(lines_of(name, paper.small, min(widest, paper.width), most=2)):
-        y = bottom + (2.5 + 1.15 * number) * paper.small
-        half = text_width(line, paper.small) / 2
-        marks.append(Text(min(max(middle, half), paper.width - half), y, line, paper.small, "middle", QUIET))
-    return marks
+    def text(
+        self, x: float, y: float, text: str, anchor: Anchor = "start", colour: str = INK, *, is_bold: bool = False,
+        size: float = 1.0,
+    ) -> None:  # fmt: skip
+        """One line of text on a baseline."""
+        self.marks.append(Text(x, y, text, size * self.em, anchor, colour, is_bold))
 
+    def note(
+        self, x: float, y: float, text: str, anchor: Anchor = "middle", colour: str = QUIET, *, is_bold: bool = False
+    ) -> None:
+        """One line of small text."""
+        self.marks.append(Text(x, y, text, self.small, anchor, colour, is_bold))
 
-def left_axis(axis: Axis, left: float, right: float, name: str, paper: Paper) -> list[Mark]:
-    """Horizontal lines at round values, the values to their left, and the axis' name above them."""
-    marks: list[Mark] = []
-    for place, text in axis.ticks(max(2, int(abs(axis.end - axis.start) / (3 * paper.small)))):
-        marks.append(Line([(left, place), (right, place)], GRID, 0.07 * paper.size))
-        marks.append(Text(left - 0.4 * paper.size, place + 0.35 * paper.small, text, paper.small, "end", QUIET))
-    top = min(axis.start, axis.end) - 0.9 * paper.size
-    marks.append(Text(0, top, shortened(name, paper.small, paper.width), paper.small, "start", QUIET))
-    return marks
+    def label_width(self, labels: Iterable[str], most: float = 0.34) -> float:
+        """How wide a column of names is, at most this share of the paper."""
+        widest = max((text_width(self.named(label), self.em, is_bold=True) for label in labels), default=0.0)
+        return min(widest, most * self.width)
 
+    def fitted(self, label: str, width: float) -> str:
+        """The printed name of a label, shortened to a width."""
+        return shortened(self.named(label), self.em, width / 1.07)
 
-def tick_width(axis: Axis, paper: Paper) -> float:
-    """The room that the values to the left of an axis take."""
-    texts = [text for _, text in axis.ticks(max(2, int(abs(axis.end - axis.start) / (3 * paper.small))))]
-    return max((text_width(text, paper.small) for text in texts), default=0.0) + 0.6 * paper.size
+    def name_beside(self, label: str, centre: float, width: float) -> None:
+        """A name left of a row, in at most two lines."""
+        lines = lines_of(self.named(label), self.em, width, most=2)
+        for number, line in enumerate(lines):
+            y = centre + 0.35 * self.em + (number - (len(lines) - 1) / 2) * 1.1 * self.em
+            self.text(width, y, line, "end")
+
+    def bottom_axis(self, axis: Axis, top: float, bottom: float, name: str, most: int = 0) -> None:
+        """Vertical lines at round values, the values below them, and the axis' name."""
+        for place, text in axis.ticks(most or max(2, int((axis.end - axis.start) / (4.5 * self.small)))):
+            self.line([(place, top), (place, bottom)], GRID, 0.07)
+            self.note(place, bottom + 1.2 * self.small, text)
+        middle, widest = (axis.start + axis.end) / 2, 2 * min(self.width - axis.start, axis.end)
+        for number, line in enumerate(lines_of(name, self.small, min(widest, self.width), most=2)):
+            half = text_width(line, self.small) / 2
+            y = bottom + (2.5 + 1.15 * number) * self.small
+            self.note(min(max(middle, half), self.width - half), y, line)
+
+    def zero_axis(self, axis: Axis, top: float, bottom: float, margin: float, metric: Metric, against: str) -> None:
+        """An axis of differences below rows, the margin in grey and the line at 0."""
+        if margin:
+            self.box(axis.at(-margin), top, axis.at(margin) - axis.at(-margin), bottom - top, BAND)
+        points = ", points" if metric.unit == "share" else ""
+        self.bottom_axis(axis, top, bottom, f"{metric_in_words(metric)} minus {against}{points}")
+        self.line([(axis.at(0.0), top), (axis.at(0.0), bottom)], QUIET, 0.1)
+
+    def left_axis(self, axis: Axis, left: float, right: float, name: str) -> None:
+        """Horizontal lines at round values, the values to their left, and the axis' name above them."""
+        for place, text in self._left_ticks(axis):
+            self.line([(left, place), (right, place)], GRID, 0.07)
+            self.note(left - 0.4 * self.em, place + 0.35 * self.small, text, "end")
+        top = min(axis.start, axis.end) - 0.9 * self.em
+        self.note(0, top, shortened(name, self.small, self.width), "start")
+
+    def _left_ticks(self, axis: Axis) -> list[tuple[float, str]]:
+        return axis.ticks(max(2, int(abs(axis.end - axis.start) / (3 * self.small))))
+
+    def tick_width(self, axis: Axis) -> float:
+        """The room that the values to the left of an axis take."""
+        return max((text_width(text, self.small) for _, text in self._left_ticks(axis)), default=0.0) + 0.6 * self.em
+
+    def end_label_width(self, texts: Iterable[str]) -> float:
+        """The room that texts at the ends of lines take, with the gap before them."""
+        widest = max((text_width(text, self.small, is_bold=True) for text in texts), default=0.0)
+        return min(widest + 1.4 * self.em, 0.4 * self.width)
+
+    def labels_at_ends(self, ends: Sequence[End], x: float, top: float, bottom: float) -> None:
+        """Texts to the right of lines, moved apart where they would overlap, with a hair line to where each belongs."""
+        em, step, gap = self.em, 1.15 * self.small, 1.2 * self.em
+        ordered = sorted(ends, key=lambda end: end.y)
+        places: list[float] = []
+        for end in ordered:
+            places.append(max(end.y, places[-1] + step) if places else max(end.y, top))
+        limit = max(bottom, top + step * (len(ordered) - 1))
+        for index in reversed(range(len(places))):
+            places[index] = min(places[index], limit)
+            limit = places[index] - step
+        for end, place in zip(ordered, places, strict=True):
+            text = shortened(end.text, self.small, (self.width - x - gap) / (1.07 if end.is_bold else 1.0))
+            with self.group(end.arm):
+                self.line([(x + 0.3 * em, end.y), (x + gap - 0.3 * em, place)], end.colour, 0.06)
+                self.note(x + gap, place + 0.35 * self.small, text, "start", INK, is_bold=end.is_bold)
 
 
 @dataclass(frozen=True)
@@ -169,28 +238,16 @@ class End:
     is_bold: bool = False
 
 
-def labels_at_ends(ends: Sequence[End], x: float, top: float, bottom: float, paper: Paper) -> list[Mark]:
-    """Texts to the right of lines, moved apart where they would overlap, with a hair line to where each belongs."""
-    step, gap = 1.15 * paper.small, 1.2 * paper.size
-    ordered = sorted(ends, key=lambda end: end.y)
-    places: list[float] = []
-    for end in ordered:
-        places.append(max(end.y, places[-1] + step) if places else max(end.y, top))
-    limit = max(bottom, top + step * (len(ordered) - 1))
-    for index in reversed(range(len(places))):
-        places[index] = min(places[index], limit)
-        limit = places[index] - step
-    marks: list[Mark] = []
-    for end, place in zip(ordered, places, strict=True):
-        room = paper.width - x - gap
-        text = shortened(end.text, paper.small, room / (1.07 if end.is_bold else 1.0))
-        hair = Line([(x + 0.3 * paper.size, end.y), (x + gap - 0.3 * paper.size, place)], end.colour, 0.06 * paper.size)
-        name = Text(x + gap, place + 0.35 * paper.small, text, paper.small, "start", INK, end.is_bold)
-        marks.append(Group([hair, name], end.arm))
-    return marks
+def picture(
+    name: str, title: str, draw: Callable[[Canvas], float], *, caption: Sentences, description: Sentences
+) -> Picture:
+    """A picture with the sentences that apply; `draw` gives its height."""
 
+    def drawn(paper: Paper) -> Scene:
+        canvas = Canvas(paper)
+        return Scene(paper.width, draw(canvas), canvas.marks)
 
-def end_label_width(texts: Iterable[str], paper: Paper) -> float:
-    """The room that texts at the ends of lines take, with the gap before them."""
-    widest = max((text_width(text, paper.small, is_bold=True) for text in texts), default=0.0)
-    return min(widest + 1.4 * paper.size, 0.4 * paper.width)
+    def join(sentences: Sentences) -> str:
+        return " ".join(sentence for sentence in sentences if sentence)
+
+    return Picture(name, title, join(caption), join(description), drawn)

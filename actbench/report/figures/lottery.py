@@ -7,30 +7,9 @@ from collections.abc import Sequence
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.lottery import Lottery, lottery
 from actbench.experiment.metrics import Metric
-from actbench.report.figures.layout import (
-    MAX_ARMS,
-    Paper,
-    Picture,
-    label_width,
-    name_beside,
-    number_shown,
-    picture,
-)
-from actbench.report.figures.looks import Look, looks_of
-from actbench.report.figures.marks import (
-    INK,
-    PAGE,
-    QUIET,
-    Area,
-    Dot,
-    Group,
-    Mark,
-    Scene,
-    Text,
-    box,
-    shortened,
-    text_width,
-)
+from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, number_shown, picture
+from actbench.report.figures.looks import looks_of
+from actbench.report.figures.marks import INK, PAGE, QUIET, shortened, text_width
 from actbench.report.lottery import lottery_sentences
 from actbench.report.numbers import metric_in_words, value
 
@@ -44,12 +23,11 @@ def lottery_picture(comparison: Comparison) -> Picture | None:
     if drawn is None:
         return None
     name, unit = metric_in_words(comparison.metric), " in %" if comparison.metric.unit == "share" else ""
-    chosen = looks_of(comparison)
     shown = min(len(drawn.seeds), MAX_SEEDS)
     return picture(
         "lottery",
         "Had you run each once",
-        lambda paper: _draw(paper, drawn, comparison.metric, chosen),
+        lambda canvas: _draw(canvas, drawn, comparison),
         caption=[
             f"A column is one seed: one run of each arm, {name}{unit}, the stronger its shade the better. Framed: the "
             "winner that this run alone would have announced.",
@@ -60,49 +38,42 @@ def lottery_picture(comparison: Comparison) -> Picture | None:
     )
 
 
-def _draw(paper: Paper, drawn: Lottery, metric: Metric, chosen: dict[str, Look]) -> Scene:
-    em, samples, seeds = paper.size, drawn.samples[:MAX_ARMS], drawn.seeds[:MAX_SEEDS]
-    names = label_width([sample.label for sample in samples], paper, 0.24)
-    won = text_width("won", paper.small) + 1.2 * em
+def _draw(canvas: Canvas, drawn: Lottery, comparison: Comparison) -> float:
+    em, small, metric, chosen = canvas.em, canvas.small, comparison.metric, looks_of(comparison)
+    samples, seeds = drawn.samples[:MAX_ARMS], drawn.seeds[:MAX_SEEDS]
+    names = canvas.label_width([sample.label for sample in samples], 0.24)
     left = names + 1.6 * em
-    cell, high, head = (paper.width - left - won) / len(seeds), 2.1 * em, 1.8 * em
+    cell = (canvas.width - left - text_width("won", small) - 1.2 * em) / len(seeds)
+    high, head = 2.1 * em, 1.8 * em
     shades = _shades([[sample.by_seed[seed] for seed in seeds] for sample in samples], metric)
-    has_numbers = text_width("97.97", paper.small, is_bold=True) <= cell
-    marks: list[Mark] = [
-        *(
-            Text(left + cell * (x + 0.5), head - 0.7 * em, text, paper.small, "middle", QUIET)
-            for x, text in _heads(seeds, cell, paper)
-        ),
-        Text(left - 0.8 * em, head - 0.7 * em, "seed", paper.small, "end", QUIET),
-        Text(paper.width, head - 0.7 * em, "won", paper.small, "end", QUIET),
-    ]
-    frames: list[Mark] = []
-    for row, sample in enumerate(samples):
-        y, cells = head + row * high, list[Mark]()
-        middle = y + high / 2
-        cells += name_beside(sample.label, middle, names, paper)
-        look = chosen[sample.label]
-        cells.append(Dot(names + 0.75 * em, middle, 0.32 * em, look.colour, look.marker))
-        for column, seed in enumerate(seeds):
-            x, is_won = left + column * cell, sample.label in drawn.winners[column]
-            cells.append(Area(box(x, y, cell, high), INK, shades[row][column], PAGE, 0.07 * em))
-            if has_numbers:
-                number, base = value(sample.by_seed[seed], metric), middle + 0.35 * paper.small
-                cells.append(Text(x + cell / 2, base, number, paper.small, "middle", INK, is_won))
-            if is_won:
-                inside = box(x + 0.1 * em, y + 0.1 * em, cell - 0.2 * em, high - 0.2 * em)
-                frames.append(Group([Area(inside, INK, 0.0, INK, 0.17 * em)], sample.label))
-        count = dict(drawn.wins).get(sample.label, 0)
-        cells.append(Text(paper.width, middle + 0.35 * em, str(count), em, "end", INK if count else QUIET, bool(count)))
-        marks.append(Group(cells, sample.label))
-    return Scene(paper.width, head + high * len(samples) + 0.3 * em, [*marks, *frames])
-
-
-def _heads(seeds: Sequence[int], cell: float, paper: Paper) -> list[tuple[int, str]]:
-    """The seeds' names that have room."""
+    has_numbers = text_width("97.97", small, is_bold=True) <= cell
     texts = [str(seed) for seed in seeds]
-    every = 1 + int(max(text_width(text, paper.small) for text in texts) / cell)
-    return [(column, shortened(text, paper.small, cell * every)) for column, text in list(enumerate(texts))[::every]]
+    every = 1 + int(max(text_width(text, small) for text in texts) / cell)
+    for column, text in list(enumerate(texts))[::every]:
+        canvas.note(left + cell * (column + 0.5), head - 0.7 * em, shortened(text, small, cell * every))
+    canvas.note(left - 0.8 * em, head - 0.7 * em, "seed", "end")
+    canvas.note(canvas.width, head - 0.7 * em, "won", "end")
+    frames = []
+    for row, sample in enumerate(samples):
+        y, look, count = head + row * high, chosen[sample.label], dict(drawn.wins).get(sample.label, 0)
+        middle = y + high / 2
+        with canvas.group(sample.label):
+            canvas.name_beside(sample.label, middle, names)
+            canvas.dot(names + 0.75 * em, middle, 0.32, look.colour, look.marker)
+            for column, seed in enumerate(seeds):
+                x, is_won = left + column * cell, sample.label in drawn.winners[column]
+                canvas.box(x, y, cell, high, INK, shades[row][column], PAGE, 0.07)
+                if has_numbers:
+                    number = value(sample.by_seed[seed], metric)
+                    canvas.note(x + cell / 2, middle + 0.35 * small, number, colour=INK, is_bold=is_won)
+                if is_won:
+                    frames.append((sample.label, x + 0.1 * em, y + 0.1 * em))
+            shade = INK if count else QUIET
+            canvas.text(canvas.width, middle + 0.35 * em, str(count), "end", shade, is_bold=bool(count))
+    for label, x, y in frames:
+        with canvas.group(label):
+            canvas.box(x, y, cell - 0.2 * em, high - 0.2 * em, INK, 0.0, INK, 0.17)
+    return head + high * len(samples) + 0.3 * em
 
 
 def _shades(values: Sequence[Sequence[float]], metric: Metric) -> list[list[float]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Point = tuple[float, float]
+Points = Sequence[Point]
 Anchor = Literal["start", "middle", "end"]
 
 # Colours by their role; each renderer has its own, so that a page follows a light or dark scheme.
@@ -24,7 +25,7 @@ CJK, MINUS = 0x2E80, "\N{MINUS SIGN}"
 class Line:
     """A line through points."""
 
-    points: Sequence[Point]
+    points: Points
     colour: str = INK
     width: float = 1.0
     dashes: Sequence[float] = ()
@@ -35,7 +36,7 @@ class Line:
 class Area:
     """A filled polygon; `edge` is the colour of its outline, if it has one."""
 
-    points: Sequence[Point]
+    points: Points
     colour: str
     opacity: float = 1.0
     edge: str = ""

@@ -11,21 +11,9 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import value_to_text
 from actbench.experiment.records import TrialRecord
 from actbench.plan.tuning import ArmTuning, is_number
-from actbench.report.figures.layout import (
-    MAX_ARMS,
-    End,
-    Paper,
-    Picture,
-    end_label_width,
-    labels_at_ends,
-    left_axis,
-    number_shown,
-    picture,
-    tick_width,
-    with_unit,
-)
+from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture, with_unit
 from actbench.report.figures.looks import Look, looks
-from actbench.report.figures.marks import GRID, PAGE, QUIET, VERMILLION, Dot, Group, Line, Mark, Scene, Text, text_width
+from actbench.report.figures.marks import GRID, PAGE, QUIET, VERMILLION, text_width
 from actbench.report.figures.scales import Axis, Scale, limits, scale_for
 from actbench.report.numbers import metric_in_words
 from actbench.report.tuning import Tried, tried, tuned_text
@@ -62,7 +50,7 @@ def sensitivity_picture(results: Results, comparison: Comparison) -> Picture | N
     return picture(
         "sensitivity",
         f"Validation accuracy by {path}",
-        lambda paper: _draw(path, shown, baselines, paper),
+        lambda canvas: _draw(canvas, path, shown, baselines),
         caption=[
             f"Mean validation accuracy after the last epoch over {seeds} that no final trial uses.",
             bool(others) and f"At each value, the best over {' and '.join(others)}.",
@@ -124,68 +112,66 @@ def _description(path: str, arms: Sequence[TunedArm]) -> list[str]:
     ]
 
 
-def _draw(path: str, arms: Sequence[TunedArm], baselines: set[str], paper: Paper) -> Scene:
-    em, values, metric = paper.size, _tried_values(arms), parse_metric(arms[0].tuning.metric)
+def _draw(canvas: Canvas, path: str, arms: Sequence[TunedArm], baselines: set[str]) -> float:
+    em, values, metric = canvas.em, _tried_values(arms), parse_metric(arms[0].tuning.metric)
     means = [mean for arm in arms for _, mean in arm.known()]
     labels = [arm.tuning.arm.label() for arm in arms]
     chosen = looks({arm.tuning.arm.label(): arm.tuning.arm.values for arm in arms})
-    right = paper.width - end_label_width([paper.named(label) for label in labels], paper)
+    right = canvas.width - canvas.end_label_width(map(canvas.named, labels))
     top = 2.4 * em
-    bottom = top + max((17 if paper.is_narrow else 20) * em, 1.1 * paper.small * len(arms))
+    bottom = top + max((17 if canvas.is_narrow else 20) * em, 1.1 * canvas.small * len(arms))
     scale = scale_for(means, metric)
     y = Axis(scale, limits(means, scale), bottom, top)
-    left = tick_width(y, paper)
+    left = canvas.tick_width(y)
     by_ratio = all(is_number(value) and value > 0 for value in values)
     places = dict(zip(values, values if by_ratio else range(len(values)), strict=True))
     only = places[values[0]]
     bounds = (min(places.values()), max(places.values())) if len(places) > 1 else (only * 0.5, only + 1)
     x = Axis(Scale("log" if by_ratio else "linear"), bounds, left + 1.2 * em, right - 0.9 * em)
-    marks = left_axis(y, left, right, scale.name_of(metric_in_words(metric)), paper)
-    marks += _values_below(path, places, x, bottom, paper)
+    canvas.left_axis(y, left, right, scale.name_of(metric_in_words(metric)))
+    _values_below(canvas, path, places, x, bottom)
     ends = []
     for arm, label in reversed(list(zip(arms, labels, strict=True))):
-        marks.append(Group(_line(arm, label, x, y, places, chosen[label], paper), label))
+        with canvas.group(label):
+            _draw_line(canvas, arm, label, x, y, places, chosen[label])
         if known := arm.known():
             _, last = max(known, key=lambda pair: places[pair[0]])
-            ends.append(End(label, y.at(last), paper.named(label), chosen[label].colour, label in baselines))
-    marks += labels_at_ends(ends, right - 0.6 * em, top, bottom, paper)
-    return Scene(paper.width, bottom + 3.3 * paper.small, marks)
+            ends.append(End(label, y.at(last), canvas.named(label), chosen[label].colour, label in baselines))
+    canvas.labels_at_ends(ends, right - 0.6 * em, top, bottom)
+    return bottom + 3.3 * canvas.small
 
 
-def _values_below(path: str, places: Mapping[Any, float], x: Axis, bottom: float, paper: Paper) -> list[Mark]:
+def _values_below(canvas: Canvas, path: str, places: Mapping[Any, float], x: Axis, bottom: float) -> None:
     """The values that were tried, as many as have room, and the setting's name."""
-    em = paper.small
-    marks: list[Mark] = [Line([(x.start - em, bottom), (x.end + em, bottom)], GRID, 0.07 * em)]
-    taken = -paper.width
+    small, taken = canvas.small, -canvas.width
+    canvas.line([(x.start - small, bottom), (x.end + small, bottom)], GRID, 0.063)
     for value, place in sorted(places.items(), key=lambda pair: pair[1]):
         text, at = value_to_text(value)[:16], x.at(place)
-        if at - text_width(text, em) / 2 > taken:
-            marks.append(Text(at, bottom + 1.35 * em, text, em, "middle", QUIET))
-            taken = at + text_width(text, em) / 2 + 0.5 * em
-        marks.append(Line([(at, bottom), (at, bottom + 0.3 * em)], QUIET, 0.07 * em))
-    name = f"{paper.named(path)}{' (log scale)' * (x.scale.kind == 'log')}"
-    return [*marks, Text((x.start + x.end) / 2, bottom + 2.7 * em, name, em, "middle", QUIET)]
+        half = text_width(text, small) / 2
+        if at - half > taken:
+            canvas.note(at, bottom + 1.35 * small, text)
+            taken = at + half + 0.5 * small
+        canvas.line([(at, bottom), (at, bottom + 0.3 * small)], QUIET, 0.063)
+    name = f"{canvas.named(path)}{' (log scale)' * (x.scale.kind == 'log')}"
+    canvas.note((x.start + x.end) / 2, bottom + 2.7 * small, name)
 
 
-def _line(
-    arm: TunedArm, label: str, x: Axis, y: Axis, places: Mapping[Any, float], look: Look, paper: Paper
-) -> list[Mark]:
-    em, metric = paper.size, parse_metric(arm.tuning.metric)
-    known = sorted(arm.known(), key=lambda pair: places[pair[0]])
+def _draw_line(
+    canvas: Canvas, arm: TunedArm, label: str, x: Axis, y: Axis, places: Mapping[Any, float], look: Look
+) -> None:
+    metric, known = parse_metric(arm.tuning.metric), sorted(arm.known(), key=lambda pair: places[pair[0]])
     line = [(x.at(places[value]), y.at(mean)) for value, mean in known]
-    marks: list[Mark] = []
     if len(line) > 1:
-        marks.append(Line(line, look.colour, 0.12 * em, look.dashes_at(em)))
+        canvas.line(line, look.colour, 0.12, look.dashes)
     for (value, mean), (at, height) in zip(known, line, strict=True):
         point = arm.points[value]
         tip = f"{label}, {value_to_text(value)}: {with_unit(mean, metric)}{', chosen' * point.is_chosen}"
         if point.is_chosen:
             marker = "s" if point.is_at_edge else "o"
-            marks.append(Dot(at, height, 0.52 * em, PAGE, marker))
-            marks.append(Dot(at, height, 0.52 * em, look.colour, marker, is_hollow=True))
-        marks.append(Dot(at, height, 0.27 * em, look.colour, look.marker, tip=tip))
+            canvas.dot(at, height, 0.52, PAGE, marker)
+            canvas.dot(at, height, 0.52, look.colour, marker, is_hollow=True)
+        canvas.dot(at, height, 0.27, look.colour, look.marker, tip=tip)
     for value, point in arm.points.items():
         if point.failed:
-            at, height = x.at(places[value]), y.start if point.scores.mean is None else y.at(point.scores.mean)
-            marks.append(Dot(at, height, 0.3 * em, VERMILLION, "x", tip=f"{label}: trials failed"))
-    return marks
+            height = y.start if point.scores.mean is None else y.at(point.scores.mean)
+            canvas.dot(x.at(places[value]), height, 0.3, VERMILLION, "x", tip=f"{label}: trials failed")
