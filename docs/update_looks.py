@@ -11,8 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from actbench.analysis.comparison import compare, question_of
+from actbench.experiment.metrics import parse_metric
 from actbench.statistics.looks import Schedule, Simulated, make_schedule, simulate
 from actbench.statistics.sign_flip import sign_flip_p
+from actbench.store.results import load_results
 
 ROOT = Path(__file__).parent.parent
 PAGE, PICTURE = ROOT / "docs" / "protocol.md", ROOT / "docs" / "looks.svg"
@@ -25,8 +28,8 @@ TRUTHS = {
     "two +0.15 points": [0.0015] * 2 + [0.0] * 5,
     "all +0.10 points, the margin": [MARGIN] * 7,
 }
+PILOT = ROOT / "results" / "mnist-tuned"
 MNIST_TUNED = "sd of results/mnist-tuned, all equal"
-OF_MNIST_TUNED = [0.0018, 0.0007, 0.0009, 0.0010, 0.0011, 0.0012, 0.0013, 0.0015]
 PEEKERS, PEEKED_SEEDS = 400, 80
 
 
@@ -41,9 +44,19 @@ def _rows() -> Iterator[list[str]]:
     for truth, gaps in TRUTHS.items():
         for design, seeds in DESIGNS.items():
             yield [truth, design, *_cells(gaps, _simulated(make_schedule(seeds, (), ARMS), gaps, [SD] * 8))]
+    spreads = _spreads_of_pilot()
     for design, seeds in DESIGNS.items():
-        found = _simulated(make_schedule(seeds, (), ARMS), [0.0] * ARMS, OF_MNIST_TUNED)
+        found = _simulated(make_schedule(seeds, (), ARMS), [0.0] * ARMS, spreads)
         yield [MNIST_TUNED, design, *_cells([0.0] * ARMS, found)]
+
+
+def _spreads_of_pilot() -> list[float]:
+    """The sd between seeds of the baseline, then of each other arm."""
+    results = load_results(PILOT, ROOT)
+    question = question_of(results.experiment, parse_metric("test_accuracy"))
+    comparison = compare(results.plan, results.records, question)
+    rows = sorted(comparison.rows, key=lambda row: not row.is_baseline)
+    return [row.own.sd for row in rows if row.own.sd is not None]
 
 
 def _simulated(schedule: Schedule, gaps: Sequence[float], spreads: Sequence[float]) -> Simulated:

@@ -1,6 +1,6 @@
 """Write tables and page of every reference result, and the README's pictures: `python docs/update_reports.py`.
 
-With `pictures`, only the README's pictures.
+The folders of `compare --across` get tables only. With `pictures`, only the README's pictures.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from actbench.report.tables import write_tables
@@ -20,15 +20,16 @@ REFERENCES = (
     "results/mnist", "results/mnist-tuned", "results/mnist-settled", "results/outputs-and-losses", "results/precision",
     "results/documents/*",
 )  # fmt: skip
+WITHOUT_PAGE = ("results/across/*",)
 PICTURES = {
     "differences": ("results/mnist-settled", ROOT / "docs" / "differences.svg"),
     "lottery": ("results/mnist-tuned", ROOT / "docs" / "lottery.svg"),
 }
 
 
-def folders() -> list[Path]:
-    """The result folders that git holds."""
-    return sorted(path.parent for name in REFERENCES for path in ROOT.glob(f"{name}/trials.jsonl"))
+def folders(names: Sequence[str]) -> list[Path]:
+    """The result folders that git holds, among those that match one of the names."""
+    return sorted(path.parent for name in names for path in ROOT.glob(f"{name}/trials.jsonl"))
 
 
 def report(folder: Path | str, *options: str) -> None:
@@ -51,7 +52,9 @@ def write_pictures(targets: Mapping[str, tuple[str, Path]]) -> None:
 
 
 if __name__ == "__main__":
-    for each in folders() if sys.argv[1:] != ["pictures"] else ():
-        write_tables(load_results(each, ROOT))
-        write_page(each, each / "report.html")
+    if sys.argv[1:] != ["pictures"]:
+        for each in folders(REFERENCES + WITHOUT_PAGE):
+            write_tables(load_results(each, ROOT))
+        for each in folders(REFERENCES):
+            write_page(each, each / "report.html")
     write_pictures(PICTURES)

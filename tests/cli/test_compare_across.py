@@ -44,3 +44,17 @@ def test_pictures_are_saved_and_pairs_are_printed(tmp_path: Path) -> None:
     assert "2 folders cannot decide 28 comparisons, 11 can." in pairs
     assert "critical difference" in ranks
     assert "├────" in ranks
+
+
+def test_the_committed_folders_are_judged_by_the_command_of_the_protocol() -> None:
+    command = "actbench compare --across results/across/*"
+    assert command in (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    folders = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "results" / "across").iterdir())
+    answer = actbench("compare", "--across", *folders, "--format", "json", folder=ROOT)
+    assert answer.returncode == 0, answer.stderr
+    document = json.loads(answer.stdout)
+    assert len(folders) == 8
+    assert {arm["folders"] for arm in document["arms"]} == {8}
+    assert {arm["verdict"].split(" (")[0] for arm in document["arms"] if arm["verdict"]} == {
+        "no evidence of a difference"
+    }

@@ -18,12 +18,9 @@ from actbench.report.tables import write_tables
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import Results, load_results
 from places import ROOT
-from update_reports import PICTURES
+from update_reports import PICTURES, REFERENCES, WITHOUT_PAGE, folders
 
-REFERENCES = [
-    ROOT / "results" / name for name in ("mnist", "mnist-tuned", "mnist-settled", "outputs-and-losses", "documents")
-]
-FOLDERS = sorted(path.parent for root in REFERENCES for path in root.rglob(JOURNAL))
+PAGES, FOLDERS = folders(REFERENCES), folders(REFERENCES + WITHOUT_PAGE)
 SOURCES = (JOURNAL, EXPERIMENT, ENVIRONMENT, PLAN)
 
 
@@ -47,7 +44,7 @@ def test_every_record_names_an_environment_that_is_committed(folder: Path) -> No
     assert results.damaged_lines == 0
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", PAGES, ids=lambda path: path.name)
 def test_the_page_beside_the_results_says_what_they_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     results = load_results(folder.relative_to(ROOT), ROOT)
