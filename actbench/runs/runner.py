@@ -273,18 +273,16 @@ def _training_site(
         train = partial(with_torch, checkpoints=kept)
     is_apart = limits.trial_seconds is not None or (is_with_torch(train) and bool(files_in_use()))
     if workers == 1 and not is_apart:  # a custom function might end or disturb this process
-        yield TrainingSite(device, workers, limits, partial(_run_in_process, train, device, limits), kept)
+
+        def run_stacks(stacks: Sequence[Stack], arrays: Arrays, emit: executors.Emit) -> None:
+            executors.run_in_process(stacks, train, arrays, device, emit, limits)
+
+        yield TrainingSite(device, workers, limits, run_stacks, kept)
         return
     if missing:
         prepare_to_start(train)
     with executors.start_workers(train, device, workers, limits=limits, gpus=environment.visible_gpus(device)) as pool:
         yield TrainingSite(device, workers, limits, pool.run, kept)
-
-
-def _run_in_process(
-    train: TrainStack, device: str, limits: Limits, stacks: Sequence[Stack], arrays: Arrays, emit: executors.Emit
-) -> None:
-    executors.run_in_process(stacks, train, arrays, device, emit, limits)
 
 
 def _train_all(

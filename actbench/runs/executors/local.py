@@ -70,26 +70,66 @@ Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
-class Limits:
-    """When to start no more stacks, and the seconds that a stack may take per trial (None: no limit)."""
-
-    is_over: Callable[[], bool] = lambda: False
-    trial_seconds: float | None = None
-
-    def seconds_of(self, stack: Stack) -> float:
-        """The seconds that this stack may take."""
-        return inf if self.trial_seconds is None else self.trial_seconds * len(stack)
-
-
-NO_LIMITS = Limits()
-
-
-@dataclass(frozen=True)
 class Task:
     """A stack to train, and how often it has failed as a whole."""
 
     stack: Stack
     failures: int = 0
+
+
+@dataclass
+class Work:
+    """A task that a worker trains: when its last message came, when it started, and the machine, None for this one."""
+
+    task: Task
+    heard: float = field(default_factory=time.monotonic)
+    started: float = inf
+    machine: Mapping[str, Any] | None = None
+
+    def has_started(self) -> bool:
+        """Whether the first message has come; before it, a worker imports torch."""
+        return self.started < inf
+
+    def handle(self, message: Any, waiting: deque[Task], emit: Emit) -> bool:
+        """Emit what a message reports; whether it has ended the stack, with its records or the cause of a failure."""
+        self.heard = time.monotonic()
+        if not self.has_started():
+            self.started = self.heard
+            emit(StackStarted(self.task.stack))
+            return False
+        if isinstance(message, int | float | Weights):
+            emit(reported(self.task.stack, message))
+            return False
+        if isinstance(message, str):
+            retry_or_fail(self.task, message, waiting, emit)
+        else:
+            emit(StackDone(self.task.stack, tuple(message), self.machine))
+        return True
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to start no more stacks, and how many seconds a stack may take per trial (None: any) or send no message."""
+
+    is_over: Callable[[], bool] = lambda: False
+    trial_seconds: float | None = None
+    silence_seconds: float = SILENCE_SECONDS
+
+    def seconds_of(self, stack: Stack) -> float:
+        """The seconds that this stack may take."""
+        return inf if self.trial_seconds is None else self.trial_seconds * len(stack)
+
+    def exceeded(self, work: Work) -> tuple[Task, str] | None:
+        """The task to retry and the reason, if it has exceeded a limit; else None."""
+        stack, now = work.task.stack, time.monotonic()
+        if now - work.started > self.seconds_of(stack):  # as a whole it would take as long again
+            return Task(stack, 1), f"took longer than {self.trial_seconds:g} s for each trial"
+        if now - work.heard > self.silence_seconds:
+            return work.task, f"worker unresponsive for {self.silence_seconds:.0f} s"
+        return None
+
+
+NO_LIMITS = Limits()
 
 
 def run_in_process(
@@ -104,9 +144,7 @@ def run_in_process(
             records = train(task.stack, arrays, device, partial(_emit_report, emit, task.stack))
         except _EmitFailed as failure:
             raise failure.error from None
-        except UnusableEnvironmentError:
-            raise
-        except KeyboardInterrupt:
+        except (UnusableEnvironmentError, KeyboardInterrupt):
             raise
         except BaseException as error:  # an exception of a trial is its result
             retry_or_fail(task, describe_exception(error), waiting, emit)
@@ -122,26 +160,16 @@ class _EmitFailed(BaseException):
         self.error = error
 
 
-def reported(stack: Stack, said: float | Weights) -> Event:
-    """The event of what a stack reports while it trains."""
-    return said if isinstance(said, Weights) else EpochsDone(stack, said)
+def reported(stack: Stack, report: float | Weights) -> Event:
+    """The event for a stack's report while it trains."""
+    return report if isinstance(report, Weights) else EpochsDone(stack, report)
 
 
-def _emit_report(emit: Emit, stack: Stack, said: float | Weights) -> None:
+def _emit_report(emit: Emit, stack: Stack, report: float | Weights) -> None:
     try:
-        emit(reported(stack, said))
+        emit(reported(stack, report))
     except Exception as error:
         raise _EmitFailed(error) from error
-
-
-@dataclass
-class _Work:
-    """A worker's task, the time of its last message, and of the task's start (inf while it imports torch)."""
-
-    worker: Worker
-    task: Task
-    heard: float
-    started: float = inf
 
 
 @dataclass(frozen=True)
@@ -151,97 +179,71 @@ class Workers:
     train: TrainStack
     device: str
     most: int
-    silence_seconds: float
     limits: Limits = NO_LIMITS
     gpus: tuple[str, ...] = ()
     processes: list[Worker] = field(default_factory=list)
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
         """Train the stacks; one that fails is retried once, then trial by trial; a silent worker is killed."""
-        waiting = deque(map(Task, stacks))
-        if not CAN_SHARE:
-            self._run(waiting, arrays, emit)
-            return
-        shared = share(arrays)
+        shared = share(arrays) if CAN_SHARE else None
         try:
-            self._run(waiting, shared, emit)
+            self._run(deque(map(Task, stacks)), shared or arrays, emit)
         finally:
-            os.close(shared.file)
+            if shared:
+                os.close(shared.file)
 
     def _run(self, waiting: deque[Task], arrays: Arrays | Shared, emit: Emit) -> None:
-        busy: dict[Connection, _Work] = {}
+        busy: dict[Connection, tuple[Worker, Work]] = {}
+
+        def send_next(worker: Worker) -> None:
+            """Send the next stack to a worker; a dead worker is noticed when its connection is read."""
+            if waiting and not self.limits.is_over():
+                work = Work(waiting.popleft())
+                busy[worker.connection] = worker, work
+                with contextlib.suppress(OSError):
+                    send_stack(worker, work.task.stack, arrays)
+                worker.has_arrays = True
+
+        def replace(dead: Worker, task: Task, cause: str) -> None:
+            """Retry the task of a dead worker, and start another worker in its place."""
+            del busy[dead.connection]
+            retry_or_fail(task, cause, waiting, emit)
+            send_next(self._replacement(dead))
+
         while len(self.processes) < min(len(waiting), self.most):
             gpu = self.gpus[len(self.processes) % len(self.gpus)] if self.gpus else ""
             self.processes.append(start_worker(self.train, self.device, gpu))
         for worker in self.processes[: len(waiting)]:
-            self._send_next(worker, arrays, waiting, busy)
+            send_next(worker)
         while busy:
-            readable = wait(list(busy), timeout=self._seconds_to_limit(busy))
-            for connection in readable:
+            for connection in wait(list(busy), timeout=self._seconds_to_limit([work for _, work in busy.values()])):
                 assert isinstance(connection, Connection)
-                self._handle_message(busy[connection], arrays, waiting, busy, emit)
-            now = time.monotonic()
-            for work in list(busy.values()):
-                if failure := timeout_reason(
-                    work.task, now - work.started, now - work.heard, self.limits, self.silence_seconds
-                ):
-                    work.worker.process.kill()
-                    work.task, cause = failure
-                    self._end(work, cause, waiting, busy, emit)
-                    self._send_next(self._replace(work.worker), arrays, waiting, busy)
+                worker, work = busy[connection]
+                try:
+                    message = connection.recv()
+                except (EOFError, OSError):
+                    worker.process.join()
+                    replace(worker, work.task, f"worker process ended with code {worker.process.exitcode}")
+                    continue
+                if isinstance(message, UnusableEnvironmentError):
+                    raise message
+                if work.handle(message, waiting, emit):
+                    del busy[connection]
+                    send_next(worker)
+            for worker, work in list(busy.values()):
+                if failure := self.limits.exceeded(work):
+                    worker.process.kill()
+                    replace(worker, *failure)
 
-    def _seconds_to_limit(self, busy: dict[Connection, _Work]) -> float:
+    def _seconds_to_limit(self, busy: Sequence[Work]) -> float:
         """Seconds until the first worker exceeds a limit."""
+        limits = self.limits
         ends = (
-            min(work.heard + self.silence_seconds, work.started + self.limits.seconds_of(work.task.stack))
-            for work in busy.values()
+            min(one.heard + limits.silence_seconds, one.started + limits.seconds_of(one.task.stack)) for one in busy
         )
         return max(0.0, min(ends) - time.monotonic())
 
-    def _handle_message(
-        self, work: _Work, arrays: Arrays | Shared, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit
-    ) -> None:
-        worker, task = work.worker, work.task
-        try:
-            event = worker.connection.recv()
-        except (EOFError, OSError):
-            worker.process.join()
-            self._end(work, f"worker process ended with code {worker.process.exitcode}", waiting, busy, emit)
-            self._send_next(self._replace(worker), arrays, waiting, busy)
-            return
-        work.heard = time.monotonic()
-        if isinstance(event, UnusableEnvironmentError):
-            raise event
-        if event is None:
-            work.started = work.heard
-            emit(StackStarted(task.stack))
-            return
-        if isinstance(event, int | float | Weights):
-            emit(reported(task.stack, event))
-            return
-        if isinstance(event, str):
-            self._end(work, event, waiting, busy, emit)
-        else:
-            del busy[worker.connection]
-            emit(StackDone(task.stack, tuple(event)))
-        self._send_next(worker, arrays, waiting, busy)
-
-    def _end(self, work: _Work, cause: str, waiting: deque[Task], busy: dict[Connection, _Work], emit: Emit) -> None:
-        del busy[work.worker.connection]
-        retry_or_fail(work.task, cause, waiting, emit)
-
-    def _send_next(
-        self, worker: Worker, arrays: Arrays | Shared, waiting: deque[Task], busy: dict[Connection, _Work]
-    ) -> None:
-        """Send the next stack to a worker; a dead worker is noticed when its connection is read."""
-        if waiting and not self.limits.is_over():
-            task = waiting.popleft()
-            busy[worker.connection] = _Work(worker, task, time.monotonic())
-            with contextlib.suppress(OSError):
-                send_stack(worker, task.stack, arrays)
-            worker.has_arrays = True
-
-    def _replace(self, dead: Worker) -> Worker:
+    def _replacement(self, dead: Worker) -> Worker:
         dead.process.join()
         dead.connection.close()
         self.processes.remove(dead)
@@ -251,16 +253,10 @@ class Workers:
 
 @contextlib.contextmanager
 def start_workers(
-    train: TrainStack,
-    device: str,
-    most: int,
-    *,
-    limits: Limits = NO_LIMITS,
-    silence_seconds: float = SILENCE_SECONDS,
-    gpus: tuple[str, ...] = (),
+    train: TrainStack, device: str, most: int, *, limits: Limits = NO_LIMITS, gpus: tuple[str, ...] = ()
 ) -> Iterator[Workers]:
     """Worker processes, which end with this context or with their parent; each has one of the GPUs in turn."""
-    workers = Workers(train, device, most, silence_seconds, limits, gpus)
+    workers = Workers(train, device, most, limits, gpus)
     try:
         yield workers
     finally:
@@ -273,22 +269,9 @@ def start_workers(
 
 def retry_or_fail(task: Task, cause: str, waiting: deque[Task], emit: Emit) -> None:
     """Retry a failed stack once as it is, then its trials one by one; a trial that fails twice has failed."""
-    if task.failures == 0:
-        emit(StackRetried(task.stack, cause))
-        waiting.appendleft(Task(task.stack, 1))
-    elif len(task.stack) > 1:
-        emit(StackRetried(task.stack, cause))
-        waiting.extendleft(Task((trial,), 1) for trial in reversed(task.stack))
-    else:
+    if task.failures and len(task.stack) == 1:
         emit(TrialFailed(task.stack, cause))
-
-
-def timeout_reason(
-    task: Task, seconds: float, silent_seconds: float, limits: Limits, silence_seconds: float
-) -> tuple[Task, str] | None:
-    """The task to retry and the reason, if it has exceeded a limit; else None."""
-    if seconds > limits.seconds_of(task.stack):  # as a whole it would take as long again
-        return Task(task.stack, 1), f"took longer than {limits.trial_seconds:g} s for each trial"
-    if silent_seconds > silence_seconds:
-        return task, f"worker unresponsive for {silence_seconds:.0f} s"
-    return None
+        return
+    emit(StackRetried(task.stack, cause))
+    parts = [(trial,) for trial in task.stack] if task.failures else [task.stack]
+    waiting.extendleft(Task(part, 1) for part in reversed(parts))

@@ -10,10 +10,9 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
-from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
+from actbench.catalogue.custom_files import CustomFile, files_in_use
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
@@ -22,7 +21,7 @@ from actbench.plan.stacks import Stack
 from actbench.runs.environment import available_cores, describe_machine, require_bf16
 from actbench.runs.executors import local
 from actbench.runs.executors.ray_connection import joined_ray, started_ray
-from actbench.runs.executors.worker import TrainStack
+from actbench.runs.executors.worker import TrainStack, train_and_report
 from actbench.text import describe_exception
 from actbench.version import __version__
 
@@ -51,18 +50,8 @@ def stream_training(
         require_bf16(device)
     yield _node_of_this_worker()
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            for file in custom_files:
-                load_custom_file(file)
-            messages.put(train(stack, arrays, device, messages.put))
-        except UnusableEnvironmentError as obstacle:
-            messages.put(obstacle)
-        except BaseException as error:  # an exception of a trial is its result
-            messages.put(describe_exception(error))
-
-    threading.Thread(target=work, daemon=True).start()
+    work = train, stack, arrays, device, custom_files, messages.put
+    threading.Thread(target=train_and_report, args=work, daemon=True).start()
     while True:
         message = messages.get()
         while isinstance(message, int | float) and not messages.empty():
@@ -75,16 +64,6 @@ def stream_training(
 
 
 @dataclass
-class _Work:
-    """A task of Ray: its stack, the time of its last message, and of its start and its node once it runs."""
-
-    task: local.Task
-    heard: float
-    started: float = inf
-    node: Mapping[str, Any] | None = None
-
-
-@dataclass
 class RayWorkers:
     """A connection to Ray; at most `most` stacks train at once. `here` describes this machine as a node."""
 
@@ -93,7 +72,6 @@ class RayWorkers:
     device: str
     most: int
     here: Mapping[str, Any]
-    silence_seconds: float = local.SILENCE_SECONDS
     start_seconds: float = local.SILENCE_SECONDS
     limits: local.Limits = local.NO_LIMITS
     stored: tuple[Arrays, Any] | None = None
@@ -103,15 +81,15 @@ class RayWorkers:
         start = self.ray.remote(stream_training).options(
             num_cpus=1, num_gpus=int(self.device == "cuda"), num_returns="streaming", max_retries=0
         )
-        waiting, busy = deque(map(local.Task, stacks)), dict[Any, _Work]()
+        waiting, busy = deque(map(local.Task, stacks)), dict[Any, local.Work]()
         try:
-            images = self._put_once(arrays)
+            if self.stored is None or self.stored[0] is not arrays:
+                self.stored = arrays, self.ray.put(arrays)
             while busy or (waiting and not self.limits.is_over()):
                 while waiting and len(busy) < self.most and not self.limits.is_over():
-                    task = waiting.popleft()
-                    busy[start.remote(self.train, self.device, task.stack, images, files_in_use())] = _Work(
-                        task, time.monotonic()
-                    )
+                    work = local.Work(waiting.popleft())
+                    stack = work.task.stack
+                    busy[start.remote(self.train, self.device, stack, self.stored[1], files_in_use())] = work
                 ready, _ = self.ray.wait(list(busy), num_returns=len(busy), timeout=0)
                 for stream in ready:
                     self._handle_message(stream, waiting, busy, emit)
@@ -124,49 +102,35 @@ class RayWorkers:
                 "and the same command continues"
             ) from None
 
-    def _put_once(self, arrays: Arrays) -> Any:
-        if self.stored is None or self.stored[0] is not arrays:
-            self.stored = arrays, self.ray.put(arrays)
-        return self.stored[1]
-
     def _handle_message(
-        self, stream: Any, waiting: deque[local.Task], busy: dict[Any, _Work], emit: local.Emit
+        self, stream: Any, waiting: deque[local.Task], busy: dict[Any, local.Work], emit: local.Emit
     ) -> None:
         work = busy[stream]
         try:
-            message = self.ray.get(next(stream), timeout=self.silence_seconds)
+            message = self.ray.get(next(stream), timeout=self.limits.silence_seconds)
         except (self.ray.exceptions.RayError, StopIteration) as error:
             del busy[stream]
-            if work.node is None:
+            if not work.has_started():
                 self._require_start(error)
             local.retry_or_fail(work.task, self._why_lost(error), waiting, emit)
             return
-        work.heard = time.monotonic()
-        if work.node is None:
+        if not work.has_started():  # the first message describes the node
             self._require_same(message)
-            work.node, work.started = message, work.heard
-            emit(local.StackStarted(work.task.stack))
-        elif isinstance(message, int | float | Weights):
-            emit(local.reported(work.task.stack, message))
-        else:
+            is_here = message == self.here
+            work.machine = None if is_here else {key: message[key] for key in message if key not in PROGRAM}
+        if work.handle(message, waiting, emit):
             del busy[stream]
-            if isinstance(message, str):
-                local.retry_or_fail(work.task, message, waiting, emit)
-            else:
-                emit(local.StackDone(work.task.stack, tuple(message), self._machine(work.node)))
 
-    def _stop_late(self, waiting: deque[local.Task], busy: dict[Any, _Work], emit: local.Emit) -> None:
+    def _stop_late(self, waiting: deque[local.Task], busy: dict[Any, local.Work], emit: local.Emit) -> None:
         """Cancel tasks that exceed a limit; raise `UnusableEnvironmentError` if Ray starts none."""
-        now = time.monotonic()
-        started = {stream: work for stream, work in busy.items() if work.node is not None}
-        for stream, work in started.items():
-            if failure := local.timeout_reason(
-                work.task, now - work.started, now - work.heard, self.limits, self.silence_seconds
-            ):
+        started = [stream for stream, work in busy.items() if work.has_started()]
+        for stream in started:
+            if failure := self.limits.exceeded(busy[stream]):
                 self.ray.cancel(stream, force=True)
                 del busy[stream]
                 local.retry_or_fail(*failure, waiting, emit)
-        if busy and not started and now - max(work.heard for work in busy.values()) > self.start_seconds:
+        is_waiting = busy and not started
+        if is_waiting and time.monotonic() - max(work.heard for work in busy.values()) > self.start_seconds:
             raise UnusableEnvironmentError(
                 f"Ray has started none of {len(busy)} stacks for {self.start_seconds:.0f} s: are nodes with free "
                 f"{'GPUs' if self.device == 'cuda' else 'cores'} left in the cluster?"
@@ -193,10 +157,6 @@ class RayWorkers:
                 f"a node of the Ray cluster has {', '.join(others)}; install the same versions on every node"
             )
 
-    def _machine(self, node: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The node's system and processor, None if they are this machine's."""
-        return None if node == self.here else {key: node[key] for key in node if key not in PROGRAM}
-
     def _why_lost(self, error: BaseException) -> str:
         """The cause, without Ray's details, which contain addresses."""
         known = self.ray.exceptions
@@ -209,13 +169,7 @@ class RayWorkers:
 
 @contextlib.contextmanager
 def connect_to_ray(
-    train: TrainStack,
-    device: str,
-    jobs: int | None,
-    address: str | None,
-    *,
-    limits: local.Limits = local.NO_LIMITS,
-    silence_seconds: float = local.SILENCE_SECONDS,
+    train: TrainStack, device: str, jobs: int | None, address: str | None, *, limits: local.Limits = local.NO_LIMITS
 ) -> Iterator[RayWorkers]:
     """Workers of the cluster at the address, or of a private Ray on this machine that ends with this context."""
     with started_ray(jobs or available_cores(), device) if address is None else joined_ray(address) as ray:
@@ -223,6 +177,4 @@ def connect_to_ray(
         available = int(ray.cluster_resources().get(kind, 0))
         if not available:
             raise UnusableEnvironmentError(f"the Ray cluster has no {kind} to train on")
-        yield RayWorkers(
-            ray, train, device, min(available, jobs or available), describe_node(), silence_seconds, limits=limits
-        )
+        yield RayWorkers(ray, train, device, min(available, jobs or available), describe_node(), limits=limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -44,10 +44,7 @@ def train_with_torch(
     *,
     keeps_weights: bool = False,
 ) -> list[TrialRecord]:
-    """Train one stack on one thread, importing torch at the first call; continue from its checkpoint, if there is one.
-
-    Raises `UnusableEnvironmentError` where torch cannot be imported.
-    """
+    """Train one stack on one thread, importing torch at the first call; continue from its checkpoint, if it has one."""
     try:
         import torch
 
@@ -62,6 +59,25 @@ def train_with_torch(
         load, save = partial(checkpoints.load, stack), partial(checkpoints.save, stack)
         snapshots = Snapshots(load, save, checkpoints.seconds)
     return train_stack(stack, arrays, device, report, snapshots, keeps_weights=keeps_weights)
+
+
+def train_and_report(
+    train: TrainStack,
+    stack: Stack,
+    arrays: Arrays,
+    device: str,
+    custom_files: Sequence[CustomFile],
+    send: Callable[[Any], None],
+) -> None:
+    """Train a stack in a worker; send its reports, and last its records, an error's line or what stops every stack."""
+    try:
+        for file in custom_files:
+            load_custom_file(file)
+        send(train(stack, arrays, device, send))
+    except UnusableEnvironmentError as obstacle:
+        send(obstacle)
+    except BaseException as error:  # an exception of a trial is its result
+        send(describe_exception(error))
 
 
 def is_with_torch(train: TrainStack) -> bool:
@@ -112,13 +128,6 @@ def _train_stacks(
             stack, is_shared, arrays_once = connection.recv()
             arrays = receive_shared(connection) if is_shared else arrays_once or arrays
             connection.send(None)  # the stack starts now
-            try:
-                for file in custom_files:
-                    load_custom_file(file)
-                connection.send(train(stack, arrays, device, connection.send))
-            except UnusableEnvironmentError as obstacle:
-                connection.send(obstacle)
-            except BaseException as error:  # an exception of a trial is its result
-                connection.send(describe_exception(error))
+            train_and_report(train, stack, arrays, device, custom_files, connection.send)
     except (EOFError, OSError):
         return

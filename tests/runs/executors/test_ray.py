@@ -124,7 +124,7 @@ def test_a_poisonous_trial_fails_alone_after_its_stack_has_been_tried_twice(
     (tmp_path / "tries").mkdir()
     events: list[Event] = []
     train = partial(poisoned, how, tmp_path / "tries")
-    with connect_to_ray(train, "cpu", None, cluster.address, silence_seconds=2.0) as workers:
+    with connect_to_ray(train, "cpu", None, cluster.address, limits=Limits(silence_seconds=2.0)) as workers:
         workers.run(stacks, digits, events.append)
     (failed,) = [event for event in events if isinstance(event, TrialFailed)]
     assert (failed.stack[0].seed, failed.stack[0].settings.model.activation.name) == (1, "relu")
