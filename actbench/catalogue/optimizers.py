@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -50,11 +50,11 @@ def _take_step(
     class_name: str,
     group: Group,
     lr: float,
-    states: Callable[[], tuple[list[Tensor], ...]],
+    states: Sequence[str],
     settings: dict[str, Any],
     **function_settings: Any,
 ) -> None:
-    """One step by the function behind a torch.optim class, which keeps `states`, or by the class itself.
+    """One step by the function behind a torch.optim class, which keeps `states` (empty: unused), or by the class.
 
     `function_settings` are what the function needs and the class does not, or says otherwise.
     """
@@ -62,8 +62,8 @@ def _take_step(
     keywords = {key: value for key, value in settings.items() if key != "betas"} | function_settings
     function = optimizer_function(name, tuple(keywords))
     if function is not None:
-        states_now = states()
-        function(group.parameters, group.gradients, *states_now, lr=lr, weight_decay=group.weight_decay, **keywords)
+        kept = [*(group.zeros(state) if state else [] for state in states), *([] if name == "sgd" else [group.steps()])]
+        function(group.parameters, group.gradients, *kept, lr=lr, weight_decay=group.weight_decay, **keywords)
         return
     if "optimizer" not in group.memory:
         make = getattr(torch.optim, class_name)
@@ -80,8 +80,8 @@ def sgd(
 ) -> None:
     """Stochastic gradient descent, with momentum where it is set."""
     settings = {"momentum": momentum, "dampening": dampening, "nesterov": nesterov, "fused": True, "maximize": False}
-    buffers = group.memory.setdefault("momentum_buffer", [None] * len(group.parameters))
-    _take_step("SGD", group, lr, lambda: (buffers,), settings)
+    group.memory.setdefault("momentum_buffer", [None] * len(group.parameters))
+    _take_step("SGD", group, lr, ["momentum_buffer"], settings)
 
 
 @optimizer(formula="w -= lr * m / (sqrt(v) + eps)", reference="Kingma & Ba 2015")
@@ -97,21 +97,10 @@ def adamw(group: Group, lr: float, *, betas: Betas = (0.9, 0.999), eps: Positive
 
 
 def _take_adam_step(class_name: str, group: Group, lr: float, settings: dict[str, Any]) -> None:
-    _take_step(
-        class_name,
-        group,
-        lr,
-        lambda: (
-            group.zeros("exp_avg"),
-            group.zeros("exp_avg_sq"),
-            group.zeros("max_exp_avg_sq") if settings["amsgrad"] else [],
-            group.steps(),
-        ),
-        settings | {"fused": True, "maximize": False},
-        beta1=settings["betas"][0],
-        beta2=settings["betas"][1],
-        decoupled_weight_decay=class_name == "AdamW",
-    )
+    states = ["exp_avg", "exp_avg_sq", "max_exp_avg_sq" if settings["amsgrad"] else ""]
+    beta1, beta2 = settings["betas"]
+    of_function = {"beta1": beta1, "beta2": beta2, "decoupled_weight_decay": class_name == "AdamW"}
+    _take_step(class_name, group, lr, states, settings | {"fused": True, "maximize": False}, **of_function)
 
 
 @optimizer(formula="w -= lr * g / (sqrt(v) + eps)", reference="Tieleman & Hinton 2012")
@@ -125,15 +114,6 @@ def rmsprop(
     centered: bool = False,
 ) -> None:
     """Steps scaled by the running mean square of the gradient."""
-    _take_step(
-        "RMSprop",
-        group,
-        lr,
-        lambda: (
-            group.zeros("square_avg"),
-            group.zeros("grad_avg") if centered else [],
-            group.zeros("momentum_buffer") if momentum else [],
-            group.steps(),
-        ),
-        {"alpha": alpha, "eps": eps, "momentum": momentum, "centered": centered, "foreach": True},
-    )
+    states = ["square_avg", "grad_avg" if centered else "", "momentum_buffer" if momentum else ""]
+    settings = {"alpha": alpha, "eps": eps, "momentum": momentum, "centered": centered, "foreach": True}
+    _take_step("RMSprop", group, lr, states, settings)
