@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from actbench.catalogue.gains import PUBLISHED_GAINS
-from actbench.experiment.choices import Choice
 from actbench.experiment.layers import MAX_REMEMBERED, Layer, previous_activation, resolve_layers
 from actbench.experiment.settings import ModelSettings, TrialSettings
 
@@ -43,38 +42,30 @@ def warnings_about(candidates: Iterable[TrialSettings]) -> list[str]:
     )
 
 
-def _data_conflicts(settings: TrialSettings) -> list[Conflict]:
+def _data_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
     data, dataset = settings.data, settings.data.facts()
-    found = []
     for path, wanted, available in (
         ("data.train", data.train, dataset.train_count),
         ("data.test", data.test, dataset.test_count),
     ):
         if wanted is not None and wanted > available:
-            found.append(
-                Conflict(
-                    path, f"expected at most {available} images, which is what {dataset.name} has, found {wanted}", True
-                )
-            )
+            message = f"expected at most {available} images, which is what {dataset.name} has, found {wanted}"
+            yield Conflict(path, message, True)
     if data.train_count() < 1:
         message = f"{data.validation_count()} validation images leave none of {data.train_available()} to train on"
-        found.append(Conflict("data.validation", message, True))
-    return found
+        yield Conflict("data.validation", message, True)
 
 
-def _model_conflicts(settings: TrialSettings) -> list[Conflict]:
+def _model_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
     output, loss = settings.model.output, settings.train.loss
-    found = []
     if settings.model.hidden is not None and settings.model.layers is not None:
-        found.append(Conflict("model.layers", "give either hidden or layers, not both", True))
+        yield Conflict("model.layers", "give either hidden or layers, not both", True)
     if settings.data.facts().output_units == 1:
         for path, choice in (("model.output", output), ("train.loss", loss)):
             if choice.entry.across_units:
-                message = (
-                    f"{choice.name} compares several output units, and {settings.data.dataset} has one "
-                    "(use sigmoid with bce)"
-                )
-                found.append(Conflict(path, message, True))
+                dataset = settings.data.dataset
+                message = f"{choice.name} compares several output units, and {dataset} has one (use sigmoid with bce)"
+                yield Conflict(path, message, True)
     yields = output.entry.yields
     is_applied_twice = (loss.name, output.name) == ("cross_entropy", "log_softmax")  # and log_softmax is idempotent
     if yields not in loss.entry.accepts and not is_applied_twice:
@@ -82,23 +73,19 @@ def _model_conflicts(settings: TrialSettings) -> list[Conflict]:
         message = f"{loss.name} is meant for {meant_for}, but output {output} gives {yields}"
         possible = yields in loss.entry.tolerates
         ending = ": it trains, but on another loss than its name says" if possible else ": it cannot be computed"
-        found.append(Conflict("train.loss", message + ending, not possible))
-    return found
+        yield Conflict("train.loss", message + ending, not possible)
 
 
-def _batch_conflicts(settings: TrialSettings) -> list[Conflict]:
+def _batch_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
     """Batches of one image, whose variance batch norm cannot compute (torch.nn.BatchNorm1d raises an error)."""
     count = settings.data.train_count()
     if count < 1 or not any(layer.batch_norm for layer in resolve_layers(settings)):
-        return []
+        return
     size = settings.train.batch_images(count)
-    if size > 1 and count % size != 1:
-        return []
-    cause = f"batches of {size} leave 1 of {count} training images over" if size > 1 else "each batch has 1 image"
-    advice = "change batch_size, data.train or data.validation"
-    return [
-        Conflict("train.batch_size", f"batch norm needs at least 2 images in every batch, but {cause}: {advice}", True)
-    ]
+    if size == 1 or count % size == 1:
+        cause = f"batches of {size} leave 1 of {count} training images over" if size > 1 else "each batch has 1 image"
+        message = f"batch norm needs at least 2 images in every batch, but {cause}: "
+        yield Conflict("train.batch_size", message + "change batch_size, data.train or data.validation", True)
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
@@ -107,73 +94,51 @@ def _layer_conflicts(model: ModelSettings, layers: Sequence[Layer]) -> tuple[Con
     return (*_range_conflicts(model, layers), *_gain_conflicts(layers), *_softplus_conflicts(layers))
 
 
-def _range_conflicts(model: ModelSettings, layers: Sequence[Layer]) -> list[Conflict]:
+def _range_conflicts(model: ModelSettings, layers: Sequence[Layer]) -> Iterator[Conflict]:
     """Parameters of one entry that are the wrong way round."""
     choices = [("model.activation", model.activation), ("model.init", model.init)]
     for layer in layers:
         choices += [("model.init", layer.init), ("model.init", layer.bias_init)]
         choices += [("model.activation", layer.activation)] if layer.activation else []
-    found = []
     for path, choice in dict.fromkeys(choices):
-        low_name, high_name = ORDERED_PARAMETERS.get(choice.name, ("", ""))
+        low, high = ORDERED_PARAMETERS.get(choice.name, ("", ""))
         given = dict(choice.parameters)
-        if low_name and given[low_name] >= given[high_name]:
-            message = (
-                f"{choice.name} needs {low_name} below {high_name}, found {given[low_name]} and {given[high_name]}"
-            )
-            found.append(Conflict(path, message, True))
-    return found
+        if low and given[low] >= given[high]:
+            message = f"{choice.name} needs {low} below {high}, found {given[low]} and {given[high]}"
+            yield Conflict(path, message, True)
 
 
-def _gain_conflicts(layers: Sequence[Layer]) -> list[Conflict]:
-    """`published` gains of activations without a published gain."""
-    without = dict.fromkeys(
-        feeding.name
+def _gain_conflicts(layers: Sequence[Layer]) -> Iterator[Conflict]:
+    """Named gains that an activation does not have."""
+    gains = [
+        (feeding, dict(init.parameters).get("gain"))
         for index, layer in enumerate(layers)
-        if (feeding := previous_activation(layers, index)) and feeding.name not in PUBLISHED_GAINS
-        if any(dict(init.parameters).get("gain") == "published" for init in (layer.init, layer.bias_init))
-    )
-    known = ", ".join(PUBLISHED_GAINS)
-    flat = any(
-        (feeding := previous_activation(layers, index)) and _is_zero(feeding)
-        for index, layer in enumerate(layers)
-        if any(isinstance(dict(init.parameters).get("gain"), str) for init in (layer.init, layer.bias_init))
-    )
-    message = "sine with omega 0 is 0 everywhere, so no gain keeps the size of its values: give gain a number"
-    return [
-        *([Conflict("model.init", message, True)] if flat else []),
-        *(
-            Conflict(
-                "model.init", f"no gain is published for {name} (only for {known}): use derived, or a number", True
-            )
-            for name in without
-        ),
+        if (feeding := previous_activation(layers, index))
+        for init in (layer.init, layer.bias_init)
     ]
+    sines = [one for one, gain in gains if isinstance(gain, str) and one.name == "sine" and one.recorded is None]
+    if any(dict(sine.parameters)["omega"] == 0 for sine in sines):
+        message = "sine with omega 0 is 0 everywhere, so no gain keeps the size of its values: give gain a number"
+        yield Conflict("model.init", message, True)
+    known = ", ".join(PUBLISHED_GAINS)
+    published = dict.fromkeys(one.name for one, gain in gains if gain == "published")
+    for name in [name for name in published if name not in PUBLISHED_GAINS]:
+        message = f"no gain is published for {name} (only for {known}): use derived, or a number"
+        yield Conflict("model.init", message, True)
 
 
-def _is_zero(activation: Choice) -> bool:
-    """Whether the activation gives 0 for every input, so that there is nothing to keep the size of."""
-    return activation.name == "sine" and activation.recorded is None and dict(activation.parameters)["omega"] == 0
-
-
-def _softplus_conflicts(layers: Sequence[Layer]) -> list[Conflict]:
+def _softplus_conflicts(layers: Sequence[Layer]) -> Iterator[Conflict]:
     """A softplus that is cut off to a line too early: it jumps there by log(1 + e^-threshold) / beta."""
     activations = dict.fromkeys(layer.activation for layer in layers if layer.activation)
-    given = [dict(one.parameters) for one in activations if one.name == "softplus" and one.recorded is None]
-    jumps = [(one["threshold"], math.log1p(math.exp(min(-one["threshold"], 700.0))) / one["beta"]) for one in given]
-    return [
-        Conflict(
-            "model.activation",
-            f"softplus jumps by {jump:.2g} where beta * x reaches threshold {threshold:g}: 20 is large enough",
-            False,
-        )
-        for threshold, jump in jumps
-        if jump > MAX_JUMP
-    ]
+    for given in [dict(one.parameters) for one in activations if one.name == "softplus" and one.recorded is None]:
+        threshold = given["threshold"]
+        jump = math.log1p(math.exp(min(-threshold, 700.0))) / given["beta"]
+        if jump > MAX_JUMP:
+            message = f"softplus jumps by {jump:.2g} where beta * x reaches threshold {threshold:g}: 20 is large enough"
+            yield Conflict("model.activation", message, False)
 
 
-def _optimizer_conflicts(settings: TrialSettings) -> list[Conflict]:
+def _optimizer_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
     given = dict(settings.train.optimizer.parameters)
     if given.get("nesterov") and (given["momentum"] <= 0 or given["dampening"] != 0):
-        return [Conflict("train.optimizer", "nesterov needs a momentum above 0 and dampening 0", True)]
-    return []
+        yield Conflict("train.optimizer", "nesterov needs a momentum above 0 and dampening 0", True)
