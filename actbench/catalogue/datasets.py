@@ -248,17 +248,14 @@ def fetch(dataset: Dataset, folder: Path) -> None:
             target.mkdir(parents=True, exist_ok=True)
             _move_all([raw_folder(dataset, Path(staging)) / name for name in dataset.files], target)
     except (OSError, RuntimeError, HTTPException) as problem:
+        cause = (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".: ")
+        inside = raw_folder(dataset, Path()).as_posix()
+        place = "that holds them" if inside == "." else f"above {inside}"
         raise UnusableEnvironmentError(
-            f"{dataset.name} is not in {target} and could not be downloaded ({_first_line(problem)}). "
-            f"Put its files ({', '.join(dataset.files)}) there, name the folder {_place(dataset)} with --data-dir or "
+            f"{dataset.name} is not in {target} and could not be downloaded ({cause}). "
+            f"Put its files ({', '.join(dataset.files)}) there, name the folder {place} with --data-dir or "
             "ACTBENCH_DATA, or use `dataset: digits`, which needs no download."
         ) from None
-
-
-def _place(dataset: Dataset) -> str:
-    """Which folder `--data-dir` names, seen from that of the files."""
-    inside = raw_folder(dataset, Path()).as_posix()
-    return "that holds them" if inside == "." else f"above {inside}"
 
 
 def _download(dataset: Dataset, staging: Path) -> None:
@@ -275,10 +272,6 @@ def _download(dataset: Dataset, staging: Path) -> None:
             published(staging, train=is_training, download=True)
     else:
         published(staging, download=True)
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".: ")
 
 
 def _move_all(sources: Sequence[Path], target: Path) -> None:

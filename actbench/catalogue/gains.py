@@ -23,14 +23,10 @@ SIGNIFICANT_DIGITS = 6
 GainName = Literal["derived", "derived_backward", "published"]
 
 
-def _read_gain(value: object) -> object:
-    if value in get_args(GainName) or (not isinstance(value, bool) and _is_gain(value)):
+def _read_gain(value: Any) -> Any:
+    if value in get_args(GainName) or (type(value) in (int, float) and 0 <= value < math.inf):
         return value
     raise PydanticCustomError("number_or_name", "no gain", {"names": "'derived', 'derived_backward' or 'published'"})
-
-
-def _is_gain(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value < math.inf
 
 
 Gain = Annotated[Annotated[float, Field(ge=0)] | GainName, BeforeValidator(_read_gain)]

@@ -79,13 +79,9 @@ class RecordedEntry(BaseModel):
 
     def to_yaml(self) -> dict[str, Any]:
         """As a result folder keeps it, without what is as usual."""
-        kept = {
-            key: list(value) if isinstance(value, tuple) else value for key, value in self if key in self._unusual()
-        }
+        fields = RecordedEntry.model_fields
+        kept = {key: listed(value) for key, value in self if value != fields[key].default}
         return kept | ({"defaults": {key: listed(value) for key, value in self.defaults}} if self.defaults else {})
-
-    def _unusual(self) -> set[str]:
-        return {key for key, field in RecordedEntry.model_fields.items() if getattr(self, key) != field.default}
 
 
 def listed(value: Any) -> Any:

@@ -81,7 +81,7 @@ def fixed_values() -> tuple[Tensor, Tensor]:
 def trained_workload(choice: Choice, inputs: Tensor, output_gradient: Tensor) -> Workload:
     """The activation as training computes it."""
     learnt = _learnt(choice)
-    leaves = {name: partial(_itself, values) for name, values in learnt.items()}
+    leaves = {name: partial(learnt.__getitem__, name) for name in learnt}
     apply = bind_activation(choice, leaves, compiled_functions().library)
     value, memory = torch.empty_like(output_gradient), torch.empty_like(output_gradient)
     return Workload(
@@ -112,10 +112,6 @@ def _learnt(choice: Choice) -> dict[str, Tensor]:
     size = SHAPE[-1] if settings.get("per_feature", False) else 1
     names = choice.entry.learnable if settings.get("learn", False) else ()
     return {name: torch.full((SHAPE[0], 1, size), float(settings[name])).requires_grad_() for name in names}
-
-
-def _itself(values: Tensor) -> Tensor:
-    return values
 
 
 def measure_memory(workload: Workload) -> Memory | None:

@@ -166,10 +166,6 @@ def _with_examples(sentence: str, examples: Iterable[str]) -> str:
     return "\n".join([sentence, "", "\b", "Examples:", *(f"  {example}" for example in examples)])
 
 
-def _exit_codes() -> str:
-    return "\n".join(["\b", "Exit codes:", *(f"  {codes:<10}{meaning}" for codes, meaning in EXIT_CODES)])
-
-
 def _print_version(is_given: bool) -> None:
     if is_given:
         print(f"actbench {__version__}")
@@ -179,7 +175,7 @@ def _print_version(is_given: bool) -> None:
 @app.callback(
     invoke_without_command=True,
     help=_with_examples(PURPOSE, [command for command, _ in FIRST_STEPS]),
-    epilog=_exit_codes(),
+    epilog="\n".join(["\b", "Exit codes:", *(f"  {codes:<10}{meaning}" for codes, meaning in EXIT_CODES)]),
 )
 def _without_a_verb(
     context: typer.Context,

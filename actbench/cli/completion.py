@@ -62,18 +62,21 @@ def experiments(incomplete: str) -> list[str]:
 
 def experiment_files(incomplete: str) -> list[str]:
     """YAML files here or a few folders below, as whole paths, so that the shell fills in their common beginning."""
-    files = (entry for entry, is_folder in _entries_below(incomplete) if not is_folder)
-    return sorted(file for file in files if file.endswith(YAML_ENDINGS) and PurePath(file).name != EXPERIMENT)
+    return [file for file in _files(incomplete, *YAML_ENDINGS) if PurePath(file).name != EXPERIMENT]
 
 
 def python_files(incomplete: str) -> list[str]:
     """Python files here or a few folders below."""
-    return sorted(entry for entry, is_folder in _entries_below(incomplete) if not is_folder and entry.endswith(".py"))
+    return _files(incomplete, ".py")
 
 
 def array_files(incomplete: str) -> list[str]:
     """Files of arrays here or a few folders below."""
-    return sorted(entry for entry, is_folder in _entries_below(incomplete) if not is_folder and entry.endswith(".npz"))
+    return _files(incomplete, ".npz")
+
+
+def _files(incomplete: str, *endings: str) -> list[str]:
+    return sorted(entry for entry, is_folder in _entries_below(incomplete) if not is_folder and entry.endswith(endings))
 
 
 def result_folders(incomplete: str) -> list[str]:

@@ -105,7 +105,7 @@ def experiment_schema() -> Schema:
             "propertyNames": {"maxLength": MAX_NAME_LENGTH, "pattern": r"^[^,]*[^,\s][^,]*$"},
             "additionalProperties": _reference("arm"),
         },
-        "tune": _groups([path for path in SETTING_PATHS if _is_tuned(path)], fewest=2),
+        "tune": _groups([path for path in SETTING_PATHS if path in TUNED_DATA or path[:5] != "data."], fewest=2),
         "tuning_seeds": {"type": "integer", "minimum": 1, "maximum": MAX_TUNING_SEEDS},
         "tuning_margin": {"type": "number", "exclusiveMinimum": 0},
         "seeds": _seeds(),
@@ -153,30 +153,16 @@ def _object(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> S
 
 
 def _section(section: str, model: type[BaseModel]) -> Schema:
-    return _described(
-        section, _object({name: _reference(f"{section}.{name}") for name in model.model_fields}), _summary(model)
-    )
-
-
-def _summary(model: type[BaseModel]) -> str:
-    return (inspect.getdoc(model) or "").splitlines()[0]
-
-
-def _is_tuned(path: str) -> bool:
-    return not path.startswith("data.") or path in TUNED_DATA
-
-
-def _values_by_path(paths: Sequence[str], *, fewest: int) -> Schema:
-    return _object(
-        {path: {"type": "array", "minItems": fewest, "uniqueItems": True, "items": _reference(path)} for path in paths}
-    )
+    fields = _object({name: _reference(f"{section}.{name}") for name in model.model_fields})
+    return _described(section, fields, (inspect.getdoc(model) or "").splitlines()[0])
 
 
 def _groups(paths: Sequence[str], *, fewest: int) -> Schema:
     """Settings with lists of values, or a list of groups, where varied settings say which arms a tuned row is for."""
     columns = {path: {"type": "array", "minItems": fewest, "items": _reference(path)} for path in VARIED_PATHS}
     groups = {"type": "array", "minItems": 1, "items": _object(columns) | {"minProperties": 1}}
-    return {"anyOf": [_values_by_path(paths, fewest=fewest), groups]}
+    values = {"type": "array", "minItems": fewest, "uniqueItems": True}
+    return {"anyOf": [_object({path: values | {"items": _reference(path)} for path in paths}), groups]}
 
 
 def _list_of_arms() -> Schema:

@@ -46,7 +46,8 @@ class Problem:
 
     def __str__(self) -> str:
         parts = filter(None, (self.place, dotted_path(self.path), self.message))
-        return ": ".join(map(_shortened, map(printable, parts)))
+        texts = map(printable, parts)
+        return ": ".join(text if len(text) <= MAX_PART_LENGTH else f"{text[:MAX_PART_LENGTH]}..." for text in texts)
 
 
 @dataclass
@@ -67,10 +68,6 @@ class Source:
 def printable(text: str) -> str:
     """The text with control characters spelt out, so that a file cannot write to the terminal through a message."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_PART_LENGTH else f"{text[:MAX_PART_LENGTH]}..."
 
 
 def dotted_path(path: Path) -> str:

@@ -66,15 +66,12 @@ def write_starter(file: Path, *, with_schema: bool, replaces: bool) -> list[Path
 
 def write_new(texts: Mapping[Path, str], *, replaces: bool) -> None:
     """Write the files; raises `ConfigurationError` if one is there with other contents and may not be replaced."""
-    taken = [path for path, text in texts.items() if path.exists() and not _holds(path, text)]
+    there = {path: text for path, text in texts.items() if path.exists()}
+    taken = [path for path, text in there.items() if not path.is_file() or path.read_bytes() != text.encode()]
     if taken and not replaces:
         raise ConfigurationError("\n".join(f"{path}: is there already; --force replaces it" for path in taken))
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8", newline="\n")  # as it is compared with above
-
-
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def experiment_name(file: Path) -> str:

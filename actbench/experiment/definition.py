@@ -151,7 +151,14 @@ class Experiment:
         """Every arm with the width of one layer changed, so that it has about as many parameters as its baseline."""
         arms = self._as_given
         pairs = zip(arms, find_references(arms, arms, self.baseline), strict=True)
-        return tuple(arm if baseline in (None, arm) else _match(arm, baseline) for arm, baseline in pairs)
+        matched = []
+        for arm, baseline in pairs:
+            if baseline in (None, arm):
+                matched.append(arm)
+            else:
+                settings, how = match_parameters(arm.settings, network_size(baseline.settings).parameters)
+                matched.append(replace(arm, settings=settings, matched=how))
+        return tuple(matched)
 
     @cached_property
     def _combinations(self) -> tuple[Arm, ...]:
@@ -231,11 +238,6 @@ class Experiment:
             return self.tuning_seeds * math.prod(len(factor.values) for factor in self.tune)
         counts = [math.prod(len(group.rows) for group in self.tuned_rows(arm)) for arm in self.arms()]
         return self.tuning_seeds * max(counts, default=0)
-
-
-def _match(arm: Arm, baseline: Arm) -> Arm:
-    settings, matched = match_parameters(arm.settings, network_size(baseline.settings).parameters)
-    return replace(arm, settings=settings, matched=matched)
 
 
 def with_values(settings: TrialSettings, values: Values) -> TrialSettings:

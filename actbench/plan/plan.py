@@ -142,7 +142,7 @@ def epochs_to_do(experiment: Experiment, plan: Plan, records: Mapping[str, Trial
 
 def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
     """What will be compared, and how; it depends on no final trial."""
-    edges = {tuning.arm.values: list(tuning.edges) for tuning in plan.tunings}
+    edges, looks = {one.arm.values: list(one.edges) for one in plan.tunings}, plan.looks and plan.looks.schedule
     own = {
         f"{one.kind} {one.name}": recorded.checksum
         for arm, _ in plan.arms
@@ -155,7 +155,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
         "baseline": values_to_yaml(experiment.baseline),
         **({"match": experiment.match} if experiment.match else {}),
         "seeds": list(experiment.seeds),
-        **({"looks": _frozen_looks(plan.looks)} if plan.looks else {}),
+        **({"looks": {"after": list(looks.seeds), "alpha": list(looks.alphas)}} if looks else {}),
         "tuning_seeds": experiment.tuning_seeds if experiment.tune else 0,
         **({} if experiment.tuning_margin is None else {"tuning_margin": experiment.tuning_margin}),
         "arms": [
@@ -177,10 +177,6 @@ def plan_checksum(plan: Mapping[str, Any]) -> str:
     frozen = {key: value for key, value in plan.items() if key not in NOT_FROZEN}
     text = json.dumps(frozen, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def _frozen_looks(looks: Looked) -> dict[str, Any]:
-    return {"after": list(looks.schedule.seeds), "alpha": list(looks.schedule.alphas)}
 
 
 def is_same_plan(recorded: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:

@@ -62,13 +62,14 @@ def tune_arm(
     ratio, at most twice. With a tuning margin, a candidate that is behind the best by more than it after the first seed
     gets no further seeds and cannot be chosen.
     """
-    metric = parse_metric(experiment.tuned_by())
+    metric, seeds = parse_metric(experiment.tuned_by()), range(experiment.tuning_seeds)
     grids = {group.paths: _in_order(group.rows) for group in experiment.tuned_rows(arm)}
     extensions = dict.fromkeys(grids, 0)
     eliminated: dict[Values, bool] = {}
     while True:
         candidates = tuple(
-            Candidate(values, _tuning_trials(experiment, arm, values, training_code)) for values in _combinations(grids)
+            Candidate(values, make_trials(with_values(arm.settings, values), seeds, "tune", training_code))
+            for values in _combinations(grids)
         )
         if experiment.tuning_margin is not None:
             first = tuple(replace(candidate, trials=candidate.trials[:1]) for candidate in candidates)
@@ -139,11 +140,6 @@ def rank(candidate: Candidate, records: Mapping[str, TrialRecord], metric: Metri
     bad = sum(record.outcome != "done" or value is None for record, value in zip(trained, values, strict=True))
     total = math.fsum(value for value in values if value is not None)
     return bad, round(-total if metric.larger_is_better else total, TIE_DIGITS)
-
-
-def _tuning_trials(experiment: Experiment, arm: Arm, values: Values, training_code: int | None) -> tuple[Trial, ...]:
-    settings = with_values(arm.settings, values)
-    return make_trials(settings, range(experiment.tuning_seeds), "tune", training_code)
 
 
 def in_order(values: Sequence[Any]) -> tuple[Any, ...]:

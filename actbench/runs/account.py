@@ -72,7 +72,8 @@ class RunProgress:
             environment = self.environment
             if isinstance(event, StackDone) and event.machine:
                 environment = self.keep_environment(event.machine)
-            kept = [record.model_copy(update=self._provenance(record, environment)) for record in records]
+            plan = {"final": {"plan": self.frozen}, "tune": {}}
+            kept = [one.model_copy(update={"environment": environment} | plan[one.phase]) for one in records]
             with self.uninterrupted():
                 self.journal_end = append_records(self.folder, kept, self.journal_end)
             self._keep_standing(kept)
@@ -97,23 +98,18 @@ class RunProgress:
                 self.standing.add(record)
             keep_standing(self.folder, self.standing.standing(), key_of(self.folder.path))
 
-    def _provenance(self, record: TrialRecord, environment: str) -> dict[str, str]:
-        """The environment of a record, and the plan of a final one."""
-        return {"environment": environment} | ({"plan": self.frozen} if record.phase == "final" else {})
-
     def expect(self, experiment: Experiment, plan: Plan) -> None:
         """Count the trials that the plan asks for now, and those of them that earlier runs have finished."""
         self.standing = None
-        left = epochs_to_do(experiment, plan, self.known)
         self.names = arm_names(plan)
-        planned = [self.known[key] for key in plan.trials() if key in self.known]
+        now = initial_state(experiment, plan, self.known)
         expected = replace(
             self.state,
-            total=count_trials(experiment, plan),
-            before=self.state.before + len(planned) - self.state.done,
-            done=len(planned),
-            endings=Counter({**count_endings(planned), "failed": self.state.endings["failed"]}),
-            epochs_to_do=self.epochs + left,
+            total=now.total,
+            before=self.state.before + now.done - self.state.done,
+            done=now.done,
+            endings=Counter({**now.endings, "failed": self.state.endings["failed"]}),
+            epochs_to_do=self.epochs + now.epochs_to_do,
             plan=plan,
         )
         if expected != self.state:

@@ -21,10 +21,10 @@ DIGITS = "datasets/data/digits.csv.gz"
 def imported(name: str) -> dict[str, Any]:
     """The library's version, or why it cannot be imported, and of torch what it finds on this machine."""
     try:
-        if is_usable := {"sklearn": _has_digits, "torchvision": _fits_torch}.get(name):
-            folder = _folder(name)
-            if folder and is_usable(folder):
-                return {"name": name, "version": importlib.metadata.version(PACKAGES.get(name, name))}
+        # Of scikit-learn only a file is read; its modules, which are never imported, take 2 s.
+        is_usable = {"sklearn": lambda folder: (folder / DIGITS).is_file(), "torchvision": _fits_torch}.get(name)
+        if is_usable and (folder := _folder(name)) and is_usable(folder):
+            return {"name": name, "version": importlib.metadata.version(PACKAGES.get(name, name))}
         module = importlib.import_module(name)
     except Exception as problem:
         first_line = (str(problem).strip().splitlines() or [""])[0]
@@ -37,11 +37,6 @@ def _folder(name: str) -> Path | None:
     """Where a package is, without importing it."""
     spec = importlib.util.find_spec(name)
     return Path(spec.origin).parent if spec and spec.origin and spec.submodule_search_locations else None
-
-
-def _has_digits(folder: Path) -> bool:
-    """Whether scikit-learn has the file that is read; its modules, which are never imported, take 2 s."""
-    return (folder / DIGITS).is_file()
 
 
 def _fits_torch(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -194,13 +194,5 @@ def merge_document(merged: Merged) -> dict[str, Any]:
         "trials": {"planned": results.planned(), "missing": results.missing()},
         "tuning_is_complete": results.plan.is_tuned(),
         "damaged_lines_set_aside": merged.set_aside,
-        "sources": [
-            {
-                "folder": str(source.folder),
-                "trials": source.trials,
-                "new_lines": source.new_lines,
-                "damaged_lines": source.damaged_lines,
-            }
-            for source in merged.sources
-        ],
+        "sources": [asdict(source) | {"folder": str(source.folder)} for source in merged.sources],
     }

@@ -43,10 +43,6 @@ class ArmsParameters:
     arms: tuple[str, ...]
     parameters: tuple[Parameter, ...]
 
-    def is_trained(self) -> bool:
-        """Whether their values after training are known."""
-        return self.parameters[0].trained is not None
-
 
 def summarise_parameters(experiment: Experiment, seed: int, results: Results | None) -> list[ArmsParameters]:
     """The parameters of every arm, with those after training as far as a result folder has kept them."""
@@ -95,7 +91,7 @@ def _section(found: ArmsParameters, seed: int) -> Section:
         for one in found.parameters
     ]
     notes = [f"{sum(one.count for one in found.parameters):,} trainable parameters, as seed {seed} draws them."]
-    if found.is_trained():
+    if found.parameters[0].trained:
         header += ["trained mean", "trained sd"]
         notes.append("Trained: the weights that the result folder has kept.")
     return Section("; ".join(found.arms), header, rows, notes)

@@ -66,20 +66,15 @@ def joined_ray(address: str) -> Iterator[Any]:
     with contextlib.ExitStack() as undo:
         undo.enter_context(_variables(QUIET))
         with _expected(f"be reached at {address}"):
-            _require_listener(address)
+            if address != "auto":  # Ray would try for minutes where connections are refused
+                host, _, port = address.rpartition(":")
+                socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
         ray = _import_ray()
         empty = undo.enter_context(tempfile.TemporaryDirectory(prefix="actbench-ray-"))
         with _expected(f"be reached at {address}"):
             undo.callback(_shut_down, ray)
             _connect(ray, empty, address)
         yield ray
-
-
-def _require_listener(address: str) -> None:
-    """Raise `OSError` if the address refuses connections, which Ray would try for minutes."""
-    if address != "auto":
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
 
 
 def _import_ray() -> Any:
