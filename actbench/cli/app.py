@@ -43,109 +43,54 @@ FIRST_STEPS = (
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of the command line: its name, function, short description, and commands to copy."""
+    """A verb of the command line: its name, function, short description, and arguments of commands to copy."""
 
     name: str
     function: Callable[..., None]
     short: str
-    examples: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+    @property
+    def examples(self) -> list[str]:
+        """The commands."""
+        return [f"actbench {self.name} {words}".rstrip() for words in self.arguments]
 
 
 VERBS = (
-    Verb(
-        "doctor", doctor, "Check the installation.",
-        ("actbench doctor", "actbench doctor --format json"),
-    ),
-    Verb(
-        "data", data, "Show where datasets are kept, or fetch one.",
-        ("actbench data", "actbench data fetch mnist", "actbench data --data-dir datasets --format json"),
-    ),
-    Verb(
-        "list", list_catalogue, "List what an experiment can choose from.",
-        ("actbench list", "actbench list activation", "actbench list dataset --format json"),
-    ),
-    Verb(
-        "show", show, "Show facts, curves and costs of functions.",
-        ("actbench show relu swish gelu", "actbench show mish --save mish.svg", "actbench show softplus gelu --cost"),
-    ),
-    Verb(
-        "check", check, "Check custom functions before training.",
-        ("actbench check tent.py", "actbench check tent.py --format json"),
-    ),
-    Verb(
-        "init", init, "Write an experiment file to start from.",
-        ("actbench init", "actbench init widths.yaml --no-schema"),
-    ),
-    Verb(
-        "schema", schema, "Print the JSON Schema of experiment files.",
-        ("actbench schema", "actbench schema > actbench.schema.json"),
-    ),
-    Verb(
-        "validate", validate, "Check an experiment file.",
-        ("actbench validate starter.yaml", "actbench validate starter.yaml --set train.epochs=3"),
-    ),
-    Verb(
-        "summary", summary, "Show an experiment's networks layer by layer.",
-        (
-            "actbench summary starter.yaml", 'actbench summary starter.yaml --set "model.hidden=[100, 50, 20]"',
-            "actbench summary starter.yaml --preflight",
-        ),
-    ),
-    Verb(
-        "plan", plan, "Estimate run time and the smallest detectable difference.",
-        ("actbench plan starter.yaml", "actbench plan starter.yaml --set seeds=20 --jobs 4"),
-    ),
-    Verb(
-        "run", run, "Train what is missing; print table and claims.",
-        (
-            "actbench run starter.yaml", "actbench run starter.yaml --smoke",
-            "actbench run starter.yaml --max-time 2h --timeout-per-trial 10m",
-            "actbench run starter.yaml --set train.epochs=20 --set name=longer --dry-run",
-        ),
-    ),
-    Verb(
-        "challenge", challenge, "Compare a custom function with common baselines.",
-        (
-            "actbench challenge tent.py --dry-run",
-            "actbench challenge tent.py --dataset digits --smoke",
-        ),
-    ),
-    Verb(
-        "merge", merge, "Merge the shards of an experiment.",
-        ("actbench merge results/starter", "actbench merge results/starter --results merged --format json"),
-    ),
-    Verb(
-        "status", status, "Show how far a run is, from another shell.",
-        ("actbench status", "actbench status results/starter", "actbench status results/starter --format json"),
-    ),
-    Verb(
-        "compare", compare, "Compare arms, with a verdict in plain words.",
-        ("actbench compare", "actbench compare results/starter --baseline tanh --metric validation_loss"),
-    ),
-    Verb(
-        "report", report, "Report everything, printed or as a page.",
-        ("actbench report", "actbench report results/starter --html report.html"),
-    ),
-    Verb(
-        "predictions", predictions, "Print what every network predicted.",
-        ("actbench predictions results/starter", "actbench predictions results/starter --all > predictions.csv"),
-    ),
-    Verb(
-        "export", export, "Export trials to TensorBoard or MLflow.",
-        (
-            "actbench export results/starter --to tensorboard",
-            "actbench export results/starter --to tensorboard --out logs --format json",
-        ),
-    ),
-    Verb(
-        "verify", verify, "Check a result folder for damage.",
-        ("actbench verify results/starter", "actbench verify results/starter --format json"),
-    ),
+    Verb("doctor", doctor, "Check the installation.", ("", "--format json")),
+    Verb("data", data, "Show where datasets are kept, or fetch one.",
+         ("", "fetch mnist", "--data-dir datasets --format json")),
+    Verb("list", list_catalogue, "List what an experiment can choose from.",
+         ("", "activation", "dataset --format json")),
+    Verb("show", show, "Show facts, curves and costs of functions.",
+         ("relu swish gelu", "mish --save mish.svg", "softplus gelu --cost")),
+    Verb("check", check, "Check custom functions before training.", ("tent.py", "tent.py --format json")),
+    Verb("init", init, "Write an experiment file to start from.", ("", "widths.yaml --no-schema")),
+    Verb("schema", schema, "Print the JSON Schema of experiment files.", ("", "> actbench.schema.json")),
+    Verb("validate", validate, "Check an experiment file.", ("starter.yaml", "starter.yaml --set train.epochs=3")),
+    Verb("summary", summary, "Show an experiment's networks layer by layer.",
+         ("starter.yaml", 'starter.yaml --set "model.hidden=[100, 50, 20]"', "starter.yaml --preflight")),
+    Verb("plan", plan, "Estimate run time and the smallest detectable difference.",
+         ("starter.yaml", "starter.yaml --set seeds=20 --jobs 4")),
+    Verb("run", run, "Train what is missing; print table and claims.",
+         ("starter.yaml", "starter.yaml --smoke", "starter.yaml --max-time 2h --timeout-per-trial 10m",
+          "starter.yaml --set train.epochs=20 --set name=longer --dry-run")),
+    Verb("challenge", challenge, "Compare a custom function with common baselines.",
+         ("tent.py --dry-run", "tent.py --dataset digits --smoke")),
+    Verb("merge", merge, "Merge the shards of an experiment.",
+         ("results/starter", "results/starter --results merged --format json")),
+    Verb("status", status, "Show how far a run is, from another shell.",
+         ("", "results/starter", "results/starter --format json")),
+    Verb("compare", compare, "Compare arms, with a verdict in plain words.",
+         ("", "results/starter --baseline tanh --metric validation_loss")),
+    Verb("report", report, "Report everything, printed or as a page.", ("", "results/starter --html report.html")),
+    Verb("predictions", predictions, "Print what every network predicted.",
+         ("results/starter", "results/starter --all > predictions.csv")),
+    Verb("export", export, "Export trials to TensorBoard or MLflow.",
+         ("results/starter --to tensorboard", "results/starter --to tensorboard --out logs --format json")),
+    Verb("verify", verify, "Check a result folder for damage.", ("results/starter", "results/starter --format json")),
 )  # fmt: skip
-FETCH = Verb(
-    "fetch", fetch, "Download a dataset and check it.",
-    ("actbench data fetch mnist", "actbench data fetch mnist --data-dir datasets"),
-)  # fmt: skip
+FETCH = Verb("data fetch", fetch, "Download a dataset and check it.", ("mnist", "mnist --data-dir datasets"))
 
 
 app = typer.Typer(
@@ -194,7 +139,7 @@ for listed in VERBS:
     else:
         app.command(listed.name, help=_help(listed), short_help=listed.short)(listed.function)
 data_app.callback(invoke_without_command=True)(data)
-data_app.command(FETCH.name, help=_help(FETCH), short_help=FETCH.short)(fetch)
+data_app.command("fetch", help=_help(FETCH), short_help=FETCH.short)(fetch)
 
 
 def welcome() -> str:

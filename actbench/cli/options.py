@@ -8,15 +8,12 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
 from actbench import errors
 from actbench.cli import completion
-
-if TYPE_CHECKING:
-    from actbench.catalogue.custom_files import CustomFile
 
 P = ParamSpec("P")
 Options = TypeVar("Options")
@@ -162,42 +159,6 @@ def with_options(options_class: type[Options]) -> Callable[[Callable[..., None]]
     return decorate
 
 
-def with_custom_files(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a verb the option `--use`; the entries of its files are in the catalogue while the verb runs."""
-
-    @functools.wraps(function)
-    def loading(*arguments: P.args, **options: P.kwargs) -> None:
-        paths = options.pop("use", None)
-        if not isinstance(paths, list) or not paths:
-            function(*arguments, **options)
-            return
-        from actbench.catalogue.custom_files import custom_files_in_use, mistakes_told
-
-        with custom_files_in_use(paths) as files, _refusals_told(files), mistakes_told(files):
-            function(*arguments, **options)
-
-    use = inspect.Parameter("use", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=CustomFiles)
-    return _with_parameters(loading, function, [use])
-
-
-def with_own_data(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a verb the option `--use-data`; the arrays of its file can be loaded while the verb runs."""
-
-    @functools.wraps(function)
-    def reading(*arguments: P.args, **options: P.kwargs) -> None:
-        path = options.pop("use_data", None)
-        if not isinstance(path, Path):
-            function(*arguments, **options)
-            return
-        from actbench.catalogue.own_data import own_data_in_use
-
-        with own_data_in_use(path):
-            function(*arguments, **options)
-
-    use = inspect.Parameter("use_data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=DataFile)
-    return _with_parameters(reading, function, [use])
-
-
 def _with_parameters(
     wrapper: Callable[P, None],
     function: Callable[..., None],
@@ -213,16 +174,48 @@ def _with_parameters(
     return wrapper
 
 
-@contextlib.contextmanager
-def _refusals_told(files: Sequence[CustomFile]) -> Iterator[None]:
-    """After an unexpected error, check the custom functions in use: a refusal explains it better."""
-    try:
-        yield
-    except (errors.ExpectedError, OSError, typer.Exit):
-        raise
-    except Exception:
-        from actbench.checks.process import require_passed
-        from actbench.experiment.choices import choices_from
+def _with_context(
+    name: str, annotation: Any, enter: Callable[[Any], contextlib.AbstractContextManager[object]]
+) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """A decorator that gives a verb an option; the verb runs in the context that its value enters."""
 
-        require_passed(choice for file in files for choice in choices_from(file.origin()))
-        raise
+    def decorate(function: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(function)
+        def within(*arguments: P.args, **options: P.kwargs) -> None:
+            given = options.pop(name, None)
+            with enter(given) if given else contextlib.nullcontext():
+                function(*arguments, **options)
+
+        added = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        return _with_parameters(within, function, [added])
+
+    return decorate
+
+
+@contextlib.contextmanager
+def _custom_files(paths: Sequence[Path]) -> Iterator[None]:
+    """Add the files' entries to the catalogue; after an unexpected error check them, since a refusal explains it."""
+    from actbench.catalogue.custom_files import custom_files_in_use, mistakes_told
+
+    with custom_files_in_use(paths) as files:
+        try:
+            with mistakes_told(files):
+                yield
+        except (errors.ExpectedError, OSError, typer.Exit):
+            raise
+        except Exception:
+            from actbench.checks.process import require_passed
+            from actbench.experiment.choices import choices_from
+
+            require_passed(choice for file in files for choice in choices_from(file.origin()))
+            raise
+
+
+def _own_data(path: Path) -> contextlib.AbstractContextManager[object]:
+    from actbench.catalogue.own_data import own_data_in_use
+
+    return own_data_in_use(path)
+
+
+with_custom_files = _with_context("use", CustomFiles, _custom_files)
+with_own_data = _with_context("use_data", DataFile, _own_data)

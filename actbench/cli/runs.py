@@ -14,7 +14,7 @@ from actbench.cli import options as shared
 from actbench.cli.completion import dataset_names, result_folders
 from actbench.cli.experiments import load
 from actbench.cli.guard import verb
-from actbench.cli.interruption import farewell, interruptible, repeated_command
+from actbench.cli.interruption import Interruption, farewell, interruptible, repeated_command
 from actbench.cli.options import with_custom_files, with_options, with_own_data
 from actbench.config.bundled import find_experiment
 from actbench.plan.shards import parse_shard
@@ -146,25 +146,9 @@ def _run(config: Path, options: TrainingOptions, challenger: str | None = None) 
         _print_dry_run(experiment, run_options, options.output_format)
         return
     with interruptible(farewell()) as interruption:
-        from actbench.runs.runner import run_with_progress
-
-        def checked(show: Show) -> Show:
-            def counted_and_shown(state: RunState) -> None:
-                interruption.farewell = farewell(state.done, state.total)
-                show(state)
-
-            return interruption.checked_before(counted_and_shown)
-
-        outcome = run_with_progress(experiment, run_options, checked=checked, uninterrupted=interruption.held)
+        outcome = _train(experiment, run_options, interruption)
         gate_code = _print_results(experiment, outcome, run_options, options, challenger)
-    _finish(
-        experiment,
-        outcome,
-        run_options,
-        allows_unusable=options.allow_unusable or options.smoke,
-        gate_code=gate_code,
-        is_budget=options.gate and experiment.looks is not None,
-    )
+    _finish(experiment, outcome, run_options, options, gate_code)
 
 
 def _load(config: Path, options: TrainingOptions) -> Experiment:
@@ -185,6 +169,20 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
         why = "--smoke leaves the claims out" if options.smoke else f"{config} has neither `expect` nor `baseline`"
         raise errors.ConfigurationError(f"--gate: nothing to judge, since {why}")
     return experiment
+
+
+def _train(experiment: Experiment, options: RunOptions, interruption: Interruption) -> RunResult:
+    """Train what is missing; an interruption says how many trials are kept."""
+    from actbench.runs.runner import run_with_progress
+
+    def checked(show: Show) -> Show:
+        def counted_and_shown(state: RunState) -> None:
+            interruption.farewell = farewell(state.done, state.total)
+            show(state)
+
+        return interruption.checked_before(counted_and_shown)
+
+    return run_with_progress(experiment, options, checked=checked, uninterrupted=interruption.held)
 
 
 def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: Literal["table", "json"]) -> None:
@@ -258,18 +256,9 @@ def _print_results(
 
 
 def _finish(
-    experiment: Experiment,
-    outcome: RunResult,
-    options: RunOptions,
-    *,
-    allows_unusable: bool,
-    gate_code: int,
-    is_budget: bool,
+    experiment: Experiment, outcome: RunResult, options: RunOptions, given: TrainingOptions, gate_code: int
 ) -> None:
-    """Say what came of the run and what to type next; raises `typer.Exit` with the most urgent exit code.
-
-    Where --max-time is the budget of a gate that asks on, its end is no failure: the gate says what is settled.
-    """
+    """Say what came of the run and what to type next; raises `typer.Exit` with the most urgent exit code."""
     from actbench.runs.shards import next_step
 
     if options.verbosity > QUIET:
@@ -282,11 +271,15 @@ def _finish(
             else "the same command tries the failed trials again."
         )
         say(f"{failed} trials failed: their causes are in the column `cause` of trials.csv; {again}")
-    unusable = [] if options.shard or allows_unusable else outcome.results.mostly_unusable()
+    allows_unusable = given.allow_unusable or given.smoke or options.shard
+    unusable = [] if allows_unusable else outcome.results.mostly_unusable()
     if unusable:
         say(f"More unusable than usable trials: {listed(unusable)}. If intended: --allow-unusable.")
     if outcome.left:
         say(f"--max-time: {outcome.left} trials are left. Continue with: {repeated_command()}")
+    is_budget = (
+        given.gate and experiment.looks
+    )  # with which the gate says what is settled, so that its end is no failure
     if failed or unusable or (outcome.left and not is_budget):
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
     if options.shard:
