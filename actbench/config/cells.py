@@ -147,28 +147,19 @@ def _read_include(
     """Whole cells; their values need not occur in the groups."""
     if given is None:
         return
-    paths = [path for group in groups for path in group.paths]
+    factors = factors_of(groups)
+    paths = [factor.path for factor in factors]
     if not isinstance(given, tuple) or not all(isinstance(raw, dict) for raw in given) or not given:
         mistakes.append((("include",), f"expected a list of whole cells, found {shown(given)}"))
         return
     for index, raw in enumerate(given):
-        where: SettingPath = ("include", index)
-        problems: list[Mistake] = []
-        for path in raw:
-            if path not in paths and path not in unsure:
-                near = did_you_mean(path, paths) or f": {', '.join(paths) or 'none is'}"
-                problems.append(((*where, path), f"expected a setting that is varied{near}"))
+        cell, problems = varied_values(raw, factors, {*unsure} - {*paths}, takes_any=True)
         missing = [path for path in paths if path not in raw]
         if missing and not unsure:
-            problems.append((where, f"expected a whole cell: {', '.join(missing)} is missing"))
-        cell = list[tuple[str, Any]]()
-        for path in [path for path in paths if path in raw]:
-            value, wrong = validated_setting(path, raw[path])
-            problems += [((*where, path, *below), message) for below, message in wrong]
-            cell.append((path, value))
-        mistakes += problems
+            problems.append(((), f"expected a whole cell: {', '.join(missing)} is missing"))
+        mistakes += [(("include", index, *where), message) for where, message in problems]
         if not problems and not missing:
-            yield tuple(cell)
+            yield cell
 
 
 def _read_names(

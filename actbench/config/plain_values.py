@@ -48,11 +48,11 @@ def _read_looks(given: dict[str, Any]) -> tuple[tuple[tuple[int, ...], definitio
     first = 0 if given.get("first") is None else given["first"]
     if unknown := [key for key in given if key not in SEED_KEYS]:
         return nothing, f"unknown key {unknown[0]!r}; known here: {', '.join(SEED_KEYS)}"
-    if not isinstance(after, tuple) or not 1 <= len(after) <= MAX_LOOKS or not all(map(_is_count, after)):
+    if not isinstance(after, tuple) or not 1 <= len(after) <= MAX_LOOKS or any(type(one) is not int for one in after):
         return nothing, f"expected looks such as [11, 20, 40, 80] (at most {MAX_LOOKS}), found {shown(after)}"
     if list(after) != sorted(set(after)) or after[-1] > MAX_SEEDS or after[0] < MIN_LOOK:
         return nothing, (f"expected looks after more and more seeds ({MIN_LOOK} to {MAX_SEEDS:,}), found {list(after)}")
-    if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first < 2**63 - MAX_SEEDS:
+    if type(first) is not int or not 0 <= first < 2**63 - MAX_SEEDS:
         return nothing, f"expected the first seed as a whole number of at least 0, found {shown(first)}"
     numbers = isinstance(shares, tuple) and all(isinstance(one, int | float) and 0 < one < 1 for one in shares)
     if not numbers or (shares and (len(shares) != len(after) or sum(shares) > LEVEL + ROUNDING)):
@@ -64,15 +64,11 @@ def _read_looks(given: dict[str, Any]) -> tuple[tuple[tuple[int, ...], definitio
     return (seeds, definition.Looks(tuple(after), tuple(map(float, shares)))), ""
 
 
-def _is_count(given: Any) -> bool:
-    return isinstance(given, int) and not isinstance(given, bool)
-
-
 def _read_fixed_seeds(given: Any) -> tuple[tuple[int, ...], str]:
     """The seeds of the final trials: so many, or these."""
     given = DEFAULT_SEEDS if given is None else given
     numbers = given if isinstance(given, tuple) else (given,)
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**63 for n in numbers)
+    whole = all(type(n) is int and 0 <= n < 2**63 for n in numbers)
     if isinstance(given, tuple):
         if whole and numbers and len(set(numbers)) == len(numbers) <= MAX_SEEDS:
             return tuple(numbers), ""
@@ -86,7 +82,7 @@ def read_tuning_seeds(given: Any) -> tuple[int, str]:
     """How many seeds tuning has."""
     if given is None:
         return definition.TUNING_SEEDS, ""
-    if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MAX_TUNING_SEEDS:
+    if type(given) is int and 1 <= given <= MAX_TUNING_SEEDS:
         return given, ""
     return definition.TUNING_SEEDS, f"expected how many seeds (1 to {MAX_TUNING_SEEDS}), found {shown(given)}"
 
@@ -121,8 +117,7 @@ def read_margin(given: Any, primary: str) -> tuple[float | None, str]:
     is_share = parse_metric(primary).unit == "share"
     if given is None:
         return definition.MARGIN if is_share else None, ""
-    is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    if is_number and 0 < given < (1 if is_share else math.inf):
+    if type(given) in (int, float) and 0 < given < (1 if is_share else math.inf):
         return float(given), ""
     what = "a difference in accuracy as a fraction, such as 0.001" if is_share else f"a difference in {primary} above 0"
     return definition.MARGIN, f"expected {what}, found {shown(given)}"

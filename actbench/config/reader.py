@@ -32,7 +32,6 @@ from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import (
     SECTIONS,
     TUNING_SEEDS,
-    Expectation,
     Experiment,
     Factor,
     Keep,
@@ -139,9 +138,8 @@ class _Loader:
         if isinstance(data, dict):
             self._check_keys(data)
             settings = self._settings(data)
-            groups = self._groups("vary")
-            kept, mistakes = cells.read_cells(data, groups, self._unsure())
-            self._add((), mistakes)
+            groups = self._noting("vary", cells.read_groups("vary", data.get("vary")))
+            kept = self._noting("", cells.read_cells(data, groups, self._unsure()))
             factors = tuple(cells.factors_of(groups, kept.include if kept else ()))
             tune_groups, tune = self._tune_groups([factor.path for factor in factors])
             seeds, looks = self._plain("seeds", plain_values.read_seeds)
@@ -150,13 +148,16 @@ class _Loader:
             tuning_margin = self._plain("tuning_margin", lambda given: plain_values.read_tuning_margin(given, primary))
             if not self.is_record:
                 self._require_loaded(settings, factors)
+            baseline: Values = ()
+            if data.get("baseline") is not None:
+                baseline = self._noting("baseline", varied_values(data["baseline"], factors, self._unsure()))
             experiment = Experiment(
                 name=self._plain("name", lambda given: plain_values.read_name(given, default_name)),
                 settings=settings,
                 factors=factors,
                 seeds=seeds,
                 looks=looks,
-                baseline=self._baseline(data.get("baseline"), factors),
+                baseline=baseline,
                 tune=tuple(tune),
                 cells=kept,
                 tune_groups=tuple(tune_groups),
@@ -175,8 +176,9 @@ class _Loader:
             if match and is_sound:
                 experiment = replace(experiment, match=match)
                 self._add(("match",), (((), message) for message in _match_mistakes(experiment)))
-            expectations = self._expectations(data.get("expect"), experiment, is_sound=is_sound)
-            experiment = replace(experiment, expectations=expectations)
+            if data.get("expect") is not None:
+                read = read_expectations(data["expect"], experiment, self._unsure(), is_sound=is_sound)
+                experiment = replace(experiment, expectations=self._noting("expect", read))
             if looks and not data.get("baseline") and not data.get("expect"):
                 self._problem(("seeds",), "looks need a baseline (or claims) against which arms can be settled")
         elif not self.source.problems:
@@ -238,26 +240,19 @@ class _Loader:
             self._problem((key,), mistake)
         return value
 
-    def _groups(self, section: str) -> list[Group]:
-        groups, mistakes = cells.read_groups(section, self.source.data.get(section))
-        self._add((section,), mistakes)
-        return groups
+    def _noting(self, key: str, found: tuple[T, Iterable[Mistake]]) -> T:
+        """What was read from a key (or from the file, if it is empty), after its mistakes have been noted."""
+        self._add((key,) if key else (), found[1])
+        return found[0]
 
     def _tune_groups(self, varied: Sequence[str]) -> tuple[list[Group], list[Factor]]:
-        groups = self._groups("tune")
+        groups = self._noting("tune", cells.read_groups("tune", self.source.data.get("tune")))
         is_list = isinstance(self.source.data.get("tune"), tuple)
         self._add(("tune",), cells.tune_mistakes(groups, varied, is_list=is_list))
         without = varied if is_list else ()
         return (groups if any(len(group.paths) > 1 for group in groups) else []), cells.factors_of(
             groups, without=without
         )
-
-    def _baseline(self, given: Any, factors: Sequence[Factor]) -> Values:
-        if given is None:
-            return ()
-        values, mistakes = varied_values(given, factors, self._unsure())
-        self._add(("baseline",), mistakes)
-        return values
 
     def _complete_baseline(self, experiment: Experiment) -> Experiment:
         """With the values of the settings that change together with the baseline's."""
@@ -266,13 +261,6 @@ class _Loader:
         except ConfigurationError as ambiguous:
             self._problem(("baseline",), str(ambiguous))
             return experiment
-
-    def _expectations(self, given: Any, experiment: Experiment, *, is_sound: bool) -> tuple[Expectation, ...]:
-        if given is None:
-            return ()
-        expectations, mistakes = read_expectations(given, experiment, self._unsure(), is_sound=is_sound)
-        self._add(("expect",), mistakes)
-        return expectations
 
     def _unsure(self) -> set[str]:
         """Varied settings in which mistakes have been found: whatever refers to them may be right."""

@@ -28,8 +28,10 @@ def validated_setting(path: str, raw: Any) -> tuple[Any, list[Mistake]]:
     return getattr(model, name), []
 
 
-def varied_values(given: Any, factors: Sequence[Factor], unsure: Collection[str] = ()) -> tuple[Values, list[Mistake]]:
-    """Values of varied settings in the order of the factors, each among its factor's; `unsure` ones are passed over."""
+def varied_values(
+    given: Any, factors: Sequence[Factor], unsure: Collection[str] = (), *, takes_any: bool = False
+) -> tuple[Values, list[Mistake]]:
+    """Values of varied settings in the order of the factors, among theirs unless it `takes_any`; without `unsure`."""
     if not isinstance(given, dict):
         return (), [((), f"expected a mapping such as `model.activation: relu`, found {shown(given)}")]
     by_path = {factor.path: factor for factor in factors}
@@ -43,7 +45,7 @@ def varied_values(given: Any, factors: Sequence[Factor], unsure: Collection[str]
             continue
         value, problems = validated_setting(path, raw)
         mistakes += [((path, *rest), message) for rest, message in problems]
-        if not problems and value not in by_path[path].values:
+        if not takes_any and not problems and value not in by_path[path].values:
             values = ", ".join(str(value_to_yaml(v)) for v in by_path[path].values)
             mistakes.append(((path,), f"expected one of the varied values ({values}), found {shown(raw)}"))
         chosen[path] = value

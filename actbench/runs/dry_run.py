@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from actbench.catalogue.datasets import is_present
-from actbench.experiment.definition import Arm, Experiment
+from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Phase, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.plan import Plan, count_trials, epochs_to_do, make_plan
@@ -27,17 +27,14 @@ MAX_TRIALS_STACKED = 2_000  # enough to fill the largest stacks, whose memory is
 
 @dataclass(frozen=True)
 class ArmToDo:
-    """How many of an arm's trials are for tuning, planned in all, and done."""
+    """An arm as an experiment file spells it, and how many of its trials are for tuning, planned in all, done, left."""
 
-    arm: Arm
+    arm: dict[str, Any]
+    label: str
     tuning: int
     planned: int
     done: int
-
-    def document(self) -> dict[str, Any]:
-        """The arm and its counts as plain data."""
-        counts = {"tuning": self.tuning, "planned": self.planned, "done": self.done, "to_do": self.planned - self.done}
-        return {"arm": self.arm.to_yaml(), "label": self.arm.label(), **counts}
+    to_do: int
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,8 @@ def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRe
         final = [trial for trial in trials if trial.id in own]
         unknown = 0 if plan.is_tuned() or plan.shard else experiment.seeds_at_first()
         done = sum(trial.id in known for trial in (*tuning, *final))
-        arms.append(ArmToDo(arm, len(tuning), len(tuning) + len(final) + unknown, done))
+        planned = len(tuning) + len(final) + unknown
+        arms.append(ArmToDo(arm.to_yaml(), arm.label(), len(tuning), planned, done, planned - done))
     return tuple(arms)
 
 
@@ -158,7 +156,7 @@ def dry_run_sections(to_do: ToDo, costs: Costs) -> list[Section]:
     """The trials to do, arm by arm, and their costs unless all are done."""
     shard = f" of shard {to_do.shard}" if to_do.shard else ""
     title, notes = f"{to_do.experiment.name}: dry run{shard}", list(_notes(to_do))
-    arms = [one.document() for one in to_do.arms[:MAX_ARMS_SHOWN]]
+    arms = [asdict(arm) for arm in to_do.arms[:MAX_ARMS_SHOWN]]
     trials = arms_section(title, arms, notes, has_tuning=bool(to_do.experiment.tune))
     return [trials, _costs_section(costs)] if costs.trials else [trials]
 
@@ -236,5 +234,5 @@ def dry_run_document(to_do: ToDo, costs: Costs) -> dict[str, Any]:
         "worker_bytes": costs.worker_bytes,
         "journal_bytes": costs.journal_bytes,
         "weights_bytes": costs.weights_bytes,
-        "arms": [one.document() for one in to_do.arms],
+        "arms": [asdict(arm) for arm in to_do.arms],
     }

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,7 +20,7 @@ from actbench.experiment.settings import TrialSettings
 from actbench.plan.plan import Plan, count_trials, finished
 from actbench.report.failures import failure_row, failure_rows
 from actbench.report.looks import settled_texts
-from actbench.runs.dry_run import count_by_arm, settings_to_do
+from actbench.runs.dry_run import ArmToDo, count_by_arm, settings_to_do
 from actbench.runs.estimates import is_timed, operations
 from actbench.store.files import Folder, file_in, replace_file, require_regular_file
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL
@@ -34,15 +33,9 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class ArmStanding:
-    """An arm as an experiment file spells it, its trials, those of them for tuning, and with looks what is settled."""
+class ArmStanding(ArmToDo):
+    """An arm and its trials, and with looks what is settled."""
 
-    arm: dict[str, Any]
-    label: str
-    tuning: int
-    planned: int
-    done: int
-    to_do: int
     settled: str | None
 
 
@@ -95,7 +88,7 @@ def standing_of(
         waits=plan.shard is not None and plan.waits(),
         endings={word: endings[word] for word in UNUSABLE},
         arms=tuple(
-            ArmStanding(**one.document(), settled=settled or None)
+            ArmStanding(**vars(one), settled=settled or None)
             for one, settled in zip(count_by_arm(experiment, plan, known), settled_texts(plan), strict=True)
         ),
         failures=tuple(map(tuple, failure_rows(plan, journal))),
