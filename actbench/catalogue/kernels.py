@@ -37,43 +37,6 @@ def _native(name: str) -> Callable[..., object]:
     return function
 
 
-def _sigmoid_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
-    """f'(x) = f(x) * (1 - f(x))."""
-    _native("sigmoid_backward.grad_input")(grad, value, grad_input=grad)
-
-
-def _tanh_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
-    """f'(x) = 1 - f(x) ** 2."""
-    _native("tanh_backward.grad_input")(grad, value, grad_input=grad)
-
-
-def _relu_forward(x: Tensor, out: Tensor) -> None:
-    torch.clamp_min(x, 0, out=out)
-
-
-def _relu_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
-    """f'(x) = 1 if x > 0 else 0."""
-    _native("threshold_backward.grad_input")(grad, x, 0, grad_input=grad)
-
-
-def _leaky_relu_forward(x: Tensor, out: Tensor, *, negative_slope: float) -> None:
-    _native("leaky_relu.out")(x, negative_slope, out=out)
-
-
-def _leaky_relu_backward(grad: Tensor, value: Tensor, x: Tensor, *, negative_slope: float) -> None:
-    """f'(x) = 1 if x > 0 else negative_slope."""
-    _native("leaky_relu_backward.grad_input")(grad, x, negative_slope, False, grad_input=grad)
-
-
-def _elu_forward(x: Tensor, out: Tensor, *, alpha: float) -> None:
-    _native("elu.out")(x, alpha, 1, 1, out=out)
-
-
-def _elu_backward(grad: Tensor, value: Tensor, x: Tensor, *, alpha: float) -> None:
-    """f'(x) = 1 if x > 0 else alpha * exp(x)."""
-    _native("elu_backward.grad_input")(grad, alpha, 1, 1, False, x, grad_input=grad)
-
-
 def _swish_forward(x: Tensor, out: Tensor, *, beta: float) -> None:
     if beta == 1:
         _native("silu.out")(x, out=out)
@@ -135,11 +98,33 @@ def _mish_backward(grad: Tensor, value: Tensor, x: Tensor) -> None:
 
 
 IDENTITY = Kernel(lambda x, out: out.copy_(x), lambda grad, value, x: None)
-SIGMOID = Kernel(lambda x, out: torch.sigmoid(x, out=out), _sigmoid_backward, ("sigmoid_backward.grad_input",))
-TANH = Kernel(lambda x, out: torch.tanh(x, out=out), _tanh_backward, ("tanh_backward.grad_input",))
-RELU = Kernel(_relu_forward, _relu_backward, ("threshold_backward.grad_input",))
-LEAKY_RELU = Kernel(_leaky_relu_forward, _leaky_relu_backward, ("leaky_relu.out", "leaky_relu_backward.grad_input"))
-ELU = Kernel(_elu_forward, _elu_backward, ("elu.out", "elu_backward.grad_input"))
+SIGMOID = Kernel(
+    lambda x, out: torch.sigmoid(x, out=out),
+    lambda grad, value, x: _native("sigmoid_backward.grad_input")(grad, value, grad_input=grad),
+    ("sigmoid_backward.grad_input",),
+)
+TANH = Kernel(
+    lambda x, out: torch.tanh(x, out=out),
+    lambda grad, value, x: _native("tanh_backward.grad_input")(grad, value, grad_input=grad),
+    ("tanh_backward.grad_input",),
+)
+RELU = Kernel(
+    lambda x, out: torch.clamp_min(x, 0, out=out),
+    lambda grad, value, x: _native("threshold_backward.grad_input")(grad, x, 0, grad_input=grad),
+    ("threshold_backward.grad_input",),
+)
+LEAKY_RELU = Kernel(
+    lambda x, out, negative_slope: _native("leaky_relu.out")(x, negative_slope, out=out),
+    lambda grad, value, x, negative_slope: _native("leaky_relu_backward.grad_input")(
+        grad, x, negative_slope, False, grad_input=grad
+    ),
+    ("leaky_relu.out", "leaky_relu_backward.grad_input"),
+)
+ELU = Kernel(
+    lambda x, out, alpha: _native("elu.out")(x, alpha, 1, 1, out=out),
+    lambda grad, value, x, alpha: _native("elu_backward.grad_input")(grad, alpha, 1, 1, False, x, grad_input=grad),
+    ("elu.out", "elu_backward.grad_input"),
+)
 SWISH = Kernel(_swish_forward, _swish_backward, ("silu.out", "silu_backward.grad_input"))
 GELU = Kernel(_gelu_forward, _gelu_backward, ("gelu.out", "gelu_backward.grad_input"))
 MISH = Kernel(_mish_forward, _mish_backward)
