@@ -71,7 +71,7 @@ FORMATS = ("table", "markdown", "csv", "json", "latex")
 SCREENS: dict[str, tuple[str, ...]] = {
     "help": ("--help", ""),
     **{f"help-{verb.name}": (f"{verb.name} --help",) for verb in VERBS},
-    f"help-data-{FETCH.name}": (f"data {FETCH.name} --help",),
+    "help-data-fetch": (f"{FETCH.name} --help",),
     "doctor": ("doctor --data-dir datasets",),
     "data": ("data --data-dir datasets",),
     "list": ("list",),

@@ -58,6 +58,17 @@ class Question:
             return Check(self.name, "skipped" if self.is_note else "refused", f"raises {describe_exception(error)}")
 
 
+def unless(reason: Callable[[], str], examine: Examine) -> Examine:
+    """The check, skipped where there is a reason that it cannot be made."""
+
+    def examined() -> str:
+        if found := reason():
+            raise Skipped(found)
+        return examine()
+
+    return examined
+
+
 def as_questions(checks: Mapping[str, Examine], notes: Mapping[str, Examine] | None = None) -> list[Question]:
     """All checks in their order, then the notes."""
     return [

@@ -11,6 +11,7 @@ from actbench import errors
 from actbench.cli.completion import dataset_names, function_names, kinds
 from actbench.cli.guard import verb
 from actbench.cli.options import CustomFilePath, DataFolder, TableOrJson, with_custom_files
+from actbench.render import printing
 from actbench.text import say
 from actbench.version import __version__
 
@@ -32,11 +33,10 @@ def list_catalogue(
 ) -> None:
     """List what an experiment can choose from, and the bundled experiments."""
     from actbench.catalogue.lookup import load_installed
-    from actbench.render.printing import print_answer
     from actbench.report.listing import catalogue_document, catalogue_names, catalogue_sections
 
     sections = catalogue_sections if long else catalogue_names
-    print_answer(output_format, lambda: sections(kind), lambda: catalogue_document(kind))
+    printing.print_answer(output_format, lambda: sections(kind), lambda: catalogue_document(kind))
     for problem in load_installed():
         say(f"warning: {problem}")
 
@@ -84,7 +84,6 @@ def show(
     if cost:
         _show_costs(functions, save, output_format)
         return
-    from actbench.render.printing import print_answer
     from actbench.report.functions import (
         find_functions,
         function_claims_sections,
@@ -105,7 +104,7 @@ def show(
         if output_format == "table" and (lines := plot_lines(choices, derivative=derivative, **bounds)):
             print(*lines, "", sep="\n")
     tabulated = with_curves(choices) if drawn and drawn.count else []
-    print_answer(
+    printing.print_answer(
         output_format,
         lambda: [
             *([values_section(value_rows(tabulated, drawn.shown()), drawn.note())] if drawn and tabulated else []),
@@ -117,32 +116,29 @@ def show(
 
 
 def _show_draws(initialisers: list[str], shape: str, seed: int, output_format: Literal["table", "json"]) -> None:
-    from actbench.render.printing import print_answer
     from actbench.report.functions import find_functions
     from actbench.report.initialisers import draw, draws_document, draws_sections, parse_shape
 
     drawn = draw(find_functions(initialisers, ["initialiser"]), parse_shape(shape), seed)
-    print_answer(output_format, lambda: draws_sections(drawn, seed), lambda: draws_document(drawn, seed))
+    printing.print_answer(output_format, lambda: draws_sections(drawn, seed), lambda: draws_document(drawn, seed))
 
 
 def _show_values(
     functions: list[str], at: str | None, scores: str | None, output_format: Literal["table", "json"]
 ) -> None:
-    from actbench.render.printing import print_answer
     from actbench.report.functions import find_functions
     from actbench.report.values import parse_numbers, score_rows, scores_section, value_rows, values_section
 
     choices = find_functions(functions)
     if at is not None:
         rows = value_rows(choices, parse_numbers("--at", at))
-        print_answer(output_format, lambda: [values_section(rows)], lambda: {"values": rows})
+        printing.print_answer(output_format, lambda: [values_section(rows)], lambda: {"values": rows})
     else:
         rows = score_rows(choices, parse_numbers("--scores", scores or ""))
-        print_answer(output_format, lambda: [scores_section(rows)], lambda: {"outputs": rows})
+        printing.print_answer(output_format, lambda: [scores_section(rows)], lambda: {"outputs": rows})
 
 
 def _show_costs(activations: list[str], save: Path | None, output_format: Literal["table", "json"]) -> None:
-    from actbench.render.printing import print_answer
     from actbench.report.checks import cost_section, costs_to_json, find_activations
     from actbench.report.functions import function_claims_sections, function_section, save_figure
     from actbench.runs.environment import describe_machine
@@ -153,7 +149,7 @@ def _show_costs(activations: list[str], save: Path | None, output_format: Litera
     from actbench.checks.cost_torch import measure_costs
 
     costs, machine = measure_costs(choices), {"actbench": __version__} | describe_machine()
-    print_answer(
+    printing.print_answer(
         output_format,
         lambda: [function_section(choices), *function_claims_sections(choices), cost_section(costs, machine)],
         lambda: costs_to_json(costs, machine),
@@ -169,11 +165,10 @@ def check(file: CustomFilePath, output_format: TableOrJson = "table") -> None:
     say(f"Loading {file} ...")
     with custom_files_in_use([file]) as (loaded,):
         from actbench.checks.process import examine_apart
-        from actbench.render.printing import print_answer
         from actbench.report.checks import examination_document, examination_sections
 
         examinations = examine_apart(choices_from(loaded.origin()))
-        print_answer(
+        printing.print_answer(
             output_format, lambda: examination_sections(examinations), lambda: examination_document(examinations)
         )
     if any(examination.refusals() for examination in examinations):
@@ -185,11 +180,10 @@ def data(context: typer.Context, data_dir: DataFolder = None, output_format: Tab
     """Show where the datasets are, or fetch one."""
     if context.invoked_subcommand is None:
         from actbench.catalogue.datasets import data_folder
-        from actbench.render.printing import print_answer
         from actbench.report.listing import data_document, data_section
 
         folder = data_folder(data_dir)
-        print_answer(output_format, lambda: [data_section(folder)], lambda: data_document(folder))
+        printing.print_answer(output_format, lambda: [data_section(folder)], lambda: data_document(folder))
 
 
 @verb

@@ -14,6 +14,7 @@ from actbench.cli.completion import result_folders
 from actbench.cli.guard import verb
 from actbench.cli.options import with_custom_files, with_own_data
 from actbench.plan.shards import parse_shard
+from actbench.render import printing
 from actbench.runs.options import parse_jobs
 from actbench.text import counted, say
 
@@ -65,23 +66,23 @@ def validate(
     config: shared.Config, overrides: shared.Overrides = None, output_format: shared.TableOrJson = "table"
 ) -> None:
     """Check an experiment file and report every mistake in it."""
-    from actbench.render.printing import print_document
     from actbench.report.networks import seeds_hint, validity_document, validity_line
 
     try:
         loaded = load(config, overrides)
         _require_gains(loaded.experiment)
+        hint = seeds_hint(loaded.experiment)
     except errors.ConfigurationError as invalid:
         if output_format == "json":
-            print_document(validity_document(config, None, str(invalid).splitlines()))
+            printing.print_document(validity_document(config, None, str(invalid).splitlines()))
             raise typer.Exit(invalid.exit_code) from None
         raise
     if output_format == "json":
-        hint = seeds_hint(loaded.experiment)
-        print_document(validity_document(config, loaded.experiment, [*loaded.warnings, *([hint] if hint else [])]))
+        warnings = [*loaded.warnings, *filter(None, [hint])]
+        printing.print_document(validity_document(config, loaded.experiment, warnings))
     else:
         print(validity_line(config, loaded.experiment))
-        if hint := seeds_hint(loaded.experiment):
+        if hint:
             say(f"warning: {hint}")
 
 
@@ -115,7 +116,6 @@ def plan(
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
-    from actbench.render.printing import print_answer
     from actbench.runs.environment import available_cores
     from actbench.runs.forecast import forecast, forecast_document, forecast_sections
     from actbench.store.results import is_result_folder, load_results
@@ -126,7 +126,7 @@ def plan(
     folder = pilot or (own if is_result_folder(own) else None)
     earlier = load_results(folder, results, metrics=()) if folder else None
     found = forecast(experiment, earlier, parse_jobs(jobs) or available_cores(), part)
-    print_answer(output_format, lambda: forecast_sections(found), lambda: forecast_document(found))
+    printing.print_answer(output_format, lambda: forecast_sections(found), lambda: forecast_document(found))
 
 
 @verb
@@ -156,7 +156,6 @@ def summary(
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Show the networks layer by layer: shapes, initialisers, parameters, or what goes through them untrained."""
-    from actbench.render.printing import print_answer
     from actbench.report.networks import summary_document, summary_sections
 
     experiment = load(config, overrides).experiment
@@ -171,11 +170,10 @@ def summary(
     if parameters:
         _show_parameters(experiment, experiment.seeds[0] if seed is None else seed, results, output_format)
         return
-    print_answer(output_format, lambda: summary_sections(experiment), lambda: summary_document(experiment))
+    printing.print_answer(output_format, lambda: summary_sections(experiment), lambda: summary_document(experiment))
 
 
 def _show_parameters(experiment: Experiment, seed: int, root: Path, output_format: Literal["table", "json"]) -> None:
-    from actbench.render.printing import print_answer
     from actbench.report.networks import summary_document
     from actbench.runs.parameters import parameters_document, parameters_sections, summarise_parameters
     from actbench.store.results import is_result_folder, load_results
@@ -183,7 +181,7 @@ def _show_parameters(experiment: Experiment, seed: int, root: Path, output_forma
     folder = root / experiment.name
     kept = load_results(folder, root, metrics=()) if is_result_folder(folder) else None
     found = summarise_parameters(experiment, seed, kept)
-    print_answer(
+    printing.print_answer(
         output_format,
         lambda: parameters_sections(found, seed),
         lambda: summary_document(experiment) | {"parameters": parameters_document(found, seed)},
@@ -192,14 +190,13 @@ def _show_parameters(experiment: Experiment, seed: int, root: Path, output_forma
 
 def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format: Literal["table", "json"]) -> None:
     from actbench.catalogue.datasets import data_folder
-    from actbench.render.printing import print_answer
     from actbench.report.networks import summary_document
     from actbench.runs.preflight import preflight_document, preflight_sections, preflight_warnings, run_preflight
 
     arms = experiment.arm_count()
     say(f"Passing images forward and backward through the networks of {counted(arms, 'arm')} ...")
     found = run_preflight(experiment, data_folder(data_dir))
-    print_answer(
+    printing.print_answer(
         output_format,
         lambda: preflight_sections(found),
         lambda: summary_document(experiment) | {"preflight": preflight_document(found)},

@@ -25,10 +25,7 @@ MAX_SHOWN, MAX_SOURCE, MAX_COLUMN, MAX_LINE = 20, 76, 60, 400
 MAX_FILE_BYTES = 1_000_000
 EXIT_CODES = (
     ("0", "done"),
-    (
-        f"{errors.EXIT_CHECK_FAILED}",
-        "a check failed: --gate, verify or check",
-    ),
+    (f"{errors.EXIT_CHECK_FAILED}", "a check failed: --gate, verify or check"),
     (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
     (f"{errors.EXIT_TRIALS_FAILED}", "finished, but trials failed or are mostly unusable; or --max-time ran out"),
     (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device or a locked folder"),

@@ -14,6 +14,7 @@ from actbench.cli import options as shared
 from actbench.cli.completion import factors
 from actbench.cli.guard import verb
 from actbench.cli.options import with_custom_files, with_own_data
+from actbench.render import printing
 from actbench.text import said_if_slow, say
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ def compare(
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
     from actbench.analysis.comparison import separable
-    from actbench.render.printing import print_answer
     from actbench.report.contents import answer_sections, comparison_sections
     from actbench.report.document import comparison_document
     from actbench.report.images import images_document, images_sections
@@ -85,7 +85,7 @@ def compare(
         found_by_gate = gate_on_arms(comparison, gate_undecided)
         publish(found_by_gate, comparison_sections(comparison, everything), gate_reports or (), say)
     judged = {"gate": found_by_gate.to_json()} if found_by_gate else {}
-    print_answer(
+    printing.print_answer(
         output_format,
         lambda: [
             *(
@@ -115,12 +115,11 @@ def _compare_across(
     figures: Path | None,
     figure_format: str,
 ) -> None:
-    from actbench.render.printing import print_answer
     from actbench.report.across import across_document, across_sections, across_table, answer_across
     from actbench.store.results import load_results
 
     found = answer_across([load_results(folder, root) for folder in folders], request)
-    print_answer(
+    printing.print_answer(
         output_format, lambda: across_sections(found), lambda: across_document(found), csv=across_table(found).to_csv
     )
     if figures:
@@ -166,7 +165,6 @@ def report(
 ) -> None:
     """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
     from actbench.analysis.comparison import separable
-    from actbench.render.printing import print_answer
     from actbench.report.contents import report_sections
     from actbench.report.document import report_document
     from actbench.report.files import Files, write_files
@@ -189,7 +187,7 @@ def report(
     if writes:
         print(*written, sep="\n")
         return
-    print_answer(
+    printing.print_answer(
         output_format,
         lambda: report_sections(comparison, found, explains=explain if output_format == "table" else None),
         lambda: report_document(comparison, found),
@@ -244,12 +242,11 @@ def export(
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Write every trial as a run of TensorBoard or MLflow: parameters, curves, final numbers."""
-    from actbench.render.printing import print_answer
     from actbench.report.export.export import export_document, export_results, export_section
     from actbench.store.results import load_results
 
     exported = export_results(load_results(folder, folder.parent), tool, out)
-    print_answer(output_format, lambda: [export_section(exported)], lambda: export_document(exported))
+    printing.print_answer(output_format, lambda: [export_section(exported)], lambda: export_document(exported))
     say(f"Next: {shlex.join(exported.opens_with)}")
 
 
@@ -259,10 +256,11 @@ def verify(
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Say what is damaged or missing in a result folder, and change nothing; exit code 1 where anything is."""
-    from actbench.render.printing import print_answer
     from actbench.runs.verify import is_whole, verify_document, verify_folder, verify_section
 
     findings = verify_folder(folder)
-    print_answer(output_format, lambda: [verify_section(folder, findings)], lambda: verify_document(folder, findings))
+    printing.print_answer(
+        output_format, lambda: [verify_section(folder, findings)], lambda: verify_document(folder, findings)
+    )
     if not is_whole(findings):
         raise typer.Exit(errors.EXIT_CHECK_FAILED)

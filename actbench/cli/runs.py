@@ -18,6 +18,7 @@ from actbench.cli.interruption import Interruption, farewell, interruptible, rep
 from actbench.cli.options import with_custom_files, with_options, with_own_data
 from actbench.config.bundled import find_experiment
 from actbench.plan.shards import parse_shard
+from actbench.render import printing
 from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs, parse_ray_address
 from actbench.text import listed, say
 
@@ -186,14 +187,13 @@ def _train(experiment: Experiment, options: RunOptions, interruption: Interrupti
 
 
 def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: Literal["table", "json"]) -> None:
-    from actbench.render.printing import print_answer
     from actbench.runs.dry_run import count_to_do, dry_run_document, dry_run_sections, estimate_costs
     from actbench.runs.environment import count_workers, likely_device
 
     to_do = count_to_do(experiment, options.results, options.data_folder, fresh=options.fresh, shard=options.shard)
     device = likely_device(options.device)
     costs = estimate_costs(to_do, count_workers(device, options.jobs), device)
-    print_answer(output_format, lambda: dry_run_sections(to_do, costs), lambda: dry_run_document(to_do, costs))
+    printing.print_answer(output_format, lambda: dry_run_sections(to_do, costs), lambda: dry_run_document(to_do, costs))
 
 
 def _print_results(
@@ -204,13 +204,11 @@ def _print_results(
     challenger: str | None = None,
 ) -> int:
     """Print a run's answer, table and claims, or how far a shard is; the exit code of the gate, if one is wanted."""
-    from actbench.render.printing import print_answer
-
     output_format = given.output_format
     if shard := options.shard:
         from actbench.runs.shards import shard_document, shard_section
 
-        print_answer(
+        printing.print_answer(
             output_format,
             lambda: [shard_section(experiment, options.results, shard, waits=outcome.waits)],
             lambda: shard_document(experiment, options.results, shard, waits=outcome.waits),
@@ -243,7 +241,7 @@ def _print_results(
     further = {"gate": gate.to_json()} if gate else {}
     if challenger:
         further |= {"challenge": challenge_document(comparison, challenger)}
-    print_answer(
+    printing.print_answer(
         output_format,
         lambda: (
             answer[:1]
@@ -277,9 +275,7 @@ def _finish(
         say(f"More unusable than usable trials: {listed(unusable)}. If intended: --allow-unusable.")
     if outcome.left:
         say(f"--max-time: {outcome.left} trials are left. Continue with: {repeated_command()}")
-    is_budget = (
-        given.gate and experiment.looks
-    )  # with which the gate says what is settled, so that its end is no failure
+    is_budget = given.gate and experiment.looks is not None  # the gate says what is settled: its end is no failure
     if failed or unusable or (outcome.left and not is_budget):
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
     if options.shard:
@@ -338,11 +334,10 @@ def merge(
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Merge the result folders of one experiment, such as its shards, into one, and derive its tables."""
-    from actbench.render.printing import print_answer
     from actbench.runs.merge import merge_document, merge_folders, merge_section, next_step
 
     merged = merge_folders(folders, results)
-    print_answer(output_format, lambda: [merge_section(merged)], lambda: merge_document(merged))
+    printing.print_answer(output_format, lambda: [merge_section(merged)], lambda: merge_document(merged))
     say(next_step(merged))
 
 
@@ -355,11 +350,10 @@ def status(
     """Show how far a run is: trials done by arm, whether it is running, since when, time left, and what went wrong."""
     from datetime import UTC, datetime
 
-    from actbench.render.printing import print_answer
     from actbench.runs.status import read_status, status_document, status_sections
 
     state = read_status(folder, results, datetime.now(UTC))
-    print_answer(output_format, lambda: status_sections(state), lambda: status_document(state))
+    printing.print_answer(output_format, lambda: status_sections(state), lambda: status_document(state))
 
 
 @verb
@@ -371,10 +365,9 @@ def doctor(
     """Check the installation: library versions, devices, datasets with their checksums, disk."""
     say("Importing torch and the other libraries, which takes some seconds ...")
     from actbench.catalogue.datasets import data_folder
-    from actbench.render.printing import print_answer
     from actbench.runs.doctor import doctor_document, doctor_section, examine, is_ready, probe_imports
 
     checks = examine(data_folder(data_dir), results, probe_imports())
-    print_answer(output_format, lambda: [doctor_section(checks)], lambda: doctor_document(checks))
+    printing.print_answer(output_format, lambda: [doctor_section(checks)], lambda: doctor_document(checks))
     if not is_ready(checks):
         raise typer.Exit(errors.EXIT_ENVIRONMENT)

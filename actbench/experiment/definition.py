@@ -257,48 +257,38 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
     for section in SECTIONS:
         fields = getattr(experiment.settings, section)
         resolved[section] = {name: spelt(value) for name, value in fields if value is not None}
-    if experiment.cells:
-        resolved |= _cells_to_yaml(experiment.cells)
+    cells, looks = experiment.cells, experiment.looks
+    if cells:
+        plain_cell = partial(values_to_yaml, is_record=True)
+        resolved["vary"] = [_group_to_yaml(group) for group in cells.groups]
+        written = {
+            "exclude": "impossible" if cells.excludes_impossible else list(map(plain_cell, cells.exclude)),
+            "include": list(map(plain_cell, cells.include)),
+            "names": {name: plain_cell(cell) for name, cell in cells.names},
+        }
+        resolved |= {key: value for key, value in written.items() if value}
     elif experiment.factors:
         resolved["vary"] = {f.path: [spelt(value) for value in f.values] for f in experiment.factors}
     if experiment.tune_groups:
         resolved["tune"] = [_group_to_yaml(group) for group in experiment.tune_groups]
     elif experiment.tune:
         resolved["tune"] = {f.path: [spelt(value) for value in f.values] for f in experiment.tune}
-    if experiment.tune:
-        resolved["tuning_seeds"] = experiment.tuning_seeds
-        resolved |= {} if experiment.tuning_margin is None else {"tuning_margin": experiment.tuning_margin}
-    if looks := experiment.looks:
-        resolved["seeds"] = {"looks": list(looks.after), "first": seeds[0]}
-        resolved["seeds"] |= {"alpha": list(looks.shares)} if looks.shares else {}
-    else:
-        resolved["seeds"] = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
-    if experiment.baseline:
-        resolved["baseline"] = values_to_yaml(experiment.baseline, is_record=True)
-    if experiment.match:
-        resolved["match"] = experiment.match
-    if experiment.primary != PRIMARY_METRIC:
-        resolved["primary"] = experiment.primary
-    if experiment.margin is not None and experiment.margin != MARGIN:
-        resolved["margin"] = experiment.margin
-    if experiment.keep:
-        resolved["keep"] = experiment.keep
-    if experiment.expectations:
-        resolved["expect"] = [expectation.to_record() for expectation in experiment.expectations]
-    return resolved
-
-
-def _cells_to_yaml(cells: Cells) -> dict[str, Any]:
-    resolved: dict[str, Any] = {"vary": [_group_to_yaml(group) for group in cells.groups]}
-    if cells.excludes_impossible:
-        resolved["exclude"] = "impossible"
-    elif cells.exclude:
-        resolved["exclude"] = [values_to_yaml(cell, is_record=True) for cell in cells.exclude]
-    if cells.include:
-        resolved["include"] = [values_to_yaml(cell, is_record=True) for cell in cells.include]
-    if cells.names:
-        resolved["names"] = {name: values_to_yaml(cell, is_record=True) for name, cell in cells.names}
-    return resolved
+    spelt_seeds: Any = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
+    if looks:
+        spelt_seeds = {"looks": list(looks.after), "first": seeds[0]}
+        spelt_seeds |= {"alpha": list(looks.shares)} if looks.shares else {}
+    optional = {
+        "tuning_seeds": experiment.tuning_seeds if experiment.tune else None,
+        "tuning_margin": experiment.tuning_margin if experiment.tune else None,
+        "seeds": spelt_seeds,
+        "baseline": values_to_yaml(experiment.baseline, is_record=True),
+        "match": experiment.match,
+        "primary": None if experiment.primary == PRIMARY_METRIC else experiment.primary,
+        "margin": None if experiment.margin == MARGIN else experiment.margin,
+        "keep": experiment.keep,
+        "expect": [expectation.to_record() for expectation in experiment.expectations],
+    }
+    return resolved | {key: value for key, value in optional.items() if value}
 
 
 def _group_to_yaml(group: Group) -> dict[str, Any]:

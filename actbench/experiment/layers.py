@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from pydantic import BaseModel
 
 from actbench.experiment.choices import FROZEN, Activation, Choice, Initialiser, parse_choice
-from actbench.experiment.settings import MAX_WIDTH, ModelSettings, TrialSettings, hidden_layers
+from actbench.experiment.settings import MAX_WIDTH, LayerSettings, ModelSettings, TrialSettings, hidden_layers
 
 MAX_REMEMBERED = 1024
 
@@ -49,13 +49,14 @@ def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:
 def _resolved(model: ModelSettings, fan_in: int, output_units: int) -> tuple[Layer, ...]:
     """Kept, since thousands of arms have the same network, and everything asks for its layers."""
     layers: list[Layer] = []
-    for given in hidden_layers(model):
+    last = LayerSettings(units=output_units, init=model.output_init, dropout=0.0, batch_norm=False)
+    for given in (*hidden_layers(model), last):
         init = given.init or model.init
         layers.append(
             Layer(
                 fan_in=fan_in,
                 units=given.units,
-                activation=given.activation or model.activation,
+                activation=None if given is last else given.activation or model.activation,
                 init=init,
                 bias_init=bias_initialiser(given.bias_init or model.bias_init, init),
                 dropout=model.dropout if given.dropout is None else given.dropout,
@@ -63,18 +64,6 @@ def _resolved(model: ModelSettings, fan_in: int, output_units: int) -> tuple[Lay
             )
         )
         fan_in = given.units
-    init = model.output_init or model.init
-    layers.append(
-        Layer(
-            fan_in=fan_in,
-            units=output_units,
-            activation=None,
-            init=init,
-            bias_init=bias_initialiser(model.bias_init, init),
-            dropout=0.0,
-            batch_norm=False,
-        )
-    )
     return tuple(layers)
 
 

@@ -19,7 +19,7 @@ from places import ROOT
 from program import Finished, actbench
 
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-CALLS = [*(verb.name for verb in VERBS), f"data {FETCH.name}"]
+CALLS = [*(verb.name for verb in VERBS), FETCH.name]
 COMMAND = f'actbench() {{ "{sys.executable}" -m actbench "$@"; }}\n'
 
 
