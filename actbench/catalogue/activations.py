@@ -74,10 +74,7 @@ def logsigmoid(x: Tensor) -> Tensor:
 
 
 @activation(
-    formula="(exp(x) - exp(-x)) / (exp(x) + exp(-x))",
-    bounds=(-1, 1),
-    kernel=kernels.TANH,
-    reference=SquashingReference,
+    formula="(exp(x) - exp(-x)) / (exp(x) + exp(-x))", bounds=(-1, 1), kernel=kernels.TANH, reference=SquashingReference
 )
 def tanh(x: Tensor) -> Tensor:
     """Hyperbolic tangent, the zero-centred logistic function."""
@@ -189,10 +186,7 @@ def swish(x: Tensor, *, beta: Learnable = 1.0) -> Tensor:
 
 
 @activation(
-    formula="x * tanh(log(1 + exp(x)))",
-    bounds=(-0.30884341301725043, inf),
-    kernel=kernels.MISH,
-    reference="Misra 2019",
+    formula="x * tanh(log(1 + exp(x)))", bounds=(-0.30884341301725043, inf), kernel=kernels.MISH, reference="Misra 2019"
 )
 def mish(x: Tensor) -> Tensor:
     """Input times tanh of its softplus, which is h / (h + 1) with h = exp(x) + exp(x) ** 2 / 2."""
@@ -213,11 +207,7 @@ def mish(x: Tensor) -> Tensor:
     reference="Hendrycks & Gimpel 2016",
 )
 def gelu(
-    x: Tensor,
-    *,
-    approximate: Literal["none", "tanh"] = "none",
-    mean: Learnable = 0.0,
-    std: PositiveLearnable = 1.0,
+    x: Tensor, *, approximate: Literal["none", "tanh"] = "none", mean: Learnable = 0.0, std: PositiveLearnable = 1.0
 ) -> Tensor:
     """Input times the normal distribution function, x * Phi((x - mean) / std), exact or by the tanh approximation."""
     if isinstance(mean, float) and isinstance(std, float) and (mean, std) == (0.0, 1.0):
@@ -284,9 +274,7 @@ def arctan(x: Tensor) -> Tensor:
 
 
 @activation(
-    formula="sin(omega * x)",
-    bounds=lambda omega: (-1, 1) if omega else (0, 0),
-    reference="Sitzmann et al. 2020, SIREN",
+    formula="sin(omega * x)", bounds=lambda omega: (-1, 1) if omega else (0, 0), reference="Sitzmann et al. 2020, SIREN"
 )
 def sine(x: Tensor, *, omega: float = 1.0) -> Tensor:
     """Periodic activation."""

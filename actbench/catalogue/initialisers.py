@@ -15,6 +15,7 @@ from actbench.catalogue.registry import initialiser
 from actbench.lazy import Generator, Tensor, torch
 
 Shape = tuple[int, ...]
+Mode = Literal["fan_in", "fan_out"]
 NonNegative = Annotated[float, Field(ge=0)]
 GlorotReference = "Glorot & Bengio 2010"
 HeReference = "He, Zhang, Ren & Sun 2015"
@@ -91,13 +92,7 @@ def constant(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, v
 
 @initialiser(formula="normal(0, sqrt(2 / (1 + a ** 2) / fan))", aliases=("he_normal",), reference=HeReference)
 def kaiming_normal(
-    shape: Shape,
-    fan_in: int,
-    fan_out: int,
-    generator: Generator,
-    *,
-    a: float = 0.0,
-    mode: Literal["fan_in", "fan_out"] = "fan_in",
+    shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, a: float = 0.0, mode: Mode = "fan_in"
 ) -> Tensor:
     """Keeps the variance through rectifiers with slope a below zero: sd sqrt(2 / fan_in)."""
     variance = 2 / (1 + a**2) / _fan(mode, fan_in, fan_out)
@@ -110,13 +105,7 @@ def kaiming_normal(
     reference=HeReference,
 )
 def kaiming_uniform(
-    shape: Shape,
-    fan_in: int,
-    fan_out: int,
-    generator: Generator,
-    *,
-    a: float = 0.0,
-    mode: Literal["fan_in", "fan_out"] = "fan_in",
+    shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, a: float = 0.0, mode: Mode = "fan_in"
 ) -> Tensor:
     """Keeps the variance through rectifiers with slope a below zero: within sqrt(6 / fan_in)."""
     variance = 2 / (1 + a**2) / _fan(mode, fan_in, fan_out)
@@ -157,13 +146,7 @@ def lecun_uniform(shape: Shape, fan_in: int, fan_out: int, generator: Generator)
 
 @initialiser(formula="normal(0, gain * sqrt(1 / fan))", reference=FittedReference)
 def fitted_normal(
-    shape: Shape,
-    fan_in: int,
-    fan_out: int,
-    generator: Generator,
-    *,
-    gain: Gain = "derived",
-    mode: Literal["fan_in", "fan_out"] = "fan_in",
+    shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: Gain = "derived", mode: Mode = "fan_in"
 ) -> Tensor:
     """Keeps the second moment through any activation, whose gain it takes: sd gain / sqrt(fan_in)."""
     variance = _number(gain) ** 2 / _fan(mode, fan_in, fan_out)
@@ -172,13 +155,7 @@ def fitted_normal(
 
 @initialiser(formula="uniform(-gain * sqrt(3 / fan), gain * sqrt(3 / fan))", reference=FittedReference)
 def fitted_uniform(
-    shape: Shape,
-    fan_in: int,
-    fan_out: int,
-    generator: Generator,
-    *,
-    gain: Gain = "derived",
-    mode: Literal["fan_in", "fan_out"] = "fan_in",
+    shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: Gain = "derived", mode: Mode = "fan_in"
 ) -> Tensor:
     """Keeps the second moment through any activation, whose gain it takes: within gain * sqrt(3 / fan_in)."""
     variance = _number(gain) ** 2 / _fan(mode, fan_in, fan_out)

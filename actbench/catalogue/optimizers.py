@@ -47,12 +47,7 @@ class Group:
 
 
 def _take_step(
-    class_name: str,
-    group: Group,
-    lr: float,
-    states: Sequence[str],
-    settings: dict[str, Any],
-    **function_settings: Any,
+    class_name: str, group: Group, lr: float, states: Sequence[str], settings: dict[str, Any], **function_settings: Any
 ) -> None:
     """One step by the function behind a torch.optim class, which keeps `states` (empty: unused), or by the class.
 

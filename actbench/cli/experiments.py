@@ -138,8 +138,7 @@ def summary(
     preflight: Annotated[
         bool,
         typer.Option(
-            "--preflight",
-            help="Pass images through the untrained networks; name arms that will explode or vanish.",
+            "--preflight", help="Pass images through the untrained networks; name arms that will explode or vanish."
         ),
     ] = False,
     code: Annotated[

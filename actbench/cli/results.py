@@ -251,10 +251,7 @@ def export(
 
 
 @verb
-def verify(
-    folder: shared.NamedFolder,
-    output_format: shared.TableOrJson = "table",
-) -> None:
+def verify(folder: shared.NamedFolder, output_format: shared.TableOrJson = "table") -> None:
     """Say what is damaged or missing in a result folder, and change nothing; exit code 1 where anything is."""
     from actbench.runs.verify import is_whole, verify_document, verify_folder, verify_section
 

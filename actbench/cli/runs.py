@@ -58,12 +58,10 @@ class TrainingOptions:
     gate_undecided: shared.GateUndecided = "exit"
     gate_reports: shared.GateReports = None
     allow_unusable: Annotated[
-        bool,
-        typer.Option("--allow-unusable", help="No exit code 3 if most trials of an arm diverged or collapsed."),
+        bool, typer.Option("--allow-unusable", help="No exit code 3 if most trials of an arm diverged or collapsed.")
     ] = False
     until_settled: Annotated[
-        bool,
-        typer.Option("--until-settled", help="Add seeds until every arm is better, worse or equivalent."),
+        bool, typer.Option("--until-settled", help="Add seeds until every arm is better, worse or equivalent.")
     ] = False
     at_most: Annotated[
         int | None, typer.Option(metavar="N", min=2, max=10_000, help="With --until-settled: at most so many seeds.")
@@ -292,8 +290,7 @@ def challenge(
     file: shared.CustomFilePath,
     options: TrainingOptions,
     against: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="An opponent; repeatable, else the usual ones."),
+        list[str] | None, typer.Option(metavar="NAME", help="An opponent; repeatable, else the usual ones.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="Which images.", autocompletion=dataset_names)] = "mnist",
     force: shared.Force = False,

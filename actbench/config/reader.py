@@ -16,15 +16,7 @@ from actbench.catalogue.recorded import not_loaded
 from actbench.config import cells, plain_values
 from actbench.config.bundled import find_experiment
 from actbench.config.claims import read_expectations
-from actbench.config.source import (
-    MAX_FILE_BYTES,
-    Problem,
-    Source,
-    apply_override,
-    dotted_path,
-    printable,
-    read_yaml,
-)
+from actbench.config.source import MAX_FILE_BYTES, Problem, Source, apply_override, dotted_path, printable, read_yaml
 from actbench.errors import ConfigurationError
 from actbench.experiment.cells import Group, find_references
 from actbench.experiment.choices import custom_choices, shown
@@ -371,12 +363,7 @@ def _by_place(problem: Problem) -> tuple[bool, list[int], str]:
 
 
 def open_experiment(
-    config: Path,
-    overrides: Sequence[str],
-    say: Callable[[str], None],
-    *,
-    smoke: bool,
-    data: Dataset | None = None,
+    config: Path, overrides: Sequence[str], say: Callable[[str], None], *, smoke: bool, data: Dataset | None = None
 ) -> Loaded:
     """Read an experiment and say its warnings; raises `ConfigurationError` with every mistake in it."""
     loaded = load_experiment(find_experiment(config), overrides, data=data)

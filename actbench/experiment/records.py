@@ -214,9 +214,4 @@ def unusable_text(endings: Mapping[Ending, int]) -> str:
 def unusable_document(endings: Mapping[Ending, int]) -> dict[str, int]:
     """The same for JSON: `failed` is the sum, and trials that raised an error are `crashed`."""
     diverged, collapsed, crashed = (endings.get(word, 0) for word in UNUSABLE)
-    return {
-        "failed": diverged + collapsed + crashed,
-        "diverged": diverged,
-        "collapsed": collapsed,
-        "crashed": crashed,
-    }
+    return {"failed": diverged + collapsed + crashed, "diverged": diverged, "collapsed": collapsed, "crashed": crashed}

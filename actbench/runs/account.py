@@ -144,9 +144,7 @@ class RunProgress:
     def _count(self, stack: Stack, records: tuple[TrialRecord, ...]) -> None:
         self._count_epochs(stack, stack[0].settings.train.epochs)
         self.state = replace(
-            self.state,
-            done=self.state.done + len(records),
-            endings=self.state.endings + count_endings(records),
+            self.state, done=self.state.done + len(records), endings=self.state.endings + count_endings(records)
         )
 
     def _refresh(self) -> None:

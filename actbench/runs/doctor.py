@@ -233,7 +233,4 @@ def doctor_section(checks: Sequence[Check]) -> Section:
 
 def doctor_document(checks: Sequence[Check]) -> dict[str, Any]:
     """The same as plain data."""
-    return {
-        "ready": is_ready(checks),
-        "checks": [asdict(check) | {"cure": check.cure or None} for check in checks],
-    }
+    return {"ready": is_ready(checks), "checks": [asdict(check) | {"cure": check.cure or None} for check in checks]}

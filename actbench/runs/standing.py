@@ -149,10 +149,7 @@ class RunStanding:
         if record.outcome != "failed":
             work = self._work.of(self._trials[places[-1]][2].settings)
             now = replace(
-                now,
-                done=now.done + 1,
-                trials_left=now.trials_left - 1,
-                operations_left=now.operations_left - work,
+                now, done=now.done + 1, trials_left=now.trials_left - 1, operations_left=now.operations_left - work
             )
             if is_timed(record):
                 now = replace(

@@ -12,14 +12,7 @@ from actbench.config.source import write_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.plan.plan import is_same_plan
-from actbench.store.files import (
-    Folder,
-    HeldFolder,
-    file_in,
-    path_of,
-    read_mapping,
-    write_atomically,
-)
+from actbench.store.files import Folder, HeldFolder, file_in, path_of, read_mapping, write_atomically
 from actbench.store.lock import LOCK
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, PLAN, latest_journal
 from actbench.text import did_you_mean
