@@ -22,6 +22,7 @@ from actbench.store.results import Results, load_results
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs" / "documents"
+FORMULA = "configs/documents/gelu_by_formula.py"
 RESULTS = ROOT / "results" / "documents"
 CLAIM_ID = re.compile(r"(D\d\.\d+) (.+)")
 INF = float("inf")
@@ -187,8 +188,13 @@ def _opening(data: Mapping[str, Any], verdicts: Mapping[str, State]) -> Iterator
         f"{', '.join(counts[:-1])} and {counts[-1]}."
     )
     yield ""
-    machine = json.loads(next(iter(sorted(RESULTS.glob("costs/*.json")))).read_text(encoding="utf-8"))["environment"]
-    yield f"Times were taken on one thread of {machine['processor']}, with torch {machine['torch']}."
+    costs = json.loads(next(iter(sorted(RESULTS.glob("costs/*.json")))).read_text(encoding="utf-8"))
+    machine, names = costs["environment"], [function["name"] for function in costs["functions"]]
+    yield f"Times were taken on one thread of {machine['processor']}, with torch {machine['torch']}, by ten runs of"
+    yield ""
+    yield "```sh"
+    yield f"actbench show {' '.join(names)} --use {FORMULA} --cost --format json"
+    yield "```"
     yield ""
     yield "| statement | whose | what it says | verdict |"
     yield "| --- | --- | --- | --- |"

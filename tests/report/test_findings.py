@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -15,7 +16,19 @@ from actbench.experiment.layers import count_parameters, resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.statistics.intervals import exact_binomial_interval
 from places import ROOT
-from update_findings import CLAIM_ID, NOT_RUN, WORDS, Evidence, System, combined, findings, systems, trained_evidence
+from program import actbench
+from update_findings import (
+    CLAIM_ID,
+    FORMULA,
+    NOT_RUN,
+    WORDS,
+    Evidence,
+    System,
+    combined,
+    findings,
+    systems,
+    trained_evidence,
+)
 
 DOCUMENT_FILES = sorted((ROOT / "configs" / "documents").glob("*.yaml"))
 COUNTS = (7, 5, 19, 10, 5)
@@ -113,3 +126,13 @@ def test_64_images_could_not_have_told_the_two_output_functions_apart() -> None:
     low, high = exact_binomial_interval(39, 64)
     assert low < 46 / 64 < high
     assert "39/64 = 60.94 % | 47.9 to 72.9 %" in PAGE
+
+
+def test_gelu_in_the_articles_operations_is_gelu() -> None:
+    assert actbench("check", FORMULA, folder=ROOT).returncode == 0
+    words = ("show", "gelu", "gelu_by_formula", "--use", FORMULA, "--at=-3,-0.5,0,2", "--format", "json")
+    points = json.loads(actbench(*words, folder=ROOT).stdout)["values"]
+    names = [point.pop("function") for point in points]
+    assert names == ["gelu"] * 4 + ["gelu_by_formula"] * 4
+    for point, own in zip(points[:4], points[4:], strict=True):
+        assert own == pytest.approx(point, abs=1e-7)
