@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import rich
 
 from actbench.cli.app import main
 from places import SUPPORT
@@ -60,6 +61,7 @@ def actbench(
             patch.setenv(key, value)
         if hasattr(os, "sched_getaffinity"):
             patch.setattr(os, "sched_getaffinity", lambda process: {0})
+        patch.setitem(sys.modules, "rich", rich)  # which completion does without, and all that follows does not
         patch.setattr(sys, "argv", ["actbench", *map(str, arguments)])
         patch.setattr(sys, "stdout", streams[0])
         patch.setattr(sys, "stderr", streams[1])
