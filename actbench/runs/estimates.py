@@ -118,6 +118,9 @@ def _trained_here(folder: Path, device: str, like: TrialSettings | None) -> Iter
 
 
 def _is_comparable(settings: TrialSettings, other: TrialSettings) -> bool:
+    """Whether the network has about the size, and trains long enough: short trainings mostly start and score."""
+    if COMPARABLE * operations(settings) < operations(other):
+        return False
     size, wanted = operations_of_an_image(settings), operations_of_an_image(other)
     return settings.data.dataset == other.data.dataset and max(size, wanted) <= COMPARABLE * min(size, wanted)
 

@@ -105,7 +105,8 @@ def test_without_any_it_is_that_of_comparable_trials_beside_it_scaled_by_size(
 
 
 @pytest.mark.parametrize(("change", "environment"), [
-    (("", ""), ELSEWHERE), (("[4]", "[512, 512]"), HERE), (("name: made-up", "data: {dataset: cube}\nname: a"), HERE),
+    (("", ""), ELSEWHERE), (("train: {epochs: 3}", "data: {train: 200}\ntrain: {epochs: 1}"), HERE),
+    (("[4]", "[512, 512]"), HERE), (("name: made-up", "data: {dataset: cube}\nname: a"), HERE),
 ])  # fmt: skip
 def test_other_processors_sizes_and_datasets_tell_nothing_and_time_is_a_guess(
     change: tuple[str, str], environment: dict[str, str], experiment: Experiment, tmp_path: Path
