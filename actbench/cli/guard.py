@@ -27,7 +27,7 @@ EXIT_CODES = (
     ("0", "done"),
     (f"{errors.EXIT_CHECK_FAILED}", "a check failed: --gate, verify or check"),
     (f"{errors.EXIT_USAGE}", "usage or configuration: nothing was started"),
-    (f"{errors.EXIT_TRIALS_FAILED}", "finished, but trials failed or are mostly unusable; or --max-time ran out"),
+    (f"{errors.EXIT_TRIALS_FAILED}", "finished, but trials failed or are unusable; or --max-time ran out"),
     (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device or a locked folder"),
     (f"{errors.EXIT_UNDECIDED}", "undecided under --gate"),
     (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
