@@ -15,6 +15,7 @@ from actbench.report.figures.pictures import pictures
 from actbench.report.files import whole_page
 from actbench.report.lottery import lottery_section
 from actbench.report.tables import write_tables
+from actbench.runs.verify import verify_folder
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import Results, load_results
 from places import ROOT
@@ -42,6 +43,11 @@ def test_every_record_names_an_environment_that_is_committed(folder: Path) -> No
     results = load_results(folder, ROOT)
     assert {record.environment for record in results.records.values()} <= set(results.environments)
     assert results.damaged_lines == 0
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_every_committed_folder_is_whole(folder: Path) -> None:
+    assert [one for one in verify_folder(folder) if one.is_bad()] == []
 
 
 @pytest.mark.parametrize("folder", PAGES, ids=lambda path: path.name)

@@ -119,20 +119,26 @@ def test_a_line_with_the_id_of_another_trial_is_damaged_and_counts_nowhere(folde
     (lambda text: text.replace(b"\n", b"\r\n"), 1, "not as the journal gives it"),
     (lambda text: text + b"\n", None, "not as the journal gives it"),
     (lambda text: b"", 1, "not as the journal gives it"),
-    (None, None, "not there"),
 ])  # fmt: skip
 def test_a_derived_file_that_is_not_what_the_journal_gives_is_named_with_the_first_line_that_differs(
-    name: str, change: Callable[[bytes], bytes] | None, line: int | None, what: str, folder: Path
+    name: str, change: Callable[[bytes], bytes], line: int | None, what: str, folder: Path
 ) -> None:
     path = folder / name
-    if change is None:
-        path.unlink()
-    else:
-        path.write_bytes(change(path.read_bytes()))
+    path.write_bytes(change(path.read_bytes()))
     ((where, found_line, found),) = bad(folder)
     assert (where, found) == (name, what)
-    assert found_line is not None or change is None
+    assert found_line is not None
     assert line is None or found_line == line
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_derived_file_that_is_not_there_is_missing_unless_it_has_a_row_for_each_trial(
+    name: str, folder: Path
+) -> None:
+    (folder / name).unlink()
+    (found,) = [finding for finding in verify_folder(folder) if finding.state != "ok"]
+    assert found.where == name
+    assert found.state == ("missing" if name.startswith(("table", "tuning")) else "note")
 
 
 def test_the_line_of_a_table_in_which_a_number_was_changed_is_named(folder: Path) -> None:
@@ -210,7 +216,7 @@ def test_an_interrupted_run_leaves_a_folder_that_lacks_nothing_but_trials_and_ta
     with pytest.raises(KeyboardInterrupt):
         run(experiment_from(text, tmp_path), tmp_path, Counting(stop_after=1))
     lacking = [where for where, _, _ in bad(tmp_path / "results" / "made-up")]
-    assert lacking == ["trials", "trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md"]
+    assert lacking == ["trials", "table.csv", "table.md"]
 
 
 def test_a_folder_whose_journal_is_gone_lacks_everything(folder: Path) -> None:
