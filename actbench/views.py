@@ -20,11 +20,9 @@ from actbench.render.sections import Section
 from actbench.render.terminal import section_lines
 from actbench.report import tables
 from actbench.report.claims import claims_sections, judge_results
-from actbench.report.contents import EXPLAIN, answer_sections, comparison_sections
-from actbench.report.document import comparison_document
+from actbench.report.contents import EXPLAIN, answer_sections, comparison_document, comparison_sections
 from actbench.report.figures.layout import COLUMN, FULL, Picture
-from actbench.report.figures.pictures import pictures
-from actbench.report.files import drawing, whole_page, write_page
+from actbench.report.files import drawing, pictures, whole_page, write_page
 from actbench.report.request import Request, answer
 from actbench.report.short import without_picture
 from actbench.store import tables as record_tables

@@ -68,6 +68,11 @@ class Contrast:
     reason: str = ""
     look: Decision | None = None
 
+    def reach(self) -> float:
+        """How far from 0 the adjusted interval of the difference reaches."""
+        low, high = self.adjusted_interval or (0.0, 0.0)
+        return max(-low, high)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -142,10 +147,7 @@ class Question:
 
 
 def compare(plan: Plan, records: Mapping[str, TrialRecord], question: Question) -> Comparison:
-    """Every arm of the plan, or every value of the factor `by`, against the one with the baseline's values.
-
-    Verdicts are given where the nuisance settings were tuned for each arm, or the question accepts that they were not.
-    """
+    """Every arm of the plan, or every value of the factor `by`, against the one with the baseline's values."""
     samples = arm_samples(plan, records, question.metric)
     if question.by is not None:
         samples = marginal_samples(samples, question.by)
@@ -259,10 +261,7 @@ def compare_samples(
 def contrasts(
     pairs: Iterable[tuple[Sample, Sample]], metric: Metric, margin: float | None, why_not: str = ""
 ) -> list[Contrast]:
-    """A family: one contrast for each pair, p adjusted over all of them by Holm's method, with its verdict.
-
-    Nothing is judged if there is a reason `why_not`.
-    """
+    """A family: one contrast for each pair, p adjusted over all of them by Holm's method, with its verdict."""
     family = [_contrast(first, second, metric) for first, second in pairs]
     tested = [index for index, contrast in enumerate(family) if contrast.p is not None]
     p_values = [(family[index].p or 0.0) / _share(family[index]) for index in tested]
@@ -405,10 +404,7 @@ def best_set(samples: Sequence[Sample], metric: Metric, family: Iterable[Contras
 
 
 def ranked(comparison: Comparison) -> list[Row]:
-    """The best mean first (the largest, where neither way is better); samples without a mean last.
-
-    Samples in the units of different losses stay in the order of the experiment.
-    """
+    """The best mean first (the largest, where neither way is better); samples without a mean last."""
     if len(comparison.losses) > 1:
         return list(comparison.rows)
     sign = 1 if comparison.metric.larger_is_better is False else -1
@@ -416,10 +412,7 @@ def ranked(comparison: Comparison) -> list[Row]:
 
 
 def _detectable(rows: Sequence[Row]) -> float | None:
-    """The median over the contrasts of the smallest difference that their seeds show, Bonferroni over all of them.
-
-    Contrasts whose seeds are too few to show any are left out.
-    """
+    """The median over the contrasts of the smallest difference that their seeds show, Bonferroni over all of them."""
     made = [row.contrast for row in rows if row.contrast and row.contrast.is_paired]
     detectable = [
         detectable_difference(difference.n, difference.sd, comparisons=len(made))

@@ -8,17 +8,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from actbench.experiment.metrics import Metric
+from actbench.experiment.naming import Values, settings_by_path
 from actbench.experiment.records import TrialRecord, recorded
 from actbench.plan.plan import Plan
+from actbench.statistics.intervals import Estimate, estimate
 
 
 @dataclass(frozen=True)
-class Curve:
-    """An arm's mean accuracy after each epoch, over the trials that reached it; `part` is validation or train."""
+class ArmCurves:
+    """An arm's accuracy after each epoch, one list for each seed, as long as its trial was trained.
+
+    `part` is validation, or train if no images were held out. `means` has the mean over the trials that reached an
+    epoch, with its 95 % interval; `accuracy` is the same mean, of counts.
+    """
 
     label: str
+    values: Values
     part: str
+    seeds: tuple[tuple[float, ...], ...]
+    means: tuple[Estimate, ...]
     accuracy: tuple[float, ...]
+    is_baseline: bool = False
+
+    def mean(self, epoch: int) -> float:
+        """The mean after an epoch."""
+        return self.means[epoch - 1].mean or 0.0
+
+    def band(self, epoch: int) -> tuple[float, float]:
+        """The interval of the mean after an epoch, within what an accuracy can be."""
+        low, high = self.means[epoch - 1].interval or (self.mean(epoch), self.mean(epoch))
+        return max(low, 0.0), min(high, 1.0)
 
 
 @dataclass(frozen=True)
@@ -32,26 +51,27 @@ class PairTable:
     means: tuple[tuple[float | None, ...], ...]
 
 
-def learning_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[Curve]:
-    """One curve per arm: validation accuracy where images were held out, training accuracy where none were."""
+def arm_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[ArmCurves]:
+    """The curves of each arm; none of its trials may have been trained for an epoch."""
     curves = []
     for arm, trials in plan.arms:
-        finished = recorded(trials, records)
         part = "validation" if arm.settings.data.validation_count() else "train"
-        counts = [getattr(record.curves, f"{part}_correct_count") for record in finished]
-        images = arm.settings.data.validation_count() or arm.settings.data.train_count()
-        longest = max(map(len, counts), default=0)
-        reached = [[count[epoch] for count in counts if len(count) > epoch] for epoch in range(longest)]
-        curves.append(Curve(arm.label(), part, tuple(_mean(hits) / images for hits in reached)))
+        found = [(record, getattr(record.curves, f"{part}_correct_count")) for record in recorded(trials, records)]
+        counts = [(right, getattr(record, f"{part}_count")) for record, right in found if right]
+        reached = [
+            [(right[epoch], images) for right, images in counts if epoch < len(right)]
+            for epoch in range(max((len(right) for right, _ in counts), default=0))
+        ]
+        seeds = tuple(tuple(one / images for one in right) for right, images in counts)
+        means = tuple(estimate([one / images for one, images in hits]) for hits in reached)
+        accuracy = tuple(_mean([one for one, _ in hits]) / hits[0][1] for hits in reached)
+        curves.append(ArmCurves(arm.label(), arm.values, part, seeds, means, accuracy))
     return curves
 
 
 def pair_tables(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> list[PairTable]:
     """A table for every pair of factors."""
-    factors: dict[str, dict[Any, None]] = {}
-    for arm, _ in plan.arms:
-        for path, value in arm.values:
-            factors.setdefault(path, {})[value] = None
+    factors = settings_by_path(arm.values for arm, _ in plan.arms)
     return [_pair_table(plan, records, metric, *pair, factors) for pair in itertools.combinations(factors, 2)]
 
 
@@ -61,7 +81,7 @@ def _pair_table(
     metric: Metric,
     rows: str,
     columns: str,
-    factors: Mapping[str, Mapping[Any, None]],
+    factors: Mapping[str, Sequence[Any]],
 ) -> PairTable:
     cells: dict[tuple[Any, Any], list[float]] = {}
     for arm, trials in plan.arms:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from actbench.analysis.samples import loss_unit
 from actbench.experiment.metrics import Metric
+from actbench.experiment.naming import settings_by_path
 from actbench.experiment.records import TrialRecord
 from actbench.lazy import numpy as np
 from actbench.plan.looks import values_by_seed
@@ -44,10 +44,7 @@ def effects(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> E
     fewer than two seeds that all arms have, if all values are equal, or if the metric is in the units of different
     losses.
     """
-    levels: dict[str, dict[Any, int]] = {}
-    for arm, _ in plan.arms:
-        for path, level in arm.values:
-            levels.setdefault(path, {}).setdefault(level, len(levels[path]))
+    levels = settings_by_path(arm.values for arm, _ in plan.arms)
     factors = [path for path, values in levels.items() if len(values) > 1]
     by_arm = [values_by_seed(trials, records, metric) for _, trials in plan.arms]
     seeds = sorted(set.intersection(*(set(arm) for arm in by_arm)))
@@ -58,7 +55,7 @@ def effects(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> E
     values = np.empty([len(levels[path]) for path in factors] + [len(seeds)])
     for (arm, _), by_seed in zip(plan.arms, by_arm, strict=True):
         at = dict(arm.values)
-        values[tuple(levels[path][at[path]] for path in factors)] = [by_seed[seed] for seed in seeds]
+        values[tuple(levels[path].index(at[path]) for path in factors)] = [by_seed[seed] for seed in seeds]
     if values.min() == values.max():
         return None
     shares, noise = variance_shares(values)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from actbench.analysis.comparison import Comparison, Row
-from actbench.experiment.records import Trial, TrialRecord, mistake_codes
+from actbench.experiment.records import Trial, TrialRecord
 from actbench.lazy import NDArray
 from actbench.lazy import numpy as np
 from actbench.plan.plan import Plan
@@ -112,27 +112,13 @@ def _flips(own: NDArray[np.bool_], reference: NDArray[np.bool_], seeds: Sequence
 
 
 def _class_differences(pairs: Sequence[tuple[TrialRecord, TrialRecord]]) -> Iterator[Estimate]:
-    counts = [(_class_counts(first), _class_counts(second)) for first, second in pairs]
-    known = [(first, second) for first, second in counts if first and second]
+    confusions = [(first.confusion(), second.confusion()) for first, second in pairs]
+    known = [(first, second) for first, second in confusions if first and second]
     if len(known) < len(pairs):
         return
-    for label, images in enumerate(known[0][0][1]):
-        shares = [(first[0][label] - second[0][label]) / images for first, second in known] if images else []
-        yield estimate(shares)
-
-
-def _class_counts(record: TrialRecord) -> tuple[list[int], list[int]] | None:
-    """Test images of each class that were classified correctly, and all; None if not recorded."""
-    predicted = record.test_prediction_counts
-    if record.test_correct_count is None or not predicted:
-        return None
-    if not record.test_mistakes and record.test_correct_count != record.test_count:
-        return None
-    classes = len(predicted)
-    codes = list(mistake_codes(base64.b64decode(record.test_mistakes), classes))
-    wrong = np.bincount(np.array(codes, dtype=int), minlength=classes**2).reshape(classes, classes)
-    right = np.array(predicted) - wrong.sum(axis=0)
-    return right.tolist(), (right + wrong.sum(axis=1)).tolist()
+    for label, counts in enumerate(known[0][0]):
+        images = sum(counts)
+        yield estimate([(one[label][label] - other[label][label]) / images for one, other in known] if images else [])
 
 
 def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -> list[HardImage]:

@@ -13,10 +13,7 @@ NO_EVIDENCE, EQUIVALENT, UNDECIDED = "no evidence of a difference", "equivalent"
 
 
 def is_different(adjusted_interval: tuple[float, float] | None, adjusted_p: float | None) -> bool:
-    """The one rule for a difference: adjusted for its family, p is below 5 % and the interval excludes 0.
-
-    Verdicts, the best set, bold type, the gate and the plain words all use it.
-    """
+    """The one rule for a difference: adjusted for its family, p is below 5 % and the interval excludes 0."""
     if adjusted_p is None or adjusted_interval is None:
         return False
     low, high = adjusted_interval

@@ -57,8 +57,7 @@ def compare(
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
     from actbench.analysis.comparison import separable
-    from actbench.report.contents import answer_sections, comparison_sections
-    from actbench.report.document import comparison_document
+    from actbench.report.contents import answer_sections, comparison_document, comparison_sections
     from actbench.report.images import images_document, images_sections
     from actbench.report.request import Request, answer, load_folders
     from actbench.report.tables import arms_table
@@ -165,8 +164,7 @@ def report(
 ) -> None:
     """Report comparison, claims, tuning, effects of factors and learning curves: printed, as a page, or in pictures."""
     from actbench.analysis.comparison import separable
-    from actbench.report.contents import report_sections
-    from actbench.report.document import report_document
+    from actbench.report.contents import report_document, report_sections
     from actbench.report.files import Files, write_files
     from actbench.report.request import Request, answer
     from actbench.store.results import load_results

@@ -214,8 +214,7 @@ def _print_results(
         return 0
     from actbench.report.challenge import challenge_document, challenge_sections, seen_from_baseline
     from actbench.report.claims import claims_sections, judge_results
-    from actbench.report.contents import answer_sections, comparison_sections
-    from actbench.report.document import report_document
+    from actbench.report.contents import answer_sections, comparison_sections, report_document
     from actbench.report.request import say_what_is_missing
     from actbench.report.statements import statements
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from actbench.catalogue.datasets import Dataset
@@ -16,6 +17,14 @@ def label_of(values: Values) -> str:
     if len(values) == 1 and isinstance(values[0][1], Choice):
         return str(values[0][1])
     return ", ".join(f"{path.split('.')[-1]}={value_to_text(value)}" for path, value in values) or "all trials"
+
+
+def settings_by_path(arms: Iterable[Values]) -> dict[str, list[Any]]:
+    """Every value of each setting, in the order in which they occur."""
+    found: dict[str, dict[Any, None]] = {}
+    for path, value in (pair for values in arms for pair in values):
+        found.setdefault(path, {})[value] = None
+    return {path: list(values) for path, values in found.items()}
 
 
 def value_to_yaml(value: Any, *, is_record: bool = False) -> Any:

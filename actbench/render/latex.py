@@ -47,11 +47,7 @@ def sections_to_latex(sections: Sequence[Section], bold: Collection[str] = ()) -
 def section_to_latex(
     section: Section, bold: Collection[str] = (), *, label: str = "", notes_below: bool = False
 ) -> str:
-    """A section as a floating table, no wider than the line: its title is the caption, with the notes or above them.
-
-    Rows that begin with a name in `bold` have this name and the mean in bold. If the columns have an importance, the
-    least important of those that do not fit are left out, which a comment says.
-    """
+    """A section as a floating table, no wider than the line: its title is the caption, with the notes or above them."""
     section, left_out = _fitting(without_sparks(section))
     emphasised = [index for index, name in enumerate(section.header) if index == 0 or name.startswith("mean")]
     kinds = _kinds(section)

@@ -23,10 +23,7 @@ def print_answer(
     title: str = "",
     bold: Collection[str] = (),
 ) -> None:
-    """Print an answer in one format; only what this format needs is computed.
-
-    Under a `title`, Markdown gets headings; `bold` are the names that LaTeX emphasises.
-    """
+    """Print an answer in one format; only what this format needs is computed."""
     if output_format == "json":
         print_document(document())
     elif output_format == "csv":

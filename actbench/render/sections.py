@@ -49,10 +49,7 @@ def numeric_columns(section: Section) -> list[bool]:
 
 
 def without_constants(section: Section, kept: Sequence[str]) -> Section:
-    """A table without the columns that say the same in each of several rows, which a note says instead.
-
-    The first column stays, and so do those whose names begin with one of the `kept`.
-    """
+    """A table without the columns that say the same in each of several rows, which a note says instead."""
     if len(section.rows) < 2:
         return section
     cells = list(zip(*section.rows, strict=True))

@@ -7,8 +7,7 @@ from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
-from actbench.experiment.metrics import Metric
-from actbench.report.numbers import interval, metric_in_words, probability, size, value
+from actbench.report.numbers import interval, metric_in_words, probability, signed_size, size, with_unit
 from actbench.report.statement import few
 from actbench.statistics.power import detectable_difference, fewest_seeds, seeds_needed
 from actbench.store.results import Results
@@ -51,8 +50,7 @@ def _answer(comparison: Comparison) -> Iterator[str]:
         yield "No final trial has a result yet."
     elif len(comparison.rows) < 2:
         bounds = f" (95 % interval {interval(known[0].own.interval, metric)})" if known[0].own.interval else ""
-        unit = " %" if metric.unit == "share" else ""
-        yield f"{value(known[0].own.mean, metric)}{unit}{bounds}, over {counted(known[0].own.n, 'seed')}."
+        yield f"{with_unit(known[0].own.mean, metric)}{bounds}, over {counted(known[0].own.n, 'seed')}."
     elif len(comparison.losses) > 1:
         yield f"Not judged: the arms train on different losses ({few(comparison.losses, 'losses')})."
     elif metric.larger_is_better is None:
@@ -83,10 +81,10 @@ def _judged(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[s
         margin = size(comparison.margin or 0.0, comparison.metric)
         yield f"{capitalised(_names(group))}: equivalent to {base}, within {margin}."
     if group := [*by_word.get(NO_EVIDENCE, []), *by_word.get(UNDECIDED, [])]:
-        furthest = max(group, key=_reach)
+        furthest = max(group, key=Contrast.reach)
         yield (
             f"Cannot tell {_names(group)} from {base}: after {counted(furthest.difference.n, 'seed')} the difference "
-            f"can still be up to {size(_reach(furthest), comparison.metric)}."
+            f"can still be up to {size(furthest.reach(), comparison.metric)}."
         )
         if not comparison.looks:
             yield from seeds_to_decide(comparison, group)
@@ -118,13 +116,10 @@ def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> Iterat
 def _found(group: Sequence[Contrast], comparison: Comparison) -> str:
     """`mish (+0.31 points) and gelu (+0.20 points)`, the largest first."""
     ordered = sorted(group, key=lambda one: -abs(one.difference.mean or 0.0))
-    named = [f"{one.first.label} ({_signed(one.difference.mean, comparison.metric)})" for one in ordered[:MAX_NAMED]]
+    metric = comparison.metric
+    named = [f"{one.first.label} ({signed_size(one.difference.mean, metric)})" for one in ordered[:MAX_NAMED]]
     rest = len(ordered) - len(named)
     return few([*named, f"{rest} more"] if rest else named, "arms")
-
-
-def _signed(number: float | None, metric: Metric) -> str:
-    return value(number, metric, signed=True) + (" points" if metric.unit == "share" else "")
 
 
 def _how_sure(group: Sequence[Contrast]) -> str:
@@ -148,18 +143,13 @@ def _baseline(comparison: Comparison) -> str:
     return comparison.baseline_label() if comparison.baseline else "the same arm of the baseline folder"
 
 
-def _reach(contrast: Contrast) -> float:
-    low, high = contrast.adjusted_interval or (0.0, 0.0)
-    return max(-low, high)
-
-
 def _highest(comparison: Comparison) -> str:
     metric, sign = comparison.metric, 1 if comparison.metric.larger_is_better else -1
     known = {row.sample.label: row.own.mean for row in comparison.rows if row.own.mean is not None}
     best = max(known.values(), key=lambda mean: sign * mean)
     leaders = [label for label, mean in known.items() if mean == best]
-    unit, word = (" %" if metric.unit == "share" else ""), "highest" if sign > 0 else "lowest"
-    return f"The {word} mean, {value(best, metric)}{unit}, is that of {few(leaders, 'arms')}."
+    word = "highest" if sign > 0 else "lowest"
+    return f"The {word} mean, {with_unit(best, metric)}, is that of {few(leaders, 'arms')}."
 
 
 def _best_without_baseline(comparison: Comparison) -> str:

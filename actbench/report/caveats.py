@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import SECTIONS, Experiment
-from actbench.experiment.naming import label_of, value_to_text
+from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.experiment.records import recorded
 from actbench.plan.tuning import in_order
 from actbench.report.short import ALIKE
@@ -97,10 +96,7 @@ def _other_baseline(comparison: Comparison, results: Results) -> Iterator[Statem
 def _tuned_note(results: Results) -> str:
     tunings, count = results.plan.tunings, results.experiment.tuning_seeds
     seeds = "1 tuning seed that is" if count == 1 else f"{count} tuning seeds that are"
-    tried: dict[str, list[Any]] = {path: [] for path, _ in tunings[0].candidates[0].values}
-    for values in dict.fromkeys(candidate.values for tuning in tunings for candidate in tuning.candidates):
-        for path, setting in values:
-            tried[path] += [] if setting in tried[path] else [setting]
+    tried = settings_by_path(candidate.values for tuning in tunings for candidate in tuning.candidates)
     grids = "; ".join(f"{path} from {', '.join(map(value_to_text, in_order(grid)))}" for path, grid in tried.items())
     return (
         f"Tuned for each arm: {grids}, by validation accuracy over {seeds} not among these; tuning.csv has all that "

@@ -11,7 +11,8 @@ from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.verdicts import EQUIVALENT, NOT_JUDGED, verdict_word
 from actbench.render.sections import Section
 from actbench.report.answer import MAX_SEEDS, too_few
-from actbench.report.numbers import probability, size, value
+from actbench.report.comparison import contrast_numbers
+from actbench.report.numbers import probability, signed_size, size, with_unit
 from actbench.report.short import short_section
 from actbench.report.statements import statements
 from actbench.statistics.power import seeds_needed
@@ -29,28 +30,19 @@ def challenge_sections(comparison: Comparison, results: Results, name: str) -> l
     shown = {"arm": "opponent", "mean": "its mean", "difference": f"{name} minus it"}
     header = [shown.get(cell, cell) for cell in table.header]
     (own,) = [row.own.mean for row in comparison.rows if row.is_baseline]
-    unit = " %" if comparison.metric.unit == "share" else ""
-    title = f"{name}: {value(own, comparison.metric)}{unit}; {table.title}"
+    title = f"{name}: {with_unit(own, comparison.metric)}; {table.title}"
     closing = list(_seeds_for_a_tenth(turned))
     return [Section(_answer(turned, results, name), [], []), replace(table, title=title, header=header, notes=closing)]
 
 
 def challenge_document(comparison: Comparison, name: str) -> dict[str, Any]:
     """The same as plain data: differences of the function minus each opponent."""
+    keys = ("difference", "difference_ci", "difference_ci_adjusted", "p_holm", "verdict")
     contrasts = [row.contrast for row in seen_from_baseline(comparison).rows if row.contrast]
+    numbers = [(one.second.label, contrast_numbers(one)) for one in contrasts]
     return {
         "function": name,
-        "opponents": [
-            {
-                "opponent": one.second.label,
-                "difference": one.difference.mean,
-                "difference_ci": one.difference.interval,
-                "difference_ci_adjusted": one.adjusted_interval,
-                "p_holm": one.p_holm,
-                "verdict": one.verdict,
-            }
-            for one in contrasts
-        ],
+        "opponents": [{"opponent": label} | {key: each[key] for key in keys} for label, each in numbers],
     }
 
 
@@ -99,7 +91,8 @@ def _found(turned: Comparison) -> Iterator[str]:
             groups.setdefault(word, []).append(row.contrast)
     for word in ("better", "worse"):
         if group := groups.pop(word, []):
-            found = [f"{one.second.label} ({_signed(one, turned)}, p {probability(one.p_holm)})" for one in group]
+            sizes = [(one, signed_size(one.difference.mean, turned.metric)) for one in group]
+            found = [f"{one.second.label} ({difference}, p {probability(one.p_holm)})" for one, difference in sizes]
             yield f"{capitalised(word)} than {listed(found)}."
     if group := groups.pop(EQUIVALENT, []):
         yield f"Equivalent to {_names(group)}, within {size(turned.margin or 0.0, turned.metric)}."
@@ -110,11 +103,6 @@ def _found(turned: Comparison) -> Iterator[str]:
             f": {too_few(group)}" if word.startswith("too few") else f" after {counted(group[0].difference.n, 'seed')}"
         )
         yield f"Not distinguishable from {_names(group)}{why}."
-
-
-def _signed(contrast: Contrast, turned: Comparison) -> str:
-    points = " points" if turned.metric.unit == "share" else ""
-    return f"{value(contrast.difference.mean, turned.metric, signed=True)}{points}"
 
 
 def _names(group: Sequence[Contrast]) -> str:

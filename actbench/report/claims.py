@@ -37,10 +37,7 @@ def judge_results(results: Results) -> list[JudgedClaim]:
 
 
 def claims_sections(claims: Sequence[JudgedClaim], said: Iterable[Statement] = ()) -> list[Section]:
-    """One section with a row for each claim; none without claims.
-
-    Of what is `said` about the comparison beside it, the section repeats why claims are decided where arms are not.
-    """
+    """One section with a row for each claim; none without claims."""
     if not claims:
         return []
     rows = [[claim.expectation.claim, *claim_cells(claim).values()] for claim in claims]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
+from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import value_to_text, values_to_yaml
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, value
@@ -42,7 +43,7 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
 
 def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bool) -> dict[str, str]:
     """A row as text, in the columns that any row of the comparison fills."""
-    metric, contrast = comparison.metric, row.contrast
+    metric = comparison.metric
     sd_digits = 3 if metric.unit == "share" else None
     cells = {"arm": row.sample.label}
     if is_tuned:
@@ -56,13 +57,27 @@ def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bo
         cells["predicted sd"] = value(row.predicted_sd, metric, digits=sd_digits)
     return cells | {
         "interval": interval(row.own.interval, metric),
-        "difference": "baseline" if row.is_baseline else _difference(contrast, comparison),
-        "adjusted interval": interval(contrast.adjusted_interval if contrast else None, metric, signed=True),
-        "p": probability(contrast.p if contrast else None),
-        "p (Holm)": probability(contrast.p_holm if contrast else None),
-        "P(better)": _probability_better(contrast),
-        "verdict": contrast.verdict or ABSENT if contrast else ABSENT,
+        **contrast_cells(row.contrast, metric),
+        **({"difference": "baseline"} if row.is_baseline else {}),
         **(size_cells(row) if comparison.has_sizes() else {}),
+    }
+
+
+def contrast_cells(contrast: Contrast | None, metric: Metric) -> dict[str, str]:
+    """A difference with its intervals, what chance alone would give, and the verdict."""
+    if contrast is None:
+        return dict.fromkeys(("difference", "adjusted interval", "p", "p (Holm)", "P(better)", "verdict"), ABSENT)
+    bounds, share = contrast.difference.interval, contrast.probability_better
+    range_of_share = contrast.probability_better_interval
+    return {
+        "difference": value(contrast.difference.mean, metric, signed=True)
+        + (f" [{interval(bounds, metric, signed=True)}]" if bounds else ""),
+        "adjusted interval": interval(contrast.adjusted_interval, metric, signed=True),
+        "p": probability(contrast.p),
+        "p (Holm)": probability(contrast.p_holm),
+        "P(better)": (ABSENT if share is None else f"{share:.2f}")
+        + (f" [{range_of_share[0]:.2f} to {range_of_share[1]:.2f}]" if range_of_share else ""),
+        "verdict": contrast.verdict or ABSENT,
     }
 
 
@@ -71,21 +86,6 @@ def size_cells(row: Row) -> dict[str, str]:
     size = row.sample.size
     parameters, multiply_adds = (f"{size.parameters:,}", f"{size.multiply_adds:,}") if size else (ABSENT, ABSENT)
     return {"parameters": parameters, "multiply-adds": multiply_adds}
-
-
-def _difference(contrast: Contrast | None, comparison: Comparison) -> str:
-    if contrast is None or contrast.difference.mean is None:
-        return ABSENT
-    text = value(contrast.difference.mean, comparison.metric, signed=True)
-    bounds = contrast.difference.interval
-    return f"{text} [{interval(bounds, comparison.metric, signed=True)}]" if bounds else text
-
-
-def _probability_better(contrast: Contrast | None) -> str:
-    if contrast is None or contrast.probability_better is None:
-        return ABSENT
-    bounds = contrast.probability_better_interval
-    return f"{contrast.probability_better:.2f}" + (f" [{bounds[0]:.2f} to {bounds[1]:.2f}]" if bounds else "")
 
 
 def pairs_section(comparison: Comparison) -> Section:
@@ -99,12 +99,7 @@ def pairs_section(comparison: Comparison) -> Section:
             contrast.first.label,
             contrast.second.label,
             str(contrast.difference.n),
-            _difference(contrast, comparison),
-            interval(contrast.adjusted_interval, comparison.metric, signed=True),
-            probability(contrast.p),
-            probability(contrast.p_holm),
-            _probability_better(contrast),
-            contrast.verdict or ABSENT,
+            *contrast_cells(contrast, comparison.metric).values(),
         ]
         for contrast in comparison.pairs
     ]
@@ -156,7 +151,6 @@ def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
 
 
 def _numbers(row: Row) -> dict[str, Any]:
-    contrast = row.contrast
     return {
         "n": row.own.n,
         "failed": row.sample.failed,
@@ -167,20 +161,28 @@ def _numbers(row: Row) -> dict[str, Any]:
         "sd": row.own.sd,
         "predicted_sd": row.predicted_sd,
         "ci": row.own.interval,
+        **contrast_numbers(row.contrast),
+        "parameters": row.sample.size and row.sample.size.parameters,
+        "multiply_adds": row.sample.size and row.sample.size.multiply_adds,
+    }
+
+
+def contrast_numbers(contrast: Contrast | None) -> dict[str, Any]:
+    """A difference with its intervals, what chance alone would give, and the verdict, as plain data."""
+    look = contrast and contrast.look
+    return {
         "difference": contrast and contrast.difference.mean,
         "difference_ci": contrast and contrast.difference.interval,
-        "confidence": contrast and (contrast.look.confidence if contrast.look else CONFIDENCE),
+        "confidence": contrast and (look.confidence if look else CONFIDENCE),
         "difference_ci_adjusted": contrast and contrast.adjusted_interval,
         "confidence_adjusted": contrast and contrast.adjusted_confidence,
-        "look": contrast and contrast.look and contrast.look.look,
-        "settled": contrast and contrast.look and contrast.look.state != "open",
+        "look": look and look.look,
+        "settled": look and look.state != "open",
         "p": contrast and contrast.p,
         "p_holm": contrast and contrast.p_holm,
         "probability_better": contrast and contrast.probability_better,
         "probability_better_ci": contrast and contrast.probability_better_interval,
         "verdict": contrast and contrast.verdict,
-        "parameters": row.sample.size and row.sample.size.parameters,
-        "multiply_adds": row.sample.size and row.sample.size.multiply_adds,
     }
 
 
@@ -212,17 +214,7 @@ def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
 
 def pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """One row for every compared pair."""
+    left_out = {"confidence", "look", "settled", "probability_better_ci"}
     for contrast in comparison.pairs:
-        yield {
-            "first": contrast.first.label,
-            "second": contrast.second.label,
-            "n": contrast.difference.n,
-            "difference": contrast.difference.mean,
-            "difference_ci": contrast.difference.interval,
-            "difference_ci_adjusted": contrast.adjusted_interval,
-            "confidence_adjusted": contrast.adjusted_confidence,
-            "p": contrast.p,
-            "p_holm": contrast.p_holm,
-            "probability_better": contrast.probability_better,
-            "verdict": contrast.verdict,
-        }
+        named = {"first": contrast.first.label, "second": contrast.second.label, "n": contrast.difference.n}
+        yield named | {key: number for key, number in contrast_numbers(contrast).items() if key not in left_out}

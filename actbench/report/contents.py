@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Question, compare
-from actbench.analysis.curves import Curve, PairTable, learning_curves, pair_tables
+from actbench.analysis.curves import ArmCurves, PairTable, arm_curves, pair_tables
 from actbench.analysis.effects import Effects, effects
+from actbench.experiment.definition import experiment_to_yaml
 from actbench.experiment.metrics import Metric, parse_metric
-from actbench.experiment.naming import value_to_text
+from actbench.experiment.naming import value_to_text, value_to_yaml
+from actbench.experiment.records import unusable_document
 from actbench.render.sections import SPARKS, Section, without_constants
 from actbench.report.answer import answer_line
-from actbench.report.claims import claims_sections, judge_results
-from actbench.report.comparison import comparison_section, pairs_section
-from actbench.report.images import images_sections
+from actbench.report.claims import claim_rows, claims_sections, judge_results
+from actbench.report.comparison import comparison_section, comparison_to_json, pairs_section
+from actbench.report.images import images_document, images_sections, other_images_document
 from actbench.report.lottery import lottery_section
 from actbench.report.numbers import ABSENT, value
 from actbench.report.short import short_section
-from actbench.report.statements import notes, statements
-from actbench.report.tuning import tuning_section
+from actbench.report.statements import caveats, notes, statements
+from actbench.report.tuning import tuning_rows, tuning_section
 from actbench.store.results import Results
 
 MAX_EPOCH_COLUMNS, SHARE_BAR_WIDTH = 6, 20
@@ -71,7 +75,7 @@ def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[
     plan, records, metric = results.plan, results.records, comparison.metric
     claims = judge_results(results)
     explained = effects(plan, records, metric)
-    curves = [curve for curve in learning_curves(plan, records) if curve.accuracy]
+    curves = [curve for curve in arm_curves(plan, records) if curve.means]
     parts = dict.fromkeys(curve.part for curve in curves)
     return {
         "comparison": comparison_sections(comparison, [results]),
@@ -148,7 +152,7 @@ def _pair_section(table: PairTable, metric: Metric) -> Section:
     )
 
 
-def _curves_section(curves: Sequence[Curve]) -> Section:
+def _curves_section(curves: Sequence[ArmCurves]) -> Section:
     metric = parse_metric(f"{curves[0].part}_accuracy")
     epochs = shown_epochs(max(len(curve.accuracy) for curve in curves))
     lowest = min(min(curve.accuracy) for curve in curves)
@@ -188,3 +192,69 @@ def spark(values: Sequence[float], lowest: float, highest: float, most: int = 20
     picked = values if len(values) <= most else [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
     span = (highest - lowest) or 1.0
     return "".join(SPARKS[round((v - lowest) / span * (len(SPARKS) - 1))] for v in picked)
+
+
+def comparison_document(
+    comparison: Comparison, results: Sequence[Results], claims: Sequence[JudgedClaim] = ()
+) -> dict[str, Any]:
+    """The comparison with its statements and caveats."""
+    said = statements(comparison, results, claims)
+    return (
+        {"answer": answer_line(comparison, results)}
+        | comparison_to_json(comparison)
+        | {
+            "caveats": caveats(said),
+            "test_reads": sum(one.test_reads for one in results),
+            "statements": [one.to_json() for one in said],
+            "other_images": other_images_document(comparison, results[0]) if len(results) == 1 else [],
+        }
+    )
+
+
+def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
+    """The report; a part without data is empty."""
+    plan, records, metric = results.plan, results.records, comparison.metric
+    explained = effects(plan, records, metric)
+    claims = judge_results(results)
+    return {
+        "folder": str(results.folder),
+        "experiment": experiment_to_yaml(results.experiment),
+        "trials": {"planned": results.planned(), "missing": results.missing(), "outcomes": _outcomes(results)},
+        "comparison": comparison_document(comparison, [results], claims),
+        "claims": list(claim_rows(claims)),
+        "tuning": list(tuning_rows(plan, records)),
+        "factors": [
+            {
+                "rows": table.rows,
+                "columns": table.columns,
+                "row_values": [*map(value_to_yaml, table.row_values)],
+                "column_values": [*map(value_to_yaml, table.column_values)],
+                "means": table.means,
+            }
+            for table in pair_tables(plan, records, metric)
+        ],
+        "images": images_document(comparison, results),
+        "effects": _effects_document(explained) if explained else None,
+        "curves": [
+            {"arm": curve.label, "part": curve.part, "mean_accuracy": curve.accuracy}
+            for curve in arm_curves(plan, records)
+        ],
+    }
+
+
+def _outcomes(results: Results) -> dict[str, int]:
+    endings = results.endings()
+    return {"done": endings["done"], **unusable_document(endings)}
+
+
+def _effects_document(explained: Effects) -> dict[str, Any]:
+    return {
+        "seeds": explained.seeds,
+        "shares": [
+            {"factors": list(effect.factors), "share": effect.share, "share_ci": list(effect.interval)}
+            for effect in explained.effects
+            if effect.factors
+        ],
+        "higher_interactions": sum(effect.share for effect in explained.effects if not effect.factors),
+        "seeds_share": explained.noise,
+    }

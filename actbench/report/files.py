@@ -12,12 +12,20 @@ from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.report.figures.differences import first_seeds
-from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
+from actbench.report.claims import judge_results
+from actbench.report.figures.claims import claims_picture
+from actbench.report.figures.curves import curves_picture, learnt_picture, seeds_picture
+from actbench.report.figures.decisions import decisions_picture
+from actbench.report.figures.differences import differences_picture, first_seeds, settling_picture
+from actbench.report.figures.factors import factors_pictures
+from actbench.report.figures.functions import functions_picture
+from actbench.report.figures.inside import inside_picture
+from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture, short_names
 from actbench.report.figures.looks import looks_of
+from actbench.report.figures.lottery import lottery_picture
 from actbench.report.figures.marks import Dot, marker_points
 from actbench.report.figures.paint import page_svg, path_of, save_scene
-from actbench.report.figures.pictures import pictures
+from actbench.report.figures.tuning import sensitivity_picture
 from actbench.report.page import Drawing, page
 from actbench.report.paper import PaperKit, write_paper
 from actbench.store.files import refuse_device, write_atomically
@@ -53,10 +61,7 @@ class Files:
 
 
 def write_files(comparison: Comparison, results: Results, files: Files, say: Callable[[str], None]) -> list[Path]:
-    """Write the requested files; their paths.
-
-    Raises `UnusableEnvironmentError` where one cannot be written.
-    """
+    """Write the requested files; their paths."""
     drawn = pictures(results, comparison)
     written = []
     if files.html is not None:
@@ -128,3 +133,28 @@ def save_pictures(drawn: Sequence[Picture], folder: Path, ending: str) -> list[P
     for picture, path in zip(drawn, paths, strict=True):
         save_scene(picture.draw(paper), path, picture.title, picture.description)
     return paths
+
+
+def pictures(results: Results, comparison: Comparison) -> list[Picture]:
+    """The pictures for which there are data."""
+    drawn: Sequence[Picture | None] = (
+        differences_picture(results, comparison),
+        settling_picture(comparison),
+        lottery_picture(comparison),
+        *factors_pictures(results, comparison),
+        claims_picture(judge_results(results)),
+        decisions_picture(results),
+        curves_picture(results, comparison),
+        seeds_picture(results, comparison),
+        sensitivity_picture(results, comparison),
+        inside_picture(results, comparison),
+        learnt_picture(results),
+        functions_picture(results),
+    )
+    names = short_names({row.sample.label: row.sample.values for row in comparison.rows})
+    return [_with_names(picture, names) for picture in drawn if picture is not None]
+
+
+def _with_names(picture: Picture, names: Mapping[str, str]) -> Picture:
+    """The picture with short names, unless its paper has others."""
+    return replace(picture, draw=lambda paper: picture.draw(replace(paper, names={**names, **(paper.names or {})})))

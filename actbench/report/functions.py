@@ -28,10 +28,7 @@ FACTS_OF_CURVES = ("saturates", "and", "gain", "backward gain", "published gain"
 
 
 def find_functions(texts: Sequence[str], kinds: Sequence[Kind] = ("activation", "output")) -> list[Choice]:
-    """The entries of these kinds that are meant: a name, or as in an experiment file a name with parameters.
-
-    Of several with a name, it is that of the kind named first. Raises `ConfigurationError` on all that mean nothing.
-    """
+    """The entries of these kinds that are meant: a name, or as in an experiment file a name with parameters."""
     known: dict[str, Kind] = {name: kind for kind in reversed(kinds) for name in names(kind)}
     choices = [_find_function(text, known) for text in texts]
     if mistakes := [choice for choice in choices if isinstance(choice, str)]:
@@ -182,11 +179,7 @@ def _rounded(number: float) -> str:
 
 
 def plot_lines(choices: Sequence[Choice], *, derivative: bool, bounds: tuple[float, float] = PLOT_BOUNDS) -> list[str]:
-    """The functions, or their derivatives, between two inputs in characters, one mark for each; none without curves.
-
-    The last line names what is left out: more functions than marks, and curves that lie beyond -4 and 8 for inputs from
-    -8 to 8, and in proportion for others.
-    """
+    """The functions, or their derivatives, between two inputs in characters, one mark for each; none without curves."""
     choices = with_curves(choices)
     if not choices:
         return []

@@ -21,7 +21,7 @@ from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.report.answer import seeds_to_decide, too_few
 from actbench.report.claims import about
-from actbench.report.numbers import probability, value
+from actbench.report.numbers import probability, signed_size, value, with_unit
 from actbench.text import counted, visible
 
 DECIDED = ("better", "worse", "equivalent")
@@ -80,10 +80,7 @@ class Gate:
 
 
 def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:
-    """Every arm against its baseline; one whose trials fail too often to be judged, and more than before, is broken.
-
-    Raises `ConfigurationError` where nothing is compared with a baseline.
-    """
+    """Every arm against its baseline; one whose trials fail too often to be judged, and more than before, is broken."""
     contrasts = [row.contrast for row in comparison.rows if row.contrast]
     if not contrasts:
         raise ConfigurationError("--gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER")
@@ -145,12 +142,8 @@ def _change(contrast: Contrast, metric: Metric) -> str:
     if contrast.is_paired:
         seeds = [seed for seed in new if seed in old][: contrast.difference.n]
         old, new = ({seed: values[seed] for seed in seeds} for values in (old, new))
-    before, now = _mean(old), _mean(new)
-    unit, points = (" %", " points") if metric.unit == "share" else ("", "")
-    return (
-        f"{value(before, metric)} -> {value(now, metric)}{unit} "
-        f"({value(contrast.difference.mean, metric, signed=True)}{points})"
-    )
+    difference = signed_size(contrast.difference.mean, metric)
+    return f"{value(_mean(old), metric)} -> {with_unit(_mean(new), metric)} ({difference})"
 
 
 def _mean(by_seed: Mapping[int, float]) -> float | None:
@@ -172,11 +165,7 @@ def _counted(word: str, cases: Sequence[Case]) -> str:
 
 
 def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say: Callable[[str], None]) -> None:
-    """Say the gate's lines, and write them for GitHub and to the files for other systems.
-
-    In GitHub Actions each failure becomes an annotation, and the tables are appended to the summary of the job. A file
-    that cannot be written is said and changes no verdict. Raises `ConfigurationError` for a file of unknown format.
-    """
+    """Say the gate's lines, and write them for GitHub and to the files for other systems."""
     for file in files:
         require_format(file)
     for line in gate.lines():

@@ -58,10 +58,7 @@ def draw(choices: Sequence[Choice], shape: tuple[int, int], seed: int) -> list[D
 def promised_moments(
     formula: str, parameters: Mapping[str, Any], fan_in: int, fan_out: int
 ) -> tuple[float, float] | None:
-    """Mean and sd by the formula: `normal(mean, sd)`, also `within [a, b]`, `uniform(low, high)` or a number.
-
-    None where it says something else, as that of a custom function may.
-    """
+    """Mean and sd by the formula: `normal(mean, sd)`, also `within [a, b]`, `uniform(low, high)` or a number."""
     fan = fan_out if parameters.get("mode") == "fan_out" else fan_in
     known = {**parameters, "fan_in": fan_in, "fan_out": fan_out, "fan": fan}
 

@@ -28,10 +28,7 @@ def moved_look(experiment: Experiment, looks: Looked) -> str:
 
 
 def look_lines(plan: Plan, *, is_whole: bool = False) -> list[str]:
-    """`look 2 of 4, 20 seeds: better gelu; equivalent elu; open tanh`; none before the first look.
-
-    The arms are those that this look decided on, or all if the line is to be the whole state.
-    """
+    """`look 2 of 4, 20 seeds: better gelu; equivalent elu; open tanh`; none before the first look."""
     looks = plan.looks
     if looks is None or not looks.look:
         return []

@@ -31,6 +31,16 @@ def size(number: float, metric: Metric) -> str:
     return value(number, metric) + (" points" if metric.unit == "share" else "")
 
 
+def signed_size(number: float | None, metric: Metric) -> str:
+    """A difference: `+0.10 points` of an accuracy, `-0.0812` of a loss."""
+    return value(number, metric, signed=True) + (" points" if metric.unit == "share" else "")
+
+
+def with_unit(number: float | None, metric: Metric) -> str:
+    """`97.95 %`; numbers that are no shares have no unit."""
+    return value(number, metric) + (" %" if metric.unit == "share" else "")
+
+
 def metric_in_words(metric: Metric) -> str:
     """`test accuracy`, `test NLL`; names of other metrics unchanged."""
     if metric.name not in (*CURVES, *MEASURES):

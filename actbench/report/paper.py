@@ -92,10 +92,7 @@ def _labels(path: Path) -> dict[str, str]:
 
 
 def write_paper(comparison: Comparison, results: Results, drawn: Sequence[Picture], kit: PaperKit) -> list[Path]:
-    """Write the kit; the paths of its files.
-
-    Raises `ConfigurationError` on a picture that there is not, `UnusableEnvironmentError` where none can be written.
-    """
+    """Write the kit; the paths of its files."""
     by_name = {picture.name: picture for picture in drawn}
     for name in kit.pictures:
         if name not in by_name and (kit.pictures is not USUAL_PICTURES):

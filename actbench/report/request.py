@@ -49,10 +49,7 @@ def load_reference(root: Path, request: Request) -> Results | None:
 def answer(
     results: Sequence[Results], reference: Results | None, request: Request, say: Callable[[str], None]
 ) -> Comparison:
-    """The requested comparison; missing or damaged trials are reported through `say`.
-
-    Raises `ConfigurationError` on a metric, baseline or factor that the experiment does not have.
-    """
+    """The requested comparison; missing or damaged trials are reported through `say`."""
     everything = [*results, reference] if reference else list(results)
     for one in everything:
         say_what_is_missing(one, say)
@@ -78,10 +75,7 @@ def answer(
 
 
 def _compare_folders(results: Sequence[Results], reference: Results | None, question: Question) -> Comparison:
-    """The arms of several folders side by side, each against the baseline arm of the first.
-
-    With a reference folder each arm stands against the same arm there; its rate is then no question of tuning.
-    """
+    """The arms of several folders side by side, each against the baseline arm of the first."""
     everything = [*results, reference] if reference else results
     short = [one.folder.resolve().name for one in everything]
     are_unique = len(set(short)) == len(everything)

@@ -92,10 +92,7 @@ def _surprises(comparison: Comparison) -> str:
 
 
 def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:
-    """The heading and the names of the arms: of several factors the values that differ, as the heading says.
-
-    Arms that are called otherwise than by all their values keep their names.
-    """
+    """The heading and the names of the arms: of several factors the values that differ, as the heading says."""
     paths = [path for path, _ in rows[0].sample.values]
     has_same_factors = all([path for path, _ in row.sample.values] == paths and not row.sample.folder for row in rows)
     is_named = any(row.sample.label != label_of(row.sample.values) for row in rows)

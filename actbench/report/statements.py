@@ -14,7 +14,7 @@ from actbench.experiment.metrics import CURVES, MEASURES, Metric
 from actbench.experiment.naming import value_to_text
 from actbench.report.caveats import comparison_caveats, folder_caveats
 from actbench.report.looks import look_statements
-from actbench.report.numbers import interval, metric_in_words, probability, size, value
+from actbench.report.numbers import interval, metric_in_words, probability, signed_size, size, with_unit
 from actbench.report.statement import MAX_NAMES, Statement, few
 from actbench.statistics.intervals import Verdict
 from actbench.statistics.multiple import ALPHA
@@ -156,12 +156,11 @@ def _question(comparison: Comparison, results: Results) -> Iterator[str]:
 def _single(comparison: Comparison, results: Results) -> str:
     (row,) = comparison.rows
     data, metric = results.experiment.settings.data.dataset, comparison.metric
-    unit = " %" if metric.unit == "share" else ""
     seeds = counted(len(comparison.seeds), "seed", in_words=True)
     bounds = f" (95 % interval {interval(row.own.interval, metric)})" if row.own.interval else ""
     return (
         f"One network was trained on {data} with {seeds}; nothing is compared here. "
-        f"Its mean {metric_in_words(metric)} is {value(row.own.mean, metric)}{unit}{bounds}."
+        f"Its mean {metric_in_words(metric)} is {with_unit(row.own.mean, metric)}{bounds}."
     )
 
 
@@ -216,18 +215,12 @@ def _baseline(comparison: Comparison) -> str:
 
 
 def _no_evidence(group: Sequence[Contrast], base: str, metric: Metric) -> str:
-    furthest = max(group, key=_furthest)
+    furthest = max(group, key=Contrast.reach)
     which = f" ({furthest.first.label})" if len(group) > 1 else ""
     return (
         f"For {_names(group)} there is {NO_EVIDENCE} to {base}. That does not mean they are the same: the difference "
-        f"could still be up to {size(_furthest(furthest), metric)}{which}."
+        f"could still be up to {size(furthest.reach(), metric)}{which}."
     )
-
-
-def _furthest(contrast: Contrast) -> float:
-    """How far from 0 the adjusted interval of the difference reaches."""
-    low, high = contrast.adjusted_interval or (0.0, 0.0)
-    return max(-low, high)
 
 
 def _not_judged(group: Sequence[Contrast]) -> str:
@@ -244,10 +237,9 @@ def _names(contrasts: Sequence[Contrast]) -> str:
 def _with_differences(group: Sequence[Contrast], comparison: Comparison) -> str:
     """`mish (+0.31 points of test accuracy, interval +0.20 to +0.42)`, the adjusted one."""
     metric = comparison.metric
-    unit = " points" if metric.unit == "share" else ""
     ordered = sorted(group, key=lambda contrast: -abs(contrast.difference.mean or 0.0))
     named = [
-        f"{contrast.first.label} ({value(contrast.difference.mean, metric, signed=True)}{unit}"
+        f"{contrast.first.label} ({signed_size(contrast.difference.mean, metric)}"
         f"{'' if number else f' of {metric_in_words(metric)}'}, "
         f"interval {interval(contrast.adjusted_interval, metric, signed=True)})"
         for number, contrast in enumerate(ordered[:MAX_NAMES])
@@ -305,8 +297,8 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     mean = sign * max(sign * own for own in known.values())
     leaders = [name for name, own in known.items() if abs(own - mean) < ROUNDING]
     word = "highest" if sign > 0 else "lowest"
-    shown = f"{value(mean, metric)}{' %' if metric.unit == 'share' else ''}"
-    first = f"The {word} mean ({shown}) {'is shared by' if len(leaders) > 1 else 'belongs to'} {listed(leaders)}"
+    verb = "is shared by" if len(leaders) > 1 else "belongs to"
+    first = f"The {word} mean ({with_unit(mean, metric)}) {verb} {listed(leaders)}"
     if comparison.best and comparison.best[0] not in leaders:
         leaders = [comparison.best[0]]
         first = f"{first}. Of those that are judged, the {word} mean belongs to {comparison.best[0]}"

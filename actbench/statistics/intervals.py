@@ -74,10 +74,7 @@ def t_quantile(probability: float, freedom: float) -> float:
 
 
 def decide(interval: tuple[float, float] | None, lower: float, upper: float) -> Verdict:
-    """Supported if the whole interval lies between the bounds, contradicted if none of it does, else undecided.
-
-    An end that lies on a bound, up to rounding, is on neither side of it.
-    """
+    """Supported if the whole interval lies between the bounds, contradicted if none of it does, else undecided."""
     if interval is None:
         return "undecided"
     low, high = interval

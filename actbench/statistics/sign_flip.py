@@ -49,10 +49,7 @@ def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float | None
 
 
 def whole_numbers(first: Sequence[float], second: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
-    """Shares as whole numbers of a unit that all have in common, so that equal counts of images are exactly equal.
-
-    Shares that do not come from counts stay as they are.
-    """
+    """Shares as whole numbers of a unit that all have in common, so that equal counts of images are exactly equal."""
     ratios = [_ratio(value) for value in (*first, *second)]
     unit = math.lcm(*(denominator for _, denominator in ratios))
     if unit > MAX_UNIT:

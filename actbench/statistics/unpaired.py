@@ -33,10 +33,7 @@ def unpaired_difference(first: Sequence[float], second: Sequence[float], confide
 
 
 def unpaired_p(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Two-sided permutation p of the difference of means (Fisher 1935); exact up to 9 values against 9.
-
-    None where a sample has fewer than two values.
-    """
+    """Two-sided permutation p of the difference of means (Fisher 1935); exact up to 9 values against 9."""
     if min(len(first), len(second)) < 2:
         return None
     result = stats.permutation_test(

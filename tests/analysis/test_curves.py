@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.analysis.curves import learning_curves, pair_tables
+from actbench.analysis.curves import arm_curves, pair_tables
 from actbench.experiment.metrics import CURVES, parse_metric
 from builders import TWO_ACTIVATIONS
 from planted import planted
@@ -25,12 +25,12 @@ def test_every_curve_is_read_at_the_last_epoch(metric: str, tmp_path: Path) -> N
     assert parse_metric(metric).value(record) == expected[metric]
 
 
-def test_learning_curves_are_means_over_the_trials_that_got_so_far(tmp_path: Path) -> None:
+def test_arm_curves_are_means_over_the_trials_that_got_so_far(tmp_path: Path) -> None:
     results = planted(tmp_path, {"relu": [300, 310], "tanh": []}, TWO_ACTIVATIONS)
     stopped = results.records[results.plan.arms[0][1][0].id]
     short = stopped.curves.model_copy(update={"validation_correct_count": (10,)})
     records = {**results.records, stopped.trial: stopped.model_copy(update={"curves": short})}
-    relu, tanh = learning_curves(results.plan, records)
+    relu, tanh = arm_curves(results.plan, records)
     assert relu.part == "validation"
     assert relu.accuracy == pytest.approx((30 / 239, 100 / 239, 150 / 239))
     assert tanh.accuracy == ()

@@ -11,8 +11,7 @@ from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.layout import PAGE
 from actbench.report.figures.paint import file_svg
-from actbench.report.figures.pictures import pictures
-from actbench.report.files import whole_page
+from actbench.report.files import pictures, whole_page
 from actbench.report.lottery import lottery_section
 from actbench.report.tables import write_tables
 from actbench.runs.verify import verify_folder

@@ -14,8 +14,7 @@ import pytest
 from actbench.analysis.comparison import compare, question_of
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
-from actbench.report.figures.pictures import pictures
-from actbench.report.files import whole_page
+from actbench.report.files import pictures, whole_page
 from actbench.store.results import load_results
 from places import ROOT
 from program import actbench

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actbench.report.claims import claims_sections, judge_results
-from actbench.report.document import report_document
+from actbench.report.contents import report_document
 from actbench.report.page import page
 from actbench.report.statements import notes, statements
 from actbench.report.tables import claims_table, primary_comparison

@@ -15,8 +15,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.plan.plan import make_plan
 from actbench.render.printing import whole_document
 from actbench.render.terminal import section_lines
-from actbench.report.contents import answer_sections
-from actbench.report.document import report_document
+from actbench.report.contents import answer_sections, report_document
 from actbench.report.figures.differences import differences_picture
 from actbench.report.figures.layout import PAGE
 from actbench.report.gate import gate_on_arms

@@ -11,7 +11,7 @@ import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report.bibliography import TITLES, bibliography, references_of
-from actbench.report.figures.pictures import pictures
+from actbench.report.files import pictures
 from actbench.report.paper import PaperKit, methods_paragraph, paper_table, printed, require_paper_sense, write_paper
 from actbench.store.results import Results
 from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, above, asked, five_arms, planted

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.report.contents import report_chapters
-from actbench.report.document import comparison_document
+from actbench.report.contents import comparison_document, report_chapters
 from actbench.report.statements import PARAGRAPH, notes, paragraph, statements
 from planted import FIVE_ACTIVATIONS, MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
 

@@ -16,7 +16,7 @@ from actbench.experiment.records import Curves, LayerProbe, Trial, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.report.figures.layout import FULL, Paper, Picture
 from actbench.report.figures.marks import Scene, Text, text_width
-from actbench.report.figures.pictures import pictures
+from actbench.report.files import pictures
 from actbench.store.results import Results
 from builders import experiment_from, record_of
 

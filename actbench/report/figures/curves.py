@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from actbench.analysis.comparison import Comparison
+from actbench.analysis.curves import ArmCurves, arm_curves
 from actbench.experiment.metrics import learnt_name, parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.records import recorded
-from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture, with_unit
+from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
 from actbench.report.figures.looks import Look, looks
 from actbench.report.figures.marks import GRID, QUIET, Area
-from actbench.report.figures.scales import Axis, Limits, Scale, epoch_ticks, limits, scale_for
-from actbench.report.numbers import value
-from actbench.statistics.intervals import Estimate, estimate
+from actbench.report.figures.scales import Axis, Scale, epoch_ticks, limits, scale_for
+from actbench.report.numbers import value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, visible
 
@@ -30,47 +30,12 @@ MAX_FOR_BANDS = 0.25
 ACCURACY = parse_metric("validation_accuracy")
 
 
-@dataclass(frozen=True)
-class ArmCurves:
-    """An arm's accuracy after each epoch, one list for each seed, as long as its trial was trained.
-
-    `part` is validation, or train if no images were held out. `means` has the mean over the trials that reached an
-    epoch, with its 95 % interval.
-    """
-
-    label: str
-    values: Values
-    part: str
-    is_baseline: bool
-    seeds: tuple[tuple[float, ...], ...]
-    means: tuple[Estimate, ...]
-
-    def mean(self, epoch: int) -> float:
-        """The mean after an epoch."""
-        return self.means[epoch - 1].mean or 0.0
-
-    def band(self, epoch: int) -> Limits:
-        """The interval of the mean after an epoch, within what an accuracy can be."""
-        low, high = self.means[epoch - 1].interval or (self.mean(epoch), self.mean(epoch))
-        return max(low, 0.0), min(high, 1.0)
-
-
-def arm_curves(results: Results, comparison: Comparison) -> list[ArmCurves]:
+def ranked_curves(results: Results, comparison: Comparison) -> list[ArmCurves]:
     """The curves of each arm that has been trained for at least one epoch, the best at the last epoch first."""
     baselines = {row.sample.label for row in comparison.rows if row.is_baseline}
-    curves = []
-    for arm, trials in results.plan.arms:
-        part = "validation" if arm.settings.data.validation_count() else "train"
-        seeds = []
-        for record in recorded(trials, results.records):
-            images = getattr(record, f"{part}_count")
-            if right := getattr(record.curves, f"{part}_correct_count"):
-                seeds.append(tuple(count / images for count in right))
-        if seeds:
-            epochs, is_baseline = range(max(map(len, seeds))), arm.label() in baselines
-            means = tuple(estimate([seed[epoch] for seed in seeds if epoch < len(seed)]) for epoch in epochs)
-            curves.append(ArmCurves(arm.label(), arm.values, part, is_baseline, tuple(seeds), means))
-    return sorted(curves, key=lambda one: -one.mean(len(one.means)))
+    found = [one for one in arm_curves(results.plan, results.records) if one.means]
+    marked = [replace(one, is_baseline=one.label in baselines) for one in found]
+    return sorted(marked, key=lambda one: -one.mean(len(one.means)))
 
 
 def thinned_epochs(last: int, most: int) -> list[int]:
@@ -84,7 +49,7 @@ def thinned_epochs(last: int, most: int) -> list[int]:
 
 def curves_picture(results: Results, comparison: Comparison) -> Picture | None:
     """The mean learning curves with bands over the seeds; None while no arm has been trained for an epoch."""
-    curves = arm_curves(results, comparison)
+    curves = ranked_curves(results, comparison)
     if not curves:
         return None
     shown = _with_baseline(curves)
@@ -106,7 +71,7 @@ def curves_picture(results: Results, comparison: Comparison) -> Picture | None:
 
 def seeds_picture(results: Results, comparison: Comparison) -> Picture | None:
     """The learning curve of every trial; None if no arm has two of them."""
-    curves = arm_curves(results, comparison)
+    curves = ranked_curves(results, comparison)
     if max((len(arm.seeds) for arm in curves), default=0) < 2:
         return None
     shown = _with_baseline(curves)

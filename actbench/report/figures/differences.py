@@ -9,11 +9,11 @@ from statistics import median
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import recorded
-from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, number_shown, picture, with_unit
+from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, number_shown, picture
 from actbench.report.figures.looks import Look, looks_of
 from actbench.report.figures.marks import BAND, GREEN, INK, PAGE, QUIET, VERMILLION, minus, text_width
 from actbench.report.figures.scales import Axis, Scale, first_word, limits, scale_for
-from actbench.report.numbers import interval, metric_in_words, size, value
+from actbench.report.numbers import interval, metric_in_words, size, value, with_unit
 from actbench.report.short import short_verdict
 from actbench.statistics.intervals import estimate
 from actbench.statistics.looks import Decision
@@ -298,7 +298,7 @@ def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison)
     scale = Scale("linear", metric.unit == "share")
     axis = Axis(scale, limits([*ends, margin, -margin], scale), left, canvas.width - verdicts - em)
     y = 0.6 * em
-    bottom = y + sum(1.1 * em * len(made) + 0.7 * em for _, made in arms)
+    bottom = sum((1.1 * em * len(made) + 0.7 * em for _, made in arms), y)
     canvas.zero_axis(axis, y, bottom, margin, metric, "that of the baseline")
     for row, made in arms:
         label, high, bounds = row.sample.label, 1.1 * em * len(made), made[-1].difference.interval

@@ -9,8 +9,8 @@ from typing import Any
 from actbench.analysis.comparison import Comparison, Row
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import label_of, value_to_text
-from actbench.report.figures.layout import Canvas, End, Picture, picture, with_unit
+from actbench.experiment.naming import label_of, settings_by_path, value_to_text
+from actbench.report.figures.layout import Canvas, End, Picture, picture
 from actbench.report.figures.looks import looks
 from actbench.report.figures.marks import (
     BAND,
@@ -25,7 +25,7 @@ from actbench.report.figures.marks import (
     text_width,
 )
 from actbench.report.figures.scales import Axis, first_word, limits, scale_for
-from actbench.report.numbers import interval, metric_in_words, value
+from actbench.report.numbers import interval, metric_in_words, value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, listed, visible
 
@@ -77,9 +77,7 @@ def factors_pictures(results: Results, comparison: Comparison) -> list[Picture]:
 
 def _factors(comparison: Comparison) -> Factors | None:
     """The two factors with the most values make the table, the longer one its rows; the next one makes the panels."""
-    values: dict[str, dict[Any, None]] = {}
-    for path, one in (pair for row in comparison.rows for pair in row.sample.values):
-        values.setdefault(path, {})[one] = None
+    values = settings_by_path(row.sample.values for row in comparison.rows)
     if len(values) < 2 or len(comparison.losses) > 1:
         return None
     row_path, column, *others = sorted(values, key=lambda path: -len(values[path]))

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, ranked
-from actbench.experiment.records import recorded
+from actbench.experiment.records import LayerProbe, TrialRecord, recorded
+from actbench.plan.plan import Plan
+from actbench.render.sections import Section
 from actbench.report.figures.layout import Canvas, Picture, picture
 from actbench.report.figures.marks import GRID, PAGE, QUIET, VERMILLION, Line, text_width
+from actbench.report.numbers import ABSENT
 from actbench.store.results import Results
 from actbench.text import counted, listed, visible
 
@@ -140,10 +143,7 @@ def arm_probes(results: Results) -> list[ArmProbes]:
 def _averages(
     probe: Probe, numbers: Mapping[tuple[int, int], Sequence[float | None]]
 ) -> dict[tuple[int, int], float | None]:
-    """The mean of shares, the median of norms, which differ by powers of ten.
-
-    A layer that never has a share, such as the dead share of the last, has no cells.
-    """
+    """The mean of shares, the median of norms, which differ by powers of ten."""
     finite = {at: [one for one in every if one is not None and math.isfinite(one)] for at, every in numbers.items()}
     measured = {layer for (layer, _), every in finite.items() if every or not probe.is_share}
     average = (lambda every: sum(every) / len(every)) if probe.is_share else median
@@ -259,3 +259,51 @@ def _draw_epochs(canvas: Canvas, arm: ArmProbes, x: float, y: float, wide: float
         place = min(x + (column + 0.5) * cell, canvas.width - text_width(last, small) / 2)
         canvas.note(place, y + 1.1 * small, str(epoch))
     canvas.note(x + wide / 2, y + 2.4 * small, "epoch")
+
+
+PROBED = {
+    "dead units %": "dead_share",
+    "saturated inputs %": "saturated_share",
+    "zeros %": "zero_share",
+    "mean": "mean",
+    "sd": "sd",
+    "gradient norm": "weight_gradient_norm",
+}
+NOTES = (
+    "Means over the seeds of what each trial's last probe saw on its first 256 training images.",
+    "Dead units: their activation's derivative is 0 for all of these images, so that they learn nothing. Saturated "
+    "inputs: there the derivative is below 5 % of its maximum. Zeros, mean and sd are of what the layer gives on. "
+    "Gradient norm: the length of the gradient with respect to the layer's weights; where it is tiny, the layer hardly "
+    "learns, and where it is huge, training is about to diverge.",
+)
+
+
+def layers_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section | None:
+    """One row for each arm and layer; None without probes."""
+    rows = []
+    for arm, trials in plan.arms:
+        layers: dict[int, list[LayerProbe]] = {}
+        for trial in trials:
+            for probe in _last_probes(records.get(trial.id)):
+                layers.setdefault(probe.layer, []).append(probe)
+        rows += [
+            [arm.label(), str(layer), *(_mean_cell(probes, field) for field in PROBED.values())]
+            for layer, probes in sorted(layers.items())
+        ]
+    return Section("layers at the end of training", ["arm", "layer", *PROBED], rows, NOTES) if rows else None
+
+
+def _last_probes(record: TrialRecord | None) -> list[LayerProbe]:
+    if record is None or not record.probes:
+        return []
+    last = record.probes[-1].epoch
+    return [probe for probe in record.probes if probe.epoch == last]
+
+
+def _mean_cell(probes: Sequence[LayerProbe], field: str) -> str:
+    """The mean over the probes that have the number."""
+    numbers = [number for probe in probes if (number := getattr(probe, field)) is not None]
+    if not numbers:
+        return ABSENT
+    mean = sum(numbers) / len(numbers)
+    return f"{100 * mean:.1f}" if field.endswith("share") else f"{mean:.3g}"

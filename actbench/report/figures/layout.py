@@ -30,7 +30,7 @@ from actbench.report.figures.marks import (
     text_width,
 )
 from actbench.report.figures.scales import Axis
-from actbench.report.numbers import metric_in_words, value
+from actbench.report.numbers import metric_in_words
 
 Sentences = Iterable[str | Literal[False]]
 MAX_ARMS = 40
@@ -97,11 +97,6 @@ def short_names(arms: Mapping[str, Values]) -> dict[str, str]:
 
     names = {label: name(values) for label, values in arms.items() if len(values) > 1}
     return names if len(set(names.values())) == len(names) else {}
-
-
-def with_unit(number: float | None, metric: Metric) -> str:
-    """`97.95 %`; numbers that are no shares have no unit."""
-    return f"{value(number, metric)}{' %' * (metric.unit == 'share')}"
 
 
 class Canvas:

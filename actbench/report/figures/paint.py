@@ -34,10 +34,7 @@ SANS_SCALE = 0.9  # DejaVu Sans is wider than most fonts of its size
 
 
 def save_scene(scene: Scene, path: Path, title: str, description: str, font: str = "sans") -> None:
-    """Write a picture as SVG, PNG or PDF, depending on the suffix; the same picture gives the same bytes.
-
-    Raises `ConfigurationError` on another suffix and `UnusableEnvironmentError` if the file cannot be written.
-    """
+    """Write a picture as SVG, PNG or PDF, depending on the suffix; the same picture gives the same bytes."""
     suffix = require_format(path)
     try:
         if suffix == "svg":
@@ -123,10 +120,7 @@ IN_A_PAGE = {role: f"var(--{role}, {colour})" for role, colour in ROLES.items()}
 
 
 def page_svg(scene: Scene, identifier: str, title: str, description: str, arms: Mapping[str, int]) -> str:
-    """The picture in the colours of its page, with a title and a description for screen readers.
-
-    What belongs to an arm has its number as `data-arm`.
-    """
+    """The picture in the colours of its page, with a title and a description for screen readers."""
     names = f'aria-labelledby="{identifier}-title {identifier}-description"'
     return (
         f'<svg role="img" {names} viewBox="0 0 {_number(scene.width)} {_number(scene.height)}">'

@@ -8,14 +8,14 @@ from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.naming import value_to_text
+from actbench.experiment.naming import settings_by_path, value_to_text
 from actbench.experiment.records import TrialRecord
 from actbench.plan.tuning import ArmTuning, is_number
-from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture, with_unit
+from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
 from actbench.report.figures.looks import Look, looks
 from actbench.report.figures.marks import GRID, PAGE, QUIET, VERMILLION, text_width
 from actbench.report.figures.scales import Axis, Scale, limits, scale_for
-from actbench.report.numbers import metric_in_words
+from actbench.report.numbers import metric_in_words, with_unit
 from actbench.report.tuning import Tried, tried, tuned_text
 from actbench.store.results import Results
 from actbench.text import counted, visible
@@ -67,10 +67,7 @@ def sensitivity_picture(results: Results, comparison: Comparison) -> Picture | N
 
 def _tuned_paths(tunings: Sequence[ArmTuning]) -> tuple[str, list[str]]:
     """The setting along x, the number with the most values, and the others."""
-    values: dict[str, dict[Any, None]] = {}
-    for candidate in (candidate for tuning in tunings for candidate in tuning.candidates):
-        for path, value in candidate.values:
-            values.setdefault(path, {})[value] = None
+    values = settings_by_path(candidate.values for tuning in tunings for candidate in tuning.candidates)
     along = max(values, key=lambda path: (all(map(is_number, values[path])), len(values[path])))
     return along, [path for path in values if path != along]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actbench.experiment.records import Curves, Trial, TrialRecord
-from actbench.report.figures.curves import arm_curves, thinned_epochs
+from actbench.report.figures.curves import ranked_curves, thinned_epochs
 from actbench.statistics.intervals import estimate
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, results_from
@@ -36,7 +36,7 @@ def rising(trial: Trial) -> TrialRecord:
 
 def test_means_and_bands_are_over_the_trials_that_reached_an_epoch(tmp_path: Path) -> None:
     results = results_from(TWO_ACTIVATIONS, tmp_path, rising)
-    one = arm_curves(results, comparison_of(results))[0]
+    one = ranked_curves(results, comparison_of(results))[0]
     assert one.part == "validation"
     assert sorted(map(len, one.seeds)) == [2, 3, 3]
     for epoch in (1, 2, 3):
@@ -48,7 +48,7 @@ def test_means_and_bands_are_over_the_trials_that_reached_an_epoch(tmp_path: Pat
 
 def test_one_seed_has_no_band_and_no_validation_images_mean_training_accuracy(tmp_path: Path) -> None:
     results = results_from(PARTLY.replace("seeds: 3", "seeds: 1"), tmp_path)
-    (one,) = arm_curves(results, comparison_of(results))
+    (one,) = ranked_curves(results, comparison_of(results))
     assert one.part == "train"
     assert one.band(1) == (one.mean(1), one.mean(1))
     assert not one.is_baseline
@@ -56,7 +56,7 @@ def test_one_seed_has_no_band_and_no_validation_images_mean_training_accuracy(tm
 
 def test_the_baseline_is_known_and_the_best_arm_comes_first(tmp_path: Path) -> None:
     results = results_from(TWO_ACTIVATIONS, tmp_path)
-    curves = arm_curves(results, comparison_of(results))
+    curves = ranked_curves(results, comparison_of(results))
     assert {arm.label: arm.is_baseline for arm in curves} == {"relu": True, "tanh": False}
     assert curves[0].mean(len(curves[0].means)) >= curves[1].mean(len(curves[1].means))
 
@@ -66,7 +66,7 @@ def test_arms_that_were_never_trained_have_no_curve(tmp_path: Path) -> None:
         return record_of(trial, outcome="failed", curves=Curves())
 
     results = results_from(TWO_ACTIVATIONS, tmp_path, failed)
-    assert arm_curves(results, comparison_of(results)) == []
+    assert ranked_curves(results, comparison_of(results)) == []
 
 
 @pytest.mark.parametrize("last", [1, 2, 49, 50, 51, 200, 201, 10_000, 1_000_000])

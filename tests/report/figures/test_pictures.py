@@ -13,8 +13,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.report.figures.layout import COLUMN, FULL, PAGE, PHONE, Picture
 from actbench.report.figures.marks import Dot, Group, Text
-from actbench.report.figures.pictures import pictures
-from actbench.report.files import drawing
+from actbench.report.files import drawing, pictures
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, drawn_texts, misplaced_texts, pictures_of, renamed, results_from, trained
 
