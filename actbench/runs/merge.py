@@ -1,4 +1,4 @@
-"""Result folders of one experiment put together: whole lines of their journals, each once, and what they were told."""
+"""Merging result folders of one experiment: each whole line of their journals once, environments, plans, weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_VALUE_LENGTH = 60
 
 @dataclass(frozen=True)
 class Source:
-    """What a merged folder gave: its finished and failed trials, lines that were new, and lines that are damaged."""
+    """A merged folder: its finished and failed trials, the lines that were new, and its damaged lines."""
 
     folder: Path
     trials: int
@@ -40,7 +40,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Merged:
-    """The folder that holds them all, with what each source gave."""
+    """The merged folder and its sources; `set_aside` counts its own damaged lines."""
 
     results: Results
     sources: tuple[Source, ...]
@@ -55,21 +55,21 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
     given = [(one.folder, one.experiment) for one in found]
     _require_one_experiment([(target, recorded_experiment(target)), *given] if is_result_folder(target) else given)
     with locked(target) as held:
-        everything = [load_results(target, root), *found] if is_result_folder(target) else found
-        _require_one_experiment([(one.folder, one.experiment) for one in everything])
+        all_results = [load_results(target, root), *found] if is_result_folder(target) else found
+        _require_one_experiment([(one.folder, one.experiment) for one in all_results])
         set_aside = set_damaged_lines_aside(held)
         write_experiment(held, experiment_to_yaml(experiment))
-        _write_environments(held, everything)
-        sources = _take_lines(held, found)
+        _write_environments(held, all_results)
+        sources = _merge_lines(held, found)
         merged = load_results(target, root)
-        _write_plan(held, merged, everything)
+        _write_plan(held, merged, all_results)
         if experiment.keep:
-            _take_weights(held, merged, everything)
+            _copy_weights(held, merged, all_results)
         write_tables(load_results(target, root), held)
     return Merged(load_results(target, root), tuple(sources), set_aside)
 
 
-def _take_lines(target: HeldFolder, folders: Sequence[Results]) -> list[Source]:
+def _merge_lines(target: HeldFolder, folders: Sequence[Results]) -> list[Source]:
     """Append the lines that the target's journal lacks; raises `FolderChangedError` if something else changes it."""
     sources, end = [], end_of(target.file(JOURNAL))
     for source in folders:
@@ -83,12 +83,12 @@ def _take_lines(target: HeldFolder, folders: Sequence[Results]) -> list[Source]:
     return sources
 
 
-def _require_one_experiment(everything: Sequence[tuple[Path, Experiment]]) -> None:
-    """Every folder's resolved experiment is the first one's; else what differs is named, folder by folder."""
-    first, experiment = everything[0]
+def _require_one_experiment(experiments: Sequence[tuple[Path, Experiment]]) -> None:
+    """Raise `ConfigurationError` with every difference between the first folder's experiment and another's."""
+    first, experiment = experiments[0]
     expected = _flat(experiment_to_yaml(experiment))
     mistakes = []
-    for other, another in everything[1:]:
+    for other, another in experiments[1:]:
         given = _flat(experiment_to_yaml(another))
         paths = [path for path in dict.fromkeys((*expected, *given)) if expected.get(path) != given.get(path)]
         named = [f"{path} is {_shown(expected, path)} in one, {_shown(given, path)} in the other" for path in paths]
@@ -101,7 +101,7 @@ def _require_one_experiment(everything: Sequence[tuple[Path, Experiment]]) -> No
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"train": {"lr": 1}}` as `{"train.lr": 1}`; what is varied or tuned keeps its path below `vary` and `tune`."""
+    """`{"train": {"lr": 1}}` as `{"train.lr": 1}`."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
@@ -115,29 +115,29 @@ def _shown(values: dict[str, Any], path: str) -> str:
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
 
 
-def _write_environments(target: HeldFolder, everything: Sequence[Results]) -> None:
-    """Every environment of the folders once, sorted so that any order of merging gives the same: newest code last."""
-    by_id = {key: one for results in everything for key, one in results.environments.items()}
+def _write_environments(target: HeldFolder, all_results: Sequence[Results]) -> None:
+    """Write each environment once, sorted so that any order of merging gives the same file: newest code last."""
+    by_id = {key: one for results in all_results for key, one in results.environments.items()}
     for _, environment in sorted(by_id.items(), key=lambda item: (training_code_of(item[1]) or 0, item[0])):
         write_environment(target, environment)
 
 
-def _write_plan(target: HeldFolder, merged: Results, everything: Sequence[Results]) -> None:
-    """The plan that follows from all tuning; those under which a folder's final trials had begun stay as `earlier`."""
+def _write_plan(target: HeldFolder, merged: Results, all_results: Sequence[Results]) -> None:
+    """Write the plan that follows from all tuning; plans under which final trials had begun stay as `earlier`."""
     if not merged.plan.is_tuned():
         return
     plan = json.loads(json.dumps(plan_to_json(merged.experiment, merged.plan)))
-    earlier = [one for results in everything for one in _frozen_plans(results) if not is_same_plan(one, plan)]
+    earlier = [one for results in all_results for one in _frozen_plans(results) if not is_same_plan(one, plan)]
     distinct = {json.dumps(one, sort_keys=True): one for one in earlier}
     content = {**plan, **({"earlier": [distinct[key] for key in sorted(distinct)]} if distinct else {})}
     write_atomically(target.file(PLAN), json.dumps(content, indent=2) + "\n")
 
 
-def _take_weights(target: HeldFolder, merged: Results, everything: Sequence[Results]) -> None:
-    """Of each final trial the weights of a folder whose record of it is the one that counts, if it has them."""
+def _copy_weights(target: HeldFolder, merged: Results, all_results: Sequence[Results]) -> None:
+    """Copy each final trial's weights from a folder that has them and the record that counts."""
     for key, record in merged.records.items():
         if record.phase == "final":
-            same = [one.folder for one in everything if one.records.get(key) == record]
+            same = [one.folder for one in all_results if one.records.get(key) == record]
             sources = [folder for folder in same if weights.weights_file(folder, key).is_file()]
             if not sources:
                 weights.remove_weights(target, key)
@@ -154,7 +154,7 @@ def _frozen_plans(results: Results) -> Iterator[dict[str, Any]]:
 
 
 def merge_section(merged: Merged) -> Section:
-    """What each folder gave, and what the merged one still lacks."""
+    """One row for each source, and what the merged folder still lacks."""
     rows = [
         [str(source.folder), *map(str, (source.trials, source.new_lines, source.damaged_lines))]
         for source in merged.sources

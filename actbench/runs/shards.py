@@ -1,4 +1,4 @@
-"""What one shard of an experiment has done, and what comes next."""
+"""The progress of one shard of an experiment, and the commands that come next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHASES: dict[Phase, str] = {"tune": "tuning", "final": "final"}
 
 
 def _counts(experiment: Experiment, root: Path, shard: Shard) -> dict[str, dict[str, int]]:
-    """Trials of the shard's share by phase: how many there are, and how many are done here or in the merged folder."""
+    """The shard's trials by phase: how many are planned, and how many are done here or in the merged folder."""
     known = known_trials(root, experiment, shard)
     trials = make_plan(experiment, known, shard).trials()
     return {
@@ -29,7 +29,7 @@ def _counts(experiment: Experiment, root: Path, shard: Shard) -> dict[str, dict[
 
 
 def shard_section(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) -> Section:
-    """The shard's share by phase, and what it waits for."""
+    """The shard's trials by phase, and what it waits for."""
     parts = _counts(experiment, root, shard)
     rows = [[name, *map(str, counts.values())] for name, counts in parts.items()]
     notes = ["A shard's table would show a part of every arm: tables and claims follow after `actbench merge`."]
@@ -58,7 +58,7 @@ def command_that_continues(folder: Path, shard: Shard | None) -> str:
 
 
 def root_of(folder: Path) -> Path:
-    """The folder that holds a result folder, as it was typed where that says it: `.` and links do not."""
+    """The parent of a result folder, as typed unless that is `.` or a link."""
     there = folder.resolve().parent
     return folder.parent if folder.parent.resolve() == there else there
 

@@ -1,4 +1,4 @@
-"""Is a result folder whole? Every file and every trial is looked at, and nothing is changed."""
+"""Verification of a result folder: every file and every trial is checked, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -34,10 +34,7 @@ MAX_NAMES_SHOWN = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one file, of one line of it, or of the trials.
-
-    A `note` is nothing that would have to be mended; what is `missing` or `damaged` is, by the next run or by hand.
-    """
+    """A finding about a file, a line of it, or the trials: a `note` needs no repair, `missing` and `damaged` do."""
 
     where: str
     state: State
@@ -46,7 +43,7 @@ class Finding:
     by_hand: bool = False
 
     def is_bad(self) -> bool:
-        """Whether it has to be mended."""
+        """Whether it needs repair, by the next run or by hand."""
         return self.state in ("missing", "damaged")
 
 
@@ -69,16 +66,12 @@ class _Lines:
 
 
 def verify_folder(folder: Path) -> list[Finding]:
-    """Everything that was looked at.
-
-    Raises `ConfigurationError` where there is no result folder, and `UnusableEnvironmentError` where the journal cannot
-    be read or was written by a newer version.
-    """
+    """All findings; raises an `ExpectedError` where there is no result folder, or its journal cannot be read."""
     if not (folder / JOURNAL).is_file():
         require_result_folder(folder)
     lines = _Lines()
     journal = read_journal(folder, observe=lines.count)
-    results = _results_or_why_not(folder, journal)
+    results = _results_or_mistake(folder, journal)
     findings = [*_experiment(results), *_json_files(folder, results), *_journal(folder, lines)]
     if isinstance(results, Results):
         findings += [
@@ -86,7 +79,7 @@ def verify_folder(folder: Path) -> list[Finding]:
             *_tables(results),
             *(_weights(results) if results.experiment.keep else ()),
         ]
-    return [*findings, *_traces(folder)]
+    return [*findings, *_leftovers(folder)]
 
 
 def is_whole(findings: Sequence[Finding]) -> bool:
@@ -94,7 +87,7 @@ def is_whole(findings: Sequence[Finding]) -> bool:
     return not any(finding.is_bad() for finding in findings)
 
 
-def _results_or_why_not(folder: Path, journal: Journal) -> Results | str:
+def _results_or_mistake(folder: Path, journal: Journal) -> Results | str:
     try:
         return load_results(folder, folder.parent, journal)
     except ExpectedError as problem:
@@ -132,7 +125,7 @@ def _json_files(folder: Path, results: Results | str) -> Iterator[Finding]:
 
 
 def _changed_plan(frozen: Mapping[str, Any]) -> str:
-    """Which plan is no longer what its checksum says; empty if none."""
+    """The plan whose contents do not have its checksum; empty if there is none."""
     for one in (frozen, *frozen.get("earlier", [])):
         if one.get("checksum", plan_checksum(one)) != plan_checksum(one):
             return f"changed after it was frozen with the checksum {one['checksum']}"
@@ -203,7 +196,7 @@ def _present_trials(results: Results) -> Finding:
 
 
 def _other_versions(records: Sequence[TrialRecord], results: Results) -> str:
-    """Which other versions of the training code have given these trials, since that makes them other trials."""
+    """The other versions of the training code that trained these trials."""
     named = {training_code_of(results.environments.get(record.environment)) for record in records}
     others = sorted(str(version) for version in named - {None, results.training_code})
     return f" (trained by training code {', '.join(others)}; these are of {results.training_code})" if others else ""
@@ -258,8 +251,8 @@ def _first_difference(found: bytes, expected: bytes) -> int:
     return next((number for number, (one, other) in enumerate(pairs, 1) if one != other), expected.count(b"\n") + 1)
 
 
-def _traces(folder: Path) -> Iterator[Finding]:
-    """What earlier runs have left."""
+def _leftovers(folder: Path) -> Iterator[Finding]:
+    """Files that earlier runs have left behind."""
     for path in leftovers(folder):
         yield Finding(path.name, "note", "a temporary file of a run that was killed; the next run removes it")
     if (folder / DAMAGED).is_file():
@@ -267,7 +260,7 @@ def _traces(folder: Path) -> Iterator[Finding]:
 
 
 def verify_section(folder: Path, findings: Sequence[Finding]) -> Section:
-    """A row for everything that was looked at, and below what to do."""
+    """A row for each finding, and below what to do."""
     rows = [[_place(finding), finding.state, finding.what] for finding in findings]
     return Section(str(folder), ["what", "state", "found"], rows, list(_advice(folder, findings)), prose=(2,))
 
