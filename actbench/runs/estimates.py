@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar, get_args
 
 from actbench.errors import ExpectedError
 from actbench.experiment.layers import network_size, resolve_layers
@@ -18,6 +20,8 @@ from actbench.store.folder import environments_by_id
 from actbench.store.journal import read_lines
 from actbench.store.names import JOURNAL
 from actbench.text import clock, counted
+
+T = TypeVar("T")
 
 ASSUMED_OPERATIONS_PER_SECOND = 30e9
 OPERATIONS_PER_WEIGHT = 6
@@ -45,6 +49,18 @@ ASSUMED_SPEED = Speed(
     f"Time: a guess from {ASSUMED_OPERATIONS_PER_SECOND / 1e9:.0f} billion operations a second for each worker, "
     "and 0.2 ms for each step; no comparable trial has been timed here.",
 )
+
+
+def by_identity(function: Callable[[TrialSettings], T]) -> Callable[[TrialSettings], T]:
+    """The function, called once for settings that many trials share; hashing them would take longer."""
+    known: dict[int, tuple[TrialSettings, T]] = {}
+
+    def known_or_called(settings: TrialSettings) -> T:
+        if id(settings) not in known:
+            known[id(settings)] = settings, function(settings)
+        return known[id(settings)][1]
+
+    return known_or_called
 
 
 def operations(settings: TrialSettings) -> float:
@@ -128,9 +144,8 @@ def _is_comparable(settings: TrialSettings, other: TrialSettings) -> bool:
 
 def training_seconds(settings: Sequence[TrialSettings], speed: Speed, workers: int) -> float:
     """Seconds that so many workers take to train trials with these settings."""
-    by_identity = {id(one): operations(one) for one in {id(one): one for one in settings}.values()}
     busy = max(1, min(workers, len(settings)))
-    return sum(by_identity[id(one)] for one in settings) * speed.seconds_per_operation / busy
+    return sum(map(by_identity(operations), settings)) * speed.seconds_per_operation / busy
 
 
 def expected_text(settings: Sequence[TrialSettings], speed: Speed | None, workers: int) -> str:
@@ -163,9 +178,8 @@ def worker_bytes(stacks: Sequence[Stack]) -> int:
 
 def journal_bytes(settings: Iterable[tuple[TrialSettings, Phase]]) -> int:
     """Bytes of the journal's lines for trials with these settings."""
-    given = [(id(one), phase, one) for one, phase in settings]
-    sizes = {(key, phase): _line_bytes(one, phase) for key, phase, one in {each[:2]: each for each in given}.values()}
-    return round(sum(sizes[key, phase] for key, phase, _ in given))
+    sizes = {phase: by_identity(partial(_line_bytes, phase=phase)) for phase in get_args(Phase)}
+    return round(sum(sizes[phase](given) for given, phase in settings))
 
 
 def weights_bytes(settings: Iterable[tuple[TrialSettings, Phase]]) -> int:

@@ -160,8 +160,8 @@ def run_experiment(
             account = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
             try:
                 if account.state.plan.missing(account.known):
-                    _train_all(experiment, options, site, account, load_arrays(), tell)
-                _freeze(experiment, account)
+                    _train_all(options, site, account, load_arrays(), tell)
+                _freeze(account)
             except FolderChangedError:
                 raise
             except Exception:
@@ -286,14 +286,10 @@ def _training_site(
 
 
 def _train_all(
-    experiment: Experiment,
-    options: RunOptions,
-    site: TrainingSite,
-    account: RunProgress,
-    arrays: Arrays,
-    tell: Callable[[str], None],
+    options: RunOptions, site: TrainingSite, account: RunProgress, arrays: Arrays, tell: Callable[[str], None]
 ) -> None:
     """Train what is missing until nothing is: tuning may extend its grids, and final trials follow from it."""
+    experiment = account.experiment
     account.environment = account.keep_environment(None)
     account.show(account.state)
     if site.checkpoints:
@@ -307,7 +303,7 @@ def _train_all(
                 break
             account.expect(experiment, plan)
             if plan.is_tuned():
-                _freeze(experiment, account)
+                _freeze(account)
                 for line in look_lines(plan) or _begin_lines(experiment, plan):
                     tell(line)
             resumed = site.checkpoints.resume(missing, tell) if site.checkpoints else []
@@ -344,12 +340,12 @@ def _copy_tuning(merged: Path, folder: HeldFolder, plan: Plan) -> None:
         copy_records(folder, merged, lambda record: record.trial in tuned)
 
 
-def _freeze(experiment: Experiment, account: RunProgress) -> None:
+def _freeze(account: RunProgress) -> None:
     """Write plan.json, which says what will be compared, before the first final trial starts."""
     plan = account.state.plan
     if plan.is_tuned():
         begun = any(record.phase == "final" for record in account.known.values())
-        store.freeze_plan(account.folder, plan_to_json(experiment, plan), has_begun=begun)
+        store.freeze_plan(account.folder, plan_to_json(account.experiment, plan), has_begun=begun)
         account.frozen = plan_checksum(store.read_plan(account.folder.path))
 
 

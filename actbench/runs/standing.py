@@ -8,7 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,7 +21,7 @@ from actbench.plan.plan import Plan, count_trials, finished
 from actbench.report.failures import failure_row, failure_rows
 from actbench.report.looks import settled_texts
 from actbench.runs.dry_run import ArmToDo, count_by_arm, settings_to_do
-from actbench.runs.estimates import is_timed, operations
+from actbench.runs.estimates import by_identity, is_timed, operations
 from actbench.store.files import Folder, file_in, replace_file, require_regular_file
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL
 from actbench.version import __version__
@@ -79,7 +79,11 @@ def standing_of(
 ) -> Standing:
     """The standing of an experiment, given its plan, the trials that need no training, and all records."""
     endings = Counter(journal[key].ending() for key in plan.trials() if key in journal)
-    timed, left, work = list(filter(is_timed, journal.values())), settings_to_do(experiment, plan, known), _Work()
+    timed, left, work = (
+        list(filter(is_timed, journal.values())),
+        settings_to_do(experiment, plan, known),
+        by_identity(_whole_operations),
+    )
     return Standing(
         name=experiment.name,
         has_tuning=bool(experiment.tune),
@@ -94,9 +98,9 @@ def standing_of(
         failures=tuple(map(tuple, failure_rows(plan, journal))),
         timed=len(timed),
         timed_nanoseconds=sum(map(_nanoseconds, timed)),
-        timed_operations=sum(work.of(record.settings) for record in timed),
+        timed_operations=sum(work(record.settings) for record in timed),
         trials_left=len(left),
-        operations_left=sum(work.of(settings) for settings, _ in left),
+        operations_left=sum(work(settings) for settings, _ in left),
     )
 
 
@@ -104,16 +108,8 @@ def _nanoseconds(record: TrialRecord) -> int:
     return round(record.wall_seconds * 1e9)
 
 
-@dataclass
-class _Work:
-    """The operations of trainings, worked out once for all trials that share their settings."""
-
-    known: dict[int, tuple[TrialSettings, int]] = field(default_factory=dict)
-
-    def of(self, settings: TrialSettings) -> int:
-        if id(settings) not in self.known:
-            self.known[id(settings)] = settings, round(operations(settings))
-        return self.known[id(settings)][1]
+def _whole_operations(settings: TrialSettings) -> int:
+    return round(operations(settings))
 
 
 class RunStanding:
@@ -122,7 +118,7 @@ class RunStanding:
     def __init__(self, experiment: Experiment, plan: Plan, journal: Mapping[str, TrialRecord]) -> None:
         """Begin with the trials of the plan and the records of the journal."""
         self._standing = standing_of(experiment, plan, finished(journal), journal)
-        self._work = _Work()
+        self._work = by_identity(_whole_operations)
         self._done = [one.done for one in self._standing.arms]
         self._trials = list(plan.trials_by_arm())
         self._places: dict[str, list[int]] = {}
@@ -147,7 +143,7 @@ class RunStanding:
                 self._failures[place] = row
             self._done[self._arms[arm.values]] += record.outcome != "failed"
         if record.outcome != "failed":
-            work = self._work.of(self._trials[places[-1]][2].settings)
+            work = self._work(self._trials[places[-1]][2].settings)
             now = replace(
                 now, done=now.done + 1, trials_left=now.trials_left - 1, operations_left=now.operations_left - work
             )
