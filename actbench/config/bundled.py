@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from actbench.errors import ConfigurationError
+from actbench.text import did_you_mean
 
 FIRST = "quickstart"
 ENDINGS = (".yaml", ".yml")
@@ -42,7 +43,11 @@ def find_experiment(given: Path) -> Path:
         if beside or name in bundled:
             return beside[0] if beside else bundled[name]
         if not given.is_dir():
-            raise ConfigurationError(_unknown(name, list(bundled)))
+            here = [file.name for ending in ENDINGS for file in sorted(Path().glob(f"*{ending}"))]
+            raise ConfigurationError(
+                f"{name!r}: no such file, and no experiment of this name comes along with actbench"
+                f"{did_you_mean(name, [*bundled, *here])}\nthese come along: {', '.join(bundled)}"
+            )
     elif given.stem in bundled:
         raise ConfigurationError(
             f"{given}: no such file; {given.stem}, without folder and ending, comes along with actbench"
@@ -55,14 +60,3 @@ def _is_there(file: Path) -> bool:
         return file.exists() and not file.is_dir()
     except OSError:  # opening it later gives the reason
         return True
-
-
-def _unknown(name: str, bundled: list[str]) -> str:
-    from actbench.text import did_you_mean
-
-    here = [file.name for ending in ENDINGS for file in sorted(Path().glob(f"*{ending}"))]
-    near = did_you_mean(name, [*bundled, *here])
-    return (
-        f"{name!r}: no such file, and no experiment of this name comes along with actbench{near}\n"
-        f"these come along: {', '.join(bundled)}"
-    )

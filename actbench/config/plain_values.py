@@ -106,12 +106,6 @@ def read_word(given: Any, words: tuple[Word, ...]) -> tuple[Word | None, str]:
     return None, f"expected {' or '.join(words)}, found {shown(given)}{near}"
 
 
-def read_tuning_margin(given: Any, primary: str) -> tuple[float | None, str]:
-    """By how much a value may be behind after its first tuning seed; None if all values get all seeds."""
-    margin, mistake = read_margin(given, primary)
-    return (None if given is None else margin), mistake
-
-
 def read_margin(given: Any, primary: str) -> tuple[float | None, str]:
     """The difference in the primary metric below which two arms count as equivalent; only shares have one by itself."""
     is_share = parse_metric(primary).unit == "share"

@@ -137,7 +137,8 @@ class _Loader:
             seeds, looks = self._plain("seeds", plain_values.read_seeds)
             primary = self._plain("primary", plain_values.read_primary)
             tuning_seeds = self._plain("tuning_seeds", plain_values.read_tuning_seeds)
-            tuning_margin = self._plain("tuning_margin", lambda given: plain_values.read_tuning_margin(given, primary))
+            tuning_margin = self._plain("tuning_margin", lambda given: plain_values.read_margin(given, primary))
+            has_margin = tune and data.get("tuning_margin") is not None
             if not self.is_record:
                 self._require_loaded(settings, factors)
             baseline: Values = ()
@@ -154,7 +155,7 @@ class _Loader:
                 cells=kept,
                 tune_groups=tuple(tune_groups),
                 tuning_seeds=tuning_seeds if tune else TUNING_SEEDS,  # else without meaning, and not written
-                tuning_margin=tuning_margin if tune else None,
+                tuning_margin=tuning_margin if has_margin else None,
                 primary=primary,
                 margin=self._plain("margin", lambda given: plain_values.read_margin(given, primary)),
                 keep=self._plain("keep", lambda given: plain_values.read_word(given, get_args(Keep))),

@@ -180,14 +180,8 @@ def custom_choices(value: Any) -> dict[Choice, RecordedEntry]:
 
 def shown(value: Any) -> str:
     """A value as an error message quotes it: short, and with the kind of thing it is."""
-    kinds = {
-        bool: "true or false",
-        str: "text",
-        int: "a whole number",
-        float: "a number",
-        tuple: "a list",
-        dict: "a mapping",
-    }
+    kinds = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
+    kinds |= {tuple: "a list", dict: "a mapping"}
     if value is None:
         return "nothing"
     plain = isinstance(value, str | float)

@@ -131,8 +131,9 @@ def _curve(name: str, curve: str, epoch: int | None) -> Metric:
             return f"{name}: no validation images are held out"
         if quantity == "top2_accuracy" and settings.data.facts().classes < 3:
             return f"{name}: of two classes one of two is always right"
-        if quantity in OF_PROBABILITIES and not _gives_probabilities(settings):
-            return f"{name}: {settings.model.output} with {settings.train.loss} gives no probabilities"
+        output, loss = settings.model.output, settings.train.loss
+        if quantity in OF_PROBABILITIES and not probability_form(output.entry, dict(output.parameters), loss.entry):
+            return f"{name}: {output} with {loss} gives no probabilities"
         if epoch is None:
             return None
         if part == "test":
@@ -148,11 +149,6 @@ def _curve(name: str, curve: str, epoch: int | None) -> Metric:
         problem,
         is_loss=quantity == "loss",
     )
-
-
-def _gives_probabilities(settings: TrialSettings) -> bool:
-    output, loss = settings.model.output, settings.train.loss
-    return probability_form(output.entry, dict(output.parameters), loss.entry) is not None
 
 
 def _curve_value(record: TrialRecord, part: str, quantity: str, epoch: int | None) -> float | None:

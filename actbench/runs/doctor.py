@@ -57,17 +57,14 @@ def probe_imports() -> dict[str, dict[str, Any]]:
     program = [sys.executable, "-P", import_probe.__file__]  # -P: no module of actbench is taken for a library
     try:
         finished = subprocess.run(program, capture_output=True, timeout=IMPORT_SECONDS, check=False)
-        printed, ended = finished.stdout, _ending(finished.returncode)
+        code, printed = finished.returncode, finished.stdout
+        ended = f"its import ended Python ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
     except subprocess.TimeoutExpired as late:
         printed, ended = late.stdout or b"", f"its import took more than {IMPORT_SECONDS} s"
     lines = [line for line in printed.decode(errors="replace").splitlines() if line.startswith("{")]
     found = {one["name"]: one for one in map(json.loads, lines)}
     missing = [name for name in import_probe.MODULES if name not in found]
     return found | {name: {"name": name, "error": ended if name == missing[0] else "not tried"} for name in missing}
-
-
-def _ending(code: int) -> str:
-    return f"its import ended Python ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
 
 
 def _program() -> Check:
@@ -89,7 +86,6 @@ def _libraries(imports: Imports) -> Iterator[Check]:
 
 
 def _pair(imports: Imports) -> Check:
-    """Whether torch and torchvision were built for each other."""
     name, torch, torchvision = "torch, torchvision", imports["torch"], imports["torchvision"]
     facts = {"torch": torch.get("version"), "torchvision": _torchvision_version(torchvision), "wanted": wanted_torch()}
     if _is_for_another_torch(imports):
@@ -164,7 +160,6 @@ def _bf16(torch: Mapping[str, Any], flags: frozenset[str] | None) -> Check:
 
 
 def _compiled_functions() -> Check:
-    """Whether sparse products are compiled here."""
     kernel = compiled_functions()
     facts = {"available": kernel.library is not None, "reason": kernel.reason or None}
     if facts["available"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,12 @@ def summarise_parameters(experiment: Experiment, seed: int, results: Results | N
         trial = make_trial(settings, seed, training_code=results.training_code if results else None)
         trained = _kept_weights(results.folder, trial) if results else {}
         start = {name: values.numpy() for name, values in initial_parameters(trial).items()}
-        arms.setdefault(tuple(_parameters(start, trained)), []).append(arm.label())
-    return [ArmsParameters(tuple(labels), parameters) for parameters, labels in arms.items()]
+        parameters = (
+            Parameter(name, tuple(x.shape), x.size, _moments(x), _moments(trained[name]) if name in trained else None)
+            for name, x in start.items()
+        )
+        arms.setdefault(tuple(parameters), []).append(arm.label())
+    return [ArmsParameters(tuple(labels), alike) for alike, labels in arms.items()]
 
 
 def _kept_weights(folder: Path, trial: Trial) -> dict[str, Any]:
@@ -67,12 +71,6 @@ def _kept_weights(folder: Path, trial: Trial) -> dict[str, Any]:
         return read_weights(folder, trial.id, trial.settings)
     except ValueError as problem:
         raise UnusableEnvironmentError(f"{path}: {problem}; remove it, or put it back from a copy") from None
-
-
-def _parameters(start: Mapping[str, Any], trained: Mapping[str, Any]) -> Iterator[Parameter]:
-    for name, values in start.items():
-        after = _moments(trained[name]) if name in trained else None
-        yield Parameter(name, tuple(values.shape), values.size, _moments(values), after)
 
 
 def _moments(values: Any) -> Moments:

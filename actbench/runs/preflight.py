@@ -133,17 +133,11 @@ def _percent(share: float | None) -> str:
 
 
 def _fates_section(found: Preflight) -> Section:
-    rows = [
-        [
-            arm.label(),
-            network.flow.fate(),
-            _size(network.flow.value_growth()),
-            _size(network.flow.gradient_growth()),
-            _percent(network.flow.difference()),
-        ]
-        for network in found.networks
-        for arm in network.arms
-    ]
+    rows = []
+    for network in found.networks:
+        flow = network.flow
+        sizes = [_size(flow.value_growth()), _size(flow.gradient_growth()), _percent(flow.difference())]
+        rows += [[arm.label(), flow.fate(), *sizes] for arm in network.arms]
     header = ["arm", "before training", "values", "gradients", "differ %"]
     return Section(f"{found.experiment.name}: preflight", header, rows, list(_notes(found)))
 

@@ -141,14 +141,12 @@ def _epoch_rows(results: Results) -> Iterator[Row]:
         curves = record.curves
         measures = {name: series for name in VALIDATION_MEASURES if (series := getattr(curves, name, ()))}
         for index in range(len(curves.train_loss)):
-            row: Row = {**named, "epoch": index + 1}
-            row["train_loss"] = curves.train_loss[index]
+            row: Row = {**named, "epoch": index + 1, "train_loss": curves.train_loss[index]}
             row["train_accuracy"] = curves.train_correct_count[index] / record.train_count
             if curves.validation_loss:
                 row["validation_loss"] = curves.validation_loss[index]
                 row["validation_accuracy"] = curves.validation_correct_count[index] / record.validation_count
-            for name, series in measures.items():
-                row[name] = series[index]
+            row |= {name: series[index] for name, series in measures.items()}
             if curves.validation_top2_correct_count:
                 top2 = curves.validation_top2_correct_count[index]
                 row["validation_top2_accuracy"] = top2 / record.validation_count

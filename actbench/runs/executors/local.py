@@ -236,7 +236,6 @@ class Workers:
                     replace(worker, *failure)
 
     def _seconds_to_limit(self, busy: Sequence[Work]) -> float:
-        """Seconds until the first worker exceeds a limit."""
         limits = self.limits
         ends = (
             min(one.heard + limits.silence_seconds, one.started + limits.seconds_of(one.task.stack)) for one in busy

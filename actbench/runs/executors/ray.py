@@ -137,7 +137,6 @@ class RayWorkers:
             )
 
     def _require_start(self, error: BaseException) -> None:
-        """Raise `UnusableEnvironmentError` if actbench cannot run on a node."""
         if isinstance(error, self.ray.exceptions.RayTaskError | self.ray.exceptions.RaySystemError):
             cause = describe_exception(getattr(error, "cause", None) or error)
             raise UnusableEnvironmentError(
@@ -146,7 +145,6 @@ class RayWorkers:
             )
 
     def _require_same(self, node: Mapping[str, Any]) -> None:
-        """Raise `UnusableEnvironmentError` if a node has other versions than this machine."""
         others = [
             f"{key.replace('_', ' ')} {node.get(key)} (here {self.here[key]})"
             for key in SAME_EVERYWHERE

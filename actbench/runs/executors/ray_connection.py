@@ -134,14 +134,12 @@ def _token() -> str:
 
 
 def _shut_down(ray: Any) -> None:
-    """Disconnect from Ray; a Ray started by this process ends."""
     with interrupts_held():
         ray.shutdown()
 
 
 @contextlib.contextmanager
 def _variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables within the context."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
