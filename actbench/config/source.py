@@ -135,8 +135,7 @@ def _syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
     """The error in the clearer words of the slower loader, where the text is short enough to be read once more.
 
     A longer text is cut after the error, so that our limits are checked first: libyaml looks ahead and has limits too.
-    What the slower loader accepts stays refused: nothing is ever built from events that the
-    faster one did not give.
+    What the slower loader accepts stays refused: nothing is ever built from events that the faster one did not give.
     """
     mark = getattr(error, "problem_mark", None)
     if len(text) > MAX_TEXT_READ_TWICE_LENGTH and mark and mark.index < MAX_TEXT_READ_TWICE_LENGTH:

@@ -61,11 +61,7 @@ def plain(value: Any) -> Any:
 
 
 def equal_arms(arms: Iterable[Arm]) -> Iterator[Conflict]:
-    """A warning for every two values whose arms train the same networks although their names differ.
-
-    Arms of an optimizer without weight decay are equal for `weight_decay: [null, 0]`, say, and full batches are batches
-    of as many images as there are to train on. Pairs of arms that differ in the same values are counted, not repeated.
-    """
+    """A warning for every two values whose arms train the same networks; pairs that differ alike are counted."""
     groups: dict[Hashable, list[Arm]] = defaultdict(list)
     pairs: dict[tuple[Values, Values], list[tuple[Arm, Arm]]] = defaultdict(list)
     counts: dict[str, set[object]] = defaultdict(set)

@@ -40,11 +40,7 @@ def make_stacks(
 
 
 def _evened_out(stacks: Sequence[Stack], workers: int, cache_bytes: int) -> list[Stack]:
-    """The stacks, those of the last round cut so that no worker waits long for the others.
-
-    Too few for all workers are cut into one for each worker, enough of them are halved, unless halves are too narrow to
-    be faster. Only stacks of one shape are cut.
-    """
+    """The stacks, those of the last round, if of one shape, cut so that no worker waits long for the others."""
     rest = len(stacks) % workers
     uncut, last = stacks[: len(stacks) - (rest or workers)], stacks[len(stacks) - (rest or workers) :]
     trials = [trial for stack in last for trial in stack]

@@ -109,15 +109,9 @@ def _layers_section(network: NetworkFlow) -> Section:
 
 
 def _cells(flow: LayerFlow, last: float) -> list[str]:
-    return [
-        _size(flow.value),
-        _size(flow.expected_value),
-        _percent(flow.difference),
-        _relative(flow.gradient, last),
-        _relative(flow.expected_gradient, last),
-        _percent(flow.saturated_share),
-        _percent(flow.dead_share),
-    ]
+    values = [_size(flow.value), _size(flow.expected_value), _percent(flow.difference)]
+    gradients = [_relative(size, last) for size in (flow.gradient, flow.expected_gradient)]
+    return [*values, *gradients, _percent(flow.saturated_share), _percent(flow.dead_share)]
 
 
 def _size(size: float | None) -> str:

@@ -27,12 +27,7 @@ from actbench.text import clock, listed
 
 
 def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
-    """The status of a result folder, by default of the running one or the latest under `root`.
-
-    That of a shard's folder is of the shard's own share. A long journal is read only if no run or status has kept its
-    counts, or they are not of these files; they are kept then. Raises `ConfigurationError` if there is no result
-    folder, and `UnusableEnvironmentError` if it cannot be read.
-    """
+    """The status of a result folder (a shard's: of its share), by default of the running one or the latest."""
     found = require_result_folder(folder) if folder else _running_folder(root) or latest_folder(root)
     is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
     kept = kept_standing(found)

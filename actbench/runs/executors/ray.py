@@ -41,11 +41,7 @@ _node_of_this_worker = functools.cache(describe_node)
 def stream_training(
     train: TrainStack, device: str, stack: Stack, arrays: Arrays, custom_files: tuple[CustomFile, ...] = ()
 ) -> Iterator[Any]:
-    """Train a stack as a task of Ray; yields its node, what it reports, and last the records or an error's line.
-
-    The training runs in a thread, since it reports by calling and a task by yielding. Raises the
-    `UnusableEnvironmentError` of a node that cannot multiply in bf16, and that of `train`.
-    """
+    """Train a stack as a task of Ray, in a thread that reports by calling; yields the node, reports and the result."""
     if any(trial.settings.train.precision == "bf16" for trial in stack):
         require_bf16(device)
     yield _node_of_this_worker()
