@@ -263,7 +263,7 @@ def _training_site(
         environment.require_bf16(device)
     if options.executor == "ray" and missing:
         with connect_to_ray(train, device, options.jobs, options.ray_address, limits=limits) as ray:
-            yield TrainingSite(device, ray.most, limits, ray.run)
+            yield TrainingSite(device, ray.max_busy, limits, ray.run)
         return
     workers = environment.count_workers(device, options.jobs)
     kept = None

@@ -32,7 +32,7 @@ class StackStarted:
 
 @dataclass(frozen=True)
 class StackRetried:
-    """A stack failed and is retried, whole or trial by trial."""
+    """A stack has failed and is retried, whole or trial by trial."""
 
     stack: Stack
     cause: str
@@ -40,7 +40,7 @@ class StackRetried:
 
 @dataclass(frozen=True)
 class EpochsDone:
-    """The number of epochs that a stack has finished, the part of the running one as its fraction."""
+    """The number of epochs that a stack has finished, with the fraction of the current one."""
 
     stack: Stack
     epochs: float
@@ -178,7 +178,7 @@ class Workers:
 
     train: TrainStack
     device: str
-    most: int
+    max_busy: int
     limits: Limits = NO_LIMITS
     gpus: tuple[str, ...] = ()
     processes: list[Worker] = field(default_factory=list)
@@ -210,7 +210,7 @@ class Workers:
             retry_or_fail(task, cause, waiting, emit)
             send_next(self._replacement(dead))
 
-        while len(self.processes) < min(len(waiting), self.most):
+        while len(self.processes) < min(len(waiting), self.max_busy):
             gpu = self.gpus[len(self.processes) % len(self.gpus)] if self.gpus else ""
             self.processes.append(start_worker(self.train, self.device, gpu))
         for worker in self.processes[: len(waiting)]:
@@ -252,10 +252,10 @@ class Workers:
 
 @contextlib.contextmanager
 def start_workers(
-    train: TrainStack, device: str, most: int, *, limits: Limits = NO_LIMITS, gpus: tuple[str, ...] = ()
+    train: TrainStack, device: str, max_busy: int, *, limits: Limits = NO_LIMITS, gpus: tuple[str, ...] = ()
 ) -> Iterator[Workers]:
     """Worker processes, which end with this context or with their parent; each has one of the GPUs in turn."""
-    workers = Workers(train, device, most, limits, gpus)
+    workers = Workers(train, device, max_busy, limits, gpus)
     try:
         yield workers
     finally:

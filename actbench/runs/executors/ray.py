@@ -61,12 +61,12 @@ def stream_training(
 
 @dataclass
 class RayWorkers:
-    """A connection to Ray; at most `most` stacks train at once. `here` describes this machine as a node."""
+    """A connection to Ray; at most `max_busy` stacks train at once. `here` describes this machine as a node."""
 
     ray: Any
     train: TrainStack
     device: str
-    most: int
+    max_busy: int
     here: Mapping[str, Any]
     start_seconds: float = local.SILENCE_SECONDS
     limits: local.Limits = local.NO_LIMITS
@@ -82,7 +82,7 @@ class RayWorkers:
             if self.stored is None or self.stored[0] is not arrays:
                 self.stored = arrays, self.ray.put(arrays)
             while busy or (waiting and not self.limits.is_over()):
-                while waiting and len(busy) < self.most and not self.limits.is_over():
+                while waiting and len(busy) < self.max_busy and not self.limits.is_over():
                     work = local.Work(waiting.popleft())
                     stack = work.task.stack
                     busy[start.remote(self.train, self.device, stack, self.stored[1], files_in_use())] = work
@@ -108,7 +108,7 @@ class RayWorkers:
             del busy[stream]
             if not work.has_started():
                 self._require_start(error)
-            local.retry_or_fail(work.task, self._why_lost(error), waiting, emit)
+            local.retry_or_fail(work.task, self._cause_of_loss(error), waiting, emit)
             return
         if not work.has_started():  # the first message describes the node
             self._require_same(message)
@@ -151,7 +151,7 @@ class RayWorkers:
                 f"a node of the Ray cluster has {', '.join(others)}; install the same versions on every node"
             )
 
-    def _why_lost(self, error: BaseException) -> str:
+    def _cause_of_loss(self, error: BaseException) -> str:
         """The cause, without Ray's details, which contain addresses."""
         known = self.ray.exceptions
         if isinstance(error, known.OutOfMemoryError):

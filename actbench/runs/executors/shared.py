@@ -16,7 +16,7 @@ ALIGNMENT = 4096
 
 @dataclass(frozen=True)
 class Shared:
-    """A pickled object whose arrays lie in a file in memory, each at its `(offset, size)`; `file` is a descriptor."""
+    """A pickled object whose arrays are in a file in memory, each at its `(offset, size)`; `file` is a descriptor."""
 
     pickled: bytes
     places: tuple[tuple[int, int], ...]
@@ -41,13 +41,13 @@ def share(value: Any) -> Shared:
 
 
 def send_shared(connection: Connection, shared: Shared, receiver: int) -> None:
-    """Send it to the process with this number, which reads it by `receive_shared`."""
+    """Send a shared object to the process with this id, which calls `receive_shared`."""
     connection.send((shared.pickled, shared.places))
     reduction.send_handle(connection, shared.file, receiver)
 
 
 def receive_shared(connection: Connection) -> Any:
-    """The object, its arrays in the sender's memory; what is written to them is seen by this process alone."""
+    """The object with its arrays in the sender's memory; only this process sees what it writes to them."""
     pickled, places = connection.recv()
     file = reduction.recv_handle(connection)
     try:

@@ -27,7 +27,7 @@ TrainStack = Callable[[Stack, Arrays, str, Report], list[TrialRecord]]
 
 @dataclass
 class Worker:
-    """A process, the parent's end of its pipe, its GPU if there are several, and whether the images have been sent."""
+    """A process, the parent's end of its pipe, its GPU if there are several, and whether it has the images."""
 
     process: BaseProcess
     connection: Connection
@@ -91,7 +91,7 @@ def prepare_to_start(train: TrainStack) -> None:
 
 
 def _module_of(train: TrainStack) -> str:
-    """What that process imports for all of them."""
+    """The module that the server process imports for all workers."""
     return TRAINING_MODULE if is_with_torch(train) else __name__
 
 
