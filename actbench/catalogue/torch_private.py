@@ -1,7 +1,7 @@
 """Every function of torch that is not part of its public interface, and what replaces one that is missing.
 
 `None` says that this torch has no such function: activations then train by autograd, optimizers by torch.optim's
-classes, the cost of memory is not measured, and products in bf16 are refused. Slower, but the same results.
+classes, the cost of memory is not measured, and bf16 is multiplied in float32. Slower, but the same results.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def dispatch_mode() -> type[Any] | None:
     return mode
 
 
-def multiplies_in_bf16() -> bool | None:
-    """Whether the processor multiplies bf16 numbers without emulation."""
+def multiplies_in_bf16() -> bool:
+    """Whether torch says that the processor multiplies bf16 numbers without emulation."""
     is_supported: Function | None = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    return None if is_supported is None else bool(is_supported())
+    return is_supported is not None and bool(is_supported())

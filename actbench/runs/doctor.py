@@ -155,7 +155,7 @@ def _bf16(torch: Mapping[str, Any], flags: frozenset[str] | None) -> Check:
     facts = {"cpu": None if flags is None else units, "cuda": bool(torch.get("cuda_bf16"))}
     if units or facts["cuda"]:
         return Check("bf16", "ok", ", ".join([*units, *(["cuda"] if facts["cuda"] else [])]), facts=facts)
-    found = "not known on this system" if flags is None else "no unit for it: float32 is as fast here"
+    found = "not known on this system" if flags is None else "no unit for it: float32 is faster here"
     return Check("bf16", "note", found, facts=facts)
 
 

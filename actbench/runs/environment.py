@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from actbench.catalogue.datasets import Dataset
-from actbench.catalogue.torch_private import multiplies_in_bf16
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.runs.options import DeviceOption
@@ -70,17 +69,9 @@ def likely_device(wanted: DeviceOption) -> str:
 
 
 def require_bf16(device: str) -> None:
-    """Raise `UnusableEnvironmentError` if products in bf16 would be emulated, or silently use another type."""
+    """Raise `UnusableEnvironmentError` where torch would silently use another type."""
     if device != "cpu":
         raise UnusableEnvironmentError(f"train.precision bf16: for the CPU only, not for {device}; use --device cpu")
-    can_multiply = multiplies_in_bf16()
-    if not can_multiply:
-        reason = (
-            "this torch does not say whether the processor can multiply in bf16"
-            if can_multiply is None
-            else "this processor cannot multiply in bf16 (AVX-512 or AMX is needed)"
-        )
-        raise UnusableEnvironmentError(f"train.precision bf16: {reason}; use float32")
 
 
 def _may_have_cuda() -> bool:

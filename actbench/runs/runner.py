@@ -15,6 +15,7 @@ from typing import Any
 from actbench.analysis.comparison import Comparison
 from actbench.catalogue.custom_files import files_in_use
 from actbench.catalogue.datasets import Arrays, Dataset, fetch, is_present, load
+from actbench.catalogue.torch_private import multiplies_in_bf16
 from actbench.errors import ConfigurationError
 from actbench.experiment import records
 from actbench.experiment.definition import Experiment, experiment_to_yaml
@@ -47,6 +48,11 @@ from actbench.store.names import DAMAGED, JOURNAL
 from actbench.store.results import Results, known_trials, load_results, other_training_code, result_folder, share_of
 from actbench.text import counted, say
 from actbench.version import __version__
+
+ROUNDED = (
+    "train.precision bf16: this processor has no products in bf16; factors are rounded and multiplied in float32, "
+    "which is slower than float32."
+)
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,8 @@ def run_experiment(
             load_arrays()
             to_do = [settings for settings, _ in settings_to_do(experiment, plan, known)]
             tell(expected_text(to_do, speed_here(folder, to_do[0], device), site.workers))
+            if any(settings.train.precision == "bf16" for settings in to_do) and not multiplies_in_bf16():
+                tell(ROUNDED)
         with locked(folder) as held:
             if options.fresh:
                 checkpoints.clear(held)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from actbench.catalogue.torch_private import multiplies_in_bf16
 from actbench.experiment.settings import Precision
 
 VECTOR_ELEMENTS = 32
@@ -27,6 +28,8 @@ def is_aligned(elements: int) -> bool:
 
 def multiply(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     """The products of `[trials, n, k]` and `[trials, k, m]`, as `[trials, n, m]`."""
+    if left.device.type == "cpu" and _rounds_factors():
+        left, right = (factor.to(torch.bfloat16).to(torch.float32) for factor in (left, right))
     n, k, m = left.shape[1], left.shape[2], right.shape[2]
     at_once = left.device.type != "cpu" or (
         min(n, k, m) > 1 and is_aligned(n * k) and is_aligned(k * m) and is_aligned(n * m)
@@ -37,10 +40,19 @@ def multiply(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     return torch.stack(products, out=out)
 
 
+def _rounds_factors() -> bool:
+    """Whether bf16 is asked of a processor without such products, on which torch would silently keep all digits."""
+    return _setting().fp32_precision == "bf16" and not multiplies_in_bf16()
+
+
+def _setting() -> Any:
+    return torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+
+
 @contextmanager
 def products_in(precision: Precision) -> Iterator[None]:
     """Compute float32 products on the CPU in this precision: bf16 rounds the factors and sums in float32."""
-    setting: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    setting = _setting()
     before = setting.fp32_precision
     setting.fp32_precision = "bf16" if precision == "bf16" else "ieee"
     try:

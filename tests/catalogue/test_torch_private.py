@@ -18,9 +18,7 @@ from actbench.catalogue import torch_private
 from actbench.catalogue.lookup import entries
 from actbench.catalogue.optimizers import Group
 from actbench.catalogue.registry import Entry, parameters_model
-from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.choices import Choice, parse_choice
-from actbench.runs.environment import require_bf16
 from actbench.training.functions import bind_activation
 
 WITH_KERNEL = [entry for entry in entries("activation") if entry.kernel is not None]
@@ -118,9 +116,10 @@ def test_optimizers_whose_function_is_missing_step_by_torchs_class(
         torch_private.optimizer_function.cache_clear()
 
 
-def test_precision_bf16_is_refused_where_torch_cannot_say_whether_the_processor_has_it(without_operators: None) -> None:
-    with pytest.raises(UnusableEnvironmentError, match="does not say whether the processor can multiply in bf16"):
-        require_bf16("cpu")
+def test_factors_are_rounded_where_torch_cannot_say_whether_the_processor_multiplies_in_bf16(
+    without_operators: None,
+) -> None:
+    assert not torch_private.multiplies_in_bf16()
 
 
 def test_private_functions_of_torch_are_named_in_one_module() -> None:

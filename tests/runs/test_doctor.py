@@ -148,7 +148,7 @@ def test_a_gpu_is_named_and_does_bf16(tmp_path: Path) -> None:
     ("flags", "state", "found"),
     [
         (frozenset({"avx2", "avx512_bf16", "amx_bf16"}), "ok", "amx_bf16, avx512_bf16"),
-        (frozenset({"avx2", "avx512f"}), "note", "no unit for it: float32 is as fast here"),
+        (frozenset({"avx2", "avx512f"}), "note", "no unit for it: float32 is faster here"),
         (None, "note", "not known on this system"),
     ],
 )

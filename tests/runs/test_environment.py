@@ -19,22 +19,15 @@ from builders import experiment_from, fake_train
 IN_BF16 = "data: {train: 60, test: 20}\nmodel: {hidden: [4]}\ntrain: {epochs: 1, precision: bf16}\nseeds: 2\n"
 
 
-def test_a_processor_without_bf16_is_told_so_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_supported", [False, True])
+def test_a_run_in_bf16_says_where_it_is_slower(
+    is_supported: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1)
-    with pytest.raises(UnusableEnvironmentError, match=r"cannot multiply in bf16.*use float32"):
-        run_experiment(experiment_from(IN_BF16, tmp_path), options, lambda state: None, print, fake_train)
-    assert not (tmp_path / "results").exists()
-
-
-def test_a_processor_with_bf16_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
-    options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1)
-    assert (
-        run_experiment(experiment_from(IN_BF16, tmp_path), options, lambda state: None, print, fake_train).trained == 2
-    )
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: is_supported)
+    options, told = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1), list[str]()
+    result = run_experiment(experiment_from(IN_BF16, tmp_path), options, lambda state: None, told.append, fake_train)
+    assert result.trained == 2
+    assert ("slower than float32" in "\n".join(told)) is not is_supported
 
 
 def test_bf16_is_for_the_cpu_only() -> None:

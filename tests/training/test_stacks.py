@@ -11,7 +11,6 @@ import torch
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.catalogue.lookup import entries
-from actbench.catalogue.torch_private import multiplies_in_bf16
 from actbench.experiment.records import CLOCK_FIELDS, Trial, TrialRecord, Weights
 from actbench.experiment.settings import TrialSettings
 from actbench.training.loop import train_stack
@@ -142,10 +141,6 @@ def test_a_single_input_and_a_single_output_unit_keep_a_trials_bits(tmp_path: An
     assert_same_alone_and_together(trials, arrays)
 
 
-BF16 = pytest.mark.skipif(not multiplies_in_bf16(), reason="this processor cannot multiply in bf16")
-
-
-@BF16
 @pytest.mark.parametrize("shape", [ALIGNED, RAGGED, {"hidden": (1,)}], ids=str)
 def test_products_in_bf16_have_the_same_bits_alone_and_in_a_stack(shape: dict[str, Any], digits: Arrays) -> None:
     trials = [
@@ -156,7 +151,6 @@ def test_products_in_bf16_have_the_same_bits_alone_and_in_a_stack(shape: dict[st
     assert_same_alone_and_together(trials, digits)
 
 
-@BF16
 def test_precision_changes_the_numbers_a_little_and_nothing_after_the_stack(digits: Arrays) -> None:
     before = torch.backends.mkldnn.matmul.fp32_precision  # type: ignore[attr-defined]
     exact, rounded, again = (
