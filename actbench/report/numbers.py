@@ -26,6 +26,11 @@ def value(number: float | None, metric: Metric, *, signed: bool = False, digits:
     return text.replace("-0.00", "0.00") if float(text) == 0 else text
 
 
+def smallest_shown(metric: Metric) -> float:
+    """The smallest difference that `value` shows; 0 of a number, whose digits are as many as it needs."""
+    return 0.0 if metric.unit == "number" else 1e-4
+
+
 def size(number: float, metric: Metric) -> str:
     """A difference's size: `0.10 points` of an accuracy, `0.0812` of a loss."""
     return value(number, metric) + (" points" if metric.unit == "share" else "")

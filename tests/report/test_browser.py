@@ -17,6 +17,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.report.files import pictures, whole_page
 from actbench.store.results import load_results
 from places import ROOT
+from planted import RELU, TUNED, planted
 from program import actbench
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -85,6 +86,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         finished = actbench("report", results, "--html", f"{name}.html", folder=folder)
         assert finished.returncode == 0, finished.stderr
         found[name] = folder / f"{name}.html"
+    equal = planted(folder / "equal", {"relu": RELU, "tanh": RELU}, TUNED)
+    comparison = compare(equal.plan, equal.records, question_of(equal.experiment, parse_metric("test_accuracy")))
+    found["equal"] = folder / "equal.html"
+    found["equal"].write_text(whole_page(equal, comparison, pictures(equal, comparison)), encoding="utf-8")
     found["names"] = folder / "names.html"
     found["names"].write_text(page_of_hostile_names(folder / "results" / "hostile"), encoding="utf-8")
     return found
@@ -194,8 +199,10 @@ def shown_arms(browser: Any, chart: str = "explore-chart") -> list[str]:
 
 
 def choose(browser: Any, element: str, value: str, event: str = "change") -> None:
-    script = "const one = document.getElementById(arguments[0]); one.value = arguments[1];"
-    browser.execute_script(f"{script} one.dispatchEvent(new Event(arguments[2]))", element, value, event)
+    script = "const one = document.getElementById(arguments[0]); one.value = arguments[1]; "
+    browser.execute_script(
+        script + "one.dispatchEvent(new Event(arguments[2], {bubbles: true}))", element, value, event
+    )
 
 
 def still(browser: Any) -> None:
@@ -228,7 +235,7 @@ def test_arms_can_be_hidden_isolated_and_found_in_all_pictures_at_once(browser: 
     click(browser, "#only-5")
     assert all(visible('[data-arm="5"]'))
     assert not any(visible('[data-arm]:not([data-arm="5"])'))
-    click(browser, 'input[name="only"]:not([id])')
+    click(browser, "#only-none")
     assert all(visible("[data-arm]"))
     choose(browser, "find-arm", "gel", "input")
     assert all(visible('[data-arm="5"]'))
@@ -318,6 +325,25 @@ def test_measures_that_need_no_loss_are_metrics_to_choose(browser: Any, pages: d
         "return document.getElementById('chosen-chart').textContent"
     )
     assert len(shown_arms(browser, "chosen-chart")) == 3
+    assert browser.get_log("browser") == []
+
+
+def test_no_rule_of_the_style_looks_at_the_whole_page_once_the_script_has_run(
+    browser: Any, pages: dict[str, Path]
+) -> None:
+    opened(browser, pages["mnist-tuned"], 1400, "light")
+    rules = browser.execute_script(
+        "return [...document.styleSheets].flatMap(sheet => [...sheet.cssRules]).map(rule => rule.cssText)"
+    )
+    assert len(rules) > 50
+    assert [rule for rule in rules if ":has(" in rule] == []
+
+
+def test_an_axis_of_equal_values_has_room_for_the_last_digit(browser: Any, pages: dict[str, Path]) -> None:
+    opened(browser, pages["equal"], 1400, "light")
+    words = browser.execute_script("return document.getElementById('explore-chart').textContent")
+    assert "+0.01" in words
+    assert "\u22120.01" in words
     assert browser.get_log("browser") == []
 
 

@@ -4,6 +4,7 @@ const all = (query, root = document) => [...root.querySelectorAll(query)];
 const one = id => document.getElementById(id);
 const text = (element, words) => { element.textContent = words; return element; };
 document.documentElement.classList.add("script");
+one("without-script").remove();
 
 // Values where a reader points: the titles of marks, shown at once.
 const tips = new WeakMap(), tip = one("tip");
@@ -25,18 +26,29 @@ const point = event => {
 document.addEventListener("pointerover", point);
 document.addEventListener("pointerdown", point);
 
-// Arms found by name: all others fade in every picture and table.
+// Arms that are hidden, looked at alone or found by name, in every picture and table: all others fade.
 const find = one("find-arm");
-if (find) find.addEventListener("input", () => {
-  const wanted = find.value.trim().toLowerCase();
-  const found = new Set();
+const showArms = () => {
+  const wanted = find.value.trim().toLowerCase(), off = new Set(), clear = new Set();
+  const isAlone = !one("only-none").checked;
   all("#arms li[data-name]").forEach(item => {
-    const fits = item.dataset.name.toLowerCase().includes(wanted);
+    const number = item.dataset.number, fits = item.dataset.name.toLowerCase().includes(wanted);
     item.hidden = !fits;
-    if (fits) found.add(item.dataset.number);
+    if (!one(`show-${number}`).checked) off.add(number);
+    if (fits && (!isAlone || one(`only-${number}`).checked)) clear.add(number);
   });
-  all("[data-arm]").forEach(mark => mark.classList.toggle("faded", wanted !== "" && !found.has(mark.dataset.arm)));
-});
+  all("[data-arm]").forEach(mark => {
+    mark.classList.toggle("off", off.has(mark.dataset.arm));
+    mark.classList.toggle("faded", !clear.has(mark.dataset.arm));
+  });
+};
+if (find) {
+  one("arms").addEventListener("input", showArms);
+  showArms();
+}
+all("label.more input").forEach(box => box.addEventListener("change", () => {
+  box.parentElement.nextElementSibling.classList.toggle("all-columns", box.checked);
+}));
 
 // Tables sort by the column that is clicked.
 const key = cell => {
@@ -143,7 +155,7 @@ function chartIn(holder) {
   });
   return (metric, base, rows) => {
     const usual = data.arms.flatMap((arm, index) => index === base ? [] : differences(metric, index, base, every).map(pair => Math.abs(pair[1])));
-    const reach = 1.08 * Math.max(...usual, 1e-9);
+    const reach = 1.08 * Math.max(...usual, 10 ** -metric.digits);
     const width = Math.max(280, holder.clientWidth), narrow = width < 560, quiet = {fill: "var(--quiet)", "font-size": 12};
     const longest = LETTER * Math.max(...data.arms.map(arm => arm.name.length));
     const left = narrow ? 8 : Math.min(Math.max(longest, 60), 0.34 * width) + 16, right = width - (narrow ? 8 : 80);
@@ -233,4 +245,5 @@ one("explore-again").addEventListener("click", () => {
 all("#arms input[type=checkbox]").forEach(box => box.addEventListener("change", draw));
 addEventListener("resize", draw);
 draw();
+if (find) showArms();
 })();

@@ -14,6 +14,7 @@ MAX_LINEAR_ERROR_RATIO = 2.5
 MAX_LINEAR_RATIO = 20.0
 MAX_FOR_EVEN_STEPS = 5.0
 MIN_ERROR = 1e-9
+SMALLEST_SHARE = 1e-4  # what differs by less is shown as equal
 STEPS = (1, 2, 5, 10)
 LOG_STEPS = ((1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 PADDING = 0.05
@@ -96,9 +97,11 @@ def limits(values: Iterable[float], scale: Scale) -> Limits:
     """The values at which an axis begins and ends: a little beyond the given ones."""
     positions = [scale.position(value) for value in values if math.isfinite(value)]
     low, high = min(positions, default=0.0), max(positions, default=1.0)
-    padding = PADDING * (high - low) or (abs(low) * PADDING if scale.kind == "linear" else 0.1) or PADDING
-    if scale.is_share and scale.kind == "linear" and high == low:
-        padding = 0.005
+    is_linear, is_share = scale.kind == "linear", scale.is_share and scale.kind == "linear"
+    if high - low > (SMALLEST_SHARE if is_share else MIN_ERROR * max(abs(low), abs(high))):
+        padding = PADDING * (high - low)
+    else:
+        padding = 0.005 if is_share else abs(low) * PADDING or PADDING if is_linear else 0.1
     return scale.value(low - padding), scale.value(high + padding)
 
 

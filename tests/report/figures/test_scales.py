@@ -88,3 +88,17 @@ def test_epochs_are_whole_numbers_and_powers_of_ten_in_a_long_training() -> None
     assert epoch_ticks(50, is_long=False, most=6) == [1, 10, 20, 30, 40, 50]
     assert epoch_ticks(10_000, is_long=True, most=5) == [1, 10, 100, 1000, 10000]
     assert len(epoch_ticks(10**8, is_long=True, most=5)) <= 5
+
+
+@pytest.mark.parametrize("values", [[0.9135, 0.9135], [0.9135, 0.9135 + 1e-16], [0.0, 0.0], [0.0, 1e-17]])
+def test_equal_shares_and_dust_of_rounding_have_an_axis_of_one_point(values: list[float]) -> None:
+    low, high = limits(values, Scale("linear", is_share=True))
+    assert high - low == pytest.approx(0.01, abs=1e-6)
+    texts = [text for _, text in Axis(Scale("linear", is_share=True), (low, high), 0, 100).ticks(5)]
+    assert len(set(texts)) == len(texts) > 1
+
+
+@pytest.mark.parametrize("values", [[2e-8, 3e-8], [1.0, 1.5], [0.9, 0.9002]])
+def test_what_differs_fills_its_axis(values: list[float]) -> None:
+    low, high = limits(values, Scale())
+    assert high - low == pytest.approx(1.1 * (values[1] - values[0]))
