@@ -14,6 +14,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.request import Request
+from actbench.report.short import short_verdict
 from actbench.statistics.power import fewest_seeds
 from actbench.store.results import Results
 from actbench.store.tables import Table
@@ -64,7 +65,7 @@ def _verdicts(found: Across) -> Section:
             interval(arm.interval, metric, signed=True),
             value(arm.effect.between, metric, digits=3) if arm.effect else ABSENT,
             probability(arm.p_holm) if arm.effect else ABSENT,
-            arm.verdict or "baseline",
+            short_verdict(arm.verdict) or "baseline",
         ]
         for arm in found.arms
     ]
@@ -74,7 +75,6 @@ def _verdicts(found: Across) -> Section:
         rows,
         _notes(found),
         importance=(0, 1, 5, 4, 2, 3),
-        prose=(5,),
     )
 
 
@@ -138,7 +138,7 @@ def _pairs(found: Across) -> Section:
             value(pair.effect.mean, metric, signed=True) if pair.effect else ABSENT,
             interval(pair.interval, metric, signed=True),
             probability(pair.p_holm) if pair.effect else ABSENT,
-            pair.verdict,
+            short_verdict(pair.verdict),
         ]
         for pair in found.pairs
     ]
