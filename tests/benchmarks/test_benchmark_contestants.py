@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy
 import pytest
-from torch.utils.flop_counter import FlopCounterMode
 
 from actbench.catalogue.datasets import DATASETS, data_folder, is_present
 from actbench.config.reader import load_experiment
@@ -18,7 +17,6 @@ from benchmarks.contestants.floor import products
 from benchmarks.job import FULL, HIDDEN, LEARNING_RATE, QUICK, Job, load_images
 from benchmarks.measurement import LeftOutError
 from benchmarks.rounds import ROOT, measure_in_process, require_learnt
-from benchmarks.torchvision_images import create_loaders
 
 
 def test_the_experiment_is_that_of_the_configs_but_for_seeds_and_epochs_and_the_job_of_all_contestants() -> None:
@@ -57,6 +55,8 @@ def test_the_sparse_floor_needs_the_compiled_functions(monkeypatch: pytest.Monke
 
 
 def test_the_floor_is_every_product_of_a_step_but_the_first_layers_input_gradient() -> None:
+    from torch.utils.flop_counter import FlopCounterMode  # which takes seconds
+
     width, images = 3, 128
     sizes = [784 * 256, 256 * 128, 128 * 10]
     training, evaluation = (products(FULL, width, images, with_gradients=gradients) for gradients in (True, False))
@@ -83,6 +83,7 @@ def test_the_careful_loop_and_stacked_models_learn_more_in_more_epochs() -> None
         assert 0.7 < first < second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "package"), [("jax", "jax"), ("jax-cores", "jax"), ("lightning", "lightning")])
 def test_peers_that_are_installed_learn(name: str, package: str) -> None:
     pytest.importorskip(package)
@@ -92,6 +93,8 @@ def test_peers_that_are_installed_learn(name: str, package: str) -> None:
 
 
 def test_torchvision_offers_the_same_images_and_labels(tmp_path: Path) -> None:
+    from benchmarks.torchvision_images import create_loaders  # which imports torchvision
+
     images = load_images(QUICK)
     training, validation = create_loaders(QUICK, tmp_path)
     inputs, labels = (numpy.concatenate(parts) for parts in zip(*validation, strict=True))

@@ -74,8 +74,10 @@ def test_the_script_tests_and_measures_on_the_cpu_and_says_that_it_was_no_gpu(tm
     assert str(ROOT) not in page
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_without_a_gpu_the_script_says_how_to_try_it() -> None:
-    finished = run_script()
+def test_without_a_gpu_the_script_says_how_to_try_it(tmp_path: Path) -> None:
+    python = tmp_path / "python"  # everything can be imported, and torch finds no GPU
+    python.write_text('#!/bin/sh\ncase "$*" in *is_available*) exit 1 ;; esac\n', encoding="utf-8")
+    python.chmod(0o755)
+    finished = run_script(python=str(python))
     assert (finished.returncode, finished.stdout) == (4, "")
     assert "torch finds no GPU here; --device cpu tries the program" in finished.stderr
