@@ -278,27 +278,17 @@ def test_modules_beside_the_file_are_not_imported(with_custom_entry: Path) -> No
     assert not (with_custom_entry / "RAN").exists()
 
 
-def test_the_documented_custom_functions_pass_every_check(with_custom_entry: Path) -> None:
+def test_the_documented_functions_pass_every_check_and_are_asked_every_documented_question(
+    with_custom_entry: Path,
+) -> None:
     text = (ROOT / "docs" / "custom-functions.md").read_text(encoding="utf-8")
     custom_file(
         with_custom_entry, re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0], "documented.py"
     )
     checked = invoke("check", "documented.py", "--format", "json")
     assert checked.exit_code == 0, checked.stdout
-    assert [entry["kind"] for entry in json.loads(checked.stdout)["entries"]] == [
-        "activation",
-        "output",
-        "initialiser",
-        "loss",
-    ]
-
-
-def test_every_question_that_the_docs_name_is_asked(with_custom_entry: Path) -> None:
-    text = (ROOT / "docs" / "custom-functions.md").read_text(encoding="utf-8")
+    checked_entries = json.loads(checked.stdout)["entries"]
+    assert [entry["kind"] for entry in checked_entries] == ["activation", "output", "initialiser", "loss"]
     named = {name for row in re.findall(r"^\| ([a-z0-9, ]+) \| [^-]", text, re.MULTILINE) for name in row.split(", ")}
-    custom_file(
-        with_custom_entry, re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0], "documented.py"
-    )
-    checked_entries = json.loads(invoke("check", "documented.py", "--format", "json").stdout)["entries"]
     asked = {check["check"] for entry in checked_entries for check in entry["checks"] if check["result"] != "note"}
     assert named - {"question"} == asked | {"kernel"} | ({"gradient"} & named)

@@ -51,7 +51,11 @@ def test_when_the_time_is_over_the_gate_says_what_is_settled(undecided: str, cod
     assert stopped.returncode == code, stopped.stderr
     assert "trials are left. Continue with: " in stopped.stderr
     assert "tuning has not finished" in stopped.stderr
-    continued = gate(tmp_path, TEXT, *words, "--max-time", "10m")
+
+
+def test_a_gate_that_was_out_of_time_is_continued_to_its_verdict(tmp_path: Path) -> None:
+    gate(tmp_path, TEXT, "--until-settled", "--max-time", "0.000001s")
+    continued = gate(tmp_path, TEXT, "--until-settled", "--max-time", "10m")
     assert continued.returncode == errors.EXIT_CHECK_FAILED
     assert "1 worse (sigmoid)" in continued.stderr
 

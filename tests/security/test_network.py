@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import torchvision
 
 from actbench.catalogue.datasets import DATASETS
 from watched import WATCH, Walk, Watched, watch
@@ -25,6 +24,8 @@ NEED_NO_DATA = (
 
 def mirrors(name: str) -> set[str | None]:
     """The hosts that torchvision publishes for a dataset."""
+    import torchvision
+
     published = getattr(torchvision.datasets, DATASETS[name].torchvision_class)
     match DATASETS[name].torchvision_class:
         case "EMNIST":
