@@ -183,7 +183,7 @@ def test_where_seeds_are_missing_so_that_another_is_ahead_no_best_is_named() -> 
 
 
 @pytest.mark.parametrize("behind", [(0, 0, 0, 0), (0, 300, 300, 300), (2, 2, 300, 300)])
-@pytest.mark.parametrize("is_baseline", [False, True])
+@pytest.mark.parametrize("is_baseline", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_truly_best_is_missing_from_the_best_set_in_at_most_5_of_100_experiments(
     behind: tuple[int, ...], is_baseline: bool
 ) -> None:

@@ -20,6 +20,7 @@ from program import Finished, actbench
 
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 CALLS = [*(verb.name for verb in VERBS), FETCH.name]
+SLOW_CALLS = ("challenge", "check", "doctor", "show")  # README.md and the golden screens run their like
 COMMAND = f'actbench() {{ "{sys.executable}" -m actbench "$@"; }}\n'
 
 
@@ -72,7 +73,9 @@ def test_without_a_verb_there_is_the_purpose_two_commands_that_run_and_the_verbs
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    "call", [pytest.param(call, marks=pytest.mark.slow if call in SLOW_CALLS else ()) for call in CALLS]
+)
 def test_help_opens_with_examples_and_each_of_them_runs(call: str, started: Path) -> None:
     helped = actbench(*call.split(), "--help", folder=started)
     opening = re.split(r"^(?:Arguments|Options):", helped.stdout, flags=re.MULTILINE)[0]

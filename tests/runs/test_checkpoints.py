@@ -72,7 +72,7 @@ def kept(folder: Path) -> list[Path]:
     return sorted((folder / "results" / "long" / checkpoints.FOLDER).glob("*"))
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_killed_run_continues_from_checkpoints_with_the_bits_of_an_undisturbed_one(jobs: int, folder: Path) -> None:
     killed = subprocess.run([sys.executable, "program.py", str(jobs)], cwd=folder, capture_output=True, check=False)
     assert killed.returncode == -9

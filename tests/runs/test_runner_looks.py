@@ -85,7 +85,10 @@ def test_a_run_says_at_every_look_which_arms_are_settled(experiment: Experiment,
     assert read_plan(outcome.folder)["looks"] == {"after": [9, 15, 25], "alpha": pytest.approx([0.05 / 3] * 3)}
 
 
-def test_a_run_that_is_interrupted_anywhere_ends_as_one_that_is_not(experiment: Experiment, tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_run_that_is_interrupted_anywhere_ends_as_one_that_is_not(
+    step: int, experiment: Experiment, tmp_path: Path
+) -> None:
     tables = ("table.csv", "trials.csv", "plan.json", "tuning.csv")
     whole = run(experiment, tmp_path / "whole", Noisy()).folder
     expected = {name: (whole / name).read_bytes() for name in tables}
@@ -98,7 +101,7 @@ def test_a_run_that_is_interrupted_anywhere_ends_as_one_that_is_not(experiment: 
         except KeyboardInterrupt:
             resumed = run(experiment, place, Noisy()).folder
             assert {name: (resumed / name).read_bytes() for name in tables} == expected
-            stacks += 1
+            stacks += step
         else:
             break
     assert stacks >= 3

@@ -114,8 +114,8 @@ def test_a_sweep_that_loses_a_node_has_the_bits_and_the_table_of_local_workers(c
     ("how", "cause"),
     [
         ("killed", "worker process ended unexpectedly"),
-        ("exception", "ValueError: poison"),
-        ("hang", "worker unresponsive for 2 s"),
+        pytest.param("exception", "ValueError: poison", marks=pytest.mark.slow),
+        pytest.param("hang", "worker unresponsive for 2 s", marks=pytest.mark.slow),
     ],
 )
 def test_a_poisonous_trial_fails_alone_after_its_stack_has_been_tried_twice(
@@ -225,6 +225,7 @@ with started_ray(1, "cpu"):
 VISIBLE = 'for path; do test -e "$path" && echo "$path"; done; true'
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="acts as a second user, which takes root")
 def test_another_user_reaches_nothing_in_the_folder_of_a_private_ray() -> None:
     with subprocess.Popen(
