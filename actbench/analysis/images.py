@@ -127,7 +127,9 @@ def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -
     sizes = {record.test_count for record in found}
     if len(sizes) != 1:
         return []
-    wrong = np.sum([~bits_of(record) for record in found], axis=0)
+    wrong = np.zeros(sizes.pop(), dtype=int)
+    for record in found:  # not all at once: of thousands of networks the bits take gigabytes
+        wrong += ~bits_of(record)
     hardest = np.argsort(-wrong, kind="stable")[:count].tolist()
     given: dict[int, Counter[tuple[int, int]]] = {image: Counter() for image in hardest}
     for record in found:

@@ -100,11 +100,10 @@ def find_references(samples: Sequence[Valued], among: Sequence[Valued], baseline
     known = {path for sample in among for path, _ in sample.values}
     required = {(path, value) for path, value in baseline if path in known}
     candidates = [sample for sample in among if required and required <= set(sample.values)]
+    by_values = {candidate.values: candidate for candidate in reversed(candidates)}
+    only = candidates[0] if len(candidates) == 1 else None
     chosen = dict(baseline)
-    references: list[Valued | None] = []
-    for sample in samples:
-        values = tuple((path, chosen.get(path, value)) for path, value in sample.values)
-        same = [candidate for candidate in candidates if candidate.values == values]
-        only = candidates if len(candidates) == 1 else []
-        references.append(next(iter(same or only), None))
-    return references
+    return [
+        by_values.get(tuple((path, chosen.get(path, value)) for path, value in sample.values), only)
+        for sample in samples
+    ]

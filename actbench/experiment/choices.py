@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
@@ -125,7 +125,15 @@ def choices_from(origin: Origin) -> tuple[Choice, ...]:
     return tuple(parse_choice(entry.kind, entry.name) for entry in added_from(origin))
 
 
+@cache
+def _built_in(entry: Entry) -> Choice:
+    """An entry at its default parameters, made once for thousands of arms."""
+    return Choice(kind=entry.kind, name=entry.name, parameters=tuple(default_parameters(entry).items()))
+
+
 def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:
+    if not given and not entry.origin:
+        return _built_in(entry)
     parameters = _validated(parameters_model(entry), {key: _tupled(value) for key, value in given.items()}, name)
     return Choice(
         kind=entry.kind,

@@ -57,6 +57,8 @@ def contradiction(record: TrialRecord, expected: Expected) -> str:
 
 def _outside(values: Sequence[float | None], lowest: float, highest: float) -> bool:
     """Whether any of the values that are known is not between two numbers."""
+    if not values:
+        return False
     known = [value for value in values if value is not None] if None in values else values
     return bool(known) and not lowest <= min(known) <= max(known) <= highest  # type: ignore[operator, type-var]
 
@@ -170,6 +172,8 @@ def _of_measures(record: TrialRecord) -> str:
         ("brier", 2.0, curves.validation_brier, record.test_brier),
         ("ece", 1.0, curves.validation_ece, record.test_ece),
     ):
+        if not series and at_the_end is None:
+            continue
         if len(series) not in (0, len(curves.validation_loss)):
             return f"validation_{name}: another length than the other curves"
         if _outside((*series, at_the_end), -MAX_ROUNDING, largest + MAX_ROUNDING):

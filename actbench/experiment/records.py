@@ -174,9 +174,9 @@ class TrialRecord(BaseModel):
 
     def is_collapsed(self) -> bool:
         """Whether the trained network predicts the same class for every test image, and not all of them are of it."""
-        predicted = sum(count > 0 for count in self.test_prediction_counts)
+        predicted = self.test_prediction_counts
         is_telling = self.test_count >= MIN_IMAGES_OF_A_COLLAPSE and self.test_correct_count != self.test_count
-        return self.outcome == "done" and predicted == 1 and is_telling
+        return self.outcome == "done" and predicted.count(0) == len(predicted) - 1 and is_telling
 
     def ending(self) -> Ending:
         """How the trial ended: its outcome, where a collapsed network is not done; only `done` is usable."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -78,8 +79,40 @@ def _print_section(console: Console, section: Section) -> None:
     if would_be_cut or (section.is_complete and len(columns) < len(section.header)):
         _print_lists(console, section, rows)
         return
-    table = Table(title=None, box=None, pad_edge=False, header_style="bold")
+    _print_words(console, section.title, "bold")
     is_number = numeric_columns(section)
+    if (lines := _unstyled_lines([section.header, *rows], columns, is_number, console)) is not None:
+        console.out("\n".join(lines), highlight=False)
+    else:
+        console.print(_table(section, rows, columns, is_number))
+    left_out = [section.header[i] for i in range(len(section.header)) if i not in columns]
+    hint = [f"Not shown at this width: {', '.join(left_out)}."] if left_out else []
+    _print_notes(console, (*section.notes, *hint))
+
+
+def _unstyled_lines(
+    rows: Sequence[Sequence[str]], columns: Sequence[int], is_number: Sequence[bool], console: Console
+) -> list[str] | None:
+    """The lines of a table without styles in which nothing is wrapped; None of another.
+
+    They are those of rich, which takes a hundred times as long for thousands of rows.
+    """
+    widths = {index: max(1, *(cell_len(row[index]) for row in rows)) for index in columns}
+    if console.color_system is not None or sum(widths.values()) + COLUMN_GAP * (len(columns) - 1) > console.width:
+        return None
+    gap = " " * COLUMN_GAP
+    return [
+        gap.join(_padded(row[index], widths[index], is_right=is_number[index]) for index in columns) for row in rows
+    ]
+
+
+def _padded(cell: str, width: int, *, is_right: bool) -> str:
+    space = " " * (width - cell_len(cell))
+    return space + cell if is_right else cell + space
+
+
+def _table(section: Section, rows: Sequence[Sequence[str]], columns: Sequence[int], is_number: Sequence[bool]) -> Table:
+    table = Table(title=None, box=None, pad_edge=False, header_style="bold")
     for index in columns:
         table.add_column(
             section.header[index],
@@ -92,11 +125,7 @@ def _print_section(console: Console, section: Section) -> None:
         tone = TONES[section.tones[number]] if section.tones else ""
         last = len(section.header) - 1
         table.add_row(*(Text(row[index], style=tone if index == last else "") for index in columns))
-    _print_words(console, section.title, "bold")
-    console.print(table)
-    left_out = [section.header[i] for i in range(len(section.header)) if i not in columns]
-    hint = [f"Not shown at this width: {', '.join(left_out)}."] if left_out else []
-    _print_notes(console, (*section.notes, *hint))
+    return table
 
 
 def _print_notes(console: Console, notes: Iterable[str]) -> None:

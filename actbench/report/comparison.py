@@ -24,7 +24,11 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     """All arms, the best mean first, or in the order of the experiment if they cannot be ranked."""
     is_tuned = any(row.sample.tuned for row in comparison.rows)
     is_predicted = any(row.predicted_sd is not None for row in comparison.rows)
-    cells = [_cells(row, comparison, is_tuned=is_tuned, is_predicted=is_predicted) for row in ranked(comparison)]
+    has_sizes = comparison.has_sizes()
+    cells = [
+        _cells(row, comparison, is_tuned=is_tuned, is_predicted=is_predicted, has_sizes=has_sizes)
+        for row in ranked(comparison)
+    ]
     names = list(cells[0])
     level = "" if comparison.looks else "95 % "
     unit, points = (" %", " (points)") if comparison.metric.unit == "share" else ("", "")
@@ -41,7 +45,7 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     )
 
 
-def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bool) -> dict[str, str]:
+def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bool, has_sizes: bool) -> dict[str, str]:
     """A row as text, in the columns that any row of the comparison fills."""
     metric = comparison.metric
     sd_digits = 3 if metric.unit == "share" else None
@@ -59,7 +63,7 @@ def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bo
         "interval": interval(row.own.interval, metric),
         **contrast_cells(row.contrast, metric),
         **({"difference": "baseline"} if row.is_baseline else {}),
-        **(size_cells(row) if comparison.has_sizes() else {}),
+        **(size_cells(row) if has_sizes else {}),
     }
 
 

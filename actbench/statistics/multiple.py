@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 ALPHA = 0.05
@@ -29,4 +30,4 @@ def holm_levels(p_values: Sequence[float], alpha: float = ALPHA) -> list[float]:
     """
     ordered, rejected = sorted(p_values), [adjusted < alpha for adjusted in sorted(holm(p_values))]
     stop = rejected.index(False) if False in rejected else len(ordered)
-    return [alpha / (len(ordered) - min(ordered.index(p), stop)) for p in p_values]
+    return [alpha / (len(ordered) - min(bisect_left(ordered, p), stop)) for p in p_values]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from actbench.experiment.layers import Matched, match_parameters, network_size
+from actbench.experiment.layers import Matched, match_parameters, network_size, resolve_layers
 from actbench.experiment.settings import TrialSettings
 
 
@@ -23,6 +23,13 @@ def test_a_networks_size_is_that_of_a_plain_module() -> None:
     )  # fmt: skip
     assert size.parameters == sum(parameter.numel() for parameter in plain.parameters())
     assert size.multiply_adds == sum(one.weight.numel() for one in plain if isinstance(one, nn.Linear))
+
+
+def test_equal_networks_share_their_layers_whatever_else_differs() -> None:
+    settings_of = TrialSettings.model_validate
+    first, other = (settings_of({"model": {"hidden": (7, 5)}, "train": {"lr": rate}}) for rate in (0.1, 0.2))
+    assert resolve_layers(first) is resolve_layers(other)
+    assert resolve_layers(first) is not resolve_layers(settings_of({"model": {"hidden": (7, 6)}}))
 
 
 def with_units(model: dict[str, Any], index: int, units: int) -> dict[str, Any]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from actbench.runs.dry_run import MAX_ARMS_SHOWN, count_to_do, dry_run_document, dry_run_sections, estimate_costs
 from builders import TWO_ACTIVATIONS, experiment_from
+from in_process import invoke
+from stopwatch import least_seconds
 
 ARMS = 2 * 150
 MANY = TWO_ACTIVATIONS.replace("vary: {", f"vary: {{train.lr: [{', '.join(str(n / 1000) for n in range(1, 151))}], ")
@@ -29,3 +33,15 @@ def test_a_sample_of_the_trials_gives_the_memory_and_disk_of_all(tmp_path: Path)
     )
     assert few.worker_bytes == many.worker_bytes
     assert 9.9 < many.journal_bytes / few.journal_bytes < 10.1
+
+
+def test_a_dry_run_of_very_many_arms_takes_about_as_long_as_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    experiment_from(MANY, tmp_path)
+    plan, dry_run = (
+        least_seconds(lambda command=command: invoke(*command, "experiment.yaml"))  # type: ignore[misc]
+        for command in (("plan",), ("run", "--dry-run"))
+    )
+    assert dry_run < 3 * plan

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from actbench.statistics.crossed import crossed_errors, mcnemar_p
+from stopwatch import least_seconds
 
 
 def test_the_errors_are_those_of_the_mean_squares_of_a_two_way_table() -> None:
@@ -51,3 +52,11 @@ def test_mcnemars_p_is_the_binomial_probability_of_what_is_no_likelier(lost: int
     chances = [math.comb(count, one) / 2**count for one in range(count + 1)]
     expected = sum(chance for chance in chances if chance <= chances[lost] * (1 + 1e-9))
     assert mcnemar_p(lost, won) == pytest.approx(expected)
+
+
+def test_mcnemars_test_of_ten_thousand_images_takes_no_longer_than_of_ten() -> None:
+    def seconds(most: int) -> float:
+        pairs = np.random.default_rng(3).integers(0, most, (2_000, 2)).tolist()
+        return least_seconds(lambda: [mcnemar_p(lost, won) for lost, won in pairs])
+
+    assert seconds(10_000) < 5 * seconds(10)

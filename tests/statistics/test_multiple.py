@@ -7,6 +7,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from actbench.statistics.multiple import ALPHA, holm, holm_levels
+from stopwatch import least_seconds
 
 
 def test_holm_agrees_with_statsmodels_in_any_order() -> None:
@@ -25,3 +26,8 @@ def test_every_p_has_the_level_of_the_step_that_decides_it() -> None:
     for p_values in np.random.default_rng(5).uniform(0, 0.1, (200, 6)):
         for p, adjusted, level in zip(p_values, holm(list(p_values)), holm_levels(list(p_values)), strict=True):
             assert (adjusted < ALPHA) <= (p < level)
+
+
+def test_ten_times_as_many_p_values_take_about_ten_times_as_long() -> None:
+    few, many = (list(np.random.default_rng(7).uniform(0, 1, count)) for count in (2_000, 20_000))
+    assert least_seconds(lambda: holm_levels(many)) < 30 * least_seconds(lambda: holm_levels(few))

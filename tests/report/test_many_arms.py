@@ -1,0 +1,41 @@
+"""Comparisons of thousands of arms take time in proportion to their number."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from actbench.analysis.comparison import Comparison
+from actbench.plan.plan import make_plan
+from actbench.render.terminal import section_lines
+from actbench.report.comparison import comparison_section
+from actbench.report.tables import primary_comparison
+from actbench.store.lines import journal_line
+from actbench.store.results import load_results
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
+from journals import folder_with
+from stopwatch import least_seconds
+
+MANY = TWO_ACTIVATIONS.replace("vary: {", "vary: {train.lr: RATES, ").replace(
+    "baseline: {", "baseline: {train.lr: 0.001, "
+)
+FEW_RATES, MANY_RATES = 50, 500
+
+
+def compared(folder: Path, rates: int) -> Comparison:
+    experiment = experiment_from(MANY.replace("RATES", str([rate / 1000 for rate in range(1, rates + 1)])), folder)
+    records = [
+        record_of(trial, 200 + number % 90) for number, trial in enumerate(make_plan(experiment).trials().values())
+    ]
+    lines = [journal_line(record).encode() for record in records]
+    return primary_comparison(load_results(folder_with(folder / str(rates), experiment, lines), folder))
+
+
+def test_a_table_of_ten_times_as_many_arms_takes_about_ten_times_as_long(tmp_path: Path) -> None:
+    few, many = (compared(tmp_path, rates) for rates in (FEW_RATES, MANY_RATES))
+    assert len(many.rows) == 2 * MANY_RATES
+
+    def seconds(comparison: Comparison) -> float:
+        return least_seconds(lambda: section_lines([comparison_section(comparison, [])], io.StringIO()))
+
+    assert seconds(many) < 20 * seconds(few)
