@@ -1,4 +1,4 @@
-"""Imports the heavy libraries in a separate process and prints a line of JSON for each; a program, not a module.
+"""Imports the libraries that are named in a process of its own and prints a line of JSON for each; no module.
 
 A library that is broken may end the process that imports it. This file uses nothing but the standard library, so that
 it can be run where actbench itself cannot be imported.
@@ -10,10 +10,12 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-MODULES = ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "torchvision")
+GROUPS = ("numpy", "scipy", "pandas", "sklearn", "matplotlib"), ("torch", "torchvision")
+MODULES = (*GROUPS[0], *GROUPS[1])
 PACKAGES = {"sklearn": "scikit-learn"}
 DIGITS = "datasets/data/digits.csv.gz"
 
@@ -65,5 +67,5 @@ def _devices(torch: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for wanted in MODULES:
+    for wanted in sys.argv[1:]:
         print(json.dumps(imported(wanted)), flush=True)

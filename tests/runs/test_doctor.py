@@ -216,7 +216,8 @@ def test_a_library_that_ends_python_is_named_and_those_behind_it_are_not_tried(
     found = probe_imports()
     assert found["scipy"] == {"name": "scipy", "version": "1.0"}
     assert found["pandas"] == {"name": "pandas", "error": error}
-    assert found["torch"] == {"name": "torch", "error": "not tried"}
+    assert found["matplotlib"] == {"name": "matplotlib", "error": "not tried"}
+    assert found["torch"] == TORCH | {"threads": 7}
 
 
 def test_scikit_learn_is_not_imported_where_its_digits_are_and_torchvision_where_its_operators_load(
