@@ -23,6 +23,7 @@ from actbench.report.claims import claims_sections, judge_results
 from actbench.report.contents import EXPLAIN, answer_sections, comparison_document, comparison_sections
 from actbench.report.figures.layout import COLUMN, FULL, Picture
 from actbench.report.files import drawing, pictures, whole_page, write_page
+from actbench.report.names import with_short_names
 from actbench.report.request import Request, answer
 from actbench.report.short import without_picture
 from actbench.store import tables as record_tables
@@ -84,9 +85,12 @@ class ComparisonView:
     Accuracies and their differences are fractions in frames and in `document`, percent in what is shown.
     """
 
-    def __init__(self, comparison: Comparison, results: Sequence[Results]) -> None:
+    def __init__(self, comparison: Comparison, results: Sequence[Results], shown: Comparison) -> None:
+        """`comparison` for programs, and the same as it is `shown`, with short names of arms."""
         self._comparison = comparison
         self._results = tuple(results)
+        self._shown = shown
+        self._shown_results = [with_short_names(one) for one in results]
 
     @cached_property
     def table(self) -> pandas.DataFrame:
@@ -109,14 +113,14 @@ class ComparisonView:
 
     def sections(self) -> list[Section]:
         """What `actbench compare` prints, as plain data."""
-        return comparison_sections(self._comparison, self._results)
+        return comparison_sections(self._shown, self._shown_results)
 
     def plot(self, name: str | None = None) -> PictureView:
         """A picture of the report: the paired differences, or another by name, such as `curves` or `lottery`.
 
         Raises `ConfigurationError` on a name that there is no picture of.
         """
-        found = {picture.name: picture for picture in pictures(self._results[0], self._comparison)}
+        found = {picture.name: picture for picture in pictures(self._shown_results[0], self._shown)}
         chosen = name or next(iter(found), "")
         if chosen not in found:
             known = did_you_mean(chosen, found) or f": {', '.join(found) or 'there is none'}"
@@ -125,19 +129,19 @@ class ComparisonView:
 
     def report(self, path: str | Path | None = None) -> PageView:
         """The page that `actbench report --html` writes, in a frame; written to a path if one is given."""
-        results = self._results[0]
-        page = PageView(whole_page(results, self._comparison, pictures(results, self._comparison)))
+        results = self._shown_results[0]
+        page = PageView(whole_page(results, self._shown, pictures(results, self._shown)))
         if path is not None:
             page.save(path)
         return page
 
     def _arms(self) -> dict[str, int]:
-        return {row.sample.label: number for number, row in enumerate(self._comparison.rows)}
+        return {row.sample.label: number for number, row in enumerate(self._shown.rows)}
 
     def _repr_html_(self) -> str:
-        answer, short, *_ = answer_sections(self._comparison, self._results)
+        answer, short, *_ = answer_sections(self._shown, self._shown_results)
         short = replace(without_picture(short), notes=[note for note in short.notes if note != EXPLAIN])
-        shown = pictures(self._results[0], self._comparison)[:1] if self._comparison.rows else []
+        shown = pictures(self._shown_results[0], self._shown)[:1] if self._shown.rows else []
         figure = drawing(shown[0], self._arms()).wide if shown and shown[0].name in ("differences", "arms") else ""
         return (
             f"{sections_to_html([answer, short])}"
@@ -146,7 +150,7 @@ class ComparisonView:
         )
 
     def __repr__(self) -> str:
-        sections = answer_sections(self._comparison, self._results)
+        sections = answer_sections(self._shown, self._shown_results)
         return "\n".join(section_lines(sections, sys.stdout, is_styled=False))
 
 
@@ -193,7 +197,8 @@ class ResultFolder:
 
     @cached_property
     def _comparison(self) -> ComparisonView:
-        return ComparisonView(tables.primary_comparison(self.results), [self.results])
+        shown = tables.primary_comparison(with_short_names(self.results))
+        return ComparisonView(tables.primary_comparison(self.results), [self.results], shown)
 
     def compare(
         self,
@@ -246,4 +251,7 @@ def compared(results: Sequence[Results], reference: Results | None, request: Req
     """The comparison that is asked for; what is missing or damaged is said on standard error."""
     from actbench.text import say
 
-    return ComparisonView(answer(results, reference, request, say), [*results, *([reference] if reference else [])])
+    everything = [*results, *([reference] if reference else [])]
+    others = [with_short_names(one) for one in everything]
+    shown = answer(others[: len(results)], others[-1] if reference else None, request, lambda _: None)
+    return ComparisonView(answer(results, reference, request, say), everything, shown)

@@ -21,7 +21,7 @@ from actbench.analysis.verdicts import (
 from actbench.experiment.cells import find_references
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import Values, label_of
+from actbench.experiment.naming import Values, short_label
 from actbench.experiment.records import TrialRecord
 from actbench.plan.looks import Looked, pair_differences
 from actbench.plan.plan import Plan
@@ -112,7 +112,7 @@ class Comparison:
     def baseline_label(self) -> str:
         """What the baseline is called: the name of its arm, or its values if it is several arms."""
         labels = [row.sample.label for row in self.rows if row.is_baseline]
-        return labels[0] if len(labels) == 1 else label_of(self.baseline)
+        return labels[0] if len(labels) == 1 else short_label(self.baseline)
 
     def has_sizes(self) -> bool:
         """Whether the samples differ in the size of their networks."""

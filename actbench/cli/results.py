@@ -72,7 +72,7 @@ def compare(
         return
     if figures:
         raise errors.ConfigurationError("--figures goes with --across; of one folder: `actbench report --figures DIR`")
-    found, reference = load_folders(folders or [], results, request)
+    found, reference = load_folders(folders or [], results, request, has_short_names=output_format == "table")
     comparison = answer(found, reference, request, say)
     everything = [*found, reference] if reference else found
     if images and len(everything) > 1:
@@ -115,9 +115,12 @@ def _compare_across(
     figure_format: str,
 ) -> None:
     from actbench.report.across import across_document, across_sections, across_table, answer_across
+    from actbench.report.names import with_short_names
     from actbench.store.results import load_results
 
-    found = answer_across([load_results(folder, root) for folder in folders], request)
+    everything = [load_results(folder, root) for folder in folders]
+    shown = map(with_short_names, everything) if output_format == "table" else everything
+    found = answer_across(list(shown), request)
     printing.print_answer(
         output_format, lambda: across_sections(found), lambda: across_document(found), csv=across_table(found).to_csv
     )
@@ -166,6 +169,7 @@ def report(
     from actbench.analysis.comparison import separable
     from actbench.report.contents import report_document, report_sections
     from actbench.report.files import Files, write_files
+    from actbench.report.names import with_short_names
     from actbench.report.request import Request, answer
     from actbench.store.results import load_results
 
@@ -180,6 +184,7 @@ def report(
     writes = files.are_wanted()
     with said_if_slow("Reading the results and drawing the pictures ...") if writes else nullcontext():
         found = load_results(folder, results, metrics=None if writes else (metric,) if metric else ())
+        found = with_short_names(found) if output_format == "table" else found
         comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
         written = write_files(comparison, found, files, say) if writes else []
     if writes:

@@ -215,10 +215,15 @@ def _print_results(
     from actbench.report.challenge import challenge_document, challenge_sections, seen_from_baseline
     from actbench.report.claims import claims_sections, judge_results
     from actbench.report.contents import answer_sections, comparison_sections, report_document
+    from actbench.report.names import with_short_names
     from actbench.report.request import say_what_is_missing
     from actbench.report.statements import statements
+    from actbench.report.tables import primary_comparison
 
     results, comparison = outcome.results, outcome.comparison
+    if output_format == "table":
+        results = with_short_names(results)
+        comparison = primary_comparison(results)
     if given.smoke and output_format == "table":
         print(f"{outcome.summary_line()}; everything runs, accuracy is not judged")
         return 0

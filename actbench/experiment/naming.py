@@ -19,6 +19,12 @@ def label_of(values: Values) -> str:
     return ", ".join(f"{path.split('.')[-1]}={value_to_text(value)}" for path, value in values) or "all trials"
 
 
+def short_label(values: Values) -> str:
+    """`relu, lr=0.001` for `activation=relu, lr=0.001`: numbers keep the name of their setting."""
+    names = [value_to_text(one) if isinstance(one, Choice | str) else label_of(((path, one),)) for path, one in values]
+    return ", ".join(names) or label_of(values)
+
+
 def settings_by_path(arms: Iterable[Values]) -> dict[str, list[Any]]:
     """Every value of each setting, in the order in which they occur."""
     found: dict[str, dict[Any, None]] = {}

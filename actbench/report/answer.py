@@ -11,7 +11,7 @@ from actbench.report.numbers import interval, metric_in_words, probability, sign
 from actbench.report.statement import few
 from actbench.statistics.power import detectable_difference, fewest_seeds, seeds_needed
 from actbench.store.results import Results
-from actbench.text import capitalised, counted
+from actbench.text import counted
 
 MAX_NAMED = 4
 MAX_SEEDS = 500
@@ -79,7 +79,7 @@ def _judged(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[s
             yield f"{_found(group, comparison)} {verb} {word} than {base}{_how_sure(group)}."
     if group := by_word.get(EQUIVALENT):
         margin = size(comparison.margin or 0.0, comparison.metric)
-        yield f"{capitalised(_names(group))}: equivalent to {base}, within {margin}."
+        yield f"Equivalent to {base} within {margin}: {_names(group)}."
     if group := [*by_word.get(NO_EVIDENCE, []), *by_word.get(UNDECIDED, [])]:
         furthest = max(group, key=Contrast.reach)
         yield (

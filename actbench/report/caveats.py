@@ -86,9 +86,11 @@ def _other_baseline(comparison: Comparison, results: Results) -> Iterator[Statem
     """That the arms are compared with another baseline than planned."""
     planned, chosen = results.experiment.baseline, comparison.baseline
     if planned and chosen and planned != chosen:
+        labels = {arm.values: arm.label() for arm, _ in results.plan.arms}
+        first, other = (labels.get(values, label_of(values)) for values in (planned, chosen))
         note = (
-            f"Planned was the baseline {label_of(planned)}: comparisons with {label_of(chosen)} are exploratory, since "
-            "this baseline may have been chosen after looking."
+            f"Planned was the baseline {first}: comparisons with {other} are exploratory, since this baseline may have "
+            "been chosen after looking."
         )
         yield Statement("other_baseline", "caveats", note)
 

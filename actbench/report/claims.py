@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any, get_args
 
 from actbench.analysis.claims import JudgedClaim, judge_claims
-from actbench.experiment.naming import label_of
+from actbench.experiment.naming import Values, label_of, short_label
 from actbench.plan.looks import bounds
 from actbench.render.sections import Section
 from actbench.report.numbers import interval, value
@@ -69,12 +69,12 @@ def claim_cells(claim: JudgedClaim) -> dict[str, str]:
     return dict(zip(CELLS, cells, strict=True))
 
 
-def about(claim: JudgedClaim) -> str:
-    """`test_accuracy of mish - relu`."""
+def about(claim: JudgedClaim, name: Callable[[Values], str] = short_label) -> str:
+    """`test_accuracy of mish minus relu`."""
     expectation = claim.expectation
-    names = label_of(expectation.arm)
+    names = name(expectation.arm)
     if expectation.reference is not None:
-        names = f"{names} minus {label_of(expectation.reference)}"
+        names = f"{names} minus {name(expectation.reference)}"
     return f"{claim.metric.name} of {names}"
 
 
@@ -112,7 +112,7 @@ def _small_batch_notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
             low, high = exact_binomial_interval(hits, images)
             yield (
                 f"One run on {images} images, {hits} of them right, leaves an accuracy of {100 * low:.1f} % to "
-                f"{100 * high:.1f} % possible ({label_of(claim.expectation.arm)})."
+                f"{100 * high:.1f} % possible ({short_label(claim.expectation.arm)})."
             )
 
 
@@ -125,7 +125,7 @@ def claim_rows(claims: Sequence[JudgedClaim]) -> Iterator[dict[str, Any]]:
             "claim": claim.expectation.claim,
             "verdict": claim.verdict,
             "metric": claim.metric.name,
-            "about": about(claim),
+            "about": about(claim, label_of),
             "lower": lower if isfinite(lower) else None,
             "upper": upper if isfinite(upper) else None,
             "n": claim.estimate.n,

@@ -20,7 +20,7 @@ from actbench.report.figures.differences import differences_picture, first_seeds
 from actbench.report.figures.factors import factors_pictures
 from actbench.report.figures.functions import functions_picture
 from actbench.report.figures.inside import inside_picture
-from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture, short_names
+from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
 from actbench.report.figures.looks import looks_of
 from actbench.report.figures.lottery import lottery_picture
 from actbench.report.figures.marks import Dot, marker_points
@@ -151,10 +151,4 @@ def pictures(results: Results, comparison: Comparison) -> list[Picture]:
         learnt_picture(results),
         functions_picture(results),
     )
-    names = short_names({row.sample.label: row.sample.values for row in comparison.rows})
-    return [_with_names(picture, names) for picture in drawn if picture is not None]
-
-
-def _with_names(picture: Picture, names: Mapping[str, str]) -> Picture:
-    """The picture with short names, unless its paper has others."""
-    return replace(picture, draw=lambda paper: picture.draw(replace(paper, names={**names, **(paper.names or {})})))
+    return [picture for picture in drawn if picture is not None]

@@ -22,7 +22,6 @@ from actbench.report.claims import judge_results
 from actbench.report.contents import MAIN_EFFECT, main_effects, report_chapters
 from actbench.report.failures import failures_section
 from actbench.report.figures.inside import layers_section, trouble_sentences
-from actbench.report.figures.layout import short_names
 from actbench.report.figures.looks import looks_of
 from actbench.report.method import method_sections, repeat_commands, settings_text
 from actbench.report.numbers import ABSENT, metric_in_words
@@ -246,10 +245,9 @@ def explore_data(results: Results, comparison: Comparison) -> dict[str, Any] | N
     baselines = [number for number, row in enumerate(rows) if row.is_baseline]
     most = max(1, MAX_NUMBERS // (len(rows) * len(seeds)))
     metrics = list(_metrics(results, comparison, [row.sample for row in rows], seeds))[:most]
-    short = short_names({row.sample.label: row.sample.values for row in comparison.rows})
     return {
         "arms": [
-            {"name": short.get(label, label), "arm": numbers[label], "colour": chosen[label].colour}
+            {"name": label, "arm": numbers[label], "colour": chosen[label].colour}
             for label in (row.sample.label for row in rows)
         ],
         "seeds": seeds,

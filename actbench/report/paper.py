@@ -17,7 +17,7 @@ from actbench.render.latex import PREAMBLE, escaped, section_to_latex
 from actbench.render.sections import Section
 from actbench.report.bibliography import TESTS, bibliography, references_of, unique, used_entries
 from actbench.report.comparison import size_cells
-from actbench.report.figures.layout import COLUMN, FULL, Picture, short_names
+from actbench.report.figures.layout import COLUMN, FULL, Picture
 from actbench.report.figures.paint import save_scene
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.short import short_verdict
@@ -127,13 +127,12 @@ def printed(text: str, names: Mapping[str, str]) -> str:
 def _names(comparison: Comparison, results: Results, kit: PaperKit) -> dict[str, str]:
     """How every label, value, setting and metric of the pictures is printed."""
     arms = {row.sample.label: row.sample.values for row in comparison.rows}
-    short = short_names(arms)
     texts = {value_to_text(one) for values in arms.values() for _, one in values}
     texts |= {path for values in arms.values() for path, _ in values} | {
         factor.path for factor in results.experiment.tune
     }
     words = {text: printed(text, kit.names) for text in (*texts, metric_in_words(comparison.metric))}
-    labels = {label: printed(short.get(label, label), kit.names) for label in arms}
+    labels = {label: printed(label, kit.names) for label in arms}
     return {**kit.names, **words, **labels}
 
 

@@ -15,6 +15,7 @@ from actbench.experiment.cells import find_references
 from actbench.experiment.definition import Experiment, parse_arm
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
+from actbench.report.names import with_short_names
 from actbench.store.results import Results, is_result_folder, load_results
 from actbench.text import did_you_mean
 
@@ -30,10 +31,15 @@ class Request:
     all_pairs: bool = False
 
 
-def load_folders(folders: Sequence[Path], root: Path, request: Request) -> tuple[list[Results], Results | None]:
+def load_folders(
+    folders: Sequence[Path], root: Path, request: Request, *, has_short_names: bool = False
+) -> tuple[list[Results], Results | None]:
     """The results to compare (the latest where no folder is named), and those that `--baseline FOLDER` names."""
     found = [load_results(folder, root, metrics=_names(request.metric)) for folder in folders or (None,)]
-    return found, load_reference(root, request)
+    reference = load_reference(root, request)
+    if has_short_names:
+        return [with_short_names(one) for one in found], with_short_names(reference) if reference else None
+    return found, reference
 
 
 def _names(metric: str | None) -> tuple[str, ...]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, is_surprising, ranked
 from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, verdict_word
-from actbench.experiment.naming import label_of, value_to_text
+from actbench.experiment.cells import distinguishing_paths, restricted
+from actbench.experiment.naming import value_to_text
 from actbench.render.sections import Section, Tone
 from actbench.report.comparison import size_cells
-from actbench.report.numbers import ABSENT, metric_in_words, probability, value
+from actbench.report.names import is_made_of_values
+from actbench.report.numbers import ABSENT, metric_in_words, probability, smallest_shown, value
 from actbench.report.statement import Statement
 from actbench.text import counted
 
@@ -92,16 +95,17 @@ def _surprises(comparison: Comparison) -> str:
 
 
 def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:
-    """The heading and the names of the arms: of several factors the values that differ, as the heading says."""
-    paths = [path for path, _ in rows[0].sample.values]
-    has_same_factors = all([path for path, _ in row.sample.values] == paths and not row.sample.folder for row in rows)
-    is_named = any(row.sample.label != label_of(row.sample.values) for row in rows)
-    if len(paths) < 2 or not has_same_factors or is_named:
-        return "arm", [row.sample.label for row in rows]
-    settings = [[value_to_text(setting) for _, setting in row.sample.values] for row in rows]
-    varied = [index for index in range(len(paths)) if len({values[index] for values in settings}) > 1] or [0]
-    heading = ", ".join(paths[index].split(".")[-1] for index in varied)
-    return heading, [", ".join(values[index] for index in varied) for values in settings]
+    """The heading and the names of the arms: of several factors the values that differ, as the heading says.
+
+    Arms with names of their own keep these.
+    """
+    labels, cells = [row.sample.label for row in rows], [row.sample.values for row in rows]
+    paths = distinguishing_paths(cells)
+    has_same_factors = len({tuple(path for path, _ in values) for values in cells}) == 1 and len(cells[0]) > 1
+    if not has_same_factors or not all(map(is_made_of_values, labels, cells, repeat(paths))):
+        return "arm", labels
+    heading = ", ".join(path.split(".")[-1] for path in paths)
+    return heading, [", ".join(value_to_text(one) for _, one in restricted(values, paths)) for values in cells]
 
 
 def _difference(row: Row, comparison: Comparison) -> str:
@@ -137,7 +141,8 @@ def _scale(comparison: Comparison) -> float:
     ends = [_reach(row.contrast) for row in comparison.rows if row.contrast and row.contrast.difference.interval]
     if not ends:
         return 0.0
-    return min(max(ends), MAX_REACH * median(ends)) or max(ends)
+    reach = min(max(ends), MAX_REACH * median(ends)) or max(ends)
+    return reach if reach >= smallest_shown(comparison.metric) else 0.0
 
 
 def _reach(contrast: Contrast) -> float:

@@ -343,9 +343,13 @@ def _best_note(comparison: Comparison) -> str:
     judged = [row for row in comparison.rows if row.own.mean is not None and not row.sample.doubt]
     family = _best_family(comparison)
     if others:
-        return f"Best: {best}. Not distinguishable from it: {', '.join(others)} {family}."
+        return f"Best: {best}. Not distinguishable from it: {_in_a_row(others)} {family}."
     which = "every other arm" if len(judged) == len(comparison.rows) else "every other arm that is judged"
     return f"Best: {best}, distinguishable from {which} {family}."
+
+
+def _in_a_row(names: Sequence[str]) -> str:
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 def _indistinguishable(comparison: Comparison, leaders: Sequence[str]) -> str:

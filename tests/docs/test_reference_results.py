@@ -13,6 +13,7 @@ from actbench.report.figures.layout import PAGE
 from actbench.report.figures.paint import file_svg
 from actbench.report.files import pictures, whole_page
 from actbench.report.lottery import lottery_section
+from actbench.report.names import with_short_names
 from actbench.report.tables import write_tables
 from actbench.runs.verify import verify_folder
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
@@ -52,7 +53,7 @@ def test_every_committed_folder_is_whole(folder: Path) -> None:
 @pytest.mark.parametrize("folder", PAGES, ids=lambda path: path.name)
 def test_the_page_beside_the_results_says_what_they_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    results = load_results(folder.relative_to(ROOT), ROOT)
+    results = with_short_names(load_results(folder.relative_to(ROOT), ROOT))
     question = question_of(results.experiment, parse_metric("test_accuracy"))
     comparison = compare(results.plan, results.records, question)
     committed = (folder / "report.html").read_text(encoding="utf-8")

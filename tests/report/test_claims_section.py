@@ -98,7 +98,7 @@ def test_losses_and_other_numbers_are_plain() -> None:
 def test_shares_between_bounds_and_several_values_read_as_what_they_are() -> None:
     found = Estimate(40, 0.609375, 0.05, (0.5934, 0.6253))
     row = cells(claim("layer1.dead_share", arm=MISH_SLOWLY, found=found, lower=0.58, upper=0.64))
-    assert row["about"] == "layer1.dead_share of activation=mish, lr=0.001"
+    assert row["about"] == "layer1.dead_share of mish, lr=0.001"
     assert (row["expected"], row["estimate"]) == ("58.00 to 64.00", "60.94 %")
     assert cells(claim(arm=MISH, reference=(), upper=0.0))["about"] == "test_accuracy of mish minus all trials"
 

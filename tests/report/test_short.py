@@ -78,7 +78,7 @@ def test_the_answer_says_who_by_how_much_how_surely_and_what_would_change_it(res
     words = answer.title
     assert words.startswith("Which activation gives the highest test accuracy on mnist? ")
     assert "tanh (+0.21 points) and elu (+0.05 points) are better than relu (p <= 0.008 after 4 comparisons" in words
-    assert "gelu: equivalent to relu, within 0.10 points" in words.lower()
+    assert "Equivalent to relu within 0.10 points: gelu." in words
     assert "Cannot tell mish from relu: after 10 seeds the difference can still be up to 0.16 points." in words
     assert "seeds to show 0.10 points" in words
 

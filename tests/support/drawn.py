@@ -17,6 +17,7 @@ from actbench.plan.plan import make_plan
 from actbench.report.figures.layout import FULL, Paper, Picture
 from actbench.report.figures.marks import Scene, Text, text_width
 from actbench.report.files import pictures
+from actbench.report.names import with_short_names
 from actbench.store.results import Results
 from builders import experiment_from, record_of
 
@@ -101,7 +102,8 @@ def comparison_of(results: Results, metric: str = "test_accuracy") -> Comparison
 
 def pictures_of(results: Results, metric: str = "test_accuracy") -> dict[str, Picture]:
     """The pictures of a report by name, in its order."""
-    return {picture.name: picture for picture in pictures(results, comparison_of(results, metric))}
+    shown = with_short_names(results)
+    return {picture.name: picture for picture in pictures(shown, comparison_of(shown, metric))}
 
 
 def drawn_texts(picture: Picture, paper: Paper = FULL) -> list[str]:

@@ -25,7 +25,7 @@ from actbench.report.figures.marks import (
     text_width,
 )
 from actbench.report.figures.scales import Axis, first_word, limits, scale_for
-from actbench.report.numbers import interval, metric_in_words, value, with_unit
+from actbench.report.numbers import interval, metric_in_words, smallest_shown, value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, listed, visible
 
@@ -103,9 +103,9 @@ def _factors(comparison: Comparison) -> Factors | None:
 
 
 def _luck_picture(explained: Effects, metric: Metric) -> Picture:
-    parts = [(" x ".join(effect.factors) or HIGHER, max(effect.share, 0.0)) for effect in explained.effects]
-    parts = [*sorted(parts, key=lambda part: -part[1]), ("luck of the seed", max(explained.noise, 0.0))]
-    said = [f"{name} {share:.0%}" for name, share in parts if share >= 0.005]
+    parts = [([*map(_last, effect.factors)] or [HIGHER], max(effect.share, 0.0)) for effect in explained.effects]
+    parts = [*sorted(parts, key=lambda part: -part[1]), (["luck of the seed"], max(explained.noise, 0.0))]
+    said = [f"{' x '.join(names)} {share:.0%}" for names, share in parts if share >= 0.005]
     return picture(
         "luck",
         f"What the differences in {metric_in_words(metric)} come from",
@@ -118,17 +118,22 @@ def _luck_picture(explained: Effects, metric: Metric) -> Picture:
     )
 
 
-def _draw_luck(canvas: Canvas, parts: Sequence[tuple[str, float]]) -> float:
+def _last(path: str) -> str:
+    """`init` for `model.init`, as tables and sentences call it."""
+    return path.split(".")[-1]
+
+
+def _draw_luck(canvas: Canvas, parts: Sequence[tuple[Sequence[str], float]]) -> float:
     """One bar, with each part's name and share below it."""
     em, total = canvas.em, sum(share for _, share in parts) or 1.0
     left, row, x = 0.0, 0, 0.0
-    for number, (name, share) in enumerate(parts):
+    for number, (names, share) in enumerate(parts):
         width = share / total * canvas.width
         colour = GREY if number == len(parts) - 1 else ALIKE[number % len(ALIKE)]
         canvas.box(left, 0.2 * em, width, 2.2 * em, colour, 1.0, PAGE, 0.1)
         left += width
         size = "<1%" if 0 < share / total < 0.005 else f"{share / total:.0%}"
-        text = f"{size} {canvas.named(name)}"
+        text = f"{size} {' x '.join(map(canvas.named, names))}"
         needed = text_width(text, em) + 3 * em
         if x and x + needed > canvas.width:
             row, x = row + 1, 0.0
@@ -140,7 +145,7 @@ def _draw_luck(canvas: Canvas, parts: Sequence[tuple[str, float]]) -> float:
 
 
 def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
-    metric, (row, column, panel) = comparison.metric, factors.paths
+    metric, (row, column, panel) = comparison.metric, map(_last, factors.paths)
     name, points = metric_in_words(metric), " in points" if metric.unit == "share" else ""
     against = comparison.baseline_label() if factors.has_baseline() else "the mean of all"
     return picture(
@@ -153,7 +158,7 @@ def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
             if factors.has_baseline()
             else f"Differences of mean {name}{points} to {against}.",
             metric.larger_is_better is not None and "Blue is better, orange worse; the stronger, the more.",
-            bool(factors.averaged) and f"Means are over {listed(factors.averaged)} too.",
+            bool(factors.averaged) and f"Means are over {listed([*map(_last, factors.averaged)])} too.",
             len(factors.means) < len(factors.rows) * len(factors.columns) * len(factors.panels)
             and "Empty cells have not been trained.",
         ],
@@ -163,12 +168,12 @@ def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
 
 def _description(factors: Factors, metric: Metric) -> list[str]:
     def in_words(cell: Cell) -> str:
-        named = [(path, one) for path, one in zip(factors.paths, cell, strict=True) if path]
+        named = [(_last(path), one) for path, one in zip(factors.paths, cell, strict=True) if path]
         names = ", ".join(f"{path} {visible(value_to_text(one))}" for path, one in named)
         return f"{with_unit(factors.means[cell], metric)} for {names}"
 
     ordered = sorted(factors.means, key=lambda cell: factors.means[cell], reverse=metric.larger_is_better is not False)
-    row, column, _ = factors.paths
+    row, column, _ = map(_last, factors.paths)
     sizes = f"{counted(len(factors.rows), 'row')} ({row}) and {counted(len(factors.columns), 'column')} ({column})"
     return [
         f"{counted(len(factors.means), 'mean')} of {metric_in_words(metric)} in {sizes}.",
@@ -179,11 +184,13 @@ def _description(factors: Factors, metric: Metric) -> list[str]:
 def _draw_map(canvas: Canvas, factors: Factors, metric: Metric) -> float:
     em, small = canvas.em, canvas.small
     rows = [value_to_text(one) for one in factors.rows]
-    names = min(max(text_width(canvas.named(name), em) for name in rows), 0.3 * canvas.width)
+    number_room = text_width("+86.33", em, is_bold=True) + em
+    room = max(0.3 * canvas.width, 0.98 * canvas.width - len(factors.columns) * number_room)
+    names = min(max(text_width(canvas.named(name), em) for name in rows), room)
     left = names + 0.8 * em
     cell = min((canvas.width - left) / len(factors.columns), 11 * em)
     differences = {at: one for at in factors.means if (one := factors.difference(at)) is not None}
-    widest = max(map(abs, differences.values()), default=0.0) or 1.0
+    widest = max([smallest_shown(metric), *map(abs, differences.values())]) or 1.0
     high, y = 2.9 * em, 0.0
     for panel in factors.panels:
         head = [lines_of(canvas.named(value_to_text(one)), small, cell - 0.4 * em, most=2) for one in factors.columns]
@@ -255,8 +262,8 @@ def _interaction_picture(factors: Factors, metric: Metric) -> list[Picture]:
     """Lines over the columns, one for each row; nothing where a factor has one value."""
     if len(factors.columns) < 2 or len(factors.rows) < 2:
         return []
-    row, column, panel = factors.paths
-    averaged = [panel] * bool(panel) + list(factors.averaged)
+    row, column, panel = map(_last, factors.paths)
+    averaged = [panel] * bool(panel) + [*map(_last, factors.averaged)]
     return [
         picture(
             "interaction",

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from actbench.experiment.choices import Choice
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import Values, label_of, value_to_text
 from actbench.report.figures.marks import (
     BAND,
     GRID,
@@ -82,21 +80,6 @@ class Picture:
 def number_shown(shown: int, total: int, *, first: str = "best") -> str:
     """How many arms are shown, if not all."""
     return f"The {first} {shown} of {total} arms are shown." if shown < total else ""
-
-
-def short_names(arms: Mapping[str, Values]) -> dict[str, str]:
-    """How pictures call arms of several factors: `relu, kaiming_normal` for `activation=relu, init=kaiming_normal`.
-
-    Numbers keep the name of their setting. Nothing where two arms would have the same name.
-    """
-
-    def name(values: Values) -> str:
-        return ", ".join(
-            value_to_text(one) if isinstance(one, Choice | str) else label_of(((path, one),)) for path, one in values
-        )
-
-    names = {label: name(values) for label, values in arms.items() if len(values) > 1}
-    return names if len(set(names.values())) == len(names) else {}
 
 
 class Canvas:

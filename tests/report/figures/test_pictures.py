@@ -248,7 +248,7 @@ def test_a_heat_map_has_the_difference_of_every_cell_and_a_panel_for_each_value_
         number = f"{100 * (row.contrast.difference.mean or 0):+.2f}" if row.contrast else f"{100 * row.own.mean:.2f}"
         assert number.replace("-", "\N{MINUS SIGN}").replace("\N{MINUS SIGN}0.00", "0.00") in shown
     assert {"batch_size=32", "batch_size=64"} <= set(shown)
-    assert picture.description.startswith("24 means of test accuracy in 4 rows (model.activation) and 3 columns")
+    assert picture.description.startswith("24 means of test accuracy in 4 rows (activation) and 3 columns")
 
 
 def test_one_bar_says_what_share_is_luck_of_the_seed(tmp_path: Path) -> None:
