@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from actbench.statistics.intervals import Estimate, Verdict, is_equivalent
@@ -46,10 +47,8 @@ def verdict(
         return _different(difference.mean, larger_is_better, margin)
     if least_p >= ALPHA:
         return TOO_FEW_SEEDS
-    if margin is not None and is_equivalent(differences, margin):
-        return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
-    low, high = adjusted_interval
-    return f"{NO_EVIDENCE} (could still be up to {_size(max(-low, high), is_share)})"
+    is_alike = margin is not None and is_equivalent(differences, margin)
+    return _not_different(NO_EVIDENCE, adjusted_interval, margin if is_alike else None, is_share)
 
 
 def verdict_at_look(decision: Decision, larger_is_better: bool, margin: float | None, *, is_share: bool) -> str:
@@ -61,11 +60,8 @@ def verdict_at_look(decision: Decision, larger_is_better: bool, margin: float | 
         return TOO_FEW_SEEDS
     if decision.state == "different":
         return _different(mean, larger_is_better, margin)
-    if decision.state == "equivalent" and margin is not None:
-        return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
-    return (
-        f"{UNDECIDED} after {decision.seeds} seeds (could still be up to {_size(max(-bounds[0], bounds[1]), is_share)})"
-    )
+    word, is_alike = f"{UNDECIDED} after {decision.seeds} seeds", decision.state == "equivalent"
+    return _not_different(word, bounds, margin if is_alike else None, is_share)
 
 
 def verdict_across(
@@ -84,12 +80,16 @@ def verdict_across(
         return TOO_FEW_FOLDERS
     if is_different(adjusted_interval, p_holm):
         return _different(mean, larger_is_better, margin)
-    if margin is not None and equivalence_interval is not None:
-        low, high = equivalence_interval
-        if -margin < low and high < margin:
-            return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
-    low, high = adjusted_interval
-    return f"{NO_EVIDENCE} (could still be up to {_size(max(-low, high), is_share)})"
+    low, high = equivalence_interval or (-math.inf, math.inf)
+    is_alike = margin is not None and -margin < low and high < margin
+    return _not_different(NO_EVIDENCE, adjusted_interval, margin if is_alike else None, is_share)
+
+
+def _not_different(word: str, bounds: tuple[float, float], margin: float | None, is_share: bool) -> str:
+    """Equivalent within a margin, or else the word for what is open and how large a difference can still be."""
+    if margin is not None:
+        return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
+    return f"{word} (could still be up to {_size(max(-bounds[0], bounds[1]), is_share)})"
 
 
 def _different(mean: float, larger_is_better: bool, margin: float | None) -> str:

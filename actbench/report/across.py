@@ -10,7 +10,7 @@ from actbench.analysis.samples import arm_samples
 from actbench.analysis.verdicts import TOO_FEW_FOLDERS
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import parse_arm
-from actbench.experiment.metrics import parse_metric
+from actbench.experiment.metrics import Metric, parse_metric
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.request import Request
@@ -56,26 +56,28 @@ def across_sections(found: Across) -> list[Section]:
 
 
 def _verdicts(found: Across) -> Section:
-    metric, unit = found.metric, " (points)" if found.metric.unit == "share" else ""
-    header = ["arm", f"difference{unit}", "95 % interval", "sd between", "p (Holm)", "verdict"]
-    rows = [
-        [
-            arm.label,
-            value(arm.effect.mean, metric, signed=True) if arm.effect else ABSENT,
-            interval(arm.interval, metric, signed=True),
-            value(arm.effect.between, metric, digits=3) if arm.effect else ABSENT,
-            probability(arm.p_holm) if arm.effect else ABSENT,
-            short_verdict(arm.verdict) or "baseline",
-        ]
-        for arm in found.arms
+    names = ["arm", f"difference{_points(found)}", "95 % interval", "sd between", "p (Holm)", "verdict"]
+    rows = []
+    for arm in found.arms:
+        difference, interval_, p, verdict = _cells_of(arm, found.metric)
+        between = value(arm.effect.between, found.metric, digits=3) if arm.effect else ABSENT
+        rows.append([arm.label, difference, interval_, between, p, verdict or "baseline"])
+    title = f"{metric_in_words(found.metric)} over {counted(len(found.folders), 'folder')}, against {found.baseline}"
+    return Section(title, names, rows, _notes(found), importance=(0, 1, 5, 4, 2, 3))
+
+
+def _points(found: Across) -> str:
+    return " (points)" if found.metric.unit == "share" else ""
+
+
+def _cells_of(arm: ArmAcross, metric: Metric) -> list[str]:
+    """The difference, its interval, p and the verdict."""
+    return [
+        value(arm.effect.mean, metric, signed=True) if arm.effect else ABSENT,
+        interval(arm.interval, metric, signed=True),
+        probability(arm.p_holm) if arm.effect else ABSENT,
+        short_verdict(arm.verdict),
     ]
-    return Section(
-        f"{metric_in_words(metric)} over {counted(len(found.folders), 'folder')}, against {found.baseline}",
-        header,
-        rows,
-        _notes(found),
-        importance=(0, 1, 5, 4, 2, 3),
-    )
 
 
 def _notes(found: Across) -> list[str]:
@@ -130,20 +132,9 @@ def _letters(found: Across) -> list[str]:
 
 def _pairs(found: Across) -> Section:
     """Every arm against every one with a worse mean rank."""
-    metric, unit = found.metric, " (points)" if found.metric.unit == "share" else ""
-    rows = [
-        [
-            pair.label,
-            pair.against,
-            value(pair.effect.mean, metric, signed=True) if pair.effect else ABSENT,
-            interval(pair.interval, metric, signed=True),
-            probability(pair.p_holm) if pair.effect else ABSENT,
-            short_verdict(pair.verdict),
-        ]
-        for pair in found.pairs
-    ]
+    rows = [[pair.label, pair.against, *_cells_of(pair, found.metric)] for pair in found.pairs]
     note = _too_few(found.pairs, len(found.folders)) or f"Holm over {counted(len(rows), 'pair')}."
-    header = ["arm", "against", f"difference{unit}", "95 % interval", "p (Holm)", "verdict"]
+    header = ["arm", "against", f"difference{_points(found)}", "95 % interval", "p (Holm)", "verdict"]
     return Section("all pairs", header, rows, [note], importance=(0, 1, 2, 5, 4, 3), prose=(5,))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from actbench.analysis.comparison import Comparison, Row, ranked, separable
 from actbench.config.source import read_yaml
@@ -53,6 +53,25 @@ COLUMNS = (
 )  # fmt: skip
 USUAL_COLUMNS = ("arm", "n", "mean", "difference", "interval", "p", "verdict")
 USUAL_PICTURES = ("differences", "curves")
+FIGURE = r"""\begin{figure}
+  \centering
+  \includegraphics[width=\ifdim\linewidth<%(most)s \linewidth\else %(most)s\fi]{%(name)s.pdf}
+  \caption{%(caption)s}
+  \label{fig:%(name)s}
+\end{figure}
+"""
+DOCUMENT = r"""\documentclass{article}
+\usepackage[utf8]{inputenc}
+\usepackage{array,booktabs,graphicx}
+\begin{document}
+\section{Methods}
+\input{methods}
+\section{Results}
+\input{table}
+%s\bibliographystyle{plain}
+\bibliography{references}
+\end{document}
+"""
 
 
 @dataclass(frozen=True)
@@ -267,30 +286,5 @@ def _cite(text: str) -> str:
 def _document(shown: Sequence[Picture], kit: PaperKit) -> str:
     """A document that holds all of it, to be copied from."""
     most = f"{COLUMN.width if kit.width == 'column' else FULL.width:g}bp"
-    floats: list[Any] = []
-    for picture in shown:
-        floats += [
-            r"\begin{figure}",
-            r"  \centering",
-            rf"  \includegraphics[width=\ifdim\linewidth<{most} \linewidth\else {most}\fi]{{{picture.name}.pdf}}",
-            rf"  \caption{{{escaped(picture.caption)}}}",
-            rf"  \label{{fig:{picture.name}}}",
-            r"\end{figure}",
-        ]
-    return "\n".join(
-        [
-            r"\documentclass{article}",
-            r"\usepackage[utf8]{inputenc}",
-            r"\usepackage{array,booktabs,graphicx}",
-            r"\begin{document}",
-            r"\section{Methods}",
-            r"\input{methods}",
-            r"\section{Results}",
-            r"\input{table}",
-            *floats,
-            r"\bibliographystyle{plain}",
-            r"\bibliography{references}",
-            r"\end{document}",
-            "",
-        ]
-    )
+    figures = [FIGURE % {"most": most, "name": picture.name, "caption": escaped(picture.caption)} for picture in shown]
+    return DOCUMENT % "".join(figures)

@@ -188,7 +188,7 @@ def _draw_map(canvas: Canvas, factors: Factors, metric: Metric) -> float:
     room = max(0.3 * canvas.width, 0.98 * canvas.width - len(factors.columns) * number_room)
     names = min(max(text_width(canvas.named(name), em) for name in rows), room)
     left = names + 0.8 * em
-    cell = min((canvas.width - left) / len(factors.columns), 11 * em)
+    cell = min((canvas.width - names - 0.8 * em) / len(factors.columns), 11 * em)
     differences = {at: one for at in factors.means if (one := factors.difference(at)) is not None}
     widest = max([smallest_shown(metric), *map(abs, differences.values())]) or 1.0
     high, y = 2.9 * em, 0.0

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.report.figures.marks import ROLES, Area, Dot, Group, Line, Mark, Scene, Text, marker_points
+from actbench.report.figures.marks import INK, ROLES, Area, Dot, Group, Line, Mark, Points, Scene, Text, marker_points
 from actbench.store.files import write_atomically
 from actbench.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-import math
-from collections.abc import Mapping, Sequence
-from html import escape
-
-from actbench.report.figures.marks import (
-    INK,
-    Point,
-)
 
 FORMATS = ("svg", "png", "pdf")
 DOTS_PER_INCH = 300
@@ -82,7 +74,8 @@ def _draw(axes: Axes, mark: Mark, order: int, text_scale: float) -> None:
 
     if isinstance(mark, Group):
         return
-    style: dict[str, Any] = {"color": ROLES.get(mark.colour, mark.colour), "zorder": order, "clip_on": False}
+    colour = ROLES.get(mark.colour, mark.colour)
+    style: dict[str, Any] = {"color": colour, "zorder": order, "clip_on": False}
     if isinstance(mark, Text):
         placed: Any = {"ha": {"start": "left", "middle": "center", "end": "right"}[mark.anchor], "va": "baseline"}
         weight = "bold" if mark.is_bold else "normal"
@@ -94,25 +87,27 @@ def _draw(axes: Axes, mark: Mark, order: int, text_scale: float) -> None:
         axes.plot(x, y, linewidth=mark.width, alpha=mark.opacity, solid_capstyle="butt", **dashes, **style)
     elif isinstance(mark, Area):
         edge = {"edgecolor": ROLES.get(mark.edge, mark.edge), "linewidth": mark.edge_width} if mark.edge else {}
-        _fill(axes, mark.points, style, mark.opacity, {"linewidth": 0, **edge})
-    elif isinstance(mark, Dot) and mark.marker == "x":
+        _fill(axes, mark.points, colour, mark.opacity, order, edge)
+    elif mark.marker == "x":
         r = mark.radius
         for sign in (-1, 1):
             axes.plot([mark.x - r, mark.x + r], [mark.y - sign * r, mark.y + sign * r], linewidth=1.0, **style)
     elif mark.marker == "o":
-        rim: dict[str, Any] = {"edgecolor": style.pop("color"), "linewidth": 1.0 if mark.is_hollow else 0.0}
-        inside = "none" if mark.is_hollow else rim["edgecolor"]
-        axes.add_patch(Circle((mark.x, mark.y), mark.radius, facecolor=inside, alpha=mark.opacity, **rim, **style))
+        filled: Any = (
+            {"facecolor": "none", "linewidth": 1.0} if mark.is_hollow else {"facecolor": colour, "linewidth": 0.0}
+        )
+        rim = {"edgecolor": style.pop("color"), "alpha": mark.opacity}
+        axes.add_patch(Circle((mark.x, mark.y), mark.radius, **filled, **rim, **style))
     else:
-        _fill(axes, marker_points(mark), style, mark.opacity, {"linewidth": 0})
+        _fill(axes, marker_points(mark), colour, mark.opacity, order, {})
 
 
-def _fill(axes: Axes, points: Any, style: dict[str, Any], opacity: float, edge: dict[str, Any]) -> None:
+def _fill(axes: Axes, points: Any, colour: str, opacity: float, order: int, edge: dict[str, Any]) -> None:
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Polygon
 
-    fill = to_rgba(style["color"], opacity)
-    axes.add_patch(Polygon(points, facecolor=fill, zorder=style["zorder"], clip_on=False, **edge))
+    drawn = {"facecolor": to_rgba(colour, opacity), "linewidth": 0, **edge}
+    axes.add_patch(Polygon(points, zorder=order, clip_on=False, **drawn))
 
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -156,11 +151,10 @@ def _mark(mark: Mark, colours: Mapping[str, str], arms: Mapping[str, int]) -> st
         drawn = f'fill="none" stroke="{colour}" stroke-width="{_number(mark.width)}"{dashes}{opacity}'
         return f'<path d="{path_of(mark.points)}" {drawn}/>'
     if isinstance(mark, Area):
-        edge = f' stroke="{colours.get(mark.edge, mark.edge)}" stroke-width="{_number(mark.edge_width)}"' * bool(
-            mark.edge
-        )
+        edge = colours.get(mark.edge, mark.edge)
+        stroke = f' stroke="{edge}" stroke-width="{_number(mark.edge_width)}"' if edge else ""
         inside = "" if mark.opacity == 1 else f' fill-opacity="{_number(mark.opacity)}"'
-        return f'<path d="{path_of(mark.points)}Z" fill="{colour}"{inside}{edge}/>'
+        return f'<path d="{path_of(mark.points)}Z" fill="{colour}"{inside}{stroke}/>'
     if isinstance(mark, Dot):
         return _dot(mark, colour, opacity)
     anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
@@ -170,26 +164,24 @@ def _mark(mark: Mark, colours: Mapping[str, str], arms: Mapping[str, int]) -> st
 
 
 def _dot(dot: Dot, colour: str, opacity: str) -> str:
+    x, y, r = dot.x, dot.y, dot.radius
+    style = f'fill="none" stroke="{colour}" stroke-width="1.3"' if dot.is_hollow else f'fill="{colour}"'
     if dot.marker == "x":
-        r = dot.radius
-        ends = [(dot.x - r, dot.y - r), (dot.x + r, dot.y + r)], [(dot.x - r, dot.y + r), (dot.x + r, dot.y - r)]
+        ends = [(x - r, y - r), (x + r, y + r)], [(x - r, y + r), (x + r, y - r)]
         drawn, style = f'path d="{"".join(map(path_of, ends))}"', f'stroke="{colour}" stroke-width="1.4"'
+    elif dot.marker == "o":
+        drawn = f'circle cx="{_number(x)}" cy="{_number(y)}" r="{_number(r)}"'
     else:
-        style = f'fill="none" stroke="{colour}" stroke-width="1.3"' if dot.is_hollow else f'fill="{colour}"'
-        drawn = f'path d="{path_of(marker_points(dot))}Z"' if dot.marker != "o" else _circle(dot)
+        drawn = f'path d="{path_of(marker_points(dot))}Z"'
     tip = _tip(dot.tip)
     return f"<{drawn} {style}{opacity}>{tip}</{drawn.partition(' ')[0]}>" if tip else f"<{drawn} {style}{opacity}/>"
-
-
-def _circle(dot: Dot) -> str:
-    return f'circle cx="{_number(dot.x)}" cy="{_number(dot.y)}" r="{_number(dot.radius)}"'
 
 
 def _tip(tip: str) -> str:
     return f"<title>{_text(tip)}</title>" if tip else ""
 
 
-def path_of(points: Sequence[Point]) -> str:
+def path_of(points: Points) -> str:
     """The commands of a path through points."""
     return "M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in points)
 
