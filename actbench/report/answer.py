@@ -31,6 +31,8 @@ def _question(comparison: Comparison, results: Sequence[Results]) -> str:
     metric = metric_in_words(comparison.metric)
     experiment = results[0].experiment if results else None
     data = f" on {experiment.settings.data.dataset}" if experiment else ""
+    if earlier := _baseline_folder(comparison):
+        return f"Is any arm better or worse than in {earlier}, by {metric}{data}?"
     if len(comparison.rows) < 2:
         return f"What {metric} does this network reach{data}?"
     factors = (
@@ -136,11 +138,17 @@ def _names(group: Sequence[Contrast]) -> str:
     return few(labels, "arms") if len(labels) <= 2 * MAX_NAMED else f"{len(labels)} arms"
 
 
+def _baseline_folder(comparison: Comparison) -> str:
+    """The folder whose arms all others are compared with; empty if the baseline is an arm."""
+    folders = {row.contrast.second.folder for row in comparison.rows if row.contrast}
+    return folders.pop() if len(folders) == 1 and not comparison.baseline else ""
+
+
 def _baseline(comparison: Comparison) -> str:
     baselines = [row.sample.label for row in comparison.rows if row.is_baseline]
     if len(baselines) == 1:
         return baselines[0]
-    return comparison.baseline_label() if comparison.baseline else "the same arm of the baseline folder"
+    return comparison.baseline_label() if comparison.baseline else "the same arm there"
 
 
 def _highest(comparison: Comparison) -> str:

@@ -81,17 +81,21 @@ def answer(
 
 
 def _compare_folders(results: Sequence[Results], reference: Results | None, question: Question) -> Comparison:
-    """The arms of several folders side by side, each against the baseline arm of the first."""
+    """The arms of several folders side by side, each against the baseline arm of the first.
+
+    With a reference folder each arm stands against the same arm there; those of a single folder keep their names.
+    """
     everything = [*results, reference] if reference else results
     short = [one.folder.resolve().name for one in everything]
     are_unique = len(set(short)) == len(everything)
     names = {id(one): name if are_unique else str(one.folder) for one, name in zip(everything, short, strict=True)}
-    by_folder = [_samples_in(one, question, names[id(one)]) for one in results]
+    is_alone = reference is not None and len(results) == 1
+    by_folder = [_samples_in(one, question, "" if is_alone else f"{names[id(one)]}: ") for one in results]
     samples = [sample for found in by_folder for sample in found]
     if reference is None:
         references = find_references(samples, by_folder[0], question.baseline)
     else:
-        earlier = _samples_in(reference, question, f"baseline {names[id(reference)]}")
+        earlier = _samples_in(reference, question, f"baseline {names[id(reference)]}: ")
         same_arm = {_spelt(sample): sample for sample in earlier}
         references = [*(same_arm.get(_spelt(sample)) for sample in samples), *earlier]
         samples = [*samples, *earlier]
@@ -106,12 +110,12 @@ def _spelt(sample: Sample) -> str:
     return json.dumps(values_to_yaml(sample.values), sort_keys=True)
 
 
-def _samples_in(results: Results, question: Question, name: str) -> list[Sample]:
-    """A folder's samples, with the folder in their labels."""
+def _samples_in(results: Results, question: Question, before: str) -> list[Sample]:
+    """A folder's samples, with this before their labels."""
     samples = arm_samples(results.plan, results.records, question.metric)
     if question.by is not None:
         samples = marginal_samples(samples, question.by)
-    return [replace(sample, label=f"{name}: {sample.label}", folder=str(results.folder)) for sample in samples]
+    return [replace(sample, label=f"{before}{sample.label}", folder=str(results.folder)) for sample in samples]
 
 
 def say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:

@@ -93,7 +93,7 @@ def test_the_steps_pass_in_order_and_leave_a_summary_and_what_is_to_be_kept(trai
     summary = (trained / "summary.md").read_text(encoding="utf-8")
     assert summary.count("\n## ") == 2
     rows = [line.split("|")[1].strip() for line in summary.splitlines() if line.startswith("| ")]
-    now, before = "results/activations: ", "baseline ci/baseline/activations: "
+    now, before = "", "baseline ci/baseline/activations: "
     arms = ("relu", "gelu", "mish", "tent")
     assert {row.replace("\\", "") for row in rows} >= {f"{when}{arm}" for when in (now, before) for arm in arms}
     assert "\n**gate: passed; 0 worse; 0 undecided**\n" in summary
@@ -110,10 +110,14 @@ def test_the_gate_fails_against_better_results_than_now_and_the_summary_says_whi
     _raise_accuracy(tmp_path / "ci" / "baseline" / "activations", arm="mish")
     finished = typed(COMPARE, tmp_path, tmp_path / "summary.md")
     assert finished.returncode == 1, finished.stderr
-    said = "gate: failed; 1 worse (results/activations: mish); 0 undecided"
+    said = "gate: failed; 1 worse (mish); 0 undecided"
     assert said in finished.stderr
     assert (tmp_path / "summary.md").read_text(encoding="utf-8").startswith(f"**{said}**\n")
-    assert "  worse: results/activations: mish: 100.00 -> " in finished.stderr
+    assert "  worse: mish: 100.00 -> " in finished.stderr
+    assert finished.stdout.startswith(
+        "Is any arm better or worse than in ci/baseline/activations, by test accuracy on "
+    )
+    assert " is worse than the same arm there (p " in finished.stdout
 
 
 def _raise_accuracy(folder: Path, *, arm: str) -> None:

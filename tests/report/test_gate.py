@@ -219,7 +219,7 @@ def test_independent_seeds_are_not_called_too_few_where_four_of_them_can_make_it
     worse = [count - 100 for count in RELU[:4]]
     text = other.replace("[relu, tanh]", "[relu]").replace("seeds: 10", "seeds: 4")
     assert gate(planted(tmp_path / "now", {"relu": worse}, text), before) == (
-        True, "gate: failed; 1 worse (now: relu); 0 undecided",
+        True, "gate: failed; 1 worse (relu); 0 undecided",
     )  # fmt: skip
 
 
@@ -234,7 +234,7 @@ def test_more_failures_than_can_be_judged_and_than_before_close_the_gate(
     now = planted(tmp_path / "now", {"relu": RELU}, text, change=failing(failed_now))
     closed, said = gate(now, before)
     assert closed == closes
-    assert ("0 worse; 1 broken (now: relu)" in said) == closes
+    assert ("0 worse; 1 broken (relu)" in said) == closes
 
 
 @pytest.mark.parametrize(("failed_now", "closes"), [(1, False), (2, False), (3, True)])
