@@ -29,6 +29,14 @@ def start_server(module: str = TRAINING_MODULE) -> None:
             forkserver.ensure_running()
 
 
+def end_server() -> None:
+    """End the process from which others are forked, which notices no end of ours while it imports."""
+    server = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if server is not None:
+        with contextlib.suppress(OSError):
+            os.kill(server, signal.SIGKILL)
+
+
 def start_process(
     target: Callable[..., None], *arguments: Any, module: str = TRAINING_MODULE
 ) -> tuple[BaseProcess, Connection]:

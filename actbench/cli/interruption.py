@@ -76,6 +76,10 @@ class Interruption:
 
 def end_at_once(exit_code: int) -> NoReturn:
     """End the process without unwinding, which takes long after torch; workers end with their parent."""
+    if "actbench.processes" in sys.modules:  # else there are none, and it would take long to import
+        from actbench.processes import end_server
+
+        end_server()
     os._exit(exit_code)
 
 
