@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -249,6 +250,15 @@ def test_arms_can_be_hidden_isolated_and_found_in_all_pictures_at_once(browser: 
     assert browser.get_log("browser") == []
 
 
+def first_of(seeds: Iterable[int]) -> str:
+    """The arm with the highest accuracy on these seeds of mnist-tuned, and how far it is from relu in points."""
+    results = load_results(ROOT / "results" / "mnist-tuned", ROOT)
+    comparison = compare(results.plan, results.records, question_of(results.experiment, parse_metric("test_accuracy")))
+    means = {row.sample.label: fmean(row.sample.by_seed[seed] for seed in seeds) for row in comparison.rows}
+    best = max(means, key=lambda label: means[label])
+    return f"{best} is first, {100 * (means[best] - means['relu']):+.2f}"
+
+
 def test_the_comparison_is_made_again_with_other_seeds_baselines_and_metrics(
     browser: Any, pages: dict[str, Path]
 ) -> None:
@@ -257,16 +267,16 @@ def test_the_comparison_is_made_again_with_other_seeds_baselines_and_metrics(
     assert shown_arms(browser) == ["gelu", "mish", "swish", "leaky_relu", "sigmoid", "tanh", "elu"]
     said = "return document.getElementById('explore-said').textContent"
     assert browser.execute_script(said) == (
-        "With 10 seeds: gelu is first, +0.15 points to relu; 0 of 7 thin intervals exclude 0."
+        f"With 10 seeds: {first_of(range(10))} points to relu; 0 of 7 thin intervals exclude 0."
     )
     choose(browser, "explore-count", "1", "input")
     still(browser)
     assert browser.execute_script(said) == (
-        "With seed 0: mish is first, +0.46 points to relu; fewer than 3 seeds have no interval."
+        f"With seed 0: {first_of([0])} points to relu; fewer than 3 seeds have no interval."
     )
-    assert shown_arms(browser)[0] == "mish"
+    assert shown_arms(browser)[0] == first_of([0]).split()[0]
     click(browser, "#explore-seeds input[value='0']")
-    assert browser.execute_script(said).startswith("With seed 1: mish is first, +0.21 points to relu;")
+    assert browser.execute_script(said).startswith(f"With seed 1: {first_of([1])} points to relu;")
     browser.execute_script("let next = 0.1; Math.random = () => (next = (next * 7.3) % 1)")
     winners = set()
     for _ in range(12):
@@ -359,7 +369,9 @@ def test_a_table_sorts_by_its_columns_and_has_more_of_them(browser: Any, pages: 
     click(browser, "#comparison ~ .scroll thead th:nth-child(2) button")
     assert browser.execute_script(first) == before
     click(browser, "#comparison ~ .scroll thead th:nth-child(2) button")
-    assert browser.execute_script(first) == before[::-1]
+    means = browser.execute_script(first.replace("tbody th", "tbody td:nth-child(2)"))
+    assert means == sorted(means)  # arms with equal means keep their order
+    assert (len(means), browser.execute_script(first)[-1]) == (len(before), before[0])
     columns = (
         "return [...document.querySelectorAll('#comparison ~ .scroll thead th')]"
         ".filter(one => one.checkVisibility()).length"
