@@ -19,13 +19,14 @@ from actbench.runs.verify import verify_folder
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import Results, load_results
 from places import ROOT
+from slow import one_in
 from update_reports import PICTURES, REFERENCES, WITHOUT_PAGE, folders
 
 PAGES, FOLDERS = folders(REFERENCES), folders(REFERENCES + WITHOUT_PAGE)
 SOURCES = (JOURNAL, EXPERIMENT, ENVIRONMENT, PLAN)
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", one_in(4, {path.name: path for path in FOLDERS}))
 def test_derived_files_are_what_the_journal_gives(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / folder.name
     copy.mkdir()
@@ -50,7 +51,7 @@ def test_every_committed_folder_is_whole(folder: Path) -> None:
     assert [one for one in verify_folder(folder) if one.is_bad()] == []
 
 
-@pytest.mark.parametrize("folder", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", one_in(4, {path.name: path for path in PAGES}))
 def test_the_page_beside_the_results_says_what_they_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     results = with_short_names(load_results(folder.relative_to(ROOT), ROOT))

@@ -24,6 +24,7 @@ from fake_runs import Counting, run
 from places import ROOT
 from program import actbench
 from shard_runs import TUNED_TINY, run_shard
+from slow import one_in
 from tuned_runs import Fake
 
 COMMITTED = sorted(path.parent for path in (ROOT / "results").rglob(JOURNAL))
@@ -45,11 +46,7 @@ def tables_of(folder: Path) -> dict[str, str | None]:
     return table_texts(results, write_tables(results))
 
 
-@pytest.mark.parametrize(
-    "folder",
-    [path if number % 4 == 0 else pytest.param(path, marks=pytest.mark.slow) for number, path in enumerate(COMMITTED)],
-    ids=[path.name for path in COMMITTED],
-)
+@pytest.mark.parametrize("folder", one_in(4, {path.name: path for path in COMMITTED}))
 def test_committed_results_stay_whole_when_the_version_is_raised(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
