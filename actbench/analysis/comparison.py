@@ -9,14 +9,11 @@ from statistics import median
 
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.analysis.verdicts import (
-    EQUIVALENT,
-    NO_EVIDENCE,
     NOT_JUDGED,
     TOO_FEW_SEEDS,
     is_different,
     verdict,
     verdict_at_look,
-    verdict_word,
 )
 from actbench.experiment.cells import find_references
 from actbench.experiment.definition import Experiment
@@ -427,12 +424,6 @@ def separable(comparison: Comparison) -> tuple[str, ...]:
     """The arms that may be set in bold: found better than their baseline, or alone in the best set."""
     better = [row.sample.label for row in comparison.rows if row.contrast and is_better(row.contrast.verdict)]
     return tuple(dict.fromkeys((*better, *(comparison.best if len(comparison.best) == 1 else ()))))
-
-
-def is_surprising(contrast: Contrast) -> bool:
-    """Whether the interval of this comparison alone excludes 0 although the verdict names no difference."""
-    bounds, word = contrast.difference.interval, verdict_word(contrast.verdict)
-    return bounds is not None and not bounds[0] <= 0 <= bounds[1] and word in (NO_EVIDENCE, TOO_FEW_SEEDS, EQUIVALENT)
 
 
 def is_better(verdict: str | None) -> bool:

@@ -103,6 +103,12 @@ def verdict_word(verdict: str | None) -> str:
     return (verdict or "").split(" within ")[0].split(" (could ")[0].split(" after ")[0]
 
 
+def is_surprising(interval: tuple[float, float] | None, verdict: str | None) -> bool:
+    """Whether the interval of one comparison alone excludes 0 although the verdict names no difference."""
+    none_named = verdict_word(verdict) in (NO_EVIDENCE, TOO_FEW_SEEDS, TOO_FEW_FOLDERS, EQUIVALENT)
+    return interval is not None and not interval[0] <= 0 <= interval[1] and none_named
+
+
 def _size(number: float, is_share: bool) -> str:
     """`0.10 pp` for the share 0.001, four significant digits of anything else."""
     return f"{100 * number:.2f} pp" if is_share else f"{number:.4g}"

@@ -7,14 +7,14 @@ from typing import Any
 
 from actbench.analysis.across import DISTANCES, Across, ArmAcross, compare_across
 from actbench.analysis.samples import arm_samples
-from actbench.analysis.verdicts import TOO_FEW_FOLDERS
+from actbench.analysis.verdicts import TOO_FEW_FOLDERS, is_surprising
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import parse_arm
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.request import Request
-from actbench.report.short import short_verdict
+from actbench.report.short import excluded_alone, short_verdict
 from actbench.statistics.power import fewest_seeds
 from actbench.store.results import Results
 from actbench.store.tables import Table
@@ -83,9 +83,10 @@ def _cells_of(arm: ArmAcross, metric: Metric) -> list[str]:
 def _notes(found: Across) -> list[str]:
     compared, n = [arm for arm in found.arms if arm.against], len(found.folders)
     reasons = dict.fromkeys(arm.reason for arm in found.arms if arm.reason)
+    surprising = [(arm.label, arm.p, arm.p_holm) for arm in compared if is_surprising(arm.interval, arm.verdict)]
     return [
         f"n is {counted(n, 'folder')}, not seeds: {listed(found.folders)}.",
-        *filter(None, [_too_few(compared, n)]),
+        *filter(None, [_too_few(compared, n), excluded_alone(surprising, len(compared))]),
         "The difference is the mean over folders, each counting the same, with a t interval for folders like these; sd "
         "between: DerSimonian & Laird's; p is the exact sign-flip test of the folders' differences, Holm over "
         f"{counted(len(compared), 'arm')}.",

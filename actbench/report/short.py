@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import repeat
 from statistics import median
 
-from actbench.analysis.comparison import Comparison, Contrast, Row, is_surprising, ranked
-from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, verdict_word
+from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
+from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, is_surprising, verdict_word
 from actbench.experiment.cells import distinguishing_paths, restricted
 from actbench.experiment.naming import value_to_text
 from actbench.render.sections import Section, Tone
@@ -82,16 +82,20 @@ def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
 def _surprises(comparison: Comparison) -> str:
     """The arms whose difference by itself excludes 0, and why the verdict says no difference all the same."""
     found = [
-        f"{row.sample.label} (p {probability(row.contrast.p)}, {probability(row.contrast.p_holm)} adjusted)"
+        (row.sample.label, row.contrast.p, row.contrast.p_holm)
         for row in ranked(comparison)
-        if row.contrast and is_surprising(row.contrast)
+        if row.contrast and is_surprising(row.contrast.difference.interval, row.contrast.verdict)
     ]
-    if not found:
-        return ""
-    if more := len(found[MAX_SURPRISES:]):
-        found = [*found[:MAX_SURPRISES], f"{more} more"]
-    count = max(row.contrast.comparisons for row in comparison.rows if row.contrast)
-    return f"By itself the interval excludes 0, but not after {counted(count, 'comparison')}: {', '.join(found)}."
+    return excluded_alone(found, max((row.contrast.comparisons for row in comparison.rows if row.contrast), default=0))
+
+
+def excluded_alone(found: Sequence[tuple[str, float | None, float | None]], comparisons: int) -> str:
+    """Names, p and adjusted p of arms whose interval excludes 0 by itself only, as a sentence; empty without any."""
+    named = [f"{label} (p {probability(p)}, {probability(p_adjusted)} adjusted)" for label, p, p_adjusted in found]
+    if more := len(named[MAX_SURPRISES:]):
+        named = [*named[:MAX_SURPRISES], f"{more} more"]
+    family = counted(comparisons, "comparison")
+    return f"By itself the interval excludes 0, but not after {family}: {', '.join(named)}." if named else ""
 
 
 def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:

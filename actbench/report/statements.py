@@ -7,8 +7,16 @@ from dataclasses import replace
 from typing import get_args
 
 from actbench.analysis.claims import JudgedClaim
-from actbench.analysis.comparison import Comparison, Contrast, is_surprising
-from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
+from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.verdicts import (
+    EQUIVALENT,
+    NO_EVIDENCE,
+    NOT_JUDGED,
+    TOO_FEW_SEEDS,
+    UNDECIDED,
+    is_surprising,
+    verdict_word,
+)
 from actbench.experiment.definition import PRIMARY_METRIC
 from actbench.experiment.metrics import CURVES, MEASURES, Metric
 from actbench.experiment.naming import value_to_text
@@ -251,7 +259,7 @@ def _with_differences(group: Sequence[Contrast], comparison: Comparison) -> str:
 def _adjusted(comparison: Comparison) -> Iterator[Statement]:
     """The arms whose interval by itself excludes 0 although the verdict says no difference, each with its reason."""
     for row in comparison.rows:
-        if row.contrast and is_surprising(row.contrast):
+        if row.contrast and is_surprising(row.contrast.difference.interval, row.contrast.verdict):
             count = counted(row.contrast.comparisons, "comparison")
             reason = f"p {probability(row.contrast.p)}, {probability(row.contrast.p_holm)} after {count}"
             text = (

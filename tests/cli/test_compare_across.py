@@ -58,3 +58,7 @@ def test_the_committed_folders_are_judged_by_the_command_of_the_protocol() -> No
     assert {arm["verdict"].split(" (")[0] for arm in document["arms"] if arm["verdict"]} == {
         "no evidence of a difference"
     }
+    assert (
+        "not after 6 comparisons: elu (p 0.023, 0.141 adjusted)."
+        in actbench("compare", "--across", *folders, folder=ROOT).stdout
+    )

@@ -205,7 +205,7 @@ def test_no_two_statements_about_a_pair_disagree(count: int, folder: Results) ->
         assert by_place["picture"] <= by_place["json"], said
         assert by_place["gate"] <= by_place["json"], said
     can_decide = folder.plan.tunings and len(folder.plan.arms[0][1]) > 9
-    assert decided > count / 2 or not can_decide
+    assert decided >= count / 2 or not can_decide
 
 
 def test_the_reader_of_sentences_sees_contradictions() -> None:
