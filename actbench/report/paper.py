@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,9 @@ from actbench.analysis.comparison import Comparison, Row, ranked, separable
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.layers import resolve_layers
-from actbench.experiment.naming import value_to_text
+from actbench.experiment.naming import settings_by_path, value_to_text
+from actbench.plan.looks import Looked
+from actbench.plan.tuning import in_order
 from actbench.render.latex import PREAMBLE, escaped, section_to_latex
 from actbench.render.sections import Section
 from actbench.report.bibliography import TESTS, bibliography, references_of, unique, used_entries
@@ -43,8 +45,7 @@ PRINTED = {
     "kmnist": "KMNIST", "emnist_balanced": "EMNIST balanced", "emnist_digits": "EMNIST digits",
     "emnist_letters": "EMNIST letters", "qmnist": "QMNIST", "usps": "USPS",
     "sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop",
-    "cross_entropy": "cross-entropy", "nll": "negative log-likelihood", "mse": "mean squared error",
-    "bce": "binary cross-entropy",
+    "cross_entropy": "cross-entropy", "nll": "NLL", "mse": "MSE", "bce": "BCE",
 }  # fmt: skip
 WORD = re.compile(r"[A-Za-z_][\w.]*")
 COLUMNS = (
@@ -55,7 +56,8 @@ USUAL_COLUMNS = ("arm", "n", "mean", "difference", "interval", "p", "verdict")
 USUAL_PICTURES = ("differences", "curves")
 FIGURE = r"""\begin{figure}
   \centering
-  \includegraphics[width=\ifdim\linewidth<%(most)s \linewidth\else %(most)s\fi]{%(name)s.pdf}
+  \includegraphics[width=\ifdim\linewidth<%(most)s \linewidth\else %(most)s\fi,%%
+    height=.8\textheight,keepaspectratio]{%(name)s.pdf}
   \caption{%(caption)s}
   \label{fig:%(name)s}
 \end{figure}
@@ -157,10 +159,11 @@ def _names(comparison: Comparison, results: Results, kit: PaperKit) -> dict[str,
 
 def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Sequence[str]) -> str:
     """A floating table: a caption of two lines, the chosen columns, and notes below it."""
-    metric, base, seeds = comparison.metric, _baseline(comparison, names), counted(len(comparison.seeds), "seed")
+    metric, base, seeds = comparison.metric, _baseline(comparison, names), _seeds(row.own.n for row in comparison.rows)
     unit, points = (" (%)", " (points)") if metric.unit == "share" else ("", "")
+    level = "interval" if comparison.looks else "95 % interval"
     heads = {
-        "mean": f"mean{unit}", "sd": f"sd{points}", "difference": f"difference{points}", "interval": "95 % interval",
+        "mean": f"mean{unit}", "sd": f"sd{points}", "difference": f"difference{points}", "interval": level,
         "adjusted": "adjusted interval", "p": "p (Holm)", "won": "seeds won",
     }  # fmt: skip
     against = f" and its difference from {base}" if base else ""
@@ -201,15 +204,27 @@ def _table_notes(comparison: Comparison, columns: Sequence[str]) -> list[str]:
     """What a reader needs to read the chosen columns."""
     notes = {
         "difference": "Differences are paired by seed.",
-        "interval": "Intervals are Student's t intervals of each comparison alone.",
+        "interval": "Intervals have the level that decides equivalence at the arm's last look."
+        if comparison.looks
+        else "Intervals are Student's t intervals of each comparison alone.",
         "adjusted": "Adjusted intervals are those that the verdict uses.",
-        "p": "p: exact sign-flip test, adjusted by Holm's method.",
+        "p": "p: exact sign-flip test, adjusted by Holm's method"
+        + (", in units of the look's share." if comparison.looks else "."),
         "verdict": "Cannot tell: no evidence of a difference, which does not mean that there is none.",
     }
+    words = [row.contrast.verdict for row in comparison.rows if row.contrast]
+    if not any(short_verdict(word) == "cannot tell" for word in words):
+        del notes["verdict"]
     found = [note for name, note in notes.items() if name in columns]
     if failed := sum(row.sample.failed for row in comparison.rows):
         found.append(f"{counted(failed, 'trial')} diverged, collapsed or failed; those with a value are in the mean.")
     return found
+
+
+def _seeds(counts: Iterable[int]) -> str:
+    """`20 to 80 seeds`."""
+    fewest, *_, most = sorted([*counts] * 2)
+    return counted(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
 
 
 def _baseline(comparison: Comparison, names: Mapping[str, str]) -> str:
@@ -233,19 +248,23 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
     )
     if results.plan.tunings:
         tuned = listed([printed(factor.path, names) for factor in experiment.tune])
-        grid = "; ".join(", ".join(map(value_to_text, factor.values)) for factor in experiment.tune)
+        tried = settings_by_path(one.values for tuning in results.plan.tunings for one in tuning.candidates)
+        grid = "; ".join(", ".join(map(value_to_text, in_order(values))) for values in tried.values())
         said.append(
             f"The {escaped(tuned)} of each was chosen from {escaped(grid)} by validation accuracy over "
             f"{counted(experiment.tuning_seeds, 'seed')} that are not used again."
         )
-    train = settings.train
+    train, looks = settings.train, comparison.looks
     optimizer = escaped(printed(train.optimizer.name, names))
+    seeds = _seeds(len(trials) for _, trials in results.plan.arms)
     said.append(
-        f"Final training took {counted(train.epochs, 'epoch')} with {optimizer} and was repeated with "
-        f"{counted(len(experiment.seeds), 'seed')}; a seed gives every arm the same split, batches and random draws."
+        f"Final training took {counted(train.epochs, 'epoch')} with {optimizer} and was repeated with {seeds}; a seed "
+        "gives every arm the same split, batches and random draws."
     )
     contrasts = [row.contrast for row in comparison.rows if row.contrast]
-    if contrasts:
+    if contrasts and looks:
+        said.append(_looked(looks))
+    elif contrasts:
         count = max(contrast.comparisons for contrast in contrasts)
         said.append(
             f"Differences are paired by seed and given with 95\\,\\% $t$ intervals~{_cite(TESTS['t interval'])}; "
@@ -253,13 +272,27 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
             f"{counted(count, 'comparison')} by Holm's method~{_cite(TESTS['Holm'])}. An arm is called different where "
             "the adjusted $p$ is below 0.05 and the interval of that level excludes 0."
         )
-        if comparison.margin:
-            margin = escaped(size(comparison.margin, comparison.metric))
-            said.append(f"Differences within {margin} count as equivalent~{_cite(TESTS['equivalence'])}.")
+    if contrasts and comparison.margin:
+        margin = escaped(size(comparison.margin, comparison.metric))
+        said.append(f"Differences within {margin} count as equivalent~{_cite(TESTS['equivalence'])}.")
     if comparison.detectable:
         least = escaped(size(comparison.detectable, comparison.metric))
         said.append(f"So many seeds show a true difference of {least} with a power of 0.8.")
     return " ".join(said)
+
+
+def _looked(looks: Looked) -> str:
+    """How looks decide, and what each may spend of 5 %."""
+    schedule = looks.schedule
+    after, alphas = listed(list(map(str, schedule.seeds))), list(dict.fromkeys(schedule.alphas))
+    shares = f"{alphas[0]:.4g} each" if len(alphas) == 1 else listed([f"{alpha:.4g}" for alpha in schedule.alphas])
+    return (
+        f"Differences are paired by seed. Looks were planned after {after} seeds, which spend {shares} of a familywise "
+        f"error of 0.05, and an arm that was settled got no more seeds. At a look an arm is called different where the "
+        f"exact sign-flip test~{_cite(TESTS['sign-flip test'])} rejects at the look's share, adjusted for "
+        f"{counted(schedule.comparisons, 'comparison')} by Holm's method~{_cite(TESTS['Holm'])}, and the $t$ "
+        f"interval~{_cite(TESTS['t interval'])} of that level excludes 0."
+    )
 
 
 def _what(results: Results, comparison: Comparison, names: Mapping[str, str]) -> str:

@@ -13,7 +13,8 @@ from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report.bibliography import TITLES, bibliography, references_of
 from actbench.report.files import pictures
 from actbench.report.paper import PaperKit, methods_paragraph, paper_table, printed, require_paper_sense, write_paper
-from actbench.store.results import Results
+from actbench.store.results import Results, load_results
+from places import ROOT
 from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, above, asked, five_arms, planted
 
 TEX = [shutil.which(name) for name in ("pdflatex", "bibtex", "kpsewhich")]
@@ -47,6 +48,22 @@ def test_the_methods_have_the_true_numbers(results: Results) -> None:
     assert "The learning rate of each was chosen from 0.001, 0.003, 0.01" in text
     assert "took 1 epoch with SGD and was repeated with 10 seeds" in text or "10 seeds" in text
     assert "4 comparisons" in text
+
+
+def test_the_methods_of_looks_and_of_an_extended_grid_have_the_true_numbers() -> None:
+    results = load_results(ROOT / "results" / "mnist-settled", ROOT)
+    comparison, names = asked(results), require_paper_sense(PaperKit(Path())).names
+    text = methods_paragraph(comparison, results, names)
+    assert comparison.looks is not None
+    assert "Looks were planned after 11, 20, 40 and 80 seeds, which spend 0.0125 each" in text
+    assert "was repeated with 20 to 80 seeds" in text
+    assert "95\\,\\%" not in text
+    settled = paper_table(comparison, names, ("arm", "interval", "p", "verdict"))
+    assert "Test accuracy over 20 to 80 seeds" in settled
+    assert "95 \\%" not in settled
+    assert "Cannot tell" not in settled
+    lacking = [one.values for tuning in results.plan.tunings for one in tuning.candidates]
+    assert all(f"{rate:g}" in text for values in lacking for _, rate in values)
 
 
 def test_the_table_has_the_chosen_columns_names_in_print_and_what_is_bold_elsewhere(tmp_path: Path) -> None:

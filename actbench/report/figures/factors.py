@@ -251,7 +251,7 @@ def _draw_colour_bar(canvas: Canvas, widest: float, metric: Metric, y: float, le
     width = min(16 * small, canvas.width - left)
     for step in range(steps):
         colour, opacity = _shade(widest * (2 * step / (steps - 1) - 1), widest, metric)
-        canvas.box(left + step * width / steps, y, width / steps + 0.3, 0.8 * small, colour, opacity)
+        canvas.box(left + step * width / steps, y, width / steps, 0.8 * small, colour, opacity)
     anchors: tuple[Anchor, ...] = ("start", "middle", "end")
     for number, anchor in enumerate(anchors):
         text = minus(value((number - 1) * widest, metric, signed=number != 1))
