@@ -1,8 +1,9 @@
 """Checks of custom functions in a separate process with a time limit.
 
 Custom functions may print, sleep, start threads or end their process; none of that reaches this process, its output or
-its exit code. The child answers one JSON list at a time: `["entry"]` before an entry, `["ask", check]` before a check,
-`["answer", check, outcome, reason]` after it.
+its exit code. The child answers one JSON list at a time: `["entry"]` before an entry, `["ask", check, is_note]` before
+a check, `["answer", check, outcome, reason]` after it. A note that takes too long, as on a busy machine, refuses
+nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def examine_apart(
     while len(examinations) < len(choices):
         remaining = choices[len(examinations) :]
         with _child(remaining, measures_cost=measures_cost) as (process, connection):
-            checks = _answers(process, connection, check_seconds)
+            checks = read_answers(process, connection, check_seconds)
         examinations += [Examination(*pair) for pair in zip(remaining, checks, strict=False)]
     return examinations
 
@@ -50,10 +51,10 @@ def require_passed(choices: Iterable[Choice]) -> None:
         raise ConfigurationError("\n".join([*lines, "Nothing was trained; `actbench check FILE` shows every check."]))
 
 
-def _answers(process: BaseProcess, connection: Connection, check_seconds: float) -> list[tuple[Check, ...]]:
+def read_answers(process: BaseProcess, connection: Connection, check_seconds: float) -> list[tuple[Check, ...]]:
     """The checks of each entry, up to the first that gets no answer."""
     entries: list[list[Check]] = []
-    asked, seconds = "start", START_SECONDS
+    asked, is_note, seconds = "start", False, START_SECONDS
     while True:
         if not connection.poll(seconds):
             failure = f"takes longer than {seconds:g} s"
@@ -61,8 +62,8 @@ def _answers(process: BaseProcess, connection: Connection, check_seconds: float)
         match _received(connection):
             case ["entry"]:
                 entries.append([])
-            case ["ask", str(name)]:
-                asked = name
+            case ["ask", str(asked), bool(is_note)]:
+                pass
             case ["answer", str(name), "pass" | "refused" | "note" | "skipped" as outcome, str(reason)]:
                 entries[-1].append(Check(name, outcome, reason))
             case ["end"]:
@@ -70,11 +71,12 @@ def _answers(process: BaseProcess, connection: Connection, check_seconds: float)
             case _:
                 process.kill()
                 process.join()
+                is_note = False
                 failure = f"ends the process that checks it, with exit code {process.exitcode}"
                 break
         seconds = check_seconds
     entries = entries or [[]]
-    entries[-1].append(Check(asked, "refused", failure))
+    entries[-1].append(Check(asked, "note" if is_note else "refused", failure))
     return list(map(tuple, entries))
 
 
@@ -106,7 +108,7 @@ def _answer_parent(
     follow_parent()
     from actbench.checks.examination import questions_of
 
-    def send(*message: str) -> None:
+    def send(*message: str | bool) -> None:
         connection.send_bytes(json.dumps(message).encode())
 
     for file in files:
@@ -114,7 +116,7 @@ def _answer_parent(
     for kind, spelling in choices:
         send("entry")
         for question in questions_of(parse_choice(kind, spelling), measures_cost=measures_cost):
-            send("ask", question.name)
+            send("ask", question.name, question.is_note)
             check = question.answer()
             send("answer", check.name, check.outcome, check.reason)
     send("end")

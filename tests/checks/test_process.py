@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from actbench.catalogue.custom_files import custom_files_in_use
 from actbench.checks.outcomes import Check
-from actbench.checks.process import examine_apart
+from actbench.checks.process import examine_apart, read_answers
 from actbench.experiment.choices import choices_from
 from actbench.store.results import load_results
 from custom_files import EXPERIMENT, TENT, custom_file, function_text
@@ -167,3 +168,12 @@ def test_os_exit_in_training_is_a_failed_trial_and_no_exit_code_of_ours(tmp_path
     records = load_results(tmp_path / "results" / "own", tmp_path / "results").records
     causes = {record.cause for record in records.values() if record.outcome == "failed"}
     assert causes == {"worker process ended with code 0"}
+
+
+@pytest.mark.parametrize(("is_note", "outcome"), [(True, "note"), (False, "refused")])
+def test_what_takes_too_long_is_refused_unless_it_is_a_note(is_note: bool, outcome: str) -> None:
+    parent, child = multiprocessing.Pipe()
+    for message in (["entry"], ["ask", "cost", is_note]):
+        child.send_bytes(json.dumps(message).encode())
+    ((check,),) = read_answers(multiprocessing.Process(), parent, check_seconds=0.01)
+    assert check == Check("cost", outcome, "takes longer than 0.01 s")  # type: ignore[arg-type]
