@@ -268,6 +268,7 @@ def test_torch_keeps_its_threads_and_the_caller_its_main_module(copied: Path) ->
     assert sys.modules["__main__"] is main_module
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_runs_once_although_its_workers_are_processes(copied: Path) -> None:
     (copied / "script.py").write_text(UNGUARDED, encoding="utf-8")
     shutil.rmtree("results")

@@ -13,6 +13,9 @@ DOCUMENT = ROOT / "docs" / "notebook.md"
 SECONDS_FOR_A_CELL = 600
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each cell has shown, by the kind of output."""

@@ -45,6 +45,7 @@ def test_the_long_variant_trains_the_same_arms_for_ten_epochs() -> None:
     assert (experiment.arm_count(), len(experiment.seeds)) == (short.arm_count(), 3)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(compiled_functions().library is None, reason="needs a C compiler")
 def test_the_sparse_floor_needs_the_compiled_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = CONTESTANTS["floor-sparse"].measure(QUICK)
@@ -66,6 +67,7 @@ def test_the_floor_is_every_product_of_a_step_but_the_first_layers_input_gradien
         assert counter.get_total_flops() == 2 * width * images * expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sklearn", "tutorial"])
 def test_contestants_with_one_model_learn(name: str) -> None:
     measurement = CONTESTANTS[name].measure(QUICK)

@@ -74,6 +74,7 @@ def test_the_script_tests_and_measures_on_the_cpu_and_says_that_it_was_no_gpu(tm
     assert str(ROOT) not in page
 
 
+@pytest.mark.slow
 def test_without_a_gpu_the_script_says_how_to_try_it(tmp_path: Path) -> None:
     python = tmp_path / "python"  # everything can be imported, and torch finds no GPU
     python.write_text('#!/bin/sh\ncase "$*" in *is_available*) exit 1 ;; esac\n', encoding="utf-8")

@@ -50,6 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_worker_processes_train_what_this_process_trains(trained: Path, with_custom_entry: Path) -> None:
     assert run().exit_code == 0
     for name in ("table.csv", "layers.csv"):
@@ -167,7 +168,7 @@ def test_an_earlier_version_is_compared_with_a_later_one_by_its_name(trained: Pa
     custom_file(with_custom_entry, f"{TENT}# changed\n")
     run()
     compared = invoke("compare", "results/own", "--baseline", trained / "results" / "own", "--format", "json")
-    (own,) = (arm for arm in json.loads(compared.stdout)["arms"] if arm["label"] == "results/own: tent")
+    (own,) = (arm for arm in json.loads(compared.stdout)["arms"] if arm["label"] == "tent")
     assert own["difference"] == 0
     assert own["n"] == 2
 

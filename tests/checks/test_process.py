@@ -68,6 +68,7 @@ WRITES = (
 )
 
 
+@pytest.mark.slow
 def test_nothing_that_custom_code_writes_anywhere_is_in_the_json_of_any_command(tmp_path: Path) -> None:
     hook = f"if y.requires_grad: y.register_hook(lambda slope: exec({WRITES!r}))"
     with_hook = function_text(LINE, "own(x)", WRITES, "y = torch.relu(1 - x.abs())", hook, "return y")
@@ -85,6 +86,7 @@ def test_nothing_that_custom_code_writes_anywhere_is_in_the_json_of_any_command(
         assert "noise" in answer.stderr, line
 
 
+@pytest.mark.slow
 def test_a_thread_that_never_ends_keeps_no_command_from_ending(tmp_path: Path) -> None:
     thread = "__import__('threading').Thread(target=__import__('time').sleep, args=(10**6,)).start()\n"
     custom_file(tmp_path, f"{thread}{TENT}".replace("    return", f"    {thread}    return"))

@@ -118,6 +118,7 @@ def test_an_interrupted_run_keeps_its_trials_waits_for_no_others_and_says_how_to
     assert not [finding for finding in verify_folder(folder) if finding.state == "damaged"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_real_training_is_interrupted_within_a_step(tmp_path: Path) -> None:
     with started(tmp_path, "real", 1) as running:

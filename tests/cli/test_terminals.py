@@ -75,6 +75,7 @@ def as_utf_8(folder: Path) -> list[str]:
     return printed(folder, UTF_8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", IN_EVERY_ENCODING)
 def test_an_encoding_that_lacks_signs_costs_no_number_and_machines_read_the_same(
     environment: dict[str, str], folder: Path, as_utf_8: list[str]
@@ -142,6 +143,7 @@ def test_in_a_terminal_no_number_and_no_name_is_cut_and_each_column_is_shown(col
     assert columns > 20 or all(part in words for part in parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
 def test_no_colour_is_written_where_none_is_wanted(environment: dict[str, str], folder: Path) -> None:
     for line in (["report", "results/f"], ["list", "loss"]):

@@ -89,6 +89,7 @@ def test_the_steps_are_check_fetch_smoke_train_compare_and_report() -> None:
     assert not set("".join(COMMANDS)) & set("${}|&;<>*\n"), "not what a shell takes as it stands"
 
 
+@pytest.mark.slow
 def test_the_steps_pass_in_order_and_leave_a_summary_and_what_is_to_be_kept(trained: Path) -> None:
     summary = (trained / "summary.md").read_text(encoding="utf-8")
     assert summary.count("\n## ") == 2
@@ -102,6 +103,7 @@ def test_the_steps_pass_in_order_and_leave_a_summary_and_what_is_to_be_kept(trai
     assert all((trained / kept).exists() for kept in upload.split())
 
 
+@pytest.mark.slow
 def test_the_gate_fails_against_better_results_than_now_and_the_summary_says_which_arm(
     trained: Path, tmp_path: Path
 ) -> None:
@@ -143,6 +145,7 @@ def _raise_accuracy(folder: Path, *, arm: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_contradicted_claim_and_a_baseline_that_is_not_there_fail_their_steps(trained: Path, tmp_path: Path) -> None:
     claim = "expect=[{claim: it is perfect, arm: {model.activation: relu}, above: 0.9999}]"
     finished = typed(f"{TRAIN} --set '{claim}'", trained, tmp_path / "none")

@@ -133,6 +133,7 @@ def test_the_command_and_python_m_are_the_same_program(installed: Path, tmp_path
         assert outside([*words, "--version"], tmp_path, installed).stdout == f"actbench {actbench.__version__}\n"
 
 
+@pytest.mark.slow
 def test_the_quick_start_runs_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "actbench", "run", "quickstart", "--jobs", "1", *TINY_SETTINGS]
     finished = outside(words, tmp_path, installed)

@@ -168,6 +168,7 @@ def test_what_a_file_says_is_text_and_does_nothing(name: str, browser: Any, page
     assert "{{7*7}}" in text
 
 
+@pytest.mark.slow
 def test_tables_and_what_is_folded_away_can_be_reached_by_keyboard(browser: Any, pages: dict[str, Path]) -> None:
     from selenium.webdriver.common.keys import Keys
 

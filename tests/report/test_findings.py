@@ -128,6 +128,7 @@ def test_64_images_could_not_have_told_the_two_output_functions_apart() -> None:
     assert "39/64 = 60.94 % | 47.9 to 72.9 %" in PAGE
 
 
+@pytest.mark.slow
 def test_gelu_in_the_articles_operations_is_gelu() -> None:
     assert actbench("check", FORMULA, folder=ROOT).returncode == 0
     words = ("show", "gelu", "gelu_by_formula", "--use", FORMULA, "--at=-3,-0.5,0,2", "--format", "json")

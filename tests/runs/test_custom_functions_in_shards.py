@@ -47,6 +47,7 @@ def test_a_shard_without_the_custom_function_is_refused_before_anything_is_writt
     assert not Path("results").exists()
 
 
+@pytest.mark.slow
 def test_shards_with_two_versions_of_the_custom_function_are_two_experiments(with_custom_entry: Path) -> None:
     assert run("--shard", "1/2").exit_code == 0
     custom_file(with_custom_entry, TENT.replace("Triangle", "A triangle"))

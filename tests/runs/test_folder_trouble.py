@@ -180,6 +180,7 @@ def test_a_folder_that_may_not_be_written_ends_the_run_before_it_trains(
     assert run(experiment, reachable).trained == (3 if is_begun else 6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
 def test_a_real_limit_on_the_size_of_files_stops_the_program_which_goes_on_without_it(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY.replace("[8]", "[9000]"), encoding="utf-8")  # in several stacks

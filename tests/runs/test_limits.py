@@ -90,6 +90,7 @@ def test_workers_finish_what_they_are_at_when_the_time_is_over(stacks: list[Stac
     assert 1 <= sum(isinstance(event, StackDone) for event in events) <= 2
 
 
+@pytest.mark.slow
 def test_a_trial_that_takes_too_long_fails_alone_and_its_stack_mates_are_trained(
     stacks: list[Stack], digits: Arrays
 ) -> None:

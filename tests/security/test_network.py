@@ -60,6 +60,7 @@ def test_the_watch_sees_what_is_wanted(tmp_path: Path) -> None:
     assert wanted.read_text().splitlines() == ["127.0.0.1"]
 
 
+@pytest.mark.slow
 def test_no_verb_wants_anything_of_the_network_where_the_data_are_there(walk: Walk) -> None:
     assert {verb for verb, answer in walk.answers.items() if answer.hosts} == set()
     assert {verb for verb, answer in walk.answers.items() if answer.exit_code} <= {"doctor"}

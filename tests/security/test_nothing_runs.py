@@ -153,6 +153,7 @@ def test_modules_in_the_current_folder_are_not_imported_even_by_workers(among_st
     assert list(among_strangers.glob("RAN-*")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install ray")
 def test_modules_in_the_current_folder_are_not_imported_by_ray_either(among_strangers: Path) -> None:
     variables = {name: value for name, value in os.environ.items() if name not in ("ACTBENCH_DATA", "PYTHONSAFEPATH")}

@@ -10,6 +10,8 @@ import sys
 import zlib
 from pathlib import Path
 
+import pytest
+
 import actbench
 from watched import PRIVATE, Walk
 
@@ -36,6 +38,7 @@ def secrets(folder: Path) -> list[bytes]:
     return [text.encode() for text in known if len(text) >= MIN_NAME_LENGTH]
 
 
+@pytest.mark.slow
 def test_no_file_names_the_person_the_folder_or_the_machine(walk: Walk) -> None:
     parts = [walk.folder / "results", walk.folder / "pictures"]
     written = [path for part in parts for path in part.rglob("*") if path.is_file()] + [walk.folder / "page.html"]
@@ -51,12 +54,14 @@ def test_what_is_looked_for_would_be_found(tmp_path: Path) -> None:
     assert any(secret in unpacked(tmp_path / "x.pdf") for secret in secrets(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_environment_record_has_known_keys_and_no_others(walk: Walk) -> None:
     record = json.loads((walk.folder / "results" / "tiny" / "environment.json").read_text(encoding="utf-8"))
     assert record.keys() <= KEYS
     assert record.keys() >= {"id", "torch", "processor", "data_checksum"}
 
 
+@pytest.mark.slow
 def test_a_picture_does_not_say_when_it_was_made(walk: Walk) -> None:
     assert b"CreationDate" not in unpacked(walk.folder / "pictures" / "curves.pdf")
     assert b"<dc:date>" not in (walk.folder / "page.html").read_bytes()

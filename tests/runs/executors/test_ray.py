@@ -88,6 +88,7 @@ def stuck_away_from(
     return train_with_torch(stack, arrays, device, on_epoch)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_loses_a_node_has_the_bits_and_the_table_of_local_workers(cluster: Any, tmp_path: Path) -> None:
     experiment = experiment_from(TINY, tmp_path)
     local = RunOptions(tmp_path / "local", Path(), device="cpu", jobs=2)
@@ -252,6 +253,7 @@ def test_another_user_reaches_nothing_in_the_folder_of_a_private_ray() -> None:
     assert not Path(folder).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_ray_of_ones_own_keeps_to_this_machine_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     program = tmp_path / "parent.py"
