@@ -251,7 +251,8 @@ def explore_data(results: Results, comparison: Comparison) -> dict[str, Any] | N
             for label in (row.sample.label for row in rows)
         ],
         "seeds": seeds,
-        "baseline": baselines[0] if len(baselines) == 1 else 0,
+        "baseline": next(iter(baselines), 0),
+        "has_several_baselines": len(baselines) > 1,
         "margin": comparison.margin,
         "metrics": metrics,
         "alone": _quantiles(len(seeds), 1 - CONFIDENCE),

@@ -299,6 +299,17 @@ def test_the_comparison_is_made_again_with_other_seeds_baselines_and_metrics(
     assert browser.get_log("performance") is not None
 
 
+def test_no_baseline_is_chosen_where_each_arm_has_its_own(browser: Any) -> None:
+    opened(browser, ROOT / "results" / "documents" / "d4-initialisers" / "report.html", 1400, "light")
+    still(browser)
+    shown = "return document.getElementById('chosen-baseline').selectedOptions[0].textContent"
+    assert browser.execute_script(shown) == "each arm's own"
+    choose(browser, "chosen-baseline", "5")
+    assert browser.execute_script(shown) != "each arm's own"
+    click(browser, "#as-planned")
+    assert browser.execute_script(shown) == "each arm's own"
+
+
 def test_the_first_picture_follows_the_chosen_baseline_and_metric(browser: Any, pages: dict[str, Path]) -> None:
     opened(browser, pages["mnist-tuned"], 1400, "light")
     seen = (

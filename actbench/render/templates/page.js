@@ -98,6 +98,9 @@ const chooser = (ids, choices, planned) => {
 };
 const metricOf = chooser(["explore-metric", "chosen-metric"], data.metrics, 0);
 const baselineOf = chooser(["explore-baseline", "chosen-baseline"], data.arms, data.baseline);
+const ownBaselines = option("each arm's own", "");  // shown as long as the picture is the planned one
+ownBaselines.hidden = ownBaselines.disabled = true;
+if (data.has_several_baselines) one("chosen-baseline").prepend(ownBaselines);
 const boxes = data.seeds.map((seed, index) => {
   const label = document.createElement("label"), box = document.createElement("input");
   box.type = "checkbox";
@@ -218,6 +221,7 @@ function draw() {
   say(metric, base, rows, seeds);
   all("#figure-differences, #figure-arms").forEach(planned => { planned.hidden = !isPlanned; });
   one("chosen-figure").hidden = one("as-planned").hidden = isPlanned;
+  if (isPlanned && data.has_several_baselines) one("chosen-baseline").value = "";
   if (isPlanned) return;
   drawChosen(metric, base, ranked(metric, base, every));
   text(one("chosen-said"), `${metric.name} minus ${data.arms[base].name}, every seed, to explore: the verdicts in the table are those of the plan, on ${data.metrics[0].name}.`);
