@@ -71,10 +71,13 @@ def printable(text: str) -> str:
 
 
 def dotted_path(path: Path) -> str:
-    """`vary.model.activation[2]` for `("vary", "model.activation", 2)`."""
+    """`vary.model.activation[2]` for `("vary", "model.activation", 2)`; keys with blanks around them are quoted."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += "." * bool(text) + (part if part and part == part.strip() else f"'{part}'")
     return text
 
 

@@ -57,6 +57,7 @@ def assert_read_or_refused(path: Path, overrides: Sequence[str]) -> None:
 @example({"name": "f", "model": {"layers": None}})
 @example({"name": "f", "model": {"hidden": None}, "vary": {"model.activation": ["relu"]}})
 @example({"name": "f", "tune": {}, "tuning_seeds": 1, "tuning_margin": 0.1})
+@example({"  ": None, "": {" x": 1}})
 def test_an_experiment_with_anything_changed_is_read_or_refused(folder: Path, data: object) -> None:
     assert_answered(folder, write_yaml(data).encode(errors="replace"))
 
