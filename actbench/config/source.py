@@ -71,13 +71,13 @@ def printable(text: str) -> str:
 
 
 def dotted_path(path: Path) -> str:
-    """`vary.model.activation[2]` for `("vary", "model.activation", 2)`; keys with blanks around them are quoted."""
+    """`vary.model.activation[2]` for `("vary", "model.activation", 2)`; keys that begin with a blank are quoted."""
     text = ""
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += "." * bool(text) + (part if part and part == part.strip() else f"'{part}'")
+            text += "." * bool(text) + (part if part and not part[0].isspace() else f"'{part}'")
     return text
 
 
