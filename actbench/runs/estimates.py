@@ -23,7 +23,7 @@ from actbench.text import clock, counted
 
 T = TypeVar("T")
 
-ASSUMED_OPERATIONS_PER_SECOND = 30e9
+ASSUMED_OPERATIONS_PER_SECOND = 60e9
 OPERATIONS_PER_WEIGHT = 6
 OPERATIONS_PER_STEP = 6e6
 TORCH_BYTES = 620_000_000  # resident in a worker that has imported torch and trained something small

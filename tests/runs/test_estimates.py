@@ -113,9 +113,9 @@ def test_other_processors_sizes_and_datasets_tell_nothing_and_time_is_a_guess(
 ) -> None:
     leave(tmp_path, "other", experiment_from(TWO_ACTIVATIONS.replace(*change), tmp_path), environment, seconds=20)
     found = costs_of(experiment, tmp_path)
-    assert "a guess from 30 billion operations" in found.basis
+    assert "a guess from 60 billion operations" in found.basis
     wanted = [operations(arm.settings) for arm in experiment.arms() for _ in experiment.seeds]
-    assert found.seconds == pytest.approx(START_SECONDS + sum(wanted) / 30e9)
+    assert found.seconds == pytest.approx(START_SECONDS + sum(wanted) / 60e9)
     assert costs_of(experiment, tmp_path, device="cuda").seconds is None
 
 

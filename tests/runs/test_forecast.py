@@ -81,7 +81,7 @@ def test_the_verb_plans_without_torch_or_data_and_takes_the_experiments_own_resu
     assert finished.returncode == 0, finished.stderr
     assert "from 12 trials in results/tiny" in finished.stdout
     (tmp_path / "planned.yaml").write_text(TUNED, encoding="utf-8")
-    assert "a guess from 30 billion operations" in actbench("plan", "planned.yaml", folder=tmp_path).stdout
+    assert "a guess from 60 billion operations" in actbench("plan", "planned.yaml", folder=tmp_path).stdout
 
 
 def test_looks_take_between_the_first_and_the_last_of_them(tmp_path: Path) -> None:
