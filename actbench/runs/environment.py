@@ -68,8 +68,8 @@ def likely_device(wanted: DeviceOption) -> str:
     return wanted if wanted != "auto" else "cuda" if _may_have_cuda() else "cpu"
 
 
-def require_bf16(device: str) -> None:
-    """Raise `UnusableEnvironmentError` where torch would silently use another type."""
+def require_cpu_for_bf16(device: str) -> None:
+    """Raise `UnusableEnvironmentError` on other devices, on which torch would silently use another type."""
     if device != "cpu":
         raise UnusableEnvironmentError(f"train.precision bf16: for the CPU only, not for {device}; use --device cpu")
 

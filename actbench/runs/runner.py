@@ -268,7 +268,7 @@ def _training_site(
 ) -> Iterator[TrainingSite]:
     """Where stacks train: in this process, in workers that are already importing torch, or in Ray."""
     if any(trial.settings.train.precision == "bf16" for trial in missing):
-        environment.require_bf16(device)
+        environment.require_cpu_for_bf16(device)
     if options.executor == "ray" and missing:
         with connect_to_ray(train, device, options.jobs, options.ray_address, limits=limits) as ray:
             yield TrainingSite(device, ray.max_busy, limits, ray.run)

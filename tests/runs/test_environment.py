@@ -10,7 +10,7 @@ import torch
 
 from actbench.errors import UnusableEnvironmentError
 from actbench.runs import environment
-from actbench.runs.environment import describe_machine, require_bf16
+from actbench.runs.environment import describe_machine, require_cpu_for_bf16
 from actbench.runs.options import RunOptions
 from actbench.runs.runner import run_experiment
 from actbench.training.compiled import Compiled
@@ -32,7 +32,7 @@ def test_a_run_in_bf16_says_where_it_is_slower(
 
 def test_bf16_is_for_the_cpu_only() -> None:
     with pytest.raises(UnusableEnvironmentError, match="not for cuda; use --device cpu"):
-        require_bf16("cuda")
+        require_cpu_for_bf16("cuda")
 
 
 @pytest.mark.parametrize(("library", "recorded"), [(ctypes.CDLL(None), "yes"), (None, None)])

@@ -18,7 +18,7 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.experiment.records import Weights
 from actbench.plan.stacks import Stack
-from actbench.runs.environment import available_cores, describe_machine, require_bf16
+from actbench.runs.environment import available_cores, describe_machine, require_cpu_for_bf16
 from actbench.runs.executors import local
 from actbench.runs.executors.ray_connection import joined_ray, started_ray
 from actbench.runs.executors.worker import TrainStack, train_and_report
@@ -43,7 +43,7 @@ def stream_training(
 ) -> Iterator[Any]:
     """Train a stack as a task of Ray, in a thread that reports by calling; yields the node, reports and the result."""
     if any(trial.settings.train.precision == "bf16" for trial in stack):
-        require_bf16(device)
+        require_cpu_for_bf16(device)
     yield _node_of_this_worker()
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     work = train, stack, arrays, device, custom_files, messages.put
