@@ -25,7 +25,7 @@ def short_names(arms: Mapping[str, Values]) -> dict[str, str]:
 
 
 def is_made_of_values(label: str, values: Values, paths: Sequence[str]) -> bool:
-    """Whether an arm is called by its values of all settings, or of these, and not by a name of its own."""
+    """Whether a label consists of values, of all settings or of these, and is not a name from the experiment file."""
     shown = restricted(values, paths)
     return label in (label_of(values), label_of(shown), short_label(shown))
 

@@ -101,7 +101,7 @@ def excluded_alone(found: Sequence[tuple[str, float | None, float | None]], comp
 def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:
     """The heading and the names of the arms: of several factors the values that differ, as the heading says.
 
-    Arms with names of their own keep these.
+    Arms that the experiment file names keep their names.
     """
     labels, cells = [row.sample.label for row in rows], [row.sample.values for row in rows]
     paths = distinguishing_paths(cells)

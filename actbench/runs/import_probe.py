@@ -1,4 +1,4 @@
-"""Imports the libraries that are named in a process of its own and prints a line of JSON for each; no module.
+"""A program that imports the libraries named on its command line and prints a line of JSON for each.
 
 A library that is broken may end the process that imports it. This file uses nothing but the standard library, so that
 it can be run where actbench itself cannot be imported.

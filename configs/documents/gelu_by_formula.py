@@ -13,5 +13,5 @@ from actbench.catalogue import activation
     reference="Hendrycks & Gimpel 2016",
 )
 def gelu_by_formula(x):
-    """Input times the normal distribution function, without a kernel of its own."""
+    """Input times the normal distribution function, in plain operations."""
     return 0.5 * (1 + torch.erf(x / sqrt(2))) * x

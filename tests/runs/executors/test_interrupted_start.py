@@ -67,7 +67,7 @@ def test_a_program_that_ends_leaves_no_process_importing_for_workers(tmp_path: P
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, timeout=MAX_SECONDS,
         check=False,
     )  # fmt: skip
-    assert (ended.returncode, ended.stderr) == (EXIT_INTERRUPTED, b"")  # and nobody holds its standard error
+    assert (ended.returncode, ended.stderr) == (EXIT_INTERRUPTED, b"")  # read to its end: no process keeps it open
 
 
 @pytest.mark.slow
