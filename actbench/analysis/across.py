@@ -79,7 +79,10 @@ def compare_across(
     *,
     all_pairs: bool = False,
 ) -> Across:
-    """The arms that all experiments have, each against the baseline; nothing is judged if there is a `why_not`."""
+    """The arms that all experiments have, each against the baseline; nothing is judged if there is a `why_not`.
+
+    Raises `ValueError` where no arm but the baseline is in all experiments, or the baseline is not.
+    """
     by_label = [{sample.label: sample for sample in arms if sample.by_seed} for _, arms in samples]
     labels = [label for label in by_label[0] if all(label in arms for arms in by_label)]
     shared = [by_label[0][label] for label in labels]

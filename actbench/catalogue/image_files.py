@@ -27,7 +27,10 @@ TYPES = {UNSIGNED_BYTES: ("bytes", ">u1"), INTEGERS: ("integers", ">i4")}
 
 
 def read_idx(path: Path, md5: str, shape: tuple[int, ...], kind: int = UNSIGNED_BYTES) -> NDArray[Any]:
-    """The array of one packed IDX file that has this MD5 digest; never unpacks more than the shape takes."""
+    """The array of one packed IDX file that has this MD5 digest; never unpacks more than the shape takes.
+
+    Raises `UnusableEnvironmentError` on any other file.
+    """
     return _unpack_idx(path, _read_packed(path, md5), shape, kind)
 
 

@@ -70,7 +70,10 @@ def _load(point: EntryPoint) -> str | None:
 
 
 def checksum_of_package(module: str) -> str:
-    """SHA-256 over the Python files of a module's package, by name and content; `RegistrationError` without any."""
+    """SHA-256 over the Python files of a module's package, by name and content; `RegistrationError` without any.
+
+    Raises `RegistrationError` where there are none: all versions of it would pass for the same.
+    """
     package = module.partition(".")[0]
     files = list(_python_files(package))
     if not files:

@@ -34,7 +34,10 @@ def summary_line(file: Path) -> str:
 
 
 def find_experiment(given: Path) -> Path:
-    """The file that a path or a name means; a file in the current folder comes before a bundled one of that name."""
+    """The file that a path or a name means; a file in the current folder comes before a bundled one of that name.
+
+    Raises `ConfigurationError` if neither such a file nor a bundled experiment of this name exists.
+    """
     bundled, name = bundled_experiments(), str(given)
     if _is_there(given):
         return given

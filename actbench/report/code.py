@@ -62,7 +62,11 @@ if __name__ == "__main__":
 
 
 def network_code(experiment: Experiment, config: str, overrides: list[str]) -> str:
-    """The script for the experiment's baseline arm, or its first, and its first seed."""
+    """The script for the experiment's baseline arm, or its first, and its first seed.
+
+    Raises `ConfigurationError` for what has no plain form here: dropout, learnt activation parameters, bf16, custom
+    functions, arrays from a file.
+    """
     arms = list(experiment.arms())
     wanted = set(experiment.baseline)
     number = next((index for index, arm in enumerate(arms) if wanted and wanted <= set(arm.values)), 0)

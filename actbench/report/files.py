@@ -61,7 +61,10 @@ class Files:
 
 
 def write_files(comparison: Comparison, results: Results, files: Files, say: Callable[[str], None]) -> list[Path]:
-    """Write the requested files; their paths."""
+    """Write the requested files; their paths.
+
+    Raises `UnusableEnvironmentError` where one cannot be written.
+    """
     drawn = pictures(results, comparison)
     written = []
     if files.html is not None:

@@ -28,7 +28,10 @@ FACTS_OF_CURVES = ("saturates", "and", "gain", "backward gain", "published gain"
 
 
 def find_functions(texts: Sequence[str], kinds: Sequence[Kind] = ("activation", "output")) -> list[Choice]:
-    """The entries of these kinds that are meant: a name, or as in an experiment file a name with parameters."""
+    """The entries of these kinds that are meant: a name, or as in an experiment file a name with parameters.
+
+    Raises `ConfigurationError` with every name that means nothing.
+    """
     known: dict[str, Kind] = {name: kind for kind in reversed(kinds) for name in names(kind)}
     choices = [_find_function(text, known) for text in texts]
     if mistakes := [choice for choice in choices if isinstance(choice, str)]:

@@ -80,7 +80,10 @@ class Gate:
 
 
 def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:
-    """Every arm against its baseline; one whose trials fail too often to be judged, and more than before, is broken."""
+    """Every arm against its baseline; one whose trials fail too often to be judged, and more than before, is broken.
+
+    Raises `ConfigurationError` where nothing is compared with a baseline.
+    """
     contrasts = [row.contrast for row in comparison.rows if row.contrast]
     if not contrasts:
         raise ConfigurationError("--gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER")
@@ -165,7 +168,10 @@ def _counted(word: str, cases: Sequence[Case]) -> str:
 
 
 def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say: Callable[[str], None]) -> None:
-    """Say the gate's lines, and write them for GitHub and to the files for other systems."""
+    """Say the gate's lines, and write them for GitHub and to the files for other systems.
+
+    Raises `ConfigurationError` for a file of unknown format.
+    """
     for file in files:
         require_format(file)
     for line in gate.lines():

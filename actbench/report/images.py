@@ -150,7 +150,10 @@ def images_document(comparison: Comparison, results: Results) -> dict[str, Any]:
 
 
 def hardest_pictures(results: Results, dataset: Dataset, arrays: Arrays, count: int) -> list[str]:
-    """The hardest test images as characters, the darker the brighter the pixel, each below a line about it."""
+    """The hardest test images as characters, the darker the brighter the pixel, each below a line about it.
+
+    Raises `ConfigurationError` where the inputs are no square images, or no record says which are wrong.
+    """
     side = math.isqrt(dataset.features)
     if side**2 != dataset.features or side < MIN_SIDE:
         raise ConfigurationError(f"--hardest: {dataset} has {dataset.features} inputs, which are no square image")
@@ -173,7 +176,10 @@ def _flips_document(flips: Flips) -> dict[str, Any]:
 
 
 def predictions_table(results: Results, labels: Mapping[str, Sequence[int]] | None = None) -> Table:
-    """What each final network predicted: a row for each wrong image; with `labels` by dataset, for each image."""
+    """What each final network predicted: a row for each wrong image; with `labels` by dataset, for each image.
+
+    Raises `ConfigurationError` where no record has kept predicted classes.
+    """
     trained = [record for _, trials in results.plan.arms for one in trials if (record := results.records.get(one.id))]
     if not any(record.mistakes() is not None for record in trained):
         reason = (

@@ -113,7 +113,10 @@ def _labels(path: Path) -> dict[str, str]:
 
 
 def write_paper(comparison: Comparison, results: Results, drawn: Sequence[Picture], kit: PaperKit) -> list[Path]:
-    """Write the kit; the paths of its files."""
+    """Write the kit; the paths of its files.
+
+    Raises `ConfigurationError` on an unknown picture, and `UnusableEnvironmentError` if a file cannot be written.
+    """
     by_name = {picture.name: picture for picture in drawn}
     for name in kit.pictures:
         if name not in by_name and (kit.pictures is not USUAL_PICTURES):

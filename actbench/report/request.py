@@ -55,7 +55,10 @@ def load_reference(root: Path, request: Request) -> Results | None:
 def answer(
     results: Sequence[Results], reference: Results | None, request: Request, say: Callable[[str], None]
 ) -> Comparison:
-    """The requested comparison; missing or damaged trials are reported through `say`."""
+    """The requested comparison; missing or damaged trials are reported through `say`.
+
+    Raises `ConfigurationError` on a metric, baseline or factor that the experiment does not have.
+    """
     everything = [*results, reference] if reference else list(results)
     for one in everything:
         say_what_is_missing(one, say)

@@ -64,7 +64,10 @@ class LogLine:
 
 
 def write_log(folder: Folder, text: str) -> None:
-    """Add a line with the time, unprintable characters escaped; of a long log the older half is dropped."""
+    """Add a line with the time, unprintable characters escaped; of a long log the older half is dropped.
+
+    Raises `OSError` if it cannot be written.
+    """
     path, target = path_of(folder) / LOG, file_in(folder, LOG)
     line = f"{datetime.now(UTC):{TIME}} {visible(text)[:MAX_LINE_LENGTH]}\n".encode(errors="backslashreplace")
     append_lines(target, [line], waits_for_disk=False)

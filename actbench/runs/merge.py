@@ -48,7 +48,10 @@ class Merged:
 
 
 def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
-    """Bring the journals of result folders, which are only read, into the experiment's own folder under `root`."""
+    """Bring the journals of result folders, which are only read, into the experiment's own folder under `root`.
+
+    Raises `ConfigurationError` where a folder holds no results or those of another experiment, naming what differs.
+    """
     found = [load_results(folder, root) for folder in folders]
     experiment = found[0].experiment
     target = root / experiment.name

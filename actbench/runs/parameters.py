@@ -45,7 +45,10 @@ class ArmsParameters:
 
 
 def summarise_parameters(experiment: Experiment, seed: int, results: Results | None) -> list[ArmsParameters]:
-    """The parameters of every arm, with those after training as far as a result folder has kept them."""
+    """The parameters of every arm, with those after training as far as a result folder has kept them.
+
+    Raises `UnusableEnvironmentError` on a damaged file of weights.
+    """
     from actbench.training.parameters import initial_parameters
 
     arms: dict[tuple[Parameter, ...], list[str]] = {}

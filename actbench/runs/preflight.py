@@ -44,7 +44,10 @@ class Preflight:
 
 
 def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
-    """Pass images (random ones if the dataset is absent) through the distinct networks of up to three seeds."""
+    """Pass images (random ones if the dataset is absent) through the distinct networks of up to three seeds.
+
+    Raises `UnusableEnvironmentError` on damaged data.
+    """
     from actbench.training.preflight import measure_flows
 
     dataset = experiment.settings.data.facts()

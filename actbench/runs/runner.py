@@ -102,7 +102,10 @@ def run_with_progress(
     checked: Callable[[Show], Show] = lambda show: show,
     uninterrupted: Uninterrupted = contextlib.nullcontext,
 ) -> RunResult:
-    """Train what is missing, with progress on standard error unless quiet; `checked` wraps what shows it."""
+    """Train what is missing, with progress on standard error unless quiet; `checked` wraps what shows it.
+
+    Raises what `run_experiment` raises.
+    """
     is_quiet = options.verbosity < 0
     tell = (lambda *_lines: None) if is_quiet else say
     folder = result_folder(options.results, experiment, options.shard)
@@ -131,6 +134,9 @@ def run_experiment(
 
     Finished trials are stored within `uninterrupted()`, where Ctrl-C has to wait; whatever ends the run, they stay. An
     interrupted run writes no tables: they can be derived later, and the user should not have to wait.
+
+    Raises `ConfigurationError` if a custom function is refused, and `UnusableEnvironmentError` if data, disk, device or
+    a locked folder prevent the run; trials that were finished before an error or Ctrl-C stay in the folder.
     """
     limits = Limits(_alarm(options.max_seconds), options.trial_seconds)
     folder, device = (

@@ -27,7 +27,10 @@ from actbench.text import clock, listed
 
 
 def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
-    """The status of a result folder (a shard's: of its share), by default of the running one or the latest."""
+    """The status of a result folder (a shard's: of its share), by default of the running one or the latest.
+
+    Raises `ConfigurationError` if there is no result folder, and `UnusableEnvironmentError` if it cannot be read.
+    """
     found = require_result_folder(folder) if folder else _running_folder(root) or latest_folder(root)
     is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
     kept = kept_standing(found)

@@ -278,7 +278,10 @@ def _sync_folder(target: Target) -> None:
 
 
 def read_mapping(path: Path, is_valid: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """A mapping from a JSON file, with its list `earlier` of others; empty if it is absent or `is_valid` refuses it."""
+    """A mapping from a JSON file, with its list `earlier` of others; empty if it is absent or `is_valid` refuses it.
+
+    Raises `UnusableEnvironmentError` if the file exists and cannot be read.
+    """
     try:
         require_regular_file(path)
         with path.open("rb") as file:

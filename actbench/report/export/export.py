@@ -144,7 +144,10 @@ class Exported:
 
 
 def export_results(results: Results, tool: Tool, out: Path | None) -> Exported:
-    """Write every recorded trial as a run."""
+    """Write every recorded trial as a run.
+
+    Raises `UnusableEnvironmentError` if the tool's library is not installed.
+    """
     folder, name = out or DEFAULT_FOLDERS[tool], results.experiment.name
     try:
         if tool == "tensorboard":

@@ -25,7 +25,10 @@ PAGE = 1000
 
 
 def write_runs(runs: Sequence[Run], folder: Path, experiment: str) -> int:
-    """Add the runs to the folder's database unless they are there; a trial that has changed replaces its run."""
+    """Add the runs to the folder's database unless they are there; a trial that has changed replaces its run.
+
+    Raises `UnusableEnvironmentError` if MLflow cannot write there.
+    """
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,10 @@ SANS_SCALE = 0.9  # DejaVu Sans is wider than most fonts of its size
 
 
 def save_scene(scene: Scene, path: Path, title: str, description: str, font: str = "sans") -> None:
-    """Write a picture as SVG, PNG or PDF, depending on the suffix; the same picture gives the same bytes."""
+    """Write a picture as SVG, PNG or PDF, depending on the suffix; the same picture gives the same bytes.
+
+    Raises `ConfigurationError` on another suffix and `UnusableEnvironmentError` if the file cannot be written.
+    """
     suffix = require_format(path)
     try:
         if suffix == "svg":

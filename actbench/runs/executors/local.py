@@ -135,7 +135,10 @@ NO_LIMITS = Limits()
 def run_in_process(
     stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, device: str, emit: Emit, limits: Limits = NO_LIMITS
 ) -> None:
-    """Train the stacks one after another in this process, where no limit on a trial's time has an effect."""
+    """Train the stacks one after another in this process, where no limit on a trial's time has an effect.
+
+    Raises the `UnusableEnvironmentError` that `train` raises, since it concerns every trial.
+    """
     waiting = deque(map(Task, stacks))
     while waiting and not limits.is_over():
         task = waiting.popleft()
@@ -184,7 +187,10 @@ class Workers:
     processes: list[Worker] = field(default_factory=list)
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
-        """Train the stacks; one that fails is retried once, then trial by trial; a silent worker is killed."""
+        """Train the stacks; one that fails is retried once, then trial by trial; a silent worker is killed.
+
+        Raises the `UnusableEnvironmentError` that `train` raises in a worker.
+        """
         shared = share(arrays) if CAN_SHARE else None
         try:
             self._run(deque(map(Task, stacks)), shared or arrays, emit)

@@ -41,7 +41,10 @@ _node_of_this_worker = functools.cache(describe_node)
 def stream_training(
     train: TrainStack, device: str, stack: Stack, arrays: Arrays, custom_files: tuple[CustomFile, ...] = ()
 ) -> Iterator[Any]:
-    """Train a stack as a task of Ray, in a thread that reports by calling; yields the node, reports and the result."""
+    """Train a stack as a task of Ray, in a thread that reports by calling; yields the node, reports and the result.
+
+    Raises the `UnusableEnvironmentError` that `train` raises, and one for bf16 on another device than the CPU.
+    """
     if any(trial.settings.train.precision == "bf16" for trial in stack):
         require_cpu_for_bf16(device)
     yield _node_of_this_worker()
@@ -73,7 +76,10 @@ class RayWorkers:
     stored: tuple[Arrays, Any] | None = None
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: local.Emit) -> None:
-        """Train the stacks; a stack that fails or loses its worker or node is retried as in local workers."""
+        """Train the stacks; a stack that fails or loses its worker or node is retried as in local workers.
+
+        Raises `UnusableEnvironmentError` if a node has other versions, or Ray is lost or starts no stack.
+        """
         start = self.ray.remote(stream_training).options(
             num_cpus=1, num_gpus=int(self.device == "cuda"), num_returns="streaming", max_retries=0
         )
@@ -165,7 +171,11 @@ class RayWorkers:
 def connect_to_ray(
     train: TrainStack, device: str, jobs: int | None, address: str | None, *, limits: local.Limits = local.NO_LIMITS
 ) -> Iterator[RayWorkers]:
-    """Workers of the cluster at the address, or of a private Ray on this machine that ends with this context."""
+    """Workers of the cluster at the address, or of a private Ray on this machine that ends with this context.
+
+    Raises `UnusableEnvironmentError` if Ray is not installed, cannot be reached or started, or has no processor or GPU
+    to train on.
+    """
     with started_ray(jobs or available_cores(), device) if address is None else joined_ray(address) as ray:
         kind = "GPU" if device == "cuda" else "CPU"
         available = int(ray.cluster_resources().get(kind, 0))

@@ -31,7 +31,10 @@ QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*", "RAY
 
 @contextlib.contextmanager
 def started_ray(workers: int, device: str) -> Iterator[Any]:
-    """Ray's module, connected to a Ray on the loopback interface, in a folder that only this user may enter."""
+    """Ray's module, connected to a Ray on the loopback interface, in a folder that only this user may enter.
+
+    Raises `UnusableEnvironmentError` if Ray is not installed or cannot start.
+    """
     with contextlib.ExitStack() as undo:
         undo.enter_context(_variables(QUIET | _private()))
         ray = _import_ray()
@@ -58,7 +61,10 @@ def started_ray(workers: int, device: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def joined_ray(address: str) -> Iterator[Any]:
-    """Ray's module, connected to the cluster at the address."""
+    """Ray's module, connected to the cluster at the address.
+
+    Raises `UnusableEnvironmentError` if Ray is not installed or cannot be reached.
+    """
     with contextlib.ExitStack() as undo:
         undo.enter_context(_variables(QUIET))
         with _expected(f"be reached at {address}"):

@@ -44,7 +44,10 @@ def train_with_torch(
     *,
     keeps_weights: bool = False,
 ) -> list[TrialRecord]:
-    """Train one stack on one thread, importing torch at the first call; continue from its checkpoint, if it has one."""
+    """Train one stack on one thread, importing torch at the first call; continue from its checkpoint, if it has one.
+
+    Raises `UnusableEnvironmentError` where torch cannot be imported.
+    """
     try:
         import torch
 
