@@ -32,6 +32,8 @@ from actbench.statistics.multiple import ALPHA
 from actbench.store.results import Results
 from actbench.version import __version__
 
+EXPLORED = sorted((*CURVES, *MEASURES), key=lambda name: PARTS.index(name.partition("_")[0]))
+MAX_NUMBERS, MAX_ARMS, MAX_SEEDS = 30_000, 40, 200
 MAX_OPEN_ROWS, MAX_ROWS = 15, 500
 ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "method"), ("curves", "lottery", "claims", "factors", "layers")
 FOLDED_DRAWINGS = {"seeds": "Every seed"}
@@ -226,10 +228,6 @@ def _shortened(section: Section) -> Section:
         return section
     note = f"The first {MAX_ROWS} of {len(section.rows):,} rows; the tables in the result folder have all."
     return replace(section, rows=section.rows[:MAX_ROWS], notes=[note, *section.notes])
-
-
-EXPLORED = sorted((*CURVES, *MEASURES), key=lambda name: PARTS.index(name.partition("_")[0]))
-MAX_NUMBERS, MAX_ARMS, MAX_SEEDS = 30_000, 40, 200
 
 
 def explore_data(results: Results, comparison: Comparison) -> dict[str, Any] | None:
