@@ -98,9 +98,14 @@ def why_not_used() -> str:
 
 def library_file() -> Path:
     """Where the library for these sources and this processor is, once it is built."""
+    return cache_folder() / f"training-{library_key()}.so"
+
+
+@cache
+def library_key() -> str:
+    """A checksum of all that the library depends on: its sources, the compiler's flags and the processor."""
     sources = [source.read_text(encoding="utf-8") for source in SOURCES]
-    key = hashlib.sha256("\n".join([*sources, *FLAGS, processor_features()]).encode()).hexdigest()[:16]
-    return cache_folder() / f"training-{key}.so"
+    return hashlib.sha256("\n".join([*sources, *FLAGS, processor_features()]).encode()).hexdigest()[:16]
 
 
 def processor_features() -> str:
