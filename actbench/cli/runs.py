@@ -217,7 +217,6 @@ def _print_results(
     from actbench.report.contents import answer_sections, comparison_sections, report_document
     from actbench.report.names import with_short_names
     from actbench.report.request import say_what_is_missing
-    from actbench.report.statements import statements
     from actbench.report.tables import primary_comparison
 
     results, comparison = outcome.results, outcome.comparison
@@ -245,11 +244,7 @@ def _print_results(
         further |= {"challenge": challenge_document(comparison, challenger)}
     printing.print_answer(
         output_format,
-        lambda: (
-            answer[:1]
-            if given.quiet
-            else [*answer, *claims_sections(claims, statements(comparison, [results], claims))]
-        ),
+        lambda: answer[:1] if given.quiet else [*answer, *claims_sections(claims, comparison)],
         lambda: report_document(comparison, results) | further,
     )
     return gate.exit_code() if gate else 0

@@ -14,7 +14,7 @@ from actbench.plan.tuning import in_order
 from actbench.report.short import ALIKE
 from actbench.report.statement import MAX_NAMES, Statement, few
 from actbench.store.results import Results
-from actbench.text import counted, listed
+from actbench.text import counted
 
 NEAR_CHANCE = 0.05  # of the way from chance to all images
 PLANNED = {
@@ -50,31 +50,14 @@ def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
     experiment, tunings = results.experiment, results.plan.tunings
     if len(comparison.rows) < 2:
         return
-    rates = {arm.settings.train.lr for arm, _ in results.plan.arms}
-    shared = f" (train.lr {rates.pop():g})" if len(rates) == 1 else ""
     if tunings:
-        paths = listed([factor.path for factor in experiment.tune])
-        sentence = (
-            f"Each arm uses the {paths} that suited it best on validation images, so that none wins only because a "
-            "shared setting happens to suit it."
-        )
-        yield Statement("tuned", "caveats", _tuned_note(results), sentence)
+        yield Statement("tuned", "caveats", _tuned_note(results))
     elif not comparison.is_judged:
         note = (
             "Not judged: nothing was tuned for each arm by itself, so this ranks how well the settings suit an arm as "
             "much as the arm."
         )
-        sentence = (
-            f"Nothing was tuned for the arms: all share their settings{shared}, which may suit one more than another. "
-            "So nothing is judged here; the numbers describe these trainings and do not say which arm is better."
-        )
-        yield Statement("not_tuned", "caveats", note, sentence)
-    else:
-        sentence = (
-            f"Nothing was tuned for the arms{shared}; the verdicts, requested all the same, hold for these settings, "
-            "and others may reverse them."
-        )
-        yield Statement("not_tuned", "caveats", sentence=sentence)
+        yield Statement("not_tuned", "caveats", note)
     contrasts = [row.contrast for row in comparison.rows if row.contrast]
     are_other_arms = any(one.first.values != one.second.values for one in contrasts) or not contrasts
     if comparison.is_judged and are_other_arms and not _has_own_rate(experiment):
@@ -230,19 +213,12 @@ def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Stat
             f"{counted(failed, 'trial')} unusable, counted as (failed): {numbers['diverged']} diverged, "
             f"{numbers['collapsed']} collapsed, {numbers['crashed']} failed; {kept}."
         )
-        sentence = (
-            f"{failed} of {numbers['trials']} trainings are unusable (diverged, collapsed to one class, or failed with "
-            "an error); they are counted and listed below."
-        )
-        yield Statement("failed", "caveats", note, sentence, numbers=numbers)
+        yield Statement("failed", "caveats", note, numbers=numbers)
     missing, planned = sum(one.missing() for one in results), sum(one.planned() for one in results)
     if missing:
-        sentence = f"{missing} of {planned} trainings are still missing, so all this is provisional."
-        yield Statement("missing", "caveats", sentence=sentence, numbers={"missing": missing, "planned": planned})
+        note = f"{missing} of {planned} trainings are still missing, so all this is provisional."
+        yield Statement("missing", "caveats", note, numbers={"missing": missing, "planned": planned})
     for row in comparison.rows:
         if row.sample.doubt:
             note = f"Not judged: for {row.sample.label}, {row.sample.doubt}."
             yield Statement("not_judged", "caveats", note, arms=(row.sample.label,))
-    if comparison.is_judged and len(comparison.rows) > 1:
-        sentence = "All this holds for this network, these images and this much training, and for no other."
-        yield Statement("scope", "caveats", sentence=sentence)

@@ -8,13 +8,12 @@ from statistics import median
 from typing import Any
 
 from actbench.analysis.comparison import Comparison, Contrast
-from actbench.analysis.verdicts import EQUIVALENT, NOT_JUDGED, verdict_word
+from actbench.analysis.verdicts import EQUIVALENT, NOT_JUDGED, TOO_FEW_SEEDS
 from actbench.render.sections import Section
-from actbench.report.answer import MAX_SEEDS, too_few
+from actbench.report.answer import MAX_SEEDS, by_verdict, too_few
 from actbench.report.comparison import contrast_numbers
 from actbench.report.numbers import probability, signed_size, size, with_unit
 from actbench.report.short import short_section
-from actbench.report.statements import statements
 from actbench.statistics.power import seeds_needed
 from actbench.store.results import Results
 from actbench.text import capitalised, counted, listed
@@ -26,13 +25,15 @@ TENTH_OF_A_POINT = 0.001
 def challenge_sections(comparison: Comparison, results: Results, name: str) -> list[Section]:
     """What was found out about the function `name`, the baseline of the comparison, against each of its opponents."""
     turned = seen_from_baseline(comparison)
-    table = short_section(turned, statements(comparison, [results]))
+    table = short_section(turned, [])
     shown = {"arm": "opponent", "mean": "its mean", "difference": f"{name} minus it"}
     header = [shown.get(cell, cell) for cell in table.header]
     (own,) = [row.own.mean for row in comparison.rows if row.is_baseline]
     title = f"{name}: {with_unit(own, comparison.metric)}; {table.title}"
     closing = list(_seeds_for_a_tenth(turned))
-    return [Section(_answer(turned, results, name), [], []), replace(table, title=title, header=header, notes=closing)]
+    question = f"Is {name} better than what people use, on {results.experiment.settings.data.dataset}?"
+    answer = Section(" ".join([question, *_found(turned)]), [], [])
+    return [answer, replace(table, title=title, header=header, notes=closing)]
 
 
 def challenge_document(comparison: Comparison, name: str) -> dict[str, Any]:
@@ -78,17 +79,8 @@ def _mirrored(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
     return None if bounds is None else (-bounds[1], -bounds[0])
 
 
-def _answer(turned: Comparison, results: Results, name: str) -> str:
-    data = results.experiment.settings.data.dataset
-    return " ".join([f"Is {name} better than what people use, on {data}?", *_found(turned)])
-
-
 def _found(turned: Comparison) -> Iterator[str]:
-    groups: dict[str, list[Contrast]] = {}
-    for row in turned.rows:
-        if row.contrast:
-            word = verdict_word(row.contrast.verdict).removesuffix(" (small)")
-            groups.setdefault(word, []).append(row.contrast)
+    groups = by_verdict(row.contrast for row in turned.rows if row.contrast)
     for word in ("better", "worse"):
         if group := groups.pop(word, []):
             sizes = [(one, signed_size(one.difference.mean, turned.metric)) for one in group]
@@ -99,9 +91,7 @@ def _found(turned: Comparison) -> Iterator[str]:
     if group := groups.pop(NOT_JUDGED, []):
         yield f"Not judged against {_names(group)}: {listed(list(dict.fromkeys(one.reason for one in group)))}."
     for word, group in groups.items():
-        why = (
-            f": {too_few(group)}" if word.startswith("too few") else f" after {counted(group[0].difference.n, 'seed')}"
-        )
+        why = f": {too_few(group)}" if word == TOO_FEW_SEEDS else f" after {counted(group[0].difference.n, 'seed')}"
         yield f"Not distinguishable from {_names(group)}{why}."
 
 

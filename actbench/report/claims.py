@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any, get_args
 
 from actbench.analysis.claims import JudgedClaim, judge_claims
+from actbench.analysis.comparison import Comparison
+from actbench.analysis.verdicts import NOT_JUDGED
 from actbench.experiment.naming import Values, label_of, short_label
 from actbench.plan.looks import bounds
 from actbench.render.sections import Section
@@ -36,19 +38,38 @@ def judge_results(results: Results) -> list[JudgedClaim]:
     return [replace(claim, is_exploratory=results.is_exploratory(claim.expectation)) for claim in judged]
 
 
-def claims_sections(claims: Sequence[JudgedClaim], said: Iterable[Statement] = ()) -> list[Section]:
+def claims_statements(claims: Sequence[JudgedClaim], comparison: Comparison | None) -> Iterator[Statement]:
+    """How many claims have which verdict, and why some have one where arms are not judged."""
+    if not claims:
+        return
+    counts = {word: sum(claim.verdict == word for claim in claims) for word in get_args(Verdict)}
+    text = f"{', '.join(f'{count} {word}' for word, count in counts.items())}."
+    exploratory = sum(bool(claim.is_exploratory) for claim in claims)
+    yield Statement("claims", "claims", text, numbers=counts | {"exploratory": exploratory}, place="claims")
+    rows = comparison.rows if comparison else ()
+    words = [row.contrast.verdict for row in rows if row.contrast]
+    is_decided = any(claim.verdict != "undecided" for claim in claims)
+    if is_decided and (NOT_JUDGED in words or any(row.sample.doubt for row in rows)):
+        text = (
+            "A claim can be decided where an arm is not judged: it is about these trainings as they were set, by its "
+            "own interval; a verdict says which arm is better, and needs suitable settings and usable trials for each."
+        )
+        yield Statement("claims_and_verdicts", "claims", text, place="claims")
+
+
+def claims_sections(claims: Sequence[JudgedClaim], comparison: Comparison | None = None) -> list[Section]:
     """One section with a row for each claim; none without claims."""
     if not claims:
         return []
     rows = [[claim.expectation.claim, *claim_cells(claim).values()] for claim in claims]
-    counts = [f"{sum(claim.verdict == word for claim in claims)} {word}" for word in get_args(Verdict)]
+    counts, *others = (one.text for one in claims_statements(claims, comparison))
     notes = [
-        f"{', '.join(counts)}. Supported: the whole 95 % interval over seeds agrees with the claim; contradicted: none "
+        f"{counts} Supported: the whole 95 % interval over seeds agrees with the claim; contradicted: none "
         "of it does. Each claim is judged by itself, so about one in twenty intervals misses what it is about.",
         *([EXPLORATORY] if any(claim.is_exploratory for claim in claims) else []),
         *_censoring_notes(claims),
         *dict.fromkeys(_small_batch_notes(claims)),
-        *(statement.sentence for statement in said if statement.kind == "claims_and_verdicts"),
+        *others,
     ]
     header = ["claim", *CELLS]
     return [Section("claims", header, rows, notes, is_complete=True)]

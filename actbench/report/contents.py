@@ -51,7 +51,7 @@ def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> l
 def answer_sections(comparison: Comparison, results: Sequence[Results], *, explains: bool = False) -> list[Section]:
     """What a terminal shows: the answer in one line, then the short table; to explain it, all columns and notes."""
     said = statements(comparison, results)
-    answer, short = Section(answer_line(comparison, results), [], []), short_section(comparison, said)
+    answer, short = Section(answer_line(said), [], []), short_section(comparison, said)
     if explains:
         return [
             answer,
@@ -80,7 +80,7 @@ def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[
     return {
         "comparison": comparison_sections(comparison, [results]),
         "lottery": [drawn] if (drawn := lottery_section(comparison)) else [],
-        "claims": claims_sections(claims, statements(comparison, [results], claims)),
+        "claims": claims_sections(claims, comparison),
         "tuning": [tuning_section(plan, records)] if plan.tunings else [],
         "factors": [_pair_section(table, metric) for table in pair_tables(plan, records, metric)],
         "effects": [_effects_section(explained, metric)] if explained else [],
@@ -200,7 +200,7 @@ def comparison_document(
     """The comparison with its statements and caveats."""
     said = statements(comparison, results, claims)
     return (
-        {"answer": answer_line(comparison, results)}
+        {"answer": answer_line(said)}
         | comparison_to_json(comparison)
         | {
             "caveats": caveats(said),

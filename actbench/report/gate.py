@@ -136,7 +136,7 @@ def _what_decides(contrast: Contrast, comparison: Comparison) -> str:
     look, planned = contrast.look, comparison.looks
     if planned and look and not planned.schedule.is_last(look.look - 1):
         return f"Open: the next look is after {planned.schedule.seeds[look.look]} seeds."
-    return " ".join(seeds_to_decide(comparison, [contrast])).replace(" seeds to show", " fresh seeds to show")
+    return seeds_to_decide(comparison, [contrast]).replace(" seeds to show", " fresh seeds to show")
 
 
 def _change(contrast: Contrast, metric: Metric) -> str:

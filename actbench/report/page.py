@@ -18,7 +18,6 @@ from actbench.plan.looks import values_by_seed
 from actbench.render.html import render, source
 from actbench.render.sections import NUMBER, Section, without_sparks
 from actbench.report.answer import question_and_answer
-from actbench.report.claims import judge_results
 from actbench.report.contents import MAIN_EFFECT, main_effects, report_chapters
 from actbench.report.failures import failures_section
 from actbench.report.figures.inside import layers_section, trouble_sentences
@@ -26,7 +25,8 @@ from actbench.report.figures.looks import looks_of
 from actbench.report.method import method_sections, repeat_commands, settings_text
 from actbench.report.numbers import ABSENT, metric_in_words
 from actbench.report.short import short_section, without_picture
-from actbench.report.statements import paragraph, statements
+from actbench.report.statement import Statement
+from actbench.report.statements import caveats, statements
 from actbench.statistics.intervals import CONFIDENCE, t_quantile
 from actbench.statistics.multiple import ALPHA
 from actbench.store.results import Results
@@ -126,9 +126,8 @@ def page(
     swatches: Mapping[str, Any] | None = None,
 ) -> str:
     """The whole page; the same text for the same results."""
-    claims = judge_results(results)
-    said = statements(comparison, [results], claims)
-    question, answer = question_and_answer(comparison, [results])
+    said = statements(comparison, [results])
+    question, answer = question_and_answer(said)
     script, data = source(SCRIPT), explore_data(results, comparison)
     return render(
         "page.html",
@@ -136,8 +135,8 @@ def page(
         metric=metric_in_words(comparison.metric),
         question=question,
         answer=answer,
-        lead=paragraph(said),
-        chapters=_chapters(results, comparison, drawings),
+        caveats=caveats(said),
+        chapters=_chapters(results, comparison, drawings, said),
         folded_drawings=FOLDED_DRAWINGS,
         arms={row.sample.label: number for number, row in enumerate(comparison.rows)} if swatches else {},
         swatches=swatches or {},
@@ -157,7 +156,9 @@ def _json(data: Mapping[str, Any]) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _chapters(results: Results, comparison: Comparison, drawings: Sequence[Drawing]) -> list[Chapter]:
+def _chapters(
+    results: Results, comparison: Comparison, drawings: Sequence[Drawing], said: Sequence[Statement]
+) -> list[Chapter]:
     """The chapters with content."""
     sections: dict[str, list[Section]] = {}
     for name, found in report_chapters(comparison, results).items():
@@ -173,7 +174,7 @@ def _chapters(results: Results, comparison: Comparison, drawings: Sequence[Drawi
         title, intro = CHAPTERS[name]
         tables = [_table(name, number, section) for number, section in enumerate(sections.get(name, ()), start=1)]
         if name == "comparison":
-            tables[0] = _arms_table(comparison, results, sections[name][0])
+            tables[0] = _arms_table(comparison, said, sections[name][0])
         placed = [drawing for drawing in drawings if _chapter_of(drawing) == name]
         if name == "layers" and tables:
             intro = " ".join([intro, *trouble_sentences(results)])
@@ -193,9 +194,9 @@ def _present(section: Section | None) -> list[Section]:
     return [section] if section else []
 
 
-def _arms_table(comparison: Comparison, results: Results, full: Section) -> Table:
+def _arms_table(comparison: Comparison, said: Sequence[Statement], full: Section) -> Table:
     """The short table; its picture is above it, and the columns of the full one are shown if asked for."""
-    short = without_picture(short_section(comparison, statements(comparison, [results])))
+    short = without_picture(short_section(comparison, said))
     more = [index for index, name in enumerate(full.header) if index and not name.startswith(("mean", "parameters"))]
     extra = [f"{full.header[index]}{' in full' * (full.header[index] in short.header)}" for index in more]
     both = [[*first, *(second[index] for index in more)] for first, second in zip(short.rows, full.rows, strict=True)]

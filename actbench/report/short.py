@@ -25,8 +25,7 @@ SHORT_VERDICTS = {NO_EVIDENCE: "cannot tell", TOO_FEW_SEEDS: "too few seeds"}
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad", TOO_FEW_SEEDS: "doubtful"}
 # What limits a conclusion comes before what explains it.
 FIRST = (
-    "no_result", "changed_seeds", "changed_plan", "other_baseline", "failed", "not_judged", "not_ranked", "looks",
-    "at_chance",
+    "changed_seeds", "changed_plan", "other_baseline", "failed", "not_judged", "looks", "at_chance",
     "warning", "missing_seeds", "unpaired", "shared_rate", "sizes", "matched", "differing_settings",
     "differing_environments",
     "below_best", "pairs", "best", "descriptive", "tuned",
@@ -71,10 +70,9 @@ def without_picture(short: Section) -> Section:
 def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
     """At most three notes, what limits a conclusion first."""
     notes = [_surprises(comparison)] if _surprises(comparison) else []
-    kinds = [one.kind for one in said if one.note]
-    known = {
-        one.kind: one.note for one in said if one.note and (one.kind != "not_judged" or kinds.count(one.kind) == 1)
-    }
+    found = [one for one in said if one.place == "notes"]
+    are_many = sum(one.kind == "not_judged" for one in found) > 1
+    known = {one.kind: one.text for one in found if one.kind != "not_judged" or not are_many}
     limiting = [known[kind] for kind in FIRST if kind in known]
     return [*limiting[: MAX_NOTES - len(notes)], *notes]
 

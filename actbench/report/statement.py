@@ -1,4 +1,4 @@
-"""A statement: one fact about a comparison, for a table's notes, the page's paragraph and JSON."""
+"""A statement: one fact about a comparison in one wording, for the answer, a table's notes, the page and JSON."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ class Statement:
     """One fact about a comparison.
 
     `family` names the tests that a statement about arms belongs to: against the baseline, with the best mean, or
-    all pairs. `note` goes below a table and `sentence` into the page's paragraph; either is empty where it would
-    repeat what is beside it.
+    all pairs. `place` is where it is read: in the answer in one line, in the notes below the table of arms, in both,
+    or below the table of claims.
     """
 
     kind: str
     family: Family
-    note: str = ""
-    sentence: str = ""
+    text: str
     arms: tuple[str, ...] = ()
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    place: Literal["answer", "notes", "both", "claims"] = "notes"
 
     def to_json(self) -> dict[str, Any]:
-        """The statement as plain data, with its plainest wording as `text`."""
+        """The statement as plain data."""
         numbers = {"numbers": dict(self.numbers)} if self.numbers else {}
-        text = self.sentence or self.note
-        return {"kind": self.kind, "family": self.family, "arms": list(self.arms), **numbers, "text": text}
+        return {"kind": self.kind, "family": self.family, "arms": list(self.arms), **numbers, "text": self.text}
 
 
 def few(names: Sequence[str], noun: str) -> str:

@@ -295,10 +295,15 @@ def test_an_arm_near_chance_that_did_not_collapse_gets_a_hint(share: float, is_n
     results = planted(tmp_path, counts, UNTUNED, change=lambda label, seed: predicted)
     hints = [one for one in statements(asked(results), [results]) if one.kind == "at_chance"]
     assert [one.arms for one in hints] == ([("tanh",)] if is_near else [])
-    assert all(f"tanh ({100 * share:.1f} %)" in one.note and "(10 % of" in one.note for one in hints)
+    assert all(f"tanh ({100 * share:.1f} %)" in one.text and "(10 % of" in one.text for one in hints)
 
 
 def test_an_arm_that_collapsed_is_not_called_near_chance(tmp_path: Path) -> None:
     counts = COUNTS | {"tanh": [1_000] * 10}
     results = planted(tmp_path, counts, UNTUNED, change=lambda label, seed: COLLAPSED if label == "tanh" else {})
     assert "at_chance" not in {one.kind for one in statements(asked(results), [results])}
+
+
+def test_missing_trainings_are_counted(tmp_path: Path) -> None:
+    counts: dict[str, list[int | None]] = {"relu": [*RELU], "tanh": [*RELU[:9], None]}
+    assert beginning(said(planted(tmp_path, counts, UNTUNED)), "1 of 20 trainings are still missing, so all this is")

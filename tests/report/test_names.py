@@ -62,7 +62,7 @@ def test_nothing_is_shortened_where_two_arms_would_be_called_alike() -> None:
 def test_everything_that_is_said_uses_short_names(tmp_path: Path) -> None:
     results = with_short_names(results_from(TWO_FACTORS, tmp_path))
     comparison = comparison_of(results)
-    said = [f"{one.note} {one.sentence}" for one in statements(comparison, [results])]
+    said = [one.text for one in statements(comparison, [results])]
     words = " ".join([*said, *(found.description for found in pictures(results, comparison))])
     assert "tanh, lr=0.1" in words
     assert "activation=" not in words

@@ -92,7 +92,7 @@ def test_the_answer_says_who_by_how_much_how_surely_and_what_would_change_it(res
         (
             TUNED.replace("baseline: {model.activation: relu}\n", ""),
             10,
-            "tanh: every other arm that is judged is worse",
+            "No baseline is named. Best: tanh, distinguishable from every other arm (at 5 %",
         ),
     ],
 )

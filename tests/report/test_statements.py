@@ -1,4 +1,4 @@
-"""Statements about a comparison: the table's notes, the page's paragraph and JSON say the same."""
+"""Statements about a comparison: the answer, the table's notes and JSON say the same."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from actbench.report.answer import answer_line
 from actbench.report.contents import comparison_document, report_chapters
-from actbench.report.statements import PARAGRAPH, notes, paragraph, statements
+from actbench.report.statements import caveats, notes, statements
 from planted import FIVE_ACTIVATIONS, MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
 
 TUNED_SHORT = TUNED.replace("seeds: 10", "seeds: 5")
@@ -31,14 +32,13 @@ def test_every_arm_has_the_verdict_of_its_statement(
     )
 
 
-def test_the_best_set_is_the_same_in_note_sentence_and_json(tmp_path: Path) -> None:
+def test_the_best_set_is_the_same_in_note_and_json(tmp_path: Path) -> None:
     results = planted(tmp_path, five_arms(), FIVE_ACTIVATIONS)
     comparison = asked(results)
     found = statements(comparison, [results])
     (best,) = [one for one in found if one.kind == "best"]
     assert best.arms == comparison.best == tuple(comparison_document(comparison, [results])["best_set"])
-    assert best.note in notes(found)
-    assert best.sentence in paragraph(found)
+    assert best.text in notes(found)
 
 
 def test_an_interval_that_excludes_0_beside_no_verdict_has_its_reason(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_an_interval_that_excludes_0_beside_no_verdict_has_its_reason(tmp_path: 
     short = planted(tmp_path / "five", {"relu": RELU[:5], "tanh": above(RELU[:5], MUCH[:5])}, TUNED_SHORT)
     (one,) = [one for one in statements(asked(short), [short]) if one.kind == "adjusted"]
     assert one.arms == ("tanh",)
-    assert "p 0.062, 0.062 after 1 comparison" in one.note
+    assert "p 0.062, 0.062 after 1 comparison" in one.text
     close = [27, -9, 24, 15, -6, 36, 21, 3, 30, -3]
     many = planted(tmp_path / "many", five_arms() | {"mish": above(RELU, close)}, FIVE_ACTIVATIONS)
     comparison = asked(many)
@@ -70,14 +70,13 @@ def test_what_another_family_finds_is_said(tmp_path: Path) -> None:
     }
     found = {one.kind: one for one in statements(comparison, [results])}
     assert found["below_best"].arms == ("elu",)
-    assert found["pairs"].note == "Of all 3 pairs (Holm over these): tanh is better than elu."
-    assert found["pairs"].note in paragraph(found.values())
+    assert found["pairs"].text == "Of all 3 pairs (Holm over these): tanh is better than elu."
 
 
 def test_a_baseline_other_than_the_planned_one_is_noted(tmp_path: Path) -> None:
     results = planted(tmp_path, TWO)
     assert "other_baseline" not in {one.kind for one in statements(asked(results), [results])}
-    found = {one.kind: one.note for one in statements(asked(results, baseline="tanh"), [results])}
+    found = {one.kind: one.text for one in statements(asked(results, baseline="tanh"), [results])}
     assert found["other_baseline"].startswith("Planned was the baseline relu: comparisons with tanh are exploratory")
 
 
@@ -92,17 +91,17 @@ def test_claims_that_are_decided_beside_arms_that_are_not_judged_are_explained(t
 def test_json_holds_every_statement_and_the_caveats_among_them(tmp_path: Path) -> None:
     results = planted(tmp_path, TWO, UNTUNED)
     document = comparison_document(asked(results), [results])
-    assert document["statements"] == [one.to_json() for one in statements(asked(results), [results])]
-    texts = {one["kind"]: one["text"] for one in document["statements"]}
-    assert set(document["caveats"]) == {
-        one.note for one in statements(asked(results), [results]) if one.family == "caveats" and one.note
-    }
-    assert all(texts.values())
+    found = statements(asked(results), [results])
+    assert document["statements"] == [one.to_json() for one in found]
+    assert all(one["text"] for one in document["statements"])
+    assert document["caveats"] == caveats(found)
+    assert set(caveats(found)) <= set(notes(found))
+    assert document["answer"] == answer_line(found)
 
 
-def test_every_sentence_has_a_place_in_the_paragraph(tmp_path: Path) -> None:
+def test_a_fact_is_in_the_answer_or_below_the_table(tmp_path: Path) -> None:
     diverged = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
     results = planted(tmp_path, TWO, change=lambda label, seed: diverged if (label, seed) == ("tanh", 0) else {})
     found = statements(asked(results), [results])
-    assert {one.kind for one in found if one.sentence} <= set(PARAGRAPH)
-    assert len(set(PARAGRAPH)) == len(PARAGRAPH)
+    assert len({one.text for one in found}) == len(found)
+    assert all((one.text in answer_line(found)) != (one.text in notes(found)) for one in found)
