@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 from types import FrameType
 from typing import NoReturn
 
@@ -18,13 +20,22 @@ def _open_standard_streams() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; then end without Python's shutdown, which is slow after torch and waits for threads."""
     _open_standard_streams()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     from actbench.cli.app import main as run_command_line
+    from actbench.cli.interruption import end_at_once
 
-    run_command_line()
+    code: object = None
+    try:
+        run_command_line()
+    except SystemExit as ending:
+        code = ending.code
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    end_at_once(code if isinstance(code, int) else 1 if code else 0)
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:

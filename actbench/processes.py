@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
 
-TRAINING_MODULE = "actbench.training.loop"  # which imports torch
+TRAINING_MODULE = "actbench.training.preload"  # which imports torch
 IS_FORKED = sys.platform == "linux"
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ from actbench.checks.cost import REFERENCE, ROUNDS, SHAPE, THREADS, Clock, Cost,
 from actbench.experiment.choices import Choice, parse_choice
 from actbench.training.compiled import compiled_functions
 from actbench.training.functions import Applied, apply_by_autograd, bind_activation
+from actbench.training.products import on_threads
 
 PLAIN = {"mish": torch.nn.functional.mish}
 """What torch offers under the name of an entry whose function is not torch's."""
@@ -53,23 +53,13 @@ def measure_costs(choices: Sequence[Choice], *, rounds: int = ROUNDS, clock: Clo
     arms = list(choices) if reference in choices else [reference, *choices]
     values = fixed_values()
     workloads = [make(choice, *values) for choice in arms for make in (trained_workload, plain_workload)]
-    with _threads(THREADS):
+    with on_threads(THREADS):
         memories = [measure_memory(each) for each in workloads]
         reference_seconds, *seconds = measured_seconds(
             [each.run for each in (trained_workload(reference, *values), *workloads)], rounds, clock
         )
     results = [measurement(each, reference_seconds, memory) for each, memory in zip(seconds, memories, strict=True)]
     return [Cost(*each) for each in zip(arms, results[::2], results[1::2], strict=True)]
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def fixed_values() -> tuple[Tensor, Tensor]:

@@ -9,7 +9,6 @@ import os
 import shlex
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from actbench.cli.catalogue import check, data, fetch, list_catalogue, show
 from actbench.cli.completion import join_completion_words
 from actbench.cli.experiments import init, plan, schema, summary, validate
 from actbench.cli.guard import EXIT_CODES, report_file_error
-from actbench.cli.interruption import FAREWELL, end_at_once
+from actbench.cli.interruption import FAREWELL
 from actbench.cli.results import compare, export, predictions, report, verify
 from actbench.cli.runs import challenge, doctor, merge, run, status
 from actbench.cli.usage import requested_help, unknown_words
@@ -159,28 +158,13 @@ def program() -> Any:
 
 
 def main() -> None:
-    """Run the command line; after an interruption, without Python's slow shutdown."""
+    """Run the command line; raises `SystemExit` with its exit code."""
     gc.set_threshold(*COLLECTED_AFTER)
-    threads = set(threading.enumerate())
     try:
         _run_program()
     except KeyboardInterrupt:
         say(FAREWELL)
-        end_at_once(errors.EXIT_INTERRUPTED)
-    except SystemExit as ending:
-        if ending.code in (errors.EXIT_INTERRUPTED, errors.EXIT_TERMINATED):
-            end_at_once(int(ending.code))
-        if any(not thread.daemon for thread in set(threading.enumerate()) - threads):
-            _end_without_threads(ending.code)
-        raise
-
-
-def _end_without_threads(code: object) -> None:
-    """End the process while a thread that a custom function has started still runs; Python would wait for it."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    end_at_once(code if isinstance(code, int) else errors.EXIT_CHECK_FAILED if code else 0)
+        sys.exit(errors.EXIT_INTERRUPTED)
 
 
 def _run_program() -> None:

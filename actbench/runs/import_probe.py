@@ -6,10 +6,12 @@ it can be run where actbench itself cannot be imported.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,5 +69,7 @@ def _devices(torch: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    gc.disable()  # importing torch takes a tenth longer while garbage is collected
     for wanted in sys.argv[1:]:
         print(json.dumps(imported(wanted)), flush=True)
+    os._exit(0)  # unloading torch takes a quarter of a second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
@@ -48,16 +49,18 @@ def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
 
     Raises `UnusableEnvironmentError` on damaged data.
     """
-    from actbench.training.preflight import measure_flows
-
     dataset = experiment.settings.data.facts()
     is_there = is_present(dataset, data_folder)
-    arrays = load(dataset, data_folder) if is_there else _random_images(dataset)
+    with ThreadPoolExecutor() as pool:
+        loading = pool.submit(load, dataset, data_folder) if is_there else pool.submit(_random_images, dataset)
+        from actbench.training.preflight import measure_flows  # meanwhile, since it imports torch
+
     seeds = experiment.seeds[:MAX_SEEDS]
     arms: dict[Hashable, list[Arm]] = {}
     for arm in experiment.arms():
         arms.setdefault(_beginning(arm.settings), []).append(arm)
-    flows = measure_flows([[make_trial(alike[0].settings, seed) for seed in seeds] for alike in arms.values()], arrays)
+    stacks = [[make_trial(alike[0].settings, seed) for seed in seeds] for alike in arms.values()]
+    flows = measure_flows(stacks, loading.result())
     networks = tuple(NetworkFlow(tuple(alike), flow) for alike, flow in zip(arms.values(), flows, strict=True))
     return Preflight(experiment, seeds, networks, None if is_there else dataset.name)
 

@@ -20,11 +20,10 @@ from actbench.training.network import (
     create_network,
     forward,
     gather_batch,
-    gather_inputs,
     objective,
 )
-from actbench.training.probes import PROBE_IMAGES, activation_figures
-from actbench.training.products import multiply, products_in
+from actbench.training.probes import PROBE_IMAGES, slope_figures
+from actbench.training.products import multiply, on_threads, products_in
 
 THEORY_TOLERANCE = 1e-4
 MAX_SQUARE = 1e30
@@ -45,11 +44,11 @@ def measure_flows(stacks: Sequence[Sequence[Trial]], arrays: Arrays) -> list[Flo
 
 
 def _measure_flow(trials: Sequence[Trial], images: Images, splits: Sequence[SeedSplit]) -> Flow:
-    with torch.no_grad(), products_in(trials[0].settings.train.precision):
+    with torch.no_grad(), on_threads(1), products_in(trials[0].settings.train.precision):
         network = create_network(trials, torch.device("cpu"))
         rows = torch.stack([split.train_rows[:PROBE_IMAGES] for split in splits])
-        _, labels = gather_batch(network, images, splits, rows)
-        inputs = gather_inputs(network, images, splits, rows)
+        inputs, labels = gather_batch(network, images, splits, rows)
+        assert isinstance(inputs, Tensor)
         layers = forward(network, inputs, training=True)
         gradients = _gradient_sizes(network, layers, objective(network, layers[-1].after, labels).mean_gradient())
         brightness = _mean_square(inputs)
@@ -69,7 +68,7 @@ def _layer_flow(
     expected_value: float | None,
     expected_gradient: float | None,
 ) -> LayerFlow:
-    figures = activation_figures(network, index, layer.before, layer.after)
+    figures = slope_figures(network, index, layer.before)
     value, varying = _mean_square(layer.after), _mean_square(layer.after - layer.after.mean(dim=1, keepdim=True))
     return LayerFlow(
         value=math.sqrt(value),

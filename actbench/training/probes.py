@@ -60,18 +60,22 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
 
 def activation_figures(network: Network, index: int, before: Tensor, after: Tensor) -> dict[str, list[float]]:
     """Mean, sd and share of exact zeros; dead units and saturated inputs of a layer with an activation."""
-    figures = {
+    return {
         "mean": [float(values.mean()) for values in after.cpu().double()],
         "sd": [float(values.std(correction=0)) for values in after.cpu().double()],
         "zero_share": [float(values.mean()) for values in (after == 0).cpu().double()],
-    }
+    } | slope_figures(network, index, before)
+
+
+def slope_figures(network: Network, index: int, before: Tensor) -> dict[str, list[float]]:
+    """Shares of dead units, whose slope is 0 for all images, and of saturated inputs; none without an activation."""
     activations = [layers[index].activation for layers in network.layers]
     if activations[0] is None:
-        return figures
+        return {}
     _, pullback = activate(network, index, before)
     slopes = pullback(torch.ones_like(before))
     limits = [SATURATED_SHARE * _largest_slope(activation) for activation in activations]
-    return figures | {
+    return {
         "dead_share": [float(units.mean()) for units in (slopes == 0).all(dim=1).cpu().double()],
         "saturated_share": [
             float((values < limit).double().mean()) for values, limit in zip(slopes.abs().cpu(), limits, strict=True)

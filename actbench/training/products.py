@@ -59,3 +59,14 @@ def products_in(precision: Precision) -> Iterator[None]:
         yield
     finally:
         setting.fp32_precision = before
+
+
+@contextmanager
+def on_threads(count: int) -> Iterator[None]:
+    """Compute on so many threads; more than the idle cores make small products several times as slow."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
