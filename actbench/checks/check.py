@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck
 
 from actbench.catalogue.formulas import FormulaError, evaluate
-from actbench.checks.outcomes import Check
+from actbench.checks.examination import Check
 from actbench.text import describe_exception
 
 Function = Callable[[Tensor], Tensor]

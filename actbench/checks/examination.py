@@ -1,29 +1,160 @@
-"""All checks of a catalogue entry, in this process; `process` makes those of custom functions."""
+"""Checks of custom functions in a separate process with a time limit.
+
+Custom functions may print, sleep, start threads or end their process; none of that reaches this process, its output or
+its exit code. The child answers one JSON list at a time: `["entry"]` before an entry, `["ask", check, is_note]` before
+a check, `["answer", check, outcome, reason]` after it. A note that takes too long, as on a busy machine, refuses
+nothing.
+"""
 
 from __future__ import annotations
 
-from actbench.checks.activations import activation_questions
-from actbench.checks.check import Question
-from actbench.checks.initialisers import initialiser_questions
-from actbench.checks.outcomes import Examination
-from actbench.checks.outputs_and_losses import loss_questions, output_questions
-from actbench.experiment.choices import Choice
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any, Literal
+
+from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
+from actbench.catalogue.registry import Kind
+from actbench.errors import ConfigurationError
+from actbench.experiment.choices import Choice, parse_choice
+from actbench.processes import follow_parent, start_process
+
+if TYPE_CHECKING:
+    from actbench.checks.check import Question
+
+START_SECONDS, CHECK_SECONDS = 600.0, 60.0
 
 
-def questions_of(choice: Choice, *, measures_cost: bool = True) -> list[Question]:
-    """The checks of an activation, an output, an initialiser or a loss."""
-    match choice.kind:
-        case "activation":
-            return activation_questions(choice, measures_cost=measures_cost)
-        case "output":
-            return output_questions(choice)
-        case "loss":
-            return loss_questions(choice)
-        case _:
-            return initialiser_questions(choice)
+@dataclass(frozen=True)
+class Check:
+    """A check of an entry and its answer; only `refused` keeps the entry from being trained."""
+
+    name: str
+    outcome: Literal["pass", "refused", "note", "skipped"]
+    reason: str
 
 
-def examine(choice: Choice, *, measures_cost: bool = True) -> Examination:
-    """Make every check."""
-    questions = questions_of(choice, measures_cost=measures_cost)
-    return Examination(choice, tuple(question.answer() for question in questions))
+@dataclass(frozen=True)
+class Examination:
+    """A catalogue entry with the answers to all its checks."""
+
+    choice: Choice
+    checks: tuple[Check, ...]
+
+    def refusals(self) -> list[Check]:
+        """The checks that keep it from being trained."""
+        return [check for check in self.checks if check.outcome == "refused"]
+
+
+def question_makers(*, measures_cost: bool) -> dict[Kind, Callable[[Choice], list[Question]]]:
+    """By kind of entry, the function that gives all its checks; they import torch."""
+    from actbench.checks import activations, initialisers, outputs_and_losses
+
+    return {
+        "activation": partial(activations.activation_questions, measures_cost=measures_cost),
+        "output": outputs_and_losses.output_questions,
+        "loss": outputs_and_losses.loss_questions,
+        "initialiser": initialisers.initialiser_questions,
+    }
+
+
+def examine_apart(
+    choices: Sequence[Choice], *, measures_cost: bool = True, check_seconds: float = CHECK_SECONDS
+) -> list[Examination]:
+    """The checks of custom functions; one that takes longer or ends the process is refused, and the others go on."""
+    examinations: list[Examination] = []
+    while len(examinations) < len(choices):
+        remaining = choices[len(examinations) :]
+        with _child(remaining, measures_cost=measures_cost) as (process, connection):
+            checks = read_answers(process, connection, check_seconds)
+        examinations += [Examination(*pair) for pair in zip(remaining, checks, strict=False)]
+    return examinations
+
+
+def require_passed(choices: Iterable[Choice]) -> None:
+    """Raise `ConfigurationError` with every refusal if a custom function does not pass its checks."""
+    lines = [
+        f"{examination.choice.entry.place()}: {examination.choice.kind} {examination.choice} is refused: "
+        f"{check.name}: {check.reason}"
+        for examination in examine_apart(list(choices), measures_cost=False)
+        for check in examination.refusals()
+    ]
+    if lines:
+        raise ConfigurationError("\n".join([*lines, "Nothing was trained; `actbench check FILE` shows every check."]))
+
+
+def read_answers(process: BaseProcess, connection: Connection, check_seconds: float) -> list[tuple[Check, ...]]:
+    """The checks of each entry, up to the first that gets no answer."""
+    entries: list[list[Check]] = []
+    asked, is_note, seconds = "start", False, START_SECONDS
+    while True:
+        if not connection.poll(seconds):
+            failure = f"takes longer than {seconds:g} s"
+            break
+        match _received(connection):
+            case ["entry"]:
+                entries.append([])
+            case ["ask", str(asked), bool(is_note)]:
+                pass
+            case ["answer", str(name), "pass" | "refused" | "note" | "skipped" as outcome, str(reason)]:
+                entries[-1].append(Check(name, outcome, reason))
+            case ["end"]:
+                return list(map(tuple, entries))
+            case _:
+                process.kill()
+                process.join()
+                is_note = False
+                failure = f"ends the process that checks it, with exit code {process.exitcode}"
+                break
+        seconds = check_seconds
+    entries = entries or [[]]
+    entries[-1].append(Check(asked, "note" if is_note else "refused", failure))
+    return list(map(tuple, entries))
+
+
+def _received(connection: Connection) -> Any:
+    """What the child says; None where it has ended or says something else."""
+    try:
+        return json.loads(connection.recv_bytes())
+    except (EOFError, OSError, ValueError):
+        return None
+
+
+@contextmanager
+def _child(choices: Sequence[Choice], *, measures_cost: bool) -> Iterator[tuple[BaseProcess, Connection]]:
+    """A process that checks these entries, and where it answers; it ends with this context, or with this process."""
+    spellings = [(choice.kind, choice.to_yaml()) for choice in choices]
+    process, connection = start_process(_answer_parent, files_in_use(), spellings, measures_cost)
+    try:
+        yield process, connection
+    finally:
+        process.kill()
+        process.join()
+        connection.close()
+
+
+def _answer_parent(
+    connection: Connection, files: Sequence[CustomFile], choices: Sequence[tuple[Kind, Any]], measures_cost: bool
+) -> None:
+    """Check the entries that the parent names, as the child process."""
+    follow_parent()
+    makers = question_makers(measures_cost=measures_cost)  # before the first check, whose time is limited
+
+    def send(*message: str | bool) -> None:
+        connection.send_bytes(json.dumps(message).encode())
+
+    for file in files:
+        load_custom_file(file)
+    for kind, spelling in choices:
+        send("entry")
+        for question in makers[kind](parse_choice(kind, spelling)):
+            send("ask", question.name, question.is_note)
+            check = question.answer()
+            send("answer", check.name, check.outcome, check.reason)
+    send("end")
+    os._exit(0)  # without waiting for threads that custom functions have started

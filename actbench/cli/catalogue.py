@@ -164,7 +164,7 @@ def check(file: CustomFilePath, output_format: TableOrJson = "table") -> None:
 
     say(f"Loading {file} ...")
     with custom_files_in_use([file]) as (loaded,):
-        from actbench.checks.process import examine_apart
+        from actbench.checks.examination import examine_apart
         from actbench.report.checks import examination_document, examination_sections
 
         examinations = examine_apart(choices_from(loaded.origin()))

@@ -88,8 +88,8 @@ def validate(
 
 def _require_gains(experiment: Experiment) -> None:
     """Check custom activations whose gain an initialiser takes, then the gains; without any, nothing imports torch."""
+    from actbench.checks.examination import require_passed
     from actbench.checks.gains import named_gains, require_gains
-    from actbench.checks.process import require_passed
 
     if pairs := named_gains(experiment):
         require_passed(dict.fromkeys(pair.activation for pair in pairs))

@@ -203,7 +203,7 @@ def _custom_files(paths: Sequence[Path]) -> Iterator[None]:
         except (errors.ExpectedError, OSError, typer.Exit):
             raise
         except Exception:
-            from actbench.checks.process import require_passed
+            from actbench.checks.examination import require_passed
             from actbench.experiment.choices import choices_from
 
             require_passed(choice for file in files for choice in choices_from(file.origin()))

@@ -15,7 +15,7 @@ from actbench.report.functions import find_functions
 from actbench.report.numbers import ABSENT
 
 if TYPE_CHECKING:
-    from actbench.checks.outcomes import Examination
+    from actbench.checks.examination import Examination
 
 
 def examination_sections(examinations: Sequence[Examination]) -> list[Section]:

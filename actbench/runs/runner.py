@@ -151,7 +151,7 @@ def run_experiment(
     missing = plan.missing(known)
     if missing and (custom := experiment.custom_choices()):
         from actbench.checks.gains import named_gains, require_gains
-        from actbench.checks.process import require_passed
+        from actbench.checks.examination import require_passed
 
         require_passed(custom)
         require_gains(named_gains(experiment))

@@ -229,7 +229,7 @@ def test_run_refuses_a_custom_function_before_anything_is_trained(with_custom_en
 
 def test_a_finished_experiment_asks_nothing_again(with_custom_entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run()
-    monkeypatch.setattr("actbench.checks.process.examine_apart", None)
+    monkeypatch.setattr("actbench.checks.examination.examine_apart", None)
     assert run().exit_code == 0
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from actbench.catalogue.lookup import entries
 from actbench.catalogue.registry import Kind
-from actbench.checks.examination import examine
 from actbench.experiment.choices import parse_choice
+from examined import examine
 
 KINDS: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss")
 ALL = [pytest.param(kind, entry.name, id=f"{kind}-{entry.name}") for kind in KINDS for entry in entries(kind)]
@@ -17,7 +17,7 @@ ALL = [pytest.param(kind, entry.name, id=f"{kind}-{entry.name}") for kind in KIN
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
 def test_what_is_built_in_passes_every_check(kind: Kind, name: str) -> None:
-    found = examine(parse_choice(kind, name), measures_cost=False)
+    found = examine(parse_choice(kind, name))
     assert found.refusals() == []
     assert {check.outcome for check in found.checks} >= {"pass"}
 
@@ -28,13 +28,13 @@ def test_what_is_built_in_passes_every_check(kind: Kind, name: str) -> None:
     ids=str,
 )
 def test_other_parameters_are_checked_as_they_are_chosen(spelt: Any) -> None:
-    found = examine(parse_choice("activation", spelt), measures_cost=False)
+    found = examine(parse_choice("activation", spelt))
     assert found.refusals() == []
     assert {check.name: check.outcome for check in found.checks}["bounds"] == "pass"
 
 
 def test_the_cost_is_told_and_refuses_nobody() -> None:
-    checks = {check.name: check for check in examine(parse_choice("activation", "tanh")).checks}
+    checks = {check.name: check for check in examine(parse_choice("activation", "tanh"), measures_cost=True).checks}
     assert checks["cost"].outcome == "note"
     assert "times relu's time" in checks["cost"].reason
     assert checks["curve"].reason.startswith("never falls; no kink; saturated below -2.18 and above 2.18; gain 1.59")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from actbench.catalogue.custom_files import custom_files_in_use
-from actbench.checks.process import require_passed
+from actbench.checks.examination import require_passed
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from custom_files import custom_file, function_text

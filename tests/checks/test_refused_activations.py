@@ -9,13 +9,12 @@ import pytest
 import torch
 
 from actbench.catalogue.facts import values_and_derivatives
-from actbench.checks.examination import examine
-from actbench.checks.outcomes import Check
+from actbench.checks.examination import Check
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.training.functions import bind_activation
 from custom_files import HEADER, custom_file, entries_of, function_text
-from examined import ROOT, checks_of, refused_because
+from examined import ROOT, checks_of, examine, refused_because
 
 LINE = "activation(formula='x', reference='a test')"
 
@@ -193,7 +192,7 @@ def test_a_declared_slope_is_checked_as_such_and_trained_with(tmp_path: Path) ->
     good = function_text(STRAIGHT.format("grad * (x.abs() <= 1)"), "own(x)", "return x.sign()")
     with entries_of(custom_file(tmp_path, good)) as (entry,):
         choice = parse_choice("activation", "own")
-        examination = examine(choice, measures_cost=False)
+        examination = examine(choice)
         assert examination.refusals() == []
         assert "declared by gradient=: differs by at most" in str(examination.checks)
         x = torch.tensor([[[-2.0, -0.5, 0.5, 3.0]]])
@@ -267,7 +266,7 @@ def test_bounds_that_depend_on_a_parameter_are_a_function_of_it(tmp_path: Path) 
         text = function_text(decorator, "own(x, *, height: float = 1.0)", "return height * torch.tanh(x)")
         with entries_of(custom_file(tmp_path, text)):
             choice = parse_choice("activation", {"own": {"height": 2.0}})
-            return [check.name for check in examine(choice, measures_cost=False).refusals()]
+            return [check.name for check in examine(choice).refusals()]
 
     assert refusals("(-1, 1)") == ["bounds"]
     assert refusals("lambda height: (-height, height)") == []

@@ -60,7 +60,7 @@ IMPORT_BY_NAME = {
 }
 START_PROGRAMS = {
     "processes.py": "this Python, as workers and to check the custom functions that the command line brought in",
-    "checks/process.py": "none itself; it hears what the process that checks has to say",
+    "checks/examination.py": "none itself; it hears what the process that checks has to say",
     "runs/environment.py": "git, asked for the commit of actbench's own source",
     "runs/doctor.py": "this Python with import_probe.py",
     "runs/executors/ray_connection.py": "Ray, where the command line asks for it",

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from actbench.catalogue.custom_files import custom_files_in_use
-from actbench.checks.outcomes import Check
-from actbench.checks.process import examine_apart, read_answers
+from actbench.checks.examination import Check, examine_apart, read_answers
 from actbench.experiment.choices import choices_from
 from actbench.store.results import load_results
 from custom_files import EXPERIMENT, TENT, custom_file, function_text
@@ -146,7 +145,7 @@ def test_a_text_that_no_file_can_hold_is_refused_when_the_file_is_loaded(tmp_pat
 
 
 def test_checks_do_not_import_torch_in_this_process(tmp_path: Path) -> None:
-    program = "import sys, actbench.checks.process; assert 'torch' not in sys.modules"
+    program = "import sys, actbench.checks.examination; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
 
 
