@@ -22,7 +22,7 @@ from actbench.render.sections import Section
 from actbench.runs import import_probe
 from actbench.runs.environment import available_cores, describe_machine
 from actbench.text import counted
-from actbench.training.compiled import compiled_functions
+from actbench.training.compiled import compiled_functions, processor_facts
 from actbench.version import __version__
 
 Imports = Mapping[str, Mapping[str, Any]]
@@ -148,12 +148,8 @@ def _cores(torch: Mapping[str, Any]) -> Check:
 
 def processor_flags() -> frozenset[str] | None:
     """The processor's flags as Linux names them; None elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    named = (line.partition(":")[2].split() for line in lines if line.lower().startswith(("flags", "features")))
-    return frozenset(next(named, ()))
+    facts = processor_facts()
+    return frozenset(facts.get("flags", facts.get("Features", "")).split()) if facts else None
 
 
 def _bf16(torch: Mapping[str, Any], flags: frozenset[str] | None) -> Check:

@@ -18,7 +18,7 @@ from actbench.catalogue.datasets import Dataset
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.runs.options import DeviceOption
-from actbench.training.compiled import compiled_functions
+from actbench.training.compiled import compiled_functions, processor_facts
 from actbench.version import __version__
 
 DEVICES = Path("/dev")
@@ -135,15 +135,9 @@ def _device_name(device: str) -> str | None:
     return str(torch.cuda.get_device_name())
 
 
-@cache
 def processor_name() -> str:
     """The processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    return processor_facts().get("model name") or platform.processor()
 
 
 def _commit() -> str | None:

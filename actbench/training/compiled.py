@@ -91,7 +91,7 @@ def why_not_used() -> str:
     if os.environ.get(OFF_VARIABLE):
         return f"{OFF_VARIABLE} is set"
     is_measured = sys.platform == "linux" and platform.machine() == "x86_64"
-    if not is_measured or not {"avx2", "fma"} <= set(processor_features().split()):
+    if not is_measured or not {"avx2", "fma"} <= set(processor_facts().get("flags", "").split()):
         return "only on Linux and x86-64 processors with AVX2 and FMA"
     return ""
 
@@ -103,18 +103,23 @@ def library_file() -> Path:
 
 @cache
 def library_key() -> str:
-    """A checksum of all that the library depends on: its sources, the compiler's flags and the processor."""
+    """A checksum of all that the library depends on: its sources, the compiler's flags and the processor.
+
+    Code for one processor may not run on another.
+    """
     sources = [source.read_text(encoding="utf-8") for source in SOURCES]
-    return hashlib.sha256("\n".join([*sources, *FLAGS, processor_features()]).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join([*sources, *FLAGS, processor_facts().get("flags", "")]).encode()).hexdigest()[:16]
 
 
-def processor_features() -> str:
-    """What Linux says that the processor can do, since code for one processor may not run on another."""
+@cache
+def processor_facts() -> dict[str, str]:
+    """What Linux says of the first processor, such as `model name` and `flags`; empty on other systems."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("flags")), "")
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def cache_folder() -> Path:

@@ -296,5 +296,5 @@ class TestBuilding:
 
     @pytest.mark.parametrize("features", ["", "sse2 avx2", "sse2 fma"])
     def test_other_processors_compute_densely(self, features: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(kernels, "processor_features", lambda: features)
+        monkeypatch.setattr(kernels, "processor_facts", lambda: {"flags": features})
         assert compiled_functions.__wrapped__().library is None
