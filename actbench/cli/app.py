@@ -160,6 +160,7 @@ def program() -> Any:
 def main() -> None:
     """Run the command line; raises `SystemExit` with its exit code."""
     gc.set_threshold(*COLLECTED_AFTER)
+    os.environ["PYTHONSAFEPATH"] = "1"  # workers import no module of the current folder, which may be someone else's
     try:
         _run_program()
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any, get_args
@@ -62,21 +62,17 @@ def experiments(incomplete: str) -> list[str]:
 
 def experiment_files(incomplete: str) -> list[str]:
     """YAML files here or a few folders below, as whole paths, so that the shell fills in their common beginning."""
-    return [file for file in _files(incomplete, *YAML_ENDINGS) if PurePath(file).name != EXPERIMENT]
+    return [file for file in files(*YAML_ENDINGS)(incomplete) if PurePath(file).name != EXPERIMENT]
 
 
-def python_files(incomplete: str) -> list[str]:
-    """Python files here or a few folders below."""
-    return _files(incomplete, ".py")
+def files(*endings: str) -> Callable[[str], list[str]]:
+    """A completion by files with one of these endings, here or a few folders below."""
 
+    def complete(incomplete: str) -> list[str]:
+        found = _entries_below(incomplete)
+        return sorted(entry for entry, is_folder in found if not is_folder and entry.endswith(endings))
 
-def array_files(incomplete: str) -> list[str]:
-    """Files of arrays here or a few folders below."""
-    return _files(incomplete, ".npz")
-
-
-def _files(incomplete: str, *endings: str) -> list[str]:
-    return sorted(entry for entry, is_folder in _entries_below(incomplete) if not is_folder and entry.endswith(endings))
+    return complete
 
 
 def result_folders(incomplete: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import os
@@ -41,7 +40,7 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
     def guarded(*arguments: P.args, **options: P.kwargs) -> None:
         _escape_unencodable_output()
         try:
-            with interruptible(FAREWELL), _workers_without_current_folder():
+            with interruptible(FAREWELL):
                 function(*arguments, **options)
             sys.stdout.flush()
         except KeyboardInterrupt as interruption:
@@ -98,19 +97,6 @@ def report_file_error(problem: OSError) -> int:
         return 0
     say(f"actbench: the output cannot be written ({problem.strerror})")
     return errors.EXIT_ENVIRONMENT
-
-
-@contextlib.contextmanager
-def _workers_without_current_folder() -> Iterator[None]:
-    """Keep worker processes from importing modules of the current folder, which may be someone else's."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
-    try:
-        yield
-    finally:
-        del os.environ["PYTHONSAFEPATH"]
-        if before is not None:
-            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _escape_unencodable_output() -> None:

@@ -45,7 +45,7 @@ CustomFilePath = Annotated[
         metavar="FILE",
         help="A Python file that adds entries to the catalogue; it is run.",
         show_default=False,
-        autocompletion=completion.python_files,
+        autocompletion=completion.files(".py"),
         readable=False,
     ),
 ]
@@ -64,7 +64,7 @@ CustomFiles = Annotated[
         "--use",
         metavar="FILE",
         help="Run a Python file that adds custom functions to the catalogue; repeatable.",
-        autocompletion=completion.python_files,
+        autocompletion=completion.files(".py"),
         readable=False,
     ),
 ]
@@ -74,7 +74,7 @@ DataFile = Annotated[
         "--use-data",
         metavar="FILE",
         help="Take the images from arrays x_train, y_train, x_test, y_test of a .npz file.",
-        autocompletion=completion.array_files,
+        autocompletion=completion.files(".npz"),
         readable=False,
     ),
 ]
