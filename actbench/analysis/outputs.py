@@ -28,7 +28,7 @@ def network_outputs(
 ) -> NDArray[numpy.float64]:
     """The outputs `[images, units]` for unscaled inputs `[images, features]`, in double precision."""
     scale = settings.data.scale
-    divisor = settings.data.facts().maximum if scale == "unit" else 1.0 if scale == "none" else float(scale)
+    divisor = settings.data.dataset.maximum if scale == "unit" else 1.0 if scale == "none" else float(scale)
     values = inputs / divisor
     for number, layer in enumerate(resolve_layers(settings), start=1):
         weight = numpy.asarray(weights[f"layer{number}.weight"], dtype=numpy.float64)

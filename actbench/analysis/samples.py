@@ -63,7 +63,7 @@ def loss_unit(settings: TrialSettings) -> str:
         name = "cross_entropy"
     elif output.entry.yields not in loss.entry.accepts:
         name = f"{name} of {output}"
-    return f"{name} over {counted(settings.data.facts().output_units, 'output unit')}"
+    return f"{name} over {counted(settings.data.dataset.output_units, 'output unit')}"
 
 
 def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> list[Sample]:

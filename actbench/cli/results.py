@@ -224,10 +224,10 @@ def predictions(
     if hardest is not None:
         if every_image:
             raise errors.ConfigurationError("--hardest and --all: give one of them")
-        dataset = found.experiment.settings.data.facts()
+        dataset = found.experiment.settings.data.dataset
         print(*hardest_pictures(found, dataset, load(dataset, data_folder(data_dir)), hardest), sep="\n")
         return
-    used = {one.settings.data.facts().name: one.settings.data.facts() for one in found.records.values()}
+    used = {dataset.name: dataset for one in found.records.values() for dataset in [one.settings.data.dataset]}
     labels = {
         name: load(facts, data_folder(data_dir)).test_labels.tolist() for name, facts in used.items() if every_image
     }

@@ -43,7 +43,7 @@ def warnings_about(candidates: Iterable[TrialSettings]) -> list[str]:
 
 
 def _data_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
-    data, dataset = settings.data, settings.data.facts()
+    data, dataset = settings.data, settings.data.dataset
     for path, wanted, available in (
         ("data.train", data.train, dataset.train_count),
         ("data.test", data.test, dataset.test_count),
@@ -60,7 +60,7 @@ def _model_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
     output, loss = settings.model.output, settings.train.loss
     if settings.model.hidden is not None and settings.model.layers is not None:
         yield Conflict("model.layers", "give either hidden or layers, not both", True)
-    if settings.data.facts().output_units == 1:
+    if settings.data.dataset.output_units == 1:
         for path, choice in (("model.output", output), ("train.loss", loss)):
             if choice.entry.across_units:
                 dataset = settings.data.dataset

@@ -36,7 +36,7 @@ def expected_of(settings: TrialSettings) -> Expected:
         images=(data.train_count(), data.validation_count(), data.test_count()),
         epochs=settings.train.epochs,
         layers=len(hidden_layers(settings.model)) + 1,
-        classes=data.facts().classes,
+        classes=data.dataset.classes,
         is_never_negative=_is_never_negative(settings),
     )
 

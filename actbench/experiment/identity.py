@@ -41,7 +41,7 @@ def determining_settings(settings: TrialSettings) -> dict[str, Any]:
 def data_identity(data: DataSettings) -> dict[str, Any]:
     """Which images a trial sees, and how they are scaled."""
     return {
-        "checksum": data.facts().checksum,
+        "checksum": data.dataset.checksum,
         "train": data.train_count(),
         "validation": data.validation_count(),
         "test": data.test_count(),
@@ -93,6 +93,6 @@ def _effect(settings: TrialSettings) -> Hashable:
     effect = determining_settings(settings)
     effect["train"] |= {"batch_size": settings.train.batch_images(settings.data.train_count())}
     scale = settings.data.scale
-    divisors: dict[str | float, str | float] = {"none": 1.0, "unit": float(settings.data.facts().maximum)}
+    divisors: dict[str | float, str | float] = {"none": 1.0, "unit": float(settings.data.dataset.maximum)}
     effect["data"] |= {"scale": divisors.get(scale, scale if isinstance(scale, str) else float(scale))}
     return tuple(tuple(part.items()) if isinstance(part, dict) else part for part in effect.values())

@@ -41,7 +41,7 @@ def _zeros() -> Choice:
 
 def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:
     """All linear layers from the pixels to the output units, each with its own settings or the model's."""
-    dataset = settings.data.facts()
+    dataset = settings.data.dataset
     return _resolved(settings.model, dataset.features, dataset.output_units)
 
 

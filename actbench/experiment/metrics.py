@@ -129,7 +129,7 @@ def _curve(name: str, curve: str, epoch: int | None) -> Metric:
     def problem(settings: TrialSettings) -> str | None:
         if part == "validation" and not settings.data.validation_count():
             return f"{name}: no validation images are held out"
-        if quantity == "top2_accuracy" and settings.data.facts().classes < 3:
+        if quantity == "top2_accuracy" and settings.data.dataset.classes < 3:
             return f"{name}: of two classes one of two is always right"
         output, loss = settings.model.output, settings.train.loss
         if quantity in OF_PROBABILITIES and not probability_form(output.entry, dict(output.parameters), loss.entry):
@@ -241,7 +241,7 @@ def _of_class(name: str, label: int) -> Metric:
         return confusion[label][label] / images if confusion and images else None
 
     def problem(settings: TrialSettings) -> str | None:
-        classes = settings.data.facts().classes
+        classes = settings.data.dataset.classes
         return None if label < classes else f"{name}: classes are 0 to {classes - 1}"
 
     return Metric(name, "share", True, value, problem)

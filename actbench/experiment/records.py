@@ -153,7 +153,7 @@ class TrialRecord(BaseModel):
         """Label and predicted class of each test image that was not classified correctly; None if not recorded."""
         if self.test_correct_count is None or (not self.test_mistakes and self.test_correct_count != self.test_count):
             return None
-        classes = self.settings.data.facts().classes
+        classes = self.settings.data.dataset.classes
         return [divmod(code, classes) for code in mistake_codes(base64.b64decode(self.test_mistakes), classes)]
 
     def confusion(self) -> list[list[int]] | None:

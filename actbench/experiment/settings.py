@@ -120,13 +120,9 @@ class DataSettings(BaseModel):
         "unit", description="to [0, 1], to mean 0 and sd 1 of the training images, not at all, or divided by a number"
     )
 
-    def facts(self) -> Dataset:
-        """What the catalogue knows of the dataset."""
-        return self.dataset
-
     def train_available(self) -> int:
         """Images taken from the dataset's training part, validation included."""
-        return min(self.train or self.facts().train_count, self.facts().train_count)
+        return min(self.train or self.dataset.train_count, self.dataset.train_count)
 
     def validation_count(self) -> int:
         """Images held out for validation."""
@@ -138,7 +134,7 @@ class DataSettings(BaseModel):
 
     def test_count(self) -> int:
         """Images that are tested on."""
-        return min(self.test or self.facts().test_count, self.facts().test_count)
+        return min(self.test or self.dataset.test_count, self.dataset.test_count)
 
 
 DEFAULT_HIDDEN = (256, 128)

@@ -96,7 +96,7 @@ def _has_own_rate(experiment: Experiment) -> bool:
 
 def _at_chance(results: Results) -> Iterator[Statement]:
     """Arms that learned next to nothing although no network of theirs that counts gives all images the same class."""
-    chance = 1 / results.experiment.settings.data.facts().classes
+    chance = 1 / results.experiment.settings.data.dataset.classes
     accuracies: dict[str, float] = {}
     for arm, trials in results.plan.arms:
         found = recorded(trials, results.records)

@@ -43,7 +43,7 @@ def method_sections(results: Results) -> list[Section]:
 def repeat_commands(results: Results) -> list[str]:
     """The commands that train everything again, next to the first results."""
     name, used = results.experiment.name, _environments(results)
-    data = results.experiment.settings.data.facts()
+    data = results.experiment.settings.data.dataset
     file = f"{name}.yaml"
     commits = list(dict.fromkeys(str(environment["commit"]) for environment in used if environment.get("commit")))
     commands = [f"git checkout {shlex.quote(commits[-1].rstrip('+'))}"] if commits else []
@@ -63,13 +63,13 @@ def settings_text(results: Results) -> str:
 def _facts(results: Results) -> Iterator[tuple[str, str]]:
     experiment, plan = results.experiment, results.plan
     data = experiment.settings.data
-    yield "dataset", f"{data.facts().name}: {data.facts().summary}"
+    yield "dataset", f"{data.dataset.name}: {data.dataset.summary}"
     counts = (data.train_count(), data.validation_count(), data.test_count())
     yield "images", "{:,} to train, {:,} to validate, {:,} to test".format(*counts)
     shapes = {tuple(layer.units for layer in resolve_layers(arm.settings)) for arm, _ in plan.arms}
     if len(shapes) == 1:
         (units,) = shapes
-        yield "units of the layers", " - ".join(map(str, (data.facts().features, *units)))
+        yield "units of the layers", " - ".join(map(str, (data.dataset.features, *units)))
     if looks := experiment.looks:
         after = listed([str(count) for count in looks.after])
         yield "final seeds", f"from {experiment.seeds[0]} on, looks after {after} of them"

@@ -242,7 +242,7 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
     settings, data = experiment.settings, experiment.settings.data
     said = [_what(results, comparison, names)]
     shapes = {tuple(layer.units for layer in resolve_layers(arm.settings)) for arm, _ in results.plan.arms}
-    units = "--".join(map(str, (data.facts().features, *shapes.pop()))) if len(shapes) == 1 else ""
+    units = "--".join(map(str, (data.dataset.features, *shapes.pop()))) if len(shapes) == 1 else ""
     network = f"a multilayer perceptron ({units} units)" if units else "multilayer perceptrons"
     images = escaped(printed(data.dataset.name, names))
     said.append(

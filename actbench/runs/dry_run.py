@@ -90,7 +90,7 @@ def count_to_do(
     known = {} if fresh else known_trials(root, experiment, shard, journal)
     plan = make_plan(experiment, known, shard)
     trials = plan.trials()
-    dataset = experiment.settings.data.facts()
+    dataset = experiment.settings.data.dataset
     is_unsettled = not plan.is_tuned()
     return ToDo(
         experiment=experiment,

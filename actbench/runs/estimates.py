@@ -169,7 +169,7 @@ def worker_bytes(stacks: Sequence[Stack]) -> int:
     """Resident bytes of one worker: torch, the images, and the largest of the stacks with its batches."""
     if not stacks:
         return 0
-    dataset = stacks[0][0].settings.data.facts()
+    dataset = stacks[0][0].settings.data.dataset
     value_bytes = 1 if dataset.source == "torchvision" else FLOAT_BYTES
     images = (dataset.train_count + dataset.test_count) * (dataset.features * value_bytes + LABEL_BYTES)
     largest = max(len(stack) * stack_bytes(stack[0].settings) for stack in stacks)

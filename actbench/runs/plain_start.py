@@ -24,7 +24,7 @@ def plain_start(
     experiment = load_experiment(find_experiment(Path(config)), list(overrides)).experiment
     trial = make_trial(list(experiment.arms())[arm].settings, seed)
     settings = trial.settings
-    images, _ = to_device(load(settings.data.facts(), data_folder(data_dir)), torch.device("cpu"))
+    images, _ = to_device(load(settings.data.dataset, data_folder(data_dir)), torch.device("cpu"))
     split = seed_split(images, settings.data, "final", seed)
     network = create_network([trial], torch.device("cpu"))
     weights = {}

@@ -49,7 +49,7 @@ def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
 
     Raises `UnusableEnvironmentError` on damaged data.
     """
-    dataset = experiment.settings.data.facts()
+    dataset = experiment.settings.data.dataset
     is_there = is_present(dataset, data_folder)
     with ThreadPoolExecutor() as pool:
         loading = pool.submit(load, dataset, data_folder) if is_there else pool.submit(_random_images, dataset)

@@ -150,14 +150,14 @@ def run_experiment(
     plan = make_plan(experiment, known, options.shard)
     missing = plan.missing(known)
     if missing and (custom := experiment.custom_choices()):
-        from actbench.checks.gains import named_gains, require_gains
         from actbench.checks.examination import require_passed
+        from actbench.checks.gains import named_gains, require_gains
 
         require_passed(custom)
         require_gains(named_gains(experiment))
     if experiment.keep and train is train_with_torch:
         train = partial(train_with_torch, keeps_weights=True)
-    load_arrays = cache(partial(_load_data, experiment.settings.data.facts(), options.data_folder, tell))
+    load_arrays = cache(partial(_load_data, experiment.settings.data.dataset, options.data_folder, tell))
     with _training_site(missing, device, train, options, limits, folder) as site:
         if missing:
             load_arrays()
@@ -228,7 +228,7 @@ def _begin(
     if options.shard:
         _copy_tuning(result_folder(options.results, experiment), held, plan)
     log = RunLog(held, lambda text, detail: tell(text) if detail <= options.verbosity else None)
-    keep = partial(_keep_environment, held, experiment.settings.data.facts(), site.device, site.workers)
+    keep = partial(_keep_environment, held, experiment.settings.data.dataset, site.device, site.workers)
     if notice := other_training_code(held.path):
         tell(notice)
         keep(None)  # from now on the folder is read as this training code's

@@ -97,7 +97,7 @@ def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> S
     train_rows, validation_rows = train_rows.to(device), validation_rows.to(device)
     offset, divisor = 0.0, 1.0
     if data.scale == "unit":
-        divisor = float(data.facts().maximum)
+        divisor = float(data.dataset.maximum)
     elif data.scale == "standard":
         values = images.inputs[train_rows].cpu().double()
         offset, divisor = float(values.mean()), float(values.std(correction=0)) or 1.0

@@ -104,7 +104,7 @@ def _end_of(network: Network, index: int, tested: Evaluation | None) -> TrialEnd
         return TrialEnd(parameters)
     labels, predicted = tested.labels[index].cpu(), tested.predicted[index].cpu()
     is_correct = predicted == labels
-    classes = network.trials[index].settings.data.facts().classes
+    classes = network.trials[index].settings.data.dataset.classes
     codes = (labels * classes + predicted)[~is_correct].numpy().astype(f">u{bytes_of_a_mistake(classes)}")
     return TrialEnd(
         parameters,

@@ -45,7 +45,7 @@ def test_the_script_trains_as_the_engine_does(model: str, tmp_path: Path) -> Non
     network.load_state_dict(weights, strict=False)
     means = names["train"](network, inputs, labels, orders)
     trial = make_trial(next(iter(experiment.arms())).settings, 0)
-    (record,) = train_stack([trial], load(trial.settings.data.facts(), tmp_path), "cpu", lambda _epoch: None)
+    (record,) = train_stack([trial], load(trial.settings.data.dataset, tmp_path), "cpu", lambda _epoch: None)
     assert means == pytest.approx(list(record.curves.train_loss), rel=2e-4)
 
 

@@ -39,7 +39,7 @@ class Decisions:
 
 def decisions_picture(results: Results) -> Picture | None:
     """Curves of networks with one input and one unit, or boundaries of such with two inputs and two classes."""
-    dataset = results.experiment.settings.data.facts()
+    dataset = results.experiment.settings.data.dataset
     if dataset.source != "generated" or (dataset.features, dataset.output_units) not in ((1, 1), (2, 2), (2, 1)):
         return None
     arrays = load(dataset, Path())
