@@ -1,4 +1,4 @@
-"""Experiments that come along with actbench, each reachable by its name."""
+"""Bundled experiments, each reachable by its name."""
 
 from __future__ import annotations
 
@@ -48,13 +48,11 @@ def find_experiment(given: Path) -> Path:
         if not given.is_dir():
             here = [file.name for ending in ENDINGS for file in sorted(Path().glob(f"*{ending}"))]
             raise ConfigurationError(
-                f"{name!r}: no such file, and no experiment of this name comes along with actbench"
-                f"{did_you_mean(name, [*bundled, *here])}\nthese come along: {', '.join(bundled)}"
+                f"{name!r}: no such file, and no bundled experiment of this name"
+                f"{did_you_mean(name, [*bundled, *here])}\nbundled experiments: {', '.join(bundled)}"
             )
     elif given.stem in bundled:
-        raise ConfigurationError(
-            f"{given}: no such file; {given.stem}, without folder and ending, comes along with actbench"
-        )
+        raise ConfigurationError(f"{given}: no such file; for the bundled experiment write {given.stem} alone")
     return given
 
 

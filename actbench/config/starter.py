@@ -18,11 +18,11 @@ STARTER = """\
 # `actbench list` shows every activation, initialiser, output, loss, optimizer and dataset with its parameters.
 name: "{name}" # the result folder is results/{name}
 
-# digits (1,797 images of 8x8 pixels) comes along with actbench; `actbench data fetch mnist` downloads mnist.
+# digits (1,797 images of 8x8 pixels) needs no download; `actbench data fetch mnist` downloads mnist.
 data:
   dataset: digits
 
-# The network: two hidden layers, and an output layer with one unit per class, which is added by itself.
+# The network: two hidden layers, and an output layer with one unit per class, which is always added.
 model:
   hidden: [64, 32]
   init: kaiming_normal
@@ -39,7 +39,7 @@ vary:
   model.activation: [relu, tanh, {{leaky_relu: {{negative_slope: 0.1}}}}]
   # model.init: [kaiming_normal, xavier_normal]
 
-# What is chosen for every arm by itself on validation images, so that none is compared at another's best setting.
+# What is chosen for each arm on validation images, so that no arm is compared at another's best setting.
 tune:
   train.lr: [1e-3, 3e-3, 1e-2]
 

@@ -1,4 +1,4 @@
-"""Experiments that come along with actbench, by name."""
+"""Bundled experiments, by name."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_with_all() -> None:
     Path("quirk.yaml").touch()
     answer = invoke("validate", "quik")
     assert answer.exit_code == 2
-    assert "'quik': no such file, and no experiment of this name comes along with actbench" in answer.stderr
+    assert "'quik': no such file, and no bundled experiment of this name" in answer.stderr
     for name in bundled_experiments():
         assert name in answer.stderr
     with pytest.raises(ConfigurationError, match=r"did you mean mnist-tuned, mnist or mnist-settled\?"):
@@ -75,8 +75,8 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_with_all() -> None:
         find_experiment(Path("quirk.yam"))
 
 
-def test_a_file_that_is_not_there_but_comes_along_is_named() -> None:
-    expected = r"^configs/mnist\.yaml: no such file; mnist, without folder and ending, comes along with actbench$"
+def test_an_absent_file_with_the_name_of_a_bundled_experiment_is_answered_with_that_name() -> None:
+    expected = r"^configs/mnist\.yaml: no such file; for the bundled experiment write mnist alone$"
     with pytest.raises(ConfigurationError, match=expected):
         find_experiment(Path("configs/mnist.yaml"))
 

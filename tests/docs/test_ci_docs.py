@@ -37,7 +37,7 @@ COMMANDS = [step["run"] for step in workflow_steps() if step.get("run", "").star
 
 
 def typed(command: str, folder: Path, summary: Path) -> Finished:
-    """A step as the runner's shell runs it; without the images of MNIST, on the digits that come along."""
+    """A step as the runner's shell runs it; without the images of MNIST, on the digits, which need no download."""
     if "ACTBENCH_DATA" not in os.environ:
         command = command.replace("mnist", "digits")
     program, *words = shlex.split(command)
