@@ -1,4 +1,4 @@
-"""What can be said of an activation or an output function without training: values, derivative, saturation."""
+"""Facts about activations and output functions that need no training: values, derivatives, saturation."""
 
 from __future__ import annotations
 

@@ -47,12 +47,12 @@ def dataset_in_use() -> Dataset | None:
 
 
 def is_in_use(dataset: Dataset) -> bool:
-    """Whether the very arrays that this dataset stands for are at hand."""
+    """Whether the arrays of this dataset are loaded."""
     return dataset in _IN_USE
 
 
 def arrays_of(dataset: Dataset) -> Arrays:
-    """The arrays; raises `ConfigurationError` where they are not at hand."""
+    """The arrays; raises `ConfigurationError` where they are not loaded."""
     if dataset not in _IN_USE:
         raise ConfigurationError(not_in_use(dataset))
     return _IN_USE[dataset]
@@ -60,7 +60,7 @@ def arrays_of(dataset: Dataset) -> Arrays:
 
 def not_in_use(dataset: Dataset) -> str:
     """What to do about data of which there is only a record."""
-    return f"the arrays of {dataset} ({dataset.checksum}) are not at hand: name their file by --use-data FILE"
+    return f"the arrays of {dataset} ({dataset.checksum}) are not loaded: name their file with --use-data FILE"
 
 
 def read_own_data(path: Path) -> tuple[Dataset, Arrays]:
@@ -92,7 +92,7 @@ def read_own_data(path: Path) -> tuple[Dataset, Arrays]:
 def own_dataset(
     name: str, *, checksum: str, features: int, classes: int, train_count: int, test_count: int, maximum: float
 ) -> Dataset:
-    """What is known of such arrays, also where they are not at hand."""
+    """What is known of such arrays, also where they are not loaded."""
     return Dataset(
         name=name,
         summary=SUMMARY,

@@ -1,4 +1,4 @@
-"""What records keep of an entry that is not built in: which version it was, and enough to read results without it."""
+"""Custom functions as records keep them: which version it was, and enough to read results without its source."""
 
 from __future__ import annotations
 
@@ -99,4 +99,4 @@ def recorded_entry(entry: Entry, defaults: Mapping[str, Any]) -> RecordedEntry:
 
 def not_loaded(kind: Kind, name: str, checksum: str) -> str:
     """What to do about a custom function of which there is only a record."""
-    return f"{kind} {name} was somebody's own ({checksum}), and is not loaded: name its file by --use FILE"
+    return f"{kind} {name} is a custom function ({checksum}) that is not loaded: name its file with --use FILE"

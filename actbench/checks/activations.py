@@ -1,4 +1,4 @@
-"""What an activation has to be: what it says of itself, elementwise, differentiable, and harmless in a stack."""
+"""Checks of activations: metadata, elementwise, differentiable, accurate, without effect on other trials."""
 
 from __future__ import annotations
 

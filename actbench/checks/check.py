@@ -122,7 +122,7 @@ def keeps_images_apart(function: Function, stack: Tensor, other: Tensor) -> str:
         changed[:, replaced] = other[:, replaced]
         if not same_bits(function(changed)[:, kept], values[:, kept]):
             refuse("one image's values depend on other images")
-    return "each image by itself"
+    return "each image independently of the others"
 
 
 def keeps_its_input(function: Function, x: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""What the documents claim of functions alone, each claim with the check that decides it."""
+"""The documents' claims about functions, each with the check that decides it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an initialiser has to be: values of the wanted shape, drawn from the given generator and from nothing else."""
+"""Checks of initialisers: values of the right shape, drawn from the given generator alone."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _mixes_units_as_said(entry: Entry, function: check.Function) -> str:
     mixes = bool((function(after) != function(before))[[0, 2, 3]].any())
     if mixes != entry.across_units:
         check.refuse(f"one unit's score {'changes' if mixes else 'changes no'} other units: say across_units={mixes}")
-    return "mixes units" if mixes else "each unit by itself"
+    return "mixes units" if mixes else "each unit independently of the others"
 
 
 def loss_questions(choice: Choice) -> list[check.Question]:

@@ -1,4 +1,4 @@
-"""What can be asked of any function and is decided by computing its values and derivatives.
+"""Questions about functions that are decided by computing values and derivatives.
 
 The limits that turn a vague word such as `close` into a verdict are the constants below, and the evidence names those
 that it used. Numbers in it are rounded so far that every machine gives the same.

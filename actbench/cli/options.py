@@ -102,7 +102,7 @@ ShardOption = Annotated[
     ),
 ]
 GateUndecided = Annotated[
-    Literal["exit", "pass", "fail"], typer.Option(help="What --gate makes of what is undecided: exit code 5, 0 or 1.")
+    Literal["exit", "pass", "fail"], typer.Option(help="Exit code of --gate where something is undecided: 5, 0 or 1.")
 ]
 GateReports = Annotated[
     list[Path] | None,

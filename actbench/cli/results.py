@@ -210,7 +210,7 @@ def predictions(
     hardest: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, max=1000, help="Draw the N images that most networks got wrong in characters instead."
+            metavar="N", min=1, max=1000, help="Instead, draw the N images that most networks got wrong, as text."
         ),
     ] = None,
     data_dir: shared.DataFolder = None,

@@ -41,7 +41,8 @@ class TrainingOptions:
         Literal["local", "ray"], typer.Option(help="Where workers run: on this machine, or as tasks of Ray.")
     ] = "local"
     ray_address: Annotated[
-        str | None, typer.Option(metavar="auto|HOST:PORT", help="The Ray cluster; left out: a Ray of this run alone.")
+        str | None,
+        typer.Option(metavar="auto|HOST:PORT", help="A Ray cluster; without it, this run starts Ray."),
     ] = None
     smoke: shared.Smoke = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False
@@ -261,7 +262,7 @@ def _finish(
     if failed := outcome.endings["failed"]:
         looks = outcome.results.plan.looks
         again = (
-            "those before a look that has passed are tried again with --fresh alone."
+            "only --fresh tries those before a passed look again."
             if looks and looks.look
             else "the same command tries the failed trials again."
         )

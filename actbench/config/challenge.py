@@ -29,7 +29,7 @@ SETTINGS: dict[Kind, str] = {
 }
 TEXT = """\
 # {title}
-# Every arm gets the learning rate that suits it best on validation images, with seeds of its own; then fresh seeds,
+# Every arm gets the learning rate that suits it best on validation images, with tuning seeds; then fresh seeds,
 # shared by all arms, read the test images once. Run it with: actbench run {file} --use {source}
 name: "{name}"
 data: {{dataset: {dataset}}}
@@ -68,7 +68,7 @@ def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, agai
     opponents = _opponents(kind, against or _standing(challengers[0]), challengers)
     name = challenge_name(challengers, dataset)
     return TEXT.format(
-        title=f"{', '.join(one.name for one in challengers)} against what people use",
+        title=f"{', '.join(one.name for one in challengers)} against common baselines",
         file=f"{name}.yaml",
         source=re.sub(r"\s", "?", source),
         name=name,
@@ -89,7 +89,7 @@ def _given(challenger: Entry) -> Yields:
 
 
 def _standing(challenger: Entry) -> tuple[str, ...]:
-    """Whom a custom function has to beat: the usual ones of its kind that can take its place."""
+    """The common baselines for a custom function: those of its kind that can take its place."""
     if challenger.kind in STANDING:
         return STANDING[challenger.kind]
     given = _given(challenger)

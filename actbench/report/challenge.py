@@ -31,7 +31,7 @@ def challenge_sections(comparison: Comparison, results: Results, name: str) -> l
     (own,) = [row.own.mean for row in comparison.rows if row.is_baseline]
     title = f"{name}: {with_unit(own, comparison.metric)}; {table.title}"
     closing = list(_seeds_for_a_tenth(turned))
-    question = f"Is {name} better than what people use, on {results.experiment.settings.data.dataset}?"
+    question = f"Is {name} better than common baselines on {results.experiment.settings.data.dataset}?"
     answer = Section(" ".join([question, *_found(turned)]), [], [])
     return [answer, replace(table, title=title, header=header, notes=closing)]
 

@@ -32,8 +32,8 @@ MIN_FREE_BYTES, LOW_FREE_BYTES = 100_000_000, 1_000_000_000
 BF16_FLAGS = ("amx_bf16", "avx512_bf16", "bf16")
 SIGNS_OF_ANOTHER_TORCH = ("torchvision::nms", "libtorch", "libc10", "libcudart", "undefined symbol")
 PAIR_CURE = (
-    "pip install --force-reinstall torch torchvision, both from one index: a torch without CUDA (from an index of its "
-    "own) beside a torchvision from the default index does not import, so name that index for both"
+    "pip install --force-reinstall torch torchvision, both from one index: a torch for the CPU alone, which has "
+    "its own index, does not work with a torchvision from the default one"
 )
 
 

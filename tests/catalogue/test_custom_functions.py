@@ -157,7 +157,7 @@ def test_what_a_result_folder_says_is_trained_again_only_with_the_very_version(
     again = str(Path("results", "own", "experiment.yaml"))
     refused = invoke("run", again)
     assert refused.exit_code == errors.EXIT_USAGE
-    assert "activation tent was somebody's own (sha256:" in refused.stderr
+    assert "activation tent is a custom function (sha256:" in refused.stderr
     assert "--use FILE" in refused.stderr
     assert "4 trials, 0 trained now" in invoke("run", again, "--use", "tent.py", "--jobs", "1").stderr
     custom_file(with_custom_entry, f"{TENT}# changed\n")

@@ -99,7 +99,7 @@ def test_the_arrays_are_at_hand_while_the_file_is_in_use_and_not_after(folder: P
         assert load(dataset, folder).test_inputs.shape == (30, 20)
     assert dataset_in_use() is None
     assert not is_present(dataset, folder)
-    with pytest.raises(ConfigurationError, match=r"my.npz \(sha256:.* are not at hand: name their file by --use-data"):
+    with pytest.raises(ConfigurationError, match=r"my.npz \(sha256:.* are not loaded: name their file with --use-data"):
         load(dataset, folder)
 
 
@@ -290,7 +290,7 @@ def test_validate_plan_summary_and_predictions_take_them(folder: Path) -> None:
     every = invoke("predictions", "results/own", "--all", "--use-data", "my.npz")
     assert len(every.stdout.splitlines()) == 1 + 4 * 30
     without = invoke("predictions", "results/own", "--all")
-    assert (without.exit_code, "are not at hand" in without.stderr) == (2, True)
+    assert (without.exit_code, "are not loaded" in without.stderr) == (2, True)
 
 
 def test_from_python_they_are_named_by_use_data(folder: Path) -> None:

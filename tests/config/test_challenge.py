@@ -1,4 +1,4 @@
-"""A custom function goes from a file to a verdict by one command, against what people use, and goes on like run."""
+"""A custom function goes from a file to a verdict by one command, against common baselines, and continues like run."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def results(tmp_path: Path) -> Results:
 
 def test_rows_are_opponents_and_differences_are_mine_minus_theirs(results: Results) -> None:
     answer, table = challenge_sections(asked(results), results, "tanh")
-    assert answer.title.startswith("Is tanh better than what people use, on mnist? Better than ")
+    assert answer.title.startswith("Is tanh better than common baselines on mnist? Better than ")
     assert "relu (+0.21 points, p " in answer.title
     assert table.title.startswith("tanh: 98.07 %; ")
     assert table.header[:4] == ["opponent", "its mean", "tanh minus it", "won"]

@@ -134,8 +134,8 @@ class RayWorkers:
         is_waiting = busy and not started
         if is_waiting and time.monotonic() - max(work.heard for work in busy.values()) > self.start_seconds:
             raise UnusableEnvironmentError(
-                f"Ray has started none of {len(busy)} stacks for {self.start_seconds:.0f} s: are nodes with free "
-                f"{'GPUs' if self.device == 'cuda' else 'cores'} left in the cluster?"
+                f"Ray has started none of {len(busy)} stacks for {self.start_seconds:.0f} s: does the cluster "
+                f"have free {'GPUs' if self.device == 'cuda' else 'cores'}?"
             )
 
     def _require_start(self, error: BaseException) -> None:
