@@ -1,4 +1,4 @@
-"""`actbench` and `python -m actbench`: Ctrl-C ends the program with one line, even while it is being imported."""
+"""`actbench` and `python -m actbench`: a signal ends the program with one line, even while it is being imported."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ def _open_standard_streams() -> None:
 def main() -> None:
     """Run the command line; then end without Python's shutdown, which is slow after torch and waits for threads."""
     _open_standard_streams()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _end)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP; nohup and a shell's & leave signals ignored
+        if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end)
     from actbench.cli.app import main as run_command_line
     from actbench.cli.interruption import end_at_once
 
@@ -38,10 +40,11 @@ def main() -> None:
     end_at_once(code if isinstance(code, int) else 1 if code else 0)
 
 
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
     """End at once: nothing has been started that would have to be undone."""
-    os.write(2, b"Interrupted.\n")
-    os._exit(130)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        os.write(2, b"Interrupted.\n")
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ EXIT_CODES = (
     (f"{errors.EXIT_TRIALS_FAILED}", "finished, but trials failed or are unusable; or --max-time ran out"),
     (f"{errors.EXIT_ENVIRONMENT}", "environment: data, disk, device or a locked folder"),
     (f"{errors.EXIT_UNDECIDED}", "undecided under --gate"),
-    (f"{errors.EXIT_INTERRUPTED}, {errors.EXIT_TERMINATED}", "interrupted (Ctrl-C, SIGTERM): finished trials are kept"),
+    (f"{errors.EXIT_INTERRUPTED}", "interrupted (Ctrl-C): finished trials are kept"),
+    (f"{errors.EXIT_TERMINATED}, {errors.EXIT_HUNG_UP}", "the same by SIGTERM, or by a terminal that was closed"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first unwinds what is running, the second ends the process at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first unwinds what is running, the second ends the process at once."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, ParamSpec, TypeVar
 
-from actbench.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
+from actbench.errors import EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED
 from actbench.text import visible
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-EXIT_CODES = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
+SIGNAL_EXIT_CODES = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
+if sys.platform != "win32":
+    SIGNAL_EXIT_CODES[signal.SIGHUP] = EXIT_HUNG_UP  # what a terminal sends that is closed
 SHOW_CURSOR = b"\x1b[?25h"
 FAREWELL = "Interrupted."
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, with the last line to print and the exit code."""
+    """Ctrl-C, SIGTERM or SIGHUP, with the last line to print and the exit code."""
 
     def __init__(self, farewell: str, exit_code: int) -> None:
         super().__init__(farewell)
@@ -31,7 +33,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interruption:
-    """Whether Ctrl-C or SIGTERM has come; `farewell` is the last line, printed even if nothing is unwound."""
+    """Whether one of these signals has come; `farewell` is the last line, printed even if nothing is unwound."""
 
     def __init__(self, farewell: str) -> None:
         self.farewell = farewell
@@ -40,7 +42,7 @@ class Interruption:
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """Raise `Interrupted` at the first signal; end the process at the second."""
-        exit_code = EXIT_CODES[signal.Signals(number)]
+        exit_code = SIGNAL_EXIT_CODES[signal.Signals(number)]
         if self.exit_code is not None:
             with suppress(OSError):
                 os.write(2, (SHOW_CURSOR if sys.stderr.isatty() else b"") + f"\n{self.farewell}\n".encode())
@@ -85,13 +87,19 @@ def end_at_once(exit_code: int) -> NoReturn:
 
 @contextmanager
 def interruptible(farewell: str) -> Iterator[Interruption]:
-    """Handle Ctrl-C and SIGTERM as an `Interruption` while this lasts, and after a signal until the process ends.
+    """Handle these signals as an `Interruption` while this lasts, and after one until the process ends.
+
+    Under nohup, which has SIGHUP ignored, it stays ignored.
 
     Raises `Interrupted` after a signal, whatever else came of it: libraries that are being imported swallow what a
     signal raises, or turn it into another error.
     """
     interruption = Interruption(farewell)
-    before = {number: signal.signal(number, interruption.handle) for number in EXIT_CODES}
+    before = {
+        number: signal.signal(number, interruption.handle)
+        for number in SIGNAL_EXIT_CODES
+        if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield interruption
         interruption.check()

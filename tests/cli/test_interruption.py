@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what is finished is kept, nothing else is waited for, and a second one ends at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: what is finished is kept, nothing else is waited for, and a second one ends at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from actbench.catalogue.datasets import Arrays
-from actbench.cli.interruption import Interrupted, interruptible
+from actbench.cli.interruption import SIGNAL_EXIT_CODES, Interrupted, interruptible
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.runs.options import RunOptions
@@ -43,7 +43,7 @@ MAX_PROCESSOR_SECONDS = 0.4
 
 @pytest.fixture(autouse=True)
 def _handlers_are_put_back() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in SIGNAL_EXIT_CODES}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -98,6 +98,7 @@ def interrupt(running: subprocess.Popen[str], send: Callable[[int, int], None], 
         (2, os.killpg, signal.SIGINT, 130),
         (2, os.kill, signal.SIGTERM, 143),
         (1, os.killpg, signal.SIGTERM, 143),
+        (2, os.killpg, signal.SIGHUP, 129),
     ],
 )
 def test_an_interrupted_run_keeps_its_trials_waits_for_no_others_and_says_how_to_go_on(
@@ -199,6 +200,39 @@ def test_a_command_that_trains_nothing_is_interrupted_without_a_traceback(monkey
     monkeypatch.setattr("actbench.render.printing.print_answer", interrupted)
     answer = invoke("list")
     assert (answer.exit_code, answer.stdout, answer.stderr) == (130, "", "Interrupted.\n")
+
+
+SIGNALLED = """
+import signal, sys
+number, module = int(sys.argv[1]), sys.argv[2]
+
+class Signals:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == module:
+            signal.raise_signal(number)
+
+signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+sys.meta_path.insert(0, Signals)
+from actbench.__main__ import main
+sys.argv[1:] = ["list"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["actbench.cli.app", "actbench.cli.runs", "actbench.report.listing"])
+@pytest.mark.parametrize(("number", "exit_code"), SIGNAL_EXIT_CODES.items())
+def test_a_signal_while_the_program_is_imported_is_one_line(number: int, exit_code: int, module: str) -> None:
+    command = [sys.executable, "-c", SIGNALLED, str(int(number)), module]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (exit_code, "", "Interrupted.\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with interruptible("bye"):
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 def test_handlers_are_as_before_where_nothing_was_interrupted() -> None:
