@@ -300,5 +300,5 @@ def _curve(entry: Entry, parameters: Mapping[str, Any]) -> str:
 
 
 def _cost(choice: Choice) -> str:
-    *_, cost = measure_costs([choice], rounds=COST_ROUNDS)
+    *_, cost = measure_costs([choice], rounds=COST_ROUNDS, counts_memory=False)  # counting takes two seconds of imports
     return f"{median(cost.trained.ratios):.2g} times relu's time, forward and backward"

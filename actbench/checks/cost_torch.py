@@ -47,14 +47,16 @@ class Workload:
         return pullback(self.grad()), *(leaf.grad for leaf in self.leaves)
 
 
-def measure_costs(choices: Sequence[Choice], *, rounds: int = ROUNDS, clock: Clock = time.perf_counter) -> list[Cost]:
+def measure_costs(
+    choices: Sequence[Choice], *, rounds: int = ROUNDS, clock: Clock = time.perf_counter, counts_memory: bool = True
+) -> list[Cost]:
     """Costs relative to relu of relu itself, which shows the noise, and of each choice, on one thread of the CPU."""
     reference = parse_choice("activation", REFERENCE)
     arms = list(choices) if reference in choices else [reference, *choices]
     values = fixed_values()
     workloads = [make(choice, *values) for choice in arms for make in (trained_workload, plain_workload)]
     with on_threads(THREADS):
-        memories = [measure_memory(each) for each in workloads]
+        memories = [measure_memory(each) if counts_memory else None for each in workloads]
         reference_seconds, *seconds = measured_seconds(
             [each.run for each in (trained_workload(reference, *values), *workloads)], rounds, clock
         )

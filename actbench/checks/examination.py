@@ -22,6 +22,7 @@ from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custo
 from actbench.catalogue.registry import Kind
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, parse_choice
+from actbench.lazy import torch
 from actbench.processes import follow_parent, start_process
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def _answer_parent(
     """Check the entries that the parent names, as the child process."""
     follow_parent()
     makers = question_makers(measures_cost=measures_cost)  # before the first check, whose time is limited
+    torch.set_num_threads(1)  # another would wait for work in a loop, which takes more time than it saves
 
     def send(*message: str | bool) -> None:
         connection.send_bytes(json.dumps(message).encode())
