@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
+import typer
 
 from actbench.processes import TRAINING_MODULE
 from actbench.runs import doctor
 from custom_files import EXPERIMENT, custom_file
 from program import TINY, actbench
 
-torch.set_num_threads(1)
+OFTEN_IMPORTED = (
+    "actbench.checks.activations", "actbench.checks.initialisers", "actbench.checks.outputs_and_losses",
+    "torch.fx.experimental.symbolic_shapes",  # by autograd
+)  # fmt: skip
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of hundreds of processes would compile the program anew
 os.environ.pop("COLUMNS", None)  # the width of the terminal of whoever runs the tests
 
@@ -34,11 +37,22 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _libraries_imported_once() -> Iterator[None]:
-    """All workers and checks of a session are forked from one process with torch; libraries are probed once."""
-    preload = multiprocessing.set_forkserver_preload
+def _made_once() -> Iterator[None]:
+    """All workers and checks of a session are forked from one process with torch; libraries are probed once.
+
+    The command line, which typer takes 28 ms to build, is built once for thousands of invocations. Torch is imported
+    here, where tests run, and not by the process that only hands them out to others.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    preload, built = multiprocessing.set_forkserver_preload, functools.cache(typer.main.get_command)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(multiprocessing, "set_forkserver_preload", lambda modules: preload([TRAINING_MODULE]))
+        patch.setattr("typer.main.get_command", built)
+        patch.setattr("typer.testing._get_command", built)
+        patch.setattr(
+            multiprocessing, "set_forkserver_preload", lambda modules: preload([TRAINING_MODULE, *OFTEN_IMPORTED])
+        )
         patch.setattr(doctor, "probe_imports", functools.cache(doctor.probe_imports))
         yield
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy
 import pytest
 from numpy.typing import NDArray
-from torchvision import datasets
 
 from actbench.catalogue.datasets import DATASETS, Arrays, Dataset, fetch, is_present, load, raw_folder
 from actbench.errors import UnusableEnvironmentError
@@ -98,6 +97,8 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
 
 def read_by_torchvision(dataset: Dataset, folder: Path, *, train: bool) -> tuple[NDArray[numpy.uint8], list[int]]:
     """Images and classes as torchvision gives them one by one."""
+    from torchvision import datasets  # which takes seconds
+
     if dataset.torchvision_class == "EMNIST":
         found = datasets.EMNIST(folder, dataset.name.removeprefix("emnist_"), train=train)
     else:
