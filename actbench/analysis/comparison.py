@@ -22,7 +22,7 @@ from actbench.experiment.naming import Values, short_label
 from actbench.experiment.records import TrialRecord
 from actbench.plan.looks import Looked, pair_differences
 from actbench.plan.plan import Plan
-from actbench.statistics.intervals import CONFIDENCE, ROUNDING, Estimate, estimate, predicted_sd, probability_better
+from actbench.statistics.intervals import ROUNDING, Estimate, estimates, predicted_sd, probability_better
 from actbench.statistics.looks import Decision
 from actbench.statistics.multiple import ALPHA, holm, holm_levels
 from actbench.statistics.power import detectable_difference
@@ -229,15 +229,16 @@ def compare_samples(
     against = {id(contrast.first): contrast for contrast in contrasts(pairs, metric, margin, why_not)}
     losses = tuple(dict.fromkeys(loss for sample in samples for loss in sorted(sample.losses)))
     is_ranked = len(losses) < 2
+    estimated = estimates([list(sample.by_seed.values()) for sample in samples])
     rows = tuple(
         Row(
             sample,
-            own := estimate(list(sample.by_seed.values())),
+            own,
             _predicted_sd(sample, own, metric),
             is_baseline=references[index] is sample,
             contrast=against.get(id(sample)),
         )
-        for index, sample in enumerate(samples)
+        for index, (sample, own) in enumerate(zip(samples, estimated, strict=True))
     )
     every_pair = combinations(samples, 2) if question.all_pairs else ()
     return Comparison(
@@ -259,7 +260,7 @@ def contrasts(
     pairs: Iterable[tuple[Sample, Sample]], metric: Metric, margin: float | None, why_not: str = ""
 ) -> list[Contrast]:
     """A family: one contrast for each pair, p adjusted over all of them by Holm's method, with its verdict."""
-    family = [_contrast(first, second, metric) for first, second in pairs]
+    family = _contrasts(pairs, metric)
     tested = [index for index, contrast in enumerate(family) if contrast.p is not None]
     p_values = [(family[index].p or 0.0) / _share(family[index]) for index in tested]
     for index, adjusted, level in zip(tested, holm(p_values), holm_levels(p_values), strict=True):
@@ -267,7 +268,7 @@ def contrasts(
             family[index],
             p_holm=adjusted,
             comparisons=len(tested),
-            adjusted_interval=_difference(family[index], metric, 1 - level * _share(family[index])).interval,
+            adjusted_interval=_interval(family[index], 1 - level * _share(family[index])),
             adjusted_confidence=1 - level * _share(family[index]),
         )
     if metric.larger_is_better is None:
@@ -286,34 +287,42 @@ def _common(first: Sample, second: Sample) -> tuple[list[float], list[float]]:
     return [first.by_seed[seed] for seed in seeds], [second.by_seed[seed] for seed in seeds]
 
 
-def _contrast(first: Sample, second: Sample, metric: Metric) -> Contrast:
+def _contrasts(pairs: Iterable[tuple[Sample, Sample]], metric: Metric) -> list[Contrast]:
+    """Each first sample against its second, without anything that depends on the others."""
+    made = list(pairs)
+    paired = estimates(
+        [paired_differences(first, second, metric) if first.data == second.data else () for first, second in made]
+    )
+    return [_contrast(first, second, metric, one) for (first, second), one in zip(made, paired, strict=True)]
+
+
+def _contrast(first: Sample, second: Sample, metric: Metric, paired: Estimate) -> Contrast:
     direction, is_share, is_paired = metric.larger_is_better, metric.unit == "share", first.data == second.data
     if len(first.losses | second.losses) > 1:
-        n = len(_common(first, second)[0]) if is_paired else min(len(first.by_seed), len(second.by_seed))
+        n = paired.n if is_paired else min(len(first.by_seed), len(second.by_seed))
         return Contrast(first, second, is_paired, Estimate(n, None, None, None), None)
-    made = Contrast(first, second, is_paired, Estimate(0, None, None, None), None)
-    made = replace(made, difference=_difference(made, metric, CONFIDENCE))
     if not is_paired:
         a, b = list(first.by_seed.values()), list(second.by_seed.values())
         whole_a, whole_b = whole_numbers(a, b) if is_share else (a, b)
         better = (
             None if direction is None else unpaired_probability_better(whole_a, whole_b, larger_is_better=direction)
         )
-        return replace(made, p=unpaired_p(whole_a, whole_b), probability_better=better)
+        difference = unpaired_difference(a, b)
+        return Contrast(first, second, False, difference, unpaired_p(whole_a, whole_b), probability_better=better)
     a, b = _common(first, second)
     whole_a, whole_b = whole_numbers(a, b) if is_share else (a, b)
     wins = None if direction is None else probability_better(whole_a, whole_b, larger_is_better=direction)
     better, interval = wins or (None, None)
     p = sign_flip_p(whole_a, whole_b)
-    return replace(made, p=p, probability_better=better, probability_better_interval=interval)
+    return Contrast(first, second, True, paired, p, probability_better=better, probability_better_interval=interval)
 
 
-def _difference(contrast: Contrast, metric: Metric, confidence: float) -> Estimate:
-    """The difference of a contrast's samples with an interval of this confidence."""
-    first, second = contrast.first, contrast.second
-    if not contrast.is_paired:
-        return unpaired_difference([*first.by_seed.values()], [*second.by_seed.values()], confidence)
-    return estimate(paired_differences(first, second, metric), confidence)
+def _interval(contrast: Contrast, confidence: float) -> tuple[float, float] | None:
+    """The interval of a contrast's difference with this confidence."""
+    if contrast.is_paired:
+        return contrast.difference.interval_of(confidence)
+    first, second = contrast.first.by_seed.values(), contrast.second.by_seed.values()
+    return unpaired_difference([*first], [*second], confidence).interval
 
 
 def paired_differences(first: Sample, second: Sample, metric: Metric) -> list[float]:
@@ -327,7 +336,6 @@ def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparison
         return replace(contrast, verdict=NOT_JUDGED, reason=reason)
     if contrast.p_holm is None:
         return replace(contrast, verdict=TOO_FEW_SEEDS)
-    differences = paired_differences(contrast.first, contrast.second, metric)
     word = verdict(
         contrast.difference,
         contrast.adjusted_interval,
@@ -335,7 +343,6 @@ def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparison
         _least_p(contrast, comparisons),
         bool(metric.larger_is_better),
         margin=margin if contrast.is_paired else None,
-        differences=differences,
         is_share=metric.unit == "share",
     )
     return replace(contrast, verdict=word)
@@ -382,7 +389,7 @@ def best_set(samples: Sequence[Sample], metric: Metric, family: Iterable[Contras
     means = [sum(sample.by_seed.values()) / len(sample.by_seed) for sample in known]
     best_mean = sign * max(sign * mean for mean in means)
     best = known[means.index(best_mean)]
-    against = [_contrast(sample, best, metric) for sample in known if sample is not best]
+    against = _contrasts([(sample, best) for sample in known if sample is not best], metric)
     if min(_least_p(contrast, others) for contrast in against) >= ALPHA:
         return ()
     decided = {frozenset((id(made.first), id(made.second))): made for made in family}
@@ -393,7 +400,7 @@ def best_set(samples: Sequence[Sample], metric: Metric, family: Iterable[Contras
         if made := decided.get(frozenset((id(contrast.first), id(best)))):
             is_apart = is_different(made.adjusted_interval, made.p_holm)
         else:
-            bounds = _difference(contrast, metric, 1 - ALPHA * _share(contrast) / others).interval
+            bounds = _interval(contrast, 1 - ALPHA * _share(contrast) / others)
             is_apart = is_different(bounds, None if contrast.p is None else others * contrast.p / _share(contrast))
         if not is_apart:
             beside.append(contrast.first.label)

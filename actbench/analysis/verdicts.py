@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from actbench.statistics.intervals import Estimate, Verdict, is_equivalent
 from actbench.statistics.looks import Decision
@@ -29,17 +29,15 @@ def verdict(
     larger_is_better: bool,
     *,
     margin: float | None = None,
-    differences: Sequence[float] = (),
     is_share: bool = True,
 ) -> str:
     """The first that holds: better or worse, too few seeds, equivalent, and otherwise no evidence.
 
     `adjusted_interval` is that of the difference at the level of its step in Holm's method. `least_p` is the
     smallest adjusted p that so many seeds can give; where it is not below 5 % they are too few. A difference is
-    small where it is nearer to 0 than the margin. `differences` are the paired differences that `difference`
-    estimates, which are equivalent where their 90 % interval lies within the margin; nothing is called equivalent
-    on seeds that could not have shown a difference, although the t tests of equivalence might pass. Without a
-    margin nothing is small or equivalent.
+    small where it is nearer to 0 than the margin, and equivalent where its 90 % interval lies within the margin;
+    nothing is called equivalent on seeds that could not have shown a difference, although the t tests of equivalence
+    might pass. Without a margin nothing is small or equivalent.
     """
     if difference.mean is None or adjusted_interval is None:
         return TOO_FEW_SEEDS
@@ -47,7 +45,7 @@ def verdict(
         return _different(difference.mean, larger_is_better, margin)
     if least_p >= ALPHA:
         return TOO_FEW_SEEDS
-    is_alike = margin is not None and is_equivalent(differences, margin)
+    is_alike = margin is not None and is_equivalent(difference, margin)
     return _not_different(NO_EVIDENCE, adjusted_interval, margin if is_alike else None, is_share)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
+from actbench.lazy import NDArray, special
 from actbench.lazy import numpy as np
-from actbench.lazy import special
 from actbench.statistics.multiple import ALPHA
 
 CONFIDENCE = 0.95
@@ -32,32 +32,53 @@ class Estimate:
     sd: float | None
     interval: tuple[float, float] | None
 
+    def interval_of(self, confidence: float) -> tuple[float, float] | None:
+        """The interval mean +- t(n - 1) sd / sqrt(n) of another confidence, of a mean of single values."""
+        if self.mean is None or self.sd is None or self.n < MIN_SEEDS:
+            return None
+        return t_interval(self.mean, self.sd / math.sqrt(self.n), self.n - 1, confidence)
+
 
 def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Mean, standard deviation and interval mean +- t(n - 1) sd / sqrt(n) of this confidence (Student 1908).
 
     One value has a mean only; equal values have exactly their mean and a standard deviation of exactly 0.
     """
-    if not values:
-        return Estimate(0, None, None, None)
-    array = np.asarray(values, dtype=float)
-    are_equal = bool((array == array[0]).all())
-    mean = float(array[0]) if are_equal else float(array.mean())
-    if len(array) < 2:
-        return Estimate(1, mean, None, None)
-    sd = 0.0 if are_equal else float(array.std(ddof=1))
-    if len(array) < MIN_SEEDS:
-        return Estimate(len(array), mean, sd, None)
-    return Estimate(len(array), mean, sd, t_interval(mean, sd / math.sqrt(len(array)), len(array) - 1, confidence))
+    return estimates([values], confidence)[0]
 
 
-def is_equivalent(differences: Sequence[float], margin: float) -> bool:
+def estimates(samples: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> list[Estimate]:
+    """The estimate of each sample; those of equally many values take one computation, and give the same bits."""
+    places: dict[int, list[int]] = {}
+    for place, values in enumerate(samples):
+        places.setdefault(len(values), []).append(place)
+    found = [Estimate(0, None, None, None)] * len(samples)
+    for n, of_length in places.items():
+        if n:
+            table = np.asarray([samples[place] for place in of_length], dtype=float)
+            for place, one in zip(of_length, _estimates(table, confidence), strict=True):
+                found[place] = one
+    return found
+
+
+def _estimates(table: NDArray[np.float64], confidence: float) -> Iterator[Estimate]:
+    n, first = table.shape[1], table[:, 0]
+    are_equal = (table == table[:, :1]).all(axis=1)
+    means = np.where(are_equal, first, table.mean(axis=1)).tolist()
+    if n < 2:
+        yield from (Estimate(1, mean, None, None) for mean in means)
+        return
+    for mean, sd in zip(means, np.where(are_equal, 0.0, table.std(axis=1, ddof=1)).tolist(), strict=True):
+        bounds = t_interval(mean, sd / math.sqrt(n), n - 1, confidence) if n >= MIN_SEEDS else None
+        yield Estimate(n, mean, sd, bounds)
+
+
+def is_equivalent(difference: Estimate, margin: float) -> bool:
     """Two one-sided t tests at 5 % (Schuirmann 1987): the 90 % interval of the mean lies inside (-margin, margin)."""
-    over_seeds = estimate(differences)
-    if over_seeds.mean is None or over_seeds.sd is None:
+    if difference.mean is None or difference.sd is None:
         return False
-    standard_error = over_seeds.sd / math.sqrt(over_seeds.n)
-    low, high = t_interval(over_seeds.mean, standard_error, over_seeds.n - 1, 1 - 2 * ALPHA)
+    standard_error = difference.sd / math.sqrt(difference.n)
+    low, high = t_interval(difference.mean, standard_error, difference.n - 1, 1 - 2 * ALPHA)
     return -margin < low and high < margin
 
 
@@ -93,12 +114,17 @@ def wilson_interval(successes: float, trials: int) -> tuple[float, float]:
     All shares q with |p - q| <= z sqrt(q (1 - q) / n), that is (p + z**2 / 2n +- z sqrt(p (1 - p) / n + z**2 / 4n**2))
     / (1 + z**2 / n). It has a width where every trial succeeds too, and successes may be halves, as ties are.
     """
-    z = float(special.ndtri((1 + CONFIDENCE) / 2))
+    z = _normal_quantile()
     share = successes / trials
     centre, shrink = share + z**2 / (2 * trials), 1 + z**2 / trials
     half_width = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
     low, high = (centre - half_width) / shrink, (centre + half_width) / shrink
     return (0.0 if successes == 0 else low), (1.0 if successes == trials else high)
+
+
+@cache
+def _normal_quantile() -> float:
+    return float(special.ndtri((1 + CONFIDENCE) / 2))
 
 
 def exact_binomial_interval(successes: int, trials: int) -> tuple[float, float]:
@@ -123,7 +149,7 @@ def probability_better(
     """
     if not first:
         return None
-    differences = np.asarray(first) - np.asarray(second)
-    above, below = int((differences > 0).sum()), int((differences < 0).sum())
-    wins = (above if larger_is_better else below) + (len(differences) - above - below) / 2
-    return wins / len(differences), wilson_interval(wins, len(differences))
+    above = sum(one > other for one, other in zip(first, second, strict=True))
+    below = sum(one < other for one, other in zip(first, second, strict=True))
+    wins = (above if larger_is_better else below) + (len(first) - above - below) / 2
+    return wins / len(first), wilson_interval(wins, len(first))

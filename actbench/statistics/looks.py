@@ -122,15 +122,16 @@ def _decision(
     evidence: Evidence, schedule: Schedule, look: int, margin: float | None, p_holm: float, level: float
 ) -> Decision:
     alpha = schedule.alphas[look]
-    inner, outer = estimate(evidence.differences, 1 - 2 * alpha), estimate(evidence.differences, 1 - level)
+    inner = estimate(evidence.differences, 1 - 2 * alpha)
+    outer = inner.interval_of(1 - level)
     p_adjusted = min(1.0, p_holm * ALPHA / alpha)
     state: State = "open"
-    if p_adjusted < ALPHA and outer.interval is not None and not outer.interval[0] <= 0 <= outer.interval[1]:
+    if p_adjusted < ALPHA and outer is not None and not outer[0] <= 0 <= outer[1]:
         state = "different"
     elif evidence.is_sound and margin is not None and inner.interval is not None:
         state = "equivalent" if -margin < inner.interval[0] and inner.interval[1] < margin else "open"
     return Decision(
-        state, look + 1, schedule.seeds[look], inner, 1 - 2 * alpha, evidence.p, p_adjusted, outer.interval, 1 - level
+        state, look + 1, schedule.seeds[look], inner, 1 - 2 * alpha, evidence.p, p_adjusted, outer, 1 - level
     )
 
 

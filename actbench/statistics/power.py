@@ -8,6 +8,7 @@ sides of the t at once, and which scipy computes without gaps where its noncentr
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from actbench.lazy import special
 from actbench.statistics.multiple import ALPHA
@@ -28,13 +29,16 @@ def detectable_difference(
     seeds: int, sd_of_differences: float, *, comparisons: int = 1, power: float = POWER
 ) -> float | None:
     """The smallest true difference that so many seeds show with this probability; None below two seeds."""
-    if seeds < 2:
-        return None
+    return None if seeds < 2 else _detectable_effect(seeds, comparisons, power) * sd_of_differences
+
+
+@lru_cache
+def _detectable_effect(seeds: int, comparisons: int, power: float) -> float:
+    """In standard deviations of the differences, the same for thousands of arms."""
     above = MIN_EFFECT
     while _power(seeds, above, comparisons) < power:
         above *= 2
-    effect = increasing_root(lambda effect: _power(seeds, effect, comparisons) - power, above / 2, above)
-    return effect * sd_of_differences
+    return increasing_root(lambda effect: _power(seeds, effect, comparisons) - power, above / 2, above)
 
 
 def shown_difference(seeds: int, sd_of_differences: float, *, comparisons: int = 1) -> float | None:

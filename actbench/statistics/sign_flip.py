@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from actbench.lazy import numpy as np
@@ -18,6 +19,7 @@ RESAMPLES_AT_ONCE = 10_000
 ROUNDING = 1e-14
 MAX_DENOMINATOR, MAX_UNIT = 1_000_000, 1_000_000_000
 MAX_REMEMBERED = 10_000
+MAX_LISTED = 12  # pairs whose sign patterns are all listed, since a table of them is quicker than a sum size by size
 
 
 def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -83,6 +85,9 @@ def _whole_sizes(differences: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any
 
 def _counted_p(sizes: np.ndarray[Any, Any], observed: int) -> float:
     """P(|sum of randomly signed sizes| >= observed), adding one size at a time (Streitberg & Roehmel 1986)."""
+    if len(sizes) <= MAX_LISTED:
+        sums = np.abs(_sign_patterns(len(sizes)) @ sizes)
+        return int(np.count_nonzero(sums >= observed)) / len(sums)
     total = int(sizes.sum())
     probability = np.zeros(total + 1)  # of each sum of the sizes whose sign is positive
     probability[0] = 1.0
@@ -91,6 +96,12 @@ def _counted_p(sizes: np.ndarray[Any, Any], observed: int) -> float:
         probability = (probability + shifted) / 2
     sums = 2 * np.arange(total + 1) - total
     return min(1.0, float(probability[np.abs(sums) >= observed].sum()))
+
+
+@cache
+def _sign_patterns(pairs: int) -> np.ndarray[Any, Any]:
+    """The 2**(n - 1) patterns whose first sign is positive; the others give the same sums with the other sign."""
+    return np.array([(1, *signs) for signs in itertools.product((1, -1), repeat=pairs - 1)])
 
 
 def _halved_p(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:

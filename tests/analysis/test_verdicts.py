@@ -49,7 +49,6 @@ def verdict(
         least_p,
         larger_is_better,
         margin=margin,
-        differences=differences,
         is_share=is_share,
     )
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from actbench.analysis import comparison
 from actbench.analysis.comparison import Comparison
 from actbench.plan.plan import make_plan
 from actbench.render.terminal import section_lines
 from actbench.report.comparison import comparison_section
 from actbench.report.tables import primary_comparison
+from actbench.statistics.intervals import Estimate, estimates
 from actbench.store.lines import journal_line
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
@@ -39,3 +44,19 @@ def test_a_table_of_ten_times_as_many_arms_takes_about_ten_times_as_long(tmp_pat
         return least_seconds(lambda: section_lines([comparison_section(comparison, [])], io.StringIO()))
 
     assert seconds(many) < 20 * seconds(few)
+
+
+def test_the_means_of_all_arms_take_as_few_computations_as_those_of_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def counted(samples: Sequence[Sequence[float]]) -> list[Estimate]:
+        calls.append(len(samples))
+        return estimates(samples)
+
+    monkeypatch.setattr(comparison, "estimates", counted)
+    for rates in (2, 50):
+        calls.clear()
+        compared(tmp_path, rates)
+        assert calls == [2 * rates - 1, 2 * rates, 0]

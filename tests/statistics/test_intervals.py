@@ -8,6 +8,7 @@ from scipy import stats
 
 from actbench.statistics.intervals import (
     estimate,
+    estimates,
     exact_binomial_interval,
     is_equivalent,
     predicted_sd,
@@ -35,6 +36,17 @@ def test_one_value_has_a_mean_and_two_have_no_interval() -> None:
     assert estimate([]).mean is None
 
 
+def test_many_samples_at_once_have_the_bits_of_each_alone_and_of_numpy() -> None:
+    random = np.random.default_rng(3)
+    samples = [list(random.normal(0.97, 0.001, n)) for n in (0, 1, 2, 3, 7, 8, 10, 17, 130, 300) for _ in range(20)]
+    samples += [[0.1] * n for n in range(12)]
+    for values, found in zip(samples, estimates(samples, 0.9), strict=True):
+        assert found == estimate(values, 0.9)
+        if len(set(values)) > 1:
+            assert (found.mean, found.sd) == (np.mean(values), np.std(values, ddof=1))
+        assert found.interval == estimate(values).interval_of(0.9)
+
+
 @pytest.mark.parametrize(("accuracy", "points"), [(0.98, 0.100), (0.97, 0.122), (0.985, 0.087), (1.0, 0.0)])
 def test_the_test_set_alone_predicts_this_sd_between_seeds(accuracy: float, points: float) -> None:
     assert 100 * predicted_sd(accuracy, 10_000) == pytest.approx(points, abs=0.0005)
@@ -46,14 +58,14 @@ def test_equivalence_is_two_one_sided_t_tests(mean: float, margin: float) -> Non
     differences = np.random.default_rng(7).normal(mean, 0.001, 12)
     above = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
     below = stats.ttest_1samp(differences, margin, alternative="less").pvalue
-    assert is_equivalent(list(differences), margin) == (max(above, below) < 0.05)
+    assert is_equivalent(estimate(list(differences)), margin) == (max(above, below) < 0.05)
 
 
 def test_one_difference_shows_no_equivalence() -> None:
-    assert not is_equivalent([0.0], 0.001)
-    assert not is_equivalent([], 0.001)
-    assert is_equivalent([0.0, 0.0], 0.001)
-    assert not is_equivalent([0.002, 0.002], 0.001)
+    assert not is_equivalent(estimate([0.0]), 0.001)
+    assert not is_equivalent(estimate([]), 0.001)
+    assert is_equivalent(estimate([0.0, 0.0]), 0.001)
+    assert not is_equivalent(estimate([0.002, 0.002]), 0.001)
 
 
 @pytest.mark.parametrize("trials", [1, 2, 5, 64])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from actbench.statistics import sign_flip
 from actbench.statistics.multiple import holm
 from actbench.statistics.sign_flip import sign_flip_p, smallest_p
 
@@ -50,6 +51,14 @@ def test_the_order_of_the_pairs_changes_no_p() -> None:
     first, second = np.random.default_rng(5).normal(9800, 10, (2, 30)).round()
     assert sign_flip_p(list(first), list(second)) == sign_flip_p(list(first[::-1]), list(second[::-1]))
     assert sign_flip_p(list(first), list(second)) == sign_flip_p(list(second), list(first))
+
+
+def test_listing_all_patterns_gives_the_bits_of_counting_size_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(6)
+    samples = [random.integers(-limit, limit + 1, n).tolist() for n in range(2, 13) for limit in (1, 5, 300)]
+    listed = [sign_flip_p(sample, [0] * len(sample)) for sample in samples]
+    monkeypatch.setattr(sign_flip, "MAX_LISTED", 0)
+    assert [sign_flip_p(sample, [0] * len(sample)) for sample in samples] == listed
 
 
 def test_equal_pairs_give_p_one() -> None:
