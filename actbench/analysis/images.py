@@ -29,26 +29,44 @@ class Flips:
 
 
 @dataclass(frozen=True)
-class ImageContrast:
-    """An arm against its baseline, image by image, on the seeds that both have.
+class OtherImages:
+    """An arm's accuracy minus its baseline's on the seeds that both have, and how sure it is on other images."""
+
+    label: str
+    baseline: str
+    seeds: int
+    mean: float
+    errors: CrossedErrors | None
+
+    def interval(self) -> tuple[float, float] | None:
+        """Of the mean difference for other seeds and other images: t of the seeds' degrees of freedom."""
+        if self.errors is None or self.seeds < MIN_SEEDS:
+            return None
+        return t_interval(self.mean, self.errors.seeds_and_images, self.seeds - 1, CONFIDENCE)
+
+
+@dataclass(frozen=True)
+class ImageContrast(OtherImages):
+    """An arm against its baseline, image by image.
 
     `majority` compares what more than half of each arm's networks get right. `by_class` is the difference of the share
     of a class's images that are right, for each class; empty where records of schema 1 do not say it.
     """
 
-    label: str
-    baseline: str
     by_seed: tuple[Flips, ...]
     majority: Flips
-    mean: float
-    errors: CrossedErrors | None
     by_class: tuple[Estimate, ...]
 
-    def interval(self) -> tuple[float, float] | None:
-        """Of the mean difference for other seeds and other images: t of the seeds' degrees of freedom."""
-        if self.errors is None or len(self.by_seed) < MIN_SEEDS:
-            return None
-        return t_interval(self.mean, self.errors.seeds_and_images, len(self.by_seed) - 1, CONFIDENCE)
+
+@dataclass(frozen=True)
+class _Paired:
+    """The records of an arm and of its baseline, pair by pair, and which images each got right `[seeds, images]`."""
+
+    label: str
+    baseline: str
+    pairs: Sequence[tuple[TrialRecord, TrialRecord]]
+    own: NDArray[np.bool_]
+    reference: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -64,15 +82,26 @@ class HardImage:
 
 def image_contrasts(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> list[ImageContrast]:
     """Every arm of the comparison against its baseline, where both have recorded which images are right."""
+    return [_contrast(one) for one in _paired(comparison, plan, records)]
+
+
+def other_images(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> list[OtherImages]:
+    """The part of every contrast that says what holds for other images."""
+    return [_other_images(one) for one in _paired(comparison, plan, records)]
+
+
+def _paired(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[_Paired]:
     tested = {arm.label(): _tested(_known(trials, records)) for arm, trials in plan.arms}
-    found = []
+    bits: tuple[Sequence[TrialRecord], NDArray[np.bool_]] = (), np.empty(0, dtype=bool)
     for row in comparison.rows:
         other = row.contrast.second.label if row.contrast else ""
         own, reference = tested.get(row.sample.label, {}), tested.get(other, {})
         if _may_be_paired(row) and (seeds := [seed for seed in own if seed in reference]):
-            pairs = [(own[seed], reference[seed]) for seed in seeds]
-            found.append(_contrast(row.sample.label, other, pairs))
-    return found
+            first, second = [own[seed] for seed in seeds], [reference[seed] for seed in seeds]
+            if list(map(id, bits[0])) != list(map(id, second)):  # most arms have one baseline
+                bits = second, _bits_of_all(second)
+            pairs = list(zip(first, second, strict=True))
+            yield _Paired(row.sample.label, other, pairs, _bits_of_all(first), bits[1])
 
 
 def _may_be_paired(row: Row) -> bool:
@@ -89,18 +118,23 @@ def bits_of(record: TrialRecord) -> NDArray[np.bool_]:
     return np.unpackbits(packed, count=record.test_count).astype(bool)
 
 
-def _contrast(label: str, baseline: str, pairs: Sequence[tuple[TrialRecord, TrialRecord]]) -> ImageContrast:
-    own, reference = (np.stack([bits_of(pair[side]) for pair in pairs]) for side in (0, 1))
-    differences = own.astype(np.int8) - reference.astype(np.int8)
-    votes = [bits.mean(axis=0, keepdims=True) > MIN_SHARE_OF_A_MAJORITY for bits in (own, reference)]
+def _bits_of_all(records: Sequence[TrialRecord]) -> NDArray[np.bool_]:
+    return np.stack([bits_of(record) for record in records])
+
+
+def _other_images(one: _Paired) -> OtherImages:
+    differences = one.own.astype(np.int8) - one.reference.astype(np.int8)
+    errors = crossed_errors(differences)
+    return OtherImages(one.label, one.baseline, len(one.pairs), float(differences.mean()), errors)
+
+
+def _contrast(one: _Paired) -> ImageContrast:
+    votes = [bits.mean(axis=0, keepdims=True) > MIN_SHARE_OF_A_MAJORITY for bits in (one.own, one.reference)]
     return ImageContrast(
-        label=label,
-        baseline=baseline,
-        by_seed=tuple(_flips(own, reference, [first.seed for first, _ in pairs])),
+        **vars(_other_images(one)),
+        by_seed=tuple(_flips(one.own, one.reference, [first.seed for first, _ in one.pairs])),
         majority=next(_flips(votes[0], votes[1], [None])),
-        mean=float(differences.mean()),
-        errors=crossed_errors(differences),
-        by_class=tuple(_class_differences(pairs)),
+        by_class=tuple(_class_differences(one.pairs)),
     )
 
 

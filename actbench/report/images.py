@@ -13,6 +13,7 @@ from actbench.analysis.images import (
     ImageContrast,
     hardest_images,
     image_contrasts,
+    other_images,
     wrong_images,
 )
 from actbench.catalogue.arrays import Arrays, Dataset
@@ -110,13 +111,13 @@ def other_images_document(comparison: Comparison, results: Results) -> list[dict
         {
             "arm": one.label,
             "baseline": one.baseline,
-            "n": len(one.by_seed),
+            "n": one.seeds,
             "difference": one.mean,
             "se_seeds": one.errors.seeds if one.errors else None,
             "se_seeds_and_images": one.errors.seeds_and_images if one.errors else None,
             "ci_seeds_and_images": one.interval(),
         }
-        for one in image_contrasts(comparison, results.plan, results.records)
+        for one in other_images(comparison, results.plan, results.records)
     ]
 
 
