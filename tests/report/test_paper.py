@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.report.bibliography import TITLES, bibliography, references_of
+from actbench.report.bibliography import TESTS, bibliography, known_publications, references_of
 from actbench.report.files import pictures
 from actbench.report.paper import PaperKit, methods_paragraph, paper_table, printed, require_paper_sense, write_paper
 from actbench.store.results import Results, load_results
@@ -37,7 +38,7 @@ def test_the_kit_holds_pictures_table_methods_and_references(results: Results, t
     assert set(found) == {"table.tex", "methods.tex", "references.bib", "paper.tex", "differences.pdf", "curves.pdf"}
     assert found["differences.pdf"].read_bytes().startswith(b"%PDF")
     cited = set(re.findall(r"[a-z]+\d{4}", found["methods.tex"].read_text()))
-    keys = set(re.findall(r"@misc\{(\w+),", found["references.bib"].read_text()))
+    keys = set(re.findall(r"@\w+\{(\w+),", found["references.bib"].read_text()))
     assert {"nair2010", "hendrycks2016", "holm1979", "student1908"} <= cited <= keys
 
 
@@ -118,15 +119,21 @@ def test_names_are_printed_word_by_word() -> None:
     assert printed("my_function", names) == "my function"
 
 
-def test_every_reference_of_the_catalogue_by_authors_and_year_has_its_title() -> None:
+def test_every_reference_by_authors_and_year_has_an_entry_by_these_authors_and_no_other_is_kept() -> None:
     from actbench.catalogue.lookup import find, names
     from actbench.catalogue.registry import Kind
 
     kinds: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss", "optimizer")
-    for kind in kinds:
-        for name in names(kind):
-            for one in references_of(find(kind, name).reference):
-                assert f"{one.authors} {one.year}" in TITLES, one
+    texts = [*(find(kind, name).reference for kind in kinds for name in names(kind)), *TESTS.values()]
+    named = {one.key: one for text in texts for one in references_of(text)}
+    assert set(known_publications()) == set(named)
+    for key, one in named.items():
+        entry = re.sub(r"\\\W|[{}]", "", known_publications()[key])
+        [authors], [year] = re.findall(r"author = (.*),\n", entry), re.findall(r"year = (\d+)", entry)
+        plain = unicodedata.normalize("NFKD", one.authors).encode("ascii", "ignore").decode()
+        last_names = [name.split()[-1] for name in authors.split(" and ") if name != "others"]
+        assert year == one.year
+        assert last_names[: 1 if "et al." in plain else None] == re.split(", | & ", plain.removesuffix(" et al."))
     assert [one.key for one in references_of("Ramachandran, Zoph & Le 2017; Elfwing, Uchibe & Doya 2018")] == [
         "ramachandran2017", "elfwing2018",
     ]  # fmt: skip
