@@ -88,12 +88,13 @@ def _counted_p(sizes: np.ndarray[Any, Any], observed: int) -> float:
     if len(sizes) <= MAX_LISTED:
         sums = np.abs(_sign_patterns(len(sizes)) @ sizes)
         return int(np.count_nonzero(sums >= observed)) / len(sums)
-    total = int(sizes.sum())
+    total, reach = int(sizes.sum()), 0
     probability = np.zeros(total + 1)  # of each sum of the sizes whose sign is positive
     probability[0] = 1.0
-    for size in sizes:
-        shifted = np.concatenate((np.zeros(size), probability[: total + 1 - size]))
-        probability = (probability + shifted) / 2
+    for size in sizes.tolist():
+        reach += size
+        probability[: reach + 1] /= 2
+        probability[size : reach + 1] += probability[: reach + 1 - size]
     sums = 2 * np.arange(total + 1) - total
     return min(1.0, float(probability[np.abs(sums) >= observed].sum()))
 
