@@ -36,11 +36,12 @@ PEEKERS, PEEKED_SEEDS = 400, 80
 def table() -> str:
     """The table of docs/protocol.md."""
     header = ["truth", "design", "trainings", "a false better or worse", "+0.10 found", "equal arms called equivalent"]
-    lines = [header, ["---"] * 2 + ["---:"] * 4, *_rows()]
+    lines = [header, ["---"] * 2 + ["---:"] * 4, *rows()]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _rows() -> Iterator[list[str]]:
+def rows() -> Iterator[list[str]]:
+    """A row for every truth and design, those where all arms are equal first."""
     for truth, gaps in TRUTHS.items():
         for design, seeds in DESIGNS.items():
             yield [truth, design, *_cells(gaps, _simulated(make_schedule(seeds, (), ARMS), gaps, [SD] * 8))]
