@@ -64,12 +64,12 @@ def run_script(*arguments: str, python: str = sys.executable) -> subprocess.Comp
 
 @pytest.mark.slow
 def test_the_script_tests_and_measures_on_the_cpu_and_says_that_it_was_no_gpu(tmp_path: Path) -> None:
-    options = "--device cpu --trials 1,2 --precisions float32 --images 600 --seconds 60"
+    options = "--device cpu --trials 2 --precisions float32 --images 600 --seconds 60"
     finished = run_script(*options.split(), "--out", str(tmp_path / "gpu.md"))
     assert finished.returncode == 0, finished.stderr
     page = (tmp_path / "gpu.md").read_text(encoding="utf-8")
     assert "nothing here was measured on a GPU" in page
-    assert re.search(r"\| actbench \| [\d.e+]+ \| [\d.e+]+ \|", page)
+    assert re.search(r"\| actbench \| [\d.e+]+ \|", page)
     assert "## profile of actbench, 2 networks" in page
     assert str(ROOT) not in page
 

@@ -25,6 +25,7 @@ seeds: 40
 """
 START_SECONDS = 1.5
 MAX_SECONDS = 60
+MOMENTS = int(os.environ.get("ACTBENCH_SOAK_KILLS", "10"))
 
 
 def interrupted_after(seconds: float, folder: Path) -> tuple[int, list[str]]:
@@ -72,4 +73,4 @@ def test_a_program_that_ends_leaves_no_process_importing_for_workers(tmp_path: P
 
 @pytest.mark.slow
 def test_ctrl_c_at_many_moments_of_the_start_is_one_line(tmp_path: Path) -> None:
-    check(40, tmp_path)
+    check(MOMENTS, tmp_path)
