@@ -9,7 +9,7 @@ from itertools import combinations
 
 from actbench.analysis.comparison import paired_differences
 from actbench.analysis.samples import Sample
-from actbench.analysis.verdicts import NOT_JUDGED, verdict_across
+from actbench.analysis.verdicts import NOT_JUDGED, TOO_FEW_FOLDERS, TOO_FEW_SEEDS, verdict
 from actbench.experiment.cells import find_references
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values
@@ -22,7 +22,7 @@ from actbench.statistics.across import (
     rank_groups,
 )
 from actbench.statistics.intervals import CONFIDENCE, estimate
-from actbench.statistics.multiple import ALPHA, holm, holm_levels
+from actbench.statistics.multiple import holm, holm_levels
 from actbench.statistics.sign_flip import sign_flip_p, smallest_p
 
 DISTANCES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02)
@@ -153,13 +153,11 @@ def _arm(
 def _judged(arms: Sequence[ArmAcross], metric: Metric, margin: float | None) -> list[ArmAcross]:
     """The arms as one family."""
     p_values = [1.0 if arm.p is None else arm.p for arm in arms]
-    judged = []
+    larger, is_share, judged = bool(metric.larger_is_better), metric.unit == "share", []
     for arm, p_holm, level in zip(arms, holm(p_values), holm_levels(p_values), strict=True):
-        mean = arm.effect.mean if arm.effect else None
-        bounds = arm.effect.interval(1 - level) if arm.effect else None
-        narrow = arm.effect.interval(1 - 2 * ALPHA) if arm.effect else None
-        least_p, larger = smallest_p(len(arm.differences), len(arms)), bool(metric.larger_is_better)
-        is_share = metric.unit == "share"
-        word = verdict_across(mean, bounds, narrow, p_holm, least_p, larger, margin, is_share=is_share)
-        judged.append(replace(arm, p_holm=p_holm, adjusted_interval=bounds, verdict=NOT_JUDGED if arm.reason else word))
+        over, bounds = estimate(arm.differences), arm.effect.interval(1 - level) if arm.effect else None
+        least_p = smallest_p(len(arm.differences), len(arms))
+        word = verdict(over, bounds, p_holm, least_p, larger, margin=margin, is_share=is_share)
+        word = NOT_JUDGED if arm.reason else TOO_FEW_FOLDERS if word == TOO_FEW_SEEDS else word
+        judged.append(replace(arm, p_holm=p_holm, adjusted_interval=bounds, verdict=word))
     return judged

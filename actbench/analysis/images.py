@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from actbench.analysis.comparison import Comparison, Row
-from actbench.experiment.records import Trial, TrialRecord
+from actbench.analysis.comparison import Comparison
+from actbench.experiment.records import TrialRecord, recorded
 from actbench.lazy import NDArray
 from actbench.lazy import numpy as np
 from actbench.plan.plan import Plan
@@ -91,21 +91,18 @@ def other_images(comparison: Comparison, plan: Plan, records: Mapping[str, Trial
 
 
 def _paired(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[_Paired]:
-    tested = {arm.label(): _tested(_known(trials, records)) for arm, trials in plan.arms}
+    tested = {arm.label(): _tested(recorded(trials, records)) for arm, trials in plan.arms}
     bits: tuple[Sequence[TrialRecord], NDArray[np.bool_]] = (), np.empty(0, dtype=bool)
     for row in comparison.rows:
         other = row.contrast.second.label if row.contrast else ""
         own, reference = tested.get(row.sample.label, {}), tested.get(other, {})
-        if _may_be_paired(row) and (seeds := [seed for seed in own if seed in reference]):
+        is_paired = row.contrast is not None and row.contrast.is_paired
+        if is_paired and (seeds := [seed for seed in own if seed in reference]):
             first, second = [own[seed] for seed in seeds], [reference[seed] for seed in seeds]
             if list(map(id, bits[0])) != list(map(id, second)):  # most arms have one baseline
                 bits = second, _bits_of_all(second)
             pairs = list(zip(first, second, strict=True))
             yield _Paired(row.sample.label, other, pairs, _bits_of_all(first), bits[1])
-
-
-def _may_be_paired(row: Row) -> bool:
-    return row.contrast is not None and row.contrast.first.data == row.contrast.second.data
 
 
 def _tested(records: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
@@ -157,7 +154,7 @@ def _class_differences(pairs: Sequence[tuple[TrialRecord, TrialRecord]]) -> Iter
 
 def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -> list[HardImage]:
     """The images that most networks of all arms get wrong, the first of equally hard ones first."""
-    found = [record for _, trials in plan.arms for record in _tested(_known(trials, records)).values()]
+    found = [record for _, trials in plan.arms for record in _tested(recorded(trials, records)).values()]
     sizes = {record.test_count for record in found}
     if len(sizes) != 1:
         return []
@@ -176,10 +173,6 @@ def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -
 def _hard_image(image: int, wrong: int, networks: int, given: Counter[tuple[int, int]]) -> HardImage:
     label, taken_for = min(given, key=lambda one: (-given[one], one)) if given else (None, None)
     return HardImage(image, wrong, networks, label, taken_for)
-
-
-def _known(trials: Iterable[Trial], records: Mapping[str, TrialRecord]) -> list[TrialRecord]:
-    return [records[one.id] for one in trials if one.id in records]
 
 
 def wrong_images(record: TrialRecord) -> list[tuple[int, tuple[int, int]]]:

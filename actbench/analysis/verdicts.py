@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from actbench.statistics.intervals import Estimate, Verdict, is_equivalent
@@ -60,27 +59,6 @@ def verdict_at_look(decision: Decision, larger_is_better: bool, margin: float | 
         return _different(mean, larger_is_better, margin)
     word, is_alike = f"{UNDECIDED} after {decision.seeds} seeds", decision.state == "equivalent"
     return _not_different(word, bounds, margin if is_alike else None, is_share)
-
-
-def verdict_across(
-    mean: float | None,
-    adjusted_interval: tuple[float, float] | None,
-    equivalence_interval: tuple[float, float] | None,
-    p_holm: float,
-    least_p: float,
-    larger_is_better: bool,
-    margin: float | None,
-    *,
-    is_share: bool,
-) -> str:
-    """The same words for an effect over several experiments, of which there may be too few for any of them."""
-    if mean is None or adjusted_interval is None or least_p >= ALPHA:
-        return TOO_FEW_FOLDERS
-    if is_different(adjusted_interval, p_holm):
-        return _different(mean, larger_is_better, margin)
-    low, high = equivalence_interval or (-math.inf, math.inf)
-    is_alike = margin is not None and -margin < low and high < margin
-    return _not_different(NO_EVIDENCE, adjusted_interval, margin if is_alike else None, is_share)
 
 
 def _not_different(word: str, bounds: tuple[float, float], margin: float | None, is_share: bool) -> str:

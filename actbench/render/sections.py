@@ -44,7 +44,8 @@ class Section:
 
 def numeric_columns(section: Section) -> list[bool]:
     """Whether each column is mostly numbers, which are aligned on the right; absent ones do not count."""
-    cells = [[row[index] for row in section.rows if row[index] != "-"] for index in range(len(section.header))]
+    columns = range(len(section.header))
+    cells = [[row[index] for row in section.rows if row[index] not in ("", "-")] for index in columns]
     return [2 * sum(NUMBER.match(cell) is not None for cell in column) > len(column) for column in cells]
 
 

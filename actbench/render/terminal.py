@@ -73,7 +73,7 @@ def _print_section(console: Console, section: Section) -> None:
         _print_notes(console, section.notes)
         return
     simple = console.encoding.lower().replace("-", "") not in ("utf8", "utf16")
-    rows = [[_plain(cell) if simple else cell for cell in row] for row in section.rows]
+    rows = [[cell.translate(PLAIN) if simple else cell for cell in row] for row in section.rows]
     columns = fitting_columns(section, console.width)
     would_be_cut = _side_by_side(_widths(section), columns) > console.width
     if would_be_cut or (section.is_complete and len(columns) < len(section.header)):
@@ -177,7 +177,3 @@ def _longest_word(section: Section, index: int) -> int:
 
 def _side_by_side(widths: Sequence[int], columns: Sequence[int]) -> int:
     return sum(widths[index] for index in columns) + COLUMN_GAP * (len(columns) - 1)
-
-
-def _plain(cell: str) -> str:
-    return cell.translate(PLAIN)

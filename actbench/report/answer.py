@@ -7,7 +7,7 @@ from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
-from actbench.report.numbers import interval, metric_in_words, probability, signed_size, size, with_unit
+from actbench.report.numbers import interval, metric_in_words, probability, seeds_text, size, with_unit
 from actbench.report.statement import Family, Statement, few
 from actbench.statistics.power import detectable_difference, fewest_seeds, seeds_needed
 from actbench.store.results import Results
@@ -137,7 +137,7 @@ def _found(group: Sequence[Contrast], comparison: Comparison) -> str:
     """`mish (+0.31 points) and gelu (+0.20 points)`, the largest first."""
     ordered = sorted(group, key=lambda one: -abs(one.difference.mean or 0.0))
     metric = comparison.metric
-    named = [f"{one.first.label} ({signed_size(one.difference.mean, metric)})" for one in ordered[:MAX_NAMED]]
+    named = [f"{one.first.label} ({size(one.difference.mean, metric, signed=True)})" for one in ordered[:MAX_NAMED]]
     rest = len(ordered) - len(named)
     return few([*named, f"{rest} more"] if rest else named, "arms")
 
@@ -146,8 +146,7 @@ def _how_sure(group: Sequence[Contrast]) -> str:
     worst = max(group, key=lambda one: one.p_holm or 0.0)
     p = probability(worst.p_holm)
     sign = "" if p.startswith("<") else "= " if len(group) == 1 else "<= "
-    fewest, most = (choose(one.difference.n for one in group) for choose in (min, max))
-    seeds = counted(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+    seeds = seeds_text(one.difference.n for one in group)
     return f" (p {sign}{p} after {counted(worst.comparisons, 'comparison')}, {seeds})"
 
 

@@ -12,7 +12,7 @@ from actbench.analysis.verdicts import EQUIVALENT, NOT_JUDGED, TOO_FEW_SEEDS
 from actbench.render.sections import Section
 from actbench.report.answer import MAX_SEEDS, by_verdict, too_few
 from actbench.report.comparison import contrast_numbers
-from actbench.report.numbers import probability, signed_size, size, with_unit
+from actbench.report.numbers import probability, size, with_unit
 from actbench.report.short import short_section
 from actbench.statistics.power import seeds_needed
 from actbench.store.results import Results
@@ -83,7 +83,7 @@ def _found(turned: Comparison) -> Iterator[str]:
     groups = by_verdict(row.contrast for row in turned.rows if row.contrast)
     for word in ("better", "worse"):
         if group := groups.pop(word, []):
-            sizes = [(one, signed_size(one.difference.mean, turned.metric)) for one in group]
+            sizes = [(one, size(one.difference.mean, turned.metric, signed=True)) for one in group]
             found = [f"{one.second.label} ({difference}, p {probability(one.p_holm)})" for one, difference in sizes]
             yield f"{capitalised(word)} than {listed(found)}."
     if group := groups.pop(EQUIVALENT, []):

@@ -22,7 +22,6 @@ CLAIM_COLUMNS = (
     "claim", "verdict", "metric", "about", "lower", "upper", "n", "without_value", "estimate", "sd", "ci_low",
     "ci_high", "reason", "exploratory",
 )  # fmt: skip
-CELLS = ("verdict", "about", "expected", "estimate", "95 % interval", "n")
 EXPLORATORY = (
     "Exploratory: added after final trials had begun, so that their results may have suggested the claim. New seeds "
     "can confirm it."
@@ -61,7 +60,7 @@ def claims_sections(claims: Sequence[JudgedClaim], comparison: Comparison | None
     """One section with a row for each claim; none without claims."""
     if not claims:
         return []
-    rows = [[claim.expectation.claim, *claim_cells(claim).values()] for claim in claims]
+    rows = [{"claim": claim.expectation.claim} | claim_cells(claim) for claim in claims]
     counts, *others = (one.text for one in claims_statements(claims, comparison))
     notes = [
         f"{counts} Supported: the whole 95 % interval over seeds agrees with the claim; contradicted: none "
@@ -71,23 +70,22 @@ def claims_sections(claims: Sequence[JudgedClaim], comparison: Comparison | None
         *dict.fromkeys(_small_batch_notes(claims)),
         *others,
     ]
-    header = ["claim", *CELLS]
-    return [Section("claims", header, rows, notes, is_complete=True)]
+    return [Section("claims", list(rows[0]), [list(row.values()) for row in rows], notes, is_complete=True)]
 
 
 def claim_cells(claim: JudgedClaim) -> dict[str, str]:
     """A claim's cells for readers."""
     is_difference = _is_difference(claim)
-    cells = (
-        (f"exploratory: {claim.verdict}" if claim.is_exploratory else claim.verdict)
+    return {
+        "verdict": "exploratory: " * bool(claim.is_exploratory)
+        + claim.verdict
         + (f" ({claim.reason})" if claim.reason else ""),
-        about(claim),
-        expected(claim),
-        value(claim.estimate.mean, claim.metric, signed=is_difference) + _unit(claim),
-        interval(claim.estimate.interval, claim.metric, signed=is_difference),
-        str(claim.estimate.n),
-    )
-    return dict(zip(CELLS, cells, strict=True))
+        "about": about(claim),
+        "expected": expected(claim),
+        "estimate": value(claim.estimate.mean, claim.metric, signed=is_difference) + _unit(claim),
+        "95 % interval": interval(claim.estimate.interval, claim.metric, signed=is_difference),
+        "n": str(claim.estimate.n),
+    }
 
 
 def about(claim: JudgedClaim, name: Callable[[Values], str] = short_label) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
@@ -22,48 +22,37 @@ PAIR_IMPORTANCE = (0, 1, 3, 8, 6, 4, 7, 2, 5)
 
 def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     """All arms, the best mean first, or in the order of the experiment if they cannot be ranked."""
-    is_tuned = any(row.sample.tuned for row in comparison.rows)
-    is_predicted = any(row.predicted_sd is not None for row in comparison.rows)
-    has_sizes = comparison.has_sizes()
-    cells = [
-        _cells(row, comparison, is_tuned=is_tuned, is_predicted=is_predicted, has_sizes=has_sizes)
-        for row in ranked(comparison)
-    ]
-    names = list(cells[0])
+    cells = [_cells(row, comparison.metric) for row in ranked(comparison)]
+    is_shown = {name: any(row[name] != ABSENT for row in cells) for name in ("tuned", "predicted sd")}
+    is_shown |= dict.fromkeys(("parameters", "multiply-adds"), comparison.has_sizes())
+    names = [name for name in cells[0] if is_shown.get(name, True)]
     level = "" if comparison.looks else "95 % "
     unit, points = (" %", " (points)") if comparison.metric.unit == "share" else ("", "")
     units = {"mean": unit, "sd": points, "predicted sd": points, "difference": f"{points} [{level}interval]"}
-    header = [f"{name if name != 'interval' else '95 % interval'}{units.get(name, '')}" for name in names]
-    order = [names.index(name) for name in (*IMPORTANCE, *names) if name in names]
     return Section(
         title=f"{comparison.metric.name} by arm",
-        header=header,
-        rows=[list(row.values()) for row in cells],
+        header=[f"{name if name != 'interval' else '95 % interval'}{units.get(name, '')}" for name in names],
+        rows=[[row[name] for name in names] for row in cells],
         notes=notes,
-        importance=tuple(dict.fromkeys(order)),
+        importance=tuple(dict.fromkeys(names.index(name) for name in (*IMPORTANCE, *names) if name in names)),
         prose=(names.index("verdict"),),
     )
 
 
-def _cells(row: Row, comparison: Comparison, *, is_tuned: bool, is_predicted: bool, has_sizes: bool) -> dict[str, str]:
-    """A row as text, in the columns that any row of the comparison fills."""
-    metric = comparison.metric
+def _cells(row: Row, metric: Metric) -> dict[str, str]:
+    """A row as text, in all columns that a comparison can have."""
     sd_digits = 3 if metric.unit == "share" else None
-    cells = {"arm": row.sample.label}
-    if is_tuned:
-        cells["tuned"] = tuned_text(row.sample.tuned) if row.sample.tuned else ABSENT
-    cells |= {
+    return {
+        "arm": row.sample.label,
+        "tuned": tuned_text(row.sample.tuned) if row.sample.tuned else ABSENT,
         "n (failed)": f"{row.own.n} ({row.sample.failed})",
         "mean": value(row.own.mean, metric),
         "sd": value(row.own.sd, metric, digits=sd_digits),
-    }
-    if is_predicted:
-        cells["predicted sd"] = value(row.predicted_sd, metric, digits=sd_digits)
-    return cells | {
+        "predicted sd": value(row.predicted_sd, metric, digits=sd_digits),
         "interval": interval(row.own.interval, metric),
         **contrast_cells(row.contrast, metric),
         **({"difference": "baseline"} if row.is_baseline else {}),
-        **(size_cells(row) if has_sizes else {}),
+        **size_cells(row),
     }
 
 
@@ -135,23 +124,19 @@ PAIR_NUMBERS = (
 )  # fmt: skip
 
 
-def flat_pair_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """One row for every compared pair, with the ends of its interval in two columns."""
-    for row in pair_rows(comparison):
-        ends = (_ends(key, row[key]) for key in ("difference_ci", "difference_ci_adjusted"))
-        yield row | next(ends) | next(ends)
-
-
 def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """One row per arm; accuracies and their differences as fractions."""
     for row in comparison.rows:
-        numbers = _numbers(row)
-        flat = {key: numbers[key] for key in (*NUMBERS, *LOOK_NUMBERS, *SIZES) if key in numbers}
-        for key in ("ci", "difference_ci", "difference_ci_adjusted", "probability_better_ci"):
-            flat |= _ends(key, numbers[key])
         factors = {path: value_to_text(setting) for path, setting in row.sample.values}
         tuned = tuned_text(row.sample.tuned) if row.sample.tuned else None
-        yield {"arm": row.sample.label, **factors, **flat, "tuned": tuned}
+        yield {"arm": row.sample.label, **factors, **with_ends(_numbers(row)), "tuned": tuned}
+
+
+def with_ends(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers with the ends of each interval in two columns beside it."""
+    ends = {key: number or (None, None) for key, number in numbers.items() if "ci" in key.split("_")}
+    low = {f"{key}_low": bounds[0] for key, bounds in ends.items()}
+    return {**numbers, **low, **{f"{key}_high": bounds[1] for key, bounds in ends.items()}}
 
 
 def _numbers(row: Row) -> dict[str, Any]:
@@ -188,11 +173,6 @@ def contrast_numbers(contrast: Contrast | None) -> dict[str, Any]:
         "probability_better_ci": contrast and contrast.probability_better_interval,
         "verdict": contrast and contrast.verdict,
     }
-
-
-def _ends(key: str, bounds: Sequence[float] | None) -> dict[str, float | None]:
-    low, high = bounds or (None, None)
-    return {f"{key}_low": low, f"{key}_high": high}
 
 
 def comparison_to_json(comparison: Comparison) -> dict[str, Any]:

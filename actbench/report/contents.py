@@ -30,16 +30,11 @@ MAX_EPOCH_COLUMNS, SHARE_BAR_WIDTH = 6, 20
 ALWAYS_SHOWN = ("second", "difference", "verdict")
 EXPLAIN = "All columns and notes: --explain"
 PICTURE_NOTE = (
-    "The picture: ● the mean difference, ━ its 95 % interval, ─ the adjusted interval that the verdict uses, · the "
+    "The picture: ● the mean difference, ━ its {}interval, ─ the adjusted interval that the verdict uses, · the "
     "margin, │ no difference; ◀ and ▶ lie further out."
 )
 MAIN_EFFECT = "main effect of"
 HIGHER = "interactions of three factors and more"
-
-
-def _picture_note(comparison: Comparison) -> str:
-    """With looks the thick bar has the level that decides equivalence."""
-    return PICTURE_NOTE.replace("its 95 % interval", "its interval") if comparison.looks else PICTURE_NOTE
 
 
 def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> list[Section]:
@@ -53,9 +48,10 @@ def answer_sections(comparison: Comparison, results: Sequence[Results], *, expla
     said = statements(comparison, results)
     answer, short = Section(answer_line(said), [], []), short_section(comparison, said)
     if explains:
+        level = "" if comparison.looks else "95 % "  # with looks the bar has the level that decides equivalence
         return [
             answer,
-            replace(short, notes=[_picture_note(comparison)] if comparison.rows else ()),
+            replace(short, notes=[PICTURE_NOTE.format(level)] if comparison.rows else ()),
             *(without_constants(one, ALWAYS_SHOWN) for one in comparison_sections(comparison, results)),
         ]
     return [answer, replace(short, notes=[*short.notes, EXPLAIN])]
@@ -215,11 +211,12 @@ def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
     """The report; a part without data is empty."""
     plan, records, metric = results.plan, results.records, comparison.metric
     explained = effects(plan, records, metric)
-    claims = judge_results(results)
+    claims, endings = judge_results(results), results.endings()
+    outcomes = {"done": endings["done"], **unusable_document(endings)}
     return {
         "folder": str(results.folder),
         "experiment": experiment_to_yaml(results.experiment),
-        "trials": {"planned": results.planned(), "missing": results.missing(), "outcomes": _outcomes(results)},
+        "trials": {"planned": results.planned(), "missing": results.missing(), "outcomes": outcomes},
         "comparison": comparison_document(comparison, [results], claims),
         "claims": list(claim_rows(claims)),
         "tuning": list(tuning_rows(plan, records)),
@@ -240,11 +237,6 @@ def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
             for curve in arm_curves(plan, records)
         ],
     }
-
-
-def _outcomes(results: Results) -> dict[str, int]:
-    endings = results.endings()
-    return {"done": endings["done"], **unusable_document(endings)}
 
 
 def _effects_document(explained: Effects) -> dict[str, Any]:

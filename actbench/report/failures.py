@@ -15,13 +15,8 @@ from actbench.report.tuning import tuned_text
 COLLAPSED = "predicts one class for every test image"
 
 
-def failures_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section | None:
-    """One row for each trial that diverged, raised an error or collapsed; None without any."""
-    return failures_table(list(failure_rows(plan, records)))
-
-
 def failures_table(rows: Sequence[Sequence[str]]) -> Section | None:
-    """These rows with their header and notes; None without any."""
+    """One row for each trial that diverged, raised an error or collapsed; None without any."""
     if not rows:
         return None
     header = ["arm", "phase", "seed", "tuned", "what happened", "epoch", "cause"]

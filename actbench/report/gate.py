@@ -21,7 +21,7 @@ from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.report.answer import seeds_to_decide, too_few
 from actbench.report.claims import about
-from actbench.report.numbers import probability, signed_size, value, with_unit
+from actbench.report.numbers import probability, size, value, with_unit
 from actbench.text import counted, visible
 
 DECIDED = ("better", "worse", "equivalent")
@@ -145,7 +145,7 @@ def _change(contrast: Contrast, metric: Metric) -> str:
     if contrast.is_paired:
         seeds = [seed for seed in new if seed in old][: contrast.difference.n]
         old, new = ({seed: values[seed] for seed in seeds} for values in (old, new))
-    difference = signed_size(contrast.difference.mean, metric)
+    difference = size(contrast.difference.mean, metric, signed=True)
     return f"{value(_mean(old), metric)} -> {with_unit(_mean(new), metric)} ({difference})"
 
 

@@ -17,30 +17,23 @@ from actbench.render.sections import Section
 from actbench.text import did_you_mean
 
 MAX_LINE = 80
-KINDS = (*get_args(Kind), "dataset", "experiment")
+KINDS: tuple[Any, ...] = (*get_args(Kind), "dataset", "experiment")
 
 
 def catalogue_sections(kind: str | None) -> list[Section]:
     """The entries of one kind, or of all; raises `ConfigurationError` on an unknown kind."""
-    kinds = _wanted_kinds(kind)
-    sections = [_entries_section(name) for name in get_args(Kind) if name in kinds]
-    sections += [_datasets_section()] if "dataset" in kinds else []
-    return sections + ([_experiments_section()] if "experiment" in kinds else [])
+    others = {"dataset": _datasets_section, "experiment": _experiments_section}
+    return [others[name]() if name in others else _entries_section(name) for name in _wanted_kinds(kind)]
 
 
 def catalogue_names(kind: str | None) -> list[Section]:
-    """The names alone, many to a line; of datasets and bundled experiments with what they are, one to a line."""
-    kinds = _wanted_kinds(kind)
-    sections = [
-        Section(_plural(name), [], [], _in_columns([entry.name for entry in entries(name)]))
-        for name in get_args(Kind)
-        if name in kinds
-    ]
-    if "dataset" in kinds:
-        sections.append(Section("datasets", [], [], _in_columns([*DATASETS])))
-    if "experiment" in kinds:
-        short = _in_columns([*bundled_experiments()]) if kind is None else []
-        sections.append(Section("experiments", [], [], short) if short else _experiments_section())
+    """The names alone, many to a line; of bundled experiments alone with what they are, one to a line."""
+    if (kinds := _wanted_kinds(kind)) == ("experiment",):
+        sections = [_experiments_section()]
+    else:
+        named = {"dataset": [*DATASETS], "experiment": [*bundled_experiments()]}
+        of_kind = {name: named.get(name) or [entry.name for entry in entries(name)] for name in kinds}
+        sections = [Section(_plural(name), [], [], _in_columns(found)) for name, found in of_kind.items()]
     hint = "Formulas, aliases and references: actbench list --long; one function: actbench show NAME"
     return [*sections, Section(hint, [], [])]
 
@@ -53,7 +46,7 @@ def _in_columns(names: Sequence[str]) -> list[str]:
     return ["".join(f"{name:<{width}}" for name in row).rstrip() for row in rows]
 
 
-def _wanted_kinds(kind: str | None) -> tuple[str, ...]:
+def _wanted_kinds(kind: str | None) -> tuple[Any, ...]:
     """The kind of that name, in singular or plural, or all."""
     singular = {_plural(name): name for name in KINDS}
     name_of_kind = singular.get(kind or "", kind)
@@ -66,12 +59,11 @@ def _wanted_kinds(kind: str | None) -> tuple[str, ...]:
 
 def catalogue_document(kind: str | None) -> dict[str, Any]:
     """The same as plain data by kind; a bound that is None is infinite."""
-    kinds = _wanted_kinds(kind)
-    document: dict[str, Any] = {
-        name: [entry_document(entry) for entry in entries(name)] for name in get_args(Kind) if name in kinds
+    others = {"dataset": lambda: [*map(asdict, DATASETS.values())], "experiment": _bundled_documents}
+    return {
+        name: others[name]() if name in others else [*map(entry_document, entries(name))]
+        for name in _wanted_kinds(kind)
     }
-    document |= {"dataset": [*map(asdict, DATASETS.values())]} if "dataset" in kinds else {}
-    return document | ({"experiment": _bundled_documents()} if "experiment" in kinds else {})
 
 
 def _bundled_documents() -> list[dict[str, str]]:

@@ -27,7 +27,10 @@ def method_sections(results: Results) -> list[Section]:
     if not used:
         return [facts]
     rows = [
-        [key.replace("_", " "), *(_text(environment.get(key)) for environment in used)]
+        [
+            key.replace("_", " "),
+            *(ABSENT if (one := environment.get(key)) is None else str(one) for environment in used),
+        ]
         for key in ENVIRONMENT_KEYS
         if any(environment.get(key) is not None for environment in used)
     ]
@@ -88,7 +91,3 @@ def _environments(results: Results) -> list[dict[str, Any]]:
         results.records[trial].environment for trial in results.plan.trials() if trial in results.records
     )
     return [results.environments[name] for name in named if name in results.environments]
-
-
-def _text(value: Any) -> str:
-    return ABSENT if value is None else str(value)

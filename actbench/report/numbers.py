@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from actbench.experiment.metrics import CURVES, MEASURES, Metric
+from actbench.text import counted
 
 ABSENT = "-"
 WORDS = {
@@ -31,14 +34,9 @@ def smallest_shown(metric: Metric) -> float:
     return 0.0 if metric.unit == "number" else 1e-4
 
 
-def size(number: float, metric: Metric) -> str:
-    """A difference's size: `0.10 points` of an accuracy, `0.0812` of a loss."""
-    return value(number, metric) + (" points" if metric.unit == "share" else "")
-
-
-def signed_size(number: float | None, metric: Metric) -> str:
-    """A difference: `+0.10 points` of an accuracy, `-0.0812` of a loss."""
-    return value(number, metric, signed=True) + (" points" if metric.unit == "share" else "")
+def size(number: float | None, metric: Metric, *, signed: bool = False) -> str:
+    """A difference: `0.10 points` of an accuracy, signed `-0.0812` of a loss."""
+    return value(number, metric, signed=signed) + (" points" if metric.unit == "share" else "")
 
 
 def with_unit(number: float | None, metric: Metric) -> str:
@@ -57,6 +55,12 @@ def metric_in_words(metric: Metric) -> str:
 def interval(bounds: tuple[float, float] | None, metric: Metric, *, signed: bool = False) -> str:
     """`97.83 to 98.07`."""
     return " to ".join(value(bound, metric, signed=signed) for bound in bounds) if bounds else ABSENT
+
+
+def seeds_text(counts: Iterable[int]) -> str:
+    """`20 to 80 seeds`."""
+    fewest, *_, most = sorted([*counts] * 2)
+    return counted(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
 
 
 def probability(number: float | None) -> str:

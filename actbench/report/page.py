@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
-from actbench.analysis.samples import Sample, loss_unit
-from actbench.experiment.metrics import CURVES, MEASURES, PARTS, Metric, parse_metric
-from actbench.plan.looks import values_by_seed
 from actbench.render.html import render, source
-from actbench.render.sections import NUMBER, Section, without_sparks
+from actbench.render.sections import Section, numeric_columns, without_sparks
 from actbench.report.answer import question_and_answer
 from actbench.report.contents import MAIN_EFFECT, main_effects, report_chapters
-from actbench.report.failures import failures_section
+from actbench.report.explore import explore_json
+from actbench.report.failures import failure_rows, failures_table
 from actbench.report.figures.inside import layers_section, trouble_sentences
-from actbench.report.figures.looks import looks_of
 from actbench.report.method import method_sections, repeat_commands, settings_text
-from actbench.report.numbers import ABSENT, metric_in_words
+from actbench.report.numbers import metric_in_words
 from actbench.report.short import short_section, without_picture
 from actbench.report.statement import Statement
 from actbench.report.statements import caveats, statements
-from actbench.statistics.intervals import CONFIDENCE, t_quantile
-from actbench.statistics.multiple import ALPHA
 from actbench.store.results import Results
 from actbench.version import __version__
 
-EXPLORED = sorted((*CURVES, *MEASURES), key=lambda name: PARTS.index(name.partition("_")[0]))
-MAX_NUMBERS, MAX_ARMS, MAX_SEEDS = 30_000, 40, 200
 MAX_OPEN_ROWS, MAX_ROWS = 15, 500
 ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "method"), ("curves", "lottery", "claims", "factors", "layers")
 FOLDED_DRAWINGS = {"seeds": "Every seed"}
@@ -128,7 +120,7 @@ def page(
     """The whole page; the same text for the same results."""
     said = statements(comparison, [results])
     question, answer = question_and_answer(said)
-    script, data = source(SCRIPT), explore_data(results, comparison)
+    script = source(SCRIPT)
     return render(
         "page.html",
         name=results.experiment.name,
@@ -141,7 +133,7 @@ def page(
         arms={row.sample.label: number for number, row in enumerate(comparison.rows)} if swatches else {},
         swatches=swatches or {},
         stages=stages,
-        explore=Markup(_json(data)) if data else "",  # no `<` is left in it
+        explore=Markup(explore_json(results, comparison)),  # no `<` is left in it
         script=Markup(script),  # our own file
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         settings=settings_text(results).splitlines(),
@@ -150,23 +142,18 @@ def page(
     )
 
 
-def _json(data: Mapping[str, Any]) -> str:
-    """JSON in which nothing can end its element, or begin another."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
 def _chapters(
     results: Results, comparison: Comparison, drawings: Sequence[Drawing], said: Sequence[Statement]
 ) -> list[Chapter]:
     """The chapters with content."""
     sections: dict[str, list[Section]] = {}
-    for name, found in report_chapters(comparison, results).items():
-        sections.setdefault(PLACES.get(name, name), []).extend(found)
+    for name, of_chapter in report_chapters(comparison, results).items():
+        sections.setdefault(PLACES.get(name, name), []).extend(of_chapter)
     if verdicts := main_effects(comparison, results):
         sections["factors"] = [*map(without_picture, verdicts), *sections["factors"]]
-    sections["layers"] = _present(layers_section(results.plan, results.records))
-    sections["failures"] = _present(failures_section(results.plan, results.records))
+    found = {"layers": layers_section(results.plan, results.records)}
+    found["failures"] = failures_table(list(failure_rows(results.plan, results.records)))
+    sections |= {name: [section] for name, section in found.items() if section}
     sections["method"] = method_sections(results)
     order = dict.fromkeys(["claims", *CHAPTERS] if results.experiment.expectations else CHAPTERS)
     chapters = []
@@ -190,10 +177,6 @@ def _chapter_of(drawing: Drawing) -> str:
     return name if name in CHAPTERS else "pictures"
 
 
-def _present(section: Section | None) -> list[Section]:
-    return [section] if section else []
-
-
 def _arms_table(comparison: Comparison, said: Sequence[Statement], full: Section) -> Table:
     """The short table; its picture is above it, and the columns of the full one are shown if asked for."""
     short = without_picture(short_section(comparison, said))
@@ -203,7 +186,7 @@ def _arms_table(comparison: Comparison, said: Sequence[Statement], full: Section
     section = Section(short.title, [*short.header, *extra], both, short.notes)
     hidden = frozenset(range(len(short.header), len(section.header)))
     labels = [row[0] for row in full.rows]
-    return Table("comparison-table-1", section, _mostly_numbers(section), False, hidden, tuple(labels), full.notes)
+    return Table("comparison-table-1", section, numeric_columns(section), False, hidden, tuple(labels), full.notes)
 
 
 def _table(chapter: str, number: int, section: Section) -> Table:
@@ -211,16 +194,9 @@ def _table(chapter: str, number: int, section: Section) -> Table:
     if chapter == "comparison" and section.importance:
         section = section.with_columns(section.importance)  # so that a narrow screen shows the verdict
     shown = _shortened(without_sparks(section))
-    is_number = [chapter != "method" and mostly for mostly in _mostly_numbers(shown)]
+    is_number = [chapter != "method" and mostly for mostly in numeric_columns(shown)]
     is_folded = chapter in ALWAYS_FOLDED and not section.title.startswith(MAIN_EFFECT)
     return Table(f"{chapter}-table-{number}", shown, is_number, is_long or is_folded)
-
-
-def _mostly_numbers(section: Section) -> list[bool]:
-    """Whether each column's cells are mostly numbers, those that are empty left out."""
-    columns = [[row[index] for row in section.rows] for index in range(len(section.header))]
-    filled = [[cell for cell in column if cell not in ("", ABSENT)] for column in columns]
-    return [2 * sum(NUMBER.match(cell) is not None for cell in cells) > len(cells) for cells in filled]
 
 
 def _shortened(section: Section) -> Section:
@@ -229,68 +205,3 @@ def _shortened(section: Section) -> Section:
         return section
     note = f"The first {MAX_ROWS} of {len(section.rows):,} rows; the tables in the result folder have all."
     return replace(section, rows=section.rows[:MAX_ROWS], notes=[note, *section.notes])
-
-
-def explore_data(results: Results, comparison: Comparison) -> dict[str, Any] | None:
-    """Plain data for the script; None where there is nothing to compare: fewer than two arms or seeds, or too many."""
-    rows = [row for row in comparison.rows if row.sample.by_seed]
-    seeds = sorted({seed for row in rows for seed in row.sample.by_seed})
-    has_one_unit = len({row.sample.data for row in rows}) == 1 and len(comparison.losses) < 2
-    has_one_unit = has_one_unit and comparison.metric.larger_is_better is not None
-    if not 2 <= len(rows) <= MAX_ARMS or not 2 <= len(seeds) <= MAX_SEEDS or not has_one_unit:
-        return None
-    numbers = {label: index for index, label in enumerate(row.sample.label for row in comparison.rows)}
-    chosen = looks_of(comparison)
-    baselines = [number for number, row in enumerate(rows) if row.is_baseline]
-    most = max(1, MAX_NUMBERS // (len(rows) * len(seeds)))
-    metrics = list(_metrics(results, comparison, [row.sample for row in rows], seeds))[:most]
-    return {
-        "arms": [
-            {"name": label, "arm": numbers[label], "colour": chosen[label].colour}
-            for label in (row.sample.label for row in rows)
-        ],
-        "seeds": seeds,
-        "baseline": next(iter(baselines), 0),
-        "has_several_baselines": len(baselines) > 1,
-        "margin": comparison.margin,
-        "metrics": metrics,
-        "alone": _quantiles(len(seeds), 1 - CONFIDENCE),
-        "adjusted": _quantiles(len(seeds), ALPHA / (len(rows) - 1)),
-    }
-
-
-def _metrics(
-    results: Results, comparison: Comparison, samples: Sequence[Sample], seeds: list[int]
-) -> Iterator[dict[str, Any]]:
-    """The comparison's metric, and the others that all arms have in one unit."""
-    yield _metric(comparison.metric, [sample.by_seed for sample in samples], seeds)
-    arms = {arm.values: (arm.settings, trials) for arm, trials in results.plan.arms}
-    planned = [(*arms[sample.values], sample.trials) for sample in samples]
-    has_one_loss = len({loss_unit(settings) for settings, _, _ in planned}) < 2
-    for name in EXPLORED:
-        metric = parse_metric(name)
-        if name == comparison.metric.name or (metric.is_loss and not has_one_loss):
-            continue
-        found = [values_by_seed(trials[:count], results.records, metric) for _, trials, count in planned]
-        if any(found):
-            yield _metric(metric, found, seeds)
-
-
-def _metric(metric: Metric, by_arm: Sequence[Mapping[int, float]], seeds: list[int]) -> dict[str, Any]:
-    scale = 100 if metric.unit == "share" else 1
-    return {
-        "name": metric_in_words(metric),
-        "unit": " %" if metric.unit == "share" else "",
-        "points": " points" if metric.unit == "share" else "",
-        "digits": 2 if metric.unit == "share" else 4,
-        "sign": 1 if metric.larger_is_better else -1,
-        "values": [
-            [None if (one := by_seed.get(seed)) is None else round(one * scale, 6) for seed in seeds]
-            for by_seed in by_arm
-        ],
-    }
-
-
-def _quantiles(seeds: int, alpha: float) -> list[float]:
-    """Student's t for 1, 2, ... degrees of freedom, two-sided at `alpha`."""
-    return [round(t_quantile(1 - alpha / 2, freedom), 3) for freedom in range(1, seeds)]

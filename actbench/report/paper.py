@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ from actbench.report.bibliography import TESTS, bibliography, references_of, uni
 from actbench.report.comparison import size_cells
 from actbench.report.figures.layout import COLUMN, FULL, Picture
 from actbench.report.figures.paint import save_scene
-from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
+from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, seeds_text, size, value
 from actbench.report.short import short_verdict
 from actbench.report.tuning import tuned_text
 from actbench.store.files import write_atomically
@@ -162,7 +162,11 @@ def _names(comparison: Comparison, results: Results, kit: PaperKit) -> dict[str,
 
 def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Sequence[str]) -> str:
     """A floating table: a caption of two lines, the chosen columns, and notes below it."""
-    metric, base, seeds = comparison.metric, _baseline(comparison, names), _seeds(row.own.n for row in comparison.rows)
+    metric, base, seeds = (
+        comparison.metric,
+        _baseline(comparison, names),
+        seeds_text(row.own.n for row in comparison.rows),
+    )
     unit, points = (" (%)", " (points)") if metric.unit == "share" else ("", "")
     level = "interval" if comparison.looks else "95 % interval"
     heads = {
@@ -224,12 +228,6 @@ def _table_notes(comparison: Comparison, columns: Sequence[str]) -> list[str]:
     return found
 
 
-def _seeds(counts: Iterable[int]) -> str:
-    """`20 to 80 seeds`."""
-    fewest, *_, most = sorted([*counts] * 2)
-    return counted(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
-
-
 def _baseline(comparison: Comparison, names: Mapping[str, str]) -> str:
     """The only baseline as it is printed, or nothing."""
     label = comparison.only_baseline()
@@ -259,7 +257,7 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
         )
     train, looks = settings.train, comparison.looks
     optimizer = escaped(printed(train.optimizer.name, names))
-    seeds = _seeds(len(trials) for _, trials in results.plan.arms)
+    seeds = seeds_text(len(trials) for _, trials in results.plan.arms)
     said.append(
         f"Final training took {counted(train.epochs, 'epoch')} with {optimizer} and was repeated with {seeds}; a seed "
         "gives every arm the same split, batches and random draws."

@@ -35,21 +35,19 @@ def load_folders(
     folders: Sequence[Path], root: Path, request: Request, *, has_short_names: bool = False
 ) -> tuple[list[Results], Results | None]:
     """The results to compare (the latest where no folder is named), and those that `--baseline FOLDER` names."""
-    found = [load_results(folder, root, metrics=_names(request.metric)) for folder in folders or (None,)]
+    metrics = (request.metric,) if request.metric else ()
+    found = [load_results(folder, root, metrics=metrics) for folder in folders or (None,)]
     reference = load_reference(root, request)
     if has_short_names:
         return [with_short_names(one) for one in found], with_short_names(reference) if reference else None
     return found, reference
 
 
-def _names(metric: str | None) -> tuple[str, ...]:
-    return (metric,) if metric else ()
-
-
 def load_reference(root: Path, request: Request) -> Results | None:
     """The results that `--baseline` names, where it names a folder."""
-    names_folder = request.baseline is not None and is_result_folder(Path(request.baseline))
-    return load_results(Path(request.baseline or ""), root, metrics=_names(request.metric)) if names_folder else None
+    if request.baseline is None or not is_result_folder(Path(request.baseline)):
+        return None
+    return load_results(Path(request.baseline), root, metrics=(request.metric,) if request.metric else ())
 
 
 def answer(

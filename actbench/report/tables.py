@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.metrics import parse_metric
 from actbench.render.markdown import section_to_markdown
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows, judge_results
-from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, flat_pair_rows
+from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, pair_rows, with_ends
 from actbench.report.contents import comparison_sections
 from actbench.report.tuning import tuning_columns, tuning_rows
 from actbench.store.files import HeldFolder, file_in, write_atomically
 from actbench.store.results import Results
-from actbench.store.tables import Row, Table, epochs_table, layers_table, trials_table, varied_settings
+from actbench.store.tables import Table, epochs_table, layers_table, trials_table, varied_settings
 
 
 def write_tables(results: Results, folder: HeldFolder | None = None) -> Comparison:
@@ -52,8 +50,7 @@ def arms_table(comparison: Comparison) -> Table:
 
 def pairs_table(comparison: Comparison) -> Table:
     """One row for each compared pair of arms."""
-    rows: Iterator[Row] = ({name: row[name] for name in PAIR_NUMBERS} for row in flat_pair_rows(comparison))
-    return Table(PAIR_NUMBERS, rows)
+    return Table(PAIR_NUMBERS, map(with_ends, pair_rows(comparison)))
 
 
 def tuning_table(results: Results) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import nan
 from pathlib import Path
 from typing import Any, Literal
@@ -175,10 +175,5 @@ def export_section(exported: Exported) -> Section:
 
 def export_document(exported: Exported) -> dict[str, Any]:
     """The same as plain data."""
-    return {
-        "to": exported.tool,
-        "place": str(exported.place),
-        "runs": exported.runs,
-        "written": exported.written,
-        "opens_with": list(exported.opens_with),
-    }
+    document = asdict(exported)
+    return {"to": document.pop("tool"), **document, "place": str(exported.place)}

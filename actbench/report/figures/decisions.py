@@ -10,6 +10,7 @@ from typing import Any
 
 from actbench.analysis.outputs import Weights, can_be_computed, network_outputs
 from actbench.catalogue.datasets import Arrays, load
+from actbench.experiment.definition import Arm
 from actbench.experiment.naming import Values
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.lazy import numpy
@@ -43,7 +44,7 @@ def decisions_picture(results: Results) -> Picture | None:
     if dataset.source != "generated" or (dataset.features, dataset.output_units) not in ((1, 1), (2, 2), (2, 1)):
         return None
     arrays = load(dataset, Path())
-    found = [one for arm in results.plan.arms if (one := _decisions(arm[0].label(), arm, results, arrays)) is not None]
+    found = [one for arm, trials in results.plan.arms if (one := _decisions(arm, trials, results, arrays))]
     if not found:
         return None
     shown = found[:MAX_PANELS]
@@ -70,17 +71,16 @@ def _described(shown: Sequence[Decisions]) -> str:
     return "; ".join(f"{one.arm} with {counted(len(one.after), 'line')}" for one in shown)
 
 
-def _decisions(label: str, arm: tuple[object, Sequence[Trial]], results: Results, arrays: Arrays) -> Decisions | None:
+def _decisions(arm: Arm, trials: Sequence[Trial], results: Results, arrays: Arrays) -> Decisions | None:
     from actbench.checks.starts import starting_weights
 
-    records = [(one, results.records[one.id]) for one in arm[1] if one.id in results.records]
+    records = [(one, results.records[one.id]) for one in trials if one.id in results.records]
     kept = [(one, record, found) for one, record in records if (found := _weights(record, results))]
     if not kept:
         return None
-    values = next(one.values for one, _ in results.plan.arms if one.label() == label)
     if arrays.train_inputs.shape[1] == 2:
         lines = [line for _, record, found in kept[:MAX_SEEDS] for line in _boundary(record, found, arrays)]
-        return Decisions(label, values, tuple(lines))
+        return Decisions(arm.label(), arm.values, tuple(lines))
     x = numpy.linspace(arrays.train_inputs.min(), arrays.train_inputs.max(), CURVE_POINTS, dtype=numpy.float64)
     after: list[Points] = []
     before: list[Points] = []
@@ -88,7 +88,7 @@ def _decisions(label: str, arm: tuple[object, Sequence[Trial]], results: Results
         for lines, weights in ((after, found), (before, starting_weights(trial))):
             outputs = network_outputs(record.settings, weights, x[:, None])[:, 0]
             lines.append(list(zip(x.tolist(), outputs.tolist(), strict=True)))
-    return Decisions(label, values, tuple(after), tuple(before))
+    return Decisions(arm.label(), arm.values, tuple(after), tuple(before))
 
 
 def _weights(record: TrialRecord, results: Results) -> Weights:

@@ -31,10 +31,6 @@ class Look:
     marker: str
     dashes: tuple[float, ...]
 
-    def dashes_at(self, em: float) -> list[float]:
-        """The dashes at this size of letters."""
-        return [length * em / 14 for length in self.dashes]
-
 
 def looks(arms: Mapping[str, Values] | Sequence[str]) -> dict[str, Look]:
     """The look of each arm by its label; arms of one activation share its colour and differ in their marker."""
