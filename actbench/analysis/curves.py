@@ -51,6 +51,14 @@ class PairTable:
     means: tuple[tuple[float | None, ...], ...]
 
 
+def picked_epochs(last: int, most: int, *, is_log: bool) -> list[int]:
+    """At most so many epochs from the first to the last, evenly spaced, or so on a logarithmic scale."""
+    if last <= most:
+        return list(range(1, last + 1))
+    steps = [number / (most - 1) for number in range(most)]
+    return sorted({round(last**step if is_log else 1 + step * (last - 1)) for step in steps})
+
+
 def arm_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[ArmCurves]:
     """The curves of each arm; none of its trials may have been trained for an epoch."""
     curves = []

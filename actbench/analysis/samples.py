@@ -16,6 +16,7 @@ from actbench.plan.plan import Plan
 from actbench.statistics.multiple import ALPHA
 from actbench.text import counted
 
+COUNTS = ("failed", "diverged", "collapsed", "crashed", "trials")
 NEGATIVE_LOG_LIKELIHOODS = (("identity", "cross_entropy"), ("log_softmax", "nll"), ("log_softmax", "cross_entropy"))
 
 
@@ -127,12 +128,8 @@ def _mean_sample(values: Values, group: Sequence[Sample]) -> Sample:
         label=label_of(values),
         values=values,
         by_seed={seed: sum(sample.by_seed[seed] for sample in group) / len(group) for seed in common},
-        trials=sum(sample.trials for sample in group),
+        **{name: sum(getattr(sample, name) for sample in group) for name in COUNTS},
         tuned=(),
-        failed=sum(sample.failed for sample in group),
-        diverged=sum(sample.diverged for sample in group),
-        collapsed=sum(sample.collapsed for sample in group),
-        crashed=sum(sample.crashed for sample in group),
         test_images=0,
         doubt="; ".join(dict.fromkeys(sample.doubt for sample in group if sample.doubt)),
         losses=frozenset().union(*(sample.losses for sample in group)),

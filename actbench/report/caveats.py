@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from actbench.analysis.comparison import Comparison
+from actbench.analysis.samples import COUNTS
 from actbench.experiment.definition import SECTIONS, Experiment
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.experiment.records import recorded
@@ -201,10 +202,7 @@ def _sizes(comparison: Comparison, results: Sequence[Results]) -> Iterator[State
 
 def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:
     """Trials that failed or are missing, and arms that are not judged."""
-    numbers = {
-        name: sum(getattr(row.sample, name) for row in comparison.rows)
-        for name in ("failed", "diverged", "collapsed", "crashed", "trials")
-    }
+    numbers = {name: sum(getattr(row.sample, name) for row in comparison.rows) for name in COUNTS}
     if failed := numbers["failed"]:
         kept = "those that predict anything stay in the mean"
         if not comparison.metric.name.endswith("accuracy"):

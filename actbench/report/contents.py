@@ -8,7 +8,7 @@ from typing import Any
 
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Question, compare
-from actbench.analysis.curves import ArmCurves, PairTable, arm_curves, pair_tables
+from actbench.analysis.curves import ArmCurves, PairTable, arm_curves, pair_tables, picked_epochs
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.experiment.metrics import Metric, parse_metric
@@ -150,7 +150,7 @@ def _pair_section(table: PairTable, metric: Metric) -> Section:
 
 def _curves_section(curves: Sequence[ArmCurves]) -> Section:
     metric = parse_metric(f"{curves[0].part}_accuracy")
-    epochs = shown_epochs(max(len(curve.accuracy) for curve in curves))
+    epochs = picked_epochs(max(len(curve.accuracy) for curve in curves), MAX_EPOCH_COLUMNS, is_log=True)
     lowest = min(min(curve.accuracy) for curve in curves)
     highest = max(max(curve.accuracy) for curve in curves)
     return Section(
@@ -173,14 +173,6 @@ def _curves_section(curves: Sequence[ArmCurves]) -> Section:
         ],
         importance=(0, len(epochs) + 1, 1, *range(2, len(epochs) + 1)),
     )
-
-
-def shown_epochs(last: int) -> list[int]:
-    """The first epoch, the last, and some between, about evenly spaced on a logarithmic scale."""
-    if last <= MAX_EPOCH_COLUMNS:
-        return list(range(1, last + 1))
-    steps = MAX_EPOCH_COLUMNS - 1
-    return sorted({round(last ** (step / steps)) for step in range(steps + 1)})
 
 
 def spark(values: Sequence[float], lowest: float, highest: float, most: int = 20) -> str:

@@ -83,7 +83,8 @@ def look_statements(comparison: Comparison) -> Iterator[Statement]:
     seeds = looks.schedule.seeds
     own = " A mean is over the arm's own seeds, a difference over those of both arms."
     note = f"{_planned(looks)} {_settled(looks)}{own * (len(set(looks.seeds) - {0}) > 1)}"
-    yield Statement("looks", "baseline", note, numbers=_numbers(looks))
+    numbers = {"after": list(seeds), "alpha": list(looks.schedule.alphas), "look": looks.look}
+    yield Statement("looks", "baseline", note, numbers=numbers | {"comparisons": looks.schedule.comparisons})
     if comparison.is_judged and looks.look:
         yield Statement(
             "look_intervals",
@@ -127,12 +128,3 @@ def _settled(looks: Looked) -> str:
 
 def _is_settled(decision: Decision) -> bool:
     return decision.state != "open"
-
-
-def _numbers(looks: Looked) -> dict[str, object]:
-    return {
-        "after": list(looks.schedule.seeds),
-        "alpha": list(looks.schedule.alphas),
-        "look": looks.look,
-        "comparisons": looks.schedule.comparisons,
-    }

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from actbench.analysis.curves import picked_epochs
 from actbench.errors import ConfigurationError
 from actbench.experiment.metrics import parse_metric
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section, numeric_columns
 from actbench.render.terminal import _print_section, console_for, fitting_columns
 from actbench.report import numbers
-from actbench.report.contents import report_sections, shown_epochs, spark
+from actbench.report.contents import report_sections, spark
 from actbench.report.listing import catalogue_sections
 from actbench.report.networks import seeds_hint
 from builders import TWO_ACTIVATIONS, experiment_from
@@ -92,13 +93,13 @@ def test_markdown_cells_cannot_break_the_table() -> None:
     )
 
 
-def test_shown_epochs_include_the_first_and_the_last() -> None:
-    assert shown_epochs(1) == [1]
-    assert shown_epochs(6) == [1, 2, 3, 4, 5, 6]
-    for last in (7, 10, 100, 10_000):
-        assert shown_epochs(last)[0] == 1
-        assert shown_epochs(last)[-1] == last
-        assert len(shown_epochs(last)) <= 6
+def test_epochs_picked_for_columns_include_the_first_and_the_last() -> None:
+    assert picked_epochs(1, 6, is_log=True) == [1]
+    assert picked_epochs(6, 6, is_log=True) == [1, 2, 3, 4, 5, 6]
+    for last in (7, 10, 100, 200, 5000):
+        epochs = picked_epochs(last, 6, is_log=True)
+        assert (epochs[0], epochs[-1]) == (1, last)
+        assert len(epochs) <= 6
 
 
 def test_a_spark_line_spans_the_blocks_and_stays_short() -> None:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from statistics import quantiles
 
 from actbench.analysis.across import Across, ArmAcross
-from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
+from actbench.report.figures.differences import Shown, draw_rows
+from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, margin_shown, number_shown, picture
 from actbench.report.figures.looks import looks
-from actbench.report.figures.marks import INK, QUIET, text_width
-from actbench.report.figures.scales import Axis, Scale, limits
-from actbench.report.numbers import metric_in_words, size, value
+from actbench.report.figures.marks import INK, text_width
+from actbench.report.figures.scales import Axis, Scale
+from actbench.report.numbers import metric_in_words
 from actbench.report.short import short_verdict
-from actbench.statistics.across import performance_profile
+from actbench.statistics.across import RandomEffects, performance_profile
 from actbench.text import counted, visible
 
 LINEAR = Scale()
@@ -83,47 +84,25 @@ def _draw_critical_bar(canvas: Canvas, critical: float, axis: Axis) -> None:
 
 
 def _folders(found: Across) -> Picture:
-    arms = [arm for arm in found.arms if arm.effect]
-    shown, metric = arms[:MAX_ARMS], found.metric
-    words = [f"{visible(arm.label)} {short_verdict(arm.verdict)}" for arm in shown]
+    rows = [_row(arm, arm.effect, found) for arm in found.arms if arm.effect]
+    shown, chosen = rows[:MAX_ARMS], looks([arm.label for arm in found.arms])
     return picture(
         "folders",
         "The difference in each folder",
-        lambda canvas: _draw_folders(canvas, shown, found),
+        lambda canvas: draw_rows(canvas, shown, found.metric, found.margin, chosen, found.baseline, "folder"),
         caption=[
-            "Small dots are folders, the large one is their mean; thick: its 95 % interval for folders like these, "
-            "thin: adjusted for all arms.",
-            found.margin is not None and f"Grey: less than {size(found.margin, metric)}, too small to matter.",
-            number_shown(len(shown), len(arms)),
+            "Each dot is one folder. The marker is their mean, the thick bar its 95 % interval for folders like these, "
+            "the thin one is adjusted for all arms.",
+            margin_shown(found.margin, found.metric),
+            number_shown(len(shown), len(rows)),
         ],
-        description=[f"{'; '.join(words)}."],
+        description=[f"{'; '.join(f'{visible(row.label)} {row.word}' for row in shown)}."],
     )
 
 
-def _draw_folders(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> float:
-    em, metric, margin = canvas.em, found.metric, found.margin or 0.0
-    chosen = looks([arm.label for arm in found.arms])
-    column = canvas.label_width([arm.label for arm in arms])
-    verdicts = max(text_width(short_verdict(arm.verdict), em) for arm in arms)
-    scale = Scale("linear", metric.unit == "share")
-    ends = [end for arm in arms for end in (*arm.differences, *(arm.adjusted_interval or ()))]
-    axis = Axis(scale, limits([*ends, margin, -margin], scale), column + em, canvas.width - verdicts - em)
-    top, step = 0.6 * em, 2.0 * em
-    canvas.zero_axis(axis, top, top + step * len(arms), margin, metric, f"that of {found.baseline}")
-    for number, arm in enumerate(arms):
-        y, look = top + step * (number + 0.5), chosen[arm.label]
-        with canvas.group(arm.label):
-            canvas.text(0, y + 0.35 * em, canvas.fitted(arm.label, column))
-            for bounds, width in ((arm.adjusted_interval, 0.08), (arm.interval, 0.26)):
-                if bounds:
-                    canvas.line([(axis.at(end), y) for end in bounds], look.colour, width)
-            for folder, difference in zip(found.folders, arm.differences, strict=False):
-                tip = f"{folder}: {value(difference, metric, signed=True)}"
-                canvas.dot(axis.at(difference), y + 0.55 * em, 0.18, look.colour, opacity=0.7, tip=tip)
-            if arm.effect:
-                canvas.dot(axis.at(arm.effect.mean), y, 0.36, look.colour, look.marker)
-            canvas.text(canvas.width, y + 0.35 * em, short_verdict(arm.verdict), "end", QUIET)
-    return top + step * len(arms) + 3.4 * em
+def _row(arm: ArmAcross, effect: RandomEffects, found: Across) -> Shown:
+    by_folder = tuple(zip(found.folders, arm.differences, strict=False))
+    return Shown(arm.label, by_folder, effect.mean, arm.interval, arm.adjusted_interval, short_verdict(arm.verdict))
 
 
 def _profile(found: Across) -> Picture:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from actbench.analysis.comparison import Comparison
-from actbench.analysis.curves import ArmCurves, arm_curves
+from actbench.analysis.curves import ArmCurves, arm_curves, picked_epochs
 from actbench.experiment.metrics import learnt_name, parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.records import recorded
@@ -39,12 +39,8 @@ def ranked_curves(results: Results, comparison: Comparison) -> list[ArmCurves]:
 
 
 def thinned_epochs(last: int, most: int) -> list[int]:
-    """At most so many epochs from the first to the last, evenly spaced, on a log scale in a long training."""
-    if last <= most:
-        return list(range(1, last + 1))
-    steps = [number / (most - 1) for number in range(most)]
-    places = [last**step if last > LONG_TRAINING_EPOCHS else 1 + step * (last - 1) for step in steps]
-    return sorted({round(place) for place in places})
+    """At most so many epochs, evenly spaced on the axis that they are drawn on."""
+    return picked_epochs(last, most, is_log=last > LONG_TRAINING_EPOCHS)
 
 
 def curves_picture(results: Results, comparison: Comparison) -> Picture | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import recorded
-from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, number_shown, picture
+from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, margin_shown, number_shown, picture
 from actbench.report.figures.looks import Look, looks_of
 from actbench.report.figures.marks import BAND, GREEN, INK, PAGE, QUIET, VERMILLION, minus, text_width
 from actbench.report.figures.scales import Axis, Scale, first_word, limits, scale_for
-from actbench.report.numbers import interval, metric_in_words, size, value, with_unit
+from actbench.report.numbers import interval, metric_in_words, value, with_unit
 from actbench.report.short import short_verdict
 from actbench.statistics.intervals import estimate
 from actbench.statistics.looks import Decision
@@ -31,15 +31,16 @@ class Shown:
     """One row: an arm's differences, or values, by seed with their mean, its intervals and what is said of it.
 
     `thick` is the interval of this row alone, `thin` the one that the verdict uses. `bad` seeds are of unusable trials.
+    Where n is folders, these take the place of the seeds.
     """
 
     label: str
-    by_seed: tuple[tuple[int, float], ...]
+    by_seed: tuple[tuple[int | str, float], ...]
     mean: float
     thick: Interval | None
     thin: Interval | None = None
     word: str = ""
-    bad: frozenset[int] = frozenset()
+    bad: frozenset[int | str] = frozenset()
 
     def numbers(self) -> list[float]:
         """Everything that a row would like to have room for."""
@@ -102,13 +103,12 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
     return picture(
         "differences",
         f"{metric_in_words(metric).capitalize()} minus {base or 'that of the baseline'}, seed by seed",
-        lambda canvas: _draw(canvas, shown, comparison, against),
+        lambda canvas: draw_rows(canvas, shown, metric, comparison.margin, looks_of(comparison), against),
         caption=[
             f"Each dot is one of {seeds}: the arm minus {against}, trained with the same seed. The marker is the mean, "
             f"the thick bar its {thick}.",
             has_thin and "The verdict uses the thin bar, which allows for all comparisons that are made here.",
-            comparison.margin is not None
-            and f"Grey: less than {size(comparison.margin, metric)}, too small to matter.",
+            margin_shown(comparison.margin, metric),
             any(row.bad for row in shown) and "Crosses: a trial diverged, collapsed or failed.",
             number_shown(len(shown), len(rows), first=first_word(metric)),
         ],
@@ -123,7 +123,7 @@ def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
     return picture(
         "arms",
         f"{metric_in_words(metric).capitalize()} of every seed",
-        lambda canvas: _draw(canvas, shown, comparison, ""),
+        lambda canvas: draw_rows(canvas, shown, metric, None, looks_of(comparison), ""),
         caption=[
             f"Each dot is one of {counted(len(comparison.seeds), 'seed')}. The marker is the mean, the bar its 95 % "
             "interval.",
@@ -165,9 +165,12 @@ def _axis(rows: Sequence[Shown], metric: Metric, margin: float | None, against: 
     return Axis(scale, limits([*numbers, -(margin or 0.0), margin or 0.0], scale), *ends)
 
 
-def _draw(canvas: Canvas, rows: Sequence[Shown], comparison: Comparison, against: str) -> float:
-    em, narrow, width, metric = canvas.em, canvas.is_narrow, canvas.width, comparison.metric
-    margin, chosen = comparison.margin if against else None, looks_of(comparison)
+def draw_rows(
+    canvas: Canvas, rows: Sequence[Shown], metric: Metric, margin: float | None, chosen: Mapping[str, Look],
+    against: str, unit: str = "seed",
+) -> float:  # fmt: skip
+    """A row for each arm, its differences to another one or, against none, its values; the height."""
+    em, narrow, width = canvas.em, canvas.is_narrow, canvas.width
     said = [(minus(value(row.mean, metric, signed=bool(against))), row.word) for row in rows]
     names = canvas.label_width([row.label for row in rows])
     right = max(text_width(" ".join(each), em) for each in said) + 0.6 * em
@@ -175,26 +178,26 @@ def _draw(canvas: Canvas, rows: Sequence[Shown], comparison: Comparison, against
     axis = _axis(rows, metric, margin, against, (left, stop))
     step, head = (3.9 if narrow else 2.5) * em, (2.2 if against else 0.4) * em
     bottom = head + step * len(rows) + 0.2 * em
-    if against and margin:
+    if margin:
         start, end = axis.within(-margin), axis.within(margin)
         canvas.box(start, head, end - start, bottom - head, BAND)
-    canvas.bottom_axis(axis, head, bottom, _axis_name(canvas, metric, axis, against))
+    canvas.bottom_axis(axis, head, bottom, _axis_name(canvas, metric, axis, against, unit))
     if against:
         _draw_directions(canvas, axis, head, bottom, metric, canvas.named(against))
     for number, (row, words) in enumerate(zip(rows, said, strict=True)):
         centre = head + step * (number + (0.68 if narrow else 0.5))
         with canvas.group(row.label):
-            _draw_row(canvas, row, centre, axis, metric, chosen[row.label])
+            _draw_row(canvas, row, centre, axis, metric, chosen[row.label], unit)
         with canvas.group(row.label):
             _draw_words(canvas, row, centre, words, names, right)
     return bottom + 4.2 * canvas.small + (1.2 * canvas.small if narrow else 0)
 
 
-def _axis_name(canvas: Canvas, metric: Metric, axis: Axis, against: str) -> str:
+def _axis_name(canvas: Canvas, metric: Metric, axis: Axis, against: str, unit: str) -> str:
     name = canvas.named(metric_in_words(metric))
     if not against:
         return axis.scale.name_of(name)
-    return f"{name} minus {canvas.named(against)}, same seed{' (points)' * (metric.unit == 'share')}"
+    return f"{name} minus {canvas.named(against)}, same {unit}{' (points)' * (metric.unit == 'share')}"
 
 
 def _draw_directions(canvas: Canvas, axis: Axis, top: float, bottom: float, metric: Metric, against: str) -> None:
@@ -211,7 +214,7 @@ def _draw_directions(canvas: Canvas, axis: Axis, top: float, bottom: float, metr
             canvas.note(x, top - 0.8 * small, fitting[0], "start" if is_right else "end")
 
 
-def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, look: Look) -> None:
+def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, look: Look, unit: str) -> None:
     em, (low, high) = canvas.em, axis.bounds
     if not low <= row.mean <= high:
         x, marker = (axis.end - 0.3 * em, ">") if row.mean > high else (axis.start + 0.3 * em, "<")
@@ -232,7 +235,7 @@ def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, 
     has_tips = len(row.by_seed) * em <= LARGEST_TIP_COUNT
     for seed, one in row.by_seed:
         if low <= one <= high:
-            said = f"{row.label}, seed {seed}: {value(one, metric, signed=signed)}" if has_tips else ""
+            said = f"{row.label}, {unit} {seed}: {value(one, metric, signed=signed)}" if has_tips else ""
             marker = "x" if seed in row.bad else "o"
             canvas.dot(axis.at(one), y + 0.72 * em, 0.21, look.colour, marker, 0.85, tip=said)
 
@@ -276,8 +279,7 @@ def settling_picture(comparison: Comparison) -> Picture | None:
         caption=[
             f"Looks were planned after {after} seeds; each line is one, with its number of seeds. The thick bar "
             "decides equivalence, the thin one a difference, each at the level of the look.",
-            comparison.margin is not None
-            and f"Grey: less than {size(comparison.margin, comparison.metric)}, too small to matter.",
+            margin_shown(comparison.margin, comparison.metric),
             number_shown(len(shown), len(arms)),
         ],
         description=[f"{'; '.join(words)}."],

@@ -28,7 +28,7 @@ from actbench.report.figures.marks import (
     text_width,
 )
 from actbench.report.figures.scales import Axis
-from actbench.report.numbers import metric_in_words
+from actbench.report.numbers import metric_in_words, size
 
 Sentences = Iterable[str | Literal[False]]
 MAX_ARMS = 40
@@ -80,6 +80,11 @@ class Picture:
 def number_shown(shown: int, total: int, *, first: str = "best") -> str:
     """How many arms are shown, if not all."""
     return f"The {first} {shown} of {total} arms are shown." if shown < total else ""
+
+
+def margin_shown(margin: float | None, metric: Metric) -> str:
+    """What a grey band around 0 means, if there is one."""
+    return "" if margin is None else f"Grey: less than {size(margin, metric)}, too small to matter."
 
 
 class Canvas:

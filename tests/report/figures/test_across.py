@@ -51,7 +51,7 @@ def test_arms_within_the_critical_difference_are_joined_by_a_bar() -> None:
 def test_every_folder_is_a_dot_and_a_verdict_stands_beside_each_arm() -> None:
     picture = drawn(found(2))["folders"]
     dots = [mark for mark in picture.draw(PAGE).walk() if isinstance(mark, Dot)]
-    assert len([dot for dot in dots if dot.tip]) == 8
+    assert len([dot for dot in dots if ", folder folder-" in dot.tip]) == 8
     assert "worse" in drawn_texts(picture)
     assert picture.description == "tanh worse."
 
