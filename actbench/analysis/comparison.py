@@ -297,23 +297,18 @@ def _contrasts(pairs: Iterable[tuple[Sample, Sample]], metric: Metric) -> list[C
 
 
 def _contrast(first: Sample, second: Sample, metric: Metric, paired: Estimate) -> Contrast:
-    direction, is_share, is_paired = metric.larger_is_better, metric.unit == "share", first.data == second.data
+    direction, is_paired = metric.larger_is_better, first.data == second.data
+    a, b = _common(first, second) if is_paired else ([*first.by_seed.values()], [*second.by_seed.values()])
     if len(first.losses | second.losses) > 1:
-        n = paired.n if is_paired else min(len(first.by_seed), len(second.by_seed))
-        return Contrast(first, second, is_paired, Estimate(n, None, None, None), None)
+        return Contrast(first, second, is_paired, Estimate(min(len(a), len(b)), None, None, None), None)
+    whole = whole_numbers(a, b) if metric.unit == "share" else (a, b)
     if not is_paired:
-        a, b = list(first.by_seed.values()), list(second.by_seed.values())
-        whole_a, whole_b = whole_numbers(a, b) if is_share else (a, b)
-        better = (
-            None if direction is None else unpaired_probability_better(whole_a, whole_b, larger_is_better=direction)
-        )
+        better = None if direction is None else unpaired_probability_better(*whole, larger_is_better=direction)
         difference = unpaired_difference(a, b)
-        return Contrast(first, second, False, difference, unpaired_p(whole_a, whole_b), probability_better=better)
-    a, b = _common(first, second)
-    whole_a, whole_b = whole_numbers(a, b) if is_share else (a, b)
-    wins = None if direction is None else probability_better(whole_a, whole_b, larger_is_better=direction)
+        return Contrast(first, second, False, difference, unpaired_p(*whole), probability_better=better)
+    wins = None if direction is None else probability_better(*whole, larger_is_better=direction)
     better, interval = wins or (None, None)
-    p = sign_flip_p(whole_a, whole_b)
+    p = sign_flip_p(*whole)
     return Contrast(first, second, True, paired, p, probability_better=better, probability_better_interval=interval)
 
 

@@ -13,19 +13,7 @@ from actbench.experiment.records import TrialRecord
 from actbench.lazy import numpy as np
 from actbench.plan.looks import values_by_seed
 from actbench.plan.plan import Plan
-from actbench.statistics.anova import variance_shares
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A factor's main effect, or the interaction of two, as a share of the variance with its 90 % interval.
-
-    Of all interactions of three factors and more together `factors` is empty.
-    """
-
-    factors: tuple[str, ...]
-    share: float
-    interval: tuple[float, float]
+from actbench.statistics.anova import Effect, variance_shares
 
 
 @dataclass(frozen=True)
@@ -58,6 +46,5 @@ def effects(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> E
         values[tuple(levels[path].index(at[path]) for path in factors)] = [by_seed[seed] for seed in seeds]
     if values.min() == values.max():
         return None
-    shares, noise = variance_shares(values)
-    named = (Effect(tuple(factors[axis] for axis in each.axes), each.share, each.interval) for each in shares)
-    return Effects(tuple(named), noise, len(seeds))
+    shares, noise = variance_shares(values, factors)
+    return Effects(tuple(shares), noise, len(seeds))

@@ -165,11 +165,11 @@ def check(file: CustomFilePath, output_format: TableOrJson = "table") -> None:
     say(f"Loading {file} ...")
     with custom_files_in_use([file]) as (loaded,):
         from actbench.checks.examination import examine_apart
-        from actbench.report.checks import examination_document, examination_sections
+        from actbench.report.checks import examination_document, examination_section
 
         examinations = examine_apart(choices_from(loaded.origin()))
         printing.print_answer(
-            output_format, lambda: examination_sections(examinations), lambda: examination_document(examinations)
+            output_format, lambda: [*map(examination_section, examinations)], lambda: examination_document(examinations)
         )
     if any(examination.refusals() for examination in examinations):
         raise typer.Exit(errors.EXIT_CHECK_FAILED)

@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from actbench.checks.examination import Examination
 
 
-def examination_sections(examinations: Sequence[Examination]) -> list[Section]:
-    """A table of checks for every entry, with the verdict below."""
-    return [_section(examination) for examination in examinations]
-
-
-def _section(examination: Examination) -> Section:
+def examination_section(examination: Examination) -> Section:
+    """A table of an entry's checks, with the verdict below."""
     rows = [[check.name, check.outcome, check.reason] for check in examination.checks]
     refusals = [check.name for check in examination.refusals()]
     verdict = f"Refused: {', '.join(refusals)}." if refusals else "Passed: an experiment can use it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,19 +17,23 @@ MAX_F = 1e6  # scipy's noncentral F has gaps far above it
 
 
 @dataclass(frozen=True)
-class VarianceShare:
-    """An effect's share of the variance with its 90 % interval; `axes` are its factors, () higher interactions."""
+class Effect:
+    """A factor's main effect, or the interaction of two, as a share of the variance with its 90 % interval.
 
-    axes: tuple[int, ...]
+    Of all interactions of three factors and more together `factors` is empty.
+    """
+
+    factors: tuple[str, ...]
     share: float
     interval: tuple[float, float]
 
 
-def variance_shares(values: np.ndarray[Any, Any]) -> tuple[list[VarianceShare], float]:
+def variance_shares(values: np.ndarray[Any, Any], names: Sequence[str]) -> tuple[list[Effect], float]:
     """Omega squared of all main effects, all pairs, and the higher interactions together; then that of the noise.
 
-    `values` has an axis for each factor and a last one for the repetitions, at least two of each and not all equal.
-    With SS and df of an effect, MSE of the values within cells and N of them, it is (SS - df MSE) / (SS_total + MSE)
+    `values` has an axis for each factor, called by its name, and a last one for the repetitions, at least two of each
+    and not all equal. With SS and df of an effect, MSE of the values within cells and N of them, it is
+    (SS - df MSE) / (SS_total + MSE)
     (Hays 1963), and N MSE / (SS_total + MSE) is left to the noise; all of them add up to 1. An effect that does not
     exist has 0 on average, so that it may be below, where eta squared, SS / SS_total, is always above.
 
@@ -52,8 +57,8 @@ def variance_shares(values: np.ndarray[Any, Any]) -> tuple[list[VarianceShare], 
     total, noise_freedom = float((centred**2).sum()), values.size - cells.size
     error = float(((centred - cells) ** 2).sum()) / noise_freedom
     shares = [
-        VarianceShare(
-            axes,
+        Effect(
+            tuple(names[axis] for axis in axes),
             (squares[axes] - freedom[axes] * error) / (total + error),
             _share_interval(squares[axes], freedom[axes], error, noise_freedom, total),
         )

@@ -12,7 +12,7 @@ from actbench.statistics.anova import MAX_F, noncentrality, variance_shares
 def test_where_nothing_is_the_shares_are_0_on_average_and_95_of_100_intervals_hold_0() -> None:
     rng, found = np.random.default_rng(41), []
     for _ in range(1500):
-        shares, noise = variance_shares(rng.normal(0.98, 0.001, (3, 4, 5)))
+        shares, noise = variance_shares(rng.normal(0.98, 0.001, (3, 4, 5)), "ab")
         assert sum(one.share for one in shares) + noise == pytest.approx(1)
         found.append([(one.share, one.interval[0] == 0) for one in shares])
     for effect in np.asarray(found).swapaxes(0, 1):
@@ -25,7 +25,7 @@ def test_the_interval_holds_the_true_share_in_about_90_of_100_experiments(size: 
     """Rows differ by so many standard deviations; the variance between them is size**2 / 4, that of the noise 1."""
     rng, expected = np.random.default_rng(42), (size**2 / 4) / (size**2 / 4 + 1)
     rows = np.asarray([-size / 2, size / 2])[:, None, None]
-    found = [variance_shares(rows + rng.normal(0, 1, (2, 3, 8)))[0][0] for _ in range(800)]
+    found = [variance_shares(rows + rng.normal(0, 1, (2, 3, 8)), "ab")[0][0] for _ in range(800)]
     assert np.mean([one.share for one in found]) == pytest.approx(expected, abs=0.02)
     assert np.mean([one.interval[0] <= expected <= one.interval[1] for one in found]) == pytest.approx(0.9, abs=0.05)
     assert all(one.interval[0] <= max(one.share, 0) <= one.interval[1] for one in found)
@@ -34,7 +34,7 @@ def test_the_interval_holds_the_true_share_in_about_90_of_100_experiments(size: 
 def test_an_interval_begins_above_0_exactly_if_the_f_test_rejects() -> None:
     for seed in range(60):
         values = np.random.default_rng(seed).normal(0, 1, (2, 2, 4)) + np.asarray([0, 0.8])[:, None, None]
-        row = variance_shares(values)[0][0]
+        row = variance_shares(values, "ab")[0][0]
         error = values.var(axis=-1, ddof=1).mean()
         f = 8 * 2 * values.mean(axis=(1, 2)).var() / error
         assert (row.interval[0] > 0) == (stats.f.sf(f, 1, 12) < 0.05)
@@ -56,6 +56,6 @@ def test_the_noncentrality_puts_the_ratio_at_its_percentile(
 
 def test_without_noise_the_shares_are_exact() -> None:
     values = np.asarray([[0.0, 0.0], [1.0, 1.0]])[:, :, None] + np.zeros((2, 2, 3))
-    shares, noise = variance_shares(values)
+    shares, noise = variance_shares(values, "ab")
     assert [(one.share, one.interval) for one in shares] == [(1, (1, 1)), (0, (0, 0)), (0, (0, 0))]
     assert noise == 0
