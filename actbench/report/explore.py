@@ -10,7 +10,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.analysis.samples import Sample, loss_unit
 from actbench.experiment.metrics import CURVES, MEASURES, PARTS, Metric, parse_metric
 from actbench.plan.looks import values_by_seed
-from actbench.report.figures.looks import looks_of
+from actbench.report.figures.styles import styles_of
 from actbench.report.numbers import metric_in_words
 from actbench.statistics.intervals import CONFIDENCE, t_quantile
 from actbench.statistics.multiple import ALPHA
@@ -32,7 +32,7 @@ def explore_json(results: Results, comparison: Comparison) -> str:
     if not 2 <= len(rows) <= MAX_ARMS or not 2 <= len(seeds) <= MAX_SEEDS or not has_one_unit:
         return ""
     numbers = {label: index for index, label in enumerate(row.sample.label for row in comparison.rows)}
-    chosen = looks_of(comparison)
+    chosen = styles_of(comparison)
     baselines = [number for number, row in enumerate(rows) if row.is_baseline]
     most = max(1, MAX_NUMBERS // (len(rows) * len(seeds)))
     metrics = list(_metrics(results, comparison, [row.sample for row in rows], seeds))[:most]

@@ -21,10 +21,10 @@ from actbench.report.figures.factors import factors_pictures
 from actbench.report.figures.functions import functions_picture
 from actbench.report.figures.inside import inside_picture
 from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
-from actbench.report.figures.looks import looks_of
 from actbench.report.figures.lottery import lottery_picture
 from actbench.report.figures.marks import Dot, marker_points
 from actbench.report.figures.paint import page_svg, path_of, save_scene
+from actbench.report.figures.styles import styles_of
 from actbench.report.figures.tuning import sensitivity_picture
 from actbench.report.page import Drawing, page
 from actbench.report.paper import PaperKit, write_paper
@@ -82,7 +82,7 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
 def whole_page(results: Results, comparison: Comparison, drawn: Sequence[Picture]) -> str:
     """The page with its pictures, those of fewer seeds, and the markers of its arms."""
     arms = {row.sample.label: number for number, row in enumerate(comparison.rows)}
-    swatches = {label: _swatch(look.marker, look.colour) for label, look in looks_of(comparison).items()}
+    swatches = {label: _swatch(style.marker, style.colour) for label, style in styles_of(comparison).items()}
     drawings = [drawing(picture, arms) for picture in drawn]
     return page(results, comparison, drawings, _stages(comparison, arms), swatches)
 

@@ -8,9 +8,9 @@ from statistics import quantiles
 from actbench.analysis.across import Across, ArmAcross
 from actbench.report.figures.differences import Shown, draw_rows
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, margin_shown, number_shown, picture
-from actbench.report.figures.looks import looks
 from actbench.report.figures.marks import INK, text_width
 from actbench.report.figures.scales import Axis, Scale
+from actbench.report.figures.styles import styles
 from actbench.report.numbers import metric_in_words
 from actbench.report.short import short_verdict
 from actbench.statistics.across import RandomEffects, performance_profile
@@ -43,7 +43,7 @@ def _ranks(found: Across) -> Picture:
 
 def _draw_ranks(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> float:
     """The axis of ranks above, groups as bars below it, and each arm's line to its name on the nearer side."""
-    em, width, chosen = canvas.em, canvas.width, looks([arm.label for arm in found.arms])
+    em, width, chosen = canvas.em, canvas.width, styles([arm.label for arm in found.arms])
     column = canvas.label_width([f"{arm.label} {arm.mean_rank:.2f}" for arm in arms], 0.3)
     axis = Axis(LINEAR, (1.0, float(len(found.arms))), column + em, width - column - em)
     line = 4.4 * em
@@ -64,10 +64,10 @@ def _draw_ranks(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> flo
             place, level = axis.at(arm.mean_rank), below + (1.4 + 1.4 * number) * em
             end = column + 0.4 * em if is_left else width - column - 0.4 * em
             name = f"{canvas.fitted(arm.label, column - text_width(' 0.00', em))} {arm.mean_rank:.2f}"
-            look = chosen[arm.label]
+            style = chosen[arm.label]
             with canvas.group(arm.label, f"{arm.label}: mean rank {arm.mean_rank:.2f}"):
-                canvas.line([(place, line), (place, level), (end, level)], look.colour, 0.1)
-                canvas.dot(place, line, 0.3, look.colour, look.marker)
+                canvas.line([(place, line), (place, level), (end, level)], style.colour, 0.1)
+                canvas.dot(place, line, 0.3, style.colour, style.marker)
                 x = column if is_left else width - column
                 canvas.text(x, level + 0.35 * em, name, "end" if is_left else "start")
     return below + (1.4 * half + 1.2) * em
@@ -85,7 +85,7 @@ def _draw_critical_bar(canvas: Canvas, critical: float, axis: Axis) -> None:
 
 def _folders(found: Across) -> Picture:
     rows = [_row(arm, arm.effect, found) for arm in found.arms if arm.effect]
-    shown, chosen = rows[:MAX_ARMS], looks([arm.label for arm in found.arms])
+    shown, chosen = rows[:MAX_ARMS], styles([arm.label for arm in found.arms])
     return picture(
         "folders",
         "The difference in each folder",
@@ -119,7 +119,7 @@ def _profile(found: Across) -> Picture:
 
 
 def _draw_profile(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> float:
-    em, metric, chosen = canvas.em, found.metric, looks([arm.label for arm in found.arms])
+    em, metric, chosen = canvas.em, found.metric, styles([arm.label for arm in found.arms])
     scores = [[arm.means[folder] for arm in found.arms] for folder in range(len(found.folders))]
     larger = bool(metric.larger_is_better)
     best = [max(row) if larger else min(row) for row in scores]
@@ -138,12 +138,12 @@ def _draw_profile(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> f
     canvas.bottom_axis(x, top, bottom, f"at most so many{points} behind the best {metric_in_words(metric)}")
     ends = []
     for arm, name in zip(arms, names, strict=True):
-        look, own = chosen[arm.label], shares[found.arms.index(arm)]
+        style, own = chosen[arm.label], shares[found.arms.index(arm)]
         steps = [(x.at(0.0), y.at(own[0]))]
         for distance, share in zip(distances[1:], own[1:], strict=True):
             steps += [(x.at(distance), steps[-1][1]), (x.at(distance), y.at(share))]
         with canvas.group(arm.label, name):
-            canvas.line(steps, look.colour, 0.14, look.dashes)
-        ends.append(End(arm.label, steps[-1][1], name, look.colour))
+            canvas.line(steps, style.colour, 0.14, style.dashes)
+        ends.append(End(arm.label, steps[-1][1], name, style.colour))
     canvas.labels_at_ends(ends, right - 0.3 * em, top, bottom)
     return bottom + 3.4 * em

@@ -13,9 +13,9 @@ from actbench.experiment.metrics import learnt_name, parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.records import recorded
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
-from actbench.report.figures.looks import Look, looks
 from actbench.report.figures.marks import GRID, QUIET, Area
 from actbench.report.figures.scales import Axis, Scale, epoch_ticks, limits, scale_for
+from actbench.report.figures.styles import Style, styles
 from actbench.report.numbers import value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, visible
@@ -179,32 +179,32 @@ def _draw_curves(canvas: Canvas, curves: Sequence[ArmCurves]) -> float:
     y = _accuracy_axis(numbers, bands if has_bands else (), bottom, top)
     left = canvas.tick_width(y)
     x = _epoch_axis(curves, left + 0.5 * em, right - 0.3 * em)
-    chosen = looks({arm.label: arm.values for arm in curves})
+    chosen = styles({arm.label: arm.values for arm in curves})
     canvas.left_axis(y, left, right, y.scale.name_of(_quantity(curves)))
     _epochs_below(canvas, x, last, bottom, is_named=True)
     ends = []
     for arm in reversed(curves):
-        look, epochs = chosen[arm.label], thinned_epochs(len(arm.means), MAX_POINTS)
+        style, epochs = chosen[arm.label], thinned_epochs(len(arm.means), MAX_POINTS)
         with canvas.group(arm.label):
-            _draw_curve(canvas, arm, epochs, x, y, look, has_band=has_bands and len(arm.seeds) > 1)
+            _draw_curve(canvas, arm, epochs, x, y, style, has_band=has_bands and len(arm.seeds) > 1)
         end = min(max(y.at(arm.mean(len(arm.means))), top), bottom)
-        ends.append(End(arm.label, end, texts[arm.label], look.colour, arm.is_baseline))
+        ends.append(End(arm.label, end, texts[arm.label], style.colour, arm.is_baseline))
     canvas.labels_at_ends(ends, right - 0.3 * em, top, bottom)
     return bottom + 3.1 * small
 
 
 def _draw_curve(
-    canvas: Canvas, arm: ArmCurves, epochs: Sequence[int], x: Axis, y: Axis, look: Look, *, has_band: bool
+    canvas: Canvas, arm: ArmCurves, epochs: Sequence[int], x: Axis, y: Axis, style: Style, *, has_band: bool
 ) -> None:
     if has_band:
         low, high = ([(x.at(epoch), y.within(arm.band(epoch)[end])) for epoch in epochs] for end in (0, 1))
-        canvas.marks.append(Area([*low, *reversed(high)], look.colour, BAND_OPACITY))
+        canvas.marks.append(Area([*low, *reversed(high)], style.colour, BAND_OPACITY))
     points = [(x.at(epoch), y.within(arm.mean(epoch))) for epoch in epochs]
-    canvas.line(points, look.colour, 0.17 if arm.is_baseline else 0.12, look.dashes)
+    canvas.line(points, style.colour, 0.17 if arm.is_baseline else 0.12, style.dashes)
     every = math.ceil(len(epochs) / MAX_MARKERS)
     for epoch, (at, height) in list(zip(epochs, points, strict=True))[every - 1 :: every]:
         tip = f"{arm.label}, epoch {epoch}: {with_unit(arm.mean(epoch), ACCURACY)}"
-        canvas.dot(at, height, 0.24, look.colour, look.marker, tip=tip)
+        canvas.dot(at, height, 0.24, style.colour, style.marker, tip=tip)
 
 
 def _draw_seeds(canvas: Canvas, curves: Sequence[ArmCurves]) -> float:
@@ -213,7 +213,7 @@ def _draw_seeds(canvas: Canvas, curves: Sequence[ArmCurves]) -> float:
     y = _accuracy_axis([one for arm in curves for seed in arm.seeds for one in seed], (), 0.0, -8.5 * em)
     left = canvas.tick_width(y)
     wide, high, top = (canvas.width - left) / columns, 11.6 * em, 1.4 * em
-    chosen = looks({arm.label: arm.values for arm in curves})
+    chosen = styles({arm.label: arm.values for arm in curves})
     canvas.note(0, 0.9 * em, y.scale.name_of(_quantity(curves)), "start")
     for number, arm in enumerate(curves):
         row, column = divmod(number, columns)
@@ -328,11 +328,11 @@ def _draw_panel(canvas: Canvas, curves: Sequence[LearntCurve], right: float, top
     x = Axis(scale, (0, max(last, 1)), left + 0.5 * em, right - 0.3 * em)
     canvas.left_axis(y, left, right, curves[0].parameter)
     canvas.bottom_axis(x, top, bottom, "epoch", most=max(2, min(last, int((right - left) / (4 * em)))))
-    chosen, ends = looks({curve.arm: curve.values for curve in curves}), []
+    chosen, ends = styles({curve.arm: curve.values for curve in curves}), []
     for curve in curves:
-        look, points = chosen[curve.arm], [(x.at(epoch), y.at(number)) for epoch, number in curve.means]
+        style, points = chosen[curve.arm], [(x.at(epoch), y.at(number)) for epoch, number in curve.means]
         with canvas.group(curve.arm):
-            canvas.line(points, look.colour, 0.12, look.dashes)
-            canvas.dot(*points[-1], 0.24, look.colour, look.marker, tip=_ending(canvas, curve))
-        ends.append(End(curve.arm, points[-1][1], _ending(canvas, curve), look.colour))
+            canvas.line(points, style.colour, 0.12, style.dashes)
+            canvas.dot(*points[-1], 0.24, style.colour, style.marker, tip=_ending(canvas, curve))
+        ends.append(End(curve.arm, points[-1][1], _ending(canvas, curve), style.colour))
     canvas.labels_at_ends(ends, right - 0.3 * em, top, bottom)

@@ -15,9 +15,9 @@ from actbench.experiment.naming import Values
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.lazy import numpy
 from actbench.report.figures.layout import Canvas, Picture, number_shown, picture
-from actbench.report.figures.looks import looks
 from actbench.report.figures.marks import INK, QUIET, Points, shortened
 from actbench.report.figures.scales import Axis, Scale, limits
+from actbench.report.figures.styles import styles
 from actbench.store.results import Results
 from actbench.store.weights import read_weights
 from actbench.text import counted
@@ -132,7 +132,7 @@ def _draw(canvas: Canvas, found: Sequence[Decisions], arrays: Arrays) -> float:
     columns = min(len(found), 1 if canvas.is_narrow or not is_plane else 2)
     wide = canvas.width / columns
     high = (0.75 * wide if is_plane else max(16 * em, 0.3 * wide)) + 6 * em
-    colours = {label: look.colour for label, look in looks({one.arm: one.values for one in found}).items()}
+    colours = {label: style.colour for label, style in styles({one.arm: one.values for one in found}).items()}
     for number, one in enumerate(found):
         row, column = divmod(number, columns)
         top, left, right = row * high, column * wide, column * wide + wide - em

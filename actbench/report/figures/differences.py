@@ -10,9 +10,9 @@ from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import recorded
 from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, margin_shown, number_shown, picture
-from actbench.report.figures.looks import Look, looks_of
 from actbench.report.figures.marks import BAND, GREEN, INK, PAGE, QUIET, VERMILLION, minus, text_width
 from actbench.report.figures.scales import Axis, Scale, first_word, limits, scale_for
+from actbench.report.figures.styles import Style, styles_of
 from actbench.report.numbers import interval, metric_in_words, value, with_unit
 from actbench.report.short import short_verdict
 from actbench.statistics.intervals import estimate
@@ -103,7 +103,7 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
     return picture(
         "differences",
         f"{metric_in_words(metric).capitalize()} minus {base or 'that of the baseline'}, seed by seed",
-        lambda canvas: draw_rows(canvas, shown, metric, comparison.margin, looks_of(comparison), against),
+        lambda canvas: draw_rows(canvas, shown, metric, comparison.margin, styles_of(comparison), against),
         caption=[
             f"Each dot is one of {seeds}: the arm minus {against}, trained with the same seed. The marker is the mean, "
             f"the thick bar its {thick}.",
@@ -123,7 +123,7 @@ def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
     return picture(
         "arms",
         f"{metric_in_words(metric).capitalize()} of every seed",
-        lambda canvas: draw_rows(canvas, shown, metric, None, looks_of(comparison), ""),
+        lambda canvas: draw_rows(canvas, shown, metric, None, styles_of(comparison), ""),
         caption=[
             f"Each dot is one of {counted(len(comparison.seeds), 'seed')}. The marker is the mean, the bar its 95 % "
             "interval.",
@@ -166,7 +166,7 @@ def _axis(rows: Sequence[Shown], metric: Metric, margin: float | None, against: 
 
 
 def draw_rows(
-    canvas: Canvas, rows: Sequence[Shown], metric: Metric, margin: float | None, chosen: Mapping[str, Look],
+    canvas: Canvas, rows: Sequence[Shown], metric: Metric, margin: float | None, chosen: Mapping[str, Style],
     against: str, unit: str = "seed",
 ) -> float:  # fmt: skip
     """A row for each arm, its differences to another one or, against none, its values; the height."""
@@ -214,16 +214,16 @@ def _draw_directions(canvas: Canvas, axis: Axis, top: float, bottom: float, metr
             canvas.note(x, top - 0.8 * small, fitting[0], "start" if is_right else "end")
 
 
-def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, look: Look, unit: str) -> None:
+def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, style: Style, unit: str) -> None:
     em, (low, high) = canvas.em, axis.bounds
     if not low <= row.mean <= high:
         x, marker = (axis.end - 0.3 * em, ">") if row.mean > high else (axis.start + 0.3 * em, "<")
-        canvas.dot(x, y, 0.4, look.colour, marker)
+        canvas.dot(x, y, 0.4, style.colour, marker)
         return
     for bounds, width in ((row.thin, 0.11), (row.thick, 0.36)):
         if bounds:
             canvas.line([(axis.within(bounds[0]), y), (axis.within(bounds[1]), y)], INK, width, opacity=0.8)
-    canvas.dot(axis.at(row.mean), y, 0.5, PAGE, look.marker)
+    canvas.dot(axis.at(row.mean), y, 0.5, PAGE, style.marker)
     signed = row.word != ""
     parts = (
         f"{row.label}: {value(row.mean, metric, signed=signed)}",
@@ -231,13 +231,13 @@ def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, 
         row.thin and f"for the verdict {interval(row.thin, metric, signed=True)}",
         row.word,
     )
-    canvas.dot(axis.at(row.mean), y, 0.37, look.colour, look.marker, tip=", ".join(part for part in parts if part))
+    canvas.dot(axis.at(row.mean), y, 0.37, style.colour, style.marker, tip=", ".join(part for part in parts if part))
     has_tips = len(row.by_seed) * em <= LARGEST_TIP_COUNT
     for seed, one in row.by_seed:
         if low <= one <= high:
             said = f"{row.label}, {unit} {seed}: {value(one, metric, signed=signed)}" if has_tips else ""
             marker = "x" if seed in row.bad else "o"
-            canvas.dot(axis.at(one), y + 0.72 * em, 0.21, look.colour, marker, 0.85, tip=said)
+            canvas.dot(axis.at(one), y + 0.72 * em, 0.21, style.colour, marker, 0.85, tip=said)
 
 
 def _draw_words(canvas: Canvas, row: Shown, y: float, words: tuple[str, str], names: float, room: float) -> None:
@@ -292,7 +292,7 @@ def _verdict(row: Row) -> str:
 
 def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison) -> float:
     em, metric, margin = canvas.em, comparison.metric, comparison.margin or 0.0
-    chosen = looks_of(comparison)
+    chosen = styles_of(comparison)
     verdicts = max(text_width(_verdict(row), em, is_bold=True) for row, _ in arms)
     column = canvas.label_width([row.sample.label for row, _ in arms])
     left = column + 2.6 * em
@@ -304,21 +304,21 @@ def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison)
     canvas.zero_axis(axis, y, bottom, margin, metric, "that of the baseline")
     for row, made in arms:
         label, high, bounds = row.sample.label, 1.1 * em * len(made), made[-1].difference.interval
-        middle, look = y + high / 2 + 0.35 * em, chosen[label]
+        middle, style = y + high / 2 + 0.35 * em, chosen[label]
         with canvas.group(label, f"{label}: {interval(bounds, metric, signed=True) if bounds else 'no interval'}"):
             canvas.text(0, middle, canvas.fitted(label, column))
             for number, decision in enumerate(made):
-                _draw_look(canvas, decision, axis, y + 1.1 * em * (number + 0.5), look, left)
-            canvas.text(canvas.width, middle, _verdict(row), "end", QUIET if made[-1].state == "open" else look.colour)
+                _draw_look(canvas, decision, axis, y + 1.1 * em * (number + 0.5), style, left)
+            canvas.text(canvas.width, middle, _verdict(row), "end", QUIET if made[-1].state == "open" else style.colour)
         y += high + 0.7 * em
     return bottom + 3.4 * em
 
 
-def _draw_look(canvas: Canvas, decision: Decision, axis: Axis, y: float, look: Look, left: float) -> None:
+def _draw_look(canvas: Canvas, decision: Decision, axis: Axis, y: float, style: Style, left: float) -> None:
     """One look: how many seeds, both intervals, and the mean."""
     canvas.note(left - 0.6 * canvas.em, y + 0.3 * canvas.em, str(decision.seeds), "end")
     for bounds, width in ((decision.adjusted_interval, 0.08), (decision.difference.interval, 0.26)):
         if bounds:
-            canvas.line([(axis.at(end), y) for end in bounds], look.colour, width)
+            canvas.line([(axis.at(end), y) for end in bounds], style.colour, width)
     if decision.difference.mean is not None:
-        canvas.dot(axis.at(decision.difference.mean), y, 0.32, look.colour, look.marker)
+        canvas.dot(axis.at(decision.difference.mean), y, 0.32, style.colour, style.marker)

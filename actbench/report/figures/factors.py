@@ -11,7 +11,6 @@ from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.report.figures.layout import Canvas, End, Picture, picture
-from actbench.report.figures.looks import looks
 from actbench.report.figures.marks import (
     BAND,
     BLUE,
@@ -25,6 +24,7 @@ from actbench.report.figures.marks import (
     text_width,
 )
 from actbench.report.figures.scales import Axis, first_word, limits, scale_for
+from actbench.report.figures.styles import styles
 from actbench.report.numbers import interval, metric_in_words, smallest_shown, value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, listed, visible
@@ -284,7 +284,7 @@ def _draw_interaction(canvas: Canvas, factors: Factors, metric: Metric) -> float
     lines = {one: [_mean(factors, one, column) for column in factors.columns] for one in factors.rows}
     known = [mean for means in lines.values() for mean in means if mean is not None]
     texts = {one: value_to_text(one) for one in factors.rows}
-    chosen = looks({text: ((factors.paths[0], one),) for one, text in texts.items()})
+    chosen = styles({text: ((factors.paths[0], one),) for one, text in texts.items()})
     right = canvas.width - canvas.end_label_width(map(canvas.named, texts.values()))
     top = 2.4 * em
     bottom = top + max(17 * em, 1.1 * small * len(lines))
@@ -300,14 +300,15 @@ def _draw_interaction(canvas: Canvas, factors: Factors, metric: Metric) -> float
             canvas.note(x, bottom + (1.4 + 1.15 * row) * small, text)
     ends = []
     for one, means in lines.items():
-        look, shown = chosen[texts[one]], [(x, mean) for x, mean in zip(places, means, strict=True) if mean is not None]
+        style = chosen[texts[one]]
+        shown = [(x, mean) for x, mean in zip(places, means, strict=True) if mean is not None]
         points = [(x, y.within(mean)) for x, mean in shown]
         if len(points) > 1:
-            canvas.line(points, look.colour, 0.12, look.dashes)
+            canvas.line(points, style.colour, 0.12, style.dashes)
         for (x, height), (_, mean) in zip(points, shown, strict=True):
-            canvas.dot(x, height, 0.28, look.colour, look.marker, tip=f"{texts[one]}: {with_unit(mean, metric)}")
+            canvas.dot(x, height, 0.28, style.colour, style.marker, tip=f"{texts[one]}: {with_unit(mean, metric)}")
         if points:
-            ends.append(End("", points[-1][1], canvas.named(texts[one]), look.colour))
+            ends.append(End("", points[-1][1], canvas.named(texts[one]), style.colour))
     canvas.labels_at_ends(ends, places[-1] + 0.2 * em, top, bottom)
     return bottom + (1.9 + 1.15 * max(map(len, heads))) * small
 

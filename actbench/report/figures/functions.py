@@ -11,9 +11,9 @@ from actbench.experiment.choices import Choice
 from actbench.experiment.layers import resolve_layers
 from actbench.lazy import NDArray, numpy
 from actbench.report.figures.layout import Canvas, Picture, picture
-from actbench.report.figures.looks import looks
 from actbench.report.figures.marks import GRID, lines_of, minus, text_width
 from actbench.report.figures.scales import Axis, Scale
+from actbench.report.figures.styles import styles
 from actbench.report.functions import plotted_inputs, with_curves
 from actbench.store.results import Results
 from actbench.text import counted
@@ -79,7 +79,7 @@ def functions_drawing(choices: Sequence[Choice], inputs: NDArray[numpy.float64])
 
 def _draw(canvas: Canvas, curves: Sequence[Curve]) -> float:
     em = canvas.em
-    chosen = looks({str(curve.choice): (("model.activation", curve.choice),) for curve in curves})
+    chosen = styles({str(curve.choice): (("model.activation", curve.choice),) for curve in curves})
     columns = min(len(curves), 2 if canvas.is_narrow else 4)
     wide = canvas.width / columns
     names = [_name(canvas, str(curve.choice), wide - em) for curve in curves]

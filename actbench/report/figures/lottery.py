@@ -8,8 +8,8 @@ from actbench.analysis.comparison import Comparison
 from actbench.analysis.lottery import Lottery, lottery
 from actbench.experiment.metrics import Metric
 from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, number_shown, picture
-from actbench.report.figures.looks import looks_of
 from actbench.report.figures.marks import INK, PAGE, QUIET, shortened, text_width
+from actbench.report.figures.styles import styles_of
 from actbench.report.lottery import lottery_sentences
 from actbench.report.numbers import metric_in_words, value
 
@@ -39,7 +39,7 @@ def lottery_picture(comparison: Comparison) -> Picture | None:
 
 
 def _draw(canvas: Canvas, drawn: Lottery, comparison: Comparison) -> float:
-    em, small, metric, chosen = canvas.em, canvas.small, comparison.metric, looks_of(comparison)
+    em, small, metric, chosen = canvas.em, canvas.small, comparison.metric, styles_of(comparison)
     samples, seeds = drawn.samples[:MAX_ARMS], drawn.seeds[:MAX_SEEDS]
     names = canvas.label_width([sample.label for sample in samples], 0.24)
     left = names + 1.6 * em
@@ -55,11 +55,11 @@ def _draw(canvas: Canvas, drawn: Lottery, comparison: Comparison) -> float:
     canvas.note(canvas.width, head - 0.7 * em, "won", "end")
     frames = []
     for row, sample in enumerate(samples):
-        y, look, count = head + row * high, chosen[sample.label], dict(drawn.wins).get(sample.label, 0)
+        y, style, count = head + row * high, chosen[sample.label], dict(drawn.wins).get(sample.label, 0)
         middle = y + high / 2
         with canvas.group(sample.label):
             canvas.name_beside(sample.label, middle, names)
-            canvas.dot(names + 0.75 * em, middle, 0.32, look.colour, look.marker)
+            canvas.dot(names + 0.75 * em, middle, 0.32, style.colour, style.marker)
             for column, seed in enumerate(seeds):
                 x, is_won = left + column * cell, sample.label in drawn.winners[column]
                 canvas.box(x, y, cell, high, INK, shades[row][column], PAGE, 0.07)

@@ -12,9 +12,9 @@ from actbench.experiment.naming import settings_by_path, value_to_text
 from actbench.experiment.records import TrialRecord
 from actbench.plan.tuning import ArmTuning, is_number
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
-from actbench.report.figures.looks import Look, looks
 from actbench.report.figures.marks import GRID, PAGE, QUIET, VERMILLION, text_width
 from actbench.report.figures.scales import Axis, Scale, limits, scale_for
+from actbench.report.figures.styles import Style, styles
 from actbench.report.numbers import metric_in_words, with_unit
 from actbench.report.tuning import Tried, tried, tuned_text
 from actbench.store.results import Results
@@ -113,7 +113,7 @@ def _draw(canvas: Canvas, path: str, arms: Sequence[TunedArm], baselines: set[st
     em, values, metric = canvas.em, _tried_values(arms), parse_metric(arms[0].tuning.metric)
     means = [mean for arm in arms for _, mean in arm.known()]
     labels = [arm.tuning.arm.label() for arm in arms]
-    chosen = looks({arm.tuning.arm.label(): arm.tuning.arm.values for arm in arms})
+    chosen = styles({arm.tuning.arm.label(): arm.tuning.arm.values for arm in arms})
     right = canvas.width - canvas.end_label_width(map(canvas.named, labels))
     top = 2.4 * em
     bottom = top + max((17 if canvas.is_narrow else 20) * em, 1.1 * canvas.small * len(arms))
@@ -154,20 +154,20 @@ def _values_below(canvas: Canvas, path: str, places: Mapping[Any, float], x: Axi
 
 
 def _draw_line(
-    canvas: Canvas, arm: TunedArm, label: str, x: Axis, y: Axis, places: Mapping[Any, float], look: Look
+    canvas: Canvas, arm: TunedArm, label: str, x: Axis, y: Axis, places: Mapping[Any, float], style: Style
 ) -> None:
     metric, known = parse_metric(arm.tuning.metric), sorted(arm.known(), key=lambda pair: places[pair[0]])
     line = [(x.at(places[value]), y.at(mean)) for value, mean in known]
     if len(line) > 1:
-        canvas.line(line, look.colour, 0.12, look.dashes)
+        canvas.line(line, style.colour, 0.12, style.dashes)
     for (value, mean), (at, height) in zip(known, line, strict=True):
         point = arm.points[value]
         tip = f"{label}, {value_to_text(value)}: {with_unit(mean, metric)}{', chosen' * point.is_chosen}"
         if point.is_chosen:
             marker = "s" if point.is_at_edge else "o"
             canvas.dot(at, height, 0.52, PAGE, marker)
-            canvas.dot(at, height, 0.52, look.colour, marker, is_hollow=True)
-        canvas.dot(at, height, 0.27, look.colour, look.marker, tip=tip)
+            canvas.dot(at, height, 0.52, style.colour, marker, is_hollow=True)
+        canvas.dot(at, height, 0.27, style.colour, style.marker, tip=tip)
     for value, point in arm.points.items():
         if point.failed:
             height = y.start if point.scores.mean is None else y.at(point.scores.mean)

@@ -7,7 +7,7 @@ import pytest
 from actbench.catalogue.lookup import entries
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.naming import Values, label_of
-from actbench.report.figures.looks import COLOURS, PLACES, looks
+from actbench.report.figures.styles import COLOURS, PLACES, styles
 
 NEAR_BLACK = "#14171c"
 
@@ -35,19 +35,19 @@ def test_every_activation_of_the_catalogue_has_a_place() -> None:
 
 
 def test_an_activation_looks_the_same_in_every_experiment() -> None:
-    few, many = looks(arms("tanh", "relu")), looks(arms(*PLACES))
+    few, many = styles(arms("tanh", "relu")), styles(arms(*PLACES))
     assert few["relu"] == many["relu"]
     assert few["tanh"] == many["tanh"]
 
 
 def test_no_two_arms_look_alike() -> None:
-    chosen = looks(arms(*PLACES, {"leaky_relu": {"negative_slope": 0.1}}, {"leaky_relu": {"negative_slope": 0.2}}))
-    assert len({(look.colour, look.marker) for look in chosen.values()}) == len(PLACES) + 2
-    assert len(set(looks([f"arm {number}" for number in range(40)]).values())) == 40
+    chosen = styles(arms(*PLACES, {"leaky_relu": {"negative_slope": 0.1}}, {"leaky_relu": {"negative_slope": 0.2}}))
+    assert len({(style.colour, style.marker) for style in chosen.values()}) == len(PLACES) + 2
+    assert len(set(styles([f"arm {number}" for number in range(40)]).values())) == 40
 
 
 def test_arms_of_one_activation_share_its_colour_and_differ_in_their_marker() -> None:
-    chosen = looks(arms({"leaky_relu": {"negative_slope": 0.1}}, {"leaky_relu": {"negative_slope": 0.2}}))
+    chosen = styles(arms({"leaky_relu": {"negative_slope": 0.1}}, {"leaky_relu": {"negative_slope": 0.2}}))
     first, second = chosen.values()
     assert first.colour == second.colour
     assert first.marker != second.marker

@@ -24,7 +24,7 @@ PLACES = (
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How an arm's lines and markers look: colour, marker and dashes, of which any two tell arms apart."""
 
     colour: str
@@ -32,8 +32,8 @@ class Look:
     dashes: tuple[float, ...]
 
 
-def looks(arms: Mapping[str, Values] | Sequence[str]) -> dict[str, Look]:
-    """The look of each arm by its label; arms of one activation share its colour and differ in their marker."""
+def styles(arms: Mapping[str, Values] | Sequence[str]) -> dict[str, Style]:
+    """The style of each arm by its label; arms of one activation share its colour and differ in their marker."""
     values = arms if isinstance(arms, Mapping) else dict.fromkeys(arms, ())
     names = {label: _activation(of, label) for label, of in values.items()}
     places = {name: place for place, name in enumerate(PLACES) if name in names.values()}
@@ -49,13 +49,13 @@ def looks(arms: Mapping[str, Values] | Sequence[str]) -> dict[str, Look]:
         seen.add(name)
         taken.add(place)
         row, column = divmod(place, len(COLOURS))
-        chosen[label] = Look(COLOURS[column], MARKERS[(column + row) % len(MARKERS)], DASHES[row % len(DASHES)])
+        chosen[label] = Style(COLOURS[column], MARKERS[(column + row) % len(MARKERS)], DASHES[row % len(DASHES)])
     return chosen
 
 
-def looks_of(comparison: Comparison) -> dict[str, Look]:
-    """The look of each arm of a comparison."""
-    return looks({row.sample.label: row.sample.values for row in comparison.rows})
+def styles_of(comparison: Comparison) -> dict[str, Style]:
+    """The style of each arm of a comparison."""
+    return styles({row.sample.label: row.sample.values for row in comparison.rows})
 
 
 def _activation(values: Values, label: str) -> str:
