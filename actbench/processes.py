@@ -58,6 +58,18 @@ def follow_parent() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
+def by_this_process(send: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The function for this process alone: a copy that a custom function has forked ends where it would call it."""
+    process = os.getpid()
+
+    def send_or_end(message: Any) -> None:
+        if os.getpid() != process:
+            os._exit(1)
+        send(message)
+
+    return send_or_end
+
+
 def _end_with_parent() -> None:
     """End this process as soon as the parent has ended, in the middle of any work."""
     parent = multiprocessing.parent_process()

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
+from actbench.catalogue.custom_code import LOAD_SECONDS, changed_for_trials, contained, process_kept, shared_by_trials
 from actbench.catalogue.registry import Entry, Origin, RegistrationError, added_from, adding_from, forget
 from actbench.errors import ConfigurationError, ExpectedError
-from actbench.text import describe_exception, did_you_mean
+from actbench.text import describe_exception, did_you_mean, said_if_slow
 
 MAX_FILE_BYTES = 1_000_000
 MODULE_PREFIX = "_custom_"
+SLOW_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -70,30 +73,26 @@ def load_custom_file(file: CustomFile) -> tuple[Entry, ...]:
     module = ModuleType(_module_name(file))
     module.__dict__.update(__file__=file.path, print=_say)
     sys.modules[module.__name__] = module
+    if b"torch" in file.content:
+        with suppress(Exception):  # which the file itself raises again
+            importlib.import_module("torch")
+    shared = shared_by_trials()
     try:
-        with adding_from(file.origin(), module.__name__), redirect_stdout(sys.stderr), _exit_is_refused():
+        with (
+            adding_from(file.origin(), module.__name__),
+            process_kept(),
+            contained(LOAD_SECONDS),
+            said_if_slow(f"{file.path}: is still being loaded; Ctrl-C ends this.", SLOW_SECONDS),
+        ):
             exec(compile(file.content, file.path, "exec", dont_inherit=True), module.__dict__)
+            if changed := changed_for_trials(shared):
+                raise RegistrationError(changed)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever the file raises is a mistake in it
         del sys.modules[module.__name__]
         raise ConfigurationError(_mistake(file, error)) from None
     return added_from(file.origin())
-
-
-@contextmanager
-def _exit_is_refused() -> Iterator[None]:
-    """Turn the exit of a file that is being loaded into an error: it must not decide the exit code of the command."""
-
-    def refuse(status: int) -> NoReturn:
-        raise SystemExit(f"the file ends the process with exit code {status}")
-
-    exit_at_once = os._exit
-    os._exit = refuse
-    try:
-        yield
-    finally:
-        os._exit = exit_at_once
 
 
 @contextmanager

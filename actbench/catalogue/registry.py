@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache, wraps
@@ -111,10 +110,10 @@ def _add(kind: Kind, function: Function, origin: Origin | None, metadata: dict[s
     entry = Entry(kind=kind, name=name, function=function, summary=summary, origin=origin, **metadata)
     if origin:
         _require_custom_function(entry)
-        quiet: dict[str, Any] = {
-            key: _without_output(value) for key, value in vars(entry).items() if isinstance(value, FunctionType)
+        functions: dict[str, Any] = {
+            key: _contained(value) for key, value in vars(entry).items() if isinstance(value, FunctionType)
         }
-        entry = replace(entry, **quiet)
+        entry = replace(entry, **functions)
     keys = [(kind, key) for key in (name, *entry.aliases)]
     if taken := [key for key in keys if key in ENTRIES]:
         there = ENTRIES[taken[0]]
@@ -281,15 +280,16 @@ class RegistrationError(ValueError):
     """A function that the catalogue cannot take, with the reason."""
 
 
-def _without_output(function: Function) -> Function:
-    """The function with standard output redirected to standard error while it runs: standard output is for results."""
+def _contained(function: Function) -> Function:
+    """The function, which neither prints to standard output, ends the process nor takes for ever."""
+    from actbench.catalogue.custom_code import contained
 
     @wraps(function)
-    def quiet(*arguments: Any, **settings: Any) -> Any:
-        with redirect_stdout(sys.stderr):
+    def contained_function(*arguments: Any, **settings: Any) -> Any:
+        with contained():
             return function(*arguments, **settings)
 
-    return quiet
+    return contained_function
 
 
 def _require_custom_function(entry: Entry) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck
 
+from actbench.catalogue.custom_code import changed_for_trials, shared_by_trials
 from actbench.catalogue.formulas import FormulaError, evaluate
 from actbench.checks.examination import Check
 from actbench.text import describe_exception
@@ -47,9 +48,13 @@ class Question:
 
     def answer(self) -> Check:
         """Make the check; any other exception is a refusal. Leaves torch's global generator as it was."""
+        shared = shared_by_trials()
         try:
             with torch.random.fork_rng(devices=[]):
-                return Check(self.name, "note" if self.is_note else "pass", self.examine())
+                reason = self.examine()
+            if changed := changed_for_trials(shared):
+                refuse(changed)
+            return Check(self.name, "note" if self.is_note else "pass", reason)
         except Refused as refused:
             return Check(self.name, "note" if self.is_note else "refused", str(refused))
         except Skipped as skipped:

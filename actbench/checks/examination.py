@@ -23,7 +23,7 @@ from actbench.catalogue.registry import Kind
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, parse_choice
 from actbench.lazy import torch
-from actbench.processes import follow_parent, start_process
+from actbench.processes import by_this_process, follow_parent, start_process
 
 if TYPE_CHECKING:
     from actbench.checks.check import Question
@@ -147,8 +147,10 @@ def _answer_parent(
     makers = question_makers(measures_cost=measures_cost)  # before the first check, whose time is limited
     torch.set_num_threads(1)  # another would wait for work in a loop, which takes more time than it saves
 
+    send_bytes = by_this_process(connection.send_bytes)
+
     def send(*message: str | bool) -> None:
-        connection.send_bytes(json.dumps(message).encode())
+        send_bytes(json.dumps(message).encode())
 
     for file in files:
         load_custom_file(file)

@@ -90,6 +90,15 @@ class Work:
         """Whether the first message has come; before it, a worker imports torch."""
         return self.started < inf
 
+    def expects(self, message: Any) -> bool:
+        """Whether a local worker may send this now; a custom function may have written to its connection."""
+        if not self.has_started():
+            return message is None
+        if isinstance(message, list):
+            ours = [trial.id for trial in self.task.stack]
+            return [getattr(record, "trial", None) for record in message] == ours
+        return isinstance(message, int | float | Weights | str)
+
     def handle(self, message: Any, waiting: deque[Task], emit: Emit) -> bool:
         """Emit what a message reports; whether it has ended the stack, with its records or the cause of a failure."""
         self.heard = time.monotonic()
@@ -231,8 +240,14 @@ class Workers:
                     worker.process.join()
                     replace(worker, work.task, f"worker process ended with code {worker.process.exitcode}")
                     continue
+                except Exception:  # bytes that are no message
+                    message = None if work.has_started() else ""
                 if isinstance(message, UnusableEnvironmentError):
                     raise message
+                if not work.expects(message):
+                    worker.process.kill()
+                    replace(worker, work.task, "worker process sent something else than the records of its trials")
+                    continue
                 if work.handle(message, waiting, emit):
                     del busy[connection]
                     send_next(worker)

@@ -17,7 +17,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
 from actbench.experiment.records import Report, TrialRecord
 from actbench.plan.stacks import Stack
-from actbench.processes import TRAINING_MODULE, follow_parent, start_process, start_server
+from actbench.processes import TRAINING_MODULE, by_this_process, follow_parent, start_process, start_server
 from actbench.runs.executors.shared import Shared, receive_shared, send_shared
 from actbench.store.checkpoints import Checkpoints
 from actbench.text import describe_exception
@@ -126,11 +126,12 @@ def _train_stacks(
         with contextlib.suppress(Exception):  # which the first stack raises again and reports
             importlib.import_module(TRAINING_MODULE)  # now, while the parent reads the data
     arrays: Any = None
+    send = by_this_process(connection.send)
     try:
         while True:
             stack, is_shared, arrays_once = connection.recv()
             arrays = receive_shared(connection) if is_shared else arrays_once or arrays
-            connection.send(None)  # the stack starts now
-            train_and_report(train, stack, arrays, device, custom_files, connection.send)
+            send(None)  # the stack starts now
+            train_and_report(train, stack, arrays, device, custom_files, send)
     except (EOFError, OSError):
         return
