@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import get_temp_dir
 from types import ModuleType
 from typing import Any
 
@@ -30,11 +32,15 @@ def start_server(module: str = TRAINING_MODULE) -> None:
 
 
 def end_server() -> None:
-    """End the process from which others are forked, which notices no end of ours while it imports."""
+    """End the process from which others are forked, and remove the folder of its socket.
+
+    It notices no end of ours while it imports; and the folder stays where this process ends without Python's shutdown.
+    """
     server = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
     if server is not None:
         with contextlib.suppress(OSError):
             os.kill(server, signal.SIGKILL)
+        shutil.rmtree(get_temp_dir(), ignore_errors=True)
 
 
 def start_process(

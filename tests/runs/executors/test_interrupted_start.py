@@ -54,7 +54,7 @@ def test_ctrl_c_while_workers_start_is_one_line(tmp_path: Path) -> None:
     check(2, tmp_path)
 
 
-def test_a_program_that_ends_leaves_no_process_importing_for_workers(tmp_path: Path) -> None:
+def test_a_program_that_ends_leaves_no_process_importing_for_workers_and_no_folder(tmp_path: Path) -> None:
     (tmp_path / "slow_to_import.py").write_text(
         "import time\nfrom pathlib import Path\nPath('begun').touch()\ntime.sleep(100)\n", encoding="utf-8"
     )
@@ -63,12 +63,15 @@ def test_a_program_that_ends_leaves_no_process_importing_for_workers(tmp_path: P
         "from actbench.processes import start_server\nstart_server('slow_to_import')\n"
         "while not Path('begun').exists():\n    time.sleep(0.01)\nend_at_once(130)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    folders = tmp_path / "temporary"
+    folders.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(folders)}
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, timeout=MAX_SECONDS,
         check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (EXIT_INTERRUPTED, b"")  # read to its end: no process keeps it open
+    assert list(folders.iterdir()) == []
 
 
 @pytest.mark.slow
