@@ -17,10 +17,9 @@ from typing import Any
 
 from actbench.catalogue.custom_code import LOAD_SECONDS, changed_for_trials, contained, process_kept, shared_by_trials
 from actbench.catalogue.registry import Entry, Origin, RegistrationError, added_from, adding_from, forget
-from actbench.errors import ConfigurationError, ExpectedError
-from actbench.text import describe_exception, did_you_mean, said_if_slow
+from actbench.errors import ConfigurationError, ExpectedError, read_named_file
+from actbench.text import describe_exception, said_if_slow
 
-MAX_FILE_BYTES = 1_000_000
 MODULE_PREFIX = "_custom_"
 SLOW_SECONDS = 15.0
 
@@ -43,18 +42,7 @@ _IN_USE: list[CustomFile] = []
 
 def read_custom_file(path: Path) -> CustomFile:
     """The file's content with its checksum; raises `ConfigurationError` where it is none that could be loaded."""
-    if path.is_dir():
-        raise ConfigurationError(f"{path}: expected a Python file, found a folder")
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        near = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise ConfigurationError(f"{path}: no such file{did_you_mean(path.name, near)}") from None
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise ConfigurationError(f"{path}: expected at most {MAX_FILE_BYTES:,} bytes of Python")
+    content = read_named_file(path, "a Python file", ".py")
     return CustomFile(str(path), content, checksum_of(content))
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from actbench.catalogue.arrays import Arrays, Dataset
-from actbench.errors import ConfigurationError
+from actbench.errors import ConfigurationError, reading_named_file
 from actbench.lazy import NDArray, numpy
-from actbench.text import did_you_mean, listed
+from actbench.text import listed
 
 SUFFIX = ".npz"
 NAMES = ("x_train", "y_train", "x_test", "y_test")
@@ -113,20 +113,15 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     if path.suffix != SUFFIX:
         raise ConfigurationError(f"{path}: expected a {SUFFIX} file, as numpy.savez writes it")
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        with reading_named_file(path, SUFFIX), path.open("rb") as file, zipfile.ZipFile(file) as archive:
             there = {name.removesuffix(".npy") for name in archive.namelist()}
             if missing := [name for name in NAMES if name not in there]:
                 found = ", ".join(sorted(there)) or "none"
                 raise ConfigurationError(
                     f"{path}: expected the arrays {listed(NAMES)}; {listed(missing)} not in: {found}"
                 )
-        with numpy.load(path, allow_pickle=False) as arrays:
+        with reading_named_file(path, SUFFIX), numpy.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in NAMES}
-    except FileNotFoundError:
-        near = [other.name for other in path.parent.glob(f"*{SUFFIX}")] if path.parent.is_dir() else []
-        raise ConfigurationError(f"{path}: no such file{did_you_mean(path.name, near)}") from None
-    except OSError as problem:
-        raise ConfigurationError(f"{path}: cannot be read ({problem.strerror or problem})") from None
     except (ValueError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error) as problem:
         raise ConfigurationError(f"{path}: expected arrays, as numpy.savez writes them ({problem})") from None
 

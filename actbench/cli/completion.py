@@ -248,14 +248,13 @@ def _result_folders_on_the_line() -> list[Path]:
 
 def _read(file: Path) -> Any:
     """The contents of an experiment file, or None if it cannot be read."""
-    from actbench.config.source import MAX_FILE_BYTES, read_yaml
+    from actbench.config.source import read_yaml
+    from actbench.errors import ConfigurationError, read_named_file
 
     try:
-        if not file.is_file():
-            return None
-        with file.open("rb") as stream:
-            return read_yaml(stream.read(MAX_FILE_BYTES + 1).decode("utf-8-sig"), "").data
-    except (OSError, UnicodeDecodeError):
+        content = read_named_file(file, "an experiment file") if file.is_file() else b""
+        return read_yaml(content.decode("utf-8-sig"), "").data
+    except (OSError, ConfigurationError, UnicodeDecodeError):
         return None
 
 

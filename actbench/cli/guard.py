@@ -21,7 +21,6 @@ P = ParamSpec("P")
 
 PLACE = re.compile(r"(.+\.ya?ml):(\d+):(\d+): ")
 MAX_SHOWN, MAX_SOURCE, MAX_COLUMN, MAX_LINE = 20, 76, 60, 400
-MAX_FILE_BYTES = 1_000_000
 EXIT_CODES = (
     ("0", "done"),
     (f"{errors.EXIT_CHECK_FAILED}", "a check failed: --gate, verify or check"),
@@ -81,10 +80,8 @@ def with_source_lines(lines: Sequence[str]) -> Iterator[str]:
 def _lines_of(file: Path) -> list[str]:
     """The lines of a file that is short enough for an experiment; none if it cannot be read."""
     try:
-        with file.open("rb") as source:
-            content = source.read(MAX_FILE_BYTES + 1)
-        return content.decode("utf-8-sig").splitlines() if len(content) <= MAX_FILE_BYTES else []
-    except (OSError, ValueError):
+        return errors.read_named_file(file, "an experiment file").decode("utf-8-sig").splitlines()
+    except (errors.ConfigurationError, UnicodeDecodeError):
         return []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -16,12 +17,13 @@ from actbench.catalogue.recorded import not_loaded
 from actbench.config import cells, plain_values
 from actbench.config.bundled import find_experiment
 from actbench.config.claims import read_expectations
-from actbench.config.source import MAX_FILE_BYTES, Problem, Source, apply_override, dotted_path, printable, read_yaml
-from actbench.errors import ConfigurationError
+from actbench.config.source import Problem, Source, apply_override, dotted_path, read_yaml
+from actbench.errors import ConfigurationError, read_named_file
 from actbench.experiment.cells import Group, find_references
 from actbench.experiment.choices import custom_choices, shown
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import (
+    PRIMARY_METRIC,
     SECTIONS,
     TUNING_SEEDS,
     Experiment,
@@ -38,7 +40,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, varied_values
-from actbench.text import counted, did_you_mean
+from actbench.text import counted, did_you_mean, visible
 
 TUNING_KEYS = ("tune", "tuning_seeds", "tuning_margin")
 KNOWN_KEYS = (
@@ -72,7 +74,7 @@ def load_experiment(
     Records of what was trained may name custom functions and arrays that are not loaded; training may not. `data` are
     trained on instead of the file's dataset.
     """
-    return read_experiment(_read_text(path), str(path), path.stem, overrides, is_record=is_record, data=data)
+    return read_experiment(read_text(path), str(path), path.stem, overrides, is_record=is_record, data=data)
 
 
 def read_experiment(
@@ -91,28 +93,15 @@ def read_experiment(
     return _Loader(source, is_record, data).load(default_name)
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path, what: str = "an experiment file") -> str:
+    """The text of a YAML file that the user names; raises `ConfigurationError`."""
+    content = read_named_file(path, what, ".yaml", ".yml")
     try:
-        return _decoded(path)
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        problem = f"not UTF-8 text (byte {error.start}): save it as UTF-8"
-    except FileNotFoundError:
-        near = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        problem = f"no such file{did_you_mean(path.name, near)}"
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-    raise ConfigurationError(printable(f"{path}: {problem}"))
-
-
-def _decoded(path: Path) -> str:
-    """The whole text of a file that is not too long for an experiment."""
-    if path.is_dir():
-        raise ConfigurationError(printable(f"{path}: expected an experiment file, found a folder"))
-    with path.open("rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise ConfigurationError(printable(f"{path}:1:1: expected at most {MAX_FILE_BYTES:,} bytes"))
-    return content.decode("utf-8-sig")
+        raise ConfigurationError(
+            f"{visible(str(path))}: not UTF-8 text (byte {error.start}): save it as UTF-8"
+        ) from None
 
 
 @dataclass
@@ -134,10 +123,11 @@ class _Loader:
             kept = self._noting("", cells.read_cells(data, groups, self._unsure()))
             factors = tuple(cells.factors_of(groups, kept.include if kept else ()))
             tune_groups, tune = self._tune_groups([factor.path for factor in factors])
-            seeds, looks = self._plain("seeds", plain_values.read_seeds)
-            primary = self._plain("primary", plain_values.read_primary)
-            tuning_seeds = self._plain("tuning_seeds", plain_values.read_tuning_seeds)
-            tuning_margin = self._plain("tuning_margin", lambda given: plain_values.read_margin(given, primary))
+            seeds, looks = self._plain("seeds", plain_values.read_seeds, plain_values.NO_SEEDS)
+            primary = self._plain("primary", plain_values.read_primary, PRIMARY_METRIC)
+            read_margin = partial(plain_values.read_margin, primary=primary)
+            tuning_seeds = self._plain("tuning_seeds", plain_values.read_tuning_seeds, TUNING_SEEDS)
+            tuning_margin = self._plain("tuning_margin", read_margin, None)
             has_margin = tune and data.get("tuning_margin") is not None
             if not self.is_record:
                 self._require_loaded(settings, factors)
@@ -145,7 +135,7 @@ class _Loader:
             if data.get("baseline") is not None:
                 baseline = self._noting("baseline", varied_values(data["baseline"], factors, self._unsure()))
             experiment = Experiment(
-                name=self._plain("name", lambda given: plain_values.read_name(given, default_name)),
+                name=self._plain("name", partial(plain_values.read_name, default=default_name), "unnamed"),
                 settings=settings,
                 factors=factors,
                 seeds=seeds,
@@ -157,15 +147,15 @@ class _Loader:
                 tuning_seeds=tuning_seeds if tune else TUNING_SEEDS,  # else without meaning, and not written
                 tuning_margin=tuning_margin if has_margin else None,
                 primary=primary,
-                margin=self._plain("margin", lambda given: plain_values.read_margin(given, primary)),
-                keep=self._plain("keep", lambda given: plain_values.read_word(given, get_args(Keep))),
+                margin=self._plain("margin", read_margin, None),
+                keep=self._plain("keep", partial(plain_values.read_word, words=get_args(Keep)), None),
             )
             is_sound = not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems)
             if is_sound:
                 is_sound = self._check_arms(experiment)
             if is_sound and kept:
                 experiment = self._complete_baseline(experiment)
-            match = self._plain("match", lambda given: plain_values.read_word(given, get_args(Match)))
+            match: Match | None = self._plain("match", partial(plain_values.read_word, words=get_args(Match)), None)
             if match and is_sound:
                 experiment = replace(experiment, match=match)
                 self._add(("match",), (((), message) for message in _match_mistakes(experiment)))
@@ -226,12 +216,13 @@ class _Loader:
                 if not one.is_loaded():
                     self._problem(path, not_loaded(one.kind, one.name, recorded.checksum))
 
-    def _plain(self, key: str, read: Callable[[Any], tuple[T, str]]) -> T:
-        """The value of a key that holds a plain value, or its default if the value is missing or a mistake."""
-        value, mistake = read(self.source.data.get(key))
-        if mistake:
-            self._problem((key,), mistake)
-        return value
+    def _plain(self, key: str, read: Callable[[Any], T], otherwise: T) -> T:
+        """The value of a key that holds a plain value, or its default if there is none; `otherwise` after a mistake."""
+        try:
+            return read(self.source.data.get(key))
+        except ValueError as mistake:
+            self._problem((key,), str(mistake))
+            return otherwise
 
     def _noting(self, key: str, found: tuple[T, Iterable[Mistake]]) -> T:
         """What was read from a key (or from the file, if it is empty), after its mistakes have been noted."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from actbench.errors import MAX_NAMED_FILE_BYTES
+
 if TYPE_CHECKING:  # completion reads YAML, and waits for no settings' models
     from actbench.experiment.validation import SettingPath
 
-MAX_FILE_BYTES = 1_000_000
 MAX_NESTING = 20
 MAX_VALUES = 20_000
 MAX_ALIASES = 100
@@ -85,8 +86,8 @@ def read_yaml(text: str, file: str) -> Source:
     """Read one YAML document; every mistake in it becomes a problem of the result, and nothing is raised."""
     source = Source(places={(): f"{file}:1:1"})
     try:
-        if len(text.encode()) > MAX_FILE_BYTES:
-            raise _RefusedError(Problem(f"{file}:1:1", (), f"expected at most {MAX_FILE_BYTES:,} bytes"))
+        if len(text.encode()) > MAX_NAMED_FILE_BYTES:
+            raise _RefusedError(Problem(f"{file}:1:1", (), f"expected at most {MAX_NAMED_FILE_BYTES:,} bytes"))
         _check_limits(text, file, _FASTEST_LOADER)
         node = yaml.compose(text, Loader=_FASTEST_LOADER)
         if node is None:

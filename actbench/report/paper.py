@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from actbench.analysis.comparison import Comparison, Row, ranked, separable
+from actbench.config.reader import read_text
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.layers import resolve_layers
@@ -101,10 +102,7 @@ def require_paper_sense(kit: PaperKit) -> PaperKit:
 
 
 def _labels(path: Path) -> dict[str, str]:
-    try:
-        source = read_yaml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigurationError(f"--labels {path}: cannot be read ({problem})") from None
+    source = read_yaml(read_text(path, "a YAML file"), str(path))
     if source.problems:
         raise ConfigurationError("\n".join(map(str, source.problems)))
     if not isinstance(source.data, dict) or not all(isinstance(one, str) for one in source.data.values()):

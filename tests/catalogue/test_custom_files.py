@@ -16,7 +16,6 @@ import torch
 
 from actbench.catalogue import lookup, registry
 from actbench.catalogue.custom_files import (
-    MAX_FILE_BYTES,
     CustomFile,
     checksum_of,
     custom_files_in_use,
@@ -25,7 +24,7 @@ from actbench.catalogue.custom_files import (
     read_custom_file,
 )
 from actbench.catalogue.lookup import find, names
-from actbench.errors import ConfigurationError
+from actbench.errors import MAX_NAMED_FILE_BYTES, ConfigurationError
 from actbench.experiment.choices import parse_choice
 from custom_files import HEADER, TENT, custom_file, entries_of, function_text
 from registered import catalogue_restored
@@ -115,7 +114,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line_and_leaves_nothing_behi
 
 def test_a_file_that_is_none_is_named_with_the_nearest_one(tmp_path: Path) -> None:
     custom_file(tmp_path)
-    (tmp_path / "big.py").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    (tmp_path / "big.py").write_bytes(b"#" * (MAX_NAMED_FILE_BYTES + 1))
     for name, message in (
         ("tentt.py", "no such file; did you mean tent.py?"),
         (".", "found a folder"),

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from actbench.config.reader import Loaded, load_experiment
-from actbench.config.source import MAX_FILE_BYTES, write_yaml
-from actbench.errors import ConfigurationError
+from actbench.config.source import write_yaml
+from actbench.errors import MAX_NAMED_FILE_BYTES, ConfigurationError
 from actbench.experiment.definition import SECTIONS, Experiment, Looks, experiment_to_yaml
 from actbench.experiment.settings import ModelSettings, TrialSettings
 from actbench.plan.plan import make_plan
@@ -19,7 +19,7 @@ from actbench.store.folder import write_experiment
 from actbench.store.names import EXPERIMENT
 from places import EXPERIMENT_FILES
 
-TOO_LONG = f"f.yaml:1:1: expected at most {MAX_FILE_BYTES:,} bytes"
+TOO_LONG = f"f.yaml:1:1: expected at most {MAX_NAMED_FILE_BYTES:,} bytes"
 SMALL = "model: {hidden: [4, 3]}\nvary: {model.activation: [swish, tanh]}\nseeds: 2\n"
 TRICKY = """
 name: 2024.tricky_one
@@ -280,10 +280,10 @@ def test_a_folder_is_not_an_experiment_file() -> None:
 
 @pytest.mark.parametrize(("content", "message"), [
     pytest.param(b"name: \xff\n", "f.yaml: not UTF-8 text (byte 6): save it as UTF-8", id="latin-1"),
-    pytest.param(b"#" * (MAX_FILE_BYTES + 1), TOO_LONG, id="long"),
-    pytest.param(b"#" + "é".encode() * MAX_FILE_BYTES, TOO_LONG, id="cut between characters"),
-    pytest.param("é".encode() * MAX_FILE_BYTES, TOO_LONG, id="cut within a character"),
-    pytest.param(b"\xef\xbb\xbf" + b"#" * (MAX_FILE_BYTES + 1), TOO_LONG, id="long after a byte order mark"),
+    pytest.param(b"#" * (MAX_NAMED_FILE_BYTES + 1), TOO_LONG, id="long"),
+    pytest.param(b"#" + "é".encode() * MAX_NAMED_FILE_BYTES, TOO_LONG, id="cut between characters"),
+    pytest.param("é".encode() * MAX_NAMED_FILE_BYTES, TOO_LONG, id="cut within a character"),
+    pytest.param(b"\xef\xbb\xbf" + b"#" * (MAX_NAMED_FILE_BYTES + 1), TOO_LONG, id="long after a byte order mark"),
 ])  # fmt: skip
 def test_a_file_that_is_not_utf_8_or_too_long_is_refused(content: bytes, message: str) -> None:
     Path("f.yaml").write_bytes(content)

@@ -11,13 +11,13 @@ import pytest
 
 from actbench.config.source import (
     MAX_ALIASES,
-    MAX_FILE_BYTES,
     MAX_NESTING,
     MAX_VALUES,
     dotted_path,
     read_yaml,
     scalar,
 )
+from actbench.errors import MAX_NAMED_FILE_BYTES
 from stopwatch import time_limit
 
 pytestmark = pytest.mark.oldest
@@ -189,8 +189,8 @@ def aliases_of_aliases(levels: int, times: int) -> str:
     pytest.param("\n".join(" " * n + "a:" for n in range(900)), f"deeper than {MAX_NESTING} levels", id="indents"),
     pytest.param(f"a: [{'1, ' * (MAX_VALUES + 1)}]", f"more than {MAX_VALUES:,} values", id="a long list"),
     pytest.param("".join(f"k{n}: 1\n" for n in range(MAX_VALUES)), f"more than {MAX_VALUES:,} values", id="many keys"),
-    pytest.param("#" * (MAX_FILE_BYTES + 1), f"expected at most {MAX_FILE_BYTES:,} bytes", id="bytes"),
-    pytest.param("é" * (MAX_FILE_BYTES // 2 + 1), f"at most {MAX_FILE_BYTES:,} bytes", id="bytes of unicode"),
+    pytest.param("#" * (MAX_NAMED_FILE_BYTES + 1), f"expected at most {MAX_NAMED_FILE_BYTES:,} bytes", id="bytes"),
+    pytest.param("é" * (MAX_NAMED_FILE_BYTES // 2 + 1), f"at most {MAX_NAMED_FILE_BYTES:,} bytes", id="unicode"),
 ])  # fmt: skip
 def test_what_passes_a_limit_is_one_problem_found_quickly(text: str, reason: str) -> None:
     with time_limit(QUICK_SECONDS):

@@ -93,7 +93,7 @@ def test_labels_of_a_file_are_used_and_are_only_text(results: Results, tmp_path:
     ("kit", "said"),
     [
         ({"columns": ("arm", "maen")}, "--columns: no column is called 'maen'; did you mean mean"),
-        ({"labels": Path("missing.yaml")}, "--labels missing.yaml: cannot be read"),
+        ({"labels": Path("missing.yaml")}, "missing.yaml: no such file"),
         ({"pictures": ("diferences",)}, "--picture: no picture is called 'diferences'; did you mean differences"),
     ],
 )
