@@ -92,7 +92,7 @@ def _require_gains(experiment: Experiment) -> None:
     from actbench.checks.gains import named_gains, require_gains
 
     if pairs := named_gains(experiment):
-        require_passed(dict.fromkeys(pair.activation for pair in pairs))
+        require_passed(dict.fromkeys(activation for _, activation in pairs))
         require_gains(pairs)
 
 

@@ -22,6 +22,7 @@ from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import Ending, Trial, unusable_text
 from actbench.plan.plan import Plan, make_plan, plan_checksum, plan_to_json
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
+from actbench.processes import start_server
 from actbench.report.looks import look_lines, moved_look, preregistration_line
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
@@ -32,7 +33,7 @@ from actbench.runs.estimates import expected_text, speed_here
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
 from actbench.runs.executors.ray import connect_to_ray
-from actbench.runs.executors.worker import TrainStack, is_with_torch, prepare_to_start, train_with_torch
+from actbench.runs.executors.worker import TrainStack, is_with_torch, module_of, train_with_torch
 from actbench.runs.log import RunLog
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState, Show, progress
@@ -294,7 +295,7 @@ def _training_site(
         yield TrainingSite(device, workers, limits, run_stacks, kept)
         return
     if missing:
-        prepare_to_start(train)
+        start_server(module_of(train))  # while the images are read; it is not waited for
     with executors.start_workers(train, device, workers, limits=limits, gpus=environment.visible_gpus(device)) as pool:
         yield TrainingSite(device, workers, limits, pool.run, kept)
 

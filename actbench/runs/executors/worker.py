@@ -17,7 +17,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError, unusable_library
 from actbench.experiment.records import Report, TrialRecord
 from actbench.plan.stacks import Stack
-from actbench.processes import TRAINING_MODULE, by_this_process, follow_parent, start_process, start_server
+from actbench.processes import TRAINING_MODULE, by_this_process, follow_parent, start_process
 from actbench.runs.executors.shared import Shared, receive_shared, send_shared
 from actbench.store.checkpoints import Checkpoints
 from actbench.text import describe_exception
@@ -88,19 +88,14 @@ def is_with_torch(train: TrainStack) -> bool:
     return getattr(train, "func", train) is train_with_torch
 
 
-def prepare_to_start(train: TrainStack) -> None:
-    """On Linux, start the process from which workers are forked; do not wait for it."""
-    start_server(_module_of(train))
-
-
-def _module_of(train: TrainStack) -> str:
+def module_of(train: TrainStack) -> str:
     """The module that the server process imports for all workers."""
     return TRAINING_MODULE if is_with_torch(train) else __name__
 
 
 def start_worker(train: TrainStack, device: str, gpu: str = "") -> Worker:
     """Start a process that trains the stacks sent to it, on this GPU alone if one is named."""
-    return Worker(*start_process(_train_stacks, train, device, files_in_use(), gpu, module=_module_of(train)), gpu)
+    return Worker(*start_process(_train_stacks, train, device, files_in_use(), gpu, module=module_of(train)), gpu)
 
 
 def send_stack(worker: Worker, stack: Stack, arrays: Arrays | Shared) -> None:
