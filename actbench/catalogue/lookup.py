@@ -70,14 +70,11 @@ def _load(point: EntryPoint) -> str | None:
 
 
 def checksum_of_package(module: str) -> str:
-    """SHA-256 over the Python files of a module's package, by name and content; `RegistrationError` without any.
-
-    Raises `RegistrationError` where there are none: all versions of it would pass for the same.
-    """
+    """SHA-256 over the Python files of a module's package, by name and content; `RegistrationError` without any."""
     package = module.partition(".")[0]
     files = list(_python_files(package))
     if not files:
-        raise RegistrationError(f"no Python file of {package} is found, by which its versions could be told apart")
+        raise RegistrationError(f"no Python file of {package} is found, so its versions could not be told")
     digest = hashlib.sha256()
     for name, path in files:
         content = path.read_bytes()

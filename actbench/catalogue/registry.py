@@ -1,4 +1,4 @@
-"""What an entry of the catalogue is, how one is added, and how one is found by name."""
+"""Entries of the catalogue, and how they are added."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def loss(
 
 
 def optimizer(*, formula: str, reference: str, aliases: tuple[str, ...] = ()) -> Callable[[F], F]:
-    """Add a function `f(groups, *, setting=default)` that returns a torch optimizer over parameter groups."""
+    """Add a function `f(group, lr, *, setting=default)` that takes one step with the parameters of a group."""
     return _registering("optimizer", locals())
 
 

@@ -235,7 +235,7 @@ def require_bounds(bounds: tuple[float, float], least: float, most: float, where
                 f"{where(reached)}{reached:g} lies outside of {span(bounds)} by more than {100 * BOUND_TOLERANCE:g} %"
             )
         if not isinf(bound) and abs(reached - bound) > NEAR_A_BOUND * max(1.0, abs(bound)):
-            refuse(f"no value comes near {bound:g}: the farthest is {where(reached)}{reached:g}")
+            refuse(f"no value comes near {bound:g}: the nearest is {where(reached)}{reached:g}")
 
 
 def span(bounds: tuple[float, float]) -> str:

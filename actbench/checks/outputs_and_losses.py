@@ -84,14 +84,14 @@ def _yields_what_it_says(entry: Entry, function: check.Function) -> str:
     low, high = RANGES.get(entry.yields, (-inf, inf))
     outside = values[(values < low) | (values > high)]
     if len(outside):
-        check.refuse(f"it says {entry.yields}, and gives {float(outside[0]):g}")
+        check.refuse(f"yields={entry.yields!r}, but it gives {float(outside[0]):g}")
     if entry.yields == "bounded scores" and any(map(isinf, entry.bounds_at(default_parameters(entry)))):
-        check.refuse("it says bounded scores, and its bounds are infinite")
+        check.refuse("yields='bounded scores', but its bounds are infinite")
     if entry.yields in RANGES and entry.across_units:
         sums = (values.double().exp() if entry.yields == "log-probabilities" else values.double()).sum(dim=-1)
         if float((sums - 1).abs().max()) > 1e-4:
             check.refuse(
-                f"it says {entry.yields} across the units, and they sum to {float(sums[(sums - 1).abs().argmax()]):g}"
+                f"yields={entry.yields!r} across the units, but they sum to {float(sums[(sums - 1).abs().argmax()]):g}"
             )
     return entry.yields
 
@@ -191,7 +191,7 @@ def _says_what_it_takes(entry: Entry) -> str:
     if not entry.accepts:
         check.refuse("accepts is empty: say for which outputs it is meant")
     if both_kinds := set(entry.accepts) & set(entry.tolerates):
-        check.refuse(f"{', '.join(sorted(both_kinds))} cannot be accepted and only tolerated")
+        check.refuse(f"{', '.join(sorted(both_kinds))} cannot be in accepts and in tolerates")
     return ", ".join(entry.accepts)
 
 

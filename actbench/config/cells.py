@@ -89,9 +89,9 @@ def tune_mistakes(groups: Sequence[Group], varied: Collection[str], *, is_list: 
         assigning = [path for path in group.paths if path in varied]
         for path in group.paths:
             if path in assigning and len(assigning) == len(group.paths):
-                yield (*where, path), "is varied too: compare its values, or choose among them"
+                yield (*where, path), "is varied too: either compare its values or tune it"
             elif path.startswith("data.") and path not in (*assigning, "data.scale"):
-                yield (*where, path), "which images there are is not a matter of tuning"
+                yield (*where, path), "which images there are cannot be tuned, only data.scale"
         if len(group.rows) < 2:
             yield (*where, group.paths[0]), "expected at least two values to choose from"
 
@@ -213,7 +213,7 @@ def cell_mistakes(experiment: Experiment) -> Iterator[Mistake]:
     labels = [arm.label() for arm in arms]
     for name in named.values():
         if labels.count(name) > 1:
-            yield ("names", name), "another arm is called like this"
+            yield ("names", name), "another arm has this name"
 
 
 def budget_mistakes(experiment: Experiment) -> Iterator[str]:
@@ -227,7 +227,7 @@ def budget_mistakes(experiment: Experiment) -> Iterator[str]:
             count *= len(group.rows)
         counts.setdefault(count, arm.label())
     if 0 in counts:
-        yield f"no row is for the arm {counts[0]}"
+        yield f"no row applies to the arm {counts[0]}"
     elif len(counts) > 1:
         tries = ", ".join(f"{label}: {count}" for count, label in counts.items())
         yield f"expected equal budgets, so that no arm is tuned more than another; combinations tried: {tries}"

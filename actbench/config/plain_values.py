@@ -50,7 +50,7 @@ def _read_looks(given: dict[str, Any]) -> Seeds:
     if not isinstance(after, tuple) or not 1 <= len(after) <= MAX_LOOKS or any(type(one) is not int for one in after):
         raise ValueError(f"expected looks such as [11, 20, 40, 80] (at most {MAX_LOOKS}), found {shown(after)}")
     if list(after) != sorted(set(after)) or after[-1] > MAX_SEEDS or after[0] < MIN_LOOK:
-        raise ValueError(f"expected looks after more and more seeds ({MIN_LOOK} to {MAX_SEEDS:,}), found {list(after)}")
+        raise ValueError(f"expected increasing numbers of seeds ({MIN_LOOK} to {MAX_SEEDS:,}), found {list(after)}")
     if type(first) is not int or not 0 <= first < 2**63 - MAX_SEEDS:
         raise ValueError(f"expected the first seed as a whole number of at least 0, found {shown(first)}")
     numbers = isinstance(shares, tuple) and all(isinstance(one, int | float) and 0 < one < 1 for one in shares)

@@ -314,7 +314,7 @@ class _Loader:
 def _match_mistakes(experiment: Experiment) -> Iterator[str]:
     """Why arms cannot be made as large as their baselines."""
     if not experiment.baseline:
-        yield "arms are made as large as their baseline, and none is named"
+        yield "arms are made as large as their baseline, but the file names none"
         return
     arms = list(experiment.arms())
     for arm, baseline in zip(arms, find_references(arms, arms, experiment.baseline), strict=True):

@@ -222,7 +222,10 @@ def is_ready(checks: Sequence[Check]) -> bool:
 def doctor_section(checks: Sequence[Check]) -> Section:
     """One row for each check, and below the cures."""
     problems = sum(check.state == "problem" for check in checks)
-    verdict = f"{counted(problems, 'problem')}: training is not possible." if problems else "Ready to train on the CPU."
+    device = "the GPU" if any(check.facts.get("device") == "cuda" for check in checks) else "the CPU"
+    verdict = (
+        f"{counted(problems, 'problem')}: training is not possible." if problems else f"Ready to train on {device}."
+    )
     cures = [f"{check.name}: {check.cure}" for check in checks if check.cure]
     rows = [[check.name, check.state, check.found] for check in checks]
     return Section("doctor", ["what", "state", "found"], rows, [*cures, verdict], prose=(2,))

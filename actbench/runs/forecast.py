@@ -222,7 +222,7 @@ def _reach(found: Forecast) -> Iterator[str]:
     if found.shown_difference is None:
         yield f"{planned} planned here can show nothing: it takes at least {fewest_seeds(found.comparisons)}."
     else:
-        yield f"{planned} planned here show one of {100 * found.shown_difference:.2f} points."
+        yield f"{planned} planned here show a difference of {100 * found.shown_difference:.2f} points."
 
 
 def _comparisons(experiment: Experiment) -> int:

@@ -153,12 +153,13 @@ def _notes(found: Preflight) -> Iterator[str]:
         "and once backward."
     )
     yield (
-        "Of layers: root mean squares of the values, and of the loss's gradient before the activation, relative to the "
-        "last layer's. Expected: by the recursion of second moments. Differ: between images."
+        "Layers: root mean squares of the values, and of the loss's gradient before the activation, this one divided "
+        "by the last layer's. Expected: by the recursion of second moments. Differ: the share that images differ in."
     )
     yield (
-        f"Of arms: largest values to the images', first gradient to the last. Above {FACTOR:g} they explode; gradients "
-        f"below {1 / FACTOR:g} vanish, and so do images when under {100 / FACTOR:g} % of a layer's values differ."
+        "Arms: the largest layer's values divided by the images', the first layer's gradient by the last's. Above "
+        f"{FACTOR:g} they explode; gradients below {1 / FACTOR:g} vanish, and so do the differences between images "
+        f"below {100 / FACTOR:g} %."
     )
     if any(network.flow.fate() == "will vanish" for network in found.networks):
         yield "Where gradients vanish, plain sgd learns nothing; adam and rmsprop rescale them and may still train."

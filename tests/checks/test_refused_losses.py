@@ -62,7 +62,7 @@ LOSSES = {
         "loss(formula='sum((prediction - target) ** 2)', accepts=('scores',), tolerates=('scores',), reference='')",
         "((prediction - target) ** 2).sum(-1)",
         "accepts",
-        "cannot be accepted and only tolerated",
+        "cannot be in accepts and in tolerates",
     ),
 }
 

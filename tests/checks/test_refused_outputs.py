@@ -16,13 +16,13 @@ OUTPUTS = {
         "output(formula='x', yields='probabilities', reference='y')",
         "x",
         "yields",
-        "it says probabilities, and gives",
+        "yields='probabilities', but it gives",
     ),
     "sum": (
         "output(formula='1 / (1 + exp(-x))', yields='probabilities', bounds=(0, 1), across_units=True, reference='y')",
         "torch.sigmoid(x) + 0 * x.sum(-1, keepdim=True)",
         "yields",
-        "across the units, and they sum to",
+        "across the units, but they sum to",
     ),
     "across units": (
         "output(formula='x - sum(x)', yields='scores', reference='y')",

@@ -140,7 +140,7 @@ def test_an_optimizer_has_rates_of_its_own() -> None:
     assert "tune: expected equal budgets" in message
     assert "sgd: 1, adam: 2" in message
     (message,) = mistakes(text.replace("sgd, sgd, adam, adam", "rmsprop, rmsprop, adam, adam"))
-    assert "tune: no row is for the arm sgd" in message
+    assert "tune: no row applies to the arm sgd" in message
 
 
 @pytest.mark.parametrize(("text", "message"), [

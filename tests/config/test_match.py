@@ -63,7 +63,7 @@ match: parameters
     ("match: weights", "1:1: match: expected parameters, found 'weights' (text)"),
     ("match: 3", "1:1: match: expected parameters, found 3 (a whole number)"),
     ("vary: {model.hidden: [[8], [9]]}\nmatch: parameters",
-     "2:1: match: arms are made as large as their baseline, and none is named"),
+     "2:1: match: arms are made as large as their baseline, but the file names none"),
     (MATCHED.replace("[24, 24]", "[]"),
      "6:1: match: `hidden=none` cannot have the 2,410 parameters of its baseline: it has 650 and no hidden layer"),
     (MATCHED.replace("[24, 24]", "[90, 80, 80]"),

@@ -41,7 +41,7 @@ BEYOND_A_SCHEMA = re.compile(
     r"\(use sigmoid with bce\)|neither way is better|the same arm as under|the smaller bound first|"
     r"layers are 1 to|epochs are 1 to|epochs 0 \(before training\)|looked at once|a fraction, such as 0.95|"
     r"the last layer has no activation|there are \d+ test images|only a network of one input|needs \w+ below|"
-    r"more and more seeds|a sum of at most|looks need a baseline"
+    r"increasing numbers of seeds|a sum of at most|looks need a baseline"
 )
 
 

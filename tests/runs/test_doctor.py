@@ -140,6 +140,7 @@ def test_a_gpu_is_named_and_does_bf16(tmp_path: Path) -> None:
     gpu = TORCH | {"cuda": ["Abacus 3000"], "built_for_cuda": "12.4", "cuda_bf16": True}
     checks = looked_at(tmp_path, SOUND | {"torch": gpu})
     assert checks["device"].found == "cuda: Abacus 3000"
+    assert doctor_section([checks["device"]]).notes == ["Ready to train on the GPU."]
     assert checks["bf16"].facts["cuda"]
     assert checks["bf16"].state == "ok"
 
