@@ -39,6 +39,12 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if near[1:] else near)}?" if near else ""
 
 
+def nearest_or_all(wrong: str, known: Iterable[str]) -> str:
+    """'; did you mean a?' for the nearest known names, or all of them as '; known here: a, b, c'."""
+    names = list(known)
+    return did_you_mean(wrong, names) or f"; known here: {', '.join(names) or 'none'}"
+
+
 def say(*lines: str) -> None:
     """Print messages on standard error, with control characters escaped; errors in printing them are ignored."""
     with contextlib.suppress(OSError):

@@ -28,7 +28,7 @@ from actbench.report.request import Request, answer
 from actbench.report.short import without_picture
 from actbench.store import tables as record_tables
 from actbench.store.results import Results
-from actbench.text import did_you_mean, visible
+from actbench.text import nearest_or_all, visible
 
 
 class PictureView:
@@ -123,8 +123,7 @@ class ComparisonView:
         found = {picture.name: picture for picture in pictures(self._shown_results[0], self._shown)}
         chosen = name or next(iter(found), "")
         if chosen not in found:
-            known = did_you_mean(chosen, found) or f": {', '.join(found) or 'there is none'}"
-            raise ConfigurationError(f"no picture is called {chosen!r}{known}")
+            raise ConfigurationError(f"no picture is called {chosen!r}{nearest_or_all(chosen, found)}")
         return PictureView(found[chosen], self._arms())
 
     def report(self, path: str | Path | None = None) -> PageView:

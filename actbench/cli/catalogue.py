@@ -12,7 +12,7 @@ from actbench.cli.completion import dataset_names, function_names, kinds
 from actbench.cli.guard import verb
 from actbench.cli.options import CustomFilePath, DataFolder, TableOrJson, with_custom_files
 from actbench.render import printing
-from actbench.text import say
+from actbench.text import nearest_or_all, say
 from actbench.version import __version__
 
 
@@ -199,11 +199,9 @@ def fetch(
 ) -> None:
     """Download a dataset, unless it is there, and check it."""
     from actbench.catalogue import datasets
-    from actbench.text import did_you_mean
 
     if name not in datasets.DATASETS:
-        near = did_you_mean(name, datasets.DATASETS) or f": {', '.join(datasets.DATASETS)}"
-        raise errors.ConfigurationError(f"no dataset is called {name!r}{near}")
+        raise errors.ConfigurationError(f"no dataset is called {name!r}{nearest_or_all(name, datasets.DATASETS)}")
     above = context.parent.params.get("data_dir") if context.parent else None
     dataset, folder = datasets.DATASETS[name], datasets.data_folder(data_dir or above)
     datasets.fetch(dataset, folder)

@@ -7,11 +7,11 @@ there is left to typer.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
-from actbench.text import did_you_mean
+from actbench.text import did_you_mean, nearest_or_all
 
 PROGRAM = "actbench"
 HELP_OPTIONS = ("-h", "--help")
@@ -71,13 +71,14 @@ def _unknown_words(command: Any, words: list[str], name: str) -> Iterator[str]:
             if unknown:
                 is_after_unknown = True
                 hint = _as_setting(word, words) if "--set" in options else ""
-                yield f"no option of {name} is called {unknown!r}{hint or _nearest(unknown, options)}"
+                yield f"no option of {name} is called {unknown!r}{hint or nearest_or_all(unknown, options)}"
             yield from mistakes
         elif word in commands:
             yield from _unknown_words(commands[word], words, f"{name} {word}")
             return
         elif commands and not is_after_unknown:  # else it may be the value of the unknown option
-            yield f"no verb{'' if name == PROGRAM else f' of {name}'} is called {word!r}{_nearest(word, commands)}"
+            of_verb = "" if name == PROGRAM else f" of {name}"
+            yield f"no verb{of_verb} is called {word!r}{nearest_or_all(word, commands)}"
             return
 
 
@@ -137,7 +138,3 @@ def _options(command: Any) -> dict[str, _Option]:
             option = _Option(0 if is_flag else parameter.nargs, names)
             options |= dict.fromkeys((*parameter.opts, *parameter.secondary_opts), option)
     return options | dict.fromkeys(HELP_OPTIONS, _Option(0))
-
-
-def _nearest(wrong: str, known: Iterable[str]) -> str:
-    return did_you_mean(wrong, known) or f"; known here: {', '.join(known)}"

@@ -40,7 +40,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, varied_values
-from actbench.text import counted, did_you_mean, visible
+from actbench.text import counted, nearest_or_all, visible
 
 TUNING_KEYS = ("tune", "tuning_seeds", "tuning_margin")
 KNOWN_KEYS = (
@@ -176,8 +176,7 @@ class _Loader:
     def _check_keys(self, data: dict[str, Any]) -> None:
         for key in data:
             if key not in KNOWN_KEYS:
-                near = did_you_mean(key, KNOWN_KEYS) or f"; known here: {', '.join(KNOWN_KEYS)}"
-                self._problem((key,), misplaced(key) or f"unknown key{near}")
+                self._problem((key,), misplaced(key) or f"unknown key{nearest_or_all(key, KNOWN_KEYS)}")
 
     def _settings(self, data: dict[str, Any]) -> TrialSettings:
         sections = {section: data[section] for section in SECTIONS if section in data}

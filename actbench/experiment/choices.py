@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from actbench.catalogue.lookup import find
 from actbench.catalogue.recorded import FROM, RecordedEntry, is_plain, listed, recorded_entry
 from actbench.catalogue.registry import Entry, Kind, Origin, added_from, default_parameters, parameters_model
-from actbench.text import did_you_mean
+from actbench.text import did_you_mean, nearest_or_all
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -226,9 +226,7 @@ def explain(problem: ErrorDetails, *, known_keys: Iterable[str] = ()) -> str:
     """One pydantic error as a sentence: what was expected, what was found, the nearest name."""
     context = problem.get("ctx", {})
     if problem["type"] == "extra_forbidden":
-        known = list(known_keys)
-        wrong = str(problem["loc"][-1])
-        return f"unknown key{did_you_mean(wrong, known) or '; known here: ' + (', '.join(known) or 'none')}"
+        return f"unknown key{nearest_or_all(str(problem['loc'][-1]), list(known_keys))}"
     if problem["type"] == "missing":
         return "required, but not there"
     expected = _EXPECTED.get(problem["type"])

@@ -22,7 +22,7 @@ from actbench.experiment.layers import Matched, match_parameters, network_size
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values, label_of, value_to_text, value_to_yaml, values_to_yaml
 from actbench.experiment.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
-from actbench.text import counted, did_you_mean
+from actbench.text import counted, nearest_or_all
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
 Match = Literal["parameters"]
@@ -357,7 +357,7 @@ def parse_arm(experiment: Experiment, text: str) -> Values:
         if len(matches) == 1 and matches[0][0] not in chosen:
             chosen.update(matches)
         else:
-            near = did_you_mean(part.rpartition("=")[2], known) or f": {', '.join(known) or 'nothing is varied'}"
+            near = nearest_or_all(part.rpartition("=")[2], known) if known else "; nothing is varied"
             reason = f"is not in this experiment{near}" if not matches else "names one factor twice"
             if len(matches) > 1:
                 reason = f"fits several factors; write {' or '.join(f'{path}={part}' for path, _ in matches)}"

@@ -89,9 +89,8 @@ def _single(name: str) -> Metric:
     if (found := LEARNT.fullmatch(name)) and _may_be_learnt(found["probe"]):
         return _learnt(name, int(found["layer"]), found["probe"], _epoch(found))
     known = dict.fromkeys((*CURVES, *MEASURES, *OTHERS, *FORMS, *(f"layer1.{probe}" for probe in PROBES)))
-    raise ValueError(
-        f"no metric is called {name!r}{did_you_mean(name, known) or ': ' + ', '.join((*CURVES, *MEASURES, *OTHERS))}"
-    )
+    near = did_you_mean(name, known) or f"; known here: {', '.join((*CURVES, *MEASURES, *OTHERS))}"
+    raise ValueError(f"no metric is called {name!r}{near}")
 
 
 def _epoch(found: re.Match[str]) -> int | None:

@@ -21,7 +21,7 @@ from actbench.catalogue.datasets import DATASETS, Dataset
 from actbench.catalogue.own_data import MAX_CLASSES, SUFFIX, own_dataset
 from actbench.catalogue.recorded import FROM
 from actbench.experiment import choices
-from actbench.text import did_you_mean
+from actbench.text import did_you_mean, nearest_or_all
 
 MAX_IMAGES = 10_000_000
 MAX_WIDTH = 65_536
@@ -49,8 +49,7 @@ def _read_dataset(value: choices.Yaml) -> Dataset:
     if not isinstance(value, str):
         raise choices.nested_problem([((), f"expected text, found {choices.shown(value)}")])
     if value not in DATASETS:
-        known = tuple(DATASETS)
-        near = did_you_mean(value, known) or f"; known: {', '.join(known)}"
+        near = nearest_or_all(value, DATASETS)
         if value.endswith(SUFFIX):
             near = "; name a file of arrays on the command line, by --use-data FILE"
         raise choices.nested_problem([((), f"no dataset is called {value!r}{near}")])

@@ -12,7 +12,7 @@ from actbench.experiment.choices import explain, shown
 from actbench.experiment.definition import SECTIONS, Factor
 from actbench.experiment.naming import Values, value_to_yaml
 from actbench.experiment.settings import LayerSettings, TrialSettings
-from actbench.text import did_you_mean
+from actbench.text import nearest_or_all
 
 SettingPath = tuple[str | int, ...]
 Mistake = tuple[SettingPath, str]
@@ -40,8 +40,7 @@ def varied_values(
         if path in unsure:
             continue
         if path not in by_path:
-            near = did_you_mean(path, by_path) or f": {', '.join(by_path) or 'none is'}"
-            mistakes.append(((path,), f"expected a setting that is varied{near}"))
+            mistakes.append(((path,), f"expected a setting that is varied{nearest_or_all(path, by_path)}"))
             continue
         value, problems = validated_setting(path, raw)
         mistakes += [((path, *rest), message) for rest, message in problems]

@@ -14,7 +14,7 @@ from actbench.catalogue.registry import Entry, Kind, default_parameters
 from actbench.config.bundled import bundled_experiments, summary_line
 from actbench.errors import ConfigurationError
 from actbench.render.sections import Section
-from actbench.text import did_you_mean
+from actbench.text import nearest_or_all
 
 MAX_LINE = 80
 KINDS: tuple[Any, ...] = (*get_args(Kind), "dataset", "experiment")
@@ -51,9 +51,7 @@ def _wanted_kinds(kind: str | None) -> tuple[Any, ...]:
     singular = {_plural(name): name for name in KINDS}
     name_of_kind = singular.get(kind or "", kind)
     if name_of_kind is not None and name_of_kind not in KINDS:
-        raise ConfigurationError(
-            f"no kind of entry is called {kind!r}{did_you_mean(name_of_kind, KINDS) or ': ' + ', '.join(KINDS)}"
-        )
+        raise ConfigurationError(f"no kind of entry is called {kind!r}{nearest_or_all(name_of_kind, KINDS)}")
     return KINDS if name_of_kind is None else (name_of_kind,)
 
 

@@ -27,7 +27,7 @@ from actbench.report.short import short_verdict
 from actbench.report.tuning import tuned_text
 from actbench.store.files import write_atomically
 from actbench.store.results import Results
-from actbench.text import capitalised, counted, did_you_mean, listed
+from actbench.text import capitalised, counted, listed, nearest_or_all
 
 # How names are printed; `--labels FILE` adds to them.
 PRINTED = {
@@ -95,9 +95,7 @@ def require_paper_sense(kit: PaperKit) -> PaperKit:
     """The kit with its names; raises `ConfigurationError` on an unknown column, or labels that cannot be read."""
     for name in kit.columns:
         if name not in COLUMNS:
-            raise ConfigurationError(
-                f"--columns: no column is called {name!r}{did_you_mean(name, COLUMNS) or ': ' + ', '.join(COLUMNS)}"
-            )
+            raise ConfigurationError(f"--columns: no column is called {name!r}{nearest_or_all(name, COLUMNS)}")
     return replace(kit, names={**PRINTED, **(_labels(kit.labels) if kit.labels else {})})
 
 
@@ -118,8 +116,7 @@ def write_paper(comparison: Comparison, results: Results, drawn: Sequence[Pictur
     by_name = {picture.name: picture for picture in drawn}
     for name in kit.pictures:
         if name not in by_name and (kit.pictures is not USUAL_PICTURES):
-            known = did_you_mean(name, by_name) or f": {', '.join(by_name)}"
-            raise ConfigurationError(f"--picture: no picture is called {name!r}{known}")
+            raise ConfigurationError(f"--picture: no picture is called {name!r}{nearest_or_all(name, by_name)}")
     shown = [by_name[name] for name in kit.pictures if name in by_name]
     names = _names(comparison, results, kit)
     paper = replace(COLUMN if kit.width == "column" else FULL, size=kit.font_points, names=names)

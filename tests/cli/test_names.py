@@ -104,6 +104,6 @@ def test_metric_baseline_and_factor_of_compare_are_named_at_once(tiny: Path) -> 
     assert_one_message(
         finished, 2,
         "no metric is called 'tst_accuracy'; did you mean test_accuracy, ",
-        "'tnh' is not in this experiment; did you mean tanh?", "'zzz' is not in this experiment: ",
+        "'tnh' is not in this experiment; did you mean tanh?", "'zzz' is not in this experiment; known here: ",
         "--by acivation: expected a setting that is varied; did you mean activation or model.activation?",
     )  # fmt: skip

@@ -169,7 +169,7 @@ WRONG_ARMS = [
     ("{claim: a, arm: {}, minus: {train.epochs: 3}, above: 0}",
      "2:38: expect[0].minus.train.epochs: expected a setting that is varied; did you mean train.lr?"),
     ("{claim: a, arm: {zzz: 3}, above: 0}",
-     "2:27: expect[0].arm.zzz: expected a setting that is varied: model.activation, train.lr"),
+     "2:27: expect[0].arm.zzz: expected a setting that is varied; known here: model.activation, train.lr"),
     ("{claim: a, better: {train.lr: 1e-1}, than: {train.lr: 0.1}}",
      "2:47: expect[0].than: the same arm as under `better`"),
 ]  # fmt: skip
@@ -177,7 +177,7 @@ WRONG_ARMS = [
 WRONG_METRICS = [
     ("{claim: a, above: 0, metric: test_acc}",
      "2:31: expect[0].metric: no metric is called 'test_acc'; did you mean test_accuracy, test_ece or test_nll?"),
-    ("{claim: a, above: 0, metric: zzz}", f"2:31: expect[0].metric: no metric is called 'zzz': {CURVES}"),
+    ("{claim: a, above: 0, metric: zzz}", f"2:31: expect[0].metric: no metric is called 'zzz'; known here: {CURVES}"),
     ("{claim: a, above: 0, metric: }", "2:31: expect[0].metric: expected text, found nothing"),
     ("{claim: a, better: {train.lr: 0.1}, than: {}, metric: layer1.mean}",
      "2:56: expect[0].metric: neither way is better for layer1.mean: use `arm` and `minus` with `above` or `below`"),

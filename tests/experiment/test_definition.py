@@ -121,7 +121,7 @@ def test_an_arm_is_named_by_values_aliases_and_paths(text: str, values: dict[str
     ("relu,lr=0.0011", r"'lr=0.0011' is not in this experiment; did you mean 0\.001.*\?"),
     ("activation=rleu", r"'activation=rleu' is not in this experiment; did you mean relu\?"),
     ("dropout=0.1", r"'dropout=0.1' is not in this experiment.*"),
-    ("zzz", r"'zzz' is not in this experiment: relu, swish, .*, 0\.1, 0\.001"),
+    ("zzz", r"'zzz' is not in this experiment; known here: relu, swish, .*, 0\.1, 0\.001"),
 ])  # fmt: skip
 def test_an_unknown_arm_is_refused_with_the_nearest_values(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=f"^{message}$"):
@@ -138,7 +138,7 @@ def test_a_value_of_several_factors_is_refused_with_a_way_to_say_which(tmp_path:
 
 
 def test_where_nothing_is_varied_no_arm_can_be_chosen(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"^'relu' is not in this experiment: nothing is varied$"):
+    with pytest.raises(ConfigurationError, match=r"^'relu' is not in this experiment; nothing is varied$"):
         parse_arm(experiment_from("model: {}", tmp_path), "relu")
 
 

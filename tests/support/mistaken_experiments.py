@@ -158,7 +158,7 @@ OUT_OF_RANGE = [
 UNKNOWN_NAMES = [
     ("data: {dataset: minst}",
      "1:8: data.dataset: no dataset is called 'minst'; did you mean mnist, qmnist or kmnist?"),
-    ("data: {dataset: zzz}", "1:8: data.dataset: no dataset is called 'zzz'; known: mnist, fashion_mnist, kmnist, "
+    ("data: {dataset: zzz}", "1:8: data.dataset: no dataset is called 'zzz'; known here: mnist, fashion_mnist, kmnist, "
                              "emnist_balanced, emnist_digits, emnist_letters, qmnist, usps, digits, "
                              "thermostat, cube, moons"),
     ("model: {activation: rleu}",
@@ -230,9 +230,9 @@ VARY_AND_BASELINE = [
     ("vary: {model.activation: [elu, {elu: {alpha: 1}}]}",
      "1:32: vary.model.activation[1]: the same as entry 0 of this list"),
     ("baseline: {model.activation: relu}",
-     "1:12: baseline.model.activation: expected a setting that is varied: none is"),
+     "1:12: baseline.model.activation: expected a setting that is varied; known here: none"),
     ("vary: {train.lr: [1]}\nbaseline: {seeds: 1}",
-     "2:12: baseline.seeds: expected a setting that is varied: train.lr"),
+     "2:12: baseline.seeds: expected a setting that is varied; known here: train.lr"),
     ("vary: {model.activation: [relu]}\nbaseline: {activation: relu}",
      "2:12: baseline.activation: expected a setting that is varied; did you mean model.activation?"),
     ("vary: {model.activation: [relu, {elu: {alpha: 2}}]}\nbaseline: {model.activation: elu}",
