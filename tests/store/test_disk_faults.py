@@ -103,7 +103,7 @@ def require_nothing_torn(folder: Path, before: State) -> None:
     assert set(state) <= {*FILES, *TABLES, DAMAGED}
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [4, pytest.param(2, marks=pytest.mark.slow)])
 def test_whatever_call_fails_the_run_stops_cleanly_and_the_same_command_finishes_it(
     step: int, experiment: Experiment, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -47,17 +46,12 @@ def tables_of(folder: Path) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("folder", one_in(4, {path.name: path for path in COMMITTED}))
-def test_committed_results_stay_whole_when_the_version_is_raised(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = tmp_path / folder.name
-    shutil.copytree(folder, copy)
-    before, findings = load_results(copy, tmp_path), verify_folder(copy)
-    assert not any(one.state == "damaged" for one in findings)
+def test_committed_results_stay_whole_when_the_version_is_raised(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_results(folder, ROOT)
     raise_version(monkeypatch, 7)
-    after = load_results(copy, tmp_path)
+    after = load_results(folder, ROOT)
     assert (after.plan, after.records, after.missing()) == (before.plan, before.records, 0)
-    assert verify_folder(copy) == findings
+    assert not any(one.is_bad() for one in verify_folder(folder))
 
 
 def test_every_number_of_a_comparison_stays_when_the_version_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
