@@ -218,17 +218,26 @@ from pathlib import Path
 from actbench.runs.executors.ray_connection import started_ray
 folders, make = [], tempfile.mkdtemp
 tempfile.mkdtemp = lambda *args, **options: folders.append(make(*args, **options)) or folders[-1]
-with started_ray(1, "cpu"):
+with started_ray(1, "cpu") as ray:
     paths = [str(path) for path in Path(folders[0]).rglob("*")]
-    print(json.dumps([folders[0], oct(os.stat(folders[0]).st_mode & 0o777), paths]), flush=True)
+    address = ray.get_runtime_context().gcs_address
+    print(json.dumps([folders[0], oct(os.stat(folders[0]).st_mode & 0o777), paths, address]), flush=True)
     input()
+"""
+ASKING = """
+import sys
+from ray._raylet import GcsClient
+try:
+    print(GcsClient(address=sys.argv[1]).internal_kv_keys(b"", None))
+except Exception as refused:
+    print(type(refused).__name__)
 """
 VISIBLE = 'for path; do test -e "$path" && echo "$path"; done; true'
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="acts as a second user, which takes root")
-def test_another_user_reaches_nothing_in_the_folder_of_a_private_ray() -> None:
+def test_another_user_reaches_neither_folder_nor_server_of_a_private_ray() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PRIVATE],
         stdin=subprocess.PIPE,
@@ -237,7 +246,7 @@ def test_another_user_reaches_nothing_in_the_folder_of_a_private_ray() -> None:
         text=True,
     ) as running:
         assert running.stdout is not None
-        folder, mode, paths = json.loads(running.stdout.readline())
+        folder, mode, paths, address = json.loads(running.stdout.readline())
 
         def visible(**user: Any) -> list[str]:
             command = ["sh", "-c", VISIBLE, "sh", *paths, "/tmp"]
@@ -245,8 +254,11 @@ def test_another_user_reaches_nothing_in_the_folder_of_a_private_ray() -> None:
             return printed.split()
 
         by_us, by_another = visible(), visible(user="nobody", group="nogroup", extra_groups=[])
+        command = [sys.executable, "-c", ASKING, address]
+        without_token = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         running.communicate("\n")
     assert running.returncode == 0
+    assert without_token == "AuthenticationError\n"
     assert mode == "0o700"
     assert {Path(path).name for path in by_us} > {"raylet", "plasma_store"}
     assert by_another == ["/tmp"]
