@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,13 +33,6 @@ def conflicts(settings: TrialSettings) -> list[Conflict]:
         *_layer_conflicts(settings.model, resolve_layers(settings)),
         *_optimizer_conflicts(settings),
     ]
-
-
-def warnings_about(candidates: Iterable[TrialSettings]) -> list[str]:
-    """One sentence for everything that works in any of these settings, but not as its names say."""
-    return list(
-        dict.fromkeys(one.message for settings in candidates for one in conflicts(settings) if not one.impossible)
-    )
 
 
 def _data_conflicts(settings: TrialSettings) -> Iterator[Conflict]:

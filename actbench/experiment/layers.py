@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from pydantic import BaseModel
 
@@ -28,17 +28,6 @@ class Layer(BaseModel):
     batch_norm: bool
 
 
-def bias_initialiser(given: Choice | None, init: Choice) -> Choice:
-    """The initialiser of a layer's bias where the file may have left it out."""
-    return given or (init if init.name == "torch_default" else _zeros())
-
-
-@cache
-def _zeros() -> Choice:
-    """The initialiser `zeros`, parsed once for the layers of thousands of arms."""
-    return parse_choice("initialiser", "zeros")
-
-
 def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:
     """All linear layers from the pixels to the output units, each with its own settings or the model's."""
     dataset = settings.data.dataset
@@ -49,6 +38,7 @@ def resolve_layers(settings: TrialSettings) -> tuple[Layer, ...]:
 def _resolved(model: ModelSettings, fan_in: int, output_units: int) -> tuple[Layer, ...]:
     """Kept, since thousands of arms have the same network, and everything asks for its layers."""
     layers: list[Layer] = []
+    zeros = parse_choice("initialiser", "zeros")
     last = LayerSettings(units=output_units, init=model.output_init, dropout=0.0, batch_norm=False)
     for given in (*hidden_layers(model), last):
         init = given.init or model.init
@@ -58,7 +48,7 @@ def _resolved(model: ModelSettings, fan_in: int, output_units: int) -> tuple[Lay
                 units=given.units,
                 activation=None if given is last else given.activation or model.activation,
                 init=init,
-                bias_init=bias_initialiser(given.bias_init or model.bias_init, init),
+                bias_init=given.bias_init or model.bias_init or (init if init.name == "torch_default" else zeros),
                 dropout=model.dropout if given.dropout is None else given.dropout,
                 batch_norm=model.batch_norm if given.batch_norm is None else given.batch_norm,
             )

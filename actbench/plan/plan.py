@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from actbench.experiment.choices import custom_choices
-from actbench.experiment.compatibility import warnings_about
+from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import PRIMARY_METRIC, Arm, Experiment, with_values
 from actbench.experiment.identity import equal_arms
 from actbench.experiment.metrics import parse_metric
@@ -165,7 +165,9 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
         **({"own": own} if own else {}),
         "claims": [expectation.to_record() for expectation in experiment.expectations],
         "warnings": [
-            *warnings_about(arm.settings for arm, _ in plan.arms),
+            *dict.fromkeys(
+                one.message for arm, _ in plan.arms for one in conflicts(arm.settings) if not one.impossible
+            ),
             *(pair.message for pair in equal_arms(arm for arm, _ in plan.arms)),
         ],
     }
