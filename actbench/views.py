@@ -18,15 +18,17 @@ from actbench.render.html import sections_to_html
 from actbench.render.printing import whole_document
 from actbench.render.sections import Section
 from actbench.render.terminal import section_lines
-from actbench.report import tables
-from actbench.report.claims import claims_sections, judge_results
+from actbench.report.claims import claims_sections, claims_table, judge_results
+from actbench.report.comparison import arms_table, pairs_table
 from actbench.report.contents import EXPLAIN, answer_sections, comparison_document, comparison_sections
 from actbench.report.figures.layout import COLUMN, FULL, Picture
 from actbench.report.files import drawing, pictures, whole_page, write_page
 from actbench.report.names import with_short_names
 from actbench.report.request import Request, answer
 from actbench.report.short import without_picture
-from actbench.store import tables as record_tables
+from actbench.report.tables import primary_comparison
+from actbench.report.tuning import tuning_table
+from actbench.store import tables
 from actbench.store.results import Results
 from actbench.text import nearest_or_all, visible
 
@@ -95,12 +97,12 @@ class ComparisonView:
     @cached_property
     def table(self) -> pandas.DataFrame:
         """One row for each arm: mean, interval, paired difference, exact p and verdict."""
-        return tables.arms_table(self._comparison).to_frame()
+        return arms_table(self._comparison).to_frame()
 
     @cached_property
     def pairs(self) -> pandas.DataFrame:
         """One row for each pair of arms; empty unless `all_pairs` was asked for."""
-        return tables.pairs_table(self._comparison).to_frame()
+        return pairs_table(self._comparison).to_frame()
 
     @property
     def notes(self) -> list[str]:
@@ -167,27 +169,27 @@ class ResultFolder:
     @cached_property
     def trials(self) -> pandas.DataFrame:
         """One row for each trial: `trials.csv`."""
-        return record_tables.trials_table(self.results).to_frame()
+        return tables.trials_table(self.results).to_frame()
 
     @cached_property
     def epochs(self) -> pandas.DataFrame:
         """One row for each trial and epoch: `epochs.csv`."""
-        return record_tables.epochs_table(self.results).to_frame()
+        return tables.epochs_table(self.results).to_frame()
 
     @cached_property
     def layers(self) -> pandas.DataFrame:
         """One row for each trial, probed epoch and layer: `layers.csv`."""
-        return record_tables.layers_table(self.results).to_frame()
+        return tables.layers_table(self.results).to_frame()
 
     @cached_property
     def tuning(self) -> pandas.DataFrame:
         """One row for each arm and each value that tuning tried: `tuning.csv`; empty where nothing is tuned."""
-        return tables.tuning_table(self.results).to_frame()
+        return tuning_table(self.results).to_frame()
 
     @cached_property
     def claims(self) -> pandas.DataFrame:
         """One row for each claim with its verdict: `claims.csv`; empty where the experiment makes none."""
-        return tables.claims_table(self.results).to_frame()
+        return claims_table(self.results).to_frame()
 
     @property
     def table(self) -> pandas.DataFrame:
@@ -196,8 +198,8 @@ class ResultFolder:
 
     @cached_property
     def _comparison(self) -> ComparisonView:
-        shown = tables.primary_comparison(with_short_names(self.results))
-        return ComparisonView(tables.primary_comparison(self.results), [self.results], shown)
+        shown = primary_comparison(with_short_names(self.results))
+        return ComparisonView(primary_comparison(self.results), [self.results], shown)
 
     def compare(
         self,

@@ -106,6 +106,10 @@ class Comparison:
     doubt: str = ""
     looks: Looked | None = None
 
+    def contrasts(self) -> list[Contrast]:
+        """Every sample against its baseline, in the order of the rows."""
+        return [row.contrast for row in self.rows if row.contrast]
+
     def baseline_label(self) -> str:
         """What the baseline is called: the name of its arm, or its values if it is several arms."""
         labels = [row.sample.label for row in self.rows if row.is_baseline]
@@ -122,7 +126,7 @@ class Comparison:
 
     def only_baseline(self) -> str:
         """The label of the arm that all others are compared with; empty if there are several."""
-        labels = {row.contrast.second.label for row in self.rows if row.contrast}
+        labels = {contrast.second.label for contrast in self.contrasts()}
         return labels.pop() if len(labels) == 1 else ""
 
 

@@ -57,10 +57,10 @@ def compare(
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
     from actbench.analysis.comparison import separable
+    from actbench.report.comparison import arms_table
     from actbench.report.contents import answer_sections, comparison_document, comparison_sections
     from actbench.report.images import images_document, images_sections
     from actbench.report.request import Request, answer, load_folders
-    from actbench.report.tables import arms_table
 
     request = Request(baseline, metric, by, shared_lr, all_pairs)
     if quiet and (across or explain or images or output_format != "table"):

@@ -31,7 +31,7 @@ def answer_line(said: Iterable[Statement]) -> str:
 def answer_statements(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:
     """The question, then what is found of the arms."""
     metric, known = comparison.metric, [row for row in comparison.rows if row.own.mean is not None]
-    contrasts = [row.contrast for row in comparison.rows if row.contrast]
+    contrasts = comparison.contrasts()
     numbers = {"metric": metric.name, "seeds": len(comparison.seeds)}
     yield Statement("question", "numbers", _question(comparison, results), numbers=numbers, place="answer")
     if not known:
@@ -65,7 +65,7 @@ def _question(comparison: Comparison, results: Sequence[Results]) -> str:
     metric = metric_in_words(comparison.metric)
     experiment = results[0].experiment if results else None
     data = f" on {experiment.settings.data.dataset}" if experiment else ""
-    folders = {row.contrast.second.folder for row in comparison.rows if row.contrast}
+    folders = {contrast.second.folder for contrast in comparison.contrasts()}
     if len(folders) == 1 and not comparison.baseline and (earlier := folders.pop()):
         return f"Is any arm better or worse than in {earlier}, by {metric}{data}?"
     if len(comparison.rows) < 2:
@@ -160,10 +160,8 @@ def _reasons(group: Sequence[Contrast]) -> str:
 
 
 def _baseline(comparison: Comparison) -> str:
-    baselines = [row.sample.label for row in comparison.rows if row.is_baseline]
-    if len(baselines) == 1:
-        return baselines[0]
-    return comparison.baseline_label() if comparison.baseline else "the same arm there"
+    is_named = comparison.baseline or sum(row.is_baseline for row in comparison.rows) == 1
+    return comparison.baseline_label() if is_named else "the same arm there"
 
 
 def _highest(comparison: Comparison) -> Statement:

@@ -59,7 +59,7 @@ def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
             "much as the arm."
         )
         yield Statement("not_tuned", "caveats", note)
-    contrasts = [row.contrast for row in comparison.rows if row.contrast]
+    contrasts = comparison.contrasts()
     are_other_arms = any(one.first.values != one.second.values for one in contrasts) or not contrasts
     if comparison.is_judged and are_other_arms and not _has_own_rate(experiment):
         note = "Same learning rate for all arms: ranks confound an arm with how well this rate happens to suit it."

@@ -39,8 +39,7 @@ def challenge_sections(comparison: Comparison, results: Results, name: str) -> l
 def challenge_document(comparison: Comparison, name: str) -> dict[str, Any]:
     """The same as plain data: differences of the function minus each opponent."""
     keys = ("difference", "difference_ci", "difference_ci_adjusted", "p_holm", "verdict")
-    contrasts = [row.contrast for row in seen_from_baseline(comparison).rows if row.contrast]
-    numbers = [(one.second.label, contrast_numbers(one)) for one in contrasts]
+    numbers = [(one.second.label, contrast_numbers(one)) for one in seen_from_baseline(comparison).contrasts()]
     return {
         "function": name,
         "opponents": [{"opponent": label} | {key: each[key] for key in keys} for label, each in numbers],
@@ -80,7 +79,7 @@ def _mirrored(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
 
 
 def _found(turned: Comparison) -> Iterator[str]:
-    groups = by_verdict(row.contrast for row in turned.rows if row.contrast)
+    groups = by_verdict(turned.contrasts())
     for word in ("better", "worse"):
         if group := groups.pop(word, []):
             sizes = [(one, size(one.difference.mean, turned.metric, signed=True)) for one in group]
@@ -101,7 +100,7 @@ def _names(group: Sequence[Contrast]) -> str:
 
 def _seeds_for_a_tenth(turned: Comparison) -> Iterator[str]:
     """How many seeds show a tenth of a point, if the metric is an accuracy."""
-    contrasts = [row.contrast for row in turned.rows if row.contrast]
+    contrasts = turned.contrasts()
     spreads = [one.difference.sd for one in contrasts if one.is_paired and one.difference.sd]
     if turned.metric.unit == "share" and spreads:
         seeds = seeds_needed(TENTH_OF_A_POINT, median(spreads), comparisons=len(contrasts))

@@ -17,6 +17,7 @@ from actbench.report.numbers import interval, value
 from actbench.report.statement import Statement
 from actbench.statistics.intervals import Verdict, exact_binomial_interval
 from actbench.store.results import Results
+from actbench.store.tables import Table
 
 CLAIM_COLUMNS = (
     "claim", "verdict", "metric", "about", "lower", "upper", "n", "without_value", "estimate", "sd", "ci_low",
@@ -45,10 +46,10 @@ def claims_statements(claims: Sequence[JudgedClaim], comparison: Comparison | No
     text = f"{', '.join(f'{count} {word}' for word, count in counts.items())}."
     exploratory = sum(bool(claim.is_exploratory) for claim in claims)
     yield Statement("claims", "claims", text, numbers=counts | {"exploratory": exploratory}, place="claims")
-    rows = comparison.rows if comparison else ()
-    words = [row.contrast.verdict for row in rows if row.contrast]
+    rows, contrasts = (comparison.rows, comparison.contrasts()) if comparison else ((), [])
+    are_unjudged = any(row.sample.doubt for row in rows) or any(one.verdict == NOT_JUDGED for one in contrasts)
     is_decided = any(claim.verdict != "undecided" for claim in claims)
-    if is_decided and (NOT_JUDGED in words or any(row.sample.doubt for row in rows)):
+    if is_decided and are_unjudged:
         text = (
             "A claim can be decided where an arm is not judged: it is about these trainings as they were set, by its "
             "own interval; a verdict says which arm is better, and needs suitable settings and usable trials for each."
@@ -133,6 +134,13 @@ def _small_batch_notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
                 f"One run on {images} images, {hits} of them right, leaves an accuracy of {100 * low:.1f} % to "
                 f"{100 * high:.1f} % possible ({short_label(claim.expectation.arm)})."
             )
+
+
+def claims_table(results: Results) -> Table:
+    """One row for each claim; the column `exploratory` only where the plan records claims."""
+    claims = judge_results(results)
+    is_recorded = any(claim.is_exploratory is not None for claim in claims)
+    return Table(CLAIM_COLUMNS if is_recorded else CLAIM_COLUMNS[:-1], claim_rows(claims))
 
 
 def claim_rows(claims: Sequence[JudgedClaim]) -> Iterator[dict[str, Any]]:

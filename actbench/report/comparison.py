@@ -12,6 +12,7 @@ from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, value
 from actbench.report.tuning import tuned_text
 from actbench.statistics.intervals import CONFIDENCE
+from actbench.store.tables import Table
 
 IMPORTANCE = (
     "arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)",
@@ -101,13 +102,6 @@ def pairs_section(comparison: Comparison) -> Section:
     return Section(f"{comparison.metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))
 
 
-def comparison_columns(comparison: Comparison) -> list[str]:
-    """The columns of `table.csv`: the arm, its factors, and the numbers."""
-    paths = dict.fromkeys(path for row in comparison.rows for path, _ in row.sample.values)
-    looks, sizes = LOOK_NUMBERS if comparison.looks else (), SIZES if comparison.has_sizes() else ()
-    return ["arm", *paths, *NUMBERS, *looks, *sizes]
-
-
 NUMBERS = (
     "tuned", "n", "failed", "collapsed", "mean", "sd", "predicted_sd", "ci_low", "ci_high", "difference",
     "difference_ci_low", "difference_ci_high", "difference_ci_adjusted_low", "difference_ci_adjusted_high", "p",
@@ -124,15 +118,27 @@ PAIR_NUMBERS = (
 )  # fmt: skip
 
 
-def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def arms_table(comparison: Comparison) -> Table:
+    """One row for each arm."""
+    settings = list(dict.fromkeys(path for row in comparison.rows for path, _ in row.sample.values))
+    looks, sizes = LOOK_NUMBERS if comparison.looks else (), SIZES if comparison.has_sizes() else ()
+    return Table(["arm", *settings, *NUMBERS, *looks, *sizes], _arm_rows(comparison), settings)
+
+
+def pairs_table(comparison: Comparison) -> Table:
+    """One row for each compared pair of arms."""
+    return Table(PAIR_NUMBERS, map(_with_ends, pair_rows(comparison)))
+
+
+def _arm_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """One row per arm; accuracies and their differences as fractions."""
     for row in comparison.rows:
         factors = {path: value_to_text(setting) for path, setting in row.sample.values}
         tuned = tuned_text(row.sample.tuned) if row.sample.tuned else None
-        yield {"arm": row.sample.label, **factors, **with_ends(_numbers(row)), "tuned": tuned}
+        yield {"arm": row.sample.label, **factors, **_with_ends(_numbers(row)), "tuned": tuned}
 
 
-def with_ends(numbers: Mapping[str, Any]) -> dict[str, Any]:
+def _with_ends(numbers: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers with the ends of each interval in two columns beside it."""
     ends = {key: number or (None, None) for key, number in numbers.items() if "ci" in key.split("_")}
     low = {f"{key}_low": bounds[0] for key, bounds in ends.items()}

@@ -84,7 +84,7 @@ def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:
 
     Raises `ConfigurationError` where nothing is compared with a baseline.
     """
-    contrasts = [row.contrast for row in comparison.rows if row.contrast]
+    contrasts = comparison.contrasts()
     if not contrasts:
         raise ConfigurationError("--gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER")
     cases = [_arm_case(row.contrast, row.sample, comparison) for row in comparison.rows if row.contrast]

@@ -169,7 +169,7 @@ def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Seque
         "adjusted": "adjusted interval", "p": "p (Holm)", "won": "seeds won",
     }  # fmt: skip
     against = f" and its difference from {base}" if base else ""
-    count = max((row.contrast.comparisons for row in comparison.rows if row.contrast), default=0)
+    count = max((one.comparisons for one in comparison.contrasts()), default=0)
     family = f"Verdicts allow for {counted(count, 'comparison')}" if count else "Nothing is compared with a baseline"
     title = f"{capitalised(metric_in_words(metric))} over {seeds}{against}, the best mean first. {family}."
     header = [heads.get(name, name) for name in columns]
@@ -214,8 +214,7 @@ def _table_notes(comparison: Comparison, columns: Sequence[str]) -> list[str]:
         + (", in units of the look's share." if comparison.looks else "."),
         "verdict": "Cannot tell: no evidence of a difference, which does not mean that there is none.",
     }
-    words = [row.contrast.verdict for row in comparison.rows if row.contrast]
-    if not any(short_verdict(word) == "cannot tell" for word in words):
+    if not any(short_verdict(one.verdict) == "cannot tell" for one in comparison.contrasts()):
         del notes["verdict"]
     found = [note for name, note in notes.items() if name in columns]
     if failed := sum(row.sample.failed for row in comparison.rows):
@@ -257,7 +256,7 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
         f"Final training took {counted(train.epochs, 'epoch')} with {optimizer} and was repeated with {seeds}; a seed "
         "gives every arm the same split, batches and random draws."
     )
-    contrasts = [row.contrast for row in comparison.rows if row.contrast]
+    contrasts = comparison.contrasts()
     if contrasts and looks:
         said.append(_looked(looks))
     elif contrasts:

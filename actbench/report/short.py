@@ -41,7 +41,7 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
     if comparison.size_ratio() > ALIKE:
         columns["parameters"] = [size_cells(row)["parameters"] for row in rows]
     order = ["mean"]
-    if any(row.contrast for row in rows):
+    if comparison.contrasts():
         columns["difference"] = [_difference(row, comparison) for row in rows]
         columns["won"] = [_won(row.contrast) for row in rows]
         if reach := _scale(comparison):
@@ -84,7 +84,7 @@ def _surprises(comparison: Comparison) -> str:
         for row in ranked(comparison)
         if row.contrast and is_surprising(row.contrast.difference.interval, row.contrast.verdict)
     ]
-    return excluded_alone(found, max((row.contrast.comparisons for row in comparison.rows if row.contrast), default=0))
+    return excluded_alone(found, max((one.comparisons for one in comparison.contrasts()), default=0))
 
 
 def excluded_alone(found: Sequence[tuple[str, float | None, float | None]], comparisons: int) -> str:
@@ -140,7 +140,7 @@ def _tone(contrast: Contrast | None) -> Tone:
 
 def _scale(comparison: Comparison) -> float:
     """How far the picture reaches on both sides of 0; 0 where there is nothing to draw."""
-    ends = [_reach(row.contrast) for row in comparison.rows if row.contrast and row.contrast.difference.interval]
+    ends = [_reach(contrast) for contrast in comparison.contrasts() if contrast.difference.interval]
     if not ends:
         return 0.0
     reach = min(max(ends), MAX_REACH * median(ends)) or max(ends)

@@ -63,7 +63,7 @@ def _numbers(comparison: Comparison) -> Iterator[Statement]:
     if any(row.predicted_sd is not None for row in comparison.rows):
         note = "predicted sd: what a test set of this size causes by itself, sqrt(error / (2 images))."
         yield Statement("predicted_sd", "numbers", note)
-    if contrasts := [row.contrast for row in comparison.rows if row.contrast]:
+    if contrasts := comparison.contrasts():
         yield from _tests(comparison, contrasts)
         yield from look_statements(comparison)
 
@@ -151,10 +151,9 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     if others:
         names = ("; " if any("," in name for name in others) else ", ").join(others)
         text = f"Best: {best}. Not distinguishable from it: {names} {family}."
-    has_baseline = any(row.contrast for row in comparison.rows)
     sign = -1 if comparison.metric.larger_is_better is False else 1
     mean = sign * max(sign * (row.own.mean or 0.0) for row in known)
-    place: Literal["notes", "both"] = "notes" if has_baseline else "both"
+    place: Literal["notes", "both"] = "notes" if comparison.contrasts() else "both"
     yield Statement("best", "best set", text, comparison.best, {"best_mean": mean}, place)
     below = [row.sample.label for row in judged if row.sample.label not in comparison.best]
     if below and others and not any(row.is_baseline and row.sample.label == best for row in judged):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.metrics import parse_metric
 from actbench.render.markdown import section_to_markdown
-from actbench.report.claims import CLAIM_COLUMNS, claim_rows, judge_results
-from actbench.report.comparison import PAIR_NUMBERS, comparison_columns, comparison_rows, pair_rows, with_ends
+from actbench.report.claims import claims_table
+from actbench.report.comparison import arms_table
 from actbench.report.contents import comparison_sections
-from actbench.report.tuning import tuning_columns, tuning_rows
+from actbench.report.tuning import tuning_table
 from actbench.store.files import HeldFolder, file_in, write_atomically
 from actbench.store.results import Results
-from actbench.store.tables import Table, epochs_table, layers_table, trials_table, varied_settings
+from actbench.store.tables import epochs_table, layers_table, trials_table
 
 
 def write_tables(results: Results, folder: HeldFolder | None = None) -> Comparison:
@@ -40,29 +40,3 @@ def primary_comparison(results: Results) -> Comparison:
     """The question that the experiment was planned to answer, and its answer."""
     question = question_of(results.experiment, parse_metric(results.experiment.primary), results.seeds_doubt())
     return compare(results.plan, results.records, question)
-
-
-def arms_table(comparison: Comparison) -> Table:
-    """One row for each arm."""
-    settings = dict.fromkeys(path for row in comparison.rows for path, _ in row.sample.values)
-    return Table(comparison_columns(comparison), comparison_rows(comparison), list(settings))
-
-
-def pairs_table(comparison: Comparison) -> Table:
-    """One row for each compared pair of arms."""
-    return Table(PAIR_NUMBERS, map(with_ends, pair_rows(comparison)))
-
-
-def tuning_table(results: Results) -> Table:
-    """One row for each arm and each value that tuning tried."""
-    settings = varied_settings(results)
-    return Table(
-        ["arm", *settings, *tuning_columns(results.plan)], tuning_rows(results.plan, results.records), settings
-    )
-
-
-def claims_table(results: Results) -> Table:
-    """One row for each claim; the column `exploratory` only where the plan records claims."""
-    claims = judge_results(results)
-    is_recorded = any(claim.is_exploratory is not None for claim in claims)
-    return Table(CLAIM_COLUMNS if is_recorded else CLAIM_COLUMNS[:-1], claim_rows(claims))

@@ -15,12 +15,8 @@ from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, metric_in_words, value
 from actbench.statistics.intervals import Estimate, estimate
 from actbench.statistics.resampled_choice import chosen_shares
-
-
-def tuning_columns(plan: Plan) -> list[str]:
-    """The columns of `tuning.csv` after the arm and its settings."""
-    metric = plan.tunings[0].metric if plan.tunings else "validation_accuracy"
-    return ["n", "failed", f"mean_{metric}", "sd", "chosen", "at_edge"]
+from actbench.store.results import Results
+from actbench.store.tables import Table, varied_settings
 
 
 def tuned_text(values: Values) -> str:
@@ -117,6 +113,14 @@ def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
         "others cost on average. Comparisons are for the values chosen.",
     ]
     return Section(f"tuning of {paths}", ["arm", "chosen", "chosen in", "lost", *map(tuned_text, columns)], rows, notes)
+
+
+def tuning_table(results: Results) -> Table:
+    """One row for each arm and each value that tuning tried."""
+    settings, tunings = varied_settings(results), results.plan.tunings
+    mean = f"mean_{tunings[0].metric if tunings else 'validation_accuracy'}"
+    columns = ["arm", *settings, "n", "failed", mean, "sd", "chosen", "at_edge"]
+    return Table(columns, tuning_rows(results.plan, results.records), settings)
 
 
 def tuning_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[dict[str, Any]]:

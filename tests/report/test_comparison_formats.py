@@ -12,10 +12,9 @@ import pytest
 
 from actbench.analysis.comparison import Comparison
 from actbench.report.comparison import (
-    comparison_rows,
+    arms_table,
     comparison_to_json,
 )
-from actbench.report.tables import arms_table
 from planted import (
     FIVE_ACTIVATIONS,
     MUCH,
@@ -61,7 +60,7 @@ def test_csv_has_one_row_for_each_arm_and_pandas_reads_it(five: Comparison) -> N
 
 def test_csv_leaves_empty_what_was_not_tuned(tmp_path: Path) -> None:
     comparison = asked(planted(tmp_path, {"relu": RELU, "tanh": RELU}, UNTUNED))
-    assert [row["tuned"] for row in comparison_rows(comparison)] == [None, None]
+    assert [row["tuned"] for row in arms_table(comparison).rows] == [None, None]
 
 
 def test_collapsed_trials_have_a_column_for_programs(tmp_path: Path) -> None:
@@ -72,7 +71,7 @@ def test_collapsed_trials_have_a_column_for_programs(tmp_path: Path) -> None:
             {"test_prediction_counts": (10_000, *[0] * 9)} if (label, seed) == ("tanh", 0) else {}
         ),
     )
-    found = {row["arm"]: (row["n"], row["failed"], row["collapsed"]) for row in comparison_rows(asked(results))}
+    found = {row["arm"]: (row["n"], row["failed"], row["collapsed"]) for row in arms_table(asked(results)).rows}
     assert found == {"relu": (10, 0, 0), "tanh": (10, 1, 1)}
 
 

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from actbench.report.claims import claims_sections, judge_results
+from actbench.report.claims import claims_sections, claims_table, judge_results
 from actbench.report.contents import report_document
 from actbench.report.page import page
 from actbench.report.statements import notes, statements
-from actbench.report.tables import claims_table, primary_comparison
+from actbench.report.tables import primary_comparison
 from actbench.store.folder import read_plan
 from actbench.store.names import PLAN
 from actbench.store.results import Results, load_results

@@ -10,10 +10,9 @@ import pandas
 import pytest
 
 from actbench.errors import ConfigurationError
-from actbench.report.comparison import comparison_to_json
+from actbench.report.comparison import arms_table, comparison_to_json
 from actbench.report.request import Request, answer, load_folders
 from actbench.report.statements import notes, statements
-from actbench.report.tables import arms_table
 from planted import LITTLE, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, contrast_of, planted, verdicts
 
 COUNTS = {"relu": RELU, "tanh": above(RELU, MUCH)}
