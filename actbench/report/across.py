@@ -15,7 +15,7 @@ from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.request import Request
 from actbench.report.short import excluded_alone, short_verdict
-from actbench.statistics.power import fewest_seeds
+from actbench.report.statement import cannot_decide
 from actbench.store.results import Results
 from actbench.store.tables import Table
 from actbench.text import counted, listed
@@ -140,11 +140,9 @@ def _pairs(found: Across) -> Section:
 
 
 def _too_few(family: Sequence[ArmAcross], folders: int) -> str:
-    """`6 folders cannot decide 7 comparisons, 9 can.`; empty where they can."""
-    if all(one.verdict != TOO_FEW_FOLDERS for one in family):
-        return ""
-    needed = fewest_seeds(len(family))
-    return f"{counted(folders, 'folder')} cannot decide {counted(len(family), 'comparison')}, {needed} can."
+    """That so few folders cannot decide the family; empty where they can."""
+    is_decided = all(one.verdict != TOO_FEW_FOLDERS for one in family)
+    return "" if is_decided else f"{cannot_decide(folders, len(family), 'folder')}."
 
 
 def _profile(found: Across) -> Section:

@@ -8,8 +8,8 @@ from statistics import median
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.verdicts import EQUIVALENT, NO_EVIDENCE, NOT_JUDGED, TOO_FEW_SEEDS, UNDECIDED, verdict_word
 from actbench.report.numbers import interval, metric_in_words, probability, seeds_text, size, with_unit
-from actbench.report.statement import Family, Statement, few
-from actbench.statistics.power import detectable_difference, fewest_seeds, seeds_needed
+from actbench.report.statement import Family, Statement, cannot_decide, few
+from actbench.statistics.power import detectable_difference, seeds_needed
 from actbench.store.results import Results
 from actbench.text import counted
 
@@ -115,9 +115,8 @@ def _judged(comparison: Comparison, groups: dict[str, list[Contrast]]) -> Iterat
 
 
 def too_few(group: Sequence[Contrast]) -> str:
-    """`5 seeds cannot decide 7 comparisons, 9 can`."""
-    count, seeds = max(1, max(one.comparisons for one in group)), min(one.difference.n for one in group)
-    return f"{counted(seeds, 'seed')} cannot decide {counted(count, 'comparison')}, {fewest_seeds(count)} can"
+    """That the seeds of these contrasts cannot decide so many, and how many can."""
+    return cannot_decide(min(one.difference.n for one in group), max(1, max(one.comparisons for one in group)))
 
 
 def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> str:

@@ -11,8 +11,8 @@ from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Layer, Matched, count_parameters, network_size, resolve_layers
 from actbench.experiment.settings import TrialSettings
 from actbench.render.sections import Section
+from actbench.report.statement import cannot_decide
 from actbench.statistics.power import fewest_seeds
-from actbench.text import counted
 
 
 def summary_sections(experiment: Experiment) -> list[Section]:
@@ -104,17 +104,14 @@ def _extras(layer: Layer) -> str:
 
 
 def seeds_hint(experiment: Experiment) -> str:
-    """`5 seeds cannot decide 25 comparisons; 10 can: --set seeds=10`; empty where they can, or nothing is compared."""
+    """`5 seeds cannot decide 25 comparisons, 10 can: --set seeds=10`; empty where they can, or nothing is compared."""
     arms = [dict(arm.values) for arm in experiment.arms()]
     baselines = sum(all(values.get(path) == setting for path, setting in experiment.baseline) for values in arms)
     comparisons, seeds = len(arms) - baselines, len(experiment.seeds)
     if not experiment.baseline or not baselines or comparisons < 1:
         return ""
     enough = fewest_seeds(comparisons)
-    if seeds >= enough:
-        return ""
-    few = f"{counted(seeds, 'seed')} cannot decide {counted(comparisons, 'comparison')}"
-    return f"{few}; {enough} can: --set seeds={enough}"
+    return "" if seeds >= enough else f"{cannot_decide(seeds, comparisons)}: --set seeds={enough}"
 
 
 def validity_line(config: Path, experiment: Experiment) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from actbench.text import listed
+from actbench.statistics.power import fewest_seeds
+from actbench.text import counted, listed
 
 Family = Literal["numbers", "baseline", "best set", "all pairs", "caveats", "claims"]
 
@@ -38,3 +39,8 @@ class Statement:
 def few(names: Sequence[str], noun: str) -> str:
     """The names, or how many if they are many."""
     return listed(names) if len(names) <= MAX_NAMES else f"{len(names)} {noun}"
+
+
+def cannot_decide(count: int, comparisons: int, noun: str = "seed") -> str:
+    """`5 seeds cannot decide 7 comparisons, 9 can`."""
+    return f"{counted(count, noun)} cannot decide {counted(comparisons, 'comparison')}, {fewest_seeds(comparisons)} can"

@@ -16,9 +16,8 @@ from actbench.report.caveats import comparison_caveats, folder_caveats
 from actbench.report.claims import claims_statements
 from actbench.report.looks import look_statements
 from actbench.report.numbers import metric_in_words, probability, size
-from actbench.report.statement import Statement, few
+from actbench.report.statement import Statement, cannot_decide, few
 from actbench.statistics.multiple import ALPHA
-from actbench.statistics.power import fewest_seeds
 from actbench.statistics.sign_flip import smallest_p
 from actbench.store.results import Results
 from actbench.text import counted, listed
@@ -128,8 +127,7 @@ def _pairs(comparison: Comparison) -> Iterator[Statement]:
         found = "; ".join(f"{above} is better than {few(others, 'arms')}" for above, others in below.items())
         text = f"{family}: {found}."
     elif all(pair.verdict == TOO_FEW_SEEDS for pair in comparison.pairs):
-        count, n = len(comparison.pairs), len(comparison.seeds)
-        text = f"{family} no pair is decided: {n} seeds are too few for so many, {fewest_seeds(count)} can be enough."
+        text = f"{family} no pair is decided: {cannot_decide(len(comparison.seeds), len(comparison.pairs))}."
     else:
         text = f"{family} no two arms are found different."
     arms = tuple(dict.fromkeys(name for above, others in below.items() for name in (above, *others)))

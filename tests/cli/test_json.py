@@ -18,7 +18,7 @@ from program import TINY, actbench
 KINDS: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss", "optimizer")
 CLAIM = "expect: [{claim: less than 2 % are right, below: 0.02}]\n"
 
-FEW_SEEDS = "3 seeds cannot decide 2 comparisons; 7 can: --set seeds=7"
+FEW_SEEDS = "3 seeds cannot decide 2 comparisons, 7 can: --set seeds=7"
 
 
 def document(*arguments: str | Path, folder: Path, exit_code: int = 0) -> dict[str, Any]:

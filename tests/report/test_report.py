@@ -133,14 +133,14 @@ def test_a_catalogue_that_does_not_fit_becomes_lists_and_loses_nothing() -> None
     [
         (
             "vary: {train.lr: [0.1, 0.2]}\nbaseline: {train.lr: 0.1}\nseeds: 5",
-            "5 seeds cannot decide 1 comparison; 6 can",
+            "5 seeds cannot decide 1 comparison, 6 can",
         ),
         ("vary: {train.lr: [0.1, 0.2]}\nbaseline: {train.lr: 0.1}\nseeds: 6", ""),
         ("vary: {train.lr: [0.1, 0.2]}\nseeds: 5", ""),
         ("seeds: 2", ""),
         (
             "vary: {train.lr: [0.1, 0.2, 0.3], train.batch_size: [8, 16]}\nbaseline: {train.lr: 0.1}\nseeds: 6",
-            "6 seeds cannot decide 4 comparisons; 8 can: --set seeds=8",
+            "6 seeds cannot decide 4 comparisons, 8 can: --set seeds=8",
         ),
     ],
 )
