@@ -301,7 +301,11 @@ def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison)
     axis = Axis(scale, limits([*ends, margin, -margin], scale), left, canvas.width - verdicts - em)
     y = 0.6 * em
     bottom = sum((1.1 * em * len(made) + 0.7 * em for _, made in arms), y)
-    canvas.zero_axis(axis, y, bottom, margin, metric, "that of the baseline")
+    if margin:
+        canvas.box(axis.at(-margin), y, axis.at(margin) - axis.at(-margin), bottom - y, BAND)
+    points = ", points" if metric.unit == "share" else ""
+    canvas.bottom_axis(axis, y, bottom, f"{metric_in_words(metric)} minus that of the baseline{points}")
+    canvas.line([(axis.at(0.0), y), (axis.at(0.0), bottom)], QUIET, 0.1)
     for row, made in arms:
         label, high, bounds = row.sample.label, 1.1 * em * len(made), made[-1].difference.interval
         middle, style = y + high / 2 + 0.35 * em, chosen[label]

@@ -9,7 +9,6 @@ from typing import Literal
 
 from actbench.experiment.metrics import Metric
 from actbench.report.figures.marks import (
-    BAND,
     GRID,
     INK,
     QUIET,
@@ -28,7 +27,7 @@ from actbench.report.figures.marks import (
     text_width,
 )
 from actbench.report.figures.scales import Axis
-from actbench.report.numbers import metric_in_words, size
+from actbench.report.numbers import size
 
 Sentences = Iterable[str | Literal[False]]
 MAX_ARMS = 40
@@ -163,14 +162,6 @@ class Canvas:
             half = text_width(line, self.small) / 2
             y = bottom + (2.5 + 1.15 * number) * self.small
             self.note(min(max(middle, half), self.width - half), y, line)
-
-    def zero_axis(self, axis: Axis, top: float, bottom: float, margin: float, metric: Metric, against: str) -> None:
-        """An axis of differences below rows, the margin in grey and the line at 0."""
-        if margin:
-            self.box(axis.at(-margin), top, axis.at(margin) - axis.at(-margin), bottom - top, BAND)
-        points = ", points" if metric.unit == "share" else ""
-        self.bottom_axis(axis, top, bottom, f"{metric_in_words(metric)} minus {against}{points}")
-        self.line([(axis.at(0.0), top), (axis.at(0.0), bottom)], QUIET, 0.1)
 
     def left_axis(self, axis: Axis, left: float, right: float, name: str) -> None:
         """Horizontal lines at round values, the values to their left, and the axis' name above them."""
