@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,13 @@ def without_shift(name: str) -> Entry:
     return replace(output(name), function=lambda x: output(name).function(x, shift=False))
 
 
+@cache
+def found(claim: FunctionClaim) -> Finding:
+    return claim.check()
+
+
 def evidence(claim_id: str) -> str:
-    return next(claim.check().evidence for claim in FUNCTION_CLAIMS if claim.id == claim_id)
+    return next(found(claim).evidence for claim in FUNCTION_CLAIMS if claim.id == claim_id)
 
 
 def test_every_claim_about_functions_alone_is_there_in_the_documents_order() -> None:
@@ -84,19 +90,19 @@ def test_every_claim_about_functions_alone_is_there_in_the_documents_order() -> 
 @by_claim
 def test_the_functions_bear_the_claim_out_unless_it_is_known_to_be_false(claim: FunctionClaim) -> None:
     is_false = claim.id in {"D2.5", "D3.13", "D3.15"}
-    assert claim.check().verdict == ("contradicted" if is_false else "supported")
+    assert found(claim).verdict == ("contradicted" if is_false else "supported")
 
 
 @by_claim
 def test_the_evidence_is_one_line_about_the_named_functions_and_the_same_each_time(claim: FunctionClaim) -> None:
-    found = claim.check()
-    assert found == claim.check()
-    assert found.evidence.isascii()
-    assert len(found.evidence.splitlines()) == 1
-    assert found.evidence.endswith(".")
-    assert "nan" not in found.evidence
+    assert claim.check() == found(claim)
+    text = found(claim).evidence
+    assert text.isascii()
+    assert len(text.splitlines()) == 1
+    assert text.endswith(".")
+    assert "nan" not in text
     for name in claim.functions:
-        assert name in found.evidence
+        assert name in text
         assert name in claim.sentence or claim.id == "D1.5"
         assert name in (*names("activation"), *names("output"))
 
@@ -104,7 +110,7 @@ def test_the_evidence_is_one_line_about_the_named_functions_and_the_same_each_ti
 def test_recorded_findings_are_of_these_sources_and_are_what_the_checks_find() -> None:
     recorded = json.loads(claims.FINDINGS.read_text(encoding="utf-8"))
     message = "out of date: python -m actbench.checks.claims"
-    assert {claim.id: asdict(claim.check()) for claim in FUNCTION_CLAIMS} == recorded["findings"], message
+    assert {claim.id: asdict(found(claim)) for claim in FUNCTION_CLAIMS} == recorded["findings"], message
     assert recorded["sources"] == claims._sources_checksum(), message
 
 
@@ -190,9 +196,9 @@ def test_a_predicate_holds_for_other_functions_that_have_the_property(check: Cal
 
 @pytest.mark.parametrize("check", FAILING.values(), ids=FAILING)
 def test_a_function_without_the_property_is_contradicted_in_one_line(check: Callable[[], Finding]) -> None:
-    found = check()
-    assert found.verdict == "contradicted"
-    assert len(found.evidence.splitlines()) == 1
+    finding = check()
+    assert finding.verdict == "contradicted"
+    assert len(finding.evidence.splitlines()) == 1
 
 
 def test_one_contradicted_part_contradicts_the_whole() -> None:
@@ -259,8 +265,8 @@ def test_another_grid_of_means_and_stds_comes_as_close_to_swish_and_mish() -> No
             for mean in numpy.linspace(-0.6, 0.2, 41)
             for std in numpy.linspace(1.2, 2.0, 41)
         )
-        found = float(f"; {evidence('D3.13')}".split(f"; {name} ")[1].split("up to ")[1].split(" ")[0])
-        assert found == pytest.approx(best, abs=0.003)
+        gap = float(f"; {evidence('D3.13')}".split(f"; {name} ")[1].split("up to ")[1].split(" ")[0])
+        assert gap == pytest.approx(best, abs=0.003)
 
 
 def test_knowing_the_claims_takes_no_torch() -> None:

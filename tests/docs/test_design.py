@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+import rooms
 from places import ROOT
 
 DESIGN = ROOT / "docs" / "design.md"
@@ -16,8 +19,13 @@ PATH = re.compile(r"`((?:actbench|configs|docs|tests|benchmarks)/[\w./-]*)`")
 
 
 def draw(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "docs" / "rooms.py", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    """The script with these arguments, in this process."""
+    command = ["rooms.py", *map(str, arguments)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", command)
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as said:
+            code = rooms.main()
+    return subprocess.CompletedProcess(command, code, out.getvalue(), said.getvalue())
 
 
 def package(folder: Path, **files: str) -> Path:

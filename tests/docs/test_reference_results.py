@@ -40,15 +40,8 @@ def test_derived_files_are_what_the_journal_gives(folder: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
-def test_every_record_names_an_environment_that_is_committed(folder: Path) -> None:
-    results = load_results(folder, ROOT)
-    assert {record.environment for record in results.records.values()} <= set(results.environments)
-    assert results.damaged_lines == 0
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 def test_every_committed_folder_is_whole(folder: Path) -> None:
-    assert [one for one in verify_folder(folder) if one.is_bad()] == []
+    assert [one for one in verify_folder(folder) if one.is_bad() or ENVIRONMENT in one.what] == []
 
 
 @pytest.mark.parametrize("folder", one_in(4, {path.name: path for path in PAGES}))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -59,6 +60,7 @@ IMPORT_BY_NAME = {
     "runs/executors/worker.py": "the module that trains, by a constant",
 }
 START_PROGRAMS = {
+    "catalogue/custom_code.py": "none itself; it asks whether it is in a worker",
     "processes.py": "this Python, as workers and to check the custom functions that the command line brought in",
     "checks/examination.py": "none itself; it hears what the process that checks has to say",
     "runs/environment.py": "git, asked for the commit of actbench's own source",
@@ -86,36 +88,46 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield node.module or ""
 
 
+class Used(NamedTuple):
+    """What a file of the program calls, imports and names."""
+
+    calls: set[str]
+    imports: set[str]
+    names: set[str]
+
+
 @cache
-def parsed() -> tuple[tuple[str, ast.AST], ...]:
-    """Every file of the program, by its path within the package."""
-    return tuple((path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in FILES)
+def used() -> dict[str, Used]:
+    """For every file of the program, by its path within the package."""
+    found = {}
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
+        found[path.relative_to(PACKAGE).as_posix()] = Used(set(calls(tree)), set(imports(tree)), names)
+    return found
 
 
 def test_no_file_of_the_program_runs_text_or_builds_objects_from_bytes() -> None:
-    for name, tree in parsed():
-        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
-        assert not set(calls(tree)) & (RUN_CODE | BUILDING_CALLS) - RUNS_TEXT.get(name, set()), name
-        assert not {module.split(".")[0] for module in imports(tree)} & BUILD_OBJECTS - BUILDS.get(name, set()), name
-        assert not names & BUILDING_NAMES - {"Loader"} - RUNS_TEXT.get(name, set()), name
-        assert "shell" not in names, name
+    for name, file in used().items():
+        assert not file.calls & (RUN_CODE | BUILDING_CALLS) - RUNS_TEXT.get(name, set()), name
+        assert not {module.split(".")[0] for module in file.imports} & BUILD_OBJECTS - BUILDS.get(name, set()), name
+        assert not file.names & BUILDING_NAMES - {"Loader"} - RUNS_TEXT.get(name, set()), name
+        assert "shell" not in file.names, name
 
 
 def test_only_known_files_import_by_name_or_start_programs() -> None:
-    for name, tree in parsed():
-        if any(call.startswith("importlib.import_module") for call in calls(tree)):
+    for name, file in used().items():
+        if any(call.startswith("importlib.import_module") for call in file.calls):
             assert name in IMPORT_BY_NAME
-        if {module.split(".")[0] for module in imports(tree)} & STARTERS:
+        if {module.split(".")[0] for module in file.imports} & STARTERS:
             assert name in START_PROGRAMS
 
 
 def test_yaml_is_only_taken_apart_and_never_built() -> None:
-    text = (PACKAGE / "config/source.py").read_text(encoding="utf-8")
-    used = {name.removeprefix("yaml.") for name in calls(ast.parse(text)) if name.startswith("yaml.")}
-    assert used == {"parse", "compose", "dump"}
-    others = [name for name, tree in parsed() if "yaml" in set(imports(tree))]
-    assert others == ["config/source.py"]
+    (reader,) = (file for file in used().values() if "yaml" in file.imports)
+    assert reader is used()["config/source.py"]
+    assert {name for name in reader.calls if name.startswith("yaml.")} == {"yaml.parse", "yaml.compose", "yaml.dump"}
 
 
 @pytest.fixture(scope="module")
