@@ -94,10 +94,8 @@ def interrupt(running: subprocess.Popen[str], send: Callable[[int, int], None], 
     ("jobs", "send", "sent", "exit_code"),
     [
         (1, os.kill, signal.SIGINT, 130),
-        (2, os.kill, signal.SIGINT, 130),
         (2, os.killpg, signal.SIGINT, 130),
         (2, os.kill, signal.SIGTERM, 143),
-        (1, os.killpg, signal.SIGTERM, 143),
         (2, os.killpg, signal.SIGHUP, 129),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 
 from places import SUPPORT
 
-KILLS = int(os.environ.get("ACTBENCH_SOAK_KILLS", "4"))
+KILLS = int(os.environ.get("ACTBENCH_SOAK_KILLS", "3"))
 TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")
 EXPERIMENT = """
 name: long

@@ -103,7 +103,7 @@ def require_nothing_torn(folder: Path, before: State) -> None:
     assert set(state) <= {*FILES, *TABLES, DAMAGED}
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [6, pytest.param(2, marks=pytest.mark.slow)])
 def test_whatever_call_fails_the_run_stops_cleanly_and_the_same_command_finishes_it(
     step: int, experiment: Experiment, tmp_path: Path
 ) -> None:
@@ -138,7 +138,7 @@ def begun(experiment: Experiment, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.slow)])
 def test_whatever_call_fails_a_run_that_goes_on_loses_no_trial(
     step: int, experiment: Experiment, begun: Path, tmp_path: Path
 ) -> None:

@@ -45,7 +45,7 @@ def tables_of(folder: Path) -> dict[str, str | None]:
     return table_texts(results, write_tables(results))
 
 
-@pytest.mark.parametrize("folder", one_in(4, {path.name: path for path in COMMITTED}))
+@pytest.mark.parametrize("folder", one_in(8, {path.name: path for path in COMMITTED}))
 def test_committed_results_stay_whole_when_the_version_is_raised(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_results(folder, ROOT)
     raise_version(monkeypatch, 7)

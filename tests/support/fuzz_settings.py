@@ -7,5 +7,5 @@ from __future__ import annotations
 
 import os
 
-IN_THE_SUITE = 100
+IN_THE_SUITE = 50
 EXAMPLES = int(os.environ.get("ACTBENCH_FUZZ_EXAMPLES", "0"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from actbench.training.loop import train_stack
 
 ALIGNED = {"hidden": (64, 32)}
 RAGGED = {"hidden": (13, 7)}
+MOMENTUM = {"sgd": {"momentum": 0.9, "nesterov": True}}
 
 
 def trial(
@@ -52,9 +54,13 @@ def assert_same_alone_and_together(trials: Sequence[Trial], arrays: Arrays) -> N
         assert numbers(train([one], arrays)[0]) == numbers(stacked)
 
 
-@pytest.mark.parametrize("shape", [ALIGNED, RAGGED, {"hidden": (1,)}, {"hidden": ()}, {"hidden": (100,)}], ids=str)
 @pytest.mark.parametrize(
-    "optimizer", ["sgd", {"sgd": {"momentum": 0.9, "nesterov": True}}, "adam", "adamw", "rmsprop"], ids=str
+    ("optimizer", "shape"),
+    [
+        *itertools.product(["sgd", MOMENTUM, "adam", "adamw", "rmsprop"], [ALIGNED, RAGGED]),
+        *(("adam", {"hidden": hidden}) for hidden in [(1,), (), (100,)]),
+    ],
+    ids=str,
 )
 def test_a_trial_has_the_same_bits_alone_and_in_a_stack_for_every_optimizer(
     shape: dict[str, Any], optimizer: Any, digits: Arrays
@@ -72,16 +78,11 @@ def test_a_trial_has_the_same_bits_alone_and_in_a_stack_for_every_optimizer(
     assert_same_alone_and_together(trials, digits)
 
 
-@pytest.mark.parametrize("shape", [ALIGNED, RAGGED], ids=str)
 @pytest.mark.parametrize("entry", entries("activation"), ids=lambda entry: entry.name)
-def test_every_activation_has_the_same_bits_alone_and_in_a_stack(
-    entry: Any, shape: dict[str, Any], digits: Arrays
-) -> None:
-    trials = [trial(seed, model=shape | {"activation": entry.name}, epochs=1) for seed in range(3)]
-    if entry.learnable:
-        learnt = {entry.name: {"learn": True}}
-        trials += [trial(seed, model=shape | {"activation": learnt}, epochs=1) for seed in range(3)]
-    assert_same_alone_and_together([*trials, trial(0, model=shape | {"activation": "tanh"}, epochs=1)], digits)
+def test_every_activation_has_the_same_bits_alone_and_in_a_stack(entry: Any, digits: Arrays) -> None:
+    choices = [entry.name, *([{entry.name: {"learn": True}}] if entry.learnable else [])]
+    trials = [trial(seed, model={"activation": choice}, epochs=1) for choice in choices for seed in range(3)]
+    assert_same_alone_and_together([*trials, trial(0, model={"activation": "tanh"}, epochs=1)], digits)
 
 
 @pytest.mark.parametrize(("output", "loss"), [
