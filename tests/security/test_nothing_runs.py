@@ -65,6 +65,7 @@ START_PROGRAMS = {
     "checks/examination.py": "none itself; it hears what the process that checks has to say",
     "runs/environment.py": "git, asked for the commit of actbench's own source",
     "runs/doctor.py": "this Python with import_probe.py",
+    "runs/preflight.py": "threads of this process",
     "runs/executors/ray_connection.py": "Ray, where the command line asks for it",
     "runs/executors/local.py": "none itself; it waits for the workers' pipes",
     "runs/executors/worker.py": "none itself; it is what a worker does, which is sent trials through a pipe",
