@@ -85,7 +85,7 @@ class Results:
 
     def missing(self) -> int:
         """Trials of the experiment that have not been trained."""
-        return self.planned() - self.endings().total()
+        return self.planned() - sum(trial in self.records for trial in self.plan.trials())
 
 
 def _without_wording(claim: dict[str, Any]) -> dict[str, Any]:
