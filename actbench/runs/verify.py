@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from actbench.errors import ExpectedError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import count_trials, is_same_plan, plan_checksum, plan_to_json
 from actbench.plan.shards import shard_of
 from actbench.render.sections import Section
-from actbench.report.tables import primary_comparison, table_texts
+from actbench.report.tables import primary_comparison, table_lines
 from actbench.runs.shards import command_that_continues
 from actbench.store import weights
 from actbench.store.files import require_regular_file
 from actbench.store.folder import read_environment, read_plan, require_result_folder, training_code_of
-from actbench.store.journal import Journal, read_journal
+from actbench.store.journal import Journal, probes_in_file, read_journal
 from actbench.store.lines import Damage
 from actbench.store.lock import leftovers
 from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import Results, load_results, share_of
+from actbench.store.tables import Table, layers_table, layers_table_from
 from actbench.text import counted
 
 State = Literal["ok", "note", "missing", "damaged"]
@@ -70,13 +71,13 @@ def verify_folder(folder: Path) -> list[Finding]:
     if not (folder / JOURNAL).is_file():
         require_result_folder(folder)
     lines = _Lines()
-    journal = read_journal(folder, observe=lines.count)
+    journal = read_journal(folder, observe=lines.count, keeps_probes=False)
     results = _results_or_mistake(folder, journal)
     findings = [*_experiment(results), *_json_files(folder, results), *_journal(folder, lines)]
     if isinstance(results, Results):
         findings += [
             *_trials(results, lines, knows_plans=not any(one.where == PLAN and one.is_bad() for one in findings)),
-            *_tables(results),
+            *_tables(results, journal),
             *(_weights(results) if results.experiment.keep else ()),
         ]
     return [*findings, *_leftovers(folder)]
@@ -89,7 +90,7 @@ def is_whole(findings: Sequence[Finding]) -> bool:
 
 def _results_or_mistake(folder: Path, journal: Journal) -> Results | str:
     try:
-        return load_results(folder, folder.parent, journal)
+        return load_results(folder, folder.parent, journal, metrics=())
     except ExpectedError as problem:
         first, *others = str(problem).splitlines()
         return first + (f" ... and {len(others)} more mistakes" if others else "")
@@ -202,28 +203,36 @@ def _other_versions(records: Sequence[TrialRecord], results: Results) -> str:
     return f" (trained by training code {', '.join(others)}; these are of {results.training_code})" if others else ""
 
 
-def _tables(results: Results) -> Iterator[Finding]:
+def _tables(results: Results, journal: Journal) -> Iterator[Finding]:
     """Whether every derived file has the bytes that the journal gives now."""
-    for name, text in table_texts(results, primary_comparison(results)).items():
+    if not journal.places:
+        yield from _derived_files(results, layers_table(results))
+        return
+    learnt = {name for names in journal.learnt.values() for name in names}
+    with probes_in_file(results.folder, journal) as probes_of:
+        yield from _derived_files(results, layers_table_from(results, probes_of, learnt))
+
+
+def _derived_files(results: Results, layers: Table) -> Iterator[Finding]:
+    for name, lines in table_lines(results, primary_comparison(results), layers).items():
         path = results.folder / name
         try:
             require_regular_file(path)
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                if lines is None:
+                    what = "there is nothing in the journal that it could be derived from"
+                    yield Finding(name, "damaged", what)
+                elif line := _first_difference(file, lines):
+                    yield Finding(name, "damaged", "not as the journal gives it", line)
+                else:
+                    yield Finding(name, "ok", "as the journal gives it")
         except FileNotFoundError:
             if name in MAY_BE_LEFT_OUT:
                 yield Finding(name, "note", "not there: the next run derives it from the journal")
-            elif text is not None:
+            elif lines is not None:
                 yield Finding(name, "missing", "not there")
-            continue
         except OSError as problem:
             yield Finding(name, "damaged", f"cannot be read ({problem.strerror})")
-            continue
-        if text is None:
-            yield Finding(name, "damaged", "there is nothing in the journal that it could be derived from")
-        elif content == text.encode():
-            yield Finding(name, "ok", "as the journal gives it")
-        else:
-            yield Finding(name, "damaged", "not as the journal gives it", _first_difference(content, text.encode()))
 
 
 def _weights(results: Results) -> Iterator[Finding]:
@@ -245,10 +254,19 @@ def _weights(results: Results) -> Iterator[Finding]:
         yield Finding(weights.FOLDER, "note", f"{counted(len(others), 'file')} of no final trial of this experiment")
 
 
-def _first_difference(found: bytes, expected: bytes) -> int:
-    """The number of the first line in which two texts differ."""
-    pairs = zip(found.split(b"\n"), expected.split(b"\n"), strict=False)
-    return next((number for number, (one, other) in enumerate(pairs, 1) if one != other), expected.count(b"\n") + 1)
+def _first_difference(file: BinaryIO, expected: Iterable[str]) -> int:
+    """The number of the first line of a file in which it differs from these; 0 if it does not.
+
+    A last line that is whole but for its end differs in the next one.
+    """
+    number, ends = 0, True
+    for number, line in enumerate(expected, 1):
+        found = file.readline()
+        if not ends or found != line.encode():
+            if found + b"\n" != line.encode():
+                return number
+            ends = False
+    return 0 if ends and not file.read(1) else number + 1
 
 
 def _leftovers(folder: Path) -> Iterator[Finding]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
-from actbench.experiment.records import SCHEMA, TrialRecord
+from actbench.experiment.records import SCHEMA, LayerProbe, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import identity_text, trial_id
 from actbench.store.files import (
@@ -31,12 +32,15 @@ from actbench.store.lines import (
     journal_line,
     parse_line,
     parts,
+    probes_of_line,
     raw_lines,
 )
 from actbench.store.names import DAMAGED, JOURNAL
 from actbench.version import __version__
 
 Line = tuple[int, bytes, TrialRecord | Damage]
+Place = tuple[int, int]
+PlacedLine = tuple[int, int, bytes, TrialRecord | Damage]
 VERSION = re.compile(r"\d[\w.+]{0,30}")
 
 
@@ -45,7 +49,8 @@ class Journal:
     """The whole records of a journal, one for each trial.
 
     `damaged_lines` were left out; `test_reads` counts the lines, replaced ones too, whose trial scored the test images.
-    Without `has_probes`, records lack their layer probes.
+    Without `has_probes`, records lack their layer probes; if these were checked all the same, `places` says for each
+    trial where its line begins and how long it is, and `learnt` names the parameters that its probes have learnt.
     `state` tells the file from what it is after a change.
     """
 
@@ -54,6 +59,8 @@ class Journal:
     test_reads: int
     has_probes: bool = True
     state: tuple[int, ...] = field(default=(), compare=False)
+    places: dict[str, Place] = field(default_factory=dict, compare=False)
+    learnt: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
 
 def read_journal(
@@ -62,10 +69,12 @@ def read_journal(
     observe: Callable[[int, TrialRecord | Damage], None] = lambda *_: None,
     *,
     has_probes: bool = True,
+    keeps_probes: bool = True,
 ) -> Journal:
     """All whole records; damaged lines are counted and left out. Nothing is read that is in `earlier` unchanged.
 
-    Layer probes are left out unless `has_probes`: large journals then take a fraction of the time and memory.
+    Layer probes are left out unless `has_probes`: large journals then take a fraction of the time and memory. Unless
+    `keeps_probes`, they are checked and left in the file, from where `probes_in_file` reads them again.
 
     `observe` is called with the number and the content of every line that is read.
 
@@ -78,8 +87,10 @@ def read_journal(
         return earlier
     chosen: dict[str, tuple[tuple[bool, bytes], TrialRecord]] = {}
     causes: dict[str, set[str]] = {}
+    places: dict[str, Place] = {}
+    learnt: dict[str, tuple[str, ...]] = {}
     damaged_lines = test_reads = 0
-    for number, line, record in _uncollected(read_lines(folder, has_probes=has_probes)):
+    for number, offset, line, record in _uncollected(_placed_lines(folder, has_probes=has_probes)):
         observe(number, record)
         if isinstance(record, Damage):
             damaged_lines += 1
@@ -87,6 +98,10 @@ def read_journal(
         test_reads += record.test_correct_count is not None
         precedence = (record.outcome == "failed", checksum_of(line))
         if record.trial not in chosen or precedence < chosen[record.trial][0]:
+            if not keeps_probes:
+                places[record.trial] = offset, len(line)
+                learnt |= {record.trial: names} if (names := _learnt_in(record)) else {}
+                record.__dict__["probes"] = ()  # a copy by pydantic would have names of fields of its own
             chosen[record.trial] = precedence, record
         if record.outcome == "failed":
             causes.setdefault(record.trial, set()).add(record.cause or "")
@@ -94,12 +109,37 @@ def read_journal(
         records={trial: _with_causes(record, causes.get(trial, set())) for trial, (_, record) in chosen.items()},
         damaged_lines=damaged_lines,
         test_reads=test_reads,
-        has_probes=has_probes,
+        has_probes=has_probes and keeps_probes,
         state=state,
+        places=places,
+        learnt=learnt,
     )
 
 
-def _uncollected(lines: Iterator[Line]) -> Iterator[Line]:
+def _learnt_in(record: TrialRecord) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for probe in record.probes for name in probe.learnt))
+
+
+@contextmanager
+def probes_in_file(folder: Path, journal: Journal) -> Iterator[Callable[[TrialRecord], Sequence[LayerProbe]]]:
+    """A function that reads the probes of a record again, of a journal that did not keep them.
+
+    Raises `UnusableEnvironmentError` where the file has changed since.
+    """
+    with (folder / JOURNAL).open("rb", buffering=0) as file:
+
+        def probes_of(record: TrialRecord) -> Sequence[LayerProbe]:
+            offset, length = journal.places[record.trial]
+            try:
+                file.seek(offset)
+                return probes_of_line(file.read(length))
+            except (OSError, ValueError) as problem:
+                raise UnusableEnvironmentError(f"{folder / JOURNAL}: changed while it was read ({problem})") from None
+
+        yield probes_of
+
+
+def _uncollected(lines: Iterator[PlacedLine]) -> Iterator[PlacedLine]:
     """The lines, read without a garbage collector, which takes a fifth of the time and finds no cycles in records."""
     is_on = gc.isenabled()
     gc.disable()
@@ -131,15 +171,19 @@ def read_lines(folder: Path, *, has_probes: bool = True) -> Iterator[Line]:
     A line in which several have run together counts as these, one of more than 256 MiB as parts of this length. Raises
     `UnusableEnvironmentError` where the journal cannot be read or was written by a newer version.
     """
+    return ((number, line, content) for number, _, line, content in _placed_lines(folder, has_probes=has_probes))
+
+
+def _placed_lines(folder: Path, *, has_probes: bool) -> Iterator[PlacedLine]:
     path, parsed = folder / JOURNAL, ParsedSettings()
     names_its_trial = _checker(_possible_versions(folder))
     try:
         require_regular_file(path)
-        for number, line in raw_lines(path):
+        for number, offset, line in raw_lines(path):
             content = parse_line(line, parsed, has_probes=has_probes)
             for part in [line] if isinstance(content, TrialRecord) else parts(line):
                 content = content if part is line else parse_line(part, parsed, has_probes=has_probes)
-                yield number, part, names_its_trial(content)
+                yield number, offset + (0 if part is line else line.index(part)), part, names_its_trial(content)
     except FileNotFoundError:
         return
     except OSError as problem:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from actbench.experiment.contradictions import Expected, contradiction, expected_of
 from actbench.experiment.records import SCHEMA, Curves, LayerProbe, TrialRecord
@@ -37,6 +37,8 @@ PLACE = f'"{PLACE_TEXT}"'.encode()
 FIELDS: dict[type[BaseModel], set[str]] = {
     model: set(model.model_fields) for model in (TrialRecord, Curves, LayerProbe)
 }
+
+PROBES_ALONE = TypeAdapter(tuple[LayerProbe, ...])
 
 ParsedSettings = dict[bytes, tuple[TrialSettings, Expected]]
 
@@ -77,15 +79,19 @@ def without_line_end(line: bytes) -> bytes:
     return line.rstrip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
 
 
-def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that are not empty, with their numbers; of a longer one than 256 MiB parts of this length."""
-    number, begins = 0, True
+def raw_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """The lines of a file that are not empty, with their numbers and where their first bytes are in the file.
+
+    Of a longer one than 256 MiB parts of this length.
+    """
+    number, offset, begins = 0, 0, True
     with path.open("rb", buffering=BUFFER_BYTES) as file:
         for piece in iter(partial(file.readline, MAX_LINE_BYTES), b""):
             number += begins
             begins = piece.endswith(b"\n")
             if line := without_line_end(piece):
-                yield number, line
+                yield number, offset + piece.index(line), line
+            offset += len(piece)
 
 
 def parts(line: bytes) -> list[bytes]:
@@ -164,6 +170,17 @@ def _compact(line: _Line) -> TrialRecord:
     object.__setattr__(record, "__pydantic_extra__", None)
     object.__setattr__(record, "__pydantic_private__", None)
     return record
+
+
+def probes_of_line(line: bytes) -> tuple[LayerProbe, ...]:
+    """The layer probes alone of a line that was read before; raises `ValueError` where it is another now."""
+    if _checksum(line[:-TAIL_LENGTH] + b"}").encode() != checksum_of(line):
+        raise ValueError("its checksum does not fit")
+    start = line.find(PROBES)
+    if start < 0:
+        return ()
+    start += len(PROBES) - 1
+    return PROBES_ALONE.validate_json(line[start : line.index(b"]", start) + 1])
 
 
 def _without_probes(body: bytes) -> bytes:

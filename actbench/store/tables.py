@@ -6,9 +6,10 @@ import base64
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from actbench.experiment.metrics import CURVES, MEASURES, learnt_name, parse_metric
@@ -48,14 +49,21 @@ class Table:
 
     def to_csv(self) -> str:
         """Comma-separated text with a header; absent values are empty, and no text is a formula to a spreadsheet."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
+        return "".join(self.to_csv_lines())
+
+    def to_csv_lines(self) -> Iterator[str]:
+        """The same line by line: of a hundred thousand trials the whole text takes hundreds of megabytes."""
+        line = io.StringIO()
+        writer = csv.writer(line, lineterminator="\n")
         writer.writerow(self.columns)
-        writer.writerows(
-            [_no_formula(cell) if isinstance(cell, str) else cell for cell in map(row.get, self.columns)]
-            for row in self.rows
-        )
-        return buffer.getvalue()
+        yield line.getvalue()
+        for row in self.rows:
+            line.seek(0)
+            line.truncate()
+            writer.writerow(
+                [_no_formula(cell) if isinstance(cell, str) else cell for cell in map(row.get, self.columns)]
+            )
+            yield line.getvalue()
 
     def to_frame(self) -> pandas.DataFrame:
         """A frame with the texts unchanged; settings whose values are all numbers are numbers."""
@@ -93,11 +101,18 @@ def epochs_table(results: Results) -> Table:
 
 def layers_table(results: Results) -> Table:
     """One row for each trial, probed epoch and layer; epochs counted from 0 (before any step), layers from 1."""
-    learnt = dict.fromkeys(
-        learnt_name(name) for record in results.records.values() for probe in record.probes for name in probe.learnt
-    )
-    columns = ("trial", "arm", "phase", "seed", *PROBE_COLUMNS, *sorted(learnt), *HISTOGRAM_COLUMNS)
-    return Table(_recorded_columns(results, columns, ("weight_norm", *HISTOGRAM_COLUMNS)), _layer_rows(results))
+    learnt = {name for record in results.records.values() for probe in record.probes for name in probe.learnt}
+    return layers_table_from(results, lambda record: record.probes, learnt)
+
+
+def layers_table_from(
+    results: Results, probes_of: Callable[[TrialRecord], Sequence[LayerProbe]], learnt: Iterable[str]
+) -> Table:
+    """The same from probes that are not in the records, and the names of all learnt parameters in them."""
+    names = sorted(set(map(learnt_name, learnt)))
+    columns = ("trial", "arm", "phase", "seed", *PROBE_COLUMNS, *names, *HISTOGRAM_COLUMNS)
+    columns_there = _recorded_columns(results, columns, ("weight_norm", *HISTOGRAM_COLUMNS))
+    return Table(columns_there, _layer_rows(results, probes_of))
 
 
 def _recorded_columns(results: Results, columns: Sequence[str], since_schema_2: Sequence[str]) -> list[str]:
@@ -106,28 +121,31 @@ def _recorded_columns(results: Results, columns: Sequence[str], since_schema_2: 
     return [name for name in columns if not is_old or name not in since_schema_2]
 
 
-def _layer_rows(results: Results) -> Iterator[Row]:
+def _layer_rows(results: Results, probes_of: Callable[[TrialRecord], Sequence[LayerProbe]]) -> Iterator[Row]:
     for named, _, record in _recorded(results):
-        for probe in record.probes:
+        for probe in probes_of(record):
             learnt = {learnt_name(name): number for name, number in probe.learnt.items()}
             yield {**named, **vars(probe), **learnt, **_histogram_cells(probe)}
 
 
 def _histogram_cells(probe: LayerProbe) -> Row:
     """The share of the values before the activation in each bin, to about 1/255."""
-    return {
-        name: round(share / 255, 4)
-        for name, share in zip(HISTOGRAM_COLUMNS, base64.b64decode(probe.histogram), strict=False)
-    }
+    if not probe.histogram:
+        return {}
+    shares = base64.b64decode(probe.histogram)
+    return {name: round(share / 255, 4) for name, share in zip(HISTOGRAM_COLUMNS, shares, strict=True)}
 
 
 def _recorded(results: Results) -> Iterator[tuple[Row, Row, TrialRecord]]:
     """The columns that name each recorded trial, its varied and tuned values, and its record."""
-    for arm, tuned, trial in results.plan.trials_by_arm():
-        if trial.id in results.records:
-            values = {path: value_to_text(value) for path, value in (*arm.values, *tuned)}
-            named: Row = {"trial": trial.id, "arm": arm.label(), "phase": trial.phase, "seed": trial.seed}
-            yield named, values, results.records[trial.id]
+    by_arm = groupby(results.plan.trials_by_arm(), key=lambda one: (id(one[0]), id(one[1])))  # comparing them is slow
+    for _, trials in by_arm:
+        (arm, tuned, first), *others = trials
+        label, values = arm.label(), {path: value_to_text(value) for path, value in (*arm.values, *tuned)}
+        for trial in (first, *(trial for _, _, trial in others)):
+            if trial.id in results.records:
+                named: Row = {"trial": trial.id, "arm": label, "phase": trial.phase, "seed": trial.seed}
+                yield named, values, results.records[trial.id]
 
 
 def _trial_rows(results: Results) -> Iterator[Row]:

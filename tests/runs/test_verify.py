@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +14,23 @@ import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.definition import Experiment
+from actbench.experiment.records import LayerProbe
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack
+from actbench.report.tables import write_tables
 from actbench.runs.verify import is_whole, verify_folder
 from actbench.store.folder import read_plan
 from actbench.store.journal import read_journal
 from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import load_results
-from builders import TWO_ACTIVATIONS, experiment_from
+from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from fake_runs import Counting, run
 from in_process import Answer, invoke
-from journals import body_of, sealed
+from journals import body_of, folder_with, line_of, sealed
 
 TABLES = ("trials.csv", "epochs.csv", "layers.csv", "table.csv", "table.md")
+PROBE = LayerProbe(epoch=0, layer=1, mean=0.5, sd=1.25, zero_share=0.5, weight_gradient_norm=0.1,
+                   bias_gradient_norm=0.2)  # fmt: skip
 FILES = (EXPERIMENT, ENVIRONMENT, PLAN, JOURNAL)
 
 
@@ -129,6 +134,38 @@ def test_a_derived_file_that_is_not_what_the_journal_gives_is_named_with_the_fir
     assert (where, found) == (name, what)
     assert found_line is not None
     assert line is None or found_line == line
+
+
+def test_layer_probes_are_read_again_from_where_they_are_whatever_stands_around_them(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    trials = make_plan(experiment).trials().values()
+    records = [record_of(one, probes=[PROBE.model_copy(update={"mean": n / 8})]) for n, one in enumerate(trials)]
+    first, *others, last = [line_of(record) for record in records]
+    folder = folder_with(tmp_path / "probed", experiment, [first, *others, last])
+    write_tables(load_results(folder, tmp_path))
+    write_lines(folder, b"\xef\xbb\xbf" + first, b"x" * 30 + b"\r\n", *others, b"cut short" + last)
+    findings = {one.where: one for one in verify_folder(folder)}
+    assert all(findings[name].state == "ok" for name in TABLES)
+    path = folder / "layers.csv"
+    path.write_bytes(path.read_bytes().replace(b",0.625,", b",0.624,"))
+    assert [line for where, line, _ in bad(folder) if where == "layers.csv"] == [7]
+
+
+def test_verifying_takes_no_memory_for_the_probes_and_texts_of_all_trials(tmp_path: Path) -> None:
+    text = TWO_ACTIVATIONS.replace("seeds: 3", "seeds: 60")
+    probed = [PROBE.model_copy(update={"epoch": epoch}) for epoch in (0, 1, 2, 3) * 12]
+    peaks = []
+    for probes in ((), probed):
+        experiment = experiment_from(text, tmp_path)
+        records = [record_of(trial, probes=probes) for trial in make_plan(experiment).trials().values()]
+        folder = folder_with(tmp_path / str(len(probes)), experiment, [line_of(record) for record in records])
+        write_tables(load_results(folder, tmp_path))
+        tracemalloc.start()
+        assert not [one for one in verify_folder(folder) if one.where in TABLES and one.state != "ok"]
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 @pytest.mark.parametrize("name", TABLES)
