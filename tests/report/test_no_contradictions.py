@@ -27,7 +27,7 @@ from pages import read
 from planted import TUNED, UNTUNED, asked, planted
 
 ARMS = ("relu", "tanh", "elu", "gelu", "mish", "selu", "softplus", "sigmoid")
-FOLDERS, MORE_FOLDERS = 6, 60  # of each of the files
+FOLDERS, MORE_FOLDERS = 6, 30  # of each of the files
 LOOKS = TUNED.replace("seeds: 10", "seeds: {looks: [10, 20]}")
 BETTER, WORSE, UNDECIDED = 1, -1, 0
 WORDS = {
