@@ -54,10 +54,12 @@ BUILDS = {
 
 # Where the program starts another one or imports by name, and why nothing foreign decides what.
 IMPORT_BY_NAME = {
+    "catalogue/custom_files.py": "torch, before a file that speaks of it",
     "catalogue/torch_private.py": "a constant in the file itself",
     "lazy.py": "the names are constants in the modules that use it",
     "runs/import_probe.py": "a list in the file itself",
     "runs/executors/worker.py": "the module that trains, by a constant",
+    "training/preload.py": "the module that trains, by a constant",
 }
 START_PROGRAMS = {
     "catalogue/custom_code.py": "none itself; it asks whether it is in a worker",
