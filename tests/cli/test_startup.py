@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,12 @@ HEAVY = {"torch", "torchvision", "pandas", "scipy", "numpy", "matplotlib", "skle
 MODULES_AFTER = """
 import sys
 from actbench.cli.app import main
-sys.argv = ["actbench", *{arguments}]
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
+for words in {lines}:
+    sys.argv = ["actbench", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, end.code
 print(*sys.modules)
 """
 COMPLETING = {"_ACTBENCH_COMPLETE": "complete_zsh"}
@@ -66,22 +67,20 @@ def measured(code: str, folder: Path, environment: Mapping[str, str]) -> tuple[f
     return seconds, finished.stdout.splitlines()
 
 
-def modules_after(arguments: Sequence[str], folder: Path) -> set[str]:
-    """What is imported once a command line has been answered."""
-    return set(measured(MODULES_AFTER.format(arguments=list(arguments)), folder, os.environ)[1][-1].split())
+def modules_after(folder: Path, *lines: str) -> set[str]:
+    """What is imported once command lines have been answered, one after another."""
+    code = MODULES_AFTER.format(lines=[line.split() for line in lines])
+    return set(measured(code, folder, os.environ)[1][-1].split())
 
 
 def test_init_imports_no_heavy_library(tmp_path: Path) -> None:
-    assert not HEAVY & modules_after(["init"], tmp_path)
+    assert not HEAVY & modules_after(tmp_path, "init")
 
 
-def test_plan_imports_no_torch(tmp_path: Path) -> None:
-    assert not {"torch", "pandas", "matplotlib"} & modules_after(["plan", str(CONFIGS / "mnist.yaml")], tmp_path)
-
-
-@pytest.mark.parametrize("line", ["show relu gelu", "show tanh --format json", f"report {RESULTS} --html page.html"])
-def test_curves_of_what_is_built_in_are_shown_without_torch(line: str, tmp_path: Path) -> None:
-    assert not {"torch", "pandas", "sklearn"} & modules_after(line.split(), tmp_path)
+def test_plans_and_curves_of_what_is_built_in_are_shown_without_torch(tmp_path: Path) -> None:
+    shown = "show relu gelu", "show tanh --format json", f"report {RESULTS} --html page.html"
+    imported = modules_after(tmp_path, f"plan {CONFIGS / 'mnist.yaml'}", *shown)
+    assert not {"torch", "pandas", "sklearn", "matplotlib"} & imported
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +103,7 @@ def test_answers_are_in_time_without_a_heavy_library_and_leave_nothing_behind(
     arguments, environment = AT_ONCE.get(case) or (SOON[case], {})
 
     def ratio() -> float:
-        seconds, lines = measured(MODULES_AFTER.format(arguments=arguments), tmp_path, compiled | environment)
+        seconds, lines = measured(MODULES_AFTER.format(lines=[arguments]), tmp_path, compiled | environment)
         assert not HEAVY & set(lines[-1].split())
         return seconds / libraries_seconds(tmp_path, compiled)
 
