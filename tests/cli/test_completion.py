@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.lookup import names
@@ -183,7 +185,9 @@ def test_the_script_that_is_shown_completes_in_a_real_bash(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_that_typer_knows_has_a_script(shell: str, tree: Path) -> None:
+def test_every_shell_that_typer_knows_has_a_script(shell: str, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build: Any = typer.main.get_command  # once for all tests, but here with the variable
+    monkeypatch.setattr("typer.main.get_command", build.__wrapped__)
     environment = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     assert "_ACTBENCH_COMPLETE" in actbench("--show-completion", shell, folder=tree, environment=environment).stdout
     assert "--install-completion" in actbench("--help", folder=tree).stdout
