@@ -12,6 +12,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from types import BuiltinFunctionType, FrameType, MethodDescriptorType
 from typing import Any, NoReturn
+from warnings import catch_warnings, simplefilter
 
 CALL_SECONDS, LOAD_SECONDS = 60.0, 600.0
 NATIVE = BuiltinFunctionType, MethodDescriptorType  # torch itself replaces functions that are written in Python
@@ -115,12 +116,15 @@ def shared_by_trials() -> dict[str, object]:
         for name, value in vars(space).items()
         if isinstance(value, NATIVE) or (place == "torch.nn.functional" and callable(value))
     }
+    with catch_warnings():
+        simplefilter("ignore")  # torch 2.9 calls its own functions deprecated
+        precision = torch.get_float32_matmul_precision()
     return functions | {
         "the default dtype": torch.get_default_dtype(),
         "the default device": str(torch.get_default_device()),
         "gradients": torch.is_grad_enabled(),
         "anomaly detection": torch.is_anomaly_enabled(),
-        "the precision of float32 products": torch.get_float32_matmul_precision(),
+        "the precision of float32 products": precision,
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
         "denormal numbers": bool(torch.full((1,), 1e-40, dtype=torch.float32, device="cpu").mul(1).any()),
     }

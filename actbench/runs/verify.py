@@ -20,7 +20,7 @@ from actbench.store.files import require_regular_file
 from actbench.store.folder import read_environment, read_plan, require_result_folder, training_code_of
 from actbench.store.journal import Journal, probes_in_file, read_journal
 from actbench.store.lines import Damage
-from actbench.store.lock import leftovers
+from actbench.store.lock import is_locked, leftovers
 from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import Results, load_results, share_of
 from actbench.store.tables import Table, layers_table, layers_table_from
@@ -70,6 +70,7 @@ def verify_folder(folder: Path) -> list[Finding]:
     """All findings; raises an `ExpectedError` where there is no result folder, or its journal cannot be read."""
     if not (folder / JOURNAL).is_file():
         require_result_folder(folder)
+    is_running = is_locked(folder)  # before it is read: a run that ends in between has left all that is read then
     lines = _Lines()
     journal = read_journal(folder, observe=lines.count, keeps_probes=False)
     results = _results_or_mistake(folder, journal)
@@ -80,6 +81,8 @@ def verify_folder(folder: Path) -> list[Finding]:
             *_tables(results, journal),
             *(_weights(results) if results.experiment.keep else ()),
         ]
+    if is_running:
+        findings.append(Finding("run", "note", "still at work in this folder: what is missing may yet come"))
     return [*findings, *_leftovers(folder)]
 
 

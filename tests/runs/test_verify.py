@@ -21,6 +21,7 @@ from actbench.report.tables import write_tables
 from actbench.runs.verify import is_whole, verify_folder
 from actbench.store.folder import read_plan
 from actbench.store.journal import read_journal
+from actbench.store.lock import locked
 from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import load_results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
@@ -72,6 +73,12 @@ def write_lines(folder: Path, *lines: bytes) -> None:
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in [*folder.iterdir(), folder] if
             path.is_file()} | {".": (b"", folder.stat().st_mtime_ns)}  # fmt: skip
+
+
+def test_a_run_that_is_at_work_is_a_note(folder: Path) -> None:
+    with locked(folder):
+        assert notes(folder) == [("run", "still at work in this folder: what is missing may yet come")]
+    assert notes(folder) == []
 
 
 def test_a_finished_experiments_folder_is_whole(folder: Path) -> None:
