@@ -11,7 +11,7 @@ from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, settings_by_path
 from actbench.experiment.records import TrialRecord, recorded
 from actbench.plan.plan import Plan
-from actbench.statistics.intervals import Estimate, estimate
+from actbench.statistics.intervals import Estimate, estimates
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def arm_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[ArmCurves
             for epoch in range(max((len(right) for right, _ in counts), default=0))
         ]
         seeds = tuple(tuple(one / images for one in right) for right, images in counts)
-        means = tuple(estimate([one / images for one, images in hits]) for hits in reached)
+        means = tuple(estimates([[one / images for one, images in hits] for hits in reached]))
         accuracy = tuple(_mean([one for one, _ in hits]) / hits[0][1] for hits in reached)
         curves.append(ArmCurves(arm.label(), arm.values, part, seeds, means, accuracy))
     return curves

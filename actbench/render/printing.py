@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from math import isfinite
 from typing import Any, Literal
 
 from actbench.render.sections import Section
 
 DOCUMENT_SCHEMA = 1
+PIECES_AT_ONCE = 10_000  # of a comparison of thousands of arms all of them take a hundred megabytes
 Format = Literal["table", "markdown", "latex", "csv", "json"]
 
 
@@ -44,7 +46,10 @@ def print_answer(
 
 def print_document(content: Mapping[str, Any]) -> None:
     """Print one JSON document, the number of its `schema` first; numbers that are not finite are null."""
-    print(json.dumps(whole_document(content), indent=2, allow_nan=False))
+    pieces = json.JSONEncoder(indent=2, allow_nan=False).iterencode(whole_document(content))
+    while text := "".join(islice(pieces, PIECES_AT_ONCE)):
+        sys.stdout.write(text)
+    sys.stdout.write("\n")
 
 
 def whole_document(content: Mapping[str, Any]) -> dict[str, Any]:
