@@ -61,6 +61,7 @@ def actbench(
             patch.setenv(key, value)
         if hasattr(os, "sched_getaffinity"):
             patch.setattr(os, "sched_getaffinity", lambda process: {0})
+        patch.setenv("PYTHONSAFEPATH", "1")  # as the program itself does, for good
         patch.setitem(sys.modules, "rich", rich)  # which completion does without, and all that follows does not
         patch.setattr(sys, "argv", ["actbench", *map(str, arguments)])
         patch.setattr(sys, "stdout", streams[0])
