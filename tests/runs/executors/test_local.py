@@ -12,7 +12,7 @@ from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, make_stacks
-from actbench.runs.executors.local import Event, StackDone, TrialFailed, run_in_process, start_workers
+from actbench.runs.executors.local import Event, StackDone, Task, TrialFailed, Work, run_in_process, start_workers
 from actbench.runs.executors.worker import train_with_torch
 from builders import experiment_from, fake_train, without_times
 
@@ -92,6 +92,17 @@ def test_a_trial_that_kills_or_fails_its_worker_costs_only_itself(
     assert all("poison" in event.cause or "code 7" in event.cause for event in failed)
     assert {record.seed for record in records_of(events)} == {0, 2}
     assert len(records_of(events)) == 8
+
+
+def test_records_of_other_trials_and_what_is_no_message_are_not_expected_of_a_worker(
+    stacks: tuple[Stack, ...], digits: Arrays
+) -> None:
+    ours, others = (fake_train(stack, digits, "cpu", lambda epoch: None) for stack in stacks[:2])
+    work = Work(Task(stacks[0]))
+    assert list(map(work.expects, [None, ours, 1, ""])) == [True, False, False, False]
+    work.started = 0.0
+    assert list(map(work.expects, [ours, 1, 0.5, "a cause"])) == [True] * 4
+    assert list(map(work.expects, [None, others, ours[:0], {}])) == [False] * 4
 
 
 def test_an_interrupted_run_leaves_no_worker_behind(stacks: tuple[Stack, ...], digits: Arrays) -> None:
