@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing import forkserver, resource_tracker
@@ -19,6 +20,7 @@ from typing import Any
 
 TRAINING_MODULE = "actbench.training.preload"  # which imports torch
 IS_FORKED = sys.platform == "linux"
+MAX_FOLDER_BYTES = 76  # of the 107 that Linux allows to a socket's path; multiprocessing adds 31
 
 
 def start_server(module: str = TRAINING_MODULE) -> None:
@@ -27,8 +29,21 @@ def start_server(module: str = TRAINING_MODULE) -> None:
         resource_tracker.ensure_running()  # its start unblocks SIGINT, so that it must not happen while that is held
     if IS_FORKED:
         multiprocessing.set_forkserver_preload([module])
-        with interrupts_held():
+        with interrupts_held(), _short_temporary_folder():
             forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """Let multiprocessing keep its sockets in /tmp where the path of a socket would be too long for the system."""
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > MAX_FOLDER_BYTES:
+        tempfile.tempdir = "/tmp"
+    try:
+        get_temp_dir()
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def end_server() -> None:

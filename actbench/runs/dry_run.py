@@ -147,7 +147,7 @@ def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
         start_seconds=start,
         basis=speed.basis if speed else f"Time: not known, since no comparable trial has been timed here on {device}.",
         worker_bytes=estimates.worker_bytes(make_stacks(trials, workers=workers, cache_bytes=cache_bytes)),
-        journal_bytes=estimates.journal_bytes(to_do.settings),
+        journal_bytes=round(estimates.journal_bytes(sample) * len(settings_of_all) / max(1, len(sample))),
         weights_bytes=estimates.weights_bytes(to_do.settings) if to_do.experiment.keep else 0,
     )
 

@@ -93,8 +93,8 @@ def test_a_network_that_has_the_metric_has_no_problem(name: str, settings: Trial
 
 
 EVERY_CURVE = (
-    ": test_accuracy, test_loss, validation_accuracy, validation_loss, train_accuracy, train_loss, test_nll, "
-    "test_brier, test_ece, test_top2_accuracy, validation_nll, validation_brier, validation_ece, "
+    "; known here: test_accuracy, test_loss, validation_accuracy, validation_loss, train_accuracy, train_loss, "
+    "test_nll, test_brier, test_ece, test_top2_accuracy, validation_nll, validation_brier, validation_ece, "
     "validation_top2_accuracy, step_seconds, boundary"
 )
 

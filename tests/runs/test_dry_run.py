@@ -12,7 +12,14 @@ from in_process import invoke
 from stopwatch import least_seconds
 
 ARMS = 2 * 150
-MANY = TWO_ACTIVATIONS.replace("vary: {", f"vary: {{train.lr: [{', '.join(str(n / 1000) for n in range(1, 151))}], ")
+
+
+def with_rates(count: int) -> str:
+    rates = ", ".join(str(number / 10_000) for number in range(1, count + 1))
+    return TWO_ACTIVATIONS.replace("vary: {", f"vary: {{train.lr: [{rates}], ")
+
+
+MANY = with_rates(ARMS // 2)
 
 
 def test_of_very_many_arms_the_first_are_shown_and_all_are_in_the_document(tmp_path: Path) -> None:
@@ -39,9 +46,9 @@ def test_a_dry_run_of_very_many_arms_takes_about_as_long_as_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    experiment_from(MANY, tmp_path)
+    experiment_from(with_rates(600), tmp_path)
     plan, dry_run = (
         least_seconds(lambda command=command: invoke(*command, "experiment.yaml"))  # type: ignore[misc]
         for command in (("plan",), ("run", "--dry-run"))
     )
-    assert dry_run < 3 * plan
+    assert dry_run < 3.5 * plan  # about 2.2; with ten times as many arms it is 1.3

@@ -54,24 +54,26 @@ def test_ctrl_c_while_workers_start_is_one_line(tmp_path: Path) -> None:
     check(2, tmp_path)
 
 
-def test_a_program_that_ends_leaves_no_process_importing_for_workers_and_no_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["temporary", "n" * 100], ids=["short", "too long for a socket"])
+def test_a_program_that_ends_leaves_no_process_importing_for_workers_and_no_folder(name: str, tmp_path: Path) -> None:
     (tmp_path / "slow_to_import.py").write_text(
         "import time\nfrom pathlib import Path\nPath('begun').touch()\ntime.sleep(100)\n", encoding="utf-8"
     )
     program = (
-        "import time\nfrom pathlib import Path\nfrom actbench.cli.interruption import end_at_once\n"
-        "from actbench.processes import start_server\nstart_server('slow_to_import')\n"
+        "import time\nfrom pathlib import Path\nfrom multiprocessing.util import get_temp_dir\n"
+        "from actbench.cli.interruption import end_at_once\nfrom actbench.processes import start_server\n"
+        "start_server('slow_to_import')\nPath('folder').write_text(get_temp_dir())\n"
         "while not Path('begun').exists():\n    time.sleep(0.01)\nend_at_once(130)\n"
     )
-    folders = tmp_path / "temporary"
-    folders.mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(folders)}
+    folder = tmp_path / name
+    folder.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(folder)}
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, timeout=MAX_SECONDS,
         check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (EXIT_INTERRUPTED, b"")  # read to its end: no process keeps it open
-    assert list(folders.iterdir()) == []
+    assert not Path((tmp_path / "folder").read_text(encoding="utf-8")).exists()
 
 
 @pytest.mark.slow
