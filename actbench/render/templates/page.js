@@ -4,7 +4,6 @@ const all = (query, root = document) => [...root.querySelectorAll(query)];
 const one = id => document.getElementById(id);
 const text = (element, words) => { element.textContent = words; return element; };
 document.documentElement.classList.add("script");
-one("without-script").remove();
 
 // Values where a reader points: the titles of marks, shown at once.
 const tips = new WeakMap(), tip = one("tip");
