@@ -16,7 +16,7 @@ from benchmarks.nothing import TRIALS
 from benchmarks.rounds import ROOT
 
 
-@pytest.mark.parametrize("place", ["this process", "1 local worker"])
+@pytest.mark.parametrize("place", ["this process", pytest.param("1 local worker", marks=pytest.mark.slow)])
 def test_every_stack_comes_back_and_has_its_time(place: str) -> None:
     pixels, labels = numpy.zeros((1, 784), numpy.uint8), numpy.zeros(1, numpy.int64)
     arrays = Arrays(pixels, labels, pixels, labels)

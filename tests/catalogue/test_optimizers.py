@@ -80,6 +80,7 @@ def test_a_step_moves_every_parameter_by_finite_amounts(entry: Entry, settings: 
     assert all(not value.equal(old) for value, old in zip(group.parameters, before, strict=True))
 
 
+@pytest.mark.slow
 def test_stepping_never_imports_torchs_compiler() -> None:
     program = (
         "import sys, torch\n"

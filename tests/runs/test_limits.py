@@ -105,6 +105,7 @@ def test_a_trial_that_takes_too_long_fails_alone_and_its_stack_mates_are_trained
     assert sum(len(event.records) for event in events if isinstance(event, StackDone)) == 5
 
 
+@pytest.mark.slow
 def test_one_worker_is_a_process_too_where_a_trials_time_is_limited(tmp_path: Path) -> None:
     experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
     options = RunOptions(tmp_path / "results", tmp_path, device="cpu", jobs=1, trial_seconds=0.5)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actbench.experiment.choices import Choice
 from actbench.experiment.identity import determining_settings
 from actbench.experiment.records import TRAINING_CODE_VERSION, LayerProbe, TrialRecord
@@ -96,6 +98,7 @@ def test_a_journal_that_was_read_without_probes_is_read_again_for_them(tmp_path:
     assert read_journal(tmp_path, whole, has_probes=False) is whole
 
 
+@pytest.mark.slow
 def test_leaving_probes_out_saves_most_of_the_time_and_memory(tmp_path: Path) -> None:
     experiment = experiment_from(MANY.replace("2000", "200"), tmp_path)
     trials = make_plan(experiment).trials().values()

@@ -43,6 +43,7 @@ def test_a_picture_is_saved_in_the_format_of_its_name(suffix: str, signature: by
     assert path.read_bytes().startswith(signature)
 
 
+@pytest.mark.slow
 def test_files_are_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     suffixes = ("svg", "png", "pdf")
     for seed in (1, 2):

@@ -51,7 +51,9 @@ def run(
     return events
 
 
-@pytest.mark.parametrize("how", ["killed", "segfault", "out of memory", "exception", "hang"])
+@pytest.mark.parametrize(
+    "how", ["killed", "segfault", "out of memory", "exception", pytest.param("hang", marks=pytest.mark.slow)]
+)
 def test_a_worker_lost_once_costs_no_trial(how: str, stacks: list[Stack], digits: Arrays, markers: Path) -> None:
     events = run(partial(lost_once, how, markers), stacks, digits, silence_seconds=6.0 if how == "hang" else 60.0)
     assert not [event for event in events if isinstance(event, TrialFailed)]
