@@ -27,7 +27,7 @@ class TooSlowError(BaseException):
 def contained(seconds: float | None = None) -> Iterator[None]:
     """Let custom code neither print to standard output, end the process, nor take longer than so many seconds.
 
-    In workers and checks, which are processes of their own with limits, nothing is changed.
+    It does nothing in workers and checks, which are separate processes with limits.
     """
     if parent_process() is not None:
         yield

@@ -281,7 +281,7 @@ class RegistrationError(ValueError):
 
 
 def _contained(function: Function) -> Function:
-    """The function, which neither prints to standard output, ends the process nor takes for ever."""
+    """The function, kept from printing to standard output, from ending the process and from running without end."""
     from actbench.catalogue.custom_code import contained
 
     @wraps(function)

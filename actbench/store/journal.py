@@ -101,7 +101,7 @@ def read_journal(
             if not keeps_probes:
                 places[record.trial] = offset, len(line)
                 learnt |= {record.trial: names} if (names := _learnt_in(record)) else {}
-                record.__dict__["probes"] = ()  # a copy by pydantic would have names of fields of its own
+                record.__dict__["probes"] = ()  # in place: each copy by pydantic would hold another set of field names
             chosen[record.trial] = precedence, record
         if record.outcome == "failed":
             causes.setdefault(record.trial, set()).add(record.cause or "")

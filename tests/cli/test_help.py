@@ -86,7 +86,7 @@ def test_help_opens_with_examples_and_each_of_them_runs(call: str, started: Path
         if "fetch mnist" in example and "ACTBENCH_DATA" not in os.environ:
             continue
         if call in SLOW_CALLS and "ACTBENCH_DATA" in os.environ and example in COMMANDS.splitlines():
-            continue  # another slow test runs what stands in docs/commands.md
+            continue  # the slow test of docs/commands.md runs it
         finished = typed(example, started)
         assert finished.returncode == 0, (example, finished.stderr)
         assert finished.stdout or ">" in example, example
