@@ -19,9 +19,12 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
 from actbench.catalogue.custom_files import CustomFile, files_in_use, load_custom_file
+from actbench.catalogue.gains import with_gain
 from actbench.catalogue.registry import Kind
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice, parse_choice
+from actbench.experiment.definition import Experiment
+from actbench.experiment.layers import previous_activation, resolve_layers
 from actbench.lazy import torch
 from actbench.processes import by_this_process, follow_parent, start_process
 
@@ -87,6 +90,38 @@ def require_passed(choices: Iterable[Choice]) -> None:
     ]
     if lines:
         raise ConfigurationError("\n".join([*lines, "Nothing was trained; `actbench check FILE` shows every check."]))
+
+
+Pair = tuple[Choice, Choice]
+"""An initialiser with a gain that is named, and the custom activation whose gain it is."""
+
+
+def named_gains(experiment: Experiment) -> list[Pair]:
+    """All pairs of initialisers and custom activations in the experiment whose gain is named; needs no torch."""
+    if not experiment.custom_choices():
+        return []
+    pairs: dict[Pair, None] = {}
+    for settings in (one for arm in experiment.arms() for one in experiment.candidate_settings(arm)):
+        layers = resolve_layers(settings)
+        for index, layer in enumerate(layers):
+            previous = previous_activation(layers, index)
+            if previous and previous.recorded:
+                for init in (layer.init, layer.bias_init):
+                    if isinstance(dict(init.parameters).get("gain"), str):
+                        pairs[init, previous] = None
+    return list(pairs)
+
+
+def require_gains(pairs: list[Pair]) -> None:
+    """Compute each gain; raises `ConfigurationError` with every one that does not exist, or is 0 or infinite."""
+    mistakes = []
+    for init, activation in pairs:
+        try:
+            with_gain(dict(init.parameters), activation.entry, dict(activation.parameters))
+        except ConfigurationError as missing:
+            mistakes.append(f"{activation.entry.place()}: {init} beside {activation}: {missing}")
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
 
 
 def read_answers(process: BaseProcess, connection: Connection, check_seconds: float) -> list[tuple[Check, ...]]:

@@ -1,4 +1,4 @@
-"""Checks of initialisers: values of the right shape, drawn from the given generator alone."""
+"""Checks of initialisers: values of the right shape, drawn from the given generator alone; a seed's draws."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from actbench.catalogue.gains import with_gain
 from actbench.catalogue.lookup import find
 from actbench.checks.check import Examine, Question, as_questions, refuse
 from actbench.experiment.choices import Choice
+from actbench.experiment.records import Trial
+from actbench.training.parameters import initial_parameters
 
 LAYERS = ((784, 256), (256, 10), (3, 5), (1, 1))
 
@@ -75,3 +77,8 @@ def _is_plain(draw: Any) -> str:
 def _spread(draw: Any) -> str:
     values = draw(784, 256).double()
     return f"mean {float(values.mean()):.3g} and sd {float(values.std()):.3g} for 784 inputs and 256 units"
+
+
+def starting_weights(trial: Trial) -> dict[str, tuple[Any, ...]]:
+    """The values of all parameters before training, by layer and row by row, as records keep those after it."""
+    return {name: tuple(values.flatten().tolist()) for name, values in initial_parameters(trial).items()}

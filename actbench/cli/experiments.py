@@ -88,8 +88,7 @@ def validate(
 
 def _require_gains(experiment: Experiment) -> None:
     """Check custom activations whose gain an initialiser takes, then the gains; without any, nothing imports torch."""
-    from actbench.checks.examination import require_passed
-    from actbench.checks.gains import named_gains, require_gains
+    from actbench.checks.examination import named_gains, require_gains, require_passed
 
     if pairs := named_gains(experiment):
         require_passed(dict.fromkeys(activation for _, activation in pairs))

@@ -7,16 +7,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import TrialRecord, Weights, count_endings
-from actbench.plan.plan import Plan, count_trials, epochs_to_do
+from actbench.plan.plan import Plan, count_trials, epochs_to_do, finished
 from actbench.plan.stacks import Stack
 from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
 from actbench.runs.log import RunLog, arm_names, finished_texts, stack_text
-from actbench.runs.progress import LOG_INTERVAL_SECONDS, RunState, describe
-from actbench.runs.standing import RunStanding, is_worth_keeping, keep_standing, key_of
+from actbench.runs.progress import LOG_INTERVAL_SECONDS, WORK_SHARE, RunState, describe
+from actbench.runs.standing import is_worth_keeping, keep_standing, key_of, standing_of
 from actbench.store.files import FileEnd, HeldFolder, changed_file, end_of
 from actbench.store.journal import append_records
 from actbench.store.names import JOURNAL
@@ -32,7 +33,8 @@ class RunProgress:
 
     `journal_end` is the end of the journal and `stored` the records in it, as this process wrote them.
     `keep_environment` records another machine, or this one for None, and returns the id of its record. `frozen` is the
-    checksum of the plan, `names` the arm of each trial, `logged` when progress was last logged.
+    checksum of the plan, `names` the arm of each trial, `logged` when progress was last logged,
+    `next_standing` when the counts for `status` are kept next.
     """
 
     experiment: Experiment
@@ -53,8 +55,7 @@ class RunProgress:
     logged: float = 0.0
     epochs: float = 0
     epochs_by_trial: dict[str, float] = field(default_factory=dict)
-    standing: RunStanding | None = None
-    follows_standing: bool = True
+    next_standing: float = 0.0
 
     def handle(self, event: Event) -> None:
         """Count, store and log an event, and show the progress."""
@@ -77,7 +78,6 @@ class RunProgress:
             with self.uninterrupted():
                 self.journal_end = append_records(self.folder, kept, self.journal_end)
             self._keep_standing(kept)
-            self.stored |= {record.trial: record for record in kept}
             self.known |= {record.trial: record for record in kept}
             self._count(event.stack, records)
             for text, detail in finished_texts(event.stack, records, self.names):
@@ -85,22 +85,20 @@ class RunProgress:
         self._refresh()
 
     def _keep_standing(self, records: Sequence[TrialRecord]) -> None:
-        """Keep the counts for `status` beside a long journal; trials that fail again need the journal."""
-        plan = self.state.plan
+        """Keep the counts for `status` beside a long journal if it is time; trials that fail again need the journal."""
+        plan, started = self.state.plan, time.monotonic()
         if any(record.outcome == "failed" and record.trial in self.stored for record in records):
-            self.follows_standing = False
-        if not self.follows_standing or plan.looks or plan.shard or not plan.is_tuned():
+            self.next_standing = inf
+        self.stored |= {record.trial: record for record in records}
+        if started < self.next_standing or plan.looks or plan.shard or not plan.is_tuned():
             return
-        if self.standing is None and is_worth_keeping(self.experiment, self.journal_end[0]):
-            self.standing = RunStanding(self.experiment, plan, self.stored)
-        if self.standing:
-            for record in records:
-                self.standing.add(record)
-            keep_standing(self.folder, self.standing.standing(), key_of(self.folder.path))
+        if is_worth_keeping(self.experiment, self.journal_end[0]):
+            standing = standing_of(self.experiment, plan, finished(self.stored), self.stored)
+            keep_standing(self.folder, standing, key_of(self.folder.path))
+            self.next_standing = time.monotonic() + (time.monotonic() - started) / WORK_SHARE
 
     def expect(self, experiment: Experiment, plan: Plan) -> None:
         """Count the trials that the plan asks for now, and those of them that earlier runs have finished."""
-        self.standing = None
         self.names = arm_names(plan)
         now = initial_state(experiment, plan, self.known)
         expected = replace(

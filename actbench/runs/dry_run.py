@@ -16,6 +16,7 @@ from actbench.plan.shards import Shard
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
+from actbench.report.numbers import ABSENT
 from actbench.runs import estimates
 from actbench.store.journal import read_journal
 from actbench.store.results import known_trials, other_training_code, result_folder
@@ -164,9 +165,10 @@ def dry_run_sections(to_do: ToDo, costs: Costs) -> list[Section]:
 def arms_section(
     title: str, arms: Sequence[Mapping[str, Any]], notes: Sequence[str] = (), *, has_tuning: bool
 ) -> Section:
-    """One row for each arm with its trials; those for tuning only if the experiment tunes."""
-    columns = [*(["tuning"] if has_tuning else []), "planned", "done", "to_do"]
-    rows = [[arm["label"], *(str(arm[name]) for name in columns)] for arm in arms]
+    """One row for each arm with its trials: those for tuning if the experiment tunes, with looks what is settled."""
+    is_settled = any(arm.get("settled") for arm in arms)
+    columns = [*["tuning"] * has_tuning, "planned", "done", "to_do", *["settled"] * is_settled]
+    rows = [[arm["label"], *(ABSENT if arm[name] is None else str(arm[name]) for name in columns)] for arm in arms]
     return Section(title, ["arm", *(name.replace("_", " ") for name in columns)], rows, notes)
 
 

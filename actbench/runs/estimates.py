@@ -100,17 +100,13 @@ def is_timed(record: TrialRecord) -> bool:
 
 def speed_here(folder: Path, wanted: TrialSettings, device: str) -> Speed | None:
     """The speed of this machine for such a trial: from this folder, else a comparable one beside it, else assumed."""
-    for one in (folder, *_others(folder)):
+    beside = [path for path in folder.parent.glob(f"*/{JOURNAL}") if path.parent != folder]
+    latest = sorted(beside, key=_modified, reverse=True)[:MAX_FOLDERS]
+    for one in (folder, *(path.parent for path in latest)):
         found = list(islice(_trained_here(one, device, None if one == folder else wanted), MAX_RECORDS))
         if speed := measured_speed(found, f"in {one}"):
             return speed
     return ASSUMED_SPEED if device == "cpu" else None
-
-
-def _others(folder: Path) -> list[Path]:
-    """Result folders beside this one, the latest first."""
-    journals = [path for path in folder.parent.glob(f"*/{JOURNAL}") if path.parent != folder]
-    return [path.parent for path in sorted(journals, key=_modified, reverse=True)[:MAX_FOLDERS]]
 
 
 def _modified(path: Path) -> float:

@@ -138,7 +138,9 @@ def _forecast_looks(experiment: Experiment, spreads: list[float], seconds_each: 
 
 def forecast_sections(found: Forecast) -> list[Section]:
     """The forecast as two tables."""
-    return [_trials_section(found), _power_section(found)]
+    rows = [[f"{100 * gap:.2f}", str(one), str(several)] for gap, one, several in _seeds_by_gap(found)]
+    header = ["true difference (points)", "seeds, one comparison", f"seeds, {found.comparisons} comparisons"]
+    return [_trials_section(found), Section("how many seeds?", header, rows, [*_reach(found), found.sd_basis])]
 
 
 def forecast_document(found: Forecast) -> dict[str, Any]:
@@ -200,12 +202,6 @@ def _size_row(experiment: Experiment) -> dict[str, str]:
     left = max((abs(arm.matched.left) / arm.matched.target for arm in arms if arm.matched), default=None)
     matched = "" if left is None else f" (matched: at most {100 * left:.2g} % from the baseline's)"
     return {"parameters": f"{min(counts):,} to {max(counts):,}{matched}"} if matched or len(counts) > 1 else {}
-
-
-def _power_section(found: Forecast) -> Section:
-    rows = [[f"{100 * gap:.2f}", str(one), str(several)] for gap, one, several in _seeds_by_gap(found)]
-    header = ["true difference (points)", "seeds, one comparison", f"seeds, {found.comparisons} comparisons"]
-    return Section("how many seeds?", header, rows, [*_reach(found), found.sd_basis])
 
 
 def _seeds_by_gap(found: Forecast) -> list[tuple[float, int, int]]:

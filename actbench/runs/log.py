@@ -42,17 +42,12 @@ class RunLog:
         try:
             yield
         except BaseException as stopped:
+            reason = (isinstance(stopped, OSError) and stopped.strerror) or type(stopped).__name__
+            is_asked = isinstance(stopped, KeyboardInterrupt)
             with contextlib.suppress(OSError, UnusableEnvironmentError):
-                self.write(_why(stopped), detail=3)
+                self.write("run interrupted" if is_asked else f"run stopped: {reason}", detail=3)
             raise
         self.write(outcome())
-
-
-def _why(stopped: BaseException) -> str:
-    if isinstance(stopped, KeyboardInterrupt):
-        return "run interrupted"
-    reason = stopped.strerror if isinstance(stopped, OSError) else None
-    return f"run stopped: {reason or type(stopped).__name__}"
 
 
 @dataclass(frozen=True)
@@ -84,17 +79,12 @@ def read_log(folder: Path) -> list[LogLine]:
             content = file.read(2 * MAX_LOG_BYTES)
     except OSError:
         return []
-    return list(_parsed(content.decode(errors="replace")))
-
-
-def _parsed(content: str) -> Iterator[LogLine]:
-    for line in content.split("\n"):
-        if found := LINE.fullmatch(line):
-            try:
-                time = datetime.strptime(found[1], TIME).replace(tzinfo=UTC)
-            except ValueError:
-                continue
-            yield LogLine(time, visible(found[2])[:MAX_LINE_LENGTH])
+    lines = []
+    for found in filter(None, map(LINE.fullmatch, content.decode(errors="replace").split("\n"))):
+        with contextlib.suppress(ValueError):
+            time = datetime.strptime(found[1], TIME).replace(tzinfo=UTC)
+            lines.append(LogLine(time, visible(found[2])[:MAX_LINE_LENGTH]))
+    return lines
 
 
 def last_run(lines: list[LogLine]) -> list[LogLine]:

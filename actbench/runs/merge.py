@@ -62,7 +62,10 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
         _require_one_experiment([(one.folder, one.experiment) for one in all_results])
         set_aside = set_damaged_lines_aside(held)
         write_experiment(held, experiment_to_yaml(experiment))
-        _write_environments(held, all_results)
+        environments = {key: one for results in all_results for key, one in results.environments.items()}
+        # Sorted, newest code last, so that any order of merging gives the same file.
+        for _, one in sorted(environments.items(), key=lambda item: (training_code_of(item[1]) or 0, item[0])):
+            write_environment(held, one)
         sources = _merge_lines(held, found)
         merged = load_results(target, root)
         _write_plan(held, merged, all_results)
@@ -116,13 +119,6 @@ def _shown(values: dict[str, Any], path: str) -> str:
         return "absent"
     text = json.dumps(values[path])
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
-
-
-def _write_environments(target: HeldFolder, all_results: Sequence[Results]) -> None:
-    """Write each environment once, sorted so that any order of merging gives the same file: newest code last."""
-    by_id = {key: one for results in all_results for key, one in results.environments.items()}
-    for _, environment in sorted(by_id.items(), key=lambda item: (training_code_of(item[1]) or 0, item[0])):
-        write_environment(target, environment)
 
 
 def _write_plan(target: HeldFolder, merged: Results, all_results: Sequence[Results]) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from actbench.catalogue.datasets import Arrays, Dataset, is_present, load
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import resolve_layers
-from actbench.experiment.settings import TrialSettings
 from actbench.lazy import numpy
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
@@ -28,10 +27,6 @@ class NetworkFlow:
 
     arms: tuple[Arm, ...]
     flow: Flow
-
-    def label(self) -> str:
-        """The labels of the arms."""
-        return "; ".join(arm.label() for arm in self.arms)
 
 
 @dataclass(frozen=True)
@@ -58,17 +53,13 @@ def run_preflight(experiment: Experiment, data_folder: Path) -> Preflight:
     seeds = experiment.seeds[:MAX_SEEDS]
     arms: dict[Hashable, list[Arm]] = {}
     for arm in experiment.arms():
-        arms.setdefault(_beginning(arm.settings), []).append(arm)
+        settings, train = arm.settings, arm.settings.train
+        first_pass = settings.data, resolve_layers(settings), settings.model.output, train.loss, train.precision
+        arms.setdefault(first_pass, []).append(arm)
     stacks = [[make_trial(alike[0].settings, seed) for seed in seeds] for alike in arms.values()]
     flows = measure_flows(stacks, loading.result())
     networks = tuple(NetworkFlow(tuple(alike), flow) for alike, flow in zip(arms.values(), flows, strict=True))
     return Preflight(experiment, seeds, networks, None if is_there else dataset.name)
-
-
-def _beginning(settings: TrialSettings) -> Hashable:
-    """Everything that the first forward and backward pass depends on."""
-    train = settings.train
-    return settings.data, resolve_layers(settings), settings.model.output, train.loss, train.precision
 
 
 def _random_images(dataset: Dataset) -> Arrays:
@@ -111,21 +102,20 @@ def _layers_section(network: NetworkFlow) -> Section:
         [str(number), str(layer.activation or output), *_cells(flow, last)]
         for number, (layer, flow) in enumerate(zip(layers, network.flow.layers, strict=True), start=1)
     ]
-    return Section(network.label(), LAYER_COLUMNS, rows, importance=(0, 2, 5, 3, 6, 4, 7, 8, 1))
+    title = "; ".join(arm.label() for arm in network.arms)
+    return Section(title, LAYER_COLUMNS, rows, importance=(0, 2, 5, 3, 6, 4, 7, 8, 1))
 
 
 def _cells(flow: LayerFlow, last: float) -> list[str]:
     values = [_size(flow.value), _size(flow.expected_value), _percent(flow.difference)]
-    gradients = [_relative(size, last) for size in (flow.gradient, flow.expected_gradient)]
-    return [*values, *gradients, _percent(flow.saturated_share), _percent(flow.dead_share)]
+    gradients = [
+        size / last if size is not None and 0 < last < inf else None for size in (flow.gradient, flow.expected_gradient)
+    ]
+    return [*values, *map(_size, gradients), _percent(flow.saturated_share), _percent(flow.dead_share)]
 
 
 def _size(size: float | None) -> str:
     return ABSENT if size is None else f"{size:.3g}"
-
-
-def _relative(size: float | None, reference: float) -> str:
-    return ABSENT if size is None or not 0 < reference < inf else f"{size / reference:.3g}"
 
 
 def _percent(share: float | None) -> str:
@@ -173,19 +163,17 @@ def preflight_document(found: Preflight) -> dict[str, Any]:
         "images": "random" if found.stand_in else "training",
         "seeds": list(found.seeds),
         "factor": FACTOR,
-        "networks": [_network_document(network) for network in found.networks],
-    }
-
-
-def _network_document(network: NetworkFlow) -> dict[str, Any]:
-    flow: Flow = network.flow
-    return {
-        "arms": [{"arm": arm.to_yaml(), "label": arm.label()} for arm in network.arms],
-        "fate": flow.fate(),
-        "reasons": [reason for _, reason in flow.problems()],
-        "images": flow.images,
-        "value_growth": flow.value_growth(),
-        "gradient_growth": flow.gradient_growth(),
-        "difference": flow.difference(),
-        "layers": [asdict(layer) for layer in flow.layers],
+        "networks": [
+            {
+                "arms": [{"arm": arm.to_yaml(), "label": arm.label()} for arm in network.arms],
+                "fate": network.flow.fate(),
+                "reasons": [reason for _, reason in network.flow.problems()],
+                "images": network.flow.images,
+                "value_growth": network.flow.value_growth(),
+                "gradient_growth": network.flow.gradient_growth(),
+                "difference": network.flow.difference(),
+                "layers": [asdict(layer) for layer in network.flow.layers],
+            }
+            for network in found.networks
+        ],
     }

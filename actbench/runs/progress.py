@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from actbench.plan.plan import Plan
 from actbench.report.looks import look_lines
 from actbench.report.numbers import interval, value
 from actbench.statistics.intervals import estimate
-from actbench.text import clock, visible
+from actbench.text import clock, say, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -88,12 +88,7 @@ def progress(*, is_quiet: bool = False) -> Iterator[Show]:
         with _live_progress() as show:
             yield show
     else:
-        yield log_progress(_write_line, time.monotonic)
-
-
-def _write_line(line: str) -> None:
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        yield log_progress(say, time.monotonic)
 
 
 def log_progress(write: Callable[[str], None], now: Clock) -> Show:

@@ -140,10 +140,8 @@ def run_experiment(
     a locked folder prevent the run; trials that were finished before an error or Ctrl-C stay in the folder.
     """
     limits = Limits(_alarm(options.max_seconds), options.trial_seconds)
-    folder, device = (
-        result_folder(options.results, experiment, options.shard),
-        environment.resolve_device(options.device),
-    )
+    device = environment.resolve_device(options.device)
+    folder = result_folder(options.results, experiment, options.shard)
     journal = read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     if not options.fresh:
@@ -151,8 +149,7 @@ def run_experiment(
     plan = make_plan(experiment, known, options.shard)
     missing = plan.missing(known)
     if missing and (custom := experiment.custom_choices()):
-        from actbench.checks.examination import require_passed
-        from actbench.checks.gains import named_gains, require_gains
+        from actbench.checks.examination import named_gains, require_gains, require_passed
 
         require_passed(custom)
         require_gains(named_gains(experiment))
@@ -171,7 +168,10 @@ def run_experiment(
                 checkpoints.clear(held)
             if options.fresh and (aside := store.set_aside(held)):
                 tell(f"The earlier results are now in {aside}.")
-            journal = _mended_journal(held, journal, tell)
+            journal = read_journal(folder, journal)
+            if journal.damaged_lines and (damaged := set_damaged_lines_aside(held)):
+                tell(f"{folder / JOURNAL}: {damaged} damaged lines moved to {DAMAGED}; they are redone.")
+            journal = read_journal(folder, journal)
             account = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
             try:
                 if account.state.plan.missing(account.known):
@@ -226,8 +226,9 @@ def _begin(
     known = known_trials(options.results, experiment, options.shard, journal)
     store.write_experiment(held, experiment_to_yaml(experiment))
     plan = make_plan(experiment, known, options.shard)
-    if options.shard:
-        _copy_tuning(result_folder(options.results, experiment), held, plan)
+    if options.shard and plan.is_tuned():  # the shard's folder holds all that its plan needs
+        tuned = {trial.id for tuning in plan.tunings for trial in tuning.trials()}
+        copy_records(held, result_folder(options.results, experiment), lambda record: record.trial in tuned)
     log = RunLog(held, lambda text, detail: tell(text) if detail <= options.verbosity else None)
     keep = partial(_keep_environment, held, experiment.settings.data.dataset, site.device, site.workers)
     if notice := other_training_code(held.path):
@@ -259,14 +260,6 @@ def _keep_environment(
     if machine is None or described["id"] not in store.environments_by_id(folder.path):
         store.write_environment(folder, described)
     return str(described["id"])
-
-
-def _mended_journal(held: HeldFolder, earlier: Journal, tell: Callable[[str], None]) -> Journal:
-    folder = held.path
-    journal = read_journal(folder, earlier)
-    if journal.damaged_lines and (damaged := set_damaged_lines_aside(held)):
-        tell(f"{folder / JOURNAL}: {damaged} damaged lines moved to {DAMAGED}; they are redone.")
-    return read_journal(folder, journal)
 
 
 @contextlib.contextmanager
@@ -346,13 +339,6 @@ def _handle(account: RunProgress, kept: Checkpoints | None, event: executors.Eve
     account.handle(event)
     if kept and isinstance(event, executors.StackDone | executors.TrialFailed):
         kept.discard(event.stack)
-
-
-def _copy_tuning(merged: Path, folder: HeldFolder, plan: Plan) -> None:
-    """Copy the tuning, once complete, into a shard's folder, so that the folder holds all that its plan needs."""
-    if plan.is_tuned():
-        tuned = {trial.id for tuning in plan.tunings for trial in tuning.trials()}
-        copy_records(folder, merged, lambda record: record.trial in tuned)
 
 
 def _freeze(account: RunProgress) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,9 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from actbench.experiment import records
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import UNUSABLE, TrialRecord
-from actbench.experiment.settings import TrialSettings
-from actbench.plan.plan import Plan, count_trials, finished
-from actbench.report.failures import failure_row, failure_rows
+from actbench.plan.plan import Plan, count_trials
+from actbench.report.failures import failure_rows
 from actbench.report.looks import settled_texts
 from actbench.runs.dry_run import ArmToDo, count_by_arm, settings_to_do
 from actbench.runs.estimates import by_identity, is_timed, operations
@@ -79,11 +78,8 @@ def standing_of(
 ) -> Standing:
     """The standing of an experiment, given its plan, the trials that need no training, and all records."""
     endings = Counter(journal[key].ending() for key in plan.trials() if key in journal)
-    timed, left, work = (
-        list(filter(is_timed, journal.values())),
-        settings_to_do(experiment, plan, known),
-        by_identity(_whole_operations),
-    )
+    timed, left = list(filter(is_timed, journal.values())), settings_to_do(experiment, plan, known)
+    work = by_identity(lambda settings: round(operations(settings)))
     return Standing(
         name=experiment.name,
         has_tuning=bool(experiment.tune),
@@ -97,77 +93,11 @@ def standing_of(
         ),
         failures=tuple(map(tuple, failure_rows(plan, journal))),
         timed=len(timed),
-        timed_nanoseconds=sum(map(_nanoseconds, timed)),
+        timed_nanoseconds=sum(round(record.wall_seconds * 1e9) for record in timed),
         timed_operations=sum(work(record.settings) for record in timed),
         trials_left=len(left),
         operations_left=sum(work(settings) for settings, _ in left),
     )
-
-
-def _nanoseconds(record: TrialRecord) -> int:
-    return round(record.wall_seconds * 1e9)
-
-
-def _whole_operations(settings: TrialSettings) -> int:
-    return round(operations(settings))
-
-
-class RunStanding:
-    """The standing of a run in its final phase, kept up to date trial by trial."""
-
-    def __init__(self, experiment: Experiment, plan: Plan, journal: Mapping[str, TrialRecord]) -> None:
-        """Begin with the trials of the plan and the records of the journal."""
-        self._standing = standing_of(experiment, plan, finished(journal), journal)
-        self._work = by_identity(_whole_operations)
-        self._done = [one.done for one in self._standing.arms]
-        self._trials = list(plan.trials_by_arm())
-        self._places: dict[str, list[int]] = {}
-        for place, (_, _, trial) in enumerate(self._trials):
-            self._places.setdefault(trial.id, []).append(place)
-        self._arms = {arm.values: index for index, (arm, _) in enumerate(plan.arms)}
-        self._endings = {key: journal[key].ending() for key in self._places if key in journal}
-        self._failures = {
-            place: row
-            for place, (arm, tuned, trial) in enumerate(self._trials)
-            if trial.id in journal and (row := failure_row(arm, tuned, trial, journal[trial.id]))
-        }
-
-    def add(self, record: TrialRecord) -> None:
-        """Count a trial that has just been stored."""
-        places, now = self._places[record.trial], self._standing
-        self._endings[record.trial] = record.ending()
-        for place in places:
-            arm, tuned, trial = self._trials[place]
-            self._failures.pop(place, None)
-            if row := failure_row(arm, tuned, trial, record):
-                self._failures[place] = row
-            self._done[self._arms[arm.values]] += record.outcome != "failed"
-        if record.outcome != "failed":
-            work = self._work(self._trials[places[-1]][2].settings)
-            now = replace(
-                now, done=now.done + 1, trials_left=now.trials_left - 1, operations_left=now.operations_left - work
-            )
-            if is_timed(record):
-                now = replace(
-                    now,
-                    timed=now.timed + 1,
-                    timed_nanoseconds=now.timed_nanoseconds + _nanoseconds(record),
-                    timed_operations=now.timed_operations + work,
-                )
-        self._standing = now
-
-    def standing(self) -> Standing:
-        """How far the run is now."""
-        endings = Counter(self._endings.values())
-        arms = zip(self._standing.arms, self._done, strict=True)
-        return replace(
-            self._standing,
-            endings={word: endings[word] for word in UNUSABLE},
-            arms=tuple(
-                one if one.done == done else replace(one, done=done, to_do=one.planned - done) for one, done in arms
-            ),
-            failures=tuple(tuple(self._failures[place]) for place in sorted(self._failures)),
-        )
 
 
 def key_of(folder: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +37,7 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
     standing, speed, not_loaded = (kept, None, ()) if kept else _read(found, root, keeps=not is_running)
     log = read_log(found)
     latest = last_run(log)
+    changed = [path.stat().st_mtime for name in (JOURNAL, LOG) if (path := found / name).is_file()]
     seconds, basis = _time_left(found, standing, speed, now) if is_running else (None, "")
     return Status(
         folder=found,
@@ -44,7 +45,7 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
         is_running=is_running,
         now=now,
         started=latest[0].time if latest else None,
-        active=_latest_change(found),
+        active=datetime.fromtimestamp(max(changed), UTC) if changed else None,
         last_word=log[-1].text if log else "",
         seconds_left=seconds,
         basis=basis,
@@ -76,12 +77,6 @@ def _running_folder(root: Path) -> Path | None:
     return max(running, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
-def _latest_change(folder: Path) -> datetime | None:
-    """When the journal or the log was last written."""
-    times = [path.stat().st_mtime for name in (JOURNAL, LOG) if (path := folder / name).is_file()]
-    return datetime.fromtimestamp(max(times), UTC) if times else None
-
-
 def _time_left(folder: Path, standing: Standing, speed: Speed | None, now: datetime) -> tuple[float | None, str]:
     """Seconds until all trials are trained, less those since the last was stored, and what that is from."""
     if standing.timed:
@@ -95,6 +90,9 @@ def _time_left(folder: Path, standing: Standing, speed: Speed | None, now: datet
     journal = folder / JOURNAL
     since = now.timestamp() - journal.stat().st_mtime if journal.is_file() else 0.0
     return max(0.0, seconds - max(0.0, since)), speed.basis
+
+
+FAILURE_KEYS = ("arm", "phase", "seed", "tuned", "what", "epoch", "cause")
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ def status_sections(status: Status) -> list[Section]:
     ]  # fmt: skip
     sections = [
         Section(str(status.folder), ["", ""], rows, list(_notes(status)), prose=(1,), is_complete=True),
-        _arms_section(status),
+        arms_section("trials by arm", list(map(asdict, status.standing.arms)), has_tuning=status.standing.has_tuning),
     ]
     wrong = failures_table(status.standing.failures)
     return [*sections, wrong] if wrong else sections
@@ -187,16 +185,6 @@ def _notes(status: Status) -> Iterator[str]:
         yield f"Next: actbench report {shlex.quote(str(folder))}"
 
 
-def _arms_section(status: Status) -> Section:
-    """Trials by arm; with looks also what is settled."""
-    arms = [asdict(one) for one in status.standing.arms]
-    table = arms_section("trials by arm", arms, has_tuning=status.standing.has_tuning)
-    if not any(one["settled"] for one in arms):
-        return table
-    rows = [[*row, one["settled"] or ABSENT] for row, one in zip(table.rows, arms, strict=True)]
-    return replace(table, header=[*table.header, "settled"], rows=rows)
-
-
 def status_document(status: Status) -> dict[str, Any]:
     """The same as plain data; times in UTC."""
     return {
@@ -213,9 +201,6 @@ def status_document(status: Status) -> dict[str, Any]:
         "arms": [asdict(one) for one in status.standing.arms],
         "failures": [dict(zip(FAILURE_KEYS, row, strict=True)) for row in status.standing.failures],
     }
-
-
-FAILURE_KEYS = ("arm", "phase", "seed", "tuned", "what", "epoch", "cause")
 
 
 def _iso(moment: datetime | None) -> str | None:

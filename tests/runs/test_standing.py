@@ -31,6 +31,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 def any_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the counts of short journals too."""
     monkeypatch.setattr("actbench.runs.standing.MIN_JOURNAL_BYTES", 1)
+    monkeypatch.setattr("actbench.runs.account.WORK_SHARE", 1e9)
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def _described(shown: Sequence[Decisions]) -> str:
 
 
 def _decisions(arm: Arm, trials: Sequence[Trial], results: Results, arrays: Arrays) -> Decisions | None:
-    from actbench.checks.starts import starting_weights
+    from actbench.checks.initialisers import starting_weights
 
     records = [(one, results.records[one.id]) for one in trials if one.id in results.records]
     kept = [(one, record, found) for one, record in records if (found := _weights(record, results))]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.checks.starts import starting_weights
+from actbench.checks.initialisers import starting_weights
 from actbench.plan.trials import make_trial
 from actbench.report.figures.decisions import decisions_picture
 from actbench.report.figures.layout import COLUMN, PAGE
