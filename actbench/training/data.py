@@ -1,11 +1,12 @@
-"""Images in memory, the seeds' splits, and the scaling of inputs."""
+"""Images in memory, and of each seed its random streams, its split, and the scaling of its inputs."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +16,19 @@ from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import Phase
 from actbench.experiment.settings import EVALUATION_IMAGES, DataSettings, Precision
 from actbench.training.sparse import SparseInputs, compress, is_sparse_faster
-from actbench.training.streams import generator
+
+Stream = Literal["split", "init", "order", "dropout"]
+
+
+def generator(phase: Phase, seed: int, stream: Stream, *position: int, device: str = "cpu") -> torch.Generator:
+    """A generator for one stream of one seed, derived from these alone: no trial's numbers depend on another's.
+
+    `position` is the layer, parameter or epoch within it. Tuning and final seeds are disjoint by construction, since
+    the phase is part of what is hashed.
+    """
+    name = "/".join(["actbench", phase, str(seed), stream, *map(str, position)])
+    state = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    return torch.Generator(device).manual_seed(state)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -78,7 +77,7 @@ def _train_stack(
     started -= progress.seconds
     for epoch in range(len(epoch_seconds) + 1, settings.train.epochs + 1):
         epoch_started = time.perf_counter()
-        trained = train_epoch(network, step, sums, splits, epoch, partial(_on_part, report, epoch - 1))
+        trained = train_epoch(network, step, sums, splits, epoch, report)
         epoch_seconds.append(round((time.perf_counter() - epoch_started) / len(trials), 9))
         validated = validate(network, train_images, splits)
         record_epoch(curves, epoch, trained, validated)
@@ -111,22 +110,17 @@ def _train_stack(
     ]
 
 
-def _on_part(on_epoch: Callable[[float], None], epochs: int, share: float) -> None:
-    """Tell the finished epochs with the share of the running one."""
-    on_epoch(epochs + share)
-
-
 def train_epoch(
     network: Network,
     step: Step,
     sums: Sums,
     splits: Sequence[SeedSplit],
     epoch: int,
-    on_pulse: Callable[[float], None] = lambda _share: None,
+    report: Report = lambda _epochs: None,
 ) -> Trained:
     """One pass over the training rows; mean loss and correct count of every trial over the epoch's own batches.
 
-    `on_pulse` is called twice a second with the share of the steps that are done.
+    `report` is called twice a second with the number of epochs, of this one the share of the steps that are done.
     """
     train, phase = network.trials[0].settings.train, network.trials[0].phase
     orders = torch.stack(
@@ -143,7 +137,7 @@ def train_epoch(
     for number, rows in enumerate(batches, start=first):
         step(rows, number, train.epochs * len(batches))
         if time.monotonic() > next_pulse:
-            on_pulse((number + 1 - first) / len(batches))
+            report(epoch - 1 + (number + 1 - first) / len(batches))
             next_pulse = time.monotonic() + PULSE_SECONDS
     return (sums.losses / count).tolist(), sums.hits.tolist()
 

@@ -14,12 +14,11 @@ from actbench.catalogue.losses import joint_loss
 from actbench.experiment.choices import Choice
 from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import Trial
-from actbench.training.data import Images, SeedSplit, scale
+from actbench.training.data import Images, SeedSplit, generator, scale
 from actbench.training.functions import Applied, Pullback, activate_groups, apply_by_autograd, apply_groups
 from actbench.training.linear import Inputs, gradient_by_inputs, linear, write_gradients
 from actbench.training.parameters import Parameters, create_parameters
 from actbench.training.sparse import NO_STEP, SparseBatch
-from actbench.training.streams import generator
 from actbench.training.workspace import Workspace, create_workspace
 
 BATCH_NORM_MOMENTUM = 0.1
@@ -114,7 +113,9 @@ def forward(network: Network, inputs: Inputs, *, training: bool) -> list[LayerVa
             after, pullback = activate(network, index, before)
             pullbacks.append(pullback)
         if layer.dropout and training:
-            kept = _dropout_scale(network, layer, after)
+            device = after.device  # trials of one seed share the draws
+            draws = [torch.rand(after.shape[1:], generator=one, device=device) for one in network.dropout_generators]
+            kept = per_trial(network, (torch.stack(draws) >= layer.dropout).to(after.dtype) / (1 - layer.dropout))
             after = after * kept
             pullbacks.append(kept.mul)
         values.append(LayerValues(inputs, before, after, tuple(pullbacks)))
@@ -206,13 +207,9 @@ def objective(network: Network, values: Tensor, labels: Tensor) -> Objective:
     if values.shape[-1] > 1:
         predicted = outputs.argmax(dim=-1)
     else:
-        predicted = (outputs.squeeze(-1) > _thresholds(network, values.device)).long()
+        limits = [_threshold(trial.settings.model.output, trial.settings.train.loss) for trial in network.trials]
+        predicted = (outputs.squeeze(-1) > torch.tensor(limits, device=values.device).unsqueeze(1)).long()
     return Objective(losses, predicted, outputs, lambda grad: output_pullback(loss_pullback(grad)))
-
-
-def _thresholds(network: Network, device: torch.device) -> Tensor:
-    values = [_threshold(trial.settings.model.output, trial.settings.train.loss) for trial in network.trials]
-    return torch.tensor(values, device=device).unsqueeze(1)
 
 
 def _threshold(output: Choice, loss: Choice) -> float:
@@ -237,10 +234,3 @@ def _batch_norm(network: Network, index: int, values: Tensor, *, training: bool)
     factor = network.parameters.named[index, "scale"].values.unsqueeze(1)
     shift = network.parameters.named[index, "shift"].values.unsqueeze(1)
     return (values - mean) * torch.rsqrt(variance + BATCH_NORM_EPSILON) * factor + shift
-
-
-def _dropout_scale(network: Network, layer: Layer, values: Tensor) -> Tensor:
-    """0 with probability `dropout`, else 1 / (1 - dropout); trials of one seed share the draws."""
-    shape = values.shape[1:]
-    draws = torch.stack([torch.rand(shape, generator=g, device=values.device) for g in network.dropout_generators])
-    return per_trial(network, (draws >= layer.dropout).to(values.dtype) / (1 - layer.dropout))

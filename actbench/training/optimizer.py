@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,7 +14,6 @@ from actbench.experiment.choices import Choice
 from actbench.experiment.settings import TrainSettings
 from actbench.training.adam import CompiledAdam, compiled_adam
 from actbench.training.network import LayerValues, Network, backward
-from actbench.training.schedule import schedule_factor
 from actbench.training.sparse import SparseBatch
 
 
@@ -80,6 +80,17 @@ def descend(
     else:
         backward(network, layers, grad)
         stepper.adam.end_step(start=0)
+
+
+def schedule_factor(train: TrainSettings, step: int, total_steps: int) -> float:
+    """The factor of the learning rate at a step, with s = step / total_steps.
+
+    `constant`: 1; `cosine`: (1 + cos(pi * s)) / 2 (Loshchilov & Hutter 2017); `linear`: 1 - s.
+    """
+    progress = step / total_steps
+    if train.schedule == "cosine":
+        return (1 + math.cos(math.pi * progress)) / 2
+    return 1 - progress if train.schedule == "linear" else 1.0
 
 
 def take_step(stepper: Stepper, factor: float) -> None:

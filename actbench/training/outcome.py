@@ -62,12 +62,7 @@ class TrialCurves:
     end: TrialEnd | None = None
 
 
-def record_epoch(
-    curves: Sequence[TrialCurves],
-    epoch: int,
-    trained: Trained,
-    validated: Evaluation | None,
-) -> None:
+def record_epoch(curves: Sequence[TrialCurves], epoch: int, trained: Trained, validated: Evaluation | None) -> None:
     """Add one epoch to the curves of all trials that have not diverged, and mark those that diverge in it."""
     hits = [] if validated is None else (validated.predicted == validated.labels).sum(dim=1).tolist()
     for index, curve in enumerate(curves):
@@ -86,10 +81,7 @@ def record_epoch(
 
 
 def record_end(
-    curves: Sequence[TrialCurves],
-    ended: Sequence[bool],
-    network: Network,
-    tested: Evaluation | None,
+    curves: Sequence[TrialCurves], ended: Sequence[bool], network: Network, tested: Evaluation | None
 ) -> list[int]:
     """Record the end of the trials in `ended` and say which are new among them; their test figures are read once."""
     new = [index for index, curve in enumerate(curves) if ended[index] and curve.end is None]

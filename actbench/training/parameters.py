@@ -14,8 +14,8 @@ from actbench.catalogue.gains import with_gain
 from actbench.experiment.choices import Choice
 from actbench.experiment.layers import Layer, parameter_name, parameter_shapes, previous_activation, resolve_layers
 from actbench.experiment.records import Trial
+from actbench.training.data import generator
 from actbench.training.products import VECTOR_ELEMENTS
-from actbench.training.streams import generator
 
 
 @dataclass(frozen=True)

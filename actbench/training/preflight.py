@@ -14,14 +14,7 @@ from actbench.catalogue.gains import second_moments
 from actbench.experiment.records import Trial
 from actbench.training.data import Images, SeedSplit, seed_split, to_device
 from actbench.training.flows import Flow, LayerFlow
-from actbench.training.network import (
-    LayerValues,
-    Network,
-    create_network,
-    forward,
-    gather_batch,
-    objective,
-)
+from actbench.training.network import LayerValues, Network, create_network, forward, gather_batch, objective
 from actbench.training.probes import PROBE_IMAGES, slope_figures
 from actbench.training.products import multiply, on_threads, products_in
 

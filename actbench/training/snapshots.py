@@ -61,13 +61,17 @@ def restore(snapshot: bytes | None, network: Network, stepper: Stepper) -> Progr
     try:
         with np.load(io.BytesIO(snapshot), allow_pickle=False) as archive:
             arrays = {name: torch.from_numpy(archive[name].copy()) for name in archive.files}
-        progress = _read_progress(bytes(arrays.pop(PROGRESS).numpy()))
+        progress = TypeAdapter(Progress).validate_python(json.loads(bytes(arrays.pop(PROGRESS).numpy())))
     except (ValueError, OSError, KeyError, EOFError, BadZipFile):
         return None
     state = dict(_state(network, stepper))
     memories = {name: tensor for name, tensor in arrays.items() if name not in state}
     groups = [group for _, group in stepper.groups]
-    if len(progress.curves) != len(network.trials) or not _fits(arrays, state) or not _are_memories(memories, groups):
+    fits = all(
+        name in arrays and (arrays[name].shape, arrays[name].dtype) == (tensor.shape, tensor.dtype)
+        for name, tensor in state.items()
+    )
+    if len(progress.curves) != len(network.trials) or not fits or not _are_memories(memories, groups):
         return None
     for name, tensor in state.items():
         tensor.copy_(arrays[name])
@@ -78,13 +82,6 @@ def restore(snapshot: bytes | None, network: Network, stepper: Stepper) -> Progr
         kept = groups[number].memory.setdefault(key, [None] * len(groups[number].parameters))
         kept[index] = tensor.to(groups[number].parameters[index].device)
     return progress
-
-
-def _fits(arrays: dict[str, Tensor], state: dict[str, Tensor]) -> bool:
-    return all(
-        name in arrays and (arrays[name].shape, arrays[name].dtype) == (tensor.shape, tensor.dtype)
-        for name, tensor in state.items()
-    )
 
 
 def _are_memories(memories: dict[str, Tensor], groups: Sequence[Group]) -> bool:
@@ -135,7 +132,3 @@ def _to_bytes(network: Network, stepper: Stepper, progress: Progress) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def _read_progress(text: bytes) -> Progress:
-    return TypeAdapter(Progress).validate_python(json.loads(text))

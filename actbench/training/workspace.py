@@ -105,11 +105,7 @@ def _may_join(device: torch.device, batch: int, units: int) -> bool:
 
 
 def _activations(
-    networks: Sequence[Sequence[Layer]],
-    parameters: Parameters,
-    index: int,
-    library: ctypes.CDLL | None,
-    is_joint: bool,
+    networks: Sequence[Sequence[Layer]], parameters: Parameters, index: int, library: ctypes.CDLL | None, is_joint: bool
 ) -> FunctionGroups:
     """The trials' activations of one layer; empty after the last layer."""
     layers = [layers[index] for layers in networks]

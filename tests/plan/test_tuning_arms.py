@@ -10,7 +10,7 @@ import pytest
 from actbench.experiment.records import Trial
 from actbench.plan.plan import make_plan
 from actbench.plan.trials import make_trial
-from actbench.training.streams import Stream, generator
+from actbench.training.data import Stream, generator
 from builders import experiment_from
 from tuned_arms import ONE_ARM, RATES, TWO_ARMS, best_at, larger_is_better, tried, tuned, tuning_of, tuning_record
 
