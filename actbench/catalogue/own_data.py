@@ -89,23 +89,9 @@ def read_own_data(path: Path) -> tuple[Dataset, Arrays]:
     return dataset, arrays
 
 
-def own_dataset(
-    name: str, *, checksum: str, features: int, classes: int, train_count: int, test_count: int, maximum: float
-) -> Dataset:
+def own_dataset(name: str, classes: int, **facts: Any) -> Dataset:
     """What is known of such arrays, also where they are not loaded."""
-    return Dataset(
-        name=name,
-        summary=SUMMARY,
-        reference="",
-        source="file",
-        features=features,
-        classes=classes,
-        output_units=classes,
-        train_count=train_count,
-        test_count=test_count,
-        maximum=maximum,
-        checksum=checksum,
-    )
+    return Dataset(name, SUMMARY, "", "file", classes=classes, output_units=classes, **facts)
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from math import inf, isfinite
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -24,15 +24,17 @@ class ExpectationEntry(BaseModel):
 
     model_config = FROZEN
 
-    claim: Annotated[str, Field(min_length=1, max_length=300)]
-    better: Any = None
-    than: Any = None
-    arm: Any = None
-    minus: Any = None
-    metric: str = "test_accuracy"
-    above: float = -inf
-    below: float = inf
-    between: tuple[float, float] = (-inf, inf)
+    claim: str = Field(min_length=1, max_length=300, description="the claim in words")
+    better: Any = Field(None, description="the arm claimed to be better, by values of varied settings; goes with than")
+    than: Any = Field(None, description="the arm that it is claimed to be better than")
+    arm: Any = Field(None, description="the arm that it is about, by values of varied settings; all when left out")
+    minus: Any = Field(None, description="the arm whose metric is subtracted")
+    metric: str = Field(
+        "test_accuracy", description="what is judged, test_accuracy when left out; also A - B and A / B"
+    )
+    above: float = Field(-inf, description="the metric, or the difference, lies above this")
+    below: float = Field(inf, description="the metric, or the difference, lies below this")
+    between: tuple[float, float] = Field((-inf, inf), description="the metric, or the difference, lies between these")
 
 
 def read_expectations(

@@ -39,34 +39,6 @@ SPELT_FREELY: dict[str, Schema] = {
     "train.batch_size": {"anyOf": [{"const": "full"}, {"type": "integer", "minimum": 1, "maximum": 10_000_000}]},
 }
 DESCRIPTIONS = {
-    "data.dataset": "which images; `actbench list dataset` describes them",
-    "model.layers": "the hidden layers one by one, instead of hidden; what a layer leaves out is the model's",
-    "model.activation": "of the hidden layers: a name, or {name: {parameter: value}}",
-    "model.init": "of the weights: a name, or {name: {parameter: value}}",
-    "model.output": "the function of the last layer's scores",
-    "model.dropout": "share of hidden values set to zero in training",
-    "model.batch_norm": "whether to normalise between linear layer and activation",
-    "layer.units": "width of this layer",
-    "layer.activation": "of this layer; the model's when left out",
-    "layer.init": "of this layer's weights; the model's when left out",
-    "layer.bias_init": "of this layer's biases; the model's when left out",
-    "layer.dropout": "share of this layer's values set to zero in training; the model's when left out",
-    "layer.batch_norm": "of this layer; the model's when left out",
-    "train.loss": "mean over the batch of the loss summed over the output units",
-    "train.optimizer": "a name, or {name: {setting: value}} with torch's settings",
-    "train.lr": "learning rate",
-    "train.batch_size": "images per step, or full; a smaller last batch is kept",
-    "train.epochs": "how often every image is seen",
-    "train.schedule": "of the learning rate, step by step: constant, or to zero along a cosine or a line",
-    "expect.claim": "the claim in words",
-    "expect.better": "the arm that is claimed to be better, by values of varied settings; goes with than",
-    "expect.than": "the arm that it is claimed to be better than",
-    "expect.arm": "the arm that the claim is about, by values of varied settings; all of them when left out",
-    "expect.minus": "the arm whose metric is subtracted",
-    "expect.metric": "what is judged, test_accuracy when left out; also A - B and A / B of two metrics",
-    "expect.above": "the metric, or the difference, lies above this",
-    "expect.below": "the metric, or the difference, lies below this",
-    "expect.between": "the metric, or the difference, lies between these two",
     "name": "the result folder's name; the file's name when left out",
     "vary": "what is compared: settings by dotted path, each with a list of values; every combination is an arm. In a "
     "list of such mappings, the settings of each change together",
@@ -121,7 +93,9 @@ def experiment_schema() -> Schema:
         "$schema": DRAFT,
         "title": "actbench experiment",
         "description": "An experiment of actbench: which networks are trained, and what is compared.",
-        **_object({key: _described(key, {"anyOf": [top[key], {"type": "null"}]}) for key in KNOWN_KEYS}),
+        **_object(
+            {key: _described(DESCRIPTIONS.get(key), {"anyOf": [top[key], {"type": "null"}]}) for key in KNOWN_KEYS}
+        ),
         "if": {"properties": {"primary": {"enum": numbers}}, "required": ["primary"]},
         "else": {"properties": {key: {"exclusiveMaximum": 1} for key in ("margin", "tuning_margin")}},
         "definitions": {
@@ -142,8 +116,11 @@ def _reference(definition: str) -> Schema:
     return {"$ref": f"#/definitions/{definition}"}
 
 
-def _described(path: str, schema: Schema, own: str | None = None) -> Schema:
-    description = own or DESCRIPTIONS.get(path)
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _described(description: str | None, schema: Schema) -> Schema:
     return {"description": description, **schema} if description else schema
 
 
@@ -154,7 +131,7 @@ def _object(properties: Mapping[str, Schema], required: Sequence[str] = ()) -> S
 
 def _section(section: str, model: type[BaseModel]) -> Schema:
     fields = _object({name: _reference(f"{section}.{name}") for name in model.model_fields})
-    return _described(section, fields, (inspect.getdoc(model) or "").splitlines()[0])
+    return _described((inspect.getdoc(model) or "").splitlines()[0], fields)
 
 
 def _groups(paths: Sequence[str], *, fewest: int) -> Schema:
@@ -177,8 +154,8 @@ def _seeds() -> Schema:
     looks = _object(
         {
             "looks": {"type": "array", "minItems": 1, "maxItems": MAX_LOOKS, "uniqueItems": True, "items": counts},
-            "first": {"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_SEED - MAX_SEEDS}, {"type": "null"}]},
-            "alpha": {"anyOf": [{"type": "array", "maxItems": MAX_LOOKS, "items": share}, {"type": "null"}]},
+            "first": _or_null({"type": "integer", "minimum": 0, "maximum": MAX_SEED - MAX_SEEDS}),
+            "alpha": _or_null({"type": "array", "maxItems": MAX_LOOKS, "items": share}),
         },
         ["looks"],
     )
@@ -187,9 +164,8 @@ def _seeds() -> Schema:
 
 def _field(section: str, name: str, field: FieldInfo) -> Schema:
     """One setting of a model: its description, what it takes, and its default, if it has one."""
-    path = f"{section}.{name}"
-    schema = SPELT_FREELY.get(path) or _type(field.annotation, field.metadata)
-    schema = _described(path, schema if "$ref" not in schema else {"allOf": [schema]}, field.description)
+    schema = SPELT_FREELY.get(f"{section}.{name}") or _type(field.annotation, field.metadata)
+    schema = _described(field.description, schema if "$ref" not in schema else {"allOf": [schema]})
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     return schema if default is None else schema | {"default": value_to_yaml(default)}
 
@@ -238,7 +214,7 @@ def _claim() -> Schema:
     models = ExpectationEntry.model_fields
     types = {name: _type(field.annotation, field.metadata) for name, field in models.items()}
     types |= {name: {"allOf": [_reference("arm")]} for name in ARMS} | {"metric": {"allOf": [_reference("metric")]}}
-    fields = {name: _described(f"expect.{name}", schema) for name, schema in types.items()}
+    fields = {name: _described(models[name].description, schema) for name, schema in types.items()}
     compared = [name for name in ARMS if name in ("better", "than")]
     bounded = [name for name in ARMS if name not in compared]
     forms = [{"required": compared, **_without([*bounded, *BOUNDS])}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 from math import inf
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from pydantic import (
 from actbench.catalogue.datasets import DATASETS, Dataset
 from actbench.catalogue.own_data import MAX_CLASSES, SUFFIX, own_dataset
 from actbench.catalogue.recorded import FROM
+from actbench.catalogue.registry import Kind
 from actbench.experiment import choices
 from actbench.text import did_you_mean, nearest_or_all
 
@@ -77,6 +78,10 @@ def dataset_to_record(dataset: Dataset) -> choices.Yaml:
     }
 
 
+def _usual(kind: Kind, name: str, description: str) -> Any:
+    return Field(default_factory=partial(choices.parse_choice, kind, name), description=description)
+
+
 def _scale(value: choices.Yaml) -> choices.Yaml:
     names = ("unit", "standard", "none")
     if value in names or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf):
@@ -106,7 +111,9 @@ class DataSettings(BaseModel):
 
     model_config = choices.FROZEN
 
-    dataset: Annotated[Dataset, PlainValidator(_read_dataset), PlainSerializer(dataset_to_record)] = DATASETS["digits"]
+    dataset: Annotated[Dataset, PlainValidator(_read_dataset), PlainSerializer(dataset_to_record)] = Field(
+        DATASETS["digits"], description="which images; `actbench list dataset` describes them"
+    )
     train: Count | None = Field(None, description="use only the first so many training images")
     test: Count | None = Field(None, description="use only the first so many test images")
     validation: Annotated[int, Field(ge=0)] | None = Field(
@@ -146,12 +153,12 @@ class LayerSettings(BaseModel):
 
     model_config = choices.FROZEN
 
-    units: Width
-    activation: choices.Activation | None = None
-    init: choices.Initialiser | None = None
-    bias_init: choices.Initialiser | None = None
-    dropout: Rate | None = None
-    batch_norm: bool | None = None
+    units: Width = Field(description="width of this layer")
+    activation: choices.Activation | None = Field(None, description="of this layer; the model's when left out")
+    init: choices.Initialiser | None = Field(None, description="of this layer's weights; the model's when left out")
+    bias_init: choices.Initialiser | None = Field(None, description="of this layer's biases; the model's when left out")
+    dropout: Rate | None = Field(None, description="share of values set to zero in training; the model's when left out")
+    batch_norm: bool | None = Field(None, description="of this layer; the model's when left out")
 
 
 class ModelSettings(BaseModel):
@@ -160,16 +167,22 @@ class ModelSettings(BaseModel):
     model_config = choices.FROZEN
 
     hidden: tuple[Width, ...] | None = Field(None, description="256 and 128 when neither this nor layers is given")
-    layers: tuple[LayerSettings, ...] | None = None
-    activation: choices.Activation = Field(default_factory=partial(choices.parse_choice, "activation", "relu"))
-    init: choices.Initialiser = Field(default_factory=partial(choices.parse_choice, "initialiser", "kaiming_normal"))
+    layers: tuple[LayerSettings, ...] | None = Field(
+        None, description="the hidden layers one by one, instead of hidden; what a layer leaves out is the model's"
+    )
+    activation: choices.Activation = _usual(
+        "activation", "relu", "of the hidden layers: a name, or {name: {parameter: value}}"
+    )
+    init: choices.Initialiser = _usual(
+        "initialiser", "kaiming_normal", "of the weights: a name, or {name: {parameter: value}}"
+    )
     bias_init: choices.Initialiser | None = Field(
         None, description="zeros when left out (torch_default beside init: torch_default)"
     )
-    output: choices.Output = Field(default_factory=partial(choices.parse_choice, "output", "log_softmax"))
+    output: choices.Output = _usual("output", "log_softmax", "the function of the last layer's scores")
     output_init: choices.Initialiser | None = Field(None, description="of the last layer; init when left out")
-    dropout: Rate = 0.0
-    batch_norm: bool = False
+    dropout: Rate = Field(0.0, description="share of hidden values set to zero in training")
+    batch_norm: bool = Field(False, description="whether to normalise between linear layer and activation")
 
     @model_validator(mode="after")
     def _one_way_to_name_the_layers(self) -> Self:
@@ -192,15 +205,21 @@ class TrainSettings(BaseModel):
 
     model_config = choices.FROZEN
 
-    loss: choices.Loss = Field(default_factory=partial(choices.parse_choice, "loss", "nll"))
-    optimizer: choices.Optimizer = Field(default_factory=partial(choices.parse_choice, "optimizer", "adam"))
-    lr: Annotated[float, Field(gt=0)] = 1e-3
-    batch_size: Annotated[int | str, BeforeValidator(_batch_size)] = 128
-    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    loss: choices.Loss = _usual("loss", "nll", "mean over the batch of the loss summed over the output units")
+    optimizer: choices.Optimizer = _usual(
+        "optimizer", "adam", "a name, or {name: {setting: value}} with torch's settings"
+    )
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+    batch_size: Annotated[int | str, BeforeValidator(_batch_size)] = Field(
+        128, description="images per step, or full; a smaller last batch is kept"
+    )
+    epochs: int = Field(10, ge=1, le=1_000_000, description="how often every image is seen")
     weight_decay: Annotated[float, Field(ge=0)] | None = Field(
         None, description="on weights, not biases; torch's default of the optimizer when left out"
     )
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    schedule: Literal["constant", "cosine", "linear"] = Field(
+        "constant", description="of the learning rate, step by step: constant, or to zero along a cosine or a line"
+    )
     precision: Precision = Field(
         "float32", description="of the factors in matrix products; weights, sums and everything else stay float32"
     )
