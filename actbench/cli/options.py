@@ -19,35 +19,26 @@ P = ParamSpec("P")
 Options = TypeVar("Options")
 
 
-def _folders(help_text: str) -> Any:
-    """A result folder as an argument; `readable=False`, since the code that reads it has the better message."""
-    return typer.Argument(
-        metavar="FOLDER", help=help_text, show_default=False, autocompletion=completion.result_folders, readable=False
-    )
+def argument(metavar: str, help_text: str, complete: Callable[[str], list[str]] = completion.result_folders) -> Any:
+    """A path as an argument; `readable=False`, since the code that reads it has the better message."""
+    return typer.Argument(metavar=metavar, help=help_text, show_default=False, autocompletion=complete, readable=False)
+
+
+def _files(name: str, ending: str, help_text: str) -> Any:
+    return typer.Option(name, metavar="FILE", help=help_text, autocompletion=completion.files(ending), readable=False)
 
 
 Config = Annotated[
     Path,
-    typer.Argument(
-        metavar="CONFIG",
-        help="An experiment file (YAML), or a bundled experiment, such as quickstart.",
-        show_default=False,
-        autocompletion=completion.experiments,
-        readable=False,
+    argument(
+        "CONFIG", "An experiment file (YAML), or a bundled experiment, such as quickstart.", completion.experiments
     ),
 ]
-Folder = Annotated[Path | None, _folders("A result folder; the latest under results/ when left out.")]
-NamedFolder = Annotated[Path, _folders("A result folder.")]
-Folders = Annotated[list[Path] | None, _folders("Result folders; the latest when left out.")]
+Folder = Annotated[Path | None, argument("FOLDER", "A result folder; the latest under results/ when left out.")]
+NamedFolder = Annotated[Path, argument("FOLDER", "A result folder.")]
+Folders = Annotated[list[Path] | None, argument("FOLDER", "Result folders; the latest when left out.")]
 CustomFilePath = Annotated[
-    Path,
-    typer.Argument(
-        metavar="FILE",
-        help="A Python file that adds entries to the catalogue; it is run.",
-        show_default=False,
-        autocompletion=completion.files(".py"),
-        readable=False,
-    ),
+    Path, argument("FILE", "A Python file that adds entries to the catalogue; it is run.", completion.files(".py"))
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -60,23 +51,11 @@ Overrides = Annotated[
 ]
 CustomFiles = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--use",
-        metavar="FILE",
-        help="Run a Python file that adds custom functions to the catalogue; repeatable.",
-        autocompletion=completion.files(".py"),
-        readable=False,
-    ),
+    _files("--use", ".py", "Run a Python file that adds custom functions to the catalogue; repeatable."),
 ]
 DataFile = Annotated[
     Path | None,
-    typer.Option(
-        "--use-data",
-        metavar="FILE",
-        help="Take the images from arrays x_train, y_train, x_test, y_test of a .npz file.",
-        autocompletion=completion.files(".npz"),
-        readable=False,
-    ),
+    _files("--use-data", ".npz", "Take the images from arrays x_train, y_train, x_test, y_test of a .npz file."),
 ]
 DataFolder = Annotated[
     Path | None,

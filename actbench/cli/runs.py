@@ -11,7 +11,7 @@ import typer
 
 from actbench import errors
 from actbench.cli import options as shared
-from actbench.cli.completion import dataset_names, result_folders
+from actbench.cli.completion import dataset_names
 from actbench.cli.experiments import load
 from actbench.cli.guard import verb
 from actbench.cli.interruption import Interruption, farewell, interruptible, repeated_command
@@ -318,14 +318,7 @@ def challenge(
 @verb
 def merge(
     folders: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FOLDER",
-            help="Result folders of one experiment, such as those of its shards.",
-            show_default=False,
-            autocompletion=result_folders,
-            readable=False,
-        ),
+        list[Path], shared.argument("FOLDER", "Result folders of one experiment, such as those of its shards.")
     ],
     results: shared.ResultsRoot = Path("results"),
     output_format: shared.TableOrJson = "table",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from actbench.text import did_you_mean, nearest_or_all
@@ -18,14 +17,6 @@ HELP_OPTIONS = ("-h", "--help")
 HELP_VERB = "help"
 SETTINGS_OF_FILES = ("seeds", "tuning_seeds", "margin", "name", "baseline")
 OTHER_NAMES = {"learning_rate": "lr", "batch": "batch_size", "optimiser": "optimizer"}
-
-
-@dataclass(frozen=True)
-class _Option:
-    """The number of words that an option takes as its value, and the only names it takes, if it takes only names."""
-
-    value_count: int
-    names: tuple[str, ...] = ()
 
 
 def requested_help(command: Any, arguments: Sequence[str]) -> list[str] | None:
@@ -102,39 +93,42 @@ def setting_path(name: str) -> str:
     return next((path for path in known if name in (path, path.rpartition(".")[2])), "")
 
 
-def _read_option(word: str, words: list[str], options: Mapping[str, _Option]) -> tuple[str | None, list[str]]:
+def _read_option(word: str, words: list[str], options: Mapping[str, Any]) -> tuple[str | None, list[str]]:
     """The unknown option in a word such as `--set=a=b` or `-qv`, and wrong values; takes values off `words`."""
     option, equals, value = word.partition("=")
     if option in options:
-        values = [value] if equals else words[: options[option].value_count]
-        del words[: 0 if equals else options[option].value_count]
-        return None, [*_wrong_names(option, options[option].names, values)]
+        count = _value_count(options[option])
+        values = [value] if equals else words[:count]
+        del words[: 0 if equals else count]
+        return None, [*_wrong_names(option, options[option], values)]
     if word.startswith("--"):
         return option, []
     for position, letter in enumerate(word[1:], start=2):
         if f"-{letter}" not in options:
             return f"-{letter}", []
-        if count := options[f"-{letter}"].value_count:
+        if count := _value_count(options[f"-{letter}"]):
             del words[: 0 if position < len(word) else count]
             return None, []
     return None, []
 
 
-def _wrong_names(option: str, names: Sequence[str], values: Sequence[str]) -> Iterator[str]:
+def _value_count(parameter: Any) -> int:
+    """How many words an option takes as its value; None stands for -h."""
+    return 0 if parameter is None or parameter.is_flag or parameter.count else parameter.nargs
+
+
+def _wrong_names(option: str, parameter: Any, values: Sequence[str]) -> Iterator[str]:
+    """Values of an option that takes only some names."""
+    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    names = get_args(annotation) if get_origin(annotation) is Literal else ()
     known = " or ".join([", ".join(names[:-1]), *names[-1:]])
     for value in values if names else ():
         if value not in names:
             yield f"{option} takes {known}, not {value!r}{did_you_mean(value, names)}"
 
 
-def _options(command: Any) -> dict[str, _Option]:
+def _options(command: Any) -> dict[str, Any]:
     """The options of a verb by their names; raises `AttributeError` if typer no longer says what they take."""
-    options: dict[str, _Option] = {}
-    for parameter in command.params:
-        if parameter.param_type_name == "option":
-            is_flag = parameter.is_flag or parameter.count
-            annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
-            names = get_args(annotation) if get_origin(annotation) is Literal else ()
-            option = _Option(0 if is_flag else parameter.nargs, names)
-            options |= dict.fromkeys((*parameter.opts, *parameter.secondary_opts), option)
-    return options | dict.fromkeys(HELP_OPTIONS, _Option(0))
+    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    by_name = {name: one for one in options for name in (*one.opts, *one.secondary_opts)}
+    return by_name | dict.fromkeys(HELP_OPTIONS)

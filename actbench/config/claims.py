@@ -29,9 +29,7 @@ class ExpectationEntry(BaseModel):
     than: Any = Field(None, description="the arm that it is claimed to be better than")
     arm: Any = Field(None, description="the arm that it is about, by values of varied settings; all when left out")
     minus: Any = Field(None, description="the arm whose metric is subtracted")
-    metric: str = Field(
-        "test_accuracy", description="what is judged, test_accuracy when left out; also A - B and A / B"
-    )
+    metric: str = Field("test_accuracy", description="what is judged, test_accuracy when left out; or A - B, A / B")
     above: float = Field(-inf, description="the metric, or the difference, lies above this")
     below: float = Field(inf, description="the metric, or the difference, lies below this")
     between: tuple[float, float] = Field((-inf, inf), description="the metric, or the difference, lies between these")

@@ -134,7 +134,7 @@ def _built_in(entry: Entry) -> Choice:
 def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:
     if not given and not entry.origin:
         return _built_in(entry)
-    parameters = _validated(parameters_model(entry), {key: _tupled(value) for key, value in given.items()}, name)
+    parameters = validated(parameters_model(entry), {key: _tupled(value) for key, value in given.items()}, name)
     return Choice(
         kind=entry.kind,
         name=entry.name,
@@ -143,12 +143,12 @@ def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:
     )
 
 
-def _validated(model: type[Model], given: Yaml, *where: str) -> Model:
+def validated(model: type[Model], given: Yaml, *where: str) -> Model:
     """The model of these values; raises a pydantic error that names every mistake below this path."""
     try:
         return model.model_validate(given)
     except ValidationError as invalid:
-        known = tuple(model.model_fields)
+        known = [field.alias or key for key, field in model.model_fields.items()]
         raise nested_problem(
             ((*where, *problem["loc"]), explain(problem, known_keys=known)) for problem in invalid.errors()
         ) from None
@@ -160,7 +160,7 @@ def _tupled(value: Yaml) -> Yaml:
 
 def _recorded_choice(kind: Kind, name: str, given: dict[str, Yaml]) -> Choice:
     """A choice as a result folder keeps it: of the version that it names, loaded or not."""
-    recorded = _validated(RecordedEntry, given.pop(FROM), name, FROM)
+    recorded = validated(RecordedEntry, given.pop(FROM), name, FROM)
     if recorded.is_loaded(kind, name):
         return _choice(recorded.entry(kind, name), name, given)
     if not name.isidentifier():

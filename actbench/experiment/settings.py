@@ -13,7 +13,6 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
-    ValidationError,
     model_validator,
 )
 
@@ -60,13 +59,7 @@ def _read_dataset(value: choices.Yaml) -> Dataset:
 def _recorded_dataset(name: str, given: dict[str, choices.Yaml]) -> Dataset:
     if not str(name).endswith(SUFFIX):
         raise choices.nested_problem([((), f"expected text, found {choices.shown({name: given})}")])
-    try:
-        return own_dataset(name, **RecordedData.model_validate(given).model_dump())
-    except ValidationError as invalid:
-        known = [field.alias or key for key, field in RecordedData.model_fields.items()]
-        raise choices.nested_problem(
-            ((name, *problem["loc"]), choices.explain(problem, known_keys=known)) for problem in invalid.errors()
-        ) from None
+    return own_dataset(name, **choices.validated(RecordedData, given, name).model_dump())
 
 
 def dataset_to_record(dataset: Dataset) -> choices.Yaml:
