@@ -11,54 +11,10 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice
 from actbench.experiment.definition import Experiment
 from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
+from actbench.render.html import source
 
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 SKIPPED = {"torch", "Tensor"}
-SCRIPT = '''\
-"""{title}: the network and its training in plain PyTorch, as actbench trains it.
-
-Images, starting weights and the order of the batches come from actbench, so that the losses agree up to rounding.
-"""
-
-import torch
-from torch import Tensor, nn
-
-{functions}
-
-class Network(nn.Module):
-    def __init__(self):
-        super().__init__()
-{modules}
-
-    def forward(self, x):
-{forward}
-
-
-def train(network, inputs, labels, orders):
-    """One epoch for each order of the training images; the mean loss of every epoch over its own batches."""
-{optimizer}
-    means = []
-    for order in orders:
-        total = 0.0
-        for rows in order.split({batch}):
-            optimizer.zero_grad()
-            losses = {loss}(network(inputs[rows]), labels[rows]{loss_settings})
-            losses.mean().backward()
-            optimizer.step()
-{scheduled}            total += losses.sum().item()
-        means.append(total / len(order))
-        print(f"epoch {{len(means)}}: loss {{means[-1]:.6f}}")
-    return means
-
-
-if __name__ == "__main__":
-    from actbench.runs.plain_start import plain_start
-
-    inputs, labels, weights, orders = plain_start({config!r}, arm={arm}, seed={seed}, overrides={overrides!r})
-    network = Network()
-    network.load_state_dict(weights, strict=False)
-    train(network, inputs, labels, orders)
-'''
 
 
 def network_code(experiment: Experiment, config: str, overrides: list[str]) -> str:
@@ -94,7 +50,7 @@ def network_code(experiment: Experiment, config: str, overrides: list[str]) -> s
         forward.append(f"return {call}" if index == len(layers) else f"x = {call}")
     count = settings.data.train_count()
     steps = train.epochs * -(-count // train.batch_images(count))
-    return SCRIPT.format(
+    return source("network.txt").format(
         title=f"{experiment.name}, {arms[number].label()}, seed {experiment.seeds[0]}",
         functions="\n\n".join(_sources([choice.entry.function for choice in (*chosen, output, train.loss)])),
         modules=textwrap.indent("\n".join(modules), " " * 8),

@@ -70,37 +70,19 @@ class Table:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One part of the page, with an introductory sentence."""
+    """One part of the page, with sentences that follow its introduction."""
 
     id: str
-    title: str
-    intro: str
+    sentences: list[str]
     drawings: Sequence[Drawing]
     tables: Sequence[Table]
 
 
 # In the order of the page; in a report on claims they come first.
-CHAPTERS = {
-    "comparison": ("The comparison", "One row for each arm (each combination that is compared)."),
-    "lottery": ("The lottery", "What would have been announced after a single run of each arm."),
-    "factors": ("Factors together", "How much each setting explains, and whether settings depend on each other."),
-    "claims": ("Claims", "The claims of the experiment file, and their verdicts."),
-    "decisions": ("What the networks compute", "Their outputs over the whole range of the inputs."),
-    "curves": ("Learning curves", "Accuracy of each arm after each epoch (pass over the training images)."),
-    "tuning": (
-        "Tuning",
-        "The values tried for each arm on validation images before its final trials.",
-    ),
-    "images": (
-        "The test images",
-        "Which images an arm gets wrong and the baseline right, and which are hard for all.",
-    ),
-    "layers": ("Inside the networks", "Activations and gradients layer by layer, which show whether layers can learn."),
-    "failures": ("What went wrong", "Trainings that failed are counted, never dropped; these are the reasons."),
-    "functions": ("The functions", "What was compared: each activation function, and its derivative."),
-    "pictures": ("More pictures", "The same results in other forms."),
-    "method": ("How it was run", "The facts needed to judge and to repeat these results."),
-}
+CHAPTERS = (
+    "comparison", "lottery", "factors", "claims", "decisions", "curves", "tuning", "images", "layers", "failures",
+    "functions", "pictures", "method",
+)  # fmt: skip
 # Where pictures and tables belong that are not called like their chapter.
 PLACES = {
     "differences": "comparison", "arms": "comparison", "settling": "comparison", "seeds": "curves",
@@ -158,17 +140,17 @@ def _chapters(
     order = dict.fromkeys(["claims", *CHAPTERS] if results.experiment.expectations else CHAPTERS)
     chapters = []
     for name in order:
-        title, intro = CHAPTERS[name]
+        sentences: list[str] = []
         tables = [_table(name, number, section) for number, section in enumerate(sections.get(name, ()), start=1)]
         if name == "comparison":
             tables[0] = _arms_table(comparison, said, sections[name][0])
         placed = [drawing for drawing in drawings if _chapter_of(drawing) == name]
         if name == "layers" and tables:
-            intro = " ".join([intro, *trouble_sentences(results)])
+            sentences = trouble_sentences(results)
         if name == "lottery":
-            intro = " ".join(note for table in tables for note in table.section.notes)
+            sentences = [note for table in tables for note in table.section.notes]
         if tables or placed:
-            chapters.append(Chapter(name, title, intro, placed, tables))
+            chapters.append(Chapter(name, sentences, placed, tables))
     return chapters
 
 

@@ -16,6 +16,7 @@ from actbench.experiment.layers import resolve_layers
 from actbench.experiment.naming import settings_by_path, value_to_text
 from actbench.plan.looks import Looked
 from actbench.plan.tuning import in_order
+from actbench.render.html import source
 from actbench.render.latex import PREAMBLE, escaped, section_to_latex
 from actbench.render.sections import Section
 from actbench.report.bibliography import TESTS, bibliography, references_of, unique, used_entries
@@ -29,25 +30,6 @@ from actbench.store.files import write_atomically
 from actbench.store.results import Results
 from actbench.text import capitalised, counted, listed, nearest_or_all
 
-# How names are printed; `--labels FILE` adds to them.
-PRINTED = {
-    "relu": "ReLU", "leaky_relu": "Leaky ReLU", "prelu": "PReLU", "relu6": "ReLU6", "relu_squared": "squared ReLU",
-    "elu": "ELU", "selu": "SELU", "celu": "CELU", "gelu": "GELU", "swish": "Swish", "silu": "SiLU", "mish": "Mish",
-    "logsigmoid": "log-sigmoid", "hardtanh": "hard tanh", "hardsigmoid": "hard sigmoid", "hardswish": "hard swish",
-    "tanhshrink": "tanhshrink", "softshrink": "soft shrinkage", "log_softmax": "log-softmax",
-    "kaiming_normal": "Kaiming normal", "kaiming_uniform": "Kaiming uniform", "xavier_normal": "Xavier normal",
-    "xavier_uniform": "Xavier uniform", "lecun_normal": "LeCun normal", "lecun_uniform": "LeCun uniform",
-    "torch_default": "PyTorch default", "fitted_normal": "fitted normal", "fitted_uniform": "fitted uniform",
-    "train.lr": "learning rate", "lr": "learning rate", "train.batch_size": "batch size", "batch_size": "batch size",
-    "model.activation": "activation", "model.init": "initialiser", "init": "initialiser",
-    "model.hidden": "hidden units",
-    "model.output": "output", "train.loss": "loss", "train.optimizer": "optimizer", "model.dropout": "dropout",
-    "train.weight_decay": "weight decay", "negative_slope": "slope", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST",
-    "kmnist": "KMNIST", "emnist_balanced": "EMNIST balanced", "emnist_digits": "EMNIST digits",
-    "emnist_letters": "EMNIST letters", "qmnist": "QMNIST", "usps": "USPS",
-    "sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop",
-    "cross_entropy": "cross-entropy", "nll": "NLL", "mse": "MSE", "bce": "BCE",
-}  # fmt: skip
 WORD = re.compile(r"[A-Za-z_][\w.]*")
 COLUMNS = (
     "arm", "tuned", "n", "mean", "sd", "difference", "interval", "adjusted", "p", "won", "verdict", "parameters",
@@ -55,26 +37,6 @@ COLUMNS = (
 )  # fmt: skip
 USUAL_COLUMNS = ("arm", "n", "mean", "difference", "interval", "p", "verdict")
 USUAL_PICTURES = ("differences", "curves")
-FIGURE = r"""\begin{figure}
-  \centering
-  \includegraphics[width=\ifdim\linewidth<%(most)s \linewidth\else %(most)s\fi,%%
-    height=.8\textheight,keepaspectratio]{%(name)s.pdf}
-  \caption{%(caption)s}
-  \label{fig:%(name)s}
-\end{figure}
-"""
-DOCUMENT = r"""\documentclass{article}
-\usepackage[utf8]{inputenc}
-\usepackage{array,booktabs,graphicx}
-\begin{document}
-\section{Methods}
-\input{methods}
-\section{Results}
-\input{table}
-%s\bibliographystyle{plain}
-\bibliography{references}
-\end{document}
-"""
 
 
 @dataclass(frozen=True)
@@ -96,16 +58,17 @@ def require_paper_sense(kit: PaperKit) -> PaperKit:
     for name in kit.columns:
         if name not in COLUMNS:
             raise ConfigurationError(f"--columns: no column is called {name!r}{nearest_or_all(name, COLUMNS)}")
-    return replace(kit, names={**PRINTED, **(_labels(kit.labels) if kit.labels else {})})
+    usual = read_yaml(source("labels.yaml"), "labels.yaml").data
+    return replace(kit, names=usual | (_labels(kit.labels) if kit.labels else {}))
 
 
 def _labels(path: Path) -> dict[str, str]:
-    source = read_yaml(read_text(path, "a YAML file"), str(path))
-    if source.problems:
-        raise ConfigurationError("\n".join(map(str, source.problems)))
-    if not isinstance(source.data, dict) or not all(isinstance(one, str) for one in source.data.values()):
+    read = read_yaml(read_text(path, "a YAML file"), str(path))
+    if read.problems:
+        raise ConfigurationError("\n".join(map(str, read.problems)))
+    if not isinstance(read.data, dict) or not all(isinstance(one, str) for one in read.data.values()):
         raise ConfigurationError(f"--labels {path}: expected names and how they are printed, as in `relu: ReLU`")
-    return {str(name): text for name, text in source.data.items()}
+    return {str(name): text for name, text in read.data.items()}
 
 
 def write_paper(comparison: Comparison, results: Results, drawn: Sequence[Picture], kit: PaperKit) -> list[Path]:
@@ -314,5 +277,8 @@ def _cite(text: str) -> str:
 def _document(shown: Sequence[Picture], kit: PaperKit) -> str:
     """A document that holds all of it, to be copied from."""
     most = f"{COLUMN.width if kit.width == 'column' else FULL.width:g}bp"
-    figures = [FIGURE % {"most": most, "name": picture.name, "caption": escaped(picture.caption)} for picture in shown]
-    return DOCUMENT % "".join(figures)
+    figures = [
+        source("figure.tex") % {"most": most, "name": picture.name, "caption": escaped(picture.caption)}
+        for picture in shown
+    ]
+    return source("paper.tex") % "".join(figures)

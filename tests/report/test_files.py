@@ -9,15 +9,19 @@ import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report import files as room
-from actbench.report.figures.layout import Picture
-from actbench.report.figures.marks import Line, Scene
+from actbench.report.figures.layout import Canvas, Picture
 from actbench.report.files import Files, drawing, save_pictures, write_files
 from actbench.store.results import Results
 from pages import problems
 from planted import MUCH, RELU, above, asked, planted
 
-SCENE = Scene(200, 100, [Line([(0, 0), (100, 50)])])
-PICTURE = Picture("differences", "A title", "A caption.", "A description.", lambda paper: SCENE)
+
+def draw_line(canvas: Canvas) -> float:
+    canvas.line([(0, 0), (100, 50)])
+    return 100.0
+
+
+PICTURE = Picture("differences", "A title", draw_line, "A caption.", "A description.")
 
 
 @pytest.fixture

@@ -61,21 +61,6 @@ PAGE, PHONE = Paper(900, 14), Paper(360, 13)
 COLUMN, FULL = Paper(245, 8), Paper(504, 8)
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture that is drawn when it is needed, on the paper that is needed.
-
-    `name` is the stem of its file; `caption` explains how to read it; `description` states its main numbers in words,
-    for readers who cannot see it.
-    """
-
-    name: str
-    title: str
-    caption: str
-    description: str
-    draw: Callable[[Paper], Scene]
-
-
 def number_shown(shown: int, total: int, *, first: str = "best") -> str:
     """How many arms are shown, if not all."""
     return f"The {first} {shown} of {total} arms are shown." if shown < total else ""
@@ -212,16 +197,28 @@ class End:
     is_bold: bool = False
 
 
-def picture(
-    name: str, title: str, draw: Callable[[Canvas], float], *, caption: Sentences, description: Sentences
-) -> Picture:
-    """A picture with the sentences that apply; `draw` gives its height."""
+@dataclass(frozen=True)
+class Picture:
+    """A picture that is drawn when it is needed, on the paper that is needed.
 
-    def drawn(paper: Paper) -> Scene:
+    `name` is the stem of its file; `draw_on` draws and gives the height; `caption` explains how to read it;
+    `description` states its main numbers in words, for readers who cannot see it.
+    """
+
+    name: str
+    title: str
+    draw_on: Callable[[Canvas], float]
+    caption: str
+    description: str
+
+    def draw(self, paper: Paper) -> Scene:
+        """The picture on a paper."""
         canvas = Canvas(paper)
-        return Scene(paper.width, draw(canvas), canvas.marks)
+        return Scene(paper.width, self.draw_on(canvas), canvas.marks)
 
-    def join(sentences: Sentences) -> str:
-        return " ".join(sentence for sentence in sentences if sentence)
 
-    return Picture(name, title, join(caption), join(description), drawn)
+def picture(
+    name: str, title: str, draw_on: Callable[[Canvas], float], *, caption: Sentences, description: Sentences
+) -> Picture:
+    """A picture with the sentences that apply."""
+    return Picture(name, title, draw_on, *(" ".join(one for one in each if one) for each in (caption, description)))

@@ -17,8 +17,20 @@ ROLES = {INK: "#1b1f25", QUIET: "#525a64", GRID: "#d3d7dd", BAND: "#e9ebee", PAG
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#b8639a", "#b87f00", "#3a96ce"
 GREY = "#7b828c"
 
-NARROW, WIDE = "iljtfrI.,:;'|!()[] -", "mwMW%@+\N{MINUS SIGN}\N{MULTIPLICATION SIGN}=→←"
+MARKER_CORNERS = {
+    "s": [(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
+    "D": [(0, -1.2), (1.2, 0), (0, 1.2), (-1.2, 0)],
+    "^": [(0, -1.15), (1.1, 0.85), (-1.1, 0.85)],
+    "v": [(0, 1.15), (1.1, -0.85), (-1.1, -0.85)],
+    "<": [(-1.15, 0), (0.85, 1.1), (0.85, -1.1)],
+    ">": [(1.15, 0), (-0.85, 1.1), (-0.85, -1.1)],
+    "P": [
+        (-0.4, -1.1), (0.4, -1.1), (0.4, -0.4), (1.1, -0.4), (1.1, 0.4), (0.4, 0.4),
+        (0.4, 1.1), (-0.4, 1.1), (-0.4, 0.4), (-1.1, 0.4), (-1.1, -0.4), (-0.4, -0.4),
+    ],
+}  # fmt: skip
 CJK, MINUS = 0x2E80, "\N{MINUS SIGN}"
+EMS = dict.fromkeys("iljtfrI.,:;'|!()[] -", 0.38) | dict.fromkeys(f"mwMW%@+{MINUS}\N{MULTIPLICATION SIGN}=→←", 0.9)
 
 
 @dataclass(frozen=True)
@@ -105,20 +117,7 @@ def box(x: float, y: float, width: float, height: float) -> list[Point]:
 
 def marker_points(dot: Dot) -> list[Point]:
     """The corners of a marker that is no circle."""
-    r = dot.radius
-    corners = {
-        "s": [(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
-        "D": [(0, -1.2), (1.2, 0), (0, 1.2), (-1.2, 0)],
-        "^": [(0, -1.15), (1.1, 0.85), (-1.1, 0.85)],
-        "v": [(0, 1.15), (1.1, -0.85), (-1.1, -0.85)],
-        "<": [(-1.15, 0), (0.85, 1.1), (0.85, -1.1)],
-        ">": [(1.15, 0), (-0.85, 1.1), (-0.85, -1.1)],
-        "P": [
-            (-0.4, -1.1), (0.4, -1.1), (0.4, -0.4), (1.1, -0.4), (1.1, 0.4), (0.4, 0.4),
-            (0.4, 1.1), (-0.4, 1.1), (-0.4, 0.4), (-1.1, 0.4), (-1.1, -0.4), (-0.4, -0.4),
-        ],
-    }[dot.marker]  # fmt: skip
-    return [(dot.x + r * x, dot.y + r * y) for x, y in corners]
+    return [(dot.x + dot.radius * x, dot.y + dot.radius * y) for x, y in MARKER_CORNERS[dot.marker]]
 
 
 def minus(text: str) -> str:
@@ -128,16 +127,7 @@ def minus(text: str) -> str:
 
 def text_width(text: str, size: float, *, is_bold: bool = False) -> float:
     """About how wide a text is in any usual font."""
-    ems = sum(
-        0.38
-        if letter in NARROW
-        else 0.9
-        if letter in WIDE
-        else 1.0
-        if ord(letter) >= CJK
-        else 0.63 + 0.09 * letter.isupper()
-        for letter in text
-    )
+    ems = sum(EMS.get(one) or (1.0 if ord(one) >= CJK else 0.63 + 0.09 * one.isupper()) for one in text)
     return ems * size * (1.07 if is_bold else 1.0)
 
 

@@ -73,44 +73,37 @@ def _style(font: str) -> Iterator[None]:
 
 
 def _draw(axes: Axes, mark: Mark, order: int, text_scale: float) -> None:
-    from matplotlib.patches import Circle
+    from matplotlib.colors import to_rgba
+    from matplotlib.patches import Circle, Polygon
 
     if isinstance(mark, Group):
         return
+    placed: dict[str, Any] = {"zorder": order, "clip_on": False}
     colour = ROLES.get(mark.colour, mark.colour)
-    style: dict[str, Any] = {"color": colour, "zorder": order, "clip_on": False}
     if isinstance(mark, Text):
-        placed: Any = {"ha": {"start": "left", "middle": "center", "end": "right"}[mark.anchor], "va": "baseline"}
-        weight = "bold" if mark.is_bold else "normal"
-        size = mark.size * text_scale
-        axes.text(mark.x, mark.y, visible(mark.text), fontsize=size, fontweight=weight, **placed, **style)
+        placed |= {"ha": {"start": "left", "middle": "center", "end": "right"}[mark.anchor], "va": "baseline"}
+        placed |= {"fontsize": mark.size * text_scale, "fontweight": "bold" if mark.is_bold else "normal"}
+        axes.text(mark.x, mark.y, visible(mark.text), color=colour, **placed)
     elif isinstance(mark, Line):
-        x, y = zip(*mark.points, strict=True)
-        dashes: Any = {"dashes": [length / mark.width for length in mark.dashes]} if mark.dashes else {}
-        axes.plot(x, y, linewidth=mark.width, alpha=mark.opacity, solid_capstyle="butt", **dashes, **style)
+        placed |= {"dashes": [length / mark.width for length in mark.dashes]} if mark.dashes else {}
+        style: dict[str, Any] = {"linewidth": mark.width, "alpha": mark.opacity, "solid_capstyle": "butt"}
+        axes.plot(*zip(*mark.points, strict=True), color=colour, **style, **placed)
+    elif isinstance(mark, Dot) and mark.marker == "x":
+        for ends in _cross(mark):
+            axes.plot(*zip(*ends, strict=True), color=colour, linewidth=1.0, **placed)
     elif isinstance(mark, Area):
-        edge = {"edgecolor": ROLES.get(mark.edge, mark.edge), "linewidth": mark.edge_width} if mark.edge else {}
-        _fill(axes, mark.points, colour, mark.opacity, order, edge)
-    elif mark.marker == "x":
-        r = mark.radius
-        for sign in (-1, 1):
-            axes.plot([mark.x - r, mark.x + r], [mark.y - sign * r, mark.y + sign * r], linewidth=1.0, **style)
-    elif mark.marker == "o":
-        filled: Any = (
-            {"facecolor": "none", "linewidth": 1.0} if mark.is_hollow else {"facecolor": colour, "linewidth": 0.0}
-        )
-        rim = {"edgecolor": style.pop("color"), "alpha": mark.opacity}
-        axes.add_patch(Circle((mark.x, mark.y), mark.radius, **filled, **rim, **style))
+        style = {"edgecolor": ROLES.get(mark.edge, mark.edge), "linewidth": mark.edge_width} if mark.edge else {"lw": 0}
+        axes.add_patch(Polygon(mark.points, facecolor=to_rgba(colour, mark.opacity), **style, **placed))
     else:
-        _fill(axes, marker_points(mark), colour, mark.opacity, order, {})
+        shape = Circle((mark.x, mark.y), mark.radius) if mark.marker == "o" else Polygon(marker_points(mark))
+        face, width = ("none", 1.0) if mark.is_hollow else (colour, 0.0)
+        shape.set(facecolor=face, edgecolor=colour, linewidth=width, alpha=mark.opacity, **placed)
+        axes.add_patch(shape)
 
 
-def _fill(axes: Axes, points: Any, colour: str, opacity: float, order: int, edge: dict[str, Any]) -> None:
-    from matplotlib.colors import to_rgba
-    from matplotlib.patches import Polygon
-
-    drawn = {"facecolor": to_rgba(colour, opacity), "linewidth": 0, **edge}
-    axes.add_patch(Polygon(points, zorder=order, clip_on=False, **drawn))
+def _cross(dot: Dot) -> Sequence[Points]:
+    x, y, r = dot.x, dot.y, dot.radius
+    return [(x - r, y - r), (x + r, y + r)], [(x - r, y + r), (x + r, y - r)]
 
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -170,8 +163,7 @@ def _dot(dot: Dot, colour: str, opacity: str) -> str:
     x, y, r = dot.x, dot.y, dot.radius
     style = f'fill="none" stroke="{colour}" stroke-width="1.3"' if dot.is_hollow else f'fill="{colour}"'
     if dot.marker == "x":
-        ends = [(x - r, y - r), (x + r, y + r)], [(x - r, y + r), (x + r, y - r)]
-        drawn, style = f'path d="{"".join(map(path_of, ends))}"', f'stroke="{colour}" stroke-width="1.4"'
+        drawn, style = f'path d="{"".join(map(path_of, _cross(dot)))}"', f'stroke="{colour}" stroke-width="1.4"'
     elif dot.marker == "o":
         drawn = f'circle cx="{_number(x)}" cy="{_number(y)}" r="{_number(r)}"'
     else:
