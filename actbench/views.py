@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from html import escape
@@ -155,6 +155,16 @@ class ComparisonView:
         return "\n".join(section_lines(sections, sys.stdout, is_styled=False))
 
 
+def _frame(make: Callable[[Results], tables.Table], description: str) -> cached_property[pandas.DataFrame]:
+    """A table of a result folder as a frame."""
+
+    def frame(folder: ResultFolder) -> pandas.DataFrame:
+        return make(folder.results).to_frame()
+
+    frame.__doc__ = description
+    return cached_property(frame)
+
+
 class ResultFolder:
     """A result folder as it was when it was read; accuracies in its frames are fractions."""
 
@@ -166,30 +176,16 @@ class ResultFolder:
         """Where it is."""
         return self.results.folder
 
-    @cached_property
-    def trials(self) -> pandas.DataFrame:
-        """One row for each trial: `trials.csv`."""
-        return tables.trials_table(self.results).to_frame()
-
-    @cached_property
-    def epochs(self) -> pandas.DataFrame:
-        """One row for each trial and epoch: `epochs.csv`."""
-        return tables.epochs_table(self.results).to_frame()
-
-    @cached_property
-    def layers(self) -> pandas.DataFrame:
-        """One row for each trial, probed epoch and layer: `layers.csv`."""
-        return tables.layers_table(self.results).to_frame()
-
-    @cached_property
-    def tuning(self) -> pandas.DataFrame:
-        """One row for each arm and each value that tuning tried: `tuning.csv`; empty where nothing is tuned."""
-        return tuning_table(self.results).to_frame()
-
-    @cached_property
-    def claims(self) -> pandas.DataFrame:
-        """One row for each claim with its verdict: `claims.csv`; empty where the experiment makes none."""
-        return claims_table(self.results).to_frame()
+    trials = _frame(tables.trials_table, "One row for each trial: `trials.csv`.")
+    epochs = _frame(tables.epochs_table, "One row for each trial and epoch: `epochs.csv`.")
+    layers = _frame(tables.layers_table, "One row for each trial, probed epoch and layer: `layers.csv`.")
+    tuning = _frame(
+        tuning_table,
+        "One row for each arm and each value that tuning tried: `tuning.csv`; empty where nothing is tuned.",
+    )
+    claims = _frame(
+        claims_table, "One row for each claim with its verdict: `claims.csv`; empty where the experiment makes none."
+    )
 
     @property
     def table(self) -> pandas.DataFrame:

@@ -24,7 +24,7 @@ FittedReference = "the argument of He, Zhang, Ren & Sun 2015 with E f(z)^2 by qu
 
 
 def variance_scaling(
-    shape: Shape, generator: Generator, *, variance: float, distribution: Literal["normal", "uniform"]
+    shape: Shape, generator: Generator, variance: float, distribution: Literal["normal", "uniform"]
 ) -> Tensor:
     """Draws with mean 0 and the given variance: sd * N(0, 1), or uniform within sqrt(3 * variance)."""
     if distribution == "normal":
@@ -95,8 +95,7 @@ def kaiming_normal(
     shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, a: float = 0.0, mode: Mode = "fan_in"
 ) -> Tensor:
     """Keeps the variance through rectifiers with slope a below zero: sd sqrt(2 / fan_in)."""
-    variance = 2 / (1 + a**2) / _fan(mode, fan_in, fan_out)
-    return variance_scaling(shape, generator, variance=variance, distribution="normal")
+    return variance_scaling(shape, generator, 2 / (1 + a**2) / _fan(mode, fan_in, fan_out), "normal")
 
 
 @initialiser(
@@ -108,8 +107,7 @@ def kaiming_uniform(
     shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, a: float = 0.0, mode: Mode = "fan_in"
 ) -> Tensor:
     """Keeps the variance through rectifiers with slope a below zero: within sqrt(6 / fan_in)."""
-    variance = 2 / (1 + a**2) / _fan(mode, fan_in, fan_out)
-    return variance_scaling(shape, generator, variance=variance, distribution="uniform")
+    return variance_scaling(shape, generator, 2 / (1 + a**2) / _fan(mode, fan_in, fan_out), "uniform")
 
 
 @initialiser(
@@ -117,8 +115,7 @@ def kaiming_uniform(
 )
 def xavier_normal(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: Gain = 1.0) -> Tensor:
     """A balance of forward and backward variance: sd sqrt(2 / (fan_in + fan_out))."""
-    variance = _number(gain) ** 2 * 2 / (fan_in + fan_out)
-    return variance_scaling(shape, generator, variance=variance, distribution="normal")
+    return variance_scaling(shape, generator, _number(gain) ** 2 * 2 / (fan_in + fan_out), "normal")
 
 
 @initialiser(
@@ -128,20 +125,19 @@ def xavier_normal(shape: Shape, fan_in: int, fan_out: int, generator: Generator,
 )
 def xavier_uniform(shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: Gain = 1.0) -> Tensor:
     """A balance of forward and backward variance: within sqrt(6 / (fan_in + fan_out))."""
-    variance = _number(gain) ** 2 * 2 / (fan_in + fan_out)
-    return variance_scaling(shape, generator, variance=variance, distribution="uniform")
+    return variance_scaling(shape, generator, _number(gain) ** 2 * 2 / (fan_in + fan_out), "uniform")
 
 
 @initialiser(formula="normal(0, sqrt(1 / fan_in))", reference=LeCunReference)
 def lecun_normal(shape: Shape, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
     """Keeps the variance of linear and self-normalising layers: sd sqrt(1 / fan_in)."""
-    return variance_scaling(shape, generator, variance=1 / fan_in, distribution="normal")
+    return variance_scaling(shape, generator, 1 / fan_in, "normal")
 
 
 @initialiser(formula="uniform(-sqrt(3 / fan_in), sqrt(3 / fan_in))", reference=LeCunReference)
 def lecun_uniform(shape: Shape, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
     """Keeps the variance of linear layers: within sqrt(3 / fan_in)."""
-    return variance_scaling(shape, generator, variance=1 / fan_in, distribution="uniform")
+    return variance_scaling(shape, generator, 1 / fan_in, "uniform")
 
 
 @initialiser(formula="normal(0, gain * sqrt(1 / fan))", reference=FittedReference)
@@ -149,8 +145,7 @@ def fitted_normal(
     shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: Gain = "derived", mode: Mode = "fan_in"
 ) -> Tensor:
     """Keeps the second moment through any activation, whose gain it takes: sd gain / sqrt(fan_in)."""
-    variance = _number(gain) ** 2 / _fan(mode, fan_in, fan_out)
-    return variance_scaling(shape, generator, variance=variance, distribution="normal")
+    return variance_scaling(shape, generator, _number(gain) ** 2 / _fan(mode, fan_in, fan_out), "normal")
 
 
 @initialiser(formula="uniform(-gain * sqrt(3 / fan), gain * sqrt(3 / fan))", reference=FittedReference)
@@ -158,14 +153,13 @@ def fitted_uniform(
     shape: Shape, fan_in: int, fan_out: int, generator: Generator, *, gain: Gain = "derived", mode: Mode = "fan_in"
 ) -> Tensor:
     """Keeps the second moment through any activation, whose gain it takes: within gain * sqrt(3 / fan_in)."""
-    variance = _number(gain) ** 2 / _fan(mode, fan_in, fan_out)
-    return variance_scaling(shape, generator, variance=variance, distribution="uniform")
+    return variance_scaling(shape, generator, _number(gain) ** 2 / _fan(mode, fan_in, fan_out), "uniform")
 
 
 @initialiser(formula="uniform(-sqrt(1 / fan_in), sqrt(1 / fan_in))", aliases=("pytorch",), reference="torch.nn.Linear")
 def torch_default(shape: Shape, fan_in: int, fan_out: int, generator: Generator) -> Tensor:
     """What torch.nn.Linear does to weights and biases: uniform within 1 / sqrt(fan_in)."""
-    return variance_scaling(shape, generator, variance=1 / (3 * fan_in), distribution="uniform")
+    return variance_scaling(shape, generator, 1 / (3 * fan_in), "uniform")
 
 
 @initialiser(formula="gain * Q, Q orthogonal", reference="Saxe, McClelland & Ganguli 2014")

@@ -92,11 +92,7 @@ def _keeps_shape_and_dtype(function: check.Function, stack: Tensor) -> str:
             f"turns shape {tuple(stack.shape)} into {tuple(values.shape)}: an activation keeps the shape; functions "
             "that change the number of units, such as GLU and Maxout, are not supported"
         )
-    for dtype, shape in itertools.product(check.DTYPES, ((), (3,), (2, 0), (2, 3, 5))):
-        values = function(torch.full(shape, 0.3, dtype=dtype))
-        if values.shape != shape or values.dtype != dtype:
-            check.refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
-    return "kept for float32, float64 and bfloat16, of any shape"
+    return check.keeps_shape_and_dtype(function, ((), (3,), (2, 0), (2, 3, 5))) + ", of any shape"
 
 
 def _wide_grid() -> Tensor:
@@ -130,10 +126,7 @@ def _is_finite(function: check.Function, pole: float | None) -> str:
     if pole is not None:
         check.refuse(f"it has a pole at x = {pole:g}: values grow without bound next to it")
     for dtype in check.DTYPES:
-        x = torch.tensor(check.EXTREMES, dtype=dtype)
-        values, slopes = check.both(function, x)
-        check.require_finite(values, x, "value")
-        check.require_finite(slopes, x, "derivative")
+        check.require_finite_at(function, torch.tensor(check.EXTREMES, dtype=dtype))
     return "values and derivatives, from -10,000 to 10,000 and at 0, in float32, float64 and bfloat16"
 
 

@@ -224,6 +224,23 @@ def require_finite(values: Tensor, at: Tensor, what: str) -> None:
         )
 
 
+def keeps_shape_and_dtype(function: Function, shapes: Sequence[tuple[int, ...]]) -> str:
+    """Whether values have their input's shape, among these, and type."""
+    for dtype in DTYPES:
+        for shape in shapes:
+            values = function(torch.full(shape, 0.3, dtype=dtype))
+            if values.shape != shape or values.dtype != dtype:
+                refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
+    return "kept for float32, float64 and bfloat16"
+
+
+def require_finite_at(function: Function, x: Tensor, at: Tensor | None = None, what: str = "") -> None:
+    """Refuse where a value or a derivative is not finite; `at` are the inputs to show for values."""
+    values, slopes = both(function, x)
+    require_finite(values, x if at is None else at, f"value{what}")
+    require_finite(slopes, x, f"derivative{what}")
+
+
 def require_bounds(bounds: tuple[float, float], least: float, most: float, where: Callable[[float], str]) -> None:
     """Refuse bounds that the least or the greatest value passes by over 0.001 %, or does not come near (0.001).
 

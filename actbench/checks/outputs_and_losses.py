@@ -30,7 +30,7 @@ def output_questions(choice: Choice) -> list[check.Question]:
         _scores(),
     )
     questions: dict[str, check.Examine] = {
-        "shape and dtype": lambda: _keeps_shape_and_dtype(function),
+        "shape and dtype": lambda: check.keeps_shape_and_dtype(function, ((5,), (3, 5), (2, 3, 5))) + ", units last",
         "input": lambda: check.keeps_its_input(given_itself, stack.clone()),
         "repeatable": lambda: check.is_repeatable(function, stack, other),
         "formula": lambda: check.require_formula(entry.formula, {"x": scores, **parameters}, function(scores), scores),
@@ -55,15 +55,6 @@ def _scores() -> Tensor:
     lone = torch.zeros(201, 5, dtype=torch.float64)
     lone[:, 1] = torch.linspace(-40, 40, 201)
     return torch.cat([check.draws(60, 5, dtype=torch.float64) * 2, lone])
-
-
-def _keeps_shape_and_dtype(function: check.Function) -> str:
-    for dtype in check.DTYPES:
-        for shape in ((5,), (3, 5), (2, 3, 5)):
-            values = function(torch.full(shape, 0.3, dtype=dtype))
-            if values.shape != shape or values.dtype != dtype:
-                check.refuse(f"turns {dtype} of shape {shape} into {values.dtype} of shape {tuple(values.shape)}")
-    return "kept for float32, float64 and bfloat16, units last"
 
 
 def _stays_in_bounds(bounds: tuple[float, float], function: check.Function) -> str:
@@ -98,10 +89,7 @@ def _yields_what_it_says(entry: Entry, function: check.Function) -> str:
 
 def _is_finite(function: check.Function) -> str:
     for dtype in (torch.float32, torch.float64):
-        x = torch.tensor(FAR, dtype=dtype)
-        values, slopes = check.both(function, x)
-        check.require_finite(values, x, "value")
-        check.require_finite(slopes, x, "derivative")
+        check.require_finite_at(function, torch.tensor(FAR, dtype=dtype))
     return "values and derivatives for scores from -10,000 to 10,000"
 
 
@@ -218,9 +206,9 @@ def _loss_is_finite(entry: Entry, parameters: dict[str, Any]) -> str:
         low, high = (torch.full((check.BATCH, check.CLASSES), end) for end in ends.get(kind, (-1e4, 0.0)))
         certain = torch.cat([high[:, :1], low[:, 1:]], dim=1)
         for prediction in (ordinary, low, high, certain):
-            values, slopes = check.both(lambda one: _call(entry, one, parameters), prediction)
-            check.require_finite(values, prediction[:, 0], f"value for {kind}")
-            check.require_finite(slopes, prediction, f"derivative for {kind}")
+            check.require_finite_at(
+                lambda one: _call(entry, one, parameters), prediction, prediction[:, 0], f" for {kind}"
+            )
     return f"values and derivatives on {', '.join(entry.accepts)}, their ends included"
 
 

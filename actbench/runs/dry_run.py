@@ -16,6 +16,7 @@ from actbench.plan.shards import Shard
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
 from actbench.plan.trials import make_trial
 from actbench.render.sections import Section
+from actbench.report.looks import settled_texts
 from actbench.report.numbers import ABSENT
 from actbench.runs import estimates
 from actbench.store.journal import read_journal
@@ -28,7 +29,10 @@ MAX_TRIALS_STACKED = 2_000  # enough to fill the largest stacks, whose memory is
 
 @dataclass(frozen=True)
 class ArmToDo:
-    """An arm as an experiment file spells it, and how many of its trials are for tuning, planned in all, done, left."""
+    """An arm as an experiment file spells it, and how many of its trials are for tuning, planned in all, done, left.
+
+    `settled` is with looks what is settled.
+    """
 
     arm: dict[str, Any]
     label: str
@@ -36,6 +40,7 @@ class ArmToDo:
     planned: int
     done: int
     to_do: int
+    settled: str | None
 
 
 @dataclass(frozen=True)
@@ -113,13 +118,14 @@ def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRe
     """The trials of every arm, tuning included, and how many have a record."""
     own, tunings = plan.trials(), {tuning.arm.values: tuning.trials() for tuning in plan.tunings}
     arms = []
-    for arm, trials in plan.arms:
+    for (arm, trials), settled in zip(plan.arms, settled_texts(plan), strict=True):
         tuning = [trial for trial in tunings.get(arm.values, ()) if trial.id in own]
         final = [trial for trial in trials if trial.id in own]
         unknown = 0 if plan.is_tuned() or plan.shard else experiment.seeds_at_first()
         done = sum(trial.id in known for trial in (*tuning, *final))
         planned = len(tuning) + len(final) + unknown
-        arms.append(ArmToDo(arm.to_yaml(), arm.label(), len(tuning), planned, done, planned - done))
+        counts = len(tuning), planned, done, planned - done
+        arms.append(ArmToDo(arm.to_yaml(), arm.label(), *counts, settled or None))
     return tuple(arms)
 
 
@@ -229,12 +235,7 @@ def dry_run_document(to_do: ToDo, costs: Costs) -> dict[str, Any]:
         "epochs_to_do": to_do.epochs,
         "tuning_may_ask_for_more": to_do.may_grow,
         "download": to_do.downloads,
-        "workers": costs.workers,
-        "seconds": costs.seconds,
-        "start_seconds": costs.start_seconds,
+        **{name: value for name, value in asdict(costs).items() if name not in ("trials", "basis")},
         "seconds_basis": costs.basis if costs.trials else None,
-        "worker_bytes": costs.worker_bytes,
-        "journal_bytes": costs.journal_bytes,
-        "weights_bytes": costs.weights_bytes,
         "arms": [asdict(arm) for arm in to_do.arms],
     }

@@ -147,19 +147,11 @@ def forecast_document(found: Forecast) -> dict[str, Any]:
     """The forecast as plain data; accuracies and their differences as fractions."""
     return {
         "name": found.experiment.name,
-        "arms": found.arms,
+        **{name: value for name, value in vars(found).items() if name not in ("experiment", "shard", "sd", "looks")},
         "sizes": [size_document(arm) for arm in found.experiment.arms()],
         "shard": str(found.shard) if found.shard else None,
-        "tuning_trials": found.tuning_trials,
-        "final_trials": found.final_trials,
         "seeds": list(found.experiment.seeds),
-        "workers": found.workers,
-        "seconds": found.seconds,
-        "seconds_basis": found.seconds_basis,
         "sd_of_differences": found.sd,
-        "sd_basis": found.sd_basis,
-        "comparisons": found.comparisons,
-        "shown_difference": found.shown_difference,
         "fewest_seeds": fewest_seeds(found.comparisons),
         "looks": found.looks and asdict(found.looks),
         "seeds_needed": [

@@ -18,7 +18,6 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import UNUSABLE, TrialRecord
 from actbench.plan.plan import Plan, count_trials
 from actbench.report.failures import failure_rows
-from actbench.report.looks import settled_texts
 from actbench.runs.dry_run import ArmToDo, count_by_arm, settings_to_do
 from actbench.runs.estimates import by_identity, is_timed, operations
 from actbench.store.files import Folder, file_in, replace_file, require_regular_file
@@ -29,13 +28,6 @@ STANDING = ".status.json"
 MIN_JOURNAL_BYTES = 4 * 1024 * 1024  # a shorter journal is read in less than half a second
 TAIL_BYTES = 4096
 MAX_FILE_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class ArmStanding(ArmToDo):
-    """An arm and its trials, and with looks what is settled."""
-
-    settled: str | None
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,7 @@ class Standing:
     done: int
     waits: bool
     endings: dict[str, int]
-    arms: tuple[ArmStanding, ...]
+    arms: tuple[ArmToDo, ...]
     failures: tuple[tuple[str, ...], ...]
     timed: int
     timed_nanoseconds: int
@@ -62,15 +54,7 @@ class Standing:
     operations_left: int
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """The contents of the file: what it was derived from, and the counts."""
-
-    key: str
-    standing: Standing
-
-
-_FILE = TypeAdapter(_Kept)
+_FILE = TypeAdapter(tuple[str, Standing])  # the key of what the counts were derived from, and the counts
 
 
 def standing_of(
@@ -87,10 +71,7 @@ def standing_of(
         done=sum(key in known for key in plan.trials()),
         waits=plan.shard is not None and plan.waits(),
         endings={word: endings[word] for word in UNUSABLE},
-        arms=tuple(
-            ArmStanding(**vars(one), settled=settled or None)
-            for one, settled in zip(count_by_arm(experiment, plan, known), settled_texts(plan), strict=True)
-        ),
+        arms=count_by_arm(experiment, plan, known),
         failures=tuple(map(tuple, failure_rows(plan, journal))),
         timed=len(timed),
         timed_nanoseconds=sum(round(record.wall_seconds * 1e9) for record in timed),
@@ -125,7 +106,7 @@ def is_worth_keeping(experiment: Experiment, journal_bytes: int) -> bool:
 
 def keep_standing(folder: Folder, standing: Standing, key: str) -> None:
     """Write the standing of a folder that had this key; nothing depends on its being there."""
-    content = _FILE.dump_json(_Kept(key, standing)) + b"\n"
+    content = _FILE.dump_json((key, standing)) + b"\n"
     with contextlib.suppress(OSError):
         replace_file(file_in(folder, STANDING), [content], waits_for_disk=False)
 
@@ -138,7 +119,7 @@ def kept_standing(folder: Path) -> Standing | None:
             return None
         require_regular_file(path)
         with path.open("rb") as file:
-            kept = _FILE.validate_json(file.read(MAX_FILE_BYTES))
-        return kept.standing if kept.key == key_of(folder) and kept.standing.timed else None
+            key, standing = _FILE.validate_json(file.read(MAX_FILE_BYTES))
+        return standing if key == key_of(folder) and standing.timed else None
     except (OSError, ValidationError):
         return None

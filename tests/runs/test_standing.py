@@ -95,9 +95,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "another environment": lambda folder: keeping_times(folder / ENVIRONMENT, lambda text: text + b" "),
     "another name": lambda folder: None,
     "a link": lambda folder: make_link(folder / STANDING),
-    "garbage": lambda folder: (folder / STANDING).write_bytes(b'{"key": 1'),
+    "garbage": lambda folder: (folder / STANDING).write_bytes(b'["sha'),
     "other counts of the right key": lambda folder: (folder / STANDING).write_bytes(
-        json.dumps(json.loads((folder / STANDING).read_bytes()) | {"standing": {"planned": "many"}}).encode()
+        json.dumps([json.loads((folder / STANDING).read_bytes())[0], {"planned": "many"}]).encode()
     ),
     "a folder": lambda folder: make_folder(folder / STANDING),
 }

@@ -152,24 +152,17 @@ def run_in_process(
     while waiting and not limits.is_over():
         task = waiting.popleft()
         emit(StackStarted(task.stack))
+        failures: list[Exception] = []
         try:
-            records = train(task.stack, arrays, device, partial(_emit_report, emit, task.stack))
-        except _EmitFailed as failure:
-            raise failure.error from None
+            records = train(task.stack, arrays, device, partial(_emit_report, emit, task.stack, failures))
         except (UnusableEnvironmentError, KeyboardInterrupt):
             raise
         except BaseException as error:  # an exception of a trial is its result
+            if failures:
+                raise failures[0] from None
             retry_or_fail(task, describe_exception(error), waiting, emit)
         else:
             emit(StackDone(task.stack, tuple(records)))
-
-
-class _EmitFailed(BaseException):
-    """The handler of events failed, which is not a failure of the trial."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 def reported(stack: Stack, report: float | Weights) -> Event:
@@ -177,11 +170,13 @@ def reported(stack: Stack, report: float | Weights) -> Event:
     return report if isinstance(report, Weights) else EpochsDone(stack, report)
 
 
-def _emit_report(emit: Emit, stack: Stack, report: float | Weights) -> None:
+def _emit_report(emit: Emit, stack: Stack, failures: list[Exception], report: float | Weights) -> None:
+    """Emit a report; keep an exception of the handler of events, which is no failure of the trial."""
     try:
         emit(reported(stack, report))
     except Exception as error:
-        raise _EmitFailed(error) from error
+        failures.append(error)
+        raise
 
 
 @dataclass(frozen=True)
