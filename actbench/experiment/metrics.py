@@ -12,7 +12,7 @@ from functools import cache
 from typing import Literal
 
 from actbench.catalogue.lookup import entries
-from actbench.catalogue.probabilities import probability_form
+from actbench.catalogue.losses import probability_form
 from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
 from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.experiment.settings import TrialSettings

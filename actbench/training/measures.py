@@ -14,7 +14,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from actbench.catalogue.probabilities import Form, logits_of, probability_form
+from actbench.catalogue.losses import Form, logits_of, probability_form
 from actbench.experiment.records import Trial
 from actbench.training.products import VECTOR_ELEMENTS
 

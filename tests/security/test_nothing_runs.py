@@ -42,9 +42,9 @@ RUNS_TEXT = {
 
 # Where objects are built from bytes of our own, or a library of our own is loaded.
 BUILDS = {
-    "runs/executors/shared.py": {"pickle"},  # images, from this process to its workers, through a pipe of ours
+    "runs/executors/worker.py": {"pickle"},  # images, from this process to its workers, through a pipe of ours
     "training/compiled.py": {"ctypes"},  # the library that the system's compiler has made of our C files
-    "training/adam.py": {"ctypes"},
+    "training/optimizer.py": {"ctypes"},
     "training/functions.py": {"ctypes"},
     "training/linear.py": {"ctypes"},
     "training/sparse.py": {"ctypes"},
@@ -70,8 +70,7 @@ START_PROGRAMS = {
     "runs/preflight.py": "threads of this process",
     "runs/executors/ray_connection.py": "Ray, where the command line asks for it",
     "runs/executors/local.py": "none itself; it waits for the workers' pipes",
-    "runs/executors/worker.py": "none itself; it is what a worker does, which is sent trials through a pipe",
-    "runs/executors/shared.py": "none itself; it hands a descriptor to a worker",
+    "runs/executors/worker.py": "none itself; it is what a worker does, which gets trials and a descriptor by a pipe",
     "training/compiled.py": "the system's C compiler, with the C files of actbench",
     "report/files.py": "the user's browser, with the page that was just written, under --open",
 }

@@ -15,12 +15,11 @@ from torch import Tensor
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
-from actbench.training.adam import CompiledAdam, compiled_adam
 from actbench.training.compiled import Compiled, compiled_functions
 from actbench.training.data import Images, seed_split, to_device
 from actbench.training.loop import create_sums, train_epoch
 from actbench.training.network import Network, create_network
-from actbench.training.optimizer import create_stepper
+from actbench.training.optimizer import CompiledAdam, compiled_adam, create_stepper
 from actbench.training.sparse import compress
 from actbench.training.steps import make_step
 
@@ -132,7 +131,7 @@ def test_only_adam_on_the_cpu_is_compiled(monkeypatch: pytest.MonkeyPatch) -> No
     assert compiled_adam(network_of({"optimizer": "adamw"})) is not None
     for other in ("sgd", "rmsprop", {"adam": {"amsgrad": True}}):
         assert compiled_adam(network_of({"optimizer": other})) is None
-    monkeypatch.setattr("actbench.training.adam.compiled_functions", lambda: Compiled(None, "no C compiler"))
+    monkeypatch.setattr("actbench.training.optimizer.compiled_functions", lambda: Compiled(None, "no C compiler"))
     assert compiled_adam(network_of({"optimizer": "adam"})) is None
 
 

@@ -89,10 +89,10 @@ def test_a_snapshot_of_a_machine_with_another_optimizer_starts_the_training_anew
     later: dict[int, bytes] = {}
     with monkeypatch.context() as patch:
         if not first:
-            patch.setattr("actbench.training.adam.compiled_functions", lambda: Compiled(None))
+            patch.setattr("actbench.training.optimizer.compiled_functions", lambda: Compiled(None))
         trained(trials, kept)
     if first:
-        monkeypatch.setattr("actbench.training.adam.compiled_functions", lambda: Compiled(None))
+        monkeypatch.setattr("actbench.training.optimizer.compiled_functions", lambda: Compiled(None))
     trained(trials, later, kept[3])
     assert list(later) == [1, 2, 3, 4]
 

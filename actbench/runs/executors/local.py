@@ -18,8 +18,7 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord, Weights
 from actbench.plan.stacks import Stack
 from actbench.processes import interrupts_held
-from actbench.runs.executors.shared import CAN_SHARE, Shared, share
-from actbench.runs.executors.worker import TrainStack, Worker, send_stack, start_worker
+from actbench.runs.executors.worker import CAN_SHARE, Shared, TrainStack, Worker, send_stack, share, start_worker
 from actbench.text import describe_exception
 
 

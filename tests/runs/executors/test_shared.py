@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from actbench.catalogue.datasets import DATASETS, load
-from actbench.runs.executors.shared import CAN_SHARE, receive_shared, send_shared, share
+from actbench.runs.executors.worker import CAN_SHARE, receive_shared, send_shared, share
 
 pytestmark = pytest.mark.skipif(not CAN_SHARE, reason="this system has no files in memory")
 
