@@ -23,8 +23,7 @@ from actbench.report.comparison import arms_table, pairs_table
 from actbench.report.contents import EXPLAIN, answer_sections, comparison_document, comparison_sections
 from actbench.report.figures.layout import COLUMN, FULL, Picture
 from actbench.report.files import drawing, pictures, whole_page, write_page
-from actbench.report.names import with_short_names
-from actbench.report.request import Request, answer
+from actbench.report.request import Request, answer, with_short_names
 from actbench.report.short import without_picture
 from actbench.report.tables import primary_comparison
 from actbench.report.tuning import tuning_table

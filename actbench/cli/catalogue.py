@@ -117,7 +117,7 @@ def show(
 
 def _show_draws(initialisers: list[str], shape: str, seed: int, output_format: Literal["table", "json"]) -> None:
     from actbench.report.functions import find_functions
-    from actbench.report.initialisers import draw, draws_document, draws_sections, parse_shape
+    from actbench.report.values import draw, draws_document, draws_sections, parse_shape
 
     drawn = draw(find_functions(initialisers, ["initialiser"]), parse_shape(shape), seed)
     printing.print_answer(output_format, lambda: draws_sections(drawn, seed), lambda: draws_document(drawn, seed))

@@ -115,7 +115,7 @@ def _compare_across(
     figure_format: str,
 ) -> None:
     from actbench.report.across import across_document, across_sections, across_table, answer_across
-    from actbench.report.names import with_short_names
+    from actbench.report.request import with_short_names
     from actbench.store.results import load_results
 
     everything = [load_results(folder, root) for folder in folders]
@@ -125,7 +125,7 @@ def _compare_across(
         output_format, lambda: across_sections(found), lambda: across_document(found), csv=across_table(found).to_csv
     )
     if figures:
-        from actbench.report.figures.across import across_pictures
+        from actbench.report.across import across_pictures
         from actbench.report.files import save_pictures
 
         say(*map(str, save_pictures(across_pictures(found), figures, figure_format)))
@@ -169,8 +169,7 @@ def report(
     from actbench.analysis.comparison import separable
     from actbench.report.contents import report_document, report_sections
     from actbench.report.files import Files, write_files
-    from actbench.report.names import with_short_names
-    from actbench.report.request import Request, answer
+    from actbench.report.request import Request, answer, with_short_names
     from actbench.store.results import load_results
 
     kit = None

@@ -216,8 +216,7 @@ def _print_results(
     from actbench.report.challenge import challenge_document, challenge_sections, seen_from_baseline
     from actbench.report.claims import claims_sections, judge_results
     from actbench.report.contents import answer_sections, comparison_sections, report_document
-    from actbench.report.names import with_short_names
-    from actbench.report.request import say_what_is_missing
+    from actbench.report.request import say_what_is_missing, with_short_names
     from actbench.report.tables import primary_comparison
 
     results, comparison = outcome.results, outcome.comparison

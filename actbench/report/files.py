@@ -12,22 +12,21 @@ from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.report.claims import judge_results
-from actbench.report.figures.claims import claims_picture
+from actbench.report.claims import claims_picture, judge_results
 from actbench.report.figures.curves import curves_picture, learnt_picture, seeds_picture
 from actbench.report.figures.decisions import decisions_picture
 from actbench.report.figures.differences import differences_picture, first_seeds, settling_picture
 from actbench.report.figures.factors import factors_pictures
-from actbench.report.figures.functions import functions_picture
 from actbench.report.figures.inside import inside_picture
 from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
-from actbench.report.figures.lottery import lottery_picture
 from actbench.report.figures.marks import Dot, marker_points
 from actbench.report.figures.paint import page_svg, path_of, save_scene
 from actbench.report.figures.styles import styles_of
-from actbench.report.figures.tuning import sensitivity_picture
+from actbench.report.functions import functions_picture
+from actbench.report.lottery import lottery_picture
 from actbench.report.page import Drawing, page
 from actbench.report.paper import PaperKit, write_paper
+from actbench.report.tuning import sensitivity_picture
 from actbench.store.files import refuse_device, write_atomically
 from actbench.store.results import Results
 from actbench.text import counted

@@ -1,9 +1,9 @@
-"""Answering a request: the comparison for result folders, a metric, a baseline and a factor."""
+"""Answering a request: the comparison for result folders, a metric, a baseline and a factor; short names of arms."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,10 @@ from typing import Any
 from actbench.analysis.comparison import Comparison, Question, compare, compare_samples
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.errors import ConfigurationError
-from actbench.experiment.cells import find_references
-from actbench.experiment.definition import Experiment, parse_arm
+from actbench.experiment.cells import distinguishing_paths, find_references, restricted
+from actbench.experiment.definition import Arm, Experiment, parse_arm
 from actbench.experiment.metrics import Metric, parse_metric
-from actbench.experiment.naming import Values, values_to_yaml
-from actbench.report.names import with_short_names
+from actbench.experiment.naming import Values, label_of, short_label, values_to_yaml
 from actbench.store.results import Results, is_result_folder, load_results
 from actbench.text import did_you_mean
 
@@ -172,3 +171,37 @@ def _factor_of(experiments: Sequence[Experiment], name: str | None) -> str | Non
     raise ConfigurationError(
         f"--by {name}: expected a setting that is varied{near or ': ' + (', '.join(paths) or 'none is')}"
     )
+
+
+def short_names(arms: Mapping[str, Values]) -> dict[str, str]:
+    """Short names by label, without settings that all arms share.
+
+    An arm that its experiment file names keeps that name. Nothing where two arms would have the same name.
+    """
+    paths = distinguishing_paths([*arms.values()])
+    names: dict[str, str] = {}
+    for label, values in arms.items():
+        is_long = len(values) > 1 and is_made_of_values(label, values, paths)
+        names[label] = short_label(restricted(values, paths)) if is_long else label
+    return names if len(set(names.values())) == len(names) else {}
+
+
+def is_made_of_values(label: str, values: Values, paths: Sequence[str]) -> bool:
+    """Whether a label consists of values, of all settings or of these, and is not a name from the experiment file."""
+    shown = restricted(values, paths)
+    return label in (label_of(values), label_of(shown), short_label(shown))
+
+
+def with_short_names(results: Results) -> Results:
+    """The same results, with arms called as readers are told of them."""
+    names = short_names({arm.label(): arm.values for arm, _ in results.plan.arms})
+
+    def renamed(arm: Arm) -> Arm:
+        return replace(arm, name=names.get(arm.label(), arm.name))
+
+    plan = replace(
+        results.plan,
+        arms=tuple((renamed(arm), trials) for arm, trials in results.plan.arms),
+        tunings=tuple(replace(tuning, arm=renamed(tuning.arm)) for tuning in results.plan.tunings),
+    )
+    return replace(results, plan=plan)

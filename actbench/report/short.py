@@ -12,8 +12,8 @@ from actbench.experiment.cells import distinguishing_paths, restricted
 from actbench.experiment.naming import value_to_text
 from actbench.render.sections import Section, Tone
 from actbench.report.comparison import size_cells
-from actbench.report.names import is_made_of_values
 from actbench.report.numbers import ABSENT, metric_in_words, probability, smallest_shown, value
+from actbench.report.request import is_made_of_values
 from actbench.report.statement import Statement
 from actbench.text import counted
 

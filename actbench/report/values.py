@@ -1,19 +1,176 @@
-"""What functions give: values at points, and an output function's outputs for some scores."""
+"""What functions give at points or for scores, and what an initialiser draws for a layer."""
 
 from __future__ import annotations
 
+import ast
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from actbench.catalogue import facts
+from actbench.catalogue.formulas import FormulaError, evaluate
+from actbench.catalogue.gains import with_gain
+from actbench.catalogue.lookup import find
 from actbench.catalogue.registry import call_parameters
 from actbench.config.source import scalar
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import Choice
 from actbench.lazy import NDArray, numpy, torch
-from actbench.render.sections import Section
+from actbench.render.sections import SPARKS, Section
+from actbench.report.listing import entry_document
+from actbench.report.numbers import ABSENT
+
+SHAPE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
+MAX_VALUES, MAX_SHOWN, MAX_COLUMNS = 100_000_000, 100, 10
+MIN_BINS, MAX_BINS, BAR_WIDTH, BAR = 7, 21, 40, SPARKS[-1]
+GAIN_OF = "relu"
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The weights `[inputs, units]` that an initialiser draws from a seed, and the mean and sd that it promises."""
+
+    choice: Choice
+    parameters: Mapping[str, Any]
+    weights: NDArray[numpy.float64]
+    mean: float | None
+    sd: float | None
+
+
+def parse_shape(text: str) -> tuple[int, int]:
+    """`5x3`, inputs by units, as numbers; raises `ConfigurationError`."""
+    found = SHAPE.fullmatch(text)
+    if not found or int(found[1]) * int(found[2]) > MAX_VALUES:
+        raise ConfigurationError(f"--shape: expected inputs x units of a layer, such as 5x3, found {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def draw(choices: Sequence[Choice], shape: tuple[int, int], seed: int) -> list[Draws]:
+    """What each initialiser draws for such a layer; a named gain is relu's."""
+    drawn = []
+    for choice in choices:
+        parameters = with_gain(dict(choice.parameters), find("activation", GAIN_OF), {})
+        weights = choice.entry.function(shape, *shape, torch.Generator().manual_seed(seed), **parameters)
+        promised = promised_moments(choice.entry.formula, parameters, *shape) or (None, None)
+        drawn.append(Draws(choice, parameters, weights.double().numpy(), *promised))
+    return drawn
+
+
+def promised_moments(
+    formula: str, parameters: Mapping[str, Any], fan_in: int, fan_out: int
+) -> tuple[float, float] | None:
+    """Mean and sd by the formula: `normal(mean, sd)`, also `within [a, b]`, `uniform(low, high)` or a number."""
+    fan = fan_out if parameters.get("mode") == "fan_out" else fan_in
+    known = {**parameters, "fan_in": fan_in, "fan_out": fan_out, "fan": fan}
+
+    def number(expression: ast.expr) -> float:
+        return float(evaluate(ast.unparse(expression), known))
+
+    distribution, _, limits = formula.partition(" within ")
+    if formula.endswith(", Q orthogonal"):
+        return 0.0, float(parameters["gain"]) / math.sqrt(max(fan_in, fan_out))
+    try:
+        match ast.parse(distribution, mode="eval").body:
+            case ast.Call(func=ast.Name(id="uniform"), args=[low, high]):
+                first, last = number(low), number(high)
+                return (first + last) / 2, (last - first) / math.sqrt(12)
+            case ast.Call(func=ast.Name(id="normal"), args=[mean, sd]):
+                moments = number(mean), number(sd)
+                return _truncated(*moments, *map(number, _listed(limits))) if limits else moments
+            case expression:
+                return number(expression), 0.0
+    except (FormulaError, SyntaxError, TypeError, ValueError):
+        return None
+
+
+def _listed(text: str) -> list[ast.expr]:
+    found = ast.parse(text, mode="eval").body
+    return found.elts if isinstance(found, ast.List) else []
+
+
+def _truncated(mean: float, sd: float, low: float, high: float) -> tuple[float, float]:
+    from scipy.stats import truncnorm
+
+    found, variance = truncnorm.stats((low - mean) / sd, (high - mean) / sd, mean, sd)
+    return float(found), math.sqrt(variance)
+
+
+def draws_sections(drawn: Sequence[Draws], seed: int) -> list[Section]:
+    """The moments of all, and of each the weights, if they are few, and their histogram."""
+    return [_moments_section(drawn, seed), *(section for one in drawn for section in _sections_of(one))]
+
+
+def _moments_section(drawn: Sequence[Draws], seed: int) -> Section:
+    rows = []
+    for one in drawn:
+        mean, sd = _moments(one)
+        promised = [ABSENT if number is None else _rounded(number) for number in (one.mean, one.sd)]
+        numbers = [_rounded(one.weights.min()), _rounded(one.weights.max())]
+        drawn_sd = ABSENT if sd is None else _rounded(sd)
+        moments = [promised[0], _rounded(mean), promised[1], drawn_sd]
+        rows.append([str(one.choice), one.choice.entry.formula, *moments, *numbers])
+    inputs, units = drawn[0].weights.shape
+    notes = [f"{inputs * units:,} weights of a layer of {inputs:,} inputs and {units:,} units, drawn from seed {seed}."]
+    if any(isinstance(dict(one.choice.parameters).get("gain"), str) for one in drawn):
+        notes.append(f"A gain that depends on the activation is that of {GAIN_OF}.")
+    header = ["initialiser", "formula", "mean", "drawn", "sd", "drawn", "smallest", "largest"]
+    return Section("weights", header, rows, notes, importance=(0, 4, 5, 2, 3, 6, 7, 1))
+
+
+def _sections_of(one: Draws) -> list[Section]:
+    inputs, units = one.weights.shape
+    sections = []
+    if inputs * units <= MAX_SHOWN and units <= MAX_COLUMNS:
+        rows = [[str(number), *map(_rounded, row)] for number, row in enumerate(one.weights, start=1)]
+        header = ["input", *(f"unit {number}" for number in range(1, units + 1))]
+        sections.append(Section(f"{one.choice}: weights", header, rows, is_complete=True))
+    edges, counts = _histogram(one.weights)
+    most = max(counts)
+    bars = [
+        [_rounded(low), _rounded(high), f"{count:,}", BAR * round(BAR_WIDTH * count / most)]
+        for low, high, count in zip(edges, edges[1:], counts, strict=False)
+    ]
+    return [
+        *sections,
+        Section(f"{one.choice}: histogram", ["from", "to", "weights", "picture"], bars, is_complete=True),
+    ]
+
+
+def _histogram(weights: NDArray[numpy.float64]) -> tuple[list[float], list[int]]:
+    bins = min(MAX_BINS, max(MIN_BINS, math.isqrt(weights.size)))
+    counts, edges = numpy.histogram(weights, bins=bins if numpy.ptp(weights) else 1)
+    return edges.tolist(), counts.tolist()
+
+
+def _moments(one: Draws) -> tuple[float, float | None]:
+    return float(one.weights.mean()), float(one.weights.std(ddof=1)) if one.weights.size > 1 else None
+
+
+def draws_document(drawn: Sequence[Draws], seed: int) -> dict[str, Any]:
+    """The same as plain data, with all weights."""
+    documents = []
+    for one in drawn:
+        (mean, sd), (edges, counts) = _moments(one), _histogram(one.weights)
+        documents.append(
+            entry_document(one.choice.entry)
+            | {
+                "parameters": dict(one.parameters),
+                "mean": one.mean,
+                "sd": one.sd,
+                "drawn_mean": mean,
+                "drawn_sd": sd,
+                "weights": one.weights.tolist(),
+                "histogram": {"edges": edges, "counts": counts},
+            }
+        )
+    return {"seed": seed, "shape": list(drawn[0].weights.shape), "initialisers": documents}
+
+
+def _rounded(number: float) -> str:
+    return f"{number:.4g}"
+
 
 MAX_NUMBERS, MAX_INPUTS, MAX_INPUT = 1000, 100_000, 1e9
 DRAWN_INPUTS, MAX_ROWS = 161, 21
@@ -88,7 +245,7 @@ def value_rows(choices: Sequence[Choice], points: Sequence[float]) -> list[dict[
 
 def values_section(rows: Sequence[dict[str, Any]], note: str = "") -> Section:
     """One row for each function and point."""
-    cells = [[row["function"], *(_rounded(row[key]) for key in ("x", "value", "derivative"))] for row in rows]
+    cells = [[row["function"], *(_with_digits(row[key]) for key in ("x", "value", "derivative"))] for row in rows]
     return Section("values", ["function", "x", "value", "derivative"], cells, [note] * bool(note), is_complete=True)
 
 
@@ -113,13 +270,13 @@ def scores_section(rows: Sequence[dict[str, Any]]) -> Section:
     for row in rows:
         sums[row["function"]] = sums.get(row["function"], 0.0) + row["output"]
     cells = [
-        [row["function"], str(row["unit"]), _rounded(row["score"]), _rounded(row["output"]),
+        [row["function"], str(row["unit"]), _with_digits(row["score"]), _with_digits(row["output"]),
          "largest" if row["is_largest"] else ""]
         for row in rows
     ]  # fmt: skip
-    notes = [f"Sum of {name}: {_rounded(total)}." for name, total in sums.items()]
+    notes = [f"Sum of {name}: {_with_digits(total)}." for name, total in sums.items()]
     return Section("outputs", ["function", "unit", "score", "output", "mark"], cells, notes, is_complete=True)
 
 
-def _rounded(number: float) -> str:
+def _with_digits(number: float) -> str:
     return f"{number:.{DIGITS}g}"

@@ -17,7 +17,7 @@ from actbench.experiment import records
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import UNUSABLE, TrialRecord
 from actbench.plan.plan import Plan, count_trials
-from actbench.report.failures import failure_rows
+from actbench.report.method import failure_rows
 from actbench.runs.dry_run import ArmToDo, count_by_arm, settings_to_do
 from actbench.runs.estimates import by_identity, is_timed, operations
 from actbench.store.files import Folder, file_in, replace_file, require_regular_file

@@ -12,7 +12,7 @@ from typing import Any, cast
 from actbench.experiment.records import Ending, unusable_document
 from actbench.plan.shards import Shard, shard_of
 from actbench.render.sections import Section
-from actbench.report.failures import failures_table
+from actbench.report.method import failures_table
 from actbench.report.numbers import ABSENT
 from actbench.runs.dry_run import arms_section, settings_to_do
 from actbench.runs.estimates import Speed, speed_here, speed_of

@@ -11,7 +11,7 @@ from typing import Any
 from actbench.lazy import numpy as np
 from actbench.lazy import special
 from actbench.statistics.multiple import ALPHA
-from actbench.statistics.roots import increasing_root
+from actbench.statistics.power import increasing_root
 
 MAX_F = 1e6  # scipy's noncentral F has gaps far above it
 

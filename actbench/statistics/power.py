@@ -8,11 +8,11 @@ sides of the t at once, and which scipy computes without gaps where its noncentr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 from actbench.lazy import special
 from actbench.statistics.multiple import ALPHA
-from actbench.statistics.roots import increasing_root
 from actbench.statistics.sign_flip import smallest_p
 
 POWER = 0.8
@@ -86,3 +86,13 @@ def _power(seeds: int, effect: float, comparisons: int) -> float:
         # Two seeds and very many comparisons: scipy's series fails here, and only the t's denominator still matters.
         return float(special.chdtr(freedom, freedom * noncentrality / critical**2))
     return 1 - float(special.ncfdtr(1, freedom, noncentrality, critical**2))
+
+
+def increasing_root(function: Callable[[float], float], low: float, high: float) -> float:
+    """The zero of an increasing function between two points by bisection, to the last bit.
+
+    scipy.optimize would find it in fewer steps, but takes as long to import as thousands of them.
+    """
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if function(middle) < 0 else (low, middle)
+    return high

@@ -12,7 +12,7 @@ from actbench.report.figures.layout import PAGE
 from actbench.report.figures.paint import file_svg
 from actbench.report.files import pictures, whole_page
 from actbench.report.lottery import lottery_section
-from actbench.report.names import with_short_names
+from actbench.report.request import with_short_names
 from actbench.runs.verify import verify_folder
 from actbench.store.names import ENVIRONMENT
 from actbench.store.results import Results, load_results

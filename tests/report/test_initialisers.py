@@ -13,7 +13,7 @@ import torch
 from actbench.catalogue.lookup import entries
 from actbench.errors import ConfigurationError
 from actbench.report.functions import find_functions
-from actbench.report.initialisers import draw, draws_sections, parse_shape, promised_moments
+from actbench.report.values import draw, draws_sections, parse_shape, promised_moments
 from program import actbench, assert_one_message
 
 NAMES = [entry.name for entry in entries("initialiser")]

@@ -9,7 +9,7 @@ import pytest
 
 from actbench.experiment.naming import label_of
 from actbench.report.files import pictures
-from actbench.report.names import short_names, with_short_names
+from actbench.report.request import short_names, with_short_names
 from actbench.report.statements import statements
 from builders import experiment_from
 from drawn import comparison_of, results_from

@@ -11,9 +11,19 @@ from pathlib import Path
 import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
-from actbench.report.bibliography import TESTS, bibliography, known_publications, references_of
 from actbench.report.files import pictures
-from actbench.report.paper import PaperKit, methods_paragraph, paper_table, printed, require_paper_sense, write_paper
+from actbench.report.paper import (
+    TESTS,
+    PaperKit,
+    bibliography,
+    known_publications,
+    methods_paragraph,
+    paper_table,
+    printed,
+    references_of,
+    require_paper_sense,
+    write_paper,
+)
 from actbench.store.results import Results, load_results
 from places import ROOT
 from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, above, asked, five_arms, planted

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from actbench.statistics.resampled_choice import chosen_shares
+from actbench.statistics.intervals import chosen_shares
 
 
 def test_a_candidate_that_is_best_for_every_seed_is_always_chosen() -> None:

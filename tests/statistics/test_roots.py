@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from actbench.statistics.roots import increasing_root
+from actbench.statistics.power import increasing_root
 
 
 def test_a_root_is_exact_to_the_last_bits() -> None:

@@ -17,7 +17,7 @@ from actbench.plan.plan import make_plan
 from actbench.report.figures.layout import FULL, Paper, Picture
 from actbench.report.figures.marks import Scene, Text, text_width
 from actbench.report.files import pictures
-from actbench.report.names import with_short_names
+from actbench.report.request import with_short_names
 from actbench.store.results import Results
 from builders import experiment_from, record_of
 

@@ -9,7 +9,7 @@ import pytest
 from actbench.analysis.across import Across, compare_across
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
-from actbench.report.figures.across import across_pictures
+from actbench.report.across import across_pictures
 from actbench.report.figures.layout import COLUMN, FULL, PAGE, PHONE, Paper, Picture
 from actbench.report.figures.marks import Dot, Group, Line
 from drawn import drawn_texts, misplaced_texts

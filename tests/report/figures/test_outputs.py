@@ -8,10 +8,10 @@ from typing import Any
 import numpy
 import pytest
 
-from actbench.analysis.outputs import can_be_computed, network_outputs
 from actbench.catalogue.datasets import load
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
+from actbench.report.figures.decisions import can_be_computed, network_outputs
 from actbench.training.loop import train_stack
 
 CASES: list[tuple[str, dict[str, Any], dict[str, Any], Any]] = [

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.analysis.lottery import lottery
-from actbench.report.lottery import lottery_section, lottery_sentences
+from actbench.report.lottery import lottery, lottery_section, lottery_sentences
 from planted import MUCH, NOISE, RELU, UNTUNED, above, asked, planted
 
 
