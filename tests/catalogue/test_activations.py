@@ -151,12 +151,13 @@ def drawn(entry: Entry, draw: random.Random) -> dict[str, Any]:
                 return values
 
 
+@pytest.mark.parametrize("draws", [10, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "entry", [entry for entry in ACTIVATIONS if parameters_model(entry).model_fields], ids=lambda entry: entry.name
 )
-def test_bounds_follow_any_parameters(entry: Entry) -> None:
+def test_bounds_follow_any_parameters(entry: Entry, draws: int) -> None:
     draw = random.Random(entry.name)
-    for _ in range(10):
+    for _ in range(draws):
         assert_bounds_hold(entry, drawn(entry, draw))
 
 

@@ -97,6 +97,8 @@ def interrupt(running: subprocess.Popen[str], send: Callable[[int, int], None], 
         (2, os.killpg, signal.SIGINT, 130),
         (2, os.kill, signal.SIGTERM, 143),
         (2, os.killpg, signal.SIGHUP, 129),
+        pytest.param(2, os.kill, signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(1, os.killpg, signal.SIGTERM, 143, marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupted_run_keeps_its_trials_waits_for_no_others_and_says_how_to_go_on(

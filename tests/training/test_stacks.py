@@ -78,11 +78,14 @@ def test_a_trial_has_the_same_bits_alone_and_in_a_stack_for_every_optimizer(
     assert_same_alone_and_together(trials, digits)
 
 
+@pytest.mark.parametrize("shape", [RAGGED, pytest.param(ALIGNED, marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize("entry", entries("activation"), ids=lambda entry: entry.name)
-def test_every_activation_has_the_same_bits_alone_and_in_a_stack(entry: Any, digits: Arrays) -> None:
+def test_every_activation_has_the_same_bits_alone_and_in_a_stack(
+    entry: Any, shape: dict[str, Any], digits: Arrays
+) -> None:
     choices = [entry.name, *([{entry.name: {"learn": True}}] if entry.learnable else [])]
-    trials = [trial(seed, model={"activation": choice}, epochs=1) for choice in choices for seed in range(3)]
-    assert_same_alone_and_together([*trials, trial(0, model={"activation": "tanh"}, epochs=1)], digits)
+    trials = [trial(seed, model=shape | {"activation": choice}, epochs=1) for choice in choices for seed in range(3)]
+    assert_same_alone_and_together([*trials, trial(0, model=shape | {"activation": "tanh"}, epochs=1)], digits)
 
 
 @pytest.mark.parametrize(("output", "loss"), [
