@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -23,7 +24,13 @@ TONES = {
 
 def render(template: str, **values: Any) -> str:
     """The filled template; every value but `Markup` is escaped."""
-    environment = Environment(
+    return str(_environment().get_template(template).render(**values))
+
+
+@cache
+def _environment() -> Environment:
+    """Where templates are kept once they are compiled."""
+    return Environment(
         loader=PackageLoader("actbench.render"),
         autoescape=True,
         finalize=_visible_text,
@@ -32,7 +39,6 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return str(environment.get_template(template).render(**values))
 
 
 def source(name: str) -> str:

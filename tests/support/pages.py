@@ -24,11 +24,11 @@ class Element:
     children: list[Element | str] = field(default_factory=list)
 
     def walk(self) -> Iterator[Element]:
-        """The element itself and all below it."""
-        yield self
-        for child in self.children:
-            if isinstance(child, Element):
-                yield from child.walk()
+        """The element itself and all below it, in the order of the page."""
+        waiting = [self]
+        while waiting:
+            yield (one := waiting.pop())
+            waiting += [child for child in reversed(one.children) if isinstance(child, Element)]
 
     def all(self, *tags: str) -> list[Element]:
         """All elements below with one of these tags."""
