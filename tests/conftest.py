@@ -6,12 +6,15 @@ import functools
 import gc
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
 
+from actbench.catalogue.datasets import SMALL_DATASETS
 from actbench.processes import TRAINING_MODULE
 from actbench.runs import doctor
 from custom_files import EXPERIMENT, custom_file
@@ -40,8 +43,9 @@ def pytest_collection_finish() -> None:
 def _made_once() -> Iterator[None]:
     """All workers and checks of a session are forked from one process with torch; libraries are probed once.
 
-    The command line, which typer takes 28 ms to build, is built once for thousands of invocations. Torch is imported
-    here, where tests run, and not by the process that only hands them out to others.
+    The command line, which typer takes 28 ms to build, and the digits, which take 100 ms to read, are kept for
+    hundreds of invocations. Torch is imported here, where tests run, and not by the process that only hands them out
+    to others. Its comparisons import what they need for tensors on many machines, of which there are none.
     """
     import torch
 
@@ -54,6 +58,17 @@ def _made_once() -> Iterator[None]:
             multiprocessing, "set_forkserver_preload", lambda modules: preload([TRAINING_MODULE, *OFTEN_IMPORTED])
         )
         patch.setattr(doctor, "probe_imports", functools.cache(doctor.probe_imports))
+        patch.setitem(SMALL_DATASETS, "digits", functools.cache(SMALL_DATASETS["digits"]))
+        patch.setattr("torch.testing._comparison._HAS_DTENSOR", False, raising=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def _uncompiled() -> Iterator[None]:
+    """Torch's own optimizers import its compiler, for two seconds, only to be left alone by it."""
+    unused = SimpleNamespace(disable=lambda function, *_, **__: function, graph_break=lambda: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "torch._dynamo", unused)
         yield
 
 

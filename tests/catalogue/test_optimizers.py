@@ -17,6 +17,8 @@ from actbench.catalogue.optimizers import Group
 from actbench.catalogue.registry import Entry, default_parameters, parameters_model
 from actbench.experiment.settings import TrainSettings
 
+pytestmark = pytest.mark.usefixtures("_uncompiled")
+
 OPTIMIZERS = entries("optimizer")
 CHANGED: dict[str, list[dict[str, Any]]] = {
     "sgd": [{"momentum": 0.9, "nesterov": True}, {"momentum": 0.5, "dampening": 0.25}],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -114,7 +115,7 @@ def test_scale_is_a_name_or_a_number_that_is_kept_as_a_float() -> None:
 def test_weight_decay_left_out_is_what_torch_uses_for_the_optimizer(name: str) -> None:
     torch_class = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
                    "rmsprop": torch.optim.RMSprop}[name]  # fmt: skip
-    default = torch_class([torch.zeros(1)], lr=0.1).defaults["weight_decay"]
+    default = inspect.signature(torch_class).parameters["weight_decay"].default
     assert TrainSettings.model_validate({"optimizer": name}).resolved_weight_decay() == default
     assert TrainSettings.model_validate({"optimizer": name, "weight_decay": 0.0}).resolved_weight_decay() == 0.0
     assert TrainSettings.model_validate({"optimizer": name, "weight_decay": 0.3}).resolved_weight_decay() == 0.3

@@ -26,6 +26,7 @@ TRAININGS = [
 ]
 
 
+@pytest.mark.usefixtures("_uncompiled")
 @pytest.mark.parametrize("model", TRAININGS)
 def test_the_script_trains_as_the_engine_does(model: str, tmp_path: Path) -> None:
     text = f"data: {{dataset: digits, train: 170, test: 50}}\nmodel: {{hidden: [24, 10], {model}}}\nseeds: 2\n"

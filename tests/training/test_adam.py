@@ -25,7 +25,10 @@ from actbench.training.steps import make_step
 
 CPU = torch.device("cpu")
 
-pytestmark = pytest.mark.skipif(compiled_functions().library is None, reason=compiled_functions().reason or "available")
+pytestmark = [
+    pytest.mark.usefixtures("_uncompiled"),
+    pytest.mark.skipif(compiled_functions().library is None, reason=compiled_functions().reason or "available"),
+]
 
 
 def network_of(*trains: dict[str, Any], hidden: tuple[int, ...] = (37, 5)) -> Network:

@@ -20,7 +20,7 @@ from actbench.training.network import Network, create_network
 from actbench.training.optimizer import create_stepper, schedule_factor
 from actbench.training.steps import make_step
 
-pytestmark = pytest.mark.oldest
+pytestmark = [pytest.mark.oldest, pytest.mark.usefixtures("_uncompiled")]
 
 CPU = torch.device("cpu")
 EPOCHS = 2
