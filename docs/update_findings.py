@@ -55,10 +55,11 @@ class Evidence:
 
 def systems() -> list[System]:
     """The experiments of the articles in the order of their files."""
-    return [_system(path) for path in sorted(CONFIGS.glob("*.yaml"))]
+    return [system_of(path) for path in sorted(CONFIGS.glob("*.yaml"))]
 
 
-def _system(path: Path) -> System:
+def system_of(path: Path) -> System:
+    """One experiment of the articles."""
     experiment, folder = load_experiment(path).experiment, RESULTS / path.stem
     results = load_results(folder, ROOT) if (folder / "trials.jsonl").is_file() else None
     is_of_these_trials = results is not None and _without_claims(results.experiment) == _without_claims(experiment)

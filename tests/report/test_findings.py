@@ -19,6 +19,7 @@ from places import ROOT
 from program import actbench
 from update_findings import (
     CLAIM_ID,
+    CONFIGS,
     FORMULA,
     NOT_RUN,
     WORDS,
@@ -26,11 +27,11 @@ from update_findings import (
     System,
     combined,
     findings,
-    systems,
+    system_of,
     trained_evidence,
 )
 
-DOCUMENT_FILES = sorted((ROOT / "configs" / "documents").glob("*.yaml"))
+DOCUMENT_FILES = sorted(CONFIGS.glob("*.yaml"))
 COUNTS = (7, 5, 19, 10, 5)
 CLAIMS = [f"D{article}.{number}" for article, count in enumerate(COUNTS, 1) for number in range(1, count + 1)]
 PAGE = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
@@ -71,7 +72,7 @@ def evidence_of(system: System) -> list[Evidence]:
 
 
 def test_a_claim_that_the_results_did_not_plan_is_exploratory_and_one_without_results_is_not_run_yet() -> None:
-    (system,) = (system for system in systems() if system.experiment.name == "d1-output-functions")
+    system = system_of(CONFIGS / "d1-output-functions.yaml")
     assert system.results is not None
     (first, *others) = evidence_of(system)
     assert "exploratory" not in first.text
@@ -107,7 +108,7 @@ def test_every_document_has_files_and_every_claim_in_them_exists() -> None:
 
 
 def test_the_thermostat_finds_130_degrees() -> None:
-    (results,) = (system.results for system in systems() if system.experiment.name == "d5-thermostat")
+    results = system_of(CONFIGS / "d5-thermostat.yaml").results
     assert results is not None
     boundary = parse_metric("boundary")
     boundaries = [boundary.value(record) for record in results.records.values()]

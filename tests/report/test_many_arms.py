@@ -24,7 +24,7 @@ from stopwatch import least_seconds
 MANY = TWO_ACTIVATIONS.replace("vary: {", "vary: {train.lr: RATES, ").replace(
     "baseline: {", "baseline: {train.lr: 0.001, "
 )
-FEW_RATES, MANY_RATES = 50, 500
+FEW_RATES, MANY_RATES = 20, 200
 
 
 def compared(folder: Path, rates: int) -> Comparison:

@@ -32,9 +32,9 @@ TEX = [shutil.which(name) for name in ("pdflatex", "bibtex", "kpsewhich")]
 HOSTILE = r"labels {x} \\input{/etc/passwd} $x$ 100% #1 _a_ ~ ^"
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return planted(tmp_path / "run", five_arms(), FIVE_ACTIVATIONS)
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return planted(tmp_path_factory.mktemp("run"), five_arms(), FIVE_ACTIVATIONS)
 
 
 def written(results: Results, kit: PaperKit) -> dict[str, Path]:
@@ -166,7 +166,8 @@ def test_plain_latex_compiles_it(width: str, tmp_path: Path) -> None:
     labels.write_text(f"tanh: '{HOSTILE}'\n", encoding="utf-8")
     written(results, PaperKit(folder, labels, width=width, font="sans"))  # type: ignore[arg-type]
     latex = [str(TEX[0]), "-interaction=nonstopmode", "-halt-on-error", "paper"]
-    for command in (latex, [str(TEX[1]), "paper"], latex, latex):
+    draft = [latex[0], "-draftmode", *latex[1:]]
+    for command in (draft, [str(TEX[1]), "paper"], draft, latex):
         finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert finished.returncode == 0, finished.stdout[-2000:]
     log = (folder / "paper.log").read_text(encoding="latin-1")
