@@ -15,6 +15,8 @@ from actbench.catalogue.image_files import read_idx
 from actbench.errors import UnusableEnvironmentError
 from corpus.bad_data_files import idx
 
+pytestmark = pytest.mark.fuzz
+
 SHAPE = (3, 4, 5)
 ARRAY = numpy.arange(60, dtype=numpy.uint8).reshape(SHAPE)
 GOOD = idx(ARRAY)

@@ -20,6 +20,8 @@ from fuzz_settings import EXAMPLES, IN_THE_SUITE
 from mutations import SNIPPETS, contents, experiments, texts, with_lists, words
 from stopwatch import time_limit
 
+pytestmark = pytest.mark.fuzz
+
 MAX_SECONDS = 5
 MISTAKE = re.compile(r"(?:f\.yaml(?::[1-9]\d*:[1-9]\d*)?|--set .*): \S.*|\.\.\. and [\d,]+ more mistakes")
 
