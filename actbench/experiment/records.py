@@ -100,7 +100,7 @@ class LayerProbe(BaseModel):
     bias_gradient_norm: Magnitude | None
     weight_norm: Magnitude | None = None
     histogram: Annotated[str, Field(pattern=HISTOGRAM_PATTERN)] = ""
-    learnt: dict[str, Number | None] = {}
+    learnt: dict[str, Number | None] = Field(default_factory=dict)  # pydantic would copy a `{}` for each probe
 
 
 class TrialRecord(BaseModel):
@@ -142,7 +142,7 @@ class TrialRecord(BaseModel):
     test_ece: float | None = None
     test_top2_correct_count: int | None = None
     test_mistakes: str = ""
-    parameters: dict[str, tuple[float | None, ...]] = {}
+    parameters: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     wall_seconds: float
     epoch_seconds: tuple[float, ...] = ()
     stack_trials: int

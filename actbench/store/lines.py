@@ -90,7 +90,7 @@ def raw_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
             number += begins
             begins = piece.endswith(b"\n")
             if line := without_line_end(piece):
-                yield number, offset + piece.index(line), line
+                yield number, offset + len(BYTE_ORDER_MARK) * piece.startswith(BYTE_ORDER_MARK), line
             offset += len(piece)
 
 
