@@ -147,9 +147,14 @@ class Question:
     doubt: str = ""
 
 
-def compare(plan: Plan, records: Mapping[str, TrialRecord], question: Question) -> Comparison:
-    """Every arm of the plan, or every value of the factor `by`, against the one with the baseline's values."""
-    samples = arm_samples(plan, records, question.metric)
+def compare(
+    plan: Plan, records: Mapping[str, TrialRecord], question: Question, samples: Sequence[Sample] | None = None
+) -> Comparison:
+    """Every arm of the plan, or every value of the factor `by`, against the one with the baseline's values.
+
+    `samples` are those of its arms on this metric, where they are known.
+    """
+    samples = arm_samples(plan, records, question.metric) if samples is None else samples
     if question.by is not None:
         samples = marginal_samples(samples, question.by)
     references = find_references(samples, samples, question.baseline)

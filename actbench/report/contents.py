@@ -59,22 +59,24 @@ def answer_sections(comparison: Comparison, results: Sequence[Results], *, expla
 
 def report_sections(comparison: Comparison, results: Results, *, explains: bool | None = None) -> list[Section]:
     """All parts of the report that have data; unless `explains` is None the comparison as a terminal shows it."""
-    chapters = report_chapters(comparison, results)
-    if explains is not None:
-        chapters["comparison"] = answer_sections(comparison, [results], explains=explains)
+    if explains is None:
+        chapters = report_chapters(comparison, results, comparison_sections(comparison, [results]))
+    else:
+        answered = answer_sections(comparison, [results], explains=explains)
+        chapters = report_chapters(comparison, results, answered)
         chapters["effects"] += main_effects(comparison, results)
     return [section for sections in chapters.values() for section in sections]
 
 
-def report_chapters(comparison: Comparison, results: Results) -> dict[str, list[Section]]:
-    """The sections of the report by chapter; a chapter without data has none."""
+def report_chapters(comparison: Comparison, results: Results, compared: list[Section]) -> dict[str, list[Section]]:
+    """The sections of the report by chapter, the first with what is given; a chapter without data has none."""
     plan, records, metric = results.plan, results.records, comparison.metric
     claims = judge_results(results)
     explained = effects(plan, records, metric)
     curves = [curve for curve in arm_curves(plan, records) if curve.means]
     parts = dict.fromkeys(curve.part for curve in curves)
     return {
-        "comparison": comparison_sections(comparison, [results]),
+        "comparison": compared,
         "lottery": [drawn] if (drawn := lottery_section(comparison)) else [],
         "claims": claims_sections(claims, comparison),
         "tuning": [tuning_section(plan, records)] if plan.tunings else [],
@@ -111,7 +113,7 @@ def main_effects(comparison: Comparison, results: Results) -> list[Section]:
     factors = [factor for factor in experiment.factors if len(factor.values) > 1]
     if len(factors) < 2 or not experiment.is_full_grid():
         return []
-    sections = []
+    sections, samples = [], [row.sample for row in comparison.rows]
     for factor in factors:
         baseline = tuple(pair for pair in comparison.baseline if pair[0] == factor.path)
         question = Question(
@@ -121,7 +123,7 @@ def main_effects(comparison: Comparison, results: Results) -> list[Section]:
             factor.path,
             accepts_shared_rate=comparison.is_judged,
         )
-        table = short_section(compare(results.plan, results.records, question), [])
+        table = short_section(compare(results.plan, results.records, question, samples), [])
         name = factor.path.split(".")[-1]
         title = f"{MAIN_EFFECT} {name}, averaged over the other factors ({table.title})"
         sections.append(replace(table, title=title, header=[name, *table.header[1:]], notes=()))

@@ -18,7 +18,7 @@ from actbench.plan.looks import values_by_seed
 from actbench.render.html import render, source
 from actbench.render.sections import Section, numeric_columns, without_sparks
 from actbench.report.answer import question_and_answer
-from actbench.report.contents import MAIN_EFFECT, main_effects, report_chapters
+from actbench.report.contents import MAIN_EFFECT, comparison_sections, main_effects, report_chapters
 from actbench.report.figures.inside import layers_section, trouble_sentences
 from actbench.report.figures.styles import styles_of
 from actbench.report.method import failure_rows, failures_table, method_sections, repeat_commands, settings_text
@@ -134,7 +134,8 @@ def _chapters(
 ) -> list[Chapter]:
     """The chapters with content."""
     sections: dict[str, list[Section]] = {}
-    for name, of_chapter in report_chapters(comparison, results).items():
+    compared = comparison_sections(comparison, [results])
+    for name, of_chapter in report_chapters(comparison, results, compared).items():
         sections.setdefault(PLACES.get(name, name), []).extend(of_chapter)
     if verdicts := main_effects(comparison, results):
         sections["factors"] = [*map(without_picture, verdicts), *sections["factors"]]

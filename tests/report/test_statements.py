@@ -84,7 +84,7 @@ def test_claims_that_are_decided_beside_arms_that_are_not_judged_are_explained(t
     claim = "expect: [{claim: tanh wins, better: {model.activation: tanh}, than: {model.activation: relu}}]\n"
     for name, text, is_explained in [("untuned", UNTUNED, True), ("tuned", TUNED, False)]:
         results = planted(tmp_path / name, TWO, text + claim)
-        chapters = report_chapters(asked(results), results)
+        chapters = report_chapters(asked(results), results, [])
         assert any("where an arm is not judged" in note for note in chapters["claims"][0].notes) == (is_explained)
 
 
