@@ -61,7 +61,7 @@ def picked_epochs(last: int, most: int, *, is_log: bool) -> list[int]:
 
 def arm_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[ArmCurves]:
     """The curves of each arm; none of its trials may have been trained for an epoch."""
-    curves = []
+    found_by_arm = []
     for arm, trials in plan.arms:
         part = "validation" if arm.settings.data.validation_count() else "train"
         found = [(record, getattr(record.curves, f"{part}_correct_count")) for record in recorded(trials, records)]
@@ -71,10 +71,21 @@ def arm_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[ArmCurves
             for epoch in range(max((len(right) for right, _ in counts), default=0))
         ]
         seeds = tuple(tuple(one / images for one in right) for right, images in counts)
-        means = tuple(estimates([[one / images for one, images in hits] for hits in reached]))
-        accuracy = tuple(_mean([one for one, _ in hits]) / hits[0][1] for hits in reached)
-        curves.append(ArmCurves(arm.label(), arm.values, part, seeds, means, accuracy))
-    return curves
+        found_by_arm.append((arm, part, seeds, reached))
+    means = iter(
+        estimates([[one / images for one, images in hits] for *_, reached in found_by_arm for hits in reached])
+    )
+    return [
+        ArmCurves(
+            arm.label(),
+            arm.values,
+            part,
+            seeds,
+            tuple(itertools.islice(means, len(reached))),
+            tuple(_mean([one for one, _ in hits]) / hits[0][1] for hits in reached),
+        )
+        for arm, part, seeds, reached in found_by_arm
+    ]
 
 
 def pair_tables(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> list[PairTable]:

@@ -100,23 +100,20 @@ def _paired(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecor
         if is_paired and (seeds := [seed for seed in own if seed in reference]):
             first, second = [own[seed] for seed in seeds], [reference[seed] for seed in seeds]
             if list(map(id, bits[0])) != list(map(id, second)):  # most arms have one baseline
-                bits = second, _bits_of_all(second)
+                bits = second, _are_right(second)
             pairs = list(zip(first, second, strict=True))
-            yield _Paired(row.sample.label, other, pairs, _bits_of_all(first), bits[1])
+            yield _Paired(row.sample.label, other, pairs, _are_right(first), bits[1])
 
 
 def _tested(records: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
     return {record.seed: record for record in records if record.test_is_correct}
 
 
-def bits_of(record: TrialRecord) -> NDArray[np.bool_]:
-    """Whether each test image was classified correctly."""
-    packed = np.frombuffer(base64.b64decode(record.test_is_correct), np.uint8)
-    return np.unpackbits(packed, count=record.test_count).astype(bool)
-
-
-def _bits_of_all(records: Sequence[TrialRecord]) -> NDArray[np.bool_]:
-    return np.stack([bits_of(record) for record in records])
+def _are_right(records: Sequence[TrialRecord]) -> NDArray[np.bool_]:
+    """Whether each network classified each test image correctly `[networks, images]`; all have as many of these."""
+    packed = b"".join(base64.b64decode(record.test_is_correct) for record in records)
+    rows = np.frombuffer(packed, np.uint8).reshape(len(records), -1)
+    return np.unpackbits(rows, axis=1, count=records[0].test_count).astype(bool)
 
 
 def _other_images(one: _Paired) -> OtherImages:
@@ -154,13 +151,14 @@ def _class_differences(pairs: Sequence[tuple[TrialRecord, TrialRecord]]) -> Iter
 
 def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -> list[HardImage]:
     """The images that most networks of all arms get wrong, the first of equally hard ones first."""
-    found = [record for _, trials in plan.arms for record in _tested(recorded(trials, records)).values()]
+    by_arm = [[*_tested(recorded(trials, records)).values()] for _, trials in plan.arms]
+    found = [record for of_arm in by_arm for record in of_arm]
     sizes = {record.test_count for record in found}
     if len(sizes) != 1:
         return []
     wrong = np.zeros(sizes.pop(), dtype=int)
-    for record in found:  # not all at once: of thousands of networks the bits take gigabytes
-        wrong += ~bits_of(record)
+    for of_arm in filter(None, by_arm):  # not all at once: of thousands of networks the bits take gigabytes
+        wrong += (~_are_right(of_arm)).sum(axis=0)
     hardest = np.argsort(-wrong, kind="stable")[:count].tolist()
     given: dict[int, Counter[tuple[int, int]]] = {image: Counter() for image in hardest}
     for record in found:
@@ -180,4 +178,4 @@ def wrong_images(record: TrialRecord) -> list[tuple[int, tuple[int, int]]]:
     mistakes = record.mistakes()
     if not mistakes or not record.test_is_correct:
         return []
-    return list(zip(np.flatnonzero(~bits_of(record)).tolist(), mistakes, strict=True))
+    return list(zip(np.flatnonzero(~_are_right([record])).tolist(), mistakes, strict=True))

@@ -189,7 +189,7 @@ def short_names(arms: Mapping[str, Values]) -> dict[str, str]:
 def is_made_of_values(label: str, values: Values, paths: Sequence[str]) -> bool:
     """Whether a label consists of values, of all settings or of these, and is not a name from the experiment file."""
     shown = restricted(values, paths)
-    return label in (label_of(values), label_of(shown), short_label(shown))
+    return label == label_of(values) or label in (label_of(shown), short_label(shown))
 
 
 def with_short_names(results: Results) -> Results:
