@@ -131,12 +131,10 @@ def with_gain(given: Mapping[str, Any], feeding: Entry | None, parameters: Mappi
     name = given.get("gain")
     if not isinstance(name, str):
         return dict(given)
-    return {**given, "gain": 1.0 if feeding is None else _named_gain(name, feeding, parameters)}
-
-
-def _named_gain(name: str, entry: Entry, parameters: Mapping[str, Any]) -> float:
+    if feeding is None:
+        return {**given, "gain": 1.0}
     find = {"derived": gain, "derived_backward": backward_gain, "published": published_gain}[name]
-    found = find(entry, parameters)
+    found = find(feeding, parameters)
     if found is None or not 0 < found < math.inf:
-        raise ConfigurationError(f"{entry.name} has no {name} gain: give a number")
-    return float(f"{found:.{SIGNIFICANT_DIGITS}g}")
+        raise ConfigurationError(f"{feeding.name} has no {name} gain: give a number")
+    return {**given, "gain": float(f"{found:.{SIGNIFICANT_DIGITS}g}")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -72,7 +71,13 @@ def _load(point: EntryPoint) -> str | None:
 def checksum_of_package(module: str) -> str:
     """SHA-256 over the Python files of a module's package, by name and content; `RegistrationError` without any."""
     package = module.partition(".")[0]
-    files = list(_python_files(package))
+    found = find_spec(package)  # wherever it is: one that is installed as editable is on no path
+    folders = [Path(folder) for folder in (found.submodule_search_locations or ())] if found else []
+    files: list[tuple[str, Path]] = []
+    if found and not folders and found.origin and found.has_location:
+        files.append((package, Path(found.origin)))
+    for folder in folders:
+        files += sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py"))
     if not files:
         raise RegistrationError(f"no Python file of {package} is found, so its versions could not be told")
     digest = hashlib.sha256()
@@ -80,14 +85,3 @@ def checksum_of_package(module: str) -> str:
         content = path.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return f"sha256:{digest.hexdigest()}"
-
-
-def _python_files(package: str) -> Iterator[tuple[str, Path]]:
-    """The files by their names, wherever the package is: one that is installed as editable is on no path."""
-    found = find_spec(package)
-    folders = [Path(folder) for folder in (found.submodule_search_locations or ())] if found else []
-    if found and not folders and found.origin and found.has_location:
-        yield package, Path(found.origin)
-    for folder in folders:
-        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
-        yield from sorted(files.items())

@@ -66,9 +66,9 @@ class RecordedEntry(BaseModel):
 
     def entry(self, kind: Kind, name: str) -> Entry:
         """The entry itself where it is loaded, else one that says the same of itself and cannot be called."""
-        return find_version(kind, name, self.checksum) or self._absent(kind, name)
+        if loaded := find_version(kind, name, self.checksum):
+            return loaded
 
-    def _absent(self, kind: Kind, name: str) -> Entry:
         def absent(*_values: Any, **_settings: Any) -> NoReturn:
             """Say that there is no such function here."""
             raise ConfigurationError(not_loaded(kind, name, self.checksum))

@@ -84,34 +84,26 @@ def show(
     if cost:
         _show_costs(functions, save, output_format)
         return
-    from actbench.report.functions import (
-        find_functions,
-        function_claims_sections,
-        function_section,
-        functions_document,
-        plot_lines,
-        save_figure,
-        with_curves,
-    )
+    from actbench.report import functions as facts
     from actbench.report.values import parse_range, value_rows, values_section
 
-    choices, drawn = find_functions(functions), parse_range(inputs) if inputs is not None else None
+    choices, drawn = facts.find_functions(functions), parse_range(inputs) if inputs is not None else None
     x = drawn.inputs() if drawn else None
     bounds = {"bounds": (drawn.low, drawn.high)} if drawn else {}
     if save is not None:
-        save_figure(choices, save, x)
+        facts.save_figure(choices, save, x)
     for derivative in (False, True):
-        if output_format == "table" and (lines := plot_lines(choices, derivative=derivative, **bounds)):
+        if output_format == "table" and (lines := facts.plot_lines(choices, derivative=derivative, **bounds)):
             print(*lines, "", sep="\n")
-    tabulated = with_curves(choices) if drawn and drawn.count else []
+    tabulated = facts.with_curves(choices) if drawn and drawn.count else []
     printing.print_answer(
         output_format,
         lambda: [
             *([values_section(value_rows(tabulated, drawn.shown()), drawn.note())] if drawn and tabulated else []),
-            function_section(choices),
-            *function_claims_sections(choices),
+            facts.function_section(choices),
+            *facts.function_claims_sections(choices),
         ],
-        lambda: functions_document(choices, x),
+        lambda: facts.functions_document(choices, x),
     )
 
 

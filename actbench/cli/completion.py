@@ -153,7 +153,9 @@ def settings(incomplete: str) -> list[str]:
     matching = [key for key in keys if (key == typed if equals else key.startswith(typed))]
     if len(matching) != 1:
         return _matching(incomplete, (f"{key}=" for key in matching))
-    values = list(_values(keys[matching[0]], schema)) or [""]
+    part = keys[matching[0]]
+    default = str(part["default"]) if isinstance(part.get("default"), str | int | float) else ""
+    values = list(dict.fromkeys(_names(part, schema))) or [default]
     return _matching(incomplete, (f"{matching[0]}={value}" for value in values))
 
 
@@ -188,16 +190,8 @@ def _keys(schema: Data, *, with_sections: bool) -> dict[str, Data]:
     return keys
 
 
-def _values(schema: Data, root: Data) -> Iterator[str]:
-    """The names that a part of the schema takes, or its default if it takes anything else."""
-    names = list(dict.fromkeys(_names(schema, root)))
-    if names:
-        yield from names
-    elif isinstance(default := schema.get("default"), str | int | float):
-        yield str(default)
-
-
 def _names(schema: Data, root: Data) -> Iterator[str]:
+    """The names that a part of the schema takes."""
     if reference := schema.get("$ref"):
         yield from _names(root["definitions"][reference.rpartition("/")[2]], root)
     for value in (*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())):
@@ -230,20 +224,18 @@ def _varied(context: Context) -> dict[str, list[str]]:
     """The settings that the named or the latest results vary, with their plain values, read without slow models."""
     root = context.params.get("results") or Path("results")
     latest = latest_journal(root)
-    folders = [*_result_folders_on_the_line(), *([latest.parent] if latest else [])]
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    words = [
+        Path(word) for word in re.split(r"\s", line)[1:-1] if word
+    ]  # typer drops the arguments of an unfinished line
+    named = [folder for folder in words if (folder / EXPERIMENT).is_file()]
+    folders = [*named, *([latest.parent] if latest else [])]
     varied = _mapping(_mapping(_read(folders[0] / EXPERIMENT)).get("vary")) if folders else {}
     return {
         path: [text for value in values if PLAIN_VALUE.fullmatch(text := _text(value))]
         for path, values in varied.items()
         if isinstance(values, tuple) and PLAIN_VALUE.fullmatch(path)
     }
-
-
-def _result_folders_on_the_line() -> list[Path]:
-    """Result folders among the words before the last: typer drops the arguments of an unfinished line."""
-    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
-    words = [word for word in re.split(r"\s", line)[1:-1] if word]
-    return [Path(word) for word in words if Path(word, EXPERIMENT).is_file()]
 
 
 def _read(file: Path) -> Any:

@@ -38,7 +38,8 @@ def verb(function: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def guarded(*arguments: P.args, **options: P.kwargs) -> None:
-        _escape_unencodable_output()
+        if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is printed as `\\u2265`
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             with interruptible(FAREWELL):
                 function(*arguments, **options)
@@ -95,9 +96,3 @@ def report_file_error(problem: OSError) -> int:
         return 0
     say(f"actbench: the output cannot be written ({problem.strerror})")
     return errors.EXIT_ENVIRONMENT
-
-
-def _escape_unencodable_output() -> None:
-    r"""Print what the encoding of standard output lacks as `\u2265`, instead of failing."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")

@@ -154,7 +154,10 @@ class _Loader:
             if is_sound:
                 is_sound = self._check_arms(experiment)
             if is_sound and kept:
-                experiment = self._complete_baseline(experiment)
+                try:  # with the values of the settings that change together with the baseline's
+                    experiment = replace(experiment, baseline=complete(experiment, experiment.baseline))
+                except ConfigurationError as ambiguous:
+                    self._problem(("baseline",), str(ambiguous))
             match: Match | None = self._plain("match", partial(plain_values.read_word, words=get_args(Match)), None)
             if match and is_sound:
                 experiment = replace(experiment, match=match)
@@ -189,16 +192,13 @@ class _Loader:
         if isinstance(model, dict) and not given & {"hidden", "layers", "model.hidden", "model.layers"}:
             sections["model"] = model | {"hidden": DEFAULT_HIDDEN}
         try:
-            return self._with_data(TrialSettings.model_validate(sections))
+            settings = TrialSettings.model_validate(sections)
         except ValidationError as invalid:
             self._add((), sentences(invalid))
             return TrialSettings()
-
-    def _with_data(self, settings: TrialSettings) -> TrialSettings:
-        """The settings with the arrays that are to be trained on; a record of others is not theirs."""
-        given = settings.data.dataset
-        if given.source == "file" and not self.is_record and not is_in_use(given):
-            self._problem(("data", "dataset"), not_in_use(given))
+        dataset = settings.data.dataset
+        if dataset.source == "file" and not self.is_record and not is_in_use(dataset):
+            self._problem(("data", "dataset"), not_in_use(dataset))
         return settings if self.data is None else with_values(settings, (("data.dataset", self.data),))
 
     def _require_loaded(self, settings: TrialSettings, factors: Sequence[Factor]) -> None:
@@ -236,14 +236,6 @@ class _Loader:
         return (groups if any(len(group.paths) > 1 for group in groups) else []), cells.factors_of(
             groups, without=without
         )
-
-    def _complete_baseline(self, experiment: Experiment) -> Experiment:
-        """With the values of the settings that change together with the baseline's."""
-        try:
-            return replace(experiment, baseline=complete(experiment, experiment.baseline))
-        except ConfigurationError as ambiguous:
-            self._problem(("baseline",), str(ambiguous))
-            return experiment
 
     def _unsure(self) -> set[str]:
         """Varied settings in which mistakes have been found: whatever refers to them may be right."""

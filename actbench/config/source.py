@@ -88,8 +88,11 @@ def read_yaml(text: str, file: str) -> Source:
     try:
         if len(text.encode()) > MAX_NAMED_FILE_BYTES:
             raise _RefusedError(Problem(f"{file}:1:1", (), f"expected at most {MAX_NAMED_FILE_BYTES:,} bytes"))
-        _check_limits(text, file, _FASTEST_LOADER)
-        node = yaml.compose(text, Loader=_FASTEST_LOADER)
+        try:
+            _check_limits(text, file, _FASTEST_LOADER)
+            node = yaml.compose(text, Loader=_FASTEST_LOADER)
+        except yaml.YAMLError as error:
+            raise _RefusedError(_syntax_problem(text, file, error)) from None
         if node is None:
             raise _RefusedError(Problem(f"{file}:1:1", (), "expected settings, found an empty file"))
         source.data = _Reader(file, source).value(node, ())
@@ -97,18 +100,12 @@ def read_yaml(text: str, file: str) -> Source:
         message = f"expected text in Unicode, found {error.object[error.start]!r} at character {error.start + 1}"
         source.problems.append(Problem(f"{file}:1:1", (), message))
     except _RefusedError as refused:
-        source.problems.append(refused.problem)
-    except yaml.YAMLError as error:
-        source.problems.append(_syntax_problem(text, file, error))
+        source.problems.append(refused.args[0])
     return source
 
 
 class _RefusedError(Exception):
-    """The text is not read any further."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
+    """The text is not read any further, for this `Problem`."""
 
 
 def _place(file: str, mark: Any) -> str:
@@ -138,21 +135,18 @@ def _check_limits(text: str, file: str, loader: Any) -> None:
 def _syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
     """The error in the clearer words of the slower loader, where the text is short enough to be read once more.
 
+    Raises `_RefusedError` at the first event that passes a limit.
+
     A longer text is cut after the error, so that our limits are checked first: libyaml looks ahead and has limits too.
     What the slower loader accepts stays refused: nothing is ever built from events that the faster one did not give.
     """
     mark = getattr(error, "problem_mark", None)
     if len(text) > MAX_TEXT_READ_TWICE_LENGTH and mark and mark.index < MAX_TEXT_READ_TWICE_LENGTH:
         with contextlib.suppress(yaml.YAMLError, ValueError):
-            try:
-                _check_limits(text[: mark.index], file, yaml.SafeLoader)
-            except _RefusedError as refused:
-                return refused.problem
+            _check_limits(text[: mark.index], file, yaml.SafeLoader)
     if len(text) <= MAX_TEXT_READ_TWICE_LENGTH:
         try:
             _check_limits(text, file, yaml.SafeLoader)
-        except _RefusedError as refused:
-            return refused.problem
         except yaml.YAMLError as clearer:
             error = clearer
         except ValueError:  # what it makes of an escape such as \U00110000

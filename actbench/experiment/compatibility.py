@@ -31,7 +31,6 @@ def conflicts(settings: TrialSettings) -> list[Conflict]:
         *_model_conflicts(settings),
         *_batch_conflicts(settings),
         *_layer_conflicts(settings.model, resolve_layers(settings)),
-        *_optimizer_conflicts(settings),
     ]
 
 
@@ -59,6 +58,9 @@ def _model_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
                 dataset = settings.data.dataset
                 message = f"{choice.name} compares several output units, and {dataset} has one (use sigmoid with bce)"
                 yield Conflict(path, message, True)
+    given = dict(settings.train.optimizer.parameters)
+    if given.get("nesterov") and (given["momentum"] <= 0 or given["dampening"] != 0):
+        yield Conflict("train.optimizer", "nesterov needs a momentum above 0 and dampening 0", True)
     yields = output.entry.yields
     is_applied_twice = (loss.name, output.name) == ("cross_entropy", "log_softmax")  # and log_softmax is idempotent
     if yields not in loss.entry.accepts and not is_applied_twice:
@@ -129,9 +131,3 @@ def _softplus_conflicts(layers: Sequence[Layer]) -> Iterator[Conflict]:
         if jump > MAX_JUMP:
             message = f"softplus jumps by {jump:.2g} where beta * x reaches threshold {threshold:g}: 20 is large enough"
             yield Conflict("model.activation", message, False)
-
-
-def _optimizer_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
-    given = dict(settings.train.optimizer.parameters)
-    if given.get("nesterov") and (given["momentum"] <= 0 or given["dampening"] != 0):
-        yield Conflict("train.optimizer", "nesterov needs a momentum above 0 and dampening 0", True)

@@ -72,7 +72,10 @@ def follow_looks(
     """
     if experiment.looks is None:
         return None
-    baselines = _baselines([arm for arm, _ in arms], experiment.baseline)
+    all_arms = [arm for arm, _ in arms]
+    place = {id(arm): index for index, arm in enumerate(all_arms)}
+    references = find_references(all_arms, all_arms, experiment.baseline)
+    baselines = [None if one is None else place[id(one)] for one in references]  # its own place for a baseline
     at_edge = {tuning.arm.values for tuning in tunings if tuning.edges}
     margin = experiment.margin_of(metric)
     compared = [index for index, base in enumerate(baselines) if base is not None and base != index]
@@ -214,9 +217,3 @@ def pair_differences(first: Sequence[float], second: Sequence[float], *, is_shar
     """Pair by pair; shares to 12 digits, so that equal counts of images give exactly equal differences."""
     differences = [a - b for a, b in zip(first, second, strict=True)]
     return [round(difference, 12) for difference in differences] if is_share else differences
-
-
-def _baselines(arms: Sequence[Arm], baseline: Values) -> list[int | None]:
-    """The place of each arm's baseline, its own if it is one."""
-    place = {id(arm): index for index, arm in enumerate(arms)}
-    return [None if found is None else place[id(found)] for found in find_references(arms, arms, baseline)]

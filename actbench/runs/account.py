@@ -18,9 +18,8 @@ from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRet
 from actbench.runs.log import RunLog, arm_names, finished_texts, stack_text
 from actbench.runs.progress import LOG_INTERVAL_SECONDS, WORK_SHARE, RunState, describe
 from actbench.runs.standing import is_worth_keeping, keep_standing, key_of, standing_of
-from actbench.store.files import FileEnd, HeldFolder, changed_file, end_of
+from actbench.store.files import FileEnd, HeldFolder
 from actbench.store.journal import append_records
-from actbench.store.names import JOURNAL
 from actbench.store.weights import write_weights
 from actbench.text import clock
 
@@ -79,7 +78,9 @@ class RunProgress:
                 self.journal_end = append_records(self.folder, kept, self.journal_end)
             self._keep_standing(kept)
             self.known |= {record.trial: record for record in kept}
-            self._count(event.stack, records)
+            self._count_epochs(event.stack, event.stack[0].settings.train.epochs)
+            done, endings = self.state.done + len(records), self.state.endings + count_endings(records)
+            self.state = replace(self.state, done=done, endings=endings)
             for text, detail in finished_texts(event.stack, records, self.names):
                 self.log.write(text, detail)
         self._refresh()
@@ -139,23 +140,12 @@ class RunProgress:
             device=self.device,
         )
 
-    def _count(self, stack: Stack, records: tuple[TrialRecord, ...]) -> None:
-        self._count_epochs(stack, stack[0].settings.train.epochs)
-        self.state = replace(
-            self.state, done=self.state.done + len(records), endings=self.state.endings + count_endings(records)
-        )
-
     def _refresh(self) -> None:
         self.state = replace(self.state, epochs=self.epochs, seconds=time.monotonic() - self.started)
         self.show(self.state)
         if self.logged + LOG_INTERVAL_SECONDS <= self.state.seconds:
             self.logged = self.state.seconds
             self.log.write(describe(self.state), detail=3)
-
-    def require_stored(self, records: Mapping[str, TrialRecord]) -> None:
-        """Raise `FolderChangedError` where the journal, read again, lacks trials that it held."""
-        if not self.stored.keys() <= records.keys() or end_of(self.folder.file(JOURNAL)) != self.journal_end:
-            raise changed_file(self.folder.path / JOURNAL)
 
     def outcome(self) -> str:
         """How the run has ended."""

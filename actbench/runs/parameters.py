@@ -82,20 +82,19 @@ def _moments(values: Any) -> Moments:
 
 def parameters_sections(found: Sequence[ArmsParameters], seed: int) -> list[Section]:
     """A table for every distinct network."""
-    return [_section(one, seed) for one in found]
-
-
-def _section(found: ArmsParameters, seed: int) -> Section:
-    header = ["parameter", "shape", "count", "mean", "sd"]
-    rows = [
-        [one.name, " x ".join(map(str, one.shape)), f"{one.count:,}", *_cells(one.start), *_cells(one.trained)]
-        for one in found.parameters
-    ]
-    notes = [f"{sum(one.count for one in found.parameters):,} trainable parameters, as seed {seed} draws them."]
-    if found.parameters[0].trained:
-        header += ["trained mean", "trained sd"]
-        notes.append("Trained: the weights that the result folder has kept.")
-    return Section("; ".join(found.arms), header, rows, notes)
+    sections = []
+    for network in found:
+        header = ["parameter", "shape", "count", "mean", "sd"]
+        rows = [
+            [one.name, " x ".join(map(str, one.shape)), f"{one.count:,}", *_cells(one.start), *_cells(one.trained)]
+            for one in network.parameters
+        ]
+        notes = [f"{sum(one.count for one in network.parameters):,} trainable parameters, as seed {seed} draws them."]
+        if network.parameters[0].trained:
+            header += ["trained mean", "trained sd"]
+            notes.append("Trained: the weights that the result folder has kept.")
+        sections.append(Section("; ".join(network.arms), header, rows, notes))
+    return sections
 
 
 def _cells(moments: Moments | None) -> list[str]:

@@ -81,7 +81,14 @@ LAYER_COLUMNS = ("layer", "function", "values", "expected", "differ %", "gradien
 
 def preflight_sections(found: Preflight) -> list[Section]:
     """A table of layers for every network, then one of arms."""
-    return [*map(_layers_section, found.networks), _fates_section(found)]
+    rows = []
+    for network in found.networks:
+        flow = network.flow
+        sizes = [_size(flow.value_growth()), _size(flow.gradient_growth()), _percent(flow.difference())]
+        rows += [[arm.label(), flow.fate(), *sizes] for arm in network.arms]
+    header = ["arm", "before training", "values", "gradients", "differ %"]
+    fates = Section(f"{found.experiment.name}: preflight", header, rows, list(_notes(found)))
+    return [*map(_layers_section, found.networks), fates]
 
 
 def preflight_warnings(found: Preflight) -> list[str]:
@@ -120,16 +127,6 @@ def _size(size: float | None) -> str:
 
 def _percent(share: float | None) -> str:
     return ABSENT if share is None else f"{100 * share:.2g}" if share < 0.1 else f"{100 * share:.0f}"
-
-
-def _fates_section(found: Preflight) -> Section:
-    rows = []
-    for network in found.networks:
-        flow = network.flow
-        sizes = [_size(flow.value_growth()), _size(flow.gradient_growth()), _percent(flow.difference())]
-        rows += [[arm.label(), flow.fate(), *sizes] for arm in network.arms]
-    header = ["arm", "before training", "values", "gradients", "differ %"]
-    return Section(f"{found.experiment.name}: preflight", header, rows, list(_notes(found)))
 
 
 def _notes(found: Preflight) -> Iterator[str]:

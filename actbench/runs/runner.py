@@ -42,7 +42,7 @@ from actbench.store import checkpoints, weights
 from actbench.store import folder as store
 from actbench.store.checkpoints import Checkpoints
 from actbench.store.copying import copy_records
-from actbench.store.files import FolderChangedError, HeldFolder, end_of
+from actbench.store.files import FolderChangedError, HeldFolder, changed_file, end_of
 from actbench.store.journal import Journal, read_journal, set_damaged_lines_aside
 from actbench.store.lock import locked
 from actbench.store.names import DAMAGED, JOURNAL
@@ -185,7 +185,8 @@ def run_experiment(
                 raise
             held.require_in_place()
             results = load_results(folder, options.results, journal)
-            account.require_stored(results.records)
+            if not account.stored.keys() <= results.records.keys() or end_of(held.file(JOURNAL)) != account.journal_end:
+                raise changed_file(folder / JOURNAL)
             comparison = write_tables(results, held)
             _keep_standing(held, results, account.journal_end[0])
     state = account.state
@@ -242,16 +243,6 @@ def _begin(
     )
 
 
-def _settings_text(account: RunProgress, workers: int, options: RunOptions) -> str:
-    """Versions, machine and options of a run, for the first line of its log."""
-    state = account.state
-    return (
-        f"actbench {__version__}, training code {records.TRAINING_CODE_VERSION}, environment {account.environment}, "
-        f"{account.device}, {counted(workers, 'worker')}; {state.total} trials, {state.done} of them done"
-        + (f"; {options.command_line}" if options.command_line else "")
-    )
-
-
 def _keep_environment(
     folder: HeldFolder, dataset: Dataset, device: str, workers: int, machine: Mapping[str, Any] | None
 ) -> str:
@@ -305,7 +296,13 @@ def _train_all(
     if experiment.keep:
         weights.remove_leftovers(account.folder)
     cache_bytes = CPU_CACHE_BYTES if site.device == "cpu" else GPU_CACHE_BYTES
-    with account.log.run(_settings_text(account, site.workers, options), account.outcome):
+    state = account.state
+    settings = (
+        f"actbench {__version__}, training code {records.TRAINING_CODE_VERSION}, environment {account.environment}, "
+        f"{account.device}, {counted(site.workers, 'worker')}; {state.total} trials, {state.done} of them done"
+        + (f"; {options.command_line}" if options.command_line else "")
+    )
+    with account.log.run(settings, account.outcome):
         while missing := (plan := make_plan(experiment, account.known, options.shard)).missing(account.known):
             if site.limits.is_over():
                 break

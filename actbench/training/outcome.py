@@ -150,14 +150,6 @@ def _measured(measures: Sequence[Measures], name: str) -> tuple[float | None, ..
     return () if None in values else tuple(map(_finite, values))
 
 
-def _test_measures(measures: Measures | None) -> dict[str, Any]:
-    if measures is None:
-        return {}
-    shares = {f"test_{name}": getattr(measures, name) for name in ("nll", "brier", "ece")}
-    kept = {name: None if value is None else _finite(value) for name, value in shares.items()}
-    return {**kept, "test_top2_correct_count": measures.top2_correct_count}
-
-
 def make_record(
     trial: Trial,
     curve: TrialCurves,
@@ -171,6 +163,11 @@ def make_record(
     end = curve.end
     assert end is not None
     data = trial.settings.data
+    measured: dict[str, Any] = {}
+    if end.measures is not None:
+        shares = {f"test_{name}": getattr(end.measures, name) for name in ("nll", "brier", "ece")}
+        measured = {name: None if value is None else _finite(value) for name, value in shares.items()}
+        measured["test_top2_correct_count"] = end.measures.top2_correct_count
     diverged_epoch = curve.diverged_epoch
     if diverged_epoch is None and end.test_loss is not None and not math.isfinite(end.test_loss):
         diverged_epoch = len(curve.train_loss)
@@ -202,7 +199,7 @@ def make_record(
         test_is_correct=end.test_is_correct,
         test_prediction_counts=end.test_prediction_counts,
         test_mistakes=end.test_mistakes,
-        **_test_measures(end.measures),
+        **measured,
         parameters=end.parameters,
         wall_seconds=seconds,
         epoch_seconds=epoch_seconds,

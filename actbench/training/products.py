@@ -28,7 +28,8 @@ def is_aligned(elements: int) -> bool:
 
 def multiply(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     """The products of `[trials, n, k]` and `[trials, k, m]`, as `[trials, n, m]`."""
-    if left.device.type == "cpu" and _rounds_factors():
+    # On a processor without products in bf16 torch would silently keep all digits.
+    if left.device.type == "cpu" and _setting().fp32_precision == "bf16" and not multiplies_in_bf16():
         left, right = (factor.to(torch.bfloat16).to(torch.float32) for factor in (left, right))
     n, k, m = left.shape[1], left.shape[2], right.shape[2]
     at_once = left.device.type != "cpu" or (
@@ -38,11 +39,6 @@ def multiply(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
         return torch.bmm(left, right, out=out)
     products = [torch.mm(a.clone(), b.clone()) for a, b in zip(left, right, strict=True)]
     return torch.stack(products, out=out)
-
-
-def _rounds_factors() -> bool:
-    """Whether bf16 is asked of a processor without such products, on which torch would silently keep all digits."""
-    return _setting().fp32_precision == "bf16" and not multiplies_in_bf16()
 
 
 def _setting() -> Any:

@@ -36,7 +36,14 @@ def started_ray(workers: int, device: str) -> Iterator[Any]:
     Raises `UnusableEnvironmentError` if Ray is not installed or cannot start.
     """
     with contextlib.ExitStack() as undo:
-        undo.enter_context(_variables(QUIET | _private()))
+        private_ray = {  # loopback only, a token, and the import path of this process without its folder
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": _token(),
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONSAFEPATH": "1",
+        }
+        undo.enter_context(_variables(QUIET | private_ray))
         ray = _import_ray()
         private = tempfile.mkdtemp(prefix="actbench-ray-", dir="/tmp" if os.name == "posix" else None)
         undo.callback(shutil.rmtree, private, ignore_errors=True)
@@ -120,17 +127,6 @@ def _expected(what: str) -> Iterator[None]:
         raise
     except Exception as error:  # Ray raises many kinds
         raise UnusableEnvironmentError(f"Ray cannot {what} ({describe_exception(error)})") from None
-
-
-def _private() -> dict[str, str]:
-    """Variables of a private Ray: loopback only, a token, and the import path of this process without its folder."""
-    return {
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": _token(),
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "PYTHONSAFEPATH": "1",
-    }
 
 
 @functools.cache
