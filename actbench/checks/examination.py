@@ -132,7 +132,11 @@ def read_answers(process: BaseProcess, connection: Connection, check_seconds: fl
         if not connection.poll(seconds):
             failure = f"takes longer than {seconds:g} s"
             break
-        match _received(connection):
+        try:
+            answer = json.loads(connection.recv_bytes())
+        except (EOFError, OSError, ValueError):  # the child has ended, or says something else
+            answer = None
+        match answer:
             case ["entry"]:
                 entries.append([])
             case ["ask", str(asked), bool(is_note)]:
@@ -151,14 +155,6 @@ def read_answers(process: BaseProcess, connection: Connection, check_seconds: fl
     entries = entries or [[]]
     entries[-1].append(Check(asked, "note" if is_note else "refused", failure))
     return list(map(tuple, entries))
-
-
-def _received(connection: Connection) -> Any:
-    """What the child says; None where it has ended or says something else."""
-    try:
-        return json.loads(connection.recv_bytes())
-    except (EOFError, OSError, ValueError):
-        return None
 
 
 @contextmanager

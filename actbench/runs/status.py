@@ -31,7 +31,9 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
 
     Raises `ConfigurationError` if there is no result folder, and `UnusableEnvironmentError` if it cannot be read.
     """
-    found = require_result_folder(folder) if folder else _running_folder(root) or latest_folder(root)
+    running = [file.parent for file in root.glob(f"*/{EXPERIMENT}") if not folder and is_locked(file.parent)]
+    newest = max(running, key=lambda one: one.stat().st_mtime, default=None)
+    found = require_result_folder(folder) if folder else newest or latest_folder(root)
     is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
     kept = kept_standing(found)
     standing, speed, not_loaded = (kept, None, ()) if kept else _read(found, root, keeps=not is_running)
@@ -68,13 +70,6 @@ def _read(folder: Path, root: Path, *, keeps: bool) -> tuple[Standing, Speed | N
         speed = speed_here(folder, wanted[0][0], device)
     custom = {choice.name: None for choice in results.experiment.custom_choices() if not choice.is_loaded()}
     return standing, speed, tuple(custom)
-
-
-def _running_folder(root: Path) -> Path | None:
-    """The folder under `root` in which a run is at work, also before its first trial; None where none is."""
-    folders = [file.parent for file in root.glob(f"*/{EXPERIMENT}")]
-    running = [folder for folder in folders if is_locked(folder)]
-    return max(running, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
 def _time_left(folder: Path, standing: Standing, speed: Speed | None, now: datetime) -> tuple[float | None, str]:

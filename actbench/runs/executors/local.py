@@ -225,7 +225,12 @@ class Workers:
         for worker in self.processes[: len(waiting)]:
             send_next(worker)
         while busy:
-            for connection in wait(list(busy), timeout=self._seconds_to_limit([work for _, work in busy.values()])):
+            limits = self.limits
+            ends = (
+                min(one.heard + limits.silence_seconds, one.started + limits.seconds_of(one.task.stack))
+                for _, one in busy.values()
+            )
+            for connection in wait(list(busy), timeout=max(0.0, min(ends) - time.monotonic())):
                 assert isinstance(connection, Connection)
                 worker, work = busy[connection]
                 try:
@@ -249,13 +254,6 @@ class Workers:
                 if failure := self.limits.exceeded(work):
                     worker.process.kill()
                     replace(worker, *failure)
-
-    def _seconds_to_limit(self, busy: Sequence[Work]) -> float:
-        limits = self.limits
-        ends = (
-            min(one.heard + limits.silence_seconds, one.started + limits.seconds_of(one.task.stack)) for one in busy
-        )
-        return max(0.0, min(ends) - time.monotonic())
 
     def _replacement(self, dead: Worker) -> Worker:
         dead.process.join()
