@@ -244,12 +244,12 @@ def export(
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Write every trial as a run of TensorBoard or MLflow: parameters, curves, final numbers."""
-    from actbench.report.export.export import export_document, export_results, export_section
+    from actbench.report.export.export import export_results, export_section
     from actbench.store.results import load_results
 
     exported = export_results(load_results(folder, folder.parent), tool, out)
-    printing.print_answer(output_format, lambda: [export_section(exported)], lambda: export_document(exported))
-    say(f"Next: {shlex.join(exported.opens_with)}")
+    printing.print_answer(output_format, lambda: [export_section(exported)], lambda: exported)
+    say(f"Next: {shlex.join(exported['opens_with'])}")
 
 
 @verb

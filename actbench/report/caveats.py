@@ -19,14 +19,9 @@ from actbench.text import counted
 
 NEAR_CHANCE = 0.05  # of the way from chance to all images
 PLANNED = {
-    "seeds": "seeds",
-    "baseline": "the baseline",
-    "margin": "the margin",
-    "match": "the matching of sizes",
-    "metric": "the metric",
-    "tuning_seeds": "the tuning seeds",
-    "arms": "the arms or what was chosen for them",
-}
+    "seeds": "seeds", "baseline": "the baseline", "margin": "the margin", "match": "the matching of sizes",
+    "metric": "the metric", "tuning_seeds": "the tuning seeds", "arms": "the arms or what was chosen for them",
+}  # fmt: skip
 MATTERS = ("torch", "numpy", "machine", "processor", "device", "device_name", "compiled_functions", "training_code")
 
 

@@ -51,10 +51,8 @@ def find_activations(wanted: Sequence[str]) -> list[Choice]:
     """The activations of these names; raises `ConfigurationError` on all that are none."""
     choices = find_functions(wanted)
     outputs = [name for name, choice in zip(wanted, choices, strict=True) if choice.kind != "activation"]
-    if outputs:
-        raise ConfigurationError(
-            "\n".join(f"{name} is an output function; --cost measures activations" for name in outputs)
-        )
+    if wrong := [f"{name} is an output function; --cost measures activations" for name in outputs]:
+        raise ConfigurationError("\n".join(wrong))
     return choices
 
 
@@ -64,13 +62,14 @@ def cost_section(costs: Sequence[Cost], environment: Mapping[str, Any]) -> Secti
         [
             str(cost.choice),
             f"{median(cost.trained.ratios):.2f}",
-            _interval_text(median_interval(cost.trained.ratios)),
+            f"{bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else ABSENT,
             f"{cost.trained.microseconds_per_million:.0f}",
             _bytes_text(cost.trained),
             f"{median(cost.plain.ratios):.2f}",
             _bytes_text(cost.plain),
         ]
         for cost in costs
+        for bounds in [median_interval(cost.trained.ratios)]
     ]
     rounds = len(costs[0].trained.ratios)
     notes = [
@@ -88,10 +87,6 @@ def cost_section(costs: Sequence[Cost], environment: Mapping[str, Any]) -> Secti
     ]
     header = ["name", "time ratio", "95 % interval", "us/million", "peak B", "plain time", "plain B"]
     return Section(f"cost relative to {REFERENCE}", header, rows, notes, importance=(0, 1, 2, 4, 5, 6, 3))
-
-
-def _interval_text(bounds: tuple[float, float] | None) -> str:
-    return f"{bounds[0]:.2f} to {bounds[1]:.2f}" if bounds else ABSENT
 
 
 def _bytes_text(measured: Measurement) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +225,7 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool, bounds: tuple[flo
 
 def save_figure(choices: Sequence[Choice], path: Path, x: NDArray[numpy.float64] | None = None) -> None:
     """Draw every curve with its derivative; the file's ending says whether as SVG, PNG or PDF."""
-    from actbench.report.figures.layout import FULL, picture
+    from actbench.report.figures.layout import FULL
     from actbench.report.figures.paint import require_format, save_scene
     from actbench.report.functions import functions_drawing
 
@@ -247,16 +246,6 @@ MAX_PANELS = 40
 MAX_INPUT, LOWEST, HIGHEST = 5.0, -0.6, 0.8  # of a value, relative to the largest input
 MAX_POINTS = 200
 DERIVATIVE_DASHES = (4.0, 2.0)
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A function and its derivative at the same inputs."""
-
-    choice: Choice
-    inputs: Sequence[float]
-    values: Sequence[float]
-    slopes: Sequence[float]
 
 
 def functions_picture(results: Results) -> Picture | None:
@@ -295,42 +284,42 @@ def _where_flat(choice: Choice) -> str:
 
 def functions_drawing(choices: Sequence[Choice], inputs: NDArray[numpy.float64]) -> Callable[[Canvas], float]:
     """Draws a panel for each function, with its derivative dashed."""
-    curves = []
-    for choice in choices:
-        values, slopes = curve(choice.entry, dict(choice.parameters), inputs)
-        curves.append(Curve(choice, inputs.tolist(), values.tolist(), slopes.tolist()))
-    return lambda canvas: _draw(canvas, curves)
+    curves = [(choice, *curve(choice.entry, dict(choice.parameters), inputs)) for choice in choices]
+    return lambda canvas: _draw(
+        canvas, inputs.tolist(), [(one, y.tolist(), slope.tolist()) for one, y, slope in curves]
+    )
 
 
-def _draw(canvas: Canvas, curves: Sequence[Curve]) -> float:
+def _draw(
+    canvas: Canvas, inputs: Sequence[float], curves: Sequence[tuple[Choice, Sequence[float], Sequence[float]]]
+) -> float:
     em = canvas.em
-    chosen = styles({str(curve.choice): (("model.activation", curve.choice),) for curve in curves})
+    chosen = styles({str(choice): (("model.activation", choice),) for choice, _, _ in curves})
     columns = min(len(curves), 2 if canvas.is_narrow else 4)
     wide = canvas.width / columns
-    names = [_name(canvas, str(curve.choice), wide - em) for curve in curves]
+    names = [_name(canvas, str(choice), wide - em) for choice, _, _ in curves]
     head = 0.7 * em + 1.2 * em * max(map(len, names))
-    high = 8.6 * em + head
-    inputs = curves[0].inputs[0], curves[0].inputs[-1]
-    low, top_value = (share * max(map(abs, inputs)) for share in (LOWEST, HIGHEST))
-    shown = [one for curve in curves for one in (*curve.values, *curve.slopes) if low <= one <= top_value]
+    high, ends = 8.6 * em + head, (inputs[0], inputs[-1])
+    low, top_value = (share * max(map(abs, ends)) for share in (LOWEST, HIGHEST))
+    shown = [one for _, values, slopes in curves for one in (*values, *slopes) if low <= one <= top_value]
     bounds = min([*shown, -0.5]), max([*shown, 1.0])
-    for number, (one, name) in enumerate(zip(curves, names, strict=True)):
+    for number, ((choice, values, slopes), name) in enumerate(zip(curves, names, strict=True)):
         row, column = divmod(number, columns)
         top, left = row * high + head, column * wide
-        x = Axis(Scale(), inputs, left + 0.4 * em, left + wide - 0.8 * em)
+        x = Axis(Scale(), ends, left + 0.4 * em, left + wide - 0.8 * em)
         y = Axis(Scale(), bounds, top + 7.2 * em, top)
         canvas.line([(x.start, y.at(0)), (x.end, y.at(0))], GRID, 0.07)
-        if inputs[0] <= 0 <= inputs[1]:
+        if ends[0] <= 0 <= ends[1]:
             canvas.line([(x.at(0), y.start), (x.at(0), y.end)], GRID, 0.07)
         for place, text in _ticks(canvas, x):
             canvas.note(place, y.start + 1.2 * em, text)
-        colour = chosen[str(one.choice)].colour
-        with canvas.group(str(one.choice)):
+        colour = chosen[str(choice)].colour
+        with canvas.group(str(choice)):
             for line, text in enumerate(name, start=1 - len(name)):
                 canvas.text(x.start, top + (1.2 * line - 0.6) * em, text)
-            for part in _inside(one.inputs, one.slopes, x, y):
+            for part in _inside(inputs, slopes, x, y):
                 canvas.line(part, colour, 0.09, DERIVATIVE_DASHES)
-            for part in _inside(one.inputs, one.values, x, y):
+            for part in _inside(inputs, values, x, y):
                 canvas.line(part, colour, 0.15)
     return math.ceil(len(curves) / columns) * high
 

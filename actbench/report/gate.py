@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
@@ -75,8 +75,7 @@ class Gate:
 
     def to_json(self) -> dict[str, Any]:
         """The gate as plain data."""
-        cases = [{"name": case.name, "word": case.word, "text": case.text} for case in self.cases]
-        return {"line": self.line(), "exit_code": self.exit_code(), "cases": cases}
+        return {"line": self.line(), "exit_code": self.exit_code(), "cases": [*map(asdict, self.cases)]}
 
 
 def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:

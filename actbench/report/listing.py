@@ -136,45 +136,29 @@ def _number(number: float) -> str:
 def data_section(folder: Path) -> Section:
     """Every dataset with where it is or would be."""
     rows = [
-        [
-            dataset.name,
-            "present" if is_present(dataset, folder) else f"absent: actbench data fetch {dataset.name}",
-            str(raw_folder(dataset, folder)) if dataset.file_md5 else dataset.source,
-        ]
-        for dataset in DATASETS.values()
+        [name, "present" if one["present"] else f"absent: actbench data fetch {name}", one["folder"] or one["source"]]
+        for one in data_document(folder)["datasets"]
+        for name in [one["name"]]
     ]
     return Section("datasets", ["name", "state", "where"], rows)
 
 
 def data_document(folder: Path) -> dict[str, Any]:
     """The same as plain data."""
-    return {
-        "folder": str(folder),
-        "datasets": [
-            {
-                "name": dataset.name,
-                "present": is_present(dataset, folder),
-                "source": dataset.source,
-                "folder": str(raw_folder(dataset, folder)) if dataset.file_md5 else None,
-            }
-            for dataset in DATASETS.values()
-        ],
-    }
+    datasets = [
+        {"name": one.name, "present": is_present(one, folder), "source": one.source}
+        | {"folder": str(raw_folder(one, folder)) if one.file_md5 else None}
+        for one in DATASETS.values()
+    ]
+    return {"folder": str(folder), "datasets": datasets}
 
 
 def _datasets_section() -> Section:
-    rows: Sequence[Sequence[str]] = [
-        [
-            d.name,
-            f"{d.train_count:,} / {d.test_count:,}",
-            str(d.features),
-            str(d.classes),
-            d.source,
-            d.summary,
-            d.reference,
-        ]
-        for d in DATASETS.values()
-    ]
+    rows = [
+        [one.name, f"{one.train_count:,} / {one.test_count:,}", *map(str, (one.features, one.classes, one.source)),
+         one.summary, one.reference]
+        for one in DATASETS.values()
+    ]  # fmt: skip
     header = ["name", "train / test", "features", "classes", "from", "what it is", "reference"]
     return Section("datasets", header, rows, is_complete=True)
 

@@ -35,10 +35,7 @@ def summary_document(experiment: Experiment) -> dict[str, Any]:
 def _network_document(arm: Arm) -> dict[str, Any]:
     *hidden, last = resolve_layers(arm.settings)
     output = {"activation": None, "output": arm.settings.model.output.to_yaml()}
-    return {
-        **size_document(arm),
-        "layers": [*map(_layer_document, hidden), _layer_document(last) | output],
-    }
+    return {**size_document(arm), "layers": [*map(_layer_document, hidden), _layer_document(last) | output]}
 
 
 def size_document(arm: Arm) -> dict[str, Any]:

@@ -8,12 +8,7 @@ from actbench.experiment.metrics import CURVES, MEASURES, Metric
 from actbench.text import counted
 
 ABSENT = "-"
-WORDS = {
-    "nll": "NLL",
-    "brier": "Brier score",
-    "ece": "calibration error",
-    "top2_accuracy": "top-2 accuracy",
-}
+WORDS = {"nll": "NLL", "brier": "Brier score", "ece": "calibration error", "top2_accuracy": "top-2 accuracy"}
 
 
 def value(number: float | None, metric: Metric, *, signed: bool = False, digits: int | None = None) -> str:

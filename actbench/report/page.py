@@ -59,19 +59,6 @@ class Table:
     labels: tuple[str, ...] = ()
     more_notes: Sequence[str] = ()
 
-    def label(self, row: int) -> str:
-        """The arm that a row is about, by its whole label, if it is about one."""
-        return self.labels[row] if self.labels else self.section.rows[row][0]
-
-    def attributes(self, column: int) -> Markup:
-        """The classes of a column's cells."""
-        kinds = [
-            "number" if self.is_number[column] else "prose" if column in self.section.prose else "",
-            "extra" if column in self.hidden_columns else "",
-        ]
-        names = " ".join(filter(None, kinds))
-        return Markup(f' class="{names}"' if names else "")  # our own words only
-
 
 @dataclass(frozen=True)
 class Chapter:

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from markupsafe import Markup
+
 from actbench.analysis.comparison import Comparison, Row, ranked, separable
 from actbench.catalogue.registry import Entry
 from actbench.config.reader import read_text
@@ -17,9 +19,8 @@ from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.naming import settings_by_path, value_to_text
-from actbench.plan.looks import Looked
 from actbench.plan.tuning import in_order
-from actbench.render.html import source
+from actbench.render.html import render, source
 from actbench.render.latex import PREAMBLE, escaped, section_to_latex
 from actbench.render.sections import Section
 from actbench.report.comparison import size_cells
@@ -195,64 +196,35 @@ def _baseline(comparison: Comparison, names: Mapping[str, str]) -> str:
 
 def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[str, str]) -> str:
     """How the comparison was made, in a paragraph of LaTeX with the true numbers and citations."""
-    experiment = results.experiment
-    settings, data = experiment.settings, experiment.settings.data
-    said = [_what(results, comparison, names)]
+    experiment, metric, contrasts = results.experiment, comparison.metric, comparison.contrasts()
+    data, train = experiment.settings.data, experiment.settings.train
+    schedule = comparison.looks.schedule if comparison.looks else None
+    alphas = [f"{alpha:.4g}" for alpha in schedule.alphas] if schedule else []
     shapes = {tuple(layer.units for layer in resolve_layers(arm.settings)) for arm, _ in results.plan.arms}
     units = "--".join(map(str, (data.dataset.features, *shapes.pop()))) if len(shapes) == 1 else ""
-    network = f"a multilayer perceptron ({units} units)" if units else "multilayer perceptrons"
-    images = escaped(printed(data.dataset.name, names))
-    said.append(
-        f"Each was trained as {network} on {images} ({data.train_count():,} training, {data.validation_count():,} "
-        f"validation and {data.test_count():,} test images)."
-    )
-    if results.plan.tunings:
-        tuned = listed([printed(factor.path, names) for factor in experiment.tune])
-        tried = settings_by_path(one.values for tuning in results.plan.tunings for one in tuning.candidates)
-        grid = "; ".join(", ".join(map(value_to_text, in_order(values))) for values in tried.values())
-        said.append(
-            f"The {escaped(tuned)} of each was chosen from {escaped(grid)} by validation accuracy over "
-            f"{counted(experiment.tuning_seeds, 'seed')} that are not used again."
-        )
-    train, looks = settings.train, comparison.looks
-    optimizer = escaped(printed(train.optimizer.name, names))
-    seeds = seeds_text(len(trials) for _, trials in results.plan.arms)
-    said.append(
-        f"Final training took {counted(train.epochs, 'epoch')} with {optimizer} and was repeated with {seeds}; a seed "
-        "gives every arm the same split, batches and random draws."
-    )
-    contrasts = comparison.contrasts()
-    if contrasts and looks:
-        said.append(_looked(looks))
-    elif contrasts:
-        count = max(contrast.comparisons for contrast in contrasts)
-        said.append(
-            f"Differences are paired by seed and given with 95\\,\\% $t$ intervals~{_cite(TESTS['t interval'])}; "
-            f"$p$ values are those of the exact sign-flip test~{_cite(TESTS['sign-flip test'])}, adjusted for "
-            f"{counted(count, 'comparison')} by Holm's method~{_cite(TESTS['Holm'])}. An arm is called different where "
-            "the adjusted $p$ is below 0.05 and the interval of that level excludes 0."
-        )
-    if contrasts and comparison.margin:
-        margin = escaped(size(comparison.margin, comparison.metric))
-        said.append(f"Differences within {margin} count as equivalent~{_cite(TESTS['equivalence'])}.")
-    if comparison.detectable:
-        least = escaped(size(comparison.detectable, comparison.metric))
-        said.append(f"So many seeds show a true difference of {least} with a power of 0.8.")
-    return " ".join(said)
-
-
-def _looked(looks: Looked) -> str:
-    """How looks decide, and what each may spend of 5 %."""
-    schedule = looks.schedule
-    after, alphas = listed(list(map(str, schedule.seeds))), list(dict.fromkeys(schedule.alphas))
-    shares = f"{alphas[0]:.4g} each" if len(alphas) == 1 else listed([f"{alpha:.4g}" for alpha in schedule.alphas])
-    return (
-        f"Differences are paired by seed. Looks were planned after {after} seeds, which spend {shares} of a familywise "
-        f"error of 0.05, and an arm that was settled got no more seeds. At a look an arm is called different where the "
-        f"exact sign-flip test~{_cite(TESTS['sign-flip test'])} rejects at the look's share, adjusted for "
-        f"{counted(schedule.comparisons, 'comparison')} by Holm's method~{_cite(TESTS['Holm'])}, and the $t$ "
-        f"interval~{_cite(TESTS['t interval'])} of that level excludes 0."
-    )
+    tried = settings_by_path(one.values for tuning in results.plan.tunings for one in tuning.candidates)
+    count = schedule.comparisons if schedule else max((one.comparisons for one in contrasts), default=0)
+    said = {
+        "what": _what(results, comparison, names),
+        "network": f"a multilayer perceptron ({units} units)" if units else "multilayer perceptrons",
+        "images": escaped(printed(data.dataset.name, names)),
+        "counts": f"{data.train_count():,} training, {data.validation_count():,} validation and "
+        f"{data.test_count():,} test images",
+        "tuned": escaped(listed([printed(one.path, names) for one in experiment.tune if results.plan.tunings])),
+        "grid": escaped("; ".join(", ".join(map(value_to_text, in_order(values))) for values in tried.values())),
+        "tuning_seeds": counted(experiment.tuning_seeds, "seed"),
+        "epochs": counted(train.epochs, "epoch"),
+        "optimizer": escaped(printed(train.optimizer.name, names)),
+        "seeds": seeds_text(len(trials) for _, trials in results.plan.arms),
+        "after": listed(list(map(str, schedule.seeds))) if schedule else "",
+        "shares": f"{alphas[0]} each" if len(set(alphas)) == 1 else listed(alphas),
+        "comparisons": counted(count, "comparison"),
+        "margin": escaped(size(comparison.margin, metric)) if contrasts and comparison.margin else "",
+        "least": escaped(size(comparison.detectable, metric)) if comparison.detectable else "",
+    }
+    texts = {name: Markup(text) for name, text in said.items()}  # LaTeX, escaped as such
+    cited = {name: Markup(_cite(text)) for name, text in TESTS.items()}
+    return " ".join(render("methods.tex", contrasts=bool(contrasts), cite=cited, **texts).split())
 
 
 def _what(results: Results, comparison: Comparison, names: Mapping[str, str]) -> str:

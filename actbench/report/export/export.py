@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 from typing import Any, Literal
@@ -132,19 +132,8 @@ def _number(value: float | None) -> float:
     return nan if value is None else value
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What was written where: runs in all, those written now, and the command that opens them."""
-
-    tool: Tool
-    place: Path
-    runs: int
-    written: int
-    opens_with: tuple[str, ...]
-
-
-def export_results(results: Results, tool: Tool, out: Path | None) -> Exported:
-    """Write every recorded trial as a run.
+def export_results(results: Results, tool: Tool, out: Path | None) -> dict[str, Any]:
+    """Write every recorded trial as a run: where, how many in all and now, and the command that opens them.
 
     Raises `UnusableEnvironmentError` if the tool's library is not installed.
     """
@@ -161,19 +150,14 @@ def export_results(results: Results, tool: Tool, out: Path | None) -> Exported:
     runs = runs_of(results)
     if tool == "tensorboard":
         to_tensorboard.write_runs(runs, folder / name)
-        return Exported(tool, folder / name, len(runs), len(runs), ("tensorboard", "--logdir", str(folder)))
-    written = to_mlflow.write_runs(runs, folder, name)
-    place = folder / to_mlflow.DATABASE
-    return Exported(tool, place, len(runs), written, ("mlflow", "ui", "--backend-store-uri", f"sqlite:///{place}"))
+        place, written, opens_with = folder / name, len(runs), ["tensorboard", "--logdir", str(folder)]
+    else:
+        written, place = to_mlflow.write_runs(runs, folder, name), folder / to_mlflow.DATABASE
+        opens_with = ["mlflow", "ui", "--backend-store-uri", f"sqlite:///{place}"]
+    return {"to": tool, "place": str(place), "runs": len(runs), "written": written, "opens_with": opens_with}
 
 
-def export_section(exported: Exported) -> Section:
+def export_section(exported: Mapping[str, Any]) -> Section:
     """What was written, for people."""
-    rows = [[exported.tool, str(exported.runs), str(exported.written), str(exported.place)]]
+    rows = [[str(exported[key]) for key in ("to", "runs", "written", "place")]]
     return Section("export", ["to", "runs", "written now", "place"], rows, is_complete=True)
-
-
-def export_document(exported: Exported) -> dict[str, Any]:
-    """The same as plain data."""
-    document = asdict(exported)
-    return {"to": document.pop("tool"), **document, "place": str(exported.place)}

@@ -69,31 +69,16 @@ class Probe:
 
 
 PROBES = (
-    Probe(
-        "dead_share",
-        "dead units",
-        "Dead units have a derivative of 0 for every probed image (mean over the seeds).",
-        f"over {100 * MAX_DEAD:.0f} % dead",
-        0.0,
-        MAX_DEAD,
-    ),
-    Probe(
-        "saturated_share",
-        "saturated inputs",
-        "Saturated inputs meet a slope under 5 % of the activation's largest (mean over the seeds).",
-        f"over {100 * MAX_SATURATED:.0f} % saturated",
-        0.0,
-        MAX_SATURATED,
-    ),
-    Probe(
-        "weight_gradient_norm",
-        "gradient norm",
-        "The gradient norm is over a layer's weights (median over the seeds).",
-        f"a gradient norm below {MIN_GRADIENT:g} or above {MAX_GRADIENT:g}",
-        MIN_GRADIENT,
-        MAX_GRADIENT,
-    ),
-)
+    Probe("dead_share", "dead units",
+          "Dead units have a derivative of 0 for every probed image (mean over the seeds).",
+          f"over {100 * MAX_DEAD:.0f} % dead", 0.0, MAX_DEAD),
+    Probe("saturated_share", "saturated inputs",
+          "Saturated inputs meet a slope under 5 % of the activation's largest (mean over the seeds).",
+          f"over {100 * MAX_SATURATED:.0f} % saturated", 0.0, MAX_SATURATED),
+    Probe("weight_gradient_norm", "gradient norm",
+          "The gradient norm is over a layer's weights (median over the seeds).",
+          f"a gradient norm below {MIN_GRADIENT:g} or above {MAX_GRADIENT:g}", MIN_GRADIENT, MAX_GRADIENT),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -283,21 +268,15 @@ def layers_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section | 
     rows = []
     for arm, trials in plan.arms:
         layers: dict[int, list[LayerProbe]] = {}
-        for trial in trials:
-            for probe in _last_probes(records.get(trial.id)):
-                layers.setdefault(probe.layer, []).append(probe)
+        for record in recorded(trials, records):
+            for probe in record.probes:
+                if probe.epoch == record.probes[-1].epoch:
+                    layers.setdefault(probe.layer, []).append(probe)
         rows += [
             [arm.label(), str(layer), *(_mean_cell(probes, field) for field in PROBED.values())]
             for layer, probes in sorted(layers.items())
         ]
     return Section("layers at the end of training", ["arm", "layer", *PROBED], rows, NOTES) if rows else None
-
-
-def _last_probes(record: TrialRecord | None) -> list[LayerProbe]:
-    if record is None or not record.probes:
-        return []
-    last = record.probes[-1].epoch
-    return [probe for probe in record.probes if probe.epoch == last]
 
 
 def _mean_cell(probes: Sequence[LayerProbe], field: str) -> str:
