@@ -31,6 +31,9 @@ def generator(phase: Phase, seed: int, stream: Stream, *position: int, device: s
     return torch.Generator(device).manual_seed(state)
 
 
+MAX_SPLITS = 16
+
+
 @dataclass(frozen=True)
 class Images:
     """Inputs `[images, features]` as stored (uint8 or float32) and labels `[images]`, on the training device.
@@ -103,8 +106,12 @@ def split_rows(labels: Tensor, data: DataSettings, phase: Phase, seed: int) -> t
     return rows[~is_held_out], rows[is_held_out]
 
 
+@lru_cache(maxsize=MAX_SPLITS)
 def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> SeedSplit:
-    """The seed's rows on the images' device; `scale: standard` takes mean and deviation of its training rows."""
+    """The seed's rows on the images' device; `scale: standard` takes mean and deviation of its training rows.
+
+    The last ones are kept, since stacks of other functions have the same seeds.
+    """
     train_rows, validation_rows = split_rows(images.labels, data, phase, seed)
     device = images.inputs.device
     train_rows, validation_rows = train_rows.to(device), validation_rows.to(device)

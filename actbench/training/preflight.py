@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ from torch import Tensor
 from actbench.catalogue.datasets import Arrays
 from actbench.catalogue.gains import second_moments
 from actbench.experiment.records import Trial
-from actbench.training.data import Images, SeedSplit, seed_split, to_device
+from actbench.training.data import Images, seed_split, to_device
 from actbench.training.flows import Flow, LayerFlow
 from actbench.training.network import LayerValues, Network, create_network, forward, gather_batch, objective
 from actbench.training.probes import PROBE_IMAGES, slope_figures
@@ -28,16 +27,13 @@ def measure_flows(stacks: Sequence[Sequence[Trial]], arrays: Arrays) -> list[Flo
     Dropout is on, and batch norm uses the batch's own moments. The trials of a stack differ only in their seeds.
     """
     images, _ = to_device(arrays, torch.device("cpu"))
-    splits: dict[Hashable, SeedSplit] = {}  # the same for all stacks with the same data
-    for trial in itertools.chain.from_iterable(stacks):
-        key = trial.settings.data, trial.seed
-        if key not in splits:
-            splits[key] = seed_split(images, trial.settings.data, trial.phase, trial.seed)
-    return [_measure_flow(trials, images, [splits[one.settings.data, one.seed] for one in trials]) for trials in stacks]
+    with torch.no_grad(), on_threads(1):
+        return [_measure_flow(trials, images) for trials in stacks]
 
 
-def _measure_flow(trials: Sequence[Trial], images: Images, splits: Sequence[SeedSplit]) -> Flow:
-    with torch.no_grad(), on_threads(1), products_in(trials[0].settings.train.precision):
+def _measure_flow(trials: Sequence[Trial], images: Images) -> Flow:
+    splits = [seed_split(images, one.settings.data, one.phase, one.seed) for one in trials]
+    with products_in(trials[0].settings.train.precision):
         network = create_network(trials, torch.device("cpu"))
         rows = torch.stack([split.train_rows[:PROBE_IMAGES] for split in splits])
         inputs, labels = gather_batch(network, images, splits, rows)
