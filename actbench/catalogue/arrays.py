@@ -37,13 +37,30 @@ class Dataset:
 
 
 @dataclass(frozen=True, eq=False)
+class Nonzeros:
+    """Inputs `[images, features]` of bytes without their zeros.
+
+    `columns` and `values` hold what is not zero, image by image; `starts` `[images + 1]` is where each begins.
+    """
+
+    features: int
+    starts: NDArray[numpy.int64]
+    columns: NDArray[numpy.uint16]
+    values: NDArray[numpy.uint8]
+
+
+@dataclass(frozen=True, eq=False)
 class Arrays:
-    """A dataset in memory: inputs `[images, features]` (uint8 or float32), labels `[images]` (int64)."""
+    """A dataset in memory: inputs `[images, features]` (uint8 or float32), labels `[images]` (int64).
+
+    `nonzeros` are the training and the test inputs without their zeros, where that has been computed.
+    """
 
     train_inputs: NDArray[numpy.uint8] | NDArray[numpy.float32]
     train_labels: NDArray[numpy.int64]
     test_inputs: NDArray[numpy.uint8] | NDArray[numpy.float32]
     test_labels: NDArray[numpy.int64]
+    nonzeros: tuple[Nonzeros, Nonzeros] | None = None
 
 
 def arrays_checksum(arrays: Arrays) -> str:

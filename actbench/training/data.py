@@ -15,7 +15,7 @@ from torch import Tensor
 from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import Phase
 from actbench.experiment.settings import EVALUATION_IMAGES, DataSettings, Precision
-from actbench.training.sparse import SparseInputs, compress, is_sparse_faster
+from actbench.training.sparse import SparseInputs, may_be_sparse, sparse_inputs, with_nonzeros
 
 Stream = Literal["split", "init", "order", "dropout"]
 
@@ -83,9 +83,10 @@ def training_and_test_images(arrays: Arrays, device_name: str, precision: Precis
     The last ones are kept, since a worker's next stack usually has the same images.
     """
     train, test = to_device(arrays, torch.device(device_name))
-    if not is_sparse_faster(train.inputs, precision):
+    nonzeros = with_nonzeros(arrays).nonzeros if may_be_sparse(device_name, precision) else None
+    if nonzeros is None:
         return train, test
-    return replace(train, sparse=compress(train.inputs)), replace(test, sparse=compress(test.inputs))
+    return replace(train, sparse=sparse_inputs(nonzeros[0])), replace(test, sparse=sparse_inputs(nonzeros[1]))
 
 
 def split_rows(labels: Tensor, data: DataSettings, phase: Phase, seed: int) -> tuple[Tensor, Tensor]:

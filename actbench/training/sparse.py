@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
-import torch
-from torch import Tensor
-
+from actbench.catalogue.arrays import Arrays, Nonzeros
 from actbench.experiment.settings import Precision
+from actbench.lazy import NDArray, Tensor, numpy, torch  # the parent of the workers uses no torch
 from actbench.training.compiled import compiled_functions
 
 MIN_ZERO_SHARE = 0.6
@@ -20,9 +21,8 @@ NO_STEP = (0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class SparseInputs:
-    """Inputs `[images, features]` of bytes without their zeros.
+    """Inputs without their zeros as the compiled functions take them, whose `library` it is.
 
-    `columns` and `values` hold what is not zero, image by image; `starts` `[images + 1]` is where each begins.
     `lengths` `[features]` and `places` `[features, 128]` are memory for a transposed batch.
     """
 
@@ -73,36 +73,54 @@ class SparseBatch:
         return tuple(tensor.data_ptr() for tensor in tensors)
 
 
-def is_sparse_faster(inputs: Tensor, precision: Precision) -> bool:
-    """Whether a first layer is computed without the zeros of these training inputs.
+def may_be_sparse(device_name: str, precision: Precision) -> bool:
+    """Whether a first layer can be computed there without the zeros of its inputs."""
+    return device_name == "cpu" and precision == "float32"
 
-    They must be bytes on the CPU, most of them zero, the precision float32, and the compiled functions available.
+
+@lru_cache(maxsize=1)
+def with_nonzeros(arrays: Arrays) -> Arrays:
+    """The arrays, also without their zeros where a first layer is computed faster so.
+
+    They must be bytes, most of them zero, and the compiled functions available.
     """
-    return (
-        precision == "float32"
-        and inputs.device.type == "cpu"
-        and inputs.dtype == torch.uint8
+    inputs = arrays.train_inputs
+    is_faster = (
+        arrays.nonzeros is None
+        and inputs.dtype == numpy.uint8
         and inputs.shape[1] <= MAX_FEATURES
         and zero_share(inputs) >= MIN_ZERO_SHARE
         and compiled_functions().library is not None
     )
+    return replace(arrays, nonzeros=(compress(inputs), compress(arrays.test_inputs))) if is_faster else arrays
 
 
-def zero_share(inputs: Tensor) -> float:
+def zero_share(inputs: NDArray[Any]) -> float:
     """The share of zeros among stored inputs."""
-    return 1 - float(torch.count_nonzero(inputs)) / max(inputs.numel(), 1)
+    return 1 - float(numpy.count_nonzero(inputs)) / max(inputs.size, 1)
 
 
-def compress(dense: Tensor) -> SparseInputs:
-    """The inputs without their zeros; raises `RuntimeError` without the compiled functions."""
-    library = compiled_functions().library
-    if library is None:
-        raise RuntimeError(f"no compiled functions: {compiled_functions().reason}")
+def compress(dense: NDArray[Any]) -> Nonzeros:
+    """The inputs `[images, features]` without their zeros; raises `RuntimeError` without the compiled functions."""
+    library, dense = _library(), numpy.ascontiguousarray(dense)
     count, features = dense.shape
-    room = int(torch.count_nonzero(dense)) + 1  # the last zero is written, and not counted
-    starts = torch.empty(count + 1, dtype=torch.int64)
-    columns, values = torch.empty(room, dtype=torch.uint16), torch.empty(room, dtype=torch.uint8)
-    library.compress_images(dense.data_ptr(), count, features, starts.data_ptr(), columns.data_ptr(), values.data_ptr())
-    lengths = torch.empty(features, dtype=torch.int32)
-    places = torch.empty(features, GRADIENT_IMAGES, dtype=torch.uint16)
-    return SparseInputs(library, starts, columns, values, lengths, places)
+    room = int(numpy.count_nonzero(dense)) + 1  # the last zero is written, and not counted
+    starts = numpy.empty(count + 1, numpy.int64)
+    columns, values = numpy.empty(room, numpy.uint16), numpy.empty(room, numpy.uint8)
+    places = (array.ctypes.data for array in (starts, columns, values))
+    library.compress_images(dense.ctypes.data, count, features, *places)
+    return Nonzeros(features, starts, columns, values)
+
+
+def sparse_inputs(nonzeros: Nonzeros) -> SparseInputs:
+    """The inputs as the compiled functions take them; raises `RuntimeError` without these."""
+    kept = (torch.from_numpy(array) for array in (nonzeros.starts, nonzeros.columns, nonzeros.values))
+    lengths = torch.empty(nonzeros.features, dtype=torch.int32)
+    places = torch.empty(nonzeros.features, GRADIENT_IMAGES, dtype=torch.uint16)
+    return SparseInputs(_library(), *kept, lengths, places)
+
+
+def _library() -> ctypes.CDLL:
+    if (library := compiled_functions().library) is None:
+        raise RuntimeError(f"no compiled functions: {compiled_functions().reason}")
+    return library

@@ -19,7 +19,7 @@ from actbench.catalogue.datasets import data_folder, load
 from actbench.experiment.settings import Precision
 from actbench.runs.environment import available_cores
 from actbench.training.compiled import compiled_functions
-from actbench.training.sparse import SparseBatch, SparseInputs, compress
+from actbench.training.sparse import SparseBatch, SparseInputs, compress, sparse_inputs
 from benchmarks.job import EVALUATION_IMAGES, HIDDEN, Job
 from benchmarks.measurement import LeftOutError, Measurement, require_bf16
 from benchmarks.workers import time_together
@@ -57,7 +57,7 @@ def prepare(
     if precision == "bf16":
         torch.backends.mkldnn.matmul.fp32_precision = "bf16"  # type: ignore[attr-defined]
     images = min(EVALUATION_IMAGES, job.validation_count)
-    sparse = compress(torch.from_numpy(load(job.facts(), data_folder(None)).train_inputs.copy())) if is_sparse else None
+    sparse = sparse_inputs(compress(load(job.facts(), data_folder(None)).train_inputs)) if is_sparse else None
     batches = {
         width: (
             products(job, width, job.batch_images, sparse, with_gradients=True),

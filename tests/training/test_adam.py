@@ -20,7 +20,7 @@ from actbench.training.data import Images, seed_split, to_device
 from actbench.training.loop import create_sums, train_epoch
 from actbench.training.network import Network, create_network
 from actbench.training.optimizer import CompiledAdam, compiled_adam, create_stepper
-from actbench.training.sparse import compress
+from actbench.training.sparse import compress, sparse_inputs
 from actbench.training.steps import make_step
 
 CPU = torch.device("cpu")
@@ -117,7 +117,7 @@ def test_changing_the_first_layer_with_its_gradients_changes_no_bit(
     """Steps over written gradients and steps along gradients in registers are the same steps."""
     digits = load(DATASETS["digits"], Path())
     inputs = torch.from_numpy(np.where(digits.train_inputs > 6, digits.train_inputs, 0).astype(np.uint8))
-    images = Images(inputs, torch.from_numpy(digits.train_labels.copy()), compress(inputs))
+    images = Images(inputs, torch.from_numpy(digits.train_labels.copy()), sparse_inputs(compress(inputs.numpy())))
     train = {"optimizer": {optimizer: {"eps": 1e-3}}, "weight_decay": decay, "batch_size": batch_size, "lr": 0.01}
     at_once = trained(network_of(train, train, hidden=hidden), images, adam=True).clone()
     torchs = trained(network_of(train, train, hidden=hidden), images, adam=False).clone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,15 @@ from actbench.training.data import Images, seed_split, split_rows, to_device, tr
 from actbench.training.loop import train_stack
 from actbench.training.network import backward, create_network, forward, gather_batch, objective
 from actbench.training.probes import probe
-from actbench.training.sparse import SparseBatch, compress, is_sparse_faster, zero_share
+from actbench.training.sparse import (
+    SparseBatch,
+    SparseInputs,
+    compress,
+    may_be_sparse,
+    sparse_inputs,
+    with_nonzeros,
+    zero_share,
+)
 
 CPU = torch.device("cpu")
 
@@ -52,10 +61,19 @@ def dark(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
 @pytest.fixture
 def without_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine on which the functions cannot be compiled."""
-    training_and_test_images.cache_clear()
+    _forget()
     monkeypatch.setattr("actbench.training.sparse.compiled_functions", lambda: Compiled(None, "no C compiler"))
     yield
-    training_and_test_images.cache_clear()
+    _forget()
+
+
+def _forget() -> None:
+    for kept in (training_and_test_images, with_nonzeros):
+        kept.cache_clear()
+
+
+def without_zeros(dense: torch.Tensor) -> SparseInputs:
+    return sparse_inputs(compress(dense.numpy()))
 
 
 def train(trials: Sequence[Trial], arrays: Arrays) -> list[dict[str, Any]]:
@@ -88,7 +106,7 @@ def first_layer(images: Images, chosen: TrialSettings, batch: int, seeds: tuple[
 def test_products_are_those_of_dense_inputs(scale: str, hidden: tuple[int, ...], dark: Arrays) -> None:
     chosen = settings({"scale": scale, "train": 400}, {"hidden": hidden, "activation": "tanh"})
     dense, _ = to_device(dark, CPU)
-    compressed = replace(dense, sparse=compress(dense.inputs))
+    compressed = replace(dense, sparse=without_zeros(dense.inputs))
     for batch in (1, 2, 129, 300):
         ours, others = (first_layer(images, chosen, batch, (0, 1, 0)) for images in (compressed, dense))
         for mine, theirs in zip(ours, others, strict=True):
@@ -103,20 +121,20 @@ def test_products_of_many_inputs_in_several_blocks_are_those_of_dense_inputs() -
     labels = torch.from_numpy(generator.integers(0, 10, 300))
     dense = Images(torch.from_numpy(inputs.astype(np.uint8)), labels)
     chosen = settings({"dataset": "mnist", "train": 250, "test": 10, "split": "tail"}, {"hidden": (256, 16)})
-    ours = first_layer(replace(dense, sparse=compress(dense.inputs)), chosen, 200, (0, 1))
+    ours = first_layer(replace(dense, sparse=without_zeros(dense.inputs)), chosen, 200, (0, 1))
     for mine, theirs in zip(ours, first_layer(dense, chosen, 200, (0, 1)), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=2e-6 * float(theirs.abs().max()))
 
 
 @pytest.mark.parametrize("rows", [np.zeros((5, 9)), np.eye(9)[:4] * 255, np.full((3, 70), 7), np.eye(1, 17, 16)])
 def test_compressed_inputs_hold_every_value_and_its_column(rows: Any) -> None:
-    dense = torch.from_numpy(rows.astype(np.uint8))
+    dense = rows.astype(np.uint8)
     kept = compress(dense)
-    restored = torch.zeros_like(dense)
-    for image, (start, end) in enumerate(zip(kept.starts[:-1].tolist(), kept.starts[1:].tolist(), strict=True)):
-        restored[image, kept.columns[start:end].to(torch.int64)] = kept.values[start:end]
-    assert torch.equal(restored, dense)
-    assert int(kept.starts[-1]) == int(torch.count_nonzero(dense))
+    restored = np.zeros_like(dense)
+    for image, (start, end) in enumerate(itertools.pairwise(kept.starts)):
+        restored[image, kept.columns[start:end]] = kept.values[start:end]
+    assert np.array_equal(restored, dense)
+    assert kept.starts[-1] == np.count_nonzero(dense)
 
 
 VARIATIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
@@ -151,7 +169,7 @@ def test_a_trial_has_the_same_bits_alone_and_in_any_stack(
 def test_a_batch_that_is_cut_differently_keeps_each_images_values(dark: Arrays) -> None:
     """Evaluation blocks of another size give every image the same scores."""
     dense, _ = to_device(dark, CPU)
-    images, chosen = replace(dense, sparse=compress(dense.inputs)), settings({"train": 400}, {"hidden": (64, 32)})
+    images, chosen = replace(dense, sparse=without_zeros(dense.inputs)), settings({"train": 400}, {"hidden": (64, 32)})
     whole, _, _ = first_layer(images, chosen, 300, (0, 1))
     part, _, _ = first_layer(images, chosen, 11, (0, 1))
     assert torch.equal(whole[:, :11], part)
@@ -202,7 +220,7 @@ def test_weights_of_pixels_that_are_always_black_change_by_weight_decay_alone(op
 def test_probes_take_their_gradients_from_the_same_products(dark: Arrays) -> None:
     dense, _ = to_device(dark, CPU)
     found = []
-    for images in (dense, replace(dense, sparse=compress(dense.inputs))):
+    for images in (dense, replace(dense, sparse=without_zeros(dense.inputs))):
         network = create_network([make_trial(settings(), 0)], CPU)
         with torch.no_grad():
             found.append(probe(network, images, [seed_split(images, settings().data, "final", 0)], epoch=0)[0])
@@ -213,22 +231,39 @@ def test_probes_take_their_gradients_from_the_same_products(dark: Arrays) -> Non
 
 
 def test_the_share_of_zeros_decides_and_nothing_else_of_the_data(dark: Arrays) -> None:
-    inputs = torch.zeros(10, 10, dtype=torch.uint8)
+    def is_faster(inputs: Any) -> bool:
+        return with_nonzeros(replace(dark, train_inputs=inputs)).nonzeros is not None
+
+    inputs = np.zeros((10, 10), np.uint8)
     inputs[:4] = 1
     assert zero_share(inputs) == pytest.approx(0.6)
-    assert is_sparse_faster(inputs, "float32")
+    assert is_faster(inputs)
     inputs[5, 0] = 1
-    assert not is_sparse_faster(inputs, "float32")
-    assert is_sparse_faster(torch.from_numpy(dark.train_inputs.copy()), "float32")
-    assert not is_sparse_faster(torch.zeros(10, 10, dtype=torch.uint8), "bf16")
-    assert not is_sparse_faster(torch.zeros(10, 10), "float32")
+    assert not is_faster(inputs)
+    assert is_faster(dark.train_inputs)
+    assert not is_faster(dark.train_inputs.astype(np.float32))
+
+
+def test_products_in_bf16_take_dense_inputs(dark: Arrays) -> None:
+    assert may_be_sparse("cpu", "float32")
+    assert not may_be_sparse("cuda", "float32")
+    assert training_and_test_images(with_nonzeros(dark), "cpu", "bf16")[0].sparse is None
+
+
+def test_inputs_without_zeros_are_taken_as_they_come(dark: Arrays) -> None:
+    prepared = with_nonzeros(dark)
+    assert with_nonzeros(prepared) is prepared
+    assert prepared.nonzeros is not None
+    sparse = training_and_test_images(prepared, "cpu", "float32")[0].sparse
+    assert sparse is not None
+    assert sparse.values.data_ptr() == prepared.nonzeros[0].values.ctypes.data
 
 
 @pytest.mark.usefixtures("without_kernel")
-def test_inputs_stay_dense_without_the_kernel() -> None:
-    assert not is_sparse_faster(torch.zeros(10, 10, dtype=torch.uint8), "float32")
+def test_inputs_stay_dense_without_the_kernel(dark: Arrays) -> None:
+    assert with_nonzeros(dark) is dark
     with pytest.raises(RuntimeError, match="no C compiler"):
-        compress(torch.zeros(10, 10, dtype=torch.uint8))
+        compress(dark.train_inputs)
 
 
 def test_a_stack_keeps_the_images_for_the_next(dark: Arrays) -> None:
@@ -243,7 +278,7 @@ def test_splits_do_not_depend_on_the_storage(dark: Arrays) -> None:
     chosen = settings().data
     dense, _ = to_device(dark, CPU)
     one, other = (
-        seed_split(images, chosen, "final", 3) for images in (dense, replace(dense, sparse=compress(dense.inputs)))
+        seed_split(images, chosen, "final", 3) for images in (dense, replace(dense, sparse=without_zeros(dense.inputs)))
     )
     assert torch.equal(one.train_rows, other.train_rows)
     assert torch.equal(one.validation_rows, split_rows(dense.labels, chosen, "final", 3)[1])

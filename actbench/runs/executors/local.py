@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from collections import deque
@@ -18,8 +19,18 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import TrialRecord, Weights
 from actbench.plan.stacks import Stack
 from actbench.processes import interrupts_held
-from actbench.runs.executors.worker import CAN_SHARE, Shared, TrainStack, Worker, send_stack, share, start_worker
+from actbench.runs.executors.worker import (
+    CAN_SHARE,
+    Shared,
+    TrainStack,
+    Worker,
+    is_with_torch,
+    send_stack,
+    share,
+    start_worker,
+)
 from actbench.text import describe_exception
+from actbench.training.sparse import may_be_sparse, with_nonzeros
 
 
 @dataclass(frozen=True)
@@ -194,6 +205,9 @@ class Workers:
 
         Raises the `UnusableEnvironmentError` that `train` raises in a worker.
         """
+        trials = itertools.chain.from_iterable(stacks if is_with_torch(self.train) else ())
+        if any(may_be_sparse(self.device, trial.settings.train.precision) for trial in trials):
+            arrays = with_nonzeros(arrays)  # once, instead of in every worker
         shared = share(arrays) if CAN_SHARE else None
         try:
             self._run(deque(map(Task, stacks)), shared or arrays, emit)
