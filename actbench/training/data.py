@@ -17,6 +17,8 @@ from actbench.experiment.records import Phase
 from actbench.experiment.settings import EVALUATION_IMAGES, DataSettings, Precision
 from actbench.training.sparse import SparseInputs, may_be_sparse, sparse_inputs, with_nonzeros
 
+MAX_SPLITS = 16
+
 Stream = Literal["split", "init", "order", "dropout"]
 
 
@@ -29,9 +31,6 @@ def generator(phase: Phase, seed: int, stream: Stream, *position: int, device: s
     name = "/".join(["actbench", phase, str(seed), stream, *map(str, position)])
     state = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
     return torch.Generator(device).manual_seed(state)
-
-
-MAX_SPLITS = 16
 
 
 @dataclass(frozen=True)

@@ -114,10 +114,14 @@ def compress(dense: NDArray[Any]) -> Nonzeros:
 
 def sparse_inputs(nonzeros: Nonzeros) -> SparseInputs:
     """The inputs as the compiled functions take them; raises `RuntimeError` without these."""
-    kept = (torch.from_numpy(array) for array in (nonzeros.starts, nonzeros.columns, nonzeros.values))
-    lengths = torch.empty(nonzeros.features, dtype=torch.int32)
-    places = torch.empty(nonzeros.features, GRADIENT_IMAGES, dtype=torch.uint16)
-    return SparseInputs(_library(), *kept, lengths, places)
+    return SparseInputs(
+        library=_library(),
+        starts=torch.from_numpy(nonzeros.starts),
+        columns=torch.from_numpy(nonzeros.columns),
+        values=torch.from_numpy(nonzeros.values),
+        lengths=torch.empty(nonzeros.features, dtype=torch.int32),
+        places=torch.empty(nonzeros.features, GRADIENT_IMAGES, dtype=torch.uint16),
+    )
 
 
 def _library() -> ctypes.CDLL:
