@@ -7,6 +7,7 @@ import hashlib
 import math
 import os
 import tempfile
+import tomllib
 import zlib
 from collections.abc import Sequence
 from http.client import HTTPException
@@ -26,81 +27,23 @@ FILES = (
     "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
     "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz",
 )  # fmt: skip
-QMNIST_FILES = (
-    "qmnist-train-images-idx3-ubyte.gz", "qmnist-train-labels-idx2-int.gz",
-    "qmnist-test-images-idx3-ubyte.gz", "qmnist-test-labels-idx2-int.gz",
-)  # fmt: skip
 QMNIST_LABEL_FIELDS = 8
-EMNIST_REFERENCE, EMNIST_ARCHIVE = "Cohen, Afshar, Tapson & van Schaik 2017", "58c8d27c78d21e728a6bc7b3cc06412e"
+COUNTS = {"features": 784, "classes": 10, "train_count": 60_000, "test_count": 10_000, "maximum": 255}
+USUAL: dict[str, Any] = {"source": "torchvision", "files": FILES, **COUNTS}
 
 
-def _published(
-    name: str, summary: str, reference: str, torchvision_class: str, digests: str, identity: str = "", **other: Any
-) -> Dataset:
-    """Images that torchvision downloads, by their MD5 digests, with the numbers of MNIST unless others are given."""
-    usual = {"features": 784, "classes": 10, "output_units": 10, "train_count": 60_000, "test_count": 10_000}
-    return Dataset(
-        name=name,
-        summary=summary,
-        reference=reference,
-        source="torchvision",
-        maximum=255,
-        checksum=hashlib.sha256(f"{digests} {identity}".strip().encode()).hexdigest(),
-        torchvision_class=torchvision_class,
-        file_md5=tuple(digests.split()),
-        **usual | {"files": FILES} | other,
-    )
+def _dataset(name: str, facts: dict[str, Any]) -> Dataset:
+    """A dataset by its facts; of those that torchvision publishes, the digests of their files identify the contents."""
+    if "file_md5" in facts:
+        part = name.removeprefix("emnist_") if name.startswith("emnist_") else ""  # one archive has all parts
+        digests = " ".join([*facts["file_md5"], *([part] if part else [])])
+        facts = USUAL | {"checksum": hashlib.sha256(digests.encode()).hexdigest()} | facts
+        facts |= {key: tuple(facts[key]) for key in ("files", "file_md5")}
+    return Dataset(name, **{"output_units": facts["classes"]} | facts)
 
 
-def _emnist(split: str, summary: str, classes: int, train_count: int, test_count: int) -> Dataset:
-    """A part of EMNIST, of which torchvision publishes the digest of the archive with all parts."""
-    facts: Any = {"classes": classes, "output_units": classes, "train_count": train_count, "test_count": test_count}
-    given = f"emnist_{split}", summary, EMNIST_REFERENCE, "EMNIST", EMNIST_ARCHIVE, split
-    return _published(*given, **facts, files=("gzip.zip",))
-
-
-_ALL = (
-    _published("mnist", "28x28 handwritten digits", "LeCun, Cortes & Burges 1998", "MNIST",
-        "f68b3c2dcbeaaa9fbdd348bbdeb94873 d53e105ee54ea40749a09fcbcd1e9432 "
-        "9fb629c4189551a2d022fa330f9573f3 ec29112dd5afa0611ce80d1b7f02629c"),
-    _published("fashion_mnist", "28x28 pictures of clothes", "Xiao, Rasul & Vollgraf 2017", "FashionMNIST",
-        "8d4fb7e6c68d591d4c3dfef9ec88bf0d 25c81989df183df01b3e8a0aad5dffbe "
-        "bef4ecab320f06d8554ea6380940ec79 bb300cfdad3c16e7a12a480ee83cd310"),
-    _published("kmnist", "28x28 cursive Japanese characters", "Clanuwat et al. 2018", "KMNIST",
-        "bdb82020997e1d708af4cf47b453dcf7 e144d726b3acfaa3e44228e80efcd344 "
-        "5c965bf0a639b31b8f53240b1b52f4d7 7320c461ea6c1c855c0b718fb2a4b134"),
-    _emnist("balanced", "28x28 handwritten digits and letters, 47 classes of equal size", 47, 112_800, 18_800),
-    _emnist("digits", "28x28 handwritten digits, 28,000 of each", 10, 240_000, 40_000),
-    _emnist("letters", "28x28 handwritten letters, small and capital ones as one class", 26, 124_800, 20_800),
-    _published("qmnist",
-        "28x28 handwritten digits: MNIST with all 60,000 test images, the first 10,000 of which match MNIST's",
-        "Yadav & Bottou 2019", "QMNIST",
-        "ed72d4157d28c017586c42bc6afe6370 0058f8dd561b90ffdd0f734c6a30e5e4 "
-        "1394631089c404de565df7b7aeaf9412 5b5b05890a5e13444e108efe57b788aa",
-        test_count=60_000, files=QMNIST_FILES),
-    _published("usps", "16x16 handwritten digits from envelopes", "Hull 1994", "USPS",
-        "ec16c51db3855ca6c91edd34d0e9b197 8ea070ee2aca1ac39742fdd1ef5ed118",
-        features=256, train_count=7291, test_count=2007, files=("usps.bz2", "usps.t.bz2")),
-    Dataset("digits", "8x8 handwritten digits that come with scikit-learn; the last 360 images are the test set",
-        "Alpaydin & Kaynak 1998, UCI optical recognition of handwritten digits", "scikit-learn",
-        features=64, classes=10, output_units=10, train_count=1437, test_count=360, maximum=16,
-        checksum="31dcedcb6e14491373b0b8542e96c9e1d8550166025cf3014c2bc02df5028e1a"),
-    Dataset("thermostat",
-        "a temperature, 0.0 to 199.9 degrees; class 1 above 130; tested half a step above each training point",
-        "made by rule", "generated",
-        features=1, classes=2, output_units=1, train_count=2000, test_count=2000, maximum=200,
-        checksum="9c835c59a13fd15e9a1f132e71d377db53952e227905896f069e934b7e0c3f71"),
-    Dataset("cube",
-        "points drawn uniformly from the unit cube; class 1 where the three coordinates sum to more than 1.5",
-        "made by rule", "generated",
-        features=3, classes=2, output_units=2, train_count=2000, test_count=1000, maximum=1,
-        checksum="c782a78c25c56eb45b4e15c49e94e0e7fa75b58c4df3c518c1df51c44200e2be"),
-    Dataset("moons", "points of two interleaving half circles in the plane, with noise; scikit-learn's make_moons",
-        "made by rule", "generated",
-        features=2, classes=2, output_units=2, train_count=2000, test_count=1000, maximum=2.5,
-        checksum="d9625e23af85266cea176d5fb21eb42d92eb5f0b4373660affee7ac4990ccd54"),
-)  # fmt: skip
-DATASETS = {dataset.name: dataset for dataset in _ALL}
+_FACTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+DATASETS = {name: _dataset(name, facts) for name, facts in _FACTS.items()}
 
 
 def data_folder(given: Path | None) -> Path:
@@ -218,7 +161,7 @@ def _read_files(dataset: Dataset, folder: Path) -> Arrays:
 
 def _read_four_files(dataset: Dataset, raw: Path) -> Parts:
     """Images and labels of both parts; QMNIST says more of an image than its class, which comes first."""
-    side, is_more = math.isqrt(dataset.features), dataset.files == QMNIST_FILES
+    side, is_more = math.isqrt(dataset.features), dataset.torchvision_class == "QMNIST"
     parts = []
     for number, (name, md5) in enumerate(zip(dataset.files, dataset.file_md5, strict=True)):
         count = dataset.train_count if number < 2 else dataset.test_count

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from string import Template
 
 from actbench.catalogue.lookup import entries, find
 from actbench.catalogue.registry import Entry, Kind, Yields
@@ -27,22 +29,7 @@ SETTINGS: dict[Kind, str] = {
     "initialiser": "model.init",
     "loss": "train.loss",
 }
-TEXT = """\
-# {title}
-# Every arm gets the learning rate that suits it best on validation images, with tuning seeds; then fresh seeds,
-# shared by all arms, read the test images once. Run it with: actbench run {file} --use {source}
-name: "{name}"
-data: {{dataset: {dataset}}}
-model: {{hidden: [256, 128], activation: relu, init: kaiming_normal, output: {output}}}
-train: {{loss: {loss}, optimizer: adam, batch_size: 128, epochs: 10}}
-vary:
-  {setting}: [{arms}]
-tune:
-  train.lr: [1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
-tuning_seeds: 3
-seeds: 10
-baseline: {{{setting}: {baseline}}}
-"""
+TEMPLATE = Path(__file__).with_suffix(".template")
 
 
 def challenge_name(challengers: Sequence[Entry], dataset: str) -> str:
@@ -67,7 +54,7 @@ def challenge_text(challengers: Sequence[Entry], source: str, dataset: str, agai
     output, loss = PAIRS[_given(challengers[0])]
     opponents = _opponents(kind, against or _standing(challengers[0]), challengers)
     name = challenge_name(challengers, dataset)
-    return TEXT.format(
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=f"{', '.join(one.name for one in challengers)} against common baselines",
         file=f"{name}.yaml",
         source=re.sub(r"\s", "?", source),

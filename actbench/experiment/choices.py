@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache, partial
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
@@ -19,29 +21,7 @@ FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 
 Yaml = Any
 Model = TypeVar("Model", bound=BaseModel)
-
-# What other libraries and articles call things, without case and underscores, and what that is here.
-NAMES_ELSEWHERE: dict[tuple[Kind, str], str] = {
-    ("activation", "logistic"): "sigmoid",
-    ("activation", "linear"): "identity",
-    ("activation", "none"): "identity",
-    ("output", "logistic"): "sigmoid",
-    ("output", "linear"): "identity",
-    ("output", "none"): "identity",
-    ("initialiser", "he"): "kaiming_normal or kaiming_uniform",
-    ("initialiser", "glorot"): "xavier_normal or xavier_uniform",
-    ("initialiser", "lecun"): "lecun_normal or lecun_uniform",
-    ("initialiser", "random"): "normal or uniform",
-    ("optimizer", "momentum"): "{sgd: {momentum: 0.9}}",
-    ("optimizer", "nag"): "{sgd: {momentum: 0.9, nesterov: true}}",
-    ("optimizer", "nesterov"): "{sgd: {momentum: 0.9, nesterov: true}}",
-    ("optimizer", "nadam"): "not offered; adam is nearest",
-    ("loss", "crossentropyloss"): "cross_entropy, with output identity",
-    ("loss", "nllloss"): "nll, with output log_softmax",
-    ("loss", "bcewithlogitsloss"): "bce, with output sigmoid",
-    ("loss", "bceloss"): "bce, with output sigmoid",
-    ("loss", "mseloss"): "mse",
-}
+NAMES_ELSEWHERE = Path(__file__).with_name("names_elsewhere.toml")
 
 
 class Choice(BaseModel):
@@ -114,7 +94,8 @@ def parse_choice(kind: Kind, value: Yaml) -> Choice:
     try:
         entry = find(kind, str(name))
     except KeyError as unknown:
-        meant = NAMES_ELSEWHERE.get((kind, str(name).lower().replace("_", "")))
+        elsewhere = tomllib.loads(NAMES_ELSEWHERE.read_text(encoding="utf-8"))
+        meant = elsewhere.get(kind, {}).get(str(name).lower().replace("_", ""))
         message = f"no {kind} is called {str(name)!r} here; it is {meant}" if meant else str(unknown.args[0])
         raise nested_problem([((), message)]) from None
     return _choice(entry, name, given)

@@ -40,13 +40,8 @@ PAIR_CURE = (
 def examine(data_folder: Path, results: Path, imports: Imports) -> list[Check]:
     """All checks, given what `probe_imports` has found."""
     return [
-        _program(),
         *_libraries(imports),
-        _pair(imports),
-        _device(imports["torch"]),
-        _cores(imports["torch"]),
-        _bf16(imports["torch"], processor_flags()),
-        _compiled_functions(),
+        *_machine(imports["torch"], processor_flags()),
         *(_dataset(dataset, data_folder, imports) for dataset in DATASETS.values()),
         _disk("disk for results", results, must_be_writable=True),
         _disk("disk for data", data_folder, must_be_writable=False),
@@ -73,13 +68,10 @@ def _probe(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found | {name: {"name": name, "error": ended if name == missing[0] else "not tried"} for name in missing}
 
 
-def _program() -> Check:
+def _libraries(imports: Imports) -> Iterator[Check]:
     facts = {"actbench": __version__} | describe_machine()
     found = f"{__version__} on Python {platform.python_version()}, {facts['system']} {facts['machine']}"
-    return Check("actbench", "ok", found, facts=facts)
-
-
-def _libraries(imports: Imports) -> Iterator[Check]:
+    yield Check("actbench", "ok", found, facts=facts)
     for name in import_probe.MODULES:
         error = imports[name].get("error")
         if error is None:
@@ -89,6 +81,7 @@ def _libraries(imports: Imports) -> Iterator[Check]:
         else:
             package = "scikit-learn" if name == "sklearn" else name
             yield Check(name, "problem", error, f"pip install --force-reinstall {package}")
+    yield _pair(imports)
 
 
 def _pair(imports: Imports) -> Check:
@@ -131,42 +124,33 @@ def wanted_torch() -> str | None:
     return next((need.removeprefix("torch==") for need in plain if need.startswith("torch==")), None)
 
 
-def _device(torch: Mapping[str, Any]) -> Check:
-    gpus = list(torch.get("cuda", ()))
-    facts = {"cuda": gpus, "built_for_cuda": torch.get("built_for_cuda"), "mps": bool(torch.get("mps"))}
-    if gpus:
-        return Check("device", "ok", f"cuda: {', '.join(gpus)}", facts=facts | {"device": "cuda"})
-    beside = "; mps with --device mps" if facts["mps"] else ", no GPU that torch can use"
-    return Check("device", "ok", f"cpu{beside}", facts=facts | {"device": "cpu"})
-
-
-def _cores(torch: Mapping[str, Any]) -> Check:
-    cores, threads = available_cores(), torch.get("threads")
-    found = f"{cores}: as many workers of one thread each"
-    return Check("cores", "ok", found, facts={"cores": cores, "threads_per_worker": 1, "threads_of_torch": threads})
-
-
 def processor_flags() -> frozenset[str] | None:
     """The processor's flags as Linux names them; None elsewhere."""
     facts = processor_facts()
     return frozenset(facts.get("flags", facts.get("Features", "")).split()) if facts else None
 
 
-def _bf16(torch: Mapping[str, Any], flags: frozenset[str] | None) -> Check:
-    units = [flag for flag in BF16_FLAGS if flag in (flags or ())]
-    facts = {"cpu": None if flags is None else units, "cuda": bool(torch.get("cuda_bf16"))}
-    if units or facts["cuda"]:
-        return Check("bf16", "ok", ", ".join([*units, *(["cuda"] if facts["cuda"] else [])]), facts=facts)
-    found = "not known on this system" if flags is None else "no unit for it: float32 is faster here"
-    return Check("bf16", "note", found, facts=facts)
-
-
-def _compiled_functions() -> Check:
+def _machine(torch: Mapping[str, Any], flags: frozenset[str] | None) -> Iterator[Check]:
+    """Devices, cores, and what makes them faster."""
+    gpus, has_mps = list(torch.get("cuda", ())), bool(torch.get("mps"))
+    beside = "; mps with --device mps" if has_mps else ", no GPU that torch can use"
+    facts = {"cuda": gpus, "built_for_cuda": torch.get("built_for_cuda"), "mps": has_mps}
+    found = f"cuda: {', '.join(gpus)}" if gpus else f"cpu{beside}"
+    yield Check("device", "ok", found, facts=facts | {"device": "cuda" if gpus else "cpu"})
+    cores = available_cores()
+    facts = {"cores": cores, "threads_per_worker": 1, "threads_of_torch": torch.get("threads")}
+    yield Check("cores", "ok", f"{cores}: as many workers of one thread each", facts=facts)
+    units, has_cuda = [flag for flag in BF16_FLAGS if flag in (flags or ())], bool(torch.get("cuda_bf16"))
+    missing = "not known on this system" if flags is None else "no unit for it: float32 is faster here"
+    found = ", ".join([*units, *["cuda"] * has_cuda])
+    facts = {"cpu": None if flags is None else units, "cuda": has_cuda}
+    yield Check("bf16", "ok" if found else "note", found or missing, facts=facts)
     kernel = compiled_functions()
     facts = {"available": kernel.library is not None, "reason": kernel.reason or None}
     if facts["available"]:
-        return Check("compiled functions", "ok", "compiled: black pixels take no time on the CPU", facts=facts)
-    return Check("compiled functions", "note", f"{kernel.reason}: black pixels take as long as others", facts=facts)
+        yield Check("compiled functions", "ok", "compiled: black pixels take no time on the CPU", facts=facts)
+    else:
+        yield Check("compiled functions", "note", f"{kernel.reason}: black pixels take as long as others", facts=facts)
 
 
 def _dataset(dataset: Dataset, folder: Path, imports: Imports) -> Check:

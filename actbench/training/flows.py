@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
@@ -51,25 +50,29 @@ class Flow:
         """The least share of a layer's values that differs between images."""
         return min(layer.difference for layer in self.layers)
 
-    def problems(self) -> list[tuple[Fate, str]]:
-        """Everything that hinders training, explosions first."""
-        return list(self._problems())
-
     def fate(self) -> Fate:
         """The first problem's kind, or ok."""
         return next((fate for fate, _ in self.problems()), "ok")
 
-    def _problems(self) -> Iterator[tuple[Fate, str]]:
+    def problems(self) -> list[tuple[Fate, str]]:
+        """Everything that hinders training, explosions first."""
         values, gradients, difference = self.value_growth(), self.gradient_growth(), self.difference()
-        if values > FACTOR:
-            yield "will explode", f"values grow {_times(values)} from the images on"
-        if gradients > FACTOR:
-            yield "will explode", f"gradients grow {_times(gradients)} on their way back to the first layer"
-        if gradients < 1 / FACTOR:
-            shrunk = "to nothing" if gradients == 0 else _times(1 / gradients)
-            yield "will vanish", f"gradients shrink {shrunk} on their way back to the first layer"
-        if difference < 1 / FACTOR:
-            yield "will vanish", f"only {difference:.2g} of a layer's values differs between images"
+        shrunk = "to nothing" if gradients == 0 else _times(1 / gradients)
+        known: list[tuple[bool, Fate, str]] = [
+            (values > FACTOR, "will explode", f"values grow {_times(values)} from the images on"),
+            (
+                gradients > FACTOR,
+                "will explode",
+                f"gradients grow {_times(gradients)} on their way back to the first layer",
+            ),
+            (gradients < 1 / FACTOR, "will vanish", f"gradients shrink {shrunk} on their way back to the first layer"),
+            (
+                difference < 1 / FACTOR,
+                "will vanish",
+                f"only {difference:.2g} of a layer's values differs between images",
+            ),
+        ]
+        return [(fate, reason) for is_so, fate, reason in known if is_so]
 
 
 def _times(factor: float) -> str:

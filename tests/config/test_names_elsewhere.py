@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
+from typing import get_args
+
 import pytest
 
 from actbench.catalogue.lookup import names
+from actbench.catalogue.registry import Kind
 from actbench.config.reader import read_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import NAMES_ELSEWHERE
@@ -37,5 +41,8 @@ def test_what_people_type_is_answered_with_what_is_meant(line: str, meant: str) 
 
 
 def test_no_name_from_elsewhere_hides_one_of_the_catalogue() -> None:
-    for kind, name in NAMES_ELSEWHERE:
-        assert name not in {known.lower().replace("_", "") for known in names(kind)}
+    elsewhere = tomllib.loads(NAMES_ELSEWHERE.read_text(encoding="utf-8"))
+    kinds = get_args(Kind)
+    assert elsewhere.keys() <= set(kinds)
+    for kind in kinds:
+        assert not elsewhere.get(kind, {}).keys() & {known.lower().replace("_", "") for known in names(kind)}

@@ -68,7 +68,7 @@ START_PROGRAMS = {
     "runs/environment.py": "git, asked for the commit of actbench's own source",
     "runs/doctor.py": "this Python with import_probe.py",
     "runs/preflight.py": "threads of this process",
-    "runs/executors/ray_connection.py": "Ray, where the command line asks for it",
+    "runs/executors/ray.py": "Ray, where the command line asks for it",
     "runs/executors/local.py": "none itself; it waits for the workers' pipes",
     "runs/executors/worker.py": "none itself; it is what a worker does, which gets trials and a descriptor by a pipe",
     "training/compiled.py": "the system's C compiler, with the C files of actbench",

@@ -27,8 +27,7 @@ from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, batched_tuple
 from actbench.runs import environment
 from actbench.runs.executors.local import Event, Limits, StackDone, StackStarted, TrialFailed
-from actbench.runs.executors.ray import connect_to_ray
-from actbench.runs.executors.ray_connection import QUIET
+from actbench.runs.executors.ray import QUIET, connect_to_ray
 from actbench.runs.executors.worker import train_with_torch
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState
@@ -215,7 +214,7 @@ with connect_to_ray(busy_forever, "cpu", 2, None) as workers:
 PRIVATE = """
 import json, os, tempfile
 from pathlib import Path
-from actbench.runs.executors.ray_connection import started_ray
+from actbench.runs.executors.ray import started_ray
 folders, make = [], tempfile.mkdtemp
 tempfile.mkdtemp = lambda *args, **options: folders.append(make(*args, **options)) or folders[-1]
 with started_ray(1, "cpu") as ray:
