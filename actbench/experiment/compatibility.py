@@ -58,9 +58,6 @@ def _model_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
                 dataset = settings.data.dataset
                 message = f"{choice.name} compares several output units, and {dataset} has one (use sigmoid with bce)"
                 yield Conflict(path, message, True)
-    given = dict(settings.train.optimizer.parameters)
-    if given.get("nesterov") and (given["momentum"] <= 0 or given["dampening"] != 0):
-        yield Conflict("train.optimizer", "nesterov needs a momentum above 0 and dampening 0", True)
     yields = output.entry.yields
     is_applied_twice = (loss.name, output.name) == ("cross_entropy", "log_softmax")  # and log_softmax is idempotent
     if yields not in loss.entry.accepts and not is_applied_twice:
@@ -69,6 +66,9 @@ def _model_conflicts(settings: TrialSettings) -> Iterator[Conflict]:
         possible = yields in loss.entry.tolerates
         ending = ": it trains, but on another loss than its name says" if possible else ": it cannot be computed"
         yield Conflict("train.loss", message + ending, not possible)
+    given = dict(settings.train.optimizer.parameters)
+    if given.get("nesterov") and (given["momentum"] <= 0 or given["dampening"] != 0):
+        yield Conflict("train.optimizer", "nesterov needs a momentum above 0 and dampening 0", True)
 
 
 def _batch_conflicts(settings: TrialSettings) -> Iterator[Conflict]:

@@ -86,7 +86,9 @@ def test_the_wheel_holds_the_package_with_templates_types_and_configs_and_nothin
     expected |= {f"actbench/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").rglob("*.*")}
     folder = f"actbench-{actbench.__version__}.dist-info"
     about = {f"{folder}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
-    assert {path.suffix for path in package} == {".py", ".bib", ".html", ".css", ".js", ".c", ".json", ".typed"}
+    assert {path.suffix for path in package} == {
+        ".py", ".bib", ".html", ".css", ".js", ".c", ".json", ".typed", ".tex", ".txt", ".yaml", ".toml", ".template",
+    }  # fmt: skip
     assert set(wheel.namelist()) == expected | about
 
 
