@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import typer
@@ -18,6 +17,7 @@ from actbench.catalogue.datasets import SMALL_DATASETS
 from actbench.processes import TRAINING_MODULE
 from actbench.runs import doctor
 from custom_files import EXPERIMENT, custom_file
+from in_process import NO_COMPILER
 from program import TINY, actbench
 
 OFTEN_IMPORTED = (
@@ -65,10 +65,10 @@ def _made_once() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def _uncompiled() -> Iterator[None]:
-    """Torch's own optimizers import its compiler, for two seconds, only to be left alone by it."""
-    unused = SimpleNamespace(disable=lambda function, *_, **__: function, graph_break=lambda: None)
+    """Without torch's compiler, for tests that call torch's own optimizers or torchvision."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "torch._dynamo", unused)
+        for name, module in NO_COMPILER.items():
+            patch.setitem(sys.modules, name, module)
         yield
 
 

@@ -105,6 +105,7 @@ def test_checksums_tell_all_datasets_apart() -> None:
     assert len({dataset.checksum for dataset in DATASETS.values()}) == len(DATASETS)
 
 
+@pytest.mark.usefixtures("_uncompiled")
 @pytest.mark.parametrize("dataset", WITH_FILES, ids=by_name)
 def test_file_names_and_digests_are_those_that_torchvision_publishes(dataset: Dataset) -> None:
     import torchvision

@@ -12,6 +12,8 @@ import pytest
 from actbench.catalogue.datasets import DATASETS, FILES, data_folder, fetch, is_present, raw_folder
 from actbench.errors import UnusableEnvironmentError
 
+pytestmark = pytest.mark.usefixtures("_uncompiled")
+
 MNIST = DATASETS["mnist"]
 Download = Callable[[Path], None]
 SetDownload = Callable[[Download], None]

@@ -49,6 +49,7 @@ def test_usage_mistakes_are_exit_2(tiny: Path, tmp_path: Path) -> None:
     assert actbench("run", "--no-such-option", folder=tmp_path).returncode == 2
 
 
+@pytest.mark.usefixtures("_uncompiled")
 def test_a_data_folder_without_data_and_without_network_is_exit_4(tmp_path: Path) -> None:
     no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     finished = actbench("run", CONFIGS / "smoke.yaml", "--data-dir", "empty", folder=tmp_path, environment=no_network)

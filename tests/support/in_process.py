@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from typer.testing import CliRunner
 
 from actbench.cli.app import app
+
+# In place of torch's compiler, which its optimizers and torchvision import, for two seconds, only to be left alone.
+NO_COMPILER = {
+    "torch._dynamo": SimpleNamespace(disable=lambda function, *_, **__: function, graph_break=lambda: None),
+    "torch._dynamo.utils": SimpleNamespace(is_compile_supported=lambda device: False),
+}
 
 
 @dataclass(frozen=True)

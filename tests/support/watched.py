@@ -76,7 +76,9 @@ for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "create_connect
 """
 ONE_AFTER_ANOTHER = """
 import json, os, pathlib, sys
-from in_process import invoke
+from in_process import NO_COMPILER, invoke
+
+sys.modules.update(NO_COMPILER)
 
 wanted = pathlib.Path(os.environ["WANTED_HOSTS"])
 for line in json.loads(sys.argv[1]):
