@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from actbench.analysis.comparison import compare, question_of
 from actbench.experiment.metrics import parse_metric
@@ -55,6 +54,8 @@ def test_the_interval_of_the_paired_difference_is_scipys(tmp_path: Path) -> None
 
 
 def test_p_is_adjusted_over_all_contrasts_as_statsmodels_does(tmp_path: Path) -> None:
+    from statsmodels.stats.multitest import multipletests
+
     comparison = asked(planted(tmp_path, five_arms(), FIVE_ACTIVATIONS))
     found = [contrast_of(comparison, label) for label in list(five_arms())[1:]]
     p_values = [one.p for one in found]
@@ -71,6 +72,8 @@ def test_an_arm_without_results_is_not_paid_for(tmp_path: Path) -> None:
 
 
 def test_all_pairs_are_paid_for_together(tmp_path: Path) -> None:
+    from statsmodels.stats.multitest import multipletests
+
     comparison = asked(planted(tmp_path, five_arms(), FIVE_ACTIVATIONS), all_pairs=True)
     pairs = [(one.first.label, one.second.label) for one in comparison.pairs]
     assert pairs == list(itertools.combinations(five_arms(), 2))

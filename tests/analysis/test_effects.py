@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.formula.api import ols
-from statsmodels.stats.anova import anova_lm
 
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import parse_metric
@@ -67,6 +65,9 @@ def omega_squared(table: pd.DataFrame) -> dict[str, float]:
     ("text", "formula"), [(TWO_FACTORS, "y ~ C(f0) * C(f1)"), (THREE_FACTORS, "y ~ C(f0) * C(f1) * C(f2)")]
 )
 def test_shares_are_those_of_an_analysis_of_variance(text: str, formula: str, tmp_path: Path) -> None:
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
     plan, records, table = made_up(text, tmp_path, noisy)
     found = effects(plan, records, ACCURACY)
     assert found is not None
@@ -91,6 +92,9 @@ def test_what_only_one_factor_moves_is_its_main_effect(tmp_path: Path) -> None:
 
 
 def test_a_seed_that_one_arm_lacks_is_left_out_of_all(tmp_path: Path) -> None:
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
     plan, records, table = made_up(TWO_FACTORS, tmp_path, noisy)
     del records[plan.arms[4][1][1].id]
     found = effects(plan, records, ACCURACY)

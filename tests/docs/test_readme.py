@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy
 import pytest
-from sklearn.datasets import load_digits
 
 from actbench.analysis.comparison import compare, question_of
-from actbench.catalogue.datasets import DATASETS
+from actbench.catalogue.datasets import DATASETS, load
 from actbench.catalogue.lookup import entries
 from actbench.catalogue.registry import Kind
 from actbench.cli.app import VERBS
@@ -57,11 +56,9 @@ def copy_of_the_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (tent,) = blocks("python", README)
     (folder / "tent.py").write_text(tent, encoding="utf-8")
     (folder / "experiment.yaml").write_text(TINY, encoding="utf-8")
-    digits = load_digits()
-    images, labels = (digits.images / 16).astype("float32"), digits.target
-    numpy.savez(
-        folder / "my.npz", x_train=images[:1437], y_train=labels[:1437], x_test=images[1437:], y_test=labels[1437:]
-    )
+    digits = load(DATASETS["digits"], folder)
+    train, test = ((images / 16).reshape(-1, 8, 8) for images in (digits.train_inputs, digits.test_inputs))
+    numpy.savez(folder / "my.npz", x_train=train, y_train=digits.train_labels, x_test=test, y_test=digits.test_labels)
     return folder
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.experiment.metrics import parse_metric
@@ -64,6 +63,8 @@ def bad(folder: Path) -> dict[str, str]:
 
 
 def test_the_final_trials_have_a_file_with_which_plain_numpy_predicts_what_the_record_says(finished: Path) -> None:
+    from sklearn.metrics import confusion_matrix
+
     records = load_results(finished, finished.parent).records
     final = {key: record for key, record in records.items() if record.phase == "final"}
     assert weights.kept_trials(finished) == set(final)

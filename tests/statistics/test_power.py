@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.power import TTestPower
 
 from actbench.statistics.power import detectable_difference, fewest_seeds, sd_of_difference, seeds_needed
 
@@ -43,6 +42,8 @@ def test_the_protocols_smallest_differences_come_out(seeds: int, alone: float, o
 @pytest.mark.parametrize("seeds", [3, 7, 20, 300])
 @pytest.mark.parametrize("comparisons", [1, 8])
 def test_the_power_is_that_of_statsmodels(seeds: int, comparisons: int) -> None:
+    from statsmodels.stats.power import TTestPower
+
     found = detectable_difference(seeds, 1.0, comparisons=comparisons)
     assert found is not None
     near = found * (1 + 1e-7 * np.linspace(-1, 1, 21))  # some are gaps of statsmodels: not a number

@@ -46,7 +46,6 @@ def exact(output: str, loss: str, scores: Sequence[float], label: int) -> tuple[
         x = [mpmath.mpf(score) for score in scores]
         e = [mpmath.exp(score - max(x)) for score in x]
         total, units = mpmath.fsum(e), range(len(x))
-        rest = [mpmath.fsum(e[m] for m in units if m != i) for i in units]
         if output == "sigmoid":
             signs = [-1 if i == label else 1 for i in units]
             value = mpmath.fsum(mpmath.log1p(mpmath.exp(s * score)) for s, score in zip(signs, x, strict=True))
@@ -54,6 +53,7 @@ def exact(output: str, loss: str, scores: Sequence[float], label: int) -> tuple[
         value = mpmath.log(total) - mpmath.log(e[label])
         slopes = [e[j] / total - (j == label) for j in units]
         if loss == "bce":
+            rest = [mpmath.fsum(e[m] for m in units if m != i) for i in units]
             value += mpmath.fsum(mpmath.log(total) - mpmath.log(rest[i]) for i in units if i != label)
             for j in units:
                 slopes[j] += mpmath.fsum(e[j] / total - (i != j) * e[j] / rest[i] for i in units if i != label)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import brier_score_loss, log_loss, top_k_accuracy_score
 from torch import Tensor
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
@@ -75,6 +74,8 @@ def expected_calibration_error(shares: NDArray[np.float64], labels: NDArray[np.i
 
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_measures_of_every_pair_are_those_of_scikit_learn_and_numpy(output: str, loss: str) -> None:
+    from sklearn.metrics import brier_score_loss, log_loss, top_k_accuracy_score
+
     found, shares = measured(SCORES, LABELS, output, loss), probabilities(output)
     classes = np.arange(10)
     assert found.nll == pytest.approx(-np.log(shares[np.arange(IMAGES), LABELS]).mean(), rel=1e-5)
@@ -87,6 +88,8 @@ def test_measures_of_every_pair_are_those_of_scikit_learn_and_numpy(output: str,
 
 @pytest.mark.parametrize(("output", "loss"), [("tanh", "mse"), ("identity", "mse")])
 def test_outputs_that_are_no_probabilities_have_only_a_top_2(output: str, loss: str) -> None:
+    from sklearn.metrics import top_k_accuracy_score
+
     found = measured(SCORES, LABELS, output, loss)
     assert (found.nll, found.brier, found.ece) == (None, None, None)
     assert found.top2_correct_count == top_k_accuracy_score(LABELS, SCORES, k=2, normalize=False)
