@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ BEFORE = "| with all modules in one folder (1657b2e) | 77 | 15 | about 380 | 5 |
 Imports = Mapping[str, frozenset[str]]
 
 
+@cache
 def read_imports(package: Path) -> Imports:
     """What each room imports, itself left out."""
     files = sorted(package.rglob("*.py"))
@@ -36,20 +37,20 @@ def _room(package: Path, path: Path) -> str:
     return path.relative_to(package).parts[0].removesuffix(".py")
 
 
-def _imported_modules(node: ast.AST, package: str) -> Iterator[str]:
+def _imported_modules(tree: ast.AST, package: str) -> Iterator[str]:
     """The package's modules that are imported at run time."""
-    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
-    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-        children = node.orelse
-    if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.module:
-        names = [f"{node.module}.{alias.name}" for alias in node.names]
-    else:
-        names = []
-    yield from (name for name in names if name.split(".")[0] == package)
-    for child in children:
-        yield from _imported_modules(child, package)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        waiting += node.orelse if isinstance(node, ast.If) and is_for_types else ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == package)
 
 
 def reachable(imports: Imports, room: str) -> frozenset[str]:

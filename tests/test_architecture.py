@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import actbench
@@ -44,6 +45,7 @@ def allowed(name: str) -> set[str]:
     return {*ROOMS[name].split(), *GROUND} if name in ROOMS else {*GROUND[name].split()}
 
 
+@cache
 def imported_modules(path: Path, *, top_only: bool = False) -> set[str]:
     """Modules imported at run time, those under `if TYPE_CHECKING:` left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

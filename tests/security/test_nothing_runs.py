@@ -79,7 +79,14 @@ STARTERS = {"subprocess", "multiprocessing", "webbrowser", "concurrent", "asynci
 
 def calls(tree: ast.AST) -> Iterator[str]:
     """What is called, as `name` or `module.name`."""
-    yield from (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+    yield from (dotted(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def dotted(node: ast.AST) -> str:
+    """A name as it is written; what it is taken of may be any expression, which is left out."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
