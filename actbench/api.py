@@ -76,9 +76,9 @@ def run(
     `quiet`. Ctrl-C (in a notebook: interrupt) keeps every finished trial, and the same call continues. Trials that
     failed are counted in the result and raise nothing.
     """
+    from actbench.catalogue.arrays import own_data_in_use
     from actbench.catalogue.custom_files import custom_files_in_use
     from actbench.catalogue.datasets import data_folder
-    from actbench.catalogue.own_data import own_data_in_use
     from actbench.config.reader import open_experiment
     from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs
     from actbench.runs.runner import run_with_progress

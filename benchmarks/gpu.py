@@ -35,8 +35,7 @@ from actbench.text import say
 from actbench.training.data import Images, seed_split
 from actbench.training.loop import create_sums
 from actbench.training.network import create_network
-from actbench.training.optimizer import create_stepper
-from actbench.training.steps import make_step
+from actbench.training.optimizer import create_stepper, make_step
 from benchmarks.job import BATCH_IMAGES, FULL, LEARNING_RATE, Job
 from benchmarks.machine import describe, head
 from benchmarks.torch_model import create_model

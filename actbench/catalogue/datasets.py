@@ -15,10 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from actbench.catalogue import own_data
 from actbench.catalogue.arrays import Arrays as Arrays
 from actbench.catalogue.arrays import Dataset as Dataset
 from actbench.catalogue.arrays import arrays_checksum as arrays_checksum
+from actbench.catalogue.arrays import arrays_of, is_in_use
 from actbench.catalogue.image_files import INTEGERS, read_idx, read_idx_members, read_labelled_lines
 from actbench.errors import UnusableEnvironmentError
 from actbench.lazy import NDArray, numpy
@@ -65,14 +65,14 @@ def raw_folder(dataset: Dataset, folder: Path) -> Path:
 def is_present(dataset: Dataset, folder: Path) -> bool:
     """Whether the dataset can be loaded without a download (its files are there; their contents are not read)."""
     if dataset.source == "file":
-        return own_data.is_in_use(dataset)
+        return is_in_use(dataset)
     return not dataset.file_md5 or all((raw_folder(dataset, folder) / name).is_file() for name in dataset.files)
 
 
 def load(dataset: Dataset, folder: Path) -> Arrays:
     """Read and check a dataset; raises `UnusableEnvironmentError` on absent, damaged or foreign data."""
     if dataset.source == "file":
-        return own_data.arrays_of(dataset)
+        return arrays_of(dataset)
     if dataset.source == "torchvision":
         return _read_files(dataset, folder)
     arrays = SMALL_DATASETS[dataset.name]()

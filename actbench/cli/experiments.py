@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Loaded:
     """Read an experiment and say its warnings; raises `ConfigurationError` with every mistake in it."""
-    from actbench.catalogue.own_data import dataset_in_use
+    from actbench.catalogue.arrays import dataset_in_use
     from actbench.config.reader import open_experiment
 
     data = dataset_in_use()
@@ -66,11 +66,15 @@ def validate(
     config: shared.Config, overrides: shared.Overrides = None, output_format: shared.TableOrJson = "table"
 ) -> None:
     """Check an experiment file and report every mistake in it."""
+    from actbench.checks.examination import named_gains, require_gains, require_passed
     from actbench.report.networks import seeds_hint, validity_document, validity_line
 
     try:
         loaded = load(config, overrides)
-        _require_gains(loaded.experiment)
+        # Custom activations whose gain an initialiser takes come before the gains; without any, torch is not imported.
+        if pairs := named_gains(loaded.experiment):
+            require_passed(dict.fromkeys(activation for _, activation in pairs))
+            require_gains(pairs)
         hint = seeds_hint(loaded.experiment)
     except errors.ConfigurationError as invalid:
         if output_format == "json":
@@ -84,15 +88,6 @@ def validate(
         print(validity_line(config, loaded.experiment))
         if hint:
             say(f"warning: {hint}")
-
-
-def _require_gains(experiment: Experiment) -> None:
-    """Check custom activations whose gain an initialiser takes, then the gains; without any, nothing imports torch."""
-    from actbench.checks.examination import named_gains, require_gains, require_passed
-
-    if pairs := named_gains(experiment):
-        require_passed(dict.fromkeys(activation for _, activation in pairs))
-        require_gains(pairs)
 
 
 @verb

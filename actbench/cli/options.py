@@ -190,7 +190,7 @@ def _custom_files(paths: Sequence[Path]) -> Iterator[None]:
 
 
 def _own_data(path: Path) -> contextlib.AbstractContextManager[object]:
-    from actbench.catalogue.own_data import own_data_in_use
+    from actbench.catalogue.arrays import own_data_in_use
 
     return own_data_in_use(path)
 

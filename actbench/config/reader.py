@@ -11,8 +11,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from actbench.catalogue.arrays import Dataset
-from actbench.catalogue.own_data import is_in_use, not_in_use
+from actbench.catalogue.arrays import Dataset, is_in_use, not_in_use
 from actbench.catalogue.recorded import not_loaded
 from actbench.config import cells, plain_values
 from actbench.config.bundled import find_experiment

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -22,7 +24,7 @@ from actbench.config.plain_values import LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING
 from actbench.config.reader import KNOWN_KEYS
 from actbench.experiment import metrics
 from actbench.experiment.choices import parse_choice
-from actbench.experiment.definition import MARGIN, NAME_LENGTH, SECTIONS, TUNING_SEEDS, Keep, Match
+from actbench.experiment.definition import NAME_LENGTH, SECTIONS, Keep, Match
 from actbench.experiment.naming import value_to_yaml
 
 Schema = dict[str, Any]
@@ -38,25 +40,7 @@ SPELT_FREELY: dict[str, Schema] = {
     "data.scale": {"anyOf": [{"enum": ["unit", "standard", "none"]}, {"type": "number", "exclusiveMinimum": 0}]},
     "train.batch_size": {"anyOf": [{"const": "full"}, {"type": "integer", "minimum": 1, "maximum": 10_000_000}]},
 }
-DESCRIPTIONS = {
-    "name": "the result folder's name; the file's name when left out",
-    "vary": "what is compared: settings by dotted path, each with a list of values; every combination is an arm. In a "
-    "list of such mappings, the settings of each change together",
-    "exclude": "combinations that are no arms, by some of their values; or the word impossible",
-    "include": "further arms, each with a value for every varied setting",
-    "names": "what arms are called, each by some of its values",
-    "tune": "what is chosen for each arm on validation images: settings by path, each with two values or more. In "
-    "a list of such mappings, the settings of each change together, and varied ones say which arms a row is for",
-    "tuning_seeds": f"with how many seeds of their own the values under tune are tried; {TUNING_SEEDS} when left out",
-    "tuning_margin": "values behind the best by more than this, get one tuning seed only; else all get all",
-    "seeds": "how many (0, 1, 2, ...), a list of seeds, or looks: seeds until every arm is settled; 10 when left out",
-    "baseline": "values of varied settings: every arm is compared with the arm that has them and otherwise its own",
-    "match": "make each arm as large as its baseline, as nearly as the width of its widest hidden layer allows",
-    "primary": "the metric that decides; tuned values are chosen by the same metric on validation images",
-    "margin": f"the difference in it below which arms count as equivalent; {MARGIN} for accuracies, none for others",
-    "keep": "write the final weights of each final trial to a file of the result folder",
-    "expect": "claims, each given a verdict by its interval over the seeds",
-}
+DESCRIPTIONS = tomllib.loads(Path(__file__).with_name("keys.toml").read_text(encoding="utf-8"))
 
 
 def schema_text() -> str:

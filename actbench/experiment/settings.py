@@ -16,8 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from actbench.catalogue.arrays import MAX_CLASSES, SUFFIX, own_dataset
 from actbench.catalogue.datasets import DATASETS, Dataset
-from actbench.catalogue.own_data import MAX_CLASSES, SUFFIX, own_dataset
 from actbench.catalogue.recorded import FROM
 from actbench.catalogue.registry import Kind
 from actbench.experiment import choices

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from actbench.experiment.choices import explain, shown
 from actbench.experiment.definition import SECTIONS, Factor
@@ -59,21 +58,15 @@ def sentences(invalid: ValidationError, model: type[BaseModel] = TrialSettings) 
             for rest, message in problem["ctx"]["problems"]:
                 yield (*where, *rest), message
         else:
-            message = explain(problem, known_keys=_known_keys(problem, model))
-            section = misplaced(str(where[-1])) if problem["type"] == "extra_forbidden" and len(where) <= 2 else ""
-            yield where, section or message
+            above = problem["loc"][:-1]  # the model where an unknown key was found
+            section = SECTIONS.get(str(above[0]), model) if above else model
+            fields = (LayerSettings if "layers" in above else section).model_fields
+            message = explain(problem, known_keys=tuple(fields))
+            is_unknown = problem["type"] == "extra_forbidden" and len(where) <= 2
+            yield where, (misplaced(str(where[-1])) if is_unknown else "") or message
 
 
 def misplaced(key: str) -> str:
     """Where a setting belongs, if another place was looked for it; empty where no section has a key of this name."""
     sections = [section for section, model in SECTIONS.items() if key in model.model_fields]
     return f"unknown key here; {key} belongs under {sections[0]}" if sections else ""
-
-
-def _known_keys(problem: ErrorDetails, model: type[BaseModel]) -> tuple[str, ...]:
-    """The keys that would have been right where an unknown one was found."""
-    above = problem["loc"][:-1]
-    if "layers" in above:
-        return tuple(LayerSettings.model_fields)
-    section = SECTIONS.get(str(above[0])) if above else None
-    return tuple((section or model).model_fields)

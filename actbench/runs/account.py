@@ -33,7 +33,7 @@ class RunProgress:
     `journal_end` is the end of the journal and `stored` the records in it, as this process wrote them.
     `keep_environment` records another machine, or this one for None, and returns the id of its record. `frozen` is the
     checksum of the plan, `names` the arm of each trial, `logged` when progress was last logged,
-    `next_standing` when the counts for `status` are kept next.
+    `next_standing` when the counts for `status` are kept next; `discard` removes the checkpoint of a stored stack.
     """
 
     experiment: Experiment
@@ -55,6 +55,7 @@ class RunProgress:
     epochs: float = 0
     epochs_by_trial: dict[str, float] = field(default_factory=dict)
     next_standing: float = 0.0
+    discard: Callable[[Stack], None] = lambda _stack: None
 
     def handle(self, event: Event) -> None:
         """Count, store and log an event, and show the progress."""
@@ -84,6 +85,8 @@ class RunProgress:
             for text, detail in finished_texts(event.stack, records, self.names):
                 self.log.write(text, detail)
         self._refresh()
+        if isinstance(event, StackDone | TrialFailed):
+            self.discard(event.stack)
 
     def _keep_standing(self, records: Sequence[TrialRecord]) -> None:
         """Keep the counts for `status` beside a long journal if it is time; trials that fail again need the journal."""

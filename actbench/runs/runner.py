@@ -293,6 +293,7 @@ def _train_all(
     account.show(account.state)
     if site.checkpoints:
         site.checkpoints.prepare(account.folder)
+        account.discard = site.checkpoints.discard
     if experiment.keep:
         weights.remove_leftovers(account.folder)
     cache_bytes = CPU_CACHE_BYTES if site.device == "cpu" else GPU_CACHE_BYTES
@@ -315,7 +316,7 @@ def _train_all(
             begun = {trial.id for stack in resumed for trial in stack}
             rest = [trial for trial in missing if trial.id not in begun]
             stacks = make_stacks(rest, workers=site.workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
-            site.run_stacks([*resumed, *stacks], arrays, partial(_handle, account, site.checkpoints))
+            site.run_stacks([*resumed, *stacks], arrays, account.handle)
         account.expect(experiment, plan)
         for line in [] if missing else look_lines(plan):
             tell(line)
@@ -329,13 +330,6 @@ def _begin_lines(experiment: Experiment, plan: Plan) -> list[str]:
         moved = moved_look(experiment, plan.looks)
         lines += [*([moved] if moved else []), preregistration_line(experiment.name, plan_to_json(experiment, plan))]
     return lines
-
-
-def _handle(account: RunProgress, kept: Checkpoints | None, event: executors.Event) -> None:
-    """Take an event into the account; the checkpoint of a stack is of no use once its records are stored."""
-    account.handle(event)
-    if kept and isinstance(event, executors.StackDone | executors.TrialFailed):
-        kept.discard(event.stack)
 
 
 def _freeze(account: RunProgress) -> None:

@@ -13,7 +13,7 @@ from actbench.experiment.records import Report, Trial, TrialRecord
 from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, seed_split, training_and_test_images
 from actbench.training.measures import forms_of, measure_images, summarise
 from actbench.training.network import Network, create_network, gather_batch, objective, per_trial, scores
-from actbench.training.optimizer import create_stepper
+from actbench.training.optimizer import Step, Sums, create_stepper, make_step
 from actbench.training.outcome import (
     Evaluation,
     Trained,
@@ -26,7 +26,6 @@ from actbench.training.outcome import (
 from actbench.training.probes import probe
 from actbench.training.products import products_in
 from actbench.training.snapshots import Progress, Snapshots, restore
-from actbench.training.steps import Step, Sums, make_step
 
 PULSE_SECONDS = 0.5
 
@@ -48,66 +47,46 @@ def train_stack(
     latest one, if there is one, and saves others.
     """
     with torch.no_grad(), products_in(trials[0].settings.train.precision):
-        return _train_stack(trials, arrays, device_name, report, snapshots, keeps_weights=keeps_weights)
-
-
-def _train_stack(
-    trials: Sequence[Trial],
-    arrays: Arrays,
-    device_name: str,
-    report: Report,
-    snapshots: Snapshots | None,
-    *,
-    keeps_weights: bool,
-) -> list[TrialRecord]:
-    started = time.perf_counter()
-    device = torch.device(device_name)
-    settings, phase = trials[0].settings, trials[0].phase
-    train_images, test_images = training_and_test_images(arrays, device_name, settings.train.precision)
-    network = create_network(trials, device)
-    splits = [seed_split(train_images, settings.data, phase, seed) for seed in network.seeds]
-    stepper, sums = create_stepper(network), create_sums(network, device)
-    step = make_step(network, stepper, train_images, splits, sums)
-    test_rows = torch.arange(settings.data.test_count(), device=device).expand(len(splits), -1)
-    to_probe = settings.train.probed_epochs()
-    progress = restore(snapshots.load(), network, stepper) if snapshots else None
-    if progress is None:
-        progress = Progress([TrialCurves() for _ in trials], [probe(network, train_images, splits, epoch=0)])
-    curves, probes, epoch_seconds = progress.curves, progress.probes, progress.epoch_seconds
-    started -= progress.seconds
-    for epoch in range(len(epoch_seconds) + 1, settings.train.epochs + 1):
-        epoch_started = time.perf_counter()
-        trained = train_epoch(network, step, sums, splits, epoch, report)
-        epoch_seconds.append(round((time.perf_counter() - epoch_started) / len(trials), 9))
-        validated = validate(network, train_images, splits)
-        record_epoch(curves, epoch, trained, validated)
-        if epoch in to_probe:
-            probes.append(probe(network, train_images, splits, epoch))
-        ended = [curve.diverged_epoch == epoch or epoch == settings.train.epochs for curve in curves]
-        if any(ended):
-            tested = None if phase == "tune" else evaluate(network, test_images, splits, test_rows)
-            for index in record_end(curves, ended, network, tested):
-                if keeps_weights and phase == "final":
-                    report(final_weights(network, index))
-        report(epoch)
-        if all(curve.diverged_epoch for curve in curves):
-            break
-        if snapshots and epoch < settings.train.epochs and snapshots.is_due():
-            progress.seconds = time.perf_counter() - started
-            snapshots.take(network, stepper, progress)
-    share_seconds = (time.perf_counter() - started) / len(trials)
-    return [
-        make_record(
-            trial,
-            curve,
-            by_epoch,
-            share_seconds,
-            tuple(epoch_seconds[: len(curve.train_loss)]),
-            len(trials),
-            device_name,
-        )
-        for trial, curve, by_epoch in zip(trials, curves, zip(*probes, strict=True), strict=True)
-    ]
+        started = time.perf_counter()
+        device = torch.device(device_name)
+        settings, phase = trials[0].settings, trials[0].phase
+        train_images, test_images = training_and_test_images(arrays, device_name, settings.train.precision)
+        network = create_network(trials, device)
+        splits = [seed_split(train_images, settings.data, phase, seed) for seed in network.seeds]
+        stepper, sums = create_stepper(network), create_sums(network, device)
+        step = make_step(network, stepper, train_images, splits, sums)
+        test_rows = torch.arange(settings.data.test_count(), device=device).expand(len(splits), -1)
+        to_probe = settings.train.probed_epochs()
+        progress = restore(snapshots.load(), network, stepper) if snapshots else None
+        if progress is None:
+            progress = Progress([TrialCurves() for _ in trials], [probe(network, train_images, splits, epoch=0)])
+        curves, probes, epoch_seconds = progress.curves, progress.probes, progress.epoch_seconds
+        started -= progress.seconds
+        for epoch in range(len(epoch_seconds) + 1, settings.train.epochs + 1):
+            epoch_started = time.perf_counter()
+            trained = train_epoch(network, step, sums, splits, epoch, report)
+            epoch_seconds.append(round((time.perf_counter() - epoch_started) / len(trials), 9))
+            validated = validate(network, train_images, splits)
+            record_epoch(curves, epoch, trained, validated)
+            if epoch in to_probe:
+                probes.append(probe(network, train_images, splits, epoch))
+            ended = [curve.diverged_epoch == epoch or epoch == settings.train.epochs for curve in curves]
+            if any(ended):
+                tested = None if phase == "tune" else evaluate(network, test_images, splits, test_rows)
+                for index in record_end(curves, ended, network, tested):
+                    if keeps_weights and phase == "final":
+                        report(final_weights(network, index))
+            report(epoch)
+            if all(curve.diverged_epoch for curve in curves):
+                break
+            if snapshots and epoch < settings.train.epochs and time.monotonic() - snapshots.latest >= snapshots.seconds:
+                progress.seconds = time.perf_counter() - started
+                snapshots.take(network, stepper, progress)
+        share_seconds = (time.perf_counter() - started) / len(trials)
+        return [
+            make_record(trial, curve, by_epoch, share_seconds, epoch_seconds, len(trials), device_name)
+            for trial, curve, by_epoch in zip(trials, curves, zip(*probes, strict=True), strict=True)
+        ]
 
 
 def train_epoch(

@@ -155,7 +155,7 @@ def make_record(
     curve: TrialCurves,
     probes: tuple[tuple[LayerProbe, ...], ...],
     seconds: float,
-    epoch_seconds: tuple[float, ...],
+    epoch_seconds: Sequence[float],
     stack: int,
     device: str,
 ) -> TrialRecord:
@@ -202,7 +202,7 @@ def make_record(
         **measured,
         parameters=end.parameters,
         wall_seconds=seconds,
-        epoch_seconds=epoch_seconds,
+        epoch_seconds=tuple(epoch_seconds[: len(curve.train_loss)]),
         stack_trials=stack,
         device=device,
     )

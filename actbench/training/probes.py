@@ -34,8 +34,12 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
     backward(network, values, reached.mean_gradient())
     by_layer, histograms = [], []
     for index, layer in enumerate(values):
+        after = layer.after.cpu().double()
         figures = {
-            **activation_figures(network, index, layer.before, layer.after),
+            "mean": [float(values.mean()) for values in after],
+            "sd": [float(values.std(correction=0)) for values in after],
+            "zero_share": [float(values.mean()) for values in (layer.after == 0).cpu().double()],
+            **slope_figures(network, index, layer.before),
             "weight_gradient_norm": _norms(network.parameters.named[index, "weight"].gradient),
             "bias_gradient_norm": _norms(network.parameters.named[index, "bias"].gradient),
             "weight_norm": _norms(network.parameters.named[index, "weight"].values.detach()),
@@ -56,15 +60,6 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
         )
         for trial in range(len(network.trials))
     ]
-
-
-def activation_figures(network: Network, index: int, before: Tensor, after: Tensor) -> dict[str, list[float]]:
-    """Mean, sd and share of exact zeros; dead units and saturated inputs of a layer with an activation."""
-    return {
-        "mean": [float(values.mean()) for values in after.cpu().double()],
-        "sd": [float(values.std(correction=0)) for values in after.cpu().double()],
-        "zero_share": [float(values.mean()) for values in (after == 0).cpu().double()],
-    } | slope_figures(network, index, before)
 
 
 def slope_figures(network: Network, index: int, before: Tensor) -> dict[str, list[float]]:

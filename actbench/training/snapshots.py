@@ -42,10 +42,6 @@ class Snapshots:
     seconds: float
     latest: float = field(default_factory=time.monotonic)
 
-    def is_due(self) -> bool:
-        """Whether so much has been computed since the latest snapshot that it is worth another."""
-        return time.monotonic() - self.latest >= self.seconds
-
     def take(self, network: Network, stepper: Stepper, progress: Progress) -> None:
         """Save the state of the stack, except with an optimizer that hides its memory."""
         groups = [group for _, group in stepper.groups]

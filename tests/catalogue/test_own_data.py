@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from actbench import api
+from actbench.catalogue.arrays import dataset_in_use, own_data_in_use, read_own_data
 from actbench.catalogue.datasets import is_present, load
-from actbench.catalogue.own_data import dataset_in_use, own_data_in_use, read_own_data
 from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.plan.plan import make_plan

@@ -20,7 +20,7 @@ from actbench.config.reader import KNOWN_KEYS, load_experiment
 from actbench.config.schema import DESCRIPTIONS, DRAFT, SPELT_FREELY, experiment_schema, schema_text
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError
-from actbench.experiment.definition import SECTIONS
+from actbench.experiment.definition import MARGIN, SECTIONS, TUNING_SEEDS
 from actbench.experiment.settings import LayerSettings
 from actbench.experiment.validation import validated_setting
 from places import EXPERIMENT_FILES, ROOT
@@ -85,6 +85,8 @@ def test_every_key_and_setting_is_described_in_one_place() -> None:
         assert all(inner["description"] for inner in properties.values())
     assert all(SCHEMA["properties"][key].get("description") for key in KNOWN_KEYS if key not in SECTIONS)
     assert set(DESCRIPTIONS) == set(KNOWN_KEYS) - set(SECTIONS)
+    assert f"; {TUNING_SEEDS} when left out" in DESCRIPTIONS["tuning_seeds"]
+    assert f"; {MARGIN} for accuracies" in DESCRIPTIONS["margin"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

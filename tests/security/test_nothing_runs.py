@@ -37,7 +37,7 @@ BUILDING_NAMES = {"Loader", "FullLoader", "UnsafeLoader", "CLoader", "CFullLoade
 RUNS_TEXT = {
     "catalogue/custom_files.py": {"exec", "compile"},  # the file that the command line names by --use or check
     "training/snapshots.py": {"np.load", "allow_pickle"},  # which is False: arrays alone
-    "catalogue/own_data.py": {"numpy.load", "allow_pickle"},  # the same, for the file of --use-data
+    "catalogue/arrays.py": {"numpy.load", "allow_pickle"},  # the same, for the file of --use-data
 }
 
 # Where objects are built from bytes of our own, or a library of our own is loaded.

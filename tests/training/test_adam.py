@@ -19,9 +19,8 @@ from actbench.training.compiled import Compiled, compiled_functions
 from actbench.training.data import Images, seed_split, to_device
 from actbench.training.loop import create_sums, train_epoch
 from actbench.training.network import Network, create_network
-from actbench.training.optimizer import CompiledAdam, compiled_adam, create_stepper
+from actbench.training.optimizer import CompiledAdam, compiled_adam, create_stepper, make_step
 from actbench.training.sparse import compress, sparse_inputs
-from actbench.training.steps import make_step
 
 CPU = torch.device("cpu")
 

@@ -17,8 +17,7 @@ from actbench.plan.trials import make_trial
 from actbench.training.data import epoch_rows, seed_split, to_device
 from actbench.training.loop import create_sums, evaluate, train_epoch, train_stack
 from actbench.training.network import Network, create_network
-from actbench.training.optimizer import create_stepper, schedule_factor
-from actbench.training.steps import make_step
+from actbench.training.optimizer import create_stepper, make_step, schedule_factor
 
 pytestmark = [pytest.mark.oldest, pytest.mark.usefixtures("_uncompiled")]
 

@@ -196,8 +196,7 @@ def test_a_machine_without_the_kernel_trains_to_about_the_same_numbers(
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
 def test_weights_of_pixels_that_are_always_black_change_by_weight_decay_alone(optimizer: str, dark: Arrays) -> None:
     from actbench.training.loop import create_sums, train_epoch
-    from actbench.training.optimizer import create_stepper
-    from actbench.training.steps import make_step
+    from actbench.training.optimizer import create_stepper, make_step
 
     black = ~(dark.train_inputs != 0).any(axis=0)
     assert black.sum() > 5

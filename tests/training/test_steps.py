@@ -13,9 +13,9 @@ from actbench.catalogue.datasets import DATASETS, load
 from actbench.experiment.records import CLOCK_FIELDS, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
-from actbench.training import loop, steps
+from actbench.training import loop, optimizer
 from actbench.training.network import create_network
-from actbench.training.steps import WARM_UP_STEPS, is_repeatable, make_step, replayed
+from actbench.training.optimizer import WARM_UP_STEPS, is_repeatable, make_step, replayed
 
 pytestmark = pytest.mark.oldest
 
@@ -94,5 +94,5 @@ def test_on_the_cpu_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None
     def refuse(function: Callable[[], None]) -> Callable[[], None]:
         raise AssertionError
 
-    monkeypatch.setattr(steps, "record_cuda_graph", refuse)
+    monkeypatch.setattr(optimizer, "record_cuda_graph", refuse)
     assert [record.outcome for record in train({}, {})] == ["done"] * 4
