@@ -165,12 +165,12 @@ def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -
         for image, mistake in wrong_images(record):
             if image in given:
                 given[image][mistake] += 1
-    return [_hard_image(image, int(wrong[image]), len(found), given[image]) for image in hardest if wrong[image]]
-
-
-def _hard_image(image: int, wrong: int, networks: int, given: Counter[tuple[int, int]]) -> HardImage:
-    label, taken_for = min(given, key=lambda one: (-given[one], one)) if given else (None, None)
-    return HardImage(image, wrong, networks, label, taken_for)
+    images = []
+    for image in hardest:
+        mistakes = given[image]
+        label, taken_for = min(mistakes, key=lambda one: (-mistakes[one], one)) if mistakes else (None, None)
+        images += [HardImage(image, int(wrong[image]), len(found), label, taken_for)] * bool(wrong[image])
+    return images
 
 
 def wrong_images(record: TrialRecord) -> list[tuple[int, tuple[int, int]]]:

@@ -321,12 +321,10 @@ def _draw_profile(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> f
     shares = performance_profile(scores, distances, larger_is_better=larger)
     top, bottom = 2.4 * em, 2.4 * em + max(14 * em, 1.2 * canvas.small * len(arms))
     names = [canvas.named(arm.label) for arm in arms]
-    right = canvas.width - canvas.end_label_width(names)
     y = Axis(Scale(is_share=True), (-0.03, 1.03), bottom, top)
-    left = canvas.tick_width(y)
-    x = Axis(Scale(is_share=metric.unit == "share"), (0.0, furthest), left + 0.3 * em, right - 0.3 * em)
+    distance_scale = Scale(is_share=metric.unit == "share")
+    x = canvas.ended_axes(y, (distance_scale, (0.0, furthest)), "share of the folders in %", names, (0.3, 0.3))
     points = " points" if metric.unit == "share" else ""
-    canvas.left_axis(y, left, right, "share of the folders in %")
     canvas.bottom_axis(x, top, bottom, f"at most so many{points} behind the best {metric_in_words(metric)}")
     ends = []
     for arm, name in zip(arms, names, strict=True):
@@ -337,5 +335,5 @@ def _draw_profile(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> f
         with canvas.group(arm.label, name):
             canvas.line(steps, style.colour, 0.14, style.dashes)
         ends.append(End(arm.label, steps[-1][1], name, style.colour))
-    canvas.labels_at_ends(ends, right - 0.3 * em, top, bottom)
+    canvas.labels_at_ends(ends, x.end, y)
     return bottom + 3.4 * em

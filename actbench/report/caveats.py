@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.samples import COUNTS
-from actbench.experiment.definition import SECTIONS, Experiment
+from actbench.experiment.definition import SECTIONS
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.experiment.records import recorded
 from actbench.plan.tuning import in_order
@@ -56,7 +56,8 @@ def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
         yield Statement("not_tuned", "caveats", note)
     contrasts = comparison.contrasts()
     are_other_arms = any(one.first.values != one.second.values for one in contrasts) or not contrasts
-    if comparison.is_judged and are_other_arms and not _has_own_rate(experiment):
+    has_own_rate = any(factor.path == "train.lr" for factor in (*experiment.tune, *experiment.factors))
+    if comparison.is_judged and are_other_arms and not has_own_rate:
         note = "Same learning rate for all arms: ranks confound an arm with how well this rate happens to suit it."
         yield Statement("shared_rate", "caveats", note)
 
@@ -83,11 +84,6 @@ def _tuned_note(results: Results) -> str:
         f"Tuned for each arm: {grids}, by validation accuracy over {seeds} not among these; tuning.csv has all that "
         "was tried."
     )
-
-
-def _has_own_rate(experiment: Experiment) -> bool:
-    """Whether the learning rate is tuned for each arm, or is itself what is compared."""
-    return any(factor.path == "train.lr" for factor in (*experiment.tune, *experiment.factors))
 
 
 def _at_chance(results: Results) -> Iterator[Statement]:

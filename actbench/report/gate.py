@@ -101,12 +101,8 @@ def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:
 
 def gate_on_claims(claims: Sequence[JudgedClaim], undecided: Undecided) -> Gate:
     """Every claim of the experiment file."""
-    return Gate(
-        tuple(
-            Case(one.expectation.claim, one.verdict, f"{one.expectation.claim} ({_claim_text(one)})") for one in claims
-        ),
-        undecided,
-    )
+    named = [(one.expectation.claim, one) for one in claims]
+    return Gate(tuple(Case(name, one.verdict, f"{name} ({_claim_text(one)})") for name, one in named), undecided)
 
 
 def _claim_text(claim: JudgedClaim) -> str:
@@ -119,8 +115,10 @@ def _arm_case(contrast: Contrast, sample: Sample, comparison: Comparison) -> Cas
     if sample is contrast.second:  # of a challenge, whose rows are the opponents
         label = f"{label} against {sample.label}"
     text = f"{label}: {_change(contrast, comparison.metric)}"
-    if _is_broken(contrast) and not verdict.startswith("worse"):
-        return Case(label, "broken", f"{text}; {contrast.first.failed} of {contrast.first.trials} trials unusable")
+    now, before = contrast.first, contrast.second
+    fails_more = now.failed * before.trials > before.failed * now.trials
+    if now.failed > MAX_FAILED * now.trials and fails_more and not verdict.startswith("worse"):
+        return Case(label, "broken", f"{text}; {now.failed} of {now.trials} trials unusable")
     if verdict.startswith(DECIDED):
         return Case(label, verdict.split(" ")[0], f"{text}; {_how_sure(contrast)}")
     if contrast.reason:
@@ -154,12 +152,6 @@ def _mean(by_seed: Mapping[int, float]) -> float | None:
 
 def _how_sure(contrast: Contrast) -> str:
     return f"p {probability(contrast.p_holm)} after {counted(contrast.comparisons, 'comparison')}"
-
-
-def _is_broken(contrast: Contrast) -> bool:
-    """Whether too many trials failed for a verdict, and a larger share than of the baseline."""
-    now, before = contrast.first, contrast.second
-    return now.failed > MAX_FAILED * now.trials and now.failed * before.trials > before.failed * now.trials
 
 
 def _counted(word: str, cases: Sequence[Case]) -> str:

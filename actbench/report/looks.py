@@ -50,13 +50,13 @@ def settled_texts(plan: Plan) -> list[str]:
 
 def made_text(decision: Decision, looks: Looked) -> str:
     """`worse at look 1, 11 seeds`, or `open after look 2, 20 seeds`."""
-    when = "at" if _is_settled(decision) else "after"
+    when = "after" if decision.state == "open" else "at"
     return f"{_word(decision, looks)} {when} look {decision.look}, {decision.seeds} seeds"
 
 
 def _word(decision: Decision, looks: Looked) -> str:
     """The verdict without its numbers; an arm is open until the last look, and undecided after it."""
-    if not _is_settled(decision):
+    if decision.state == "open":
         return UNDECIDED if looks.schedule.is_last(decision.look - 1) else "open"
     metric = parse_metric(looks.metric)
     is_share = metric.unit == "share"
@@ -118,13 +118,9 @@ def _settled(looks: Looked) -> str:
     last = [made[-1] for made in looks.decisions if made]
     if not looks.look:
         return f"{capitalised(looks.lacks())}."
-    at = {look: sum(_is_settled(one) and one.look == look for one in last) for look in range(1, looks.look + 1)}
+    at = {look: sum(one.state != "open" and one.look == look for one in last) for look in range(1, looks.look + 1)}
     parts = [f"{count} at look {look}" for look, count in at.items() if count]
-    left = sum(not _is_settled(one) for one in last)
+    left = sum(one.state == "open" for one in last)
     settled = f"Settled: {listed(parts)}" if parts else "None is settled"
     word = UNDECIDED if looks.look == len(looks.schedule.seeds) else "open"
     return f"{settled}; {word}: {left}." if left else f"{settled}."
-
-
-def _is_settled(decision: Decision) -> bool:
-    return decision.state != "open"

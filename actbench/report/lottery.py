@@ -36,10 +36,6 @@ class Lottery:
     loudest: Contrast | None = None
     loudest_seed: int = 0
 
-    def loudest_difference(self) -> float:
-        """What the loudest seed says of its pair, first minus second."""
-        return _at(self.loudest, self.loudest_seed) if self.loudest else 0.0
-
 
 def lottery(comparison: Comparison) -> Lottery | None:
     """The lottery over the seeds that all arms have; None below two arms or seeds, or where none is the best."""
@@ -92,7 +88,7 @@ def lottery_sentences(drawn: Lottery, comparison: Comparison) -> list[str]:
     if drawn.loudest is None:
         return [first]
     pair = drawn.loudest
-    advantage = size(abs(drawn.loudest_difference()), comparison.metric)
+    advantage = size(abs(_at(pair, drawn.loudest_seed)), comparison.metric)
     every = counted(len(drawn.seeds), "", in_words=True).split()[0]
     second = (
         f"Seed {drawn.loudest_seed} alone says that {pair.first.label} beats {pair.second.label} by {advantage}; "

@@ -14,7 +14,6 @@ from actbench.plan.plan import Plan
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
 from actbench.report.tuning import tuned_text
-from actbench.store.names import EXPERIMENT
 from actbench.store.results import Results
 from actbench.text import listed
 
@@ -61,11 +60,6 @@ def repeat_commands(results: Results) -> list[str]:
     own = f" --use-data {shlex.quote(data.name)}" if data.source == "file" else ""
     commands.append(f"actbench run {shlex.quote(file)} --results again{device}{own}")
     return [*commands, f"actbench report {shlex.quote(f'again/{name}')} --html {shlex.quote(f'{name}.html')}"]
-
-
-def settings_text(results: Results) -> str:
-    """The experiment file of the result folder, with every default filled in."""
-    return (results.folder / EXPERIMENT).read_text(encoding="utf-8", errors="replace")
 
 
 def _facts(results: Results) -> Iterator[tuple[str, str]]:

@@ -87,17 +87,12 @@ def _layer_rows(settings: TrialSettings) -> list[list[str]]:
             str(layer.activation or settings.model.output),
             str(layer.init),
             str(layer.bias_init),
-            _extras(layer),
+            ", ".join(["batch_norm"] * layer.batch_norm + [f"dropout {layer.dropout:g}"] * (layer.dropout > 0)) or "-",
             f"[batch, {layer.units}]",
             f"{count_parameters(layer):,}",
         ]
         for number, layer in enumerate(resolve_layers(settings), start=1)
     ]
-
-
-def _extras(layer: Layer) -> str:
-    extras = ["batch_norm"] * layer.batch_norm + [f"dropout {layer.dropout:g}"] * (layer.dropout > 0)
-    return ", ".join(extras) or "-"
 
 
 def seeds_hint(experiment: Experiment) -> str:

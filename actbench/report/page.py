@@ -21,13 +21,14 @@ from actbench.report.answer import question_and_answer
 from actbench.report.contents import MAIN_EFFECT, comparison_sections, main_effects, report_chapters
 from actbench.report.figures.inside import layers_section, trouble_sentences
 from actbench.report.figures.styles import styles_of
-from actbench.report.method import failure_rows, failures_table, method_sections, repeat_commands, settings_text
+from actbench.report.method import failure_rows, failures_table, method_sections, repeat_commands
 from actbench.report.numbers import metric_in_words
 from actbench.report.short import short_section, without_picture
 from actbench.report.statement import Statement
 from actbench.report.statements import caveats, statements
 from actbench.statistics.intervals import CONFIDENCE, t_quantile
 from actbench.statistics.multiple import ALPHA
+from actbench.store.names import EXPERIMENT
 from actbench.store.results import Results
 from actbench.version import __version__
 
@@ -110,7 +111,7 @@ def page(
         explore=Markup(explore_json(results, comparison)),  # no `<` is left in it
         script=Markup(script),  # our own file
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
-        settings=settings_text(results).splitlines(),
+        settings=(results.folder / EXPERIMENT).read_text(encoding="utf-8", errors="replace").splitlines(),
         commands=repeat_commands(results),
         version=__version__,
     )

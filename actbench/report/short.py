@@ -42,7 +42,8 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
         columns["parameters"] = [size_cells(row)["parameters"] for row in rows]
     order = ["mean"]
     if comparison.contrasts():
-        columns["difference"] = [_difference(row, comparison) for row in rows]
+        means = [row.contrast.difference.mean if row.contrast else None for row in rows]
+        columns["difference"] = [value(mean, metric, signed=True) for mean in means]
         columns["won"] = [_won(row.contrast) for row in rows]
         if reach := _scale(comparison):
             columns[f"picture: +-{value(reach, metric)}"] = [_picture(row, comparison, reach) for row in rows]
@@ -108,10 +109,6 @@ def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:
         return "arm", labels
     heading = ", ".join(path.split(".")[-1] for path in paths)
     return heading, [", ".join(value_to_text(one) for _, one in restricted(values, paths)) for values in cells]
-
-
-def _difference(row: Row, comparison: Comparison) -> str:
-    return value(row.contrast.difference.mean, comparison.metric, signed=True) if row.contrast else ABSENT
 
 
 def _won(contrast: Contrast | None) -> str:

@@ -241,18 +241,16 @@ def _draw(canvas: Canvas, path: str, arms: Sequence[TunedArm], baselines: set[st
     means = [mean for arm in arms for _, mean in arm.known()]
     labels = [arm.tuning.arm.label() for arm in arms]
     chosen = styles({arm.tuning.arm.label(): arm.tuning.arm.values for arm in arms})
-    right = canvas.width - canvas.end_label_width(map(canvas.named, labels))
     top = 2.4 * em
     bottom = top + max((17 if canvas.is_narrow else 20) * em, 1.1 * canvas.small * len(arms))
     scale = scale_for(means, metric)
     y = Axis(scale, limits(means, scale), bottom, top)
-    left = canvas.tick_width(y)
     by_ratio = all(is_number(value) and value > 0 for value in values)
     places = dict(zip(values, values if by_ratio else range(len(values)), strict=True))
     only = places[values[0]]
     bounds = (min(places.values()), max(places.values())) if len(places) > 1 else (only * 0.5, only + 1)
-    x = Axis(Scale("log" if by_ratio else "linear"), bounds, left + 1.2 * em, right - 0.9 * em)
-    canvas.left_axis(y, left, right, scale.name_of(metric_in_words(metric)))
+    name, across = scale.name_of(metric_in_words(metric)), (Scale("log" if by_ratio else "linear"), bounds)
+    x = canvas.ended_axes(y, across, name, map(canvas.named, labels), (1.2, 0.9))
     _values_below(canvas, path, places, x, bottom)
     ends = []
     for arm, label in reversed(list(zip(arms, labels, strict=True))):
@@ -261,7 +259,7 @@ def _draw(canvas: Canvas, path: str, arms: Sequence[TunedArm], baselines: set[st
         if known := arm.known():
             _, last = max(known, key=lambda pair: places[pair[0]])
             ends.append(End(label, y.at(last), canvas.named(label), chosen[label].colour, label in baselines))
-    canvas.labels_at_ends(ends, right - 0.6 * em, top, bottom)
+    canvas.labels_at_ends(ends, x.end + 0.3 * em, y)
     return bottom + 3.3 * canvas.small
 
 

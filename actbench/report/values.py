@@ -180,7 +180,11 @@ DIGITS = 6
 def parse_numbers(option: str, text: str) -> list[float]:
     """`0.3439,0.6682` as numbers; raises `ConfigurationError`."""
     numbers = [scalar(part.strip()) for part in text.replace(" ", ",").split(",") if part.strip()]
-    if not numbers or not all(_is_number(number) for number in numbers) or len(numbers) > MAX_NUMBERS:
+    if (
+        not numbers
+        or not all(type(one) in (int, float) and math.isfinite(one) for one in numbers)
+        or len(numbers) > MAX_NUMBERS
+    ):
         raise ConfigurationError(f"{option}: expected numbers such as 0.3439,0.6682, found {text!r}")
     return [float(number) for number in numbers]
 
@@ -222,10 +226,6 @@ def parse_range(text: str) -> Range:
     raise ConfigurationError(
         f"--range: expected LOW:HIGH or LOW:HIGH:COUNT (2 to {MAX_INPUTS:,}), such as -20:20:1000, found {text!r}"
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def value_rows(choices: Sequence[Choice], points: Sequence[float]) -> list[dict[str, Any]]:

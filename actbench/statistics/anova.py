@@ -104,7 +104,4 @@ def noncentrality(ratio: float, freedom: int, noise_freedom: int, percentile: fl
 
     if excess(0.0) <= 0:
         return 0.0
-    above = max(1.0, freedom * ratio)
-    while excess(above) > 0:
-        above *= 2
-    return increasing_root(lambda noncentral: -excess(noncentral), 0.0, above)
+    return increasing_root(lambda noncentral: -excess(noncentral), 0.0, max(1.0, freedom * ratio))

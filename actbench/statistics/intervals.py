@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Literal
 
 from actbench.lazy import NDArray, special
@@ -115,17 +115,12 @@ def wilson_interval(successes: float, trials: int) -> tuple[float, float]:
     All shares q with |p - q| <= z sqrt(q (1 - q) / n), that is (p + z**2 / 2n +- z sqrt(p (1 - p) / n + z**2 / 4n**2))
     / (1 + z**2 / n). It has a width where every trial succeeds too, and successes may be halves, as ties are.
     """
-    z = _normal_quantile()
+    z = float(special.ndtri((1 + CONFIDENCE) / 2))
     share = successes / trials
     centre, shrink = share + z**2 / (2 * trials), 1 + z**2 / trials
     half_width = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
     low, high = (centre - half_width) / shrink, (centre + half_width) / shrink
     return (0.0 if successes == 0 else low), (1.0 if successes == trials else high)
-
-
-@cache
-def _normal_quantile() -> float:
-    return float(special.ndtri((1 + CONFIDENCE) / 2))
 
 
 def exact_binomial_interval(successes: int, trials: int) -> tuple[float, float]:

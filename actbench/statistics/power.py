@@ -35,10 +35,7 @@ def detectable_difference(
 @lru_cache
 def _detectable_effect(seeds: int, comparisons: int, power: float) -> float:
     """In standard deviations of the differences, the same for thousands of arms."""
-    above = MIN_EFFECT
-    while _power(seeds, above, comparisons) < power:
-        above *= 2
-    return increasing_root(lambda effect: _power(seeds, effect, comparisons) - power, above / 2, above)
+    return increasing_root(lambda effect: _power(seeds, effect, comparisons) - power, 0.0, MIN_EFFECT)
 
 
 def shown_difference(seeds: int, sd_of_differences: float, *, comparisons: int = 1) -> float | None:
@@ -89,10 +86,12 @@ def _power(seeds: int, effect: float, comparisons: int) -> float:
 
 
 def increasing_root(function: Callable[[float], float], low: float, high: float) -> float:
-    """The zero of an increasing function between two points by bisection, to the last bit.
+    """The zero of an increasing function above `low` by bisection, to the last bit; `high` is doubled until above it.
 
     scipy.optimize would find it in fewer steps, but takes as long to import as thousands of them.
     """
+    while function(high) < 0:
+        low, high = high, 2 * high
     while low < (middle := (low + high) / 2) < high:
         low, high = (middle, high) if function(middle) < 0 else (low, middle)
     return high

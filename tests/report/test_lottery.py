@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from actbench.report.lottery import lottery, lottery_section, lottery_sentences
 from planted import MUCH, NOISE, RELU, UNTUNED, above, asked, planted
 
@@ -19,7 +17,6 @@ def test_each_seed_has_a_winner_and_wins_are_counted(tmp_path: Path) -> None:
     assert dict(drawn.wins) == {"relu": 5, "tanh": 5}
     assert drawn.loudest is not None
     assert drawn.loudest_seed == drawn.seeds[6]
-    assert drawn.loudest_difference() == pytest.approx(0.003)
     assert lottery_sentences(drawn, comparison) == [
         "Had you run each once, ten seeds would have announced two different winners: tanh (5) and relu (5).",
         f"Seed {drawn.seeds[6]} alone says that tanh beats relu by 0.30 points; "

@@ -86,7 +86,12 @@ def runs_of(results: Results) -> list[Run]:
             outcome=record.outcome,
             cause=record.cause or "",
             varied=varied,
-            settings=_all_settings(record),
+            settings={
+                f"{section}.{name}": value_to_text(value)
+                for section in SECTIONS
+                for name, value in getattr(record.settings, section)
+                if value is not None
+            },
             points=tuple(_points(record)),
             seconds=tuple(itertools.accumulate(record.epoch_seconds)),
             wall_seconds=record.wall_seconds,
@@ -97,12 +102,6 @@ def runs_of(results: Results) -> list[Run]:
 def _name_part(text: str) -> str:
     """A name for a folder on any system: ASCII letters, digits and a few signs, of limited length."""
     return NOT_IN_A_NAME.sub("_", text).strip("._")[:MAX_PART_LENGTH] or "_"
-
-
-def _all_settings(record: TrialRecord) -> dict[str, str]:
-    """Every setting that was given or has a default, by its path."""
-    fields = ((f"{section}.{name}", value) for section in SECTIONS for name, value in getattr(record.settings, section))
-    return {path: value_to_text(value) for path, value in fields if value is not None}
 
 
 def _points(record: TrialRecord) -> Iterator[Point]:

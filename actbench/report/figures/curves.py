@@ -14,7 +14,7 @@ from actbench.experiment.naming import Values
 from actbench.experiment.records import recorded
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
 from actbench.report.figures.marks import GRID, QUIET, Area
-from actbench.report.figures.scales import Axis, Scale, epoch_ticks, limits, scale_for
+from actbench.report.figures.scales import Axis, Limits, Scale, epoch_ticks, limits, scale_for
 from actbench.report.figures.styles import Style, styles
 from actbench.report.numbers import value, with_unit
 from actbench.store.results import Results
@@ -151,10 +151,9 @@ def _accuracy_axis(numbers: Sequence[float], bands: Iterable[float], start: floa
     return Axis(scale, (scale.value(low), scale.value(high)), start, end)
 
 
-def _epoch_axis(curves: Sequence[ArmCurves], start: float, end: float) -> Axis:
+def _epochs(curves: Sequence[ArmCurves]) -> tuple[Scale, Limits]:
     last = _last_epoch(curves)
-    scale = Scale("log" if last > LONG_TRAINING_EPOCHS else "linear")
-    return Axis(scale, (1, last) if last > 1 else (0.5, 1.5), start, end)
+    return Scale("log" if last > LONG_TRAINING_EPOCHS else "linear"), (1, last) if last > 1 else (0.5, 1.5)
 
 
 def _epochs_below(canvas: Canvas, axis: Axis, last: int, bottom: float, *, is_named: bool) -> None:
@@ -171,16 +170,13 @@ def _epochs_below(canvas: Canvas, axis: Axis, last: int, bottom: float, *, is_na
 def _draw_curves(canvas: Canvas, curves: Sequence[ArmCurves]) -> float:
     em, small, last, has_bands = canvas.em, canvas.small, _last_epoch(curves), len(curves) <= MAX_BANDS
     texts = {arm.label: f"{canvas.named(arm.label)} {value(arm.mean(len(arm.means)), ACCURACY)}" for arm in curves}
-    right = canvas.width - canvas.end_label_width(texts.values())
     top = 2.4 * em
     bottom = top + max((19 if canvas.is_narrow else 22) * em, 1.1 * small * len(curves))
     numbers = [arm.mean(epoch) for arm in curves for epoch in range(1, len(arm.means) + 1)]
     bands = [end for arm in curves for epoch in range(1, len(arm.means) + 1) for end in arm.band(epoch)]
     y = _accuracy_axis(numbers, bands if has_bands else (), bottom, top)
-    left = canvas.tick_width(y)
-    x = _epoch_axis(curves, left + 0.5 * em, right - 0.3 * em)
+    x = canvas.ended_axes(y, _epochs(curves), y.scale.name_of(_quantity(curves)), texts.values())
     chosen = styles({arm.label: arm.values for arm in curves})
-    canvas.left_axis(y, left, right, y.scale.name_of(_quantity(curves)))
     _epochs_below(canvas, x, last, bottom, is_named=True)
     ends = []
     for arm in reversed(curves):
@@ -189,7 +185,7 @@ def _draw_curves(canvas: Canvas, curves: Sequence[ArmCurves]) -> float:
             _draw_curve(canvas, arm, epochs, x, y, style, has_band=has_bands and len(arm.seeds) > 1)
         end = min(max(y.at(arm.mean(len(arm.means))), top), bottom)
         ends.append(End(arm.label, end, texts[arm.label], style.colour, arm.is_baseline))
-    canvas.labels_at_ends(ends, right - 0.3 * em, top, bottom)
+    canvas.labels_at_ends(ends, x.end, y)
     return bottom + 3.1 * small
 
 
@@ -218,7 +214,7 @@ def _draw_seeds(canvas: Canvas, curves: Sequence[ArmCurves]) -> float:
     for number, arm in enumerate(curves):
         row, column = divmod(number, columns)
         bottom, start = top + row * high + 10.4 * em, left + column * wide
-        x = _epoch_axis(curves, start + 0.4 * em, start + wide - 1.3 * em)
+        x = Axis(*_epochs(curves), start + 0.4 * em, start + wide - 1.3 * em)
         placed = Axis(y.scale, y.bounds, bottom, bottom - 8.5 * em)
         for place, text in placed.ticks(3):
             canvas.line([(x.start, place), (x.end, place)], GRID, 0.07)
@@ -307,32 +303,24 @@ def _described(curve: LearntCurve) -> str:
 
 
 def _draw_learnt(canvas: Canvas, panels: Sequence[Sequence[LearntCurve]]) -> float:
-    em, top = canvas.em, 2.4 * canvas.em
-    right = canvas.width - canvas.end_label_width(_ending(canvas, curve) for panel in panels for curve in panel)
-    for panel in panels:
-        bottom = top + max(12 * em, 1.1 * canvas.small * len(panel))
-        _draw_panel(canvas, panel, right, top, bottom)
+    em, top, scale = canvas.em, 2.4 * canvas.em, Scale()
+    texts = [_ending(canvas, curve) for panel in panels for curve in panel]
+    for curves in panels:
+        bottom, last = top + max(12 * em, 1.1 * canvas.small * len(curves)), max(one.means[-1][0] for one in curves)
+        y = Axis(scale, limits([number for curve in curves for _, number in curve.means], scale), bottom, top)
+        x = canvas.ended_axes(y, (scale, (0, max(last, 1))), curves[0].parameter, texts)
+        canvas.bottom_axis(x, top, bottom, "epoch", max(2, min(last, int((x.end - x.start + 0.8 * em) / (4 * em)))))
+        chosen, ends = styles({curve.arm: curve.values for curve in curves}), []
+        for curve in curves:
+            style, points = chosen[curve.arm], [(x.at(epoch), y.at(number)) for epoch, number in curve.means]
+            with canvas.group(curve.arm):
+                canvas.line(points, style.colour, 0.12, style.dashes)
+                canvas.dot(*points[-1], 0.24, style.colour, style.marker, tip=_ending(canvas, curve))
+            ends.append(End(curve.arm, points[-1][1], _ending(canvas, curve), style.colour))
+        canvas.labels_at_ends(ends, x.end, y)
         top = bottom + 6.2 * em
     return top - 2.6 * em
 
 
 def _ending(canvas: Canvas, curve: LearntCurve) -> str:
     return f"{canvas.named(curve.arm)}, layer {curve.layer}: {curve.text(curve.means[-1][1])}"
-
-
-def _draw_panel(canvas: Canvas, curves: Sequence[LearntCurve], right: float, top: float, bottom: float) -> None:
-    em, scale = canvas.em, Scale()
-    y = Axis(scale, limits([number for curve in curves for _, number in curve.means], scale), bottom, top)
-    left = canvas.tick_width(y)
-    last = max(curve.means[-1][0] for curve in curves)
-    x = Axis(scale, (0, max(last, 1)), left + 0.5 * em, right - 0.3 * em)
-    canvas.left_axis(y, left, right, curves[0].parameter)
-    canvas.bottom_axis(x, top, bottom, "epoch", most=max(2, min(last, int((right - left) / (4 * em)))))
-    chosen, ends = styles({curve.arm: curve.values for curve in curves}), []
-    for curve in curves:
-        style, points = chosen[curve.arm], [(x.at(epoch), y.at(number)) for epoch, number in curve.means]
-        with canvas.group(curve.arm):
-            canvas.line(points, style.colour, 0.12, style.dashes)
-            canvas.dot(*points[-1], 0.24, style.colour, style.marker, tip=_ending(canvas, curve))
-        ends.append(End(curve.arm, points[-1][1], _ending(canvas, curve), style.colour))
-    canvas.labels_at_ends(ends, right - 0.3 * em, top, bottom)

@@ -54,6 +54,7 @@ def decisions_picture(results: Results) -> Picture | None:
         return None
     shown = found[:MAX_PANELS]
     is_plane = dataset.features == 2
+    lines = [f"{one.arm} with {counted(len(one.after), 'line')}" for one in shown]
     return picture(
         "decisions",
         "Where the networks see the boundary" if is_plane else "What the networks give before and after training",
@@ -68,12 +69,8 @@ def decisions_picture(results: Results) -> Picture | None:
             "same network as it was drawn; the black line is the truth.",
             number_shown(len(shown), len(found), first="first"),
         ],
-        description=[f"{counted(len(shown), 'panel')} with up to {MAX_SEEDS} networks each: {_described(shown)}."],
+        description=[f"{counted(len(shown), 'panel')} with up to {MAX_SEEDS} networks each: {'; '.join(lines)}."],
     )
-
-
-def _described(shown: Sequence[Decisions]) -> str:
-    return "; ".join(f"{one.arm} with {counted(len(one.after), 'line')}" for one in shown)
 
 
 def _decisions(arm: Arm, trials: Sequence[Trial], results: Results, arrays: Arrays) -> Decisions | None:

@@ -24,7 +24,7 @@ from actbench.report.figures.marks import (
     text_width,
 )
 from actbench.report.figures.scales import Axis, first_word, limits, scale_for
-from actbench.report.figures.styles import styles
+from actbench.report.figures.styles import COLOURS, styles
 from actbench.report.numbers import interval, metric_in_words, smallest_shown, value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, listed, visible
@@ -32,7 +32,7 @@ from actbench.text import counted, listed, visible
 MAX_ROWS, MAX_COLUMNS, MAX_PANELS = 40, 12, 9
 STRONGEST = 0.45
 HIGHER = "three factors and more"
-ALIKE = (BLUE, VERMILLION, "#009e73", "#b8639a", "#b87f00", "#3a96ce", "#8a6fd1")
+ALIKE = tuple(colour for colour in COLOURS if colour != GREY)
 Cell = tuple[Any, Any, Any]
 
 
@@ -309,7 +309,7 @@ def _draw_interaction(canvas: Canvas, factors: Factors, metric: Metric) -> float
             canvas.dot(x, height, 0.28, style.colour, style.marker, tip=f"{texts[one]}: {with_unit(mean, metric)}")
         if points:
             ends.append(End("", points[-1][1], canvas.named(texts[one]), style.colour))
-    canvas.labels_at_ends(ends, places[-1] + 0.2 * em, top, bottom)
+    canvas.labels_at_ends(ends, places[-1] + 0.2 * em, y)
     return bottom + (1.9 + 1.15 * max(map(len, heads))) * small
 
 

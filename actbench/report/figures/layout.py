@@ -26,7 +26,7 @@ from actbench.report.figures.marks import (
     shortened,
     text_width,
 )
-from actbench.report.figures.scales import Axis
+from actbench.report.figures.scales import Axis, Limits, Scale
 from actbench.report.numbers import size
 
 Sentences = Iterable[str | Literal[False]]
@@ -168,9 +168,17 @@ class Canvas:
         widest = max((text_width(text, self.small, is_bold=True) for text in texts), default=0.0)
         return min(widest + 1.4 * self.em, 0.4 * self.width)
 
-    def labels_at_ends(self, ends: Sequence[End], x: float, top: float, bottom: float) -> None:
+    def ended_axes(
+        self, y: Axis, x: tuple[Scale, Limits], name: str, texts: Iterable[str], gaps: tuple[float, float] = (0.5, 0.3)
+    ) -> Axis:
+        """The lower axis, with the gaps at its ends, of lines at whose ends texts are; the left one is drawn."""
+        left, right = self.tick_width(y), self.width - self.end_label_width(texts)
+        self.left_axis(y, left, right, name)
+        return Axis(*x, left + gaps[0] * self.em, right - gaps[1] * self.em)
+
+    def labels_at_ends(self, ends: Sequence[End], x: float, y: Axis) -> None:
         """Texts to the right of lines, moved apart where they would overlap, with a hair line to where each belongs."""
-        em, step, gap = self.em, 1.15 * self.small, 1.2 * self.em
+        em, step, gap, (top, bottom) = self.em, 1.15 * self.small, 1.2 * self.em, (y.end, y.start)
         ordered = sorted(ends, key=lambda end: end.y)
         places: list[float] = []
         for end in ordered:
