@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
+import json
 import os
 import shlex
 import sys
@@ -47,7 +48,7 @@ class Verb:
     name: str
     function: Callable[..., None]
     short: str
-    arguments: tuple[str, ...]
+    arguments: Sequence[str]
 
     @property
     def examples(self) -> list[str]:
@@ -55,41 +56,15 @@ class Verb:
         return [f"actbench {self.name} {words}".rstrip() for words in self.arguments]
 
 
-VERBS = (
-    Verb("doctor", doctor, "Check the installation.", ("", "--format json")),
-    Verb("data", data, "Show where datasets are kept, or fetch one.",
-         ("", "fetch mnist", "--data-dir datasets --format json")),
-    Verb("list", list_catalogue, "List what an experiment can choose from.",
-         ("", "activation", "dataset --format json")),
-    Verb("show", show, "Show facts, curves and costs of functions.",
-         ("relu swish gelu", "mish --save mish.svg", "softplus gelu --cost")),
-    Verb("check", check, "Check custom functions before training.", ("tent.py", "tent.py --format json")),
-    Verb("init", init, "Write an experiment file to start from.", ("", "widths.yaml --no-schema")),
-    Verb("schema", schema, "Print the JSON Schema of experiment files.", ("", "> actbench.schema.json")),
-    Verb("validate", validate, "Check an experiment file.", ("starter.yaml", "starter.yaml --set train.epochs=3")),
-    Verb("summary", summary, "Show an experiment's networks layer by layer.",
-         ("starter.yaml", 'starter.yaml --set "model.hidden=[100, 50, 20]"', "starter.yaml --preflight")),
-    Verb("plan", plan, "Estimate run time and the smallest detectable difference.",
-         ("starter.yaml", "starter.yaml --set seeds=20 --jobs 4")),
-    Verb("run", run, "Train what is missing; print table and claims.",
-         ("starter.yaml", "starter.yaml --smoke", "starter.yaml --max-time 2h --timeout-per-trial 10m",
-          "starter.yaml --set train.epochs=20 --set name=longer --dry-run")),
-    Verb("challenge", challenge, "Compare a custom function with common baselines.",
-         ("tent.py --dry-run", "tent.py --dataset digits --smoke")),
-    Verb("merge", merge, "Merge the shards of an experiment.",
-         ("results/starter", "results/starter --results merged --format json")),
-    Verb("status", status, "Show how far a run is, from another shell.",
-         ("", "results/starter", "results/starter --format json")),
-    Verb("compare", compare, "Compare arms, with a verdict in plain words.",
-         ("", "results/starter --baseline tanh --metric validation_loss")),
-    Verb("report", report, "Report everything, printed or as a page.", ("", "results/starter --html report.html")),
-    Verb("predictions", predictions, "Print what every network predicted.",
-         ("results/starter", "results/starter --all > predictions.csv")),
-    Verb("export", export, "Export trials to TensorBoard or MLflow.",
-         ("results/starter --to tensorboard", "results/starter --to tensorboard --out logs --format json")),
-    Verb("verify", verify, "Check a result folder for damage.", ("results/starter", "results/starter --format json")),
+# In the order of verbs.json, which is that of work.
+FUNCTIONS: tuple[Callable[..., None], ...] = (
+    doctor, data, list_catalogue, show, check, init, schema, validate, summary, plan, run, challenge, merge, status,
+    compare, report, predictions, export, verify, fetch,
 )  # fmt: skip
-FETCH = Verb("data fetch", fetch, "Download a dataset and check it.", ("mnist", "mnist --data-dir datasets"))
+_TEXTS = json.loads(Path(__file__).with_name("verbs.json").read_text(encoding="utf-8"))
+*VERBS, FETCH = (
+    Verb(name, function, **texts) for function, (name, texts) in zip(FUNCTIONS, _TEXTS.items(), strict=True)
+)
 
 
 app = typer.Typer(

@@ -6,17 +6,14 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from os import _exit as exit_process  # which stays what it is while custom code runs
 from types import FrameType
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import NoReturn
 
 from actbench.errors import EXIT_HUNG_UP, EXIT_INTERRUPTED, EXIT_TERMINATED
 from actbench.text import visible
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 SIGNAL_EXIT_CODES = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
 if sys.platform != "win32":
@@ -56,15 +53,6 @@ class Interruption:
         """Raise `Interrupted` if there was a signal."""
         if self.exit_code is not None:
             raise Interrupted(self.farewell, self.exit_code)
-
-    def checked_before(self, function: Callable[P, R]) -> Callable[P, R]:
-        """The function, checking first: Python drops an exception that a signal raises inside a `__del__`."""
-
-        def checking(*arguments: P.args, **options: P.kwargs) -> R:
-            self.check()
-            return function(*arguments, **options)
-
-        return checking
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -177,10 +177,11 @@ def _train(experiment: Experiment, options: RunOptions, interruption: Interrupti
 
     def checked(show: Show) -> Show:
         def counted_and_shown(state: RunState) -> None:
+            interruption.check()  # Python drops an exception that a signal raises inside a `__del__`
             interruption.farewell = farewell(state.done, state.total)
             show(state)
 
-        return interruption.checked_before(counted_and_shown)
+        return counted_and_shown
 
     return run_with_progress(experiment, options, checked=checked, uninterrupted=interruption.held)
 

@@ -75,22 +75,18 @@ def _unknown_words(command: Any, words: list[str], name: str) -> Iterator[str]:
 
 def _as_setting(word: str, following: Sequence[str]) -> str:
     """`; settings are changed by --set train.lr=0.01`, where the option is the name of a setting; else empty."""
+    from actbench.experiment.definition import SECTIONS
+
     option, equals, value = word.partition("=")
-    path = setting_path(option.lstrip("-").replace("-", "_"))
+    name = option.lstrip("-").replace("-", "_")
+    name = OTHER_NAMES.get(name, name)
+    paths = [f"{section}.{field}" for section, model in SECTIONS.items() for field in model.model_fields]
+    known = (known for known in (*SETTINGS_OF_FILES, *paths) if name in (known, known.rpartition(".")[2]))
+    path = next(known, "")
     if not equals and following and not following[0].startswith("--"):
         value = following[0]
     setting = shlex.quote(f"{path}={value or '...'}")
     return f"; settings are changed by --set {setting}" if path else ""
-
-
-def setting_path(name: str) -> str:
-    """`train.lr` for `lr` or `train.lr`: the setting of experiment files with this name; empty where there is none."""
-    from actbench.experiment.definition import SECTIONS
-
-    paths = [f"{section}.{field}" for section, model in SECTIONS.items() for field in model.model_fields]
-    known = [*SETTINGS_OF_FILES, *paths]
-    name = OTHER_NAMES.get(name, name)
-    return next((path for path in known if name in (path, path.rpartition(".")[2])), "")
 
 
 def _read_option(word: str, words: list[str], options: Mapping[str, Any]) -> tuple[str | None, list[str]]:

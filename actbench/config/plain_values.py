@@ -88,11 +88,6 @@ def read_tuning_seeds(given: Any) -> int:
 PRIMARY_METRICS = tuple(name for name in (*CURVES, *MEASURES) if name.startswith("test_"))
 
 
-def read_primary(given: Any) -> str:
-    """The metric that decides."""
-    return read_word(given, PRIMARY_METRICS) or definition.PRIMARY_METRIC
-
-
 def read_word(given: Any, words: tuple[Word, ...]) -> Word | None:
     """One of a few words, or none."""
     if given is None:

@@ -123,7 +123,8 @@ class _Loader:
             factors = tuple(cells.factors_of(groups, kept.include if kept else ()))
             tune_groups, tune = self._tune_groups([factor.path for factor in factors])
             seeds, looks = self._plain("seeds", plain_values.read_seeds, plain_values.NO_SEEDS)
-            primary = self._plain("primary", plain_values.read_primary, PRIMARY_METRIC)
+            metrics = plain_values.PRIMARY_METRICS
+            primary = self._plain("primary", partial(plain_values.read_word, words=metrics), None) or PRIMARY_METRIC
             read_margin = partial(plain_values.read_margin, primary=primary)
             tuning_seeds = self._plain("tuning_seeds", plain_values.read_tuning_seeds, TUNING_SEEDS)
             tuning_margin = self._plain("tuning_margin", read_margin, None)

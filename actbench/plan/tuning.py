@@ -75,8 +75,10 @@ def tune_arm(
             first = tuple(replace(candidate, trials=candidate.trials[:1]) for candidate in candidates)
             if any(candidate.trials[0].id not in records for candidate in first):
                 return ArmTuning(arm, _without(candidates, eliminated, unsure=True), metric=metric.name)
-            behind = _behind(first, records, metric, experiment.tuning_margin)
-            for candidate, is_behind in zip(first, behind, strict=True):
+            ranks = [rank(candidate, records, metric) for candidate in first]
+            fewest_bad, best = min(ranks)
+            for candidate, (bad, total) in zip(first, ranks, strict=True):
+                is_behind = bad > fewest_bad or round(total - best, TIE_DIGITS) > experiment.tuning_margin
                 eliminated.setdefault(candidate.values, is_behind)
             candidates = _without(candidates, eliminated)
         if any(trial.id not in records for candidate in candidates for trial in candidate.trials):
@@ -122,15 +124,6 @@ def _without(
         replace(candidate, trials=candidate.trials[:1]) if eliminated.get(candidate.values, unsure) else candidate
         for candidate in candidates
     )
-
-
-def _behind(
-    candidates: Sequence[Candidate], records: Mapping[str, TrialRecord], metric: Metric, margin: float
-) -> list[bool]:
-    """Which candidates' only trial is behind the best by more than this."""
-    ranks = [rank(candidate, records, metric) for candidate in candidates]
-    fewest_bad, best = min(ranks)
-    return [bad > fewest_bad or round(total - best, TIE_DIGITS) > margin for bad, total in ranks]
 
 
 def rank(candidate: Candidate, records: Mapping[str, TrialRecord], metric: Metric) -> tuple[int, float]:

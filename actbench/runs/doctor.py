@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from actbench.catalogue.datasets import DATASETS, Dataset, is_present, load, raw
 from actbench.errors import UnusableEnvironmentError
 from actbench.render.sections import Section
 from actbench.runs import import_probe
-from actbench.runs.environment import available_cores, describe_machine
+from actbench.runs.environment import available_cores, describe_machine, installed_version
 from actbench.text import counted
 from actbench.training.compiled import compiled_functions, processor_facts
 from actbench.version import __version__
@@ -108,10 +108,7 @@ def _is_for_another_torch(imports: Imports) -> bool:
 
 
 def _torchvision_version(torchvision: Mapping[str, Any]) -> str:
-    try:
-        return str(torchvision.get("version") or version("torchvision"))
-    except PackageNotFoundError:
-        return "absent"
+    return str(torchvision.get("version") or installed_version("torchvision") or "absent")
 
 
 def wanted_torch() -> str | None:

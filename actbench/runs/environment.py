@@ -103,7 +103,7 @@ def describe_machine() -> dict[str, Any]:
     """Versions, system and processor, on which times and last digits may depend."""
     return {
         "python": platform.python_version(),
-        **{package: _version(package) for package in PACKAGES},
+        **{package: installed_version(package) for package in PACKAGES},
         "system": platform.system(),
         "machine": platform.machine(),
         "processor": processor_name(),
@@ -120,7 +120,8 @@ def describe_numerics(device: str) -> str:
 
 
 @cache
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """The version of a package; None where it is absent."""
     try:
         return version(package)
     except PackageNotFoundError:

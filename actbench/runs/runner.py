@@ -20,7 +20,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment import records
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import Ending, Trial, unusable_text
-from actbench.plan.plan import Plan, make_plan, plan_checksum, plan_to_json
+from actbench.plan.plan import make_plan, plan_checksum, plan_to_json
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.processes import start_server
 from actbench.report.looks import look_lines, moved_look, preregistration_line
@@ -310,7 +310,12 @@ def _train_all(
             account.expect(experiment, plan)
             if plan.is_tuned():
                 _freeze(account)
-                for line in look_lines(plan) or _begin_lines(experiment, plan):
+                lines = look_lines(plan) or chosen_lines(plan)
+                if plan.looks and not look_lines(plan):
+                    moved = moved_look(experiment, plan.looks)
+                    registered = preregistration_line(experiment.name, plan_to_json(experiment, plan))
+                    lines += [*([moved] if moved else []), registered]
+                for line in lines:
                     tell(line)
             resumed = site.checkpoints.resume(missing, tell) if site.checkpoints else []
             begun = {trial.id for stack in resumed for trial in stack}
@@ -321,15 +326,6 @@ def _train_all(
         for line in [] if missing else look_lines(plan):
             tell(line)
     checkpoints.clear(account.folder)
-
-
-def _begin_lines(experiment: Experiment, plan: Plan) -> list[str]:
-    """What was chosen for the arms, and when they are looked at."""
-    lines = chosen_lines(plan)
-    if plan.looks:
-        moved = moved_look(experiment, plan.looks)
-        lines += [*([moved] if moved else []), preregistration_line(experiment.name, plan_to_json(experiment, plan))]
-    return lines
 
 
 def _freeze(account: RunProgress) -> None:

@@ -188,7 +188,7 @@ def test_a_signal_that_python_has_swallowed_stops_the_run_at_the_next_sign_of_pr
     experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
     options = RunOptions(tmp_path / "results", tmp_path, "cpu", jobs=1)
     with pytest.raises(Interrupted), interruptible("bye") as interruption:
-        run_experiment(experiment, options, interruption.checked_before(lambda state: None), print, train)
+        run_experiment(experiment, options, lambda state: interruption.check(), print, train)
     assert len(swallowed) == 1
     assert read_journal(tmp_path / "results" / "made-up").records == {}
 

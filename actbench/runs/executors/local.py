@@ -231,7 +231,11 @@ class Workers:
             """Retry the task of a dead worker, and start another worker in its place."""
             del busy[dead.connection]
             retry_or_fail(task, cause, waiting, emit)
-            send_next(self._replacement(dead))
+            dead.process.join()
+            dead.connection.close()
+            self.processes.remove(dead)
+            self.processes.append(start_worker(self.train, self.device, dead.gpu))
+            send_next(self.processes[-1])
 
         while len(self.processes) < min(len(waiting), self.max_busy):
             gpu = self.gpus[len(self.processes) % len(self.gpus)] if self.gpus else ""
@@ -268,13 +272,6 @@ class Workers:
                 if failure := self.limits.exceeded(work):
                     worker.process.kill()
                     replace(worker, *failure)
-
-    def _replacement(self, dead: Worker) -> Worker:
-        dead.process.join()
-        dead.connection.close()
-        self.processes.remove(dead)
-        self.processes.append(start_worker(self.train, self.device, dead.gpu))
-        return self.processes[-1]
 
 
 @contextlib.contextmanager
