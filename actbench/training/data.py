@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -67,12 +68,14 @@ def to_device(arrays: Arrays, device: torch.device) -> tuple[Images, Images]:
     """Training and test images on the device; on the CPU they share the read-only memory of the arrays."""
 
     def move(array: np.ndarray[Any, Any]) -> Tensor:
-        return torch.from_numpy(np.require(array, requirements="W")).to(device)
+        return torch.from_numpy(array).to(device)
 
-    return (
-        Images(move(arrays.train_inputs), move(arrays.train_labels)),
-        Images(move(arrays.test_inputs), move(arrays.test_labels)),
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nothing writes to images
+        return (
+            Images(move(arrays.train_inputs), move(arrays.train_labels)),
+            Images(move(arrays.test_inputs), move(arrays.test_labels)),
+        )
 
 
 @lru_cache(maxsize=1)
