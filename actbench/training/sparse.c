@@ -16,7 +16,8 @@ the number of trials or the other elements: its bits depend on nothing else. Wei
 #endif
 #define MOST_VECTORS 8                 /* registers for sums; their latency is hidden from 8 on */
 #define PANEL (MOST_VECTORS * LANES)   /* units computed at once */
-#define BLOCK (7168 / PANEL)           /* features whose weights for a panel stay in the cache (28 KiB) */
+#define BLOCK (12544 / PANEL)          /* features whose weights for a panel stay in the second-level cache (49 KiB) */
+#define AHEAD 2                        /* images that are fetched before their turn */
 #define FORWARD_IMAGES 256             /* images whose sums stay in the cache */
 #define GRADIENT_IMAGES 128            /* images whose gradients for a panel stay in the cache */
 
@@ -166,6 +167,10 @@ INLINE void forward_panel(int vectors, int64_t width, Images images, const int64
             for (; fetched < fetch_end && (fetched - end) * count <= image * size; fetched++)
                 for (int i = 0; i < vectors * LANES; i += 16)
                     __builtin_prefetch(weight + fetched * units + i, 0, 2); /* the next block's weights */
+            if (image + AHEAD < count) {
+                __builtin_prefetch(images.columns + next[image + AHEAD]);
+                __builtin_prefetch(images.values + next[image + AHEAD]);
+            }
             int64_t at = next[image], last = images.starts[rows[image] + 1];
             if (at == last || images.columns[at] >= end)
                 continue;
