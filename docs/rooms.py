@@ -17,6 +17,7 @@ DESIGN = ROOT / "docs" / "design.md"
 BEGIN, END = "<!-- drawn by docs/rooms.py -->\n", "<!-- end of the drawing -->\n"
 COLUMNS = ("rooms and files", "floors", "arrows", "arrows back up", "circles")
 BEFORE = "| with all modules in one folder (1657b2e) | 77 | 15 | about 380 | 5 | 1 |"
+HOLDS_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 Imports = Mapping[str, frozenset[str]]
 
 
@@ -39,11 +40,12 @@ def _room(package: Path, path: Path) -> str:
 
 def _imported_modules(tree: ast.AST, package: str) -> Iterator[str]:
     """The package's modules that are imported at run time."""
-    waiting = [tree]
+    waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
         is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        waiting += node.orelse if isinstance(node, ast.If) and is_for_types else ast.iter_child_nodes(node)
+        children = node.orelse if isinstance(node, ast.If) and is_for_types else ast.iter_child_nodes(node)
+        waiting += (child for child in children if isinstance(child, HOLDS_STATEMENTS))
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -32,6 +32,7 @@ MAY_IMPORT_AT_THE_TOP = {"checks": {"torch"}, "training": {"numpy", "torch"}}
 MAX_FILE_LINES = 450
 
 FILES = sorted(PACKAGE.rglob("*.py"))
+HOLDS_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 
 
 def room(path: Path) -> str:
@@ -46,20 +47,20 @@ def allowed(name: str) -> set[str]:
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported_modules(path: Path, *, top_only: bool = False) -> set[str]:
     """Modules imported at run time, those under `if TYPE_CHECKING:` left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
     modules: set[str] = set()
-    for node in tree.body if top_only else ast.walk(tree):
-        if id(node) in typing_only:
-            continue
+    waiting: list[ast.AST] = [parsed(path)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+        elif isinstance(node, ast.Module) or not top_only:
+            waiting += (child for child in ast.iter_child_nodes(node) if isinstance(child, HOLDS_STATEMENTS))
         if isinstance(node, ast.Import):
             modules |= {f"{alias.name}{'.__init__' * (alias.name == 'actbench')}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module == "actbench":

@@ -145,6 +145,7 @@ def compared(name: str, text: str, is_rewritten: bool) -> None:
     assert text == path.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("_uncompiled")
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_is_its_golden_file(name: str, folder: Path, is_golden_rewritten: bool) -> None:
     text = "\n".join(transcript(command, folder) for command in SCREENS[name])

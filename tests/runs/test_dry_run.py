@@ -54,7 +54,7 @@ def test_a_dry_run_of_very_many_arms_takes_about_as_long_as_plan(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     calls = []
-    for rates in (1, 100, 200):  # what the first needs is kept
+    for rates in (1, 300, 600):  # what the first needs is kept
         experiment_from(with_rates(rates), tmp_path)
         calls.append([calls_of(*words, "experiment.yaml") for words in (("plan",), ("run", "--dry-run"))])
     _, (plan, dry_run), (later_plan, later_dry_run) = calls

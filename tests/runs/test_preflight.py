@@ -23,7 +23,7 @@ data: {dataset: digits, scale: standard}
 model: {hidden: [48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48], activation: swish}
 train: {optimizer: {sgd: {momentum: 0.9}}, lr: 1e-2, batch_size: 32, epochs: 6}
 vary: {model.init: [fitted_normal, lecun_normal, torch_default, {normal: {std: 0.6}}]}
-seeds: 2
+seeds: 1
 """
 FATES = {
     "fitted_normal": "ok",
