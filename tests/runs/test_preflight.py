@@ -23,7 +23,7 @@ data: {dataset: digits, scale: standard}
 model: {hidden: [48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48], activation: swish}
 train: {optimizer: {sgd: {momentum: 0.9}}, lr: 1e-2, batch_size: 32, epochs: 6}
 vary: {model.init: [fitted_normal, lecun_normal, torch_default, {normal: {std: 0.6}}]}
-seeds: 1
+seeds: 2
 """
 FATES = {
     "fitted_normal": "ok",
@@ -50,13 +50,12 @@ def test_arms_that_are_said_to_explode_or_vanish_learn_nothing_and_a_fitted_gain
     assert {label: flow.fate() for label, flow in flows(DEEP, tmp_path).items()} == FATES
     arrays = load(DATASETS["digits"], tmp_path)
     for arm in experiment.arms():
-        trials = [make_trial(arm.settings, seed) for seed in experiment.seeds]
-        for record in train_stack(trials, arrays, "cpu", lambda _: None):
-            accuracy = (record.test_correct_count or 0) / record.test_count
-            if arm.label() == "fitted_normal":
-                assert accuracy > 0.7
-            else:
-                assert record.outcome == "diverged" or accuracy < 0.25
+        (record,) = train_stack([make_trial(arm.settings, 0)], arrays, "cpu", lambda _: None)
+        accuracy = (record.test_correct_count or 0) / record.test_count
+        if arm.label() == "fitted_normal":
+            assert accuracy > 0.7
+        else:
+            assert record.outcome == "diverged" or accuracy < 0.25
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sigmoid", "hardtanh", "prelu"])
