@@ -28,7 +28,7 @@ from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
 from actbench.store.files import write_atomically
 from actbench.training.data import Images, SeedSplit, blocks, seed_split, training_and_test_images
-from actbench.training.loop import validate
+from actbench.training.loop import evaluate
 from actbench.training.measures import forms_of, measure_images, summarise
 from actbench.training.network import Network, create_network, forward, gather_batch, objective
 from actbench.training.optimizer import create_stepper, descend
@@ -79,7 +79,8 @@ def measure(activation: str, arrays: Arrays) -> dict[str, float]:
             for name, floor in floors.items():
                 for _ in range(STEPS):
                     clock.time(f"{name} floor", floor)
-            clock.time("evaluation", partial(validate, network, images, splits))
+            held_out = torch.stack([split.validation_rows for split in splits])
+            clock.time("evaluation", partial(evaluate, network, images, splits, held_out))
             clock.time("measures", measures)
             clock.time("probes", partial(probe, network, images, splits, 0))
     return {name: statistics.median(values) / TRIALS * 1e6 for name, values in clock.seconds.items()}

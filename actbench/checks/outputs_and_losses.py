@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from actbench.catalogue.losses import one_hot
 from actbench.catalogue.registry import Entry, Yields, default_parameters
 from actbench.checks import check
 from actbench.experiment.choices import Choice
@@ -121,7 +122,7 @@ def loss_questions(choice: Choice) -> list[check.Question]:
         "repeatable": lambda: check.is_repeatable(function, stack, other),
         "formula": lambda: check.require_formula(
             entry.formula,
-            {"prediction": flat, "label": labels(flat), "target": one_hot(flat), **parameters},
+            {"prediction": flat, "label": labels(flat), "target": one_hot(flat, labels(flat)), **parameters},
             function(flat),
             flat,
         ),
@@ -163,11 +164,6 @@ def labels(prediction: Tensor) -> Tensor:
     count = prediction.shape[-2]
     drawn = torch.randint(classes, (count,), generator=torch.Generator().manual_seed(3)).to(prediction.device)
     return drawn.expand(prediction.shape[:-1])
-
-
-def one_hot(prediction: Tensor) -> Tensor:
-    """The labels as targets in the prediction's shape."""
-    return functional.one_hot(labels(prediction), prediction.shape[-1]).to(prediction.dtype)
 
 
 def _call(entry: Entry, prediction: Tensor, parameters: dict[str, Any]) -> Tensor:

@@ -13,7 +13,7 @@ from actbench.cli import options as shared
 from actbench.cli.completion import result_folders
 from actbench.cli.guard import verb
 from actbench.cli.options import with_custom_files, with_own_data
-from actbench.plan.shards import parse_shard
+from actbench.plan.trials import parse_shard
 from actbench.render import printing
 from actbench.runs.options import parse_jobs
 from actbench.text import counted, say

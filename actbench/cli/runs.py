@@ -17,7 +17,7 @@ from actbench.cli.guard import verb
 from actbench.cli.interruption import Interruption, farewell, interruptible, repeated_command
 from actbench.cli.options import with_custom_files, with_options, with_own_data
 from actbench.config.bundled import find_experiment
-from actbench.plan.shards import parse_shard
+from actbench.plan.trials import parse_shard
 from actbench.render import printing
 from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs, parse_ray_address
 from actbench.text import listed, say

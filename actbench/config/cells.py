@@ -111,11 +111,23 @@ def read_cells(
 ) -> tuple[Cells | None, list[Mistake]]:
     """The cells of a file; None if they are every combination of single settings, without names."""
     mistakes = list[Mistake]()
-    include = list(_read_include(data.get("include"), groups, unsure, mistakes))
+
+    def entries(key: str, kind: type, expected: str) -> Any:
+        """What is under a key, unless it is of another kind."""
+        given = data.get(key)
+        if given == () or not isinstance(given, kind | None):
+            mistakes.append(((key,), f"expected {expected}, found {shown(given)}"))
+            return kind()
+        return given or kind()
+
+    include = list(_read_include(entries("include", tuple, "a list of whole cells"), groups, unsure, mistakes))
     factors = factors_of(groups, include)
     exclude = data.get("exclude")
-    excluded = [] if exclude == IMPOSSIBLE else list(_read_partial("exclude", exclude, factors, unsure, mistakes))
-    names = list(_read_names(data.get("names"), factors, unsure, mistakes))
+    listed = "`impossible`, or a list of cells such as `{train.loss: bce}`"
+    parts = () if exclude == IMPOSSIBLE else entries("exclude", tuple, listed)
+    excluded = list(_read_partial(parts, factors, unsure, mistakes))
+    named = entries("names", dict, "a mapping such as `plain: {model.activation: relu}`")
+    names = list(_read_names(named, factors, unsure, mistakes))
     cells = Cells(tuple(groups), tuple(excluded), exclude == IMPOSSIBLE, tuple(include), tuple(names))
     if cells.is_full_grid() and not names:
         return None, mistakes
@@ -123,38 +135,26 @@ def read_cells(
 
 
 def _read_partial(
-    key: str, given: Any, factors: Sequence[Factor], unsure: Collection[str], mistakes: list[Mistake]
+    given: Any, factors: Sequence[Factor], unsure: Collection[str], mistakes: list[Mistake]
 ) -> Iterator[Values]:
-    if given is None:
-        return
-    if not isinstance(given, tuple) or not given:
-        mistakes.append(
-            ((key,), f"expected `impossible`, or a list of cells such as `{{train.loss: bce}}`, found {shown(given)}")
-        )
-        return
     for index, raw in enumerate(given):
         values, problems = varied_values(raw, factors, unsure)
-        mistakes += [((key, index, *where), message) for where, message in problems]
+        mistakes += [(("exclude", index, *where), message) for where, message in problems]
         if not problems and values:
             yield values
         elif not problems and not unsure:
-            mistakes.append(((key, index), "expected at least one varied setting"))
+            mistakes.append((("exclude", index), "expected at least one varied setting"))
 
 
 def _read_include(
     given: Any, groups: Sequence[Group], unsure: Collection[str], mistakes: list[Mistake]
 ) -> Iterator[Values]:
     """Whole cells; their values need not occur in the groups."""
-    if given is None:
-        return
     factors = factors_of(groups)
     paths = [factor.path for factor in factors]
-    if not isinstance(given, tuple) or not all(isinstance(raw, dict) for raw in given) or not given:
-        mistakes.append((("include",), f"expected a list of whole cells, found {shown(given)}"))
-        return
     for index, raw in enumerate(given):
         cell, problems = varied_values(raw, factors, {*unsure} - {*paths}, takes_any=True)
-        missing = [path for path in paths if path not in raw]
+        missing = [path for path in paths if path not in raw] if isinstance(raw, dict) else []
         if missing and not unsure:
             problems.append(((), f"expected a whole cell: {', '.join(missing)} is missing"))
         mistakes += [(("include", index, *where), message) for where, message in problems]
@@ -165,13 +165,6 @@ def _read_include(
 def _read_names(
     given: Any, factors: Sequence[Factor], unsure: Collection[str], mistakes: list[Mistake]
 ) -> Iterator[tuple[str, Values]]:
-    if given is None:
-        return
-    if not isinstance(given, dict):
-        mistakes.append(
-            (("names",), f"expected a mapping such as `plain: {{model.activation: relu}}`, found {shown(given)}")
-        )
-        return
     for name, raw in given.items():
         values, problems = varied_values(raw, factors, unsure)
         mistakes += [(("names", name, *where), message) for where, message in problems]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from actbench.errors import MAX_NAMED_FILE_BYTES
+from actbench.text import visible
 
 if TYPE_CHECKING:  # completion reads YAML, and waits for no settings' models
     from actbench.experiment.validation import SettingPath
@@ -47,7 +48,7 @@ class Problem:
 
     def __str__(self) -> str:
         parts = filter(None, (self.place, dotted_path(self.path), self.message))
-        texts = map(printable, parts)
+        texts = map(visible, parts)
         return ": ".join(text if len(text) <= MAX_PART_LENGTH else f"{text[:MAX_PART_LENGTH]}..." for text in texts)
 
 
@@ -64,11 +65,6 @@ class Source:
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, "")
-
-
-def printable(text: str) -> str:
-    """The text with control characters spelt out, so that a file cannot write to the terminal through a message."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def dotted_path(path: Path) -> str:

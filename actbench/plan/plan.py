@@ -16,8 +16,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.looks import Looked, follow_looks
-from actbench.plan.shards import Shard
-from actbench.plan.trials import make_trials
+from actbench.plan.trials import Shard, make_trials
 from actbench.plan.tuning import ArmTuning, tune_arm
 
 NOT_FROZEN = ("warnings", "earlier", "checksum")

@@ -12,9 +12,8 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Phase, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.plan import Plan, count_trials, epochs_to_do, make_plan
-from actbench.plan.shards import Shard
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
-from actbench.plan.trials import make_trial
+from actbench.plan.trials import Shard, make_trial
 from actbench.render.sections import Section
 from actbench.report.looks import settled_texts
 from actbench.report.numbers import ABSENT

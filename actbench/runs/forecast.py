@@ -14,7 +14,7 @@ from actbench.experiment.cells import has_values
 from actbench.experiment.definition import PRIMARY_METRIC, Experiment
 from actbench.experiment.layers import network_size
 from actbench.experiment.metrics import parse_metric
-from actbench.plan.shards import Shard
+from actbench.plan.trials import Shard
 from actbench.render.sections import Section
 from actbench.report.networks import size_document
 from actbench.runs.estimates import ASSUMED_SPEED, measured_speed, operations, start_seconds

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from actbench import errors
-from actbench.plan.shards import Shard
+from actbench.plan.trials import Shard
 
 DeviceOption = Literal["auto", "cpu", "cuda", "mps"]
 Executor = Literal["local", "ray"]

@@ -9,7 +9,7 @@ from typing import Any
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Phase
 from actbench.plan.plan import make_plan
-from actbench.plan.shards import Shard
+from actbench.plan.trials import Shard
 from actbench.render.sections import Section
 from actbench.store.names import EXPERIMENT
 from actbench.store.results import known_trials, result_folder

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from actbench.experiment.records import Ending, unusable_document
-from actbench.plan.shards import Shard, shard_of
+from actbench.plan.trials import Shard, shard_of
 from actbench.render.sections import Section
 from actbench.report.method import failures_table
 from actbench.report.numbers import ABSENT

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Literal
 from actbench.errors import ExpectedError
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import count_trials, is_same_plan, plan_checksum, plan_to_json
-from actbench.plan.shards import shard_of
+from actbench.plan.trials import shard_of
 from actbench.render.sections import Section
 from actbench.report.tables import primary_comparison, table_lines
 from actbench.runs.shards import command_that_continues

@@ -13,7 +13,7 @@ from actbench.experiment import records
 from actbench.experiment.definition import Expectation, Experiment
 from actbench.experiment.records import Ending, TrialRecord, count_endings
 from actbench.plan.plan import Plan, count_trials, finished_for_shard, finished_in_looks, make_plan
-from actbench.plan.shards import Shard, shard_of
+from actbench.plan.trials import Shard, shard_of
 from actbench.store.folder import (
     environments_by_id,
     latest_folder,

@@ -56,6 +56,7 @@ def train_stack(
         stepper, sums = create_stepper(network), create_sums(network, device)
         step = make_step(network, stepper, train_images, splits, sums)
         test_rows = torch.arange(settings.data.test_count(), device=device).expand(len(splits), -1)
+        held_out = torch.stack([split.validation_rows for split in splits])
         to_probe = settings.train.probed_epochs()
         progress = restore(snapshots.load(), network, stepper) if snapshots else None
         if progress is None:
@@ -66,7 +67,7 @@ def train_stack(
             epoch_started = time.perf_counter()
             trained = train_epoch(network, step, sums, splits, epoch, report)
             epoch_seconds.append(round((time.perf_counter() - epoch_started) / len(trials), 9))
-            validated = validate(network, train_images, splits)
+            validated = evaluate(network, train_images, splits, held_out) if held_out.shape[1] else None
             record_epoch(curves, epoch, trained, validated)
             if epoch in to_probe:
                 probes.append(probe(network, train_images, splits, epoch))
@@ -138,12 +139,6 @@ def evaluate(network: Network, images: Images, splits: Sequence[SeedSplit], rows
     labels, predicted = per_trial(network, images.labels[rows]), torch.cat(all_predicted, dim=1)
     measures = summarise(forms, measured, predicted == labels)
     return Evaluation((loss_sums / rows.shape[1]).tolist(), labels, predicted, measures)
-
-
-def validate(network: Network, images: Images, splits: Sequence[SeedSplit]) -> Evaluation | None:
-    """Every trial on its seed's validation rows; None without validation."""
-    rows = torch.stack([split.validation_rows for split in splits])
-    return evaluate(network, images, splits, rows) if rows.shape[1] else None
 
 
 def create_sums(network: Network, device: torch.device) -> Sums:

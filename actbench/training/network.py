@@ -162,19 +162,11 @@ def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], 
     if images.sparse is not None:
         tables = torch.stack([split.table for split in splits])
         return SparseBatch(images.sparse, rows, tables, network.seed_index), labels
-    return gather_inputs(network, images, splits, rows), labels
-
-
-def gather_inputs(network: Network, images: Images, splits: Sequence[SeedSplit], rows: Tensor) -> Tensor:
-    """Scaled inputs `[trials, batch, features]` of each seed's rows `[seeds, batch]`."""
-    workspace = network.workspace(rows.shape[1])
     stored = workspace.stored(images.inputs)
-    for seed_rows, split, inputs in zip(
-        rows, splits, workspace.inputs, strict=True
-    ):  # seed by seed, to stay in the cache
-        torch.index_select(images.inputs, 0, seed_rows, out=stored)
+    for place, split, inputs in zip(rows, splits, workspace.inputs, strict=True):  # one by one, to stay in the cache
+        torch.index_select(images.inputs, 0, place, out=stored)
         scale(stored, split, out=inputs)
-    return per_trial(network, workspace.inputs)
+    return per_trial(network, workspace.inputs), labels
 
 
 @dataclass(frozen=True)

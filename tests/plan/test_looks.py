@@ -12,7 +12,7 @@ import pytest
 from actbench.experiment.definition import Experiment, Looks
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.plan import Plan, finished_in_looks, make_plan, plan_to_json
-from actbench.plan.shards import Shard
+from actbench.plan.trials import Shard
 from builders import experiment_from, record_of
 
 EXPERIMENT = """

@@ -13,7 +13,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import CLOCK_FIELDS, Trial
 from actbench.plan.plan import make_plan
-from actbench.plan.shards import Shard, parse_shard
+from actbench.plan.trials import Shard, parse_shard
 from actbench.runs.estimates import start_seconds
 from actbench.runs.forecast import forecast
 from actbench.store.folder import environments_by_id, read_environment

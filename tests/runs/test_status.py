@@ -14,7 +14,7 @@ import pytest
 from actbench import errors
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.plan.plan import make_plan
-from actbench.plan.shards import Shard
+from actbench.plan.trials import Shard
 from actbench.runs.log import LOG, write_log
 from actbench.runs.status import read_status, status_sections
 from actbench.store.folder import write_environment, write_experiment

@@ -10,7 +10,7 @@ import pytest
 from actbench.experiment import records
 from actbench.experiment.definition import Experiment
 from actbench.plan.plan import make_plan
-from actbench.plan.shards import Shard
+from actbench.plan.trials import Shard
 from actbench.report.tables import table_texts, write_tables
 from actbench.runs.dry_run import count_to_do
 from actbench.runs.merge import merge_folders

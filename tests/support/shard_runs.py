@@ -6,7 +6,7 @@ from pathlib import Path
 
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Trial
-from actbench.plan.shards import Shard
+from actbench.plan.trials import Shard
 from actbench.runs.merge import merge_folders
 from actbench.runs.options import RunOptions
 from actbench.runs.runner import RunResult, run_experiment
