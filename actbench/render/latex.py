@@ -38,7 +38,9 @@ def section_to_latex(
     section, left_out = _fitting(without_sparks(section))
     emphasised = [index for index, name in enumerate(section.header) if index == 0 or name.startswith("mean")]
     kinds = _kinds(section)
-    caption = [section.title, *(() if notes_below else section.notes)]
+    parts = [capitalised(part) for part in (section.title, *(() if notes_below else section.notes))]
+    caption = [part if part.endswith(".") else f"{part}." for part in parts]
+    label = label or re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-")
     below = " ".join(map(escaped, section.notes)) if notes_below else ""
     rows = [
         [
@@ -51,8 +53,8 @@ def section_to_latex(
         *([f"% Left out, to fit the line: {visible(', '.join(left_out))}."] if left_out else []),
         r"\begin{table}",
         r"  \centering\footnotesize",
-        rf"  \caption{{{' '.join(escaped(_sentence(part)) for part in caption)}}}",
-        rf"  \label{{tab:{label or _label(section.title)}}}",
+        rf"  \caption{{{' '.join(map(escaped, caption))}}}",
+        rf"  \label{{tab:{label}}}",
         r"  \smallskip",
         r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"  \begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
@@ -107,11 +109,3 @@ def _kinds(section: Section) -> list[str]:
         prose = rf">{{\raggedright\arraybackslash}}p{{{PROSE_WIDTH}}}"
         kinds.append(prose if is_prose else "r" if is_number else "l")
     return kinds
-
-
-def _sentence(text: str) -> str:
-    return capitalised(text) if text.endswith(".") else f"{capitalised(text)}."
-
-
-def _label(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")

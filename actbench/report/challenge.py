@@ -10,10 +10,10 @@ from typing import Any
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.verdicts import EQUIVALENT, NOT_JUDGED, TOO_FEW_SEEDS
 from actbench.render.sections import Section
-from actbench.report.answer import MAX_SEEDS, by_verdict, too_few
 from actbench.report.comparison import contrast_numbers
 from actbench.report.numbers import probability, size, with_unit
 from actbench.report.short import short_section
+from actbench.report.statements import MAX_SEEDS, by_verdict, too_few
 from actbench.statistics.power import seeds_needed
 from actbench.store.results import Results
 from actbench.text import capitalised, counted, listed

@@ -15,14 +15,13 @@ from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import value_to_text, value_to_yaml
 from actbench.experiment.records import unusable_document
 from actbench.render.sections import SPARKS, Section, without_constants
-from actbench.report.answer import answer_line
 from actbench.report.claims import claim_rows, claims_sections, judge_results
 from actbench.report.comparison import comparison_section, comparison_to_json, pairs_section
 from actbench.report.images import images_document, images_sections, other_images_document
 from actbench.report.lottery import lottery_section
 from actbench.report.numbers import ABSENT, value
 from actbench.report.short import short_section
-from actbench.report.statements import caveats, notes, statements
+from actbench.report.statements import answer_line, caveats, notes, statements
 from actbench.report.tuning import tuning_rows, tuning_section
 from actbench.store.results import Results
 

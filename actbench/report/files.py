@@ -1,9 +1,12 @@
-"""The report as files: the page, and one file for each picture."""
+"""The report as files: one self-contained page, whose policy names its only script, and one file for each picture."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,25 +14,39 @@ from typing import Any
 from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
+from actbench.analysis.samples import Sample, loss_unit
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.experiment.metrics import CURVES, MEASURES, PARTS, Metric, parse_metric
+from actbench.plan.looks import values_by_seed
+from actbench.render.html import render, source
+from actbench.render.sections import Section, numeric_columns, without_sparks
 from actbench.report.claims import claims_picture, judge_results
+from actbench.report.contents import MAIN_EFFECT, comparison_sections, main_effects, report_chapters
 from actbench.report.figures.curves import curves_picture, learnt_picture, seeds_picture
 from actbench.report.figures.decisions import decisions_picture
 from actbench.report.figures.differences import differences_picture, first_seeds, settling_picture
 from actbench.report.figures.factors import factors_pictures
-from actbench.report.figures.inside import inside_picture
+from actbench.report.figures.inside import inside_picture, layers_section, trouble_sentences
 from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
 from actbench.report.figures.marks import Dot, marker_points
 from actbench.report.figures.paint import page_svg, path_of, save_scene
 from actbench.report.figures.styles import styles_of
 from actbench.report.functions import functions_picture
 from actbench.report.lottery import lottery_picture
-from actbench.report.page import Drawing, page
+from actbench.report.method import failure_rows, failures_table, method_sections, repeat_commands
+from actbench.report.numbers import metric_in_words
 from actbench.report.paper import PaperKit, write_paper
+from actbench.report.short import short_section, without_picture
+from actbench.report.statement import Statement
+from actbench.report.statements import caveats, question_and_answer, statements
 from actbench.report.tuning import sensitivity_picture
+from actbench.statistics.intervals import CONFIDENCE, t_quantile
+from actbench.statistics.multiple import ALPHA
 from actbench.store.files import refuse_device, write_atomically
+from actbench.store.names import EXPERIMENT
 from actbench.store.results import Results
 from actbench.text import counted
+from actbench.version import __version__
 
 MAX_STAGED_ARMS = 20
 
@@ -154,3 +171,228 @@ def pictures(results: Results, comparison: Comparison) -> list[Picture]:
         functions_picture(results),
     )
     return [picture for picture in drawn if picture is not None]
+
+
+MAX_OPEN_ROWS, MAX_ROWS = 15, 500
+ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "method"), ("curves", "lottery", "claims", "factors", "layers")
+FOLDED_DRAWINGS = {"seeds": "Every seed"}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture in the page, for a wide and for a narrow one; everything in its elements is escaped already."""
+
+    name: str
+    title: str
+    caption: str
+    wide: Markup
+    narrow: Markup
+
+
+@dataclass(frozen=True)
+class Table:
+    """A section as a table of the page, folded if long; some columns are shown only if asked for."""
+
+    id: str
+    section: Section
+    is_number: Sequence[bool]
+    is_folded: bool
+    hidden_columns: frozenset[int] = frozenset()
+    labels: tuple[str, ...] = ()
+    more_notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One part of the page, with sentences that follow its introduction."""
+
+    id: str
+    sentences: list[str]
+    drawings: Sequence[Drawing]
+    tables: Sequence[Table]
+
+
+# In the order of the page; in a report on claims they come first.
+CHAPTERS = (
+    "comparison", "lottery", "factors", "claims", "decisions", "curves", "tuning", "images", "layers", "failures",
+    "functions", "pictures", "method",
+)  # fmt: skip
+# Where pictures and tables belong that are not called like their chapter.
+PLACES = {
+    "differences": "comparison", "arms": "comparison", "settling": "comparison", "seeds": "curves",
+    "sensitivity": "tuning", "inside": "layers", "learnt": "layers", "luck": "factors", "interaction": "factors",
+    "effects": "factors",
+}  # fmt: skip
+SCRIPT = "page.js"
+
+
+def page(
+    results: Results,
+    comparison: Comparison,
+    drawings: Sequence[Drawing],
+    stages: Sequence[Drawing] = (),
+    swatches: Mapping[str, Any] | None = None,
+) -> str:
+    """The whole page; the same text for the same results."""
+    said = statements(comparison, [results])
+    question, answer = question_and_answer(said)
+    script = source(SCRIPT)
+    return render(
+        "page.html",
+        name=results.experiment.name,
+        metric=metric_in_words(comparison.metric),
+        question=question,
+        answer=answer,
+        caveats=caveats(said),
+        chapters=_chapters(results, comparison, drawings, said),
+        folded_drawings=FOLDED_DRAWINGS,
+        arms={row.sample.label: number for number, row in enumerate(comparison.rows)} if swatches else {},
+        swatches=swatches or {},
+        stages=stages,
+        explore=Markup(explore_json(results, comparison)),  # no `<` is left in it
+        script=Markup(script),  # our own file
+        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
+        settings=(results.folder / EXPERIMENT).read_text(encoding="utf-8", errors="replace").splitlines(),
+        commands=repeat_commands(results),
+        version=__version__,
+    )
+
+
+def _chapters(
+    results: Results, comparison: Comparison, drawings: Sequence[Drawing], said: Sequence[Statement]
+) -> list[Chapter]:
+    """The chapters with content."""
+    sections: dict[str, list[Section]] = {}
+    compared = comparison_sections(comparison, [results])
+    for name, of_chapter in report_chapters(comparison, results, compared).items():
+        sections.setdefault(PLACES.get(name, name), []).extend(of_chapter)
+    if verdicts := main_effects(comparison, results):
+        sections["factors"] = [*map(without_picture, verdicts), *sections["factors"]]
+    found = {"layers": layers_section(results.plan, results.records)}
+    found["failures"] = failures_table(list(failure_rows(results.plan, results.records)))
+    sections |= {name: [section] for name, section in found.items() if section}
+    sections["method"] = method_sections(results)
+    order = dict.fromkeys(["claims", *CHAPTERS] if results.experiment.expectations else CHAPTERS)
+    chapters = []
+    for name in order:
+        sentences: list[str] = []
+        tables = [_table(name, number, section) for number, section in enumerate(sections.get(name, ()), start=1)]
+        if name == "comparison":
+            tables[0] = _arms_table(comparison, said, sections[name][0])
+        placed = [drawing for drawing in drawings if _chapter_of(drawing) == name]
+        if name == "layers" and tables:
+            sentences = trouble_sentences(results)
+        if name == "lottery":
+            sentences = [note for table in tables for note in table.section.notes]
+        if tables or placed:
+            chapters.append(Chapter(name, sentences, placed, tables))
+    return chapters
+
+
+def _chapter_of(drawing: Drawing) -> str:
+    name = PLACES.get(drawing.name, drawing.name.split("-")[0])
+    return name if name in CHAPTERS else "pictures"
+
+
+def _arms_table(comparison: Comparison, said: Sequence[Statement], full: Section) -> Table:
+    """The short table; its picture is above it, and the columns of the full one are shown if asked for."""
+    short = without_picture(short_section(comparison, said))
+    more = [index for index, name in enumerate(full.header) if index and not name.startswith(("mean", "parameters"))]
+    extra = [f"{full.header[index]}{' in full' * (full.header[index] in short.header)}" for index in more]
+    both = [[*first, *(second[index] for index in more)] for first, second in zip(short.rows, full.rows, strict=True)]
+    section = Section(short.title, [*short.header, *extra], both, short.notes)
+    hidden = frozenset(range(len(short.header), len(section.header)))
+    labels = [row[0] for row in full.rows]
+    return Table("comparison-table-1", section, numeric_columns(section), False, hidden, tuple(labels), full.notes)
+
+
+def _table(chapter: str, number: int, section: Section) -> Table:
+    is_long = len(section.rows) > MAX_OPEN_ROWS and chapter not in ALWAYS_OPEN
+    if chapter == "comparison" and section.importance:
+        section = section.with_columns(section.importance)  # so that a narrow screen shows the verdict
+    shown = _shortened(without_sparks(section))
+    is_number = [chapter != "method" and mostly for mostly in numeric_columns(shown)]
+    is_folded = chapter in ALWAYS_FOLDED and not section.title.startswith(MAIN_EFFECT)
+    return Table(f"{chapter}-table-{number}", shown, is_number, is_long or is_folded)
+
+
+def _shortened(section: Section) -> Section:
+    """At most `MAX_ROWS` rows; the CSV files of the result folder have all."""
+    if len(section.rows) <= MAX_ROWS:
+        return section
+    note = f"The first {MAX_ROWS} of {len(section.rows):,} rows; the tables in the result folder have all."
+    return replace(section, rows=section.rows[:MAX_ROWS], notes=[note, *section.notes])
+
+
+EXPLORED = sorted((*CURVES, *MEASURES), key=lambda name: PARTS.index(name.partition("_")[0]))
+MAX_NUMBERS, MAX_EXPLORED_ARMS, MAX_SEEDS = 30_000, 40, 200
+
+
+def explore_json(results: Results, comparison: Comparison) -> str:
+    """The data as JSON in which nothing can end its element, or begin another; empty where there is nothing to compare.
+
+    That takes at least two arms and seeds, and not too many.
+    """
+    rows = [row for row in comparison.rows if row.sample.by_seed]
+    seeds = sorted({seed for row in rows for seed in row.sample.by_seed})
+    has_one_unit = len({row.sample.data for row in rows}) == 1 and len(comparison.losses) < 2
+    has_one_unit = has_one_unit and comparison.metric.larger_is_better is not None
+    if not 2 <= len(rows) <= MAX_EXPLORED_ARMS or not 2 <= len(seeds) <= MAX_SEEDS or not has_one_unit:
+        return ""
+    numbers = {label: index for index, label in enumerate(row.sample.label for row in comparison.rows)}
+    chosen = styles_of(comparison)
+    baselines = [number for number, row in enumerate(rows) if row.is_baseline]
+    most = max(1, MAX_NUMBERS // (len(rows) * len(seeds)))
+    metrics = list(_explored(results, comparison, [row.sample for row in rows], seeds))[:most]
+    data = {
+        "arms": [
+            {"name": label, "arm": numbers[label], "colour": chosen[label].colour}
+            for label in (row.sample.label for row in rows)
+        ],
+        "seeds": seeds,
+        "baseline": next(iter(baselines), 0),
+        "has_several_baselines": len(baselines) > 1,
+        "margin": comparison.margin,
+        "metrics": metrics,
+        "alone": _quantiles(len(seeds), 1 - CONFIDENCE),
+        "adjusted": _quantiles(len(seeds), ALPHA / (len(rows) - 1)),
+    }
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _explored(
+    results: Results, comparison: Comparison, samples: Sequence[Sample], seeds: list[int]
+) -> Iterator[dict[str, Any]]:
+    """The comparison's metric, and the others that all arms have in one unit."""
+    yield _explored_metric(comparison.metric, [sample.by_seed for sample in samples], seeds)
+    arms = {arm.values: (arm.settings, trials) for arm, trials in results.plan.arms}
+    planned = [(*arms[sample.values], sample.trials) for sample in samples]
+    has_one_loss = len({loss_unit(settings) for settings, _, _ in planned}) < 2
+    for name in EXPLORED:
+        metric = parse_metric(name)
+        if name == comparison.metric.name or (metric.is_loss and not has_one_loss):
+            continue
+        found = [values_by_seed(trials[:count], results.records, metric) for _, trials, count in planned]
+        if any(found):
+            yield _explored_metric(metric, found, seeds)
+
+
+def _explored_metric(metric: Metric, by_arm: Sequence[Mapping[int, float]], seeds: list[int]) -> dict[str, Any]:
+    scale = 100 if metric.unit == "share" else 1
+    return {
+        "name": metric_in_words(metric),
+        "unit": " %" if metric.unit == "share" else "",
+        "points": " points" if metric.unit == "share" else "",
+        "digits": 2 if metric.unit == "share" else 4,
+        "sign": 1 if metric.larger_is_better else -1,
+        "values": [
+            [None if (one := by_seed.get(seed)) is None else round(one * scale, 6) for seed in seeds]
+            for by_seed in by_arm
+        ],
+    }
+
+
+def _quantiles(seeds: int, alpha: float) -> list[float]:
+    """Student's t for 1, 2, ... degrees of freedom, two-sided at `alpha`."""
+    return [round(t_quantile(1 - alpha / 2, freedom), 3) for freedom in range(1, seeds)]

@@ -19,9 +19,9 @@ from actbench.experiment.metrics import Metric
 from actbench.plan.looks import MAX_FAILED
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
-from actbench.report.answer import seeds_to_decide, too_few
 from actbench.report.claims import about
 from actbench.report.numbers import probability, size, value, with_unit
+from actbench.report.statements import seeds_to_decide, too_few
 from actbench.text import counted, visible
 
 DECIDED = ("better", "worse", "equivalent")

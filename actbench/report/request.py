@@ -59,10 +59,10 @@ def answer(
     everything = [*results, reference] if reference else list(results)
     for one in everything:
         say_what_is_missing(one, say)
-    first = results[0].experiment
+    first, name = results[0].experiment, request.baseline
     metric, baseline, by = _all_found(
         lambda: _metric_of(everything, request.metric or first.primary),
-        lambda: _baseline_of(first, reference, request.baseline),
+        lambda: () if reference else first.baseline if name is None else parse_arm(first, name),
         lambda: _factor_of([one.experiment for one in everything], request.by),
     )
     question = Question(
@@ -137,12 +137,6 @@ def _all_found(*lookups: Callable[[], Any]) -> list[Any]:
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     return found
-
-
-def _baseline_of(experiment: Experiment, reference: Results | None, name: str | None) -> Values:
-    if reference is not None:
-        return ()
-    return experiment.baseline if name is None else parse_arm(experiment, name)
 
 
 def _metric_of(results: Sequence[Results], name: str) -> Metric:

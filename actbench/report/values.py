@@ -78,16 +78,13 @@ def promised_moments(
                 return (first + last) / 2, (last - first) / math.sqrt(12)
             case ast.Call(func=ast.Name(id="normal"), args=[mean, sd]):
                 moments = number(mean), number(sd)
-                return _truncated(*moments, *map(number, _listed(limits))) if limits else moments
+                ends = ast.parse(limits or "[]", mode="eval").body
+                bounds = list(map(number, ends.elts)) if isinstance(ends, ast.List) else []
+                return _truncated(*moments, *bounds) if limits else moments
             case expression:
                 return number(expression), 0.0
     except (FormulaError, SyntaxError, TypeError, ValueError):
         return None
-
-
-def _listed(text: str) -> list[ast.expr]:
-    found = ast.parse(text, mode="eval").body
-    return found.elts if isinstance(found, ast.List) else []
 
 
 def _truncated(mean: float, sd: float, low: float, high: float) -> tuple[float, float]:

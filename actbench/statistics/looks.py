@@ -103,14 +103,9 @@ def decide_look(
     rest = max(0, size - found - len(tested))
     p_values = [0.0] * found + [_p_of(evidence[i]) for i in tested] + [1.0] * rest
     adjusted, levels = holm(p_values), holm_levels(p_values, alpha)
-    place = {index: found + number for number, index in enumerate(tested)}
+    steps = dict(zip(tested, list(zip(adjusted, levels, strict=True))[found:], strict=False))
     return [
-        None
-        if one is None
-        else _decision(one, schedule, look, margin, adjusted[place[i]], levels[place[i]])
-        if i in place
-        else _undecidable(one, schedule, look)
-        for i, one in enumerate(evidence)
+        None if one is None else _decision(one, schedule, look, margin, steps.get(i)) for i, one in enumerate(evidence)
     ]
 
 
@@ -119,27 +114,20 @@ def _p_of(evidence: Evidence | None) -> float:
 
 
 def _decision(
-    evidence: Evidence, schedule: Schedule, look: int, margin: float | None, p_holm: float, level: float
+    evidence: Evidence, schedule: Schedule, look: int, margin: float | None, step: tuple[float, float] | None
 ) -> Decision:
-    alpha = schedule.alphas[look]
+    """The decision at the step of Holm's method, its adjusted p and level; without a step nothing can be decided."""
+    alpha, seeds = schedule.alphas[look], schedule.seeds[look]
     inner = estimate(evidence.differences, 1 - 2 * alpha)
-    outer = inner.interval_of(1 - level)
-    p_adjusted = min(1.0, p_holm * ALPHA / alpha)
-    state: State = "open"
+    if step is None:
+        state: State = "open" if evidence.is_judged else "not judged"
+        return Decision(state, look + 1, seeds, inner, 1 - 2 * alpha, evidence.p)
+    outer, p_adjusted, state = inner.interval_of(1 - step[1]), min(1.0, step[0] * ALPHA / alpha), "open"
     if p_adjusted < ALPHA and outer is not None and not outer[0] <= 0 <= outer[1]:
         state = "different"
     elif evidence.is_sound and margin is not None and inner.interval is not None:
         state = "equivalent" if -margin < inner.interval[0] and inner.interval[1] < margin else "open"
-    return Decision(
-        state, look + 1, schedule.seeds[look], inner, 1 - 2 * alpha, evidence.p, p_adjusted, outer, 1 - level
-    )
-
-
-def _undecidable(evidence: Evidence, schedule: Schedule, look: int) -> Decision:
-    confidence = 1 - 2 * schedule.alphas[look]
-    state: State = "open" if evidence.is_judged else "not judged"
-    made = estimate(evidence.differences, confidence)
-    return Decision(state, look + 1, schedule.seeds[look], made, confidence, evidence.p)
+    return Decision(state, look + 1, seeds, inner, 1 - 2 * alpha, evidence.p, p_adjusted, outer, 1 - step[1])
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
 from actbench.report.claims import claims_sections, judge_results
-from actbench.report.page import page
+from actbench.report.files import page
 from actbench.store.results import Results
 from actbench.store.tables import Table
 from actbench.text import listed, visible

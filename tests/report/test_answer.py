@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from actbench.report.answer import answer_line
-from actbench.report.statements import statements
+from actbench.report.statements import answer_line, statements
 from actbench.store.results import Results
 from planted import (
     FIVE_ACTIVATIONS,

@@ -8,7 +8,7 @@ from typing import Any
 
 from actbench.report.claims import claims_sections, claims_table, judge_results
 from actbench.report.contents import report_document
-from actbench.report.page import page
+from actbench.report.files import page
 from actbench.report.statements import notes, statements
 from actbench.report.tables import primary_comparison
 from actbench.store.folder import read_plan

@@ -18,8 +18,8 @@ from actbench.render.terminal import section_lines
 from actbench.report.contents import answer_sections, report_document
 from actbench.report.figures.differences import differences_picture
 from actbench.report.figures.layout import PAGE
+from actbench.report.files import page
 from actbench.report.gate import gate_on_arms
-from actbench.report.page import page
 from actbench.store.results import Results
 from builders import record_of
 from drawn import drawn_texts

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from actbench.experiment.records import LayerProbe
 from actbench.plan.plan import make_plan
-from actbench.report.page import MAX_ROWS, Drawing, page
+from actbench.report.files import MAX_ROWS, Drawing, page
 from actbench.store.results import Results
 from builders import experiment_from, record_of
 from pages import problems, read

@@ -12,7 +12,7 @@ from rich.console import Console
 from actbench.render.sections import Section, without_constants, without_sparks
 from actbench.render.terminal import _print_section, section_lines
 from actbench.report.contents import EXPLAIN, answer_sections, report_sections
-from actbench.report.page import page
+from actbench.report.files import page
 from actbench.store.results import Results
 from pages import read
 from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, five_arms, planted

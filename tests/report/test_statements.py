@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from actbench.report.answer import answer_line
 from actbench.report.contents import comparison_document, report_chapters
-from actbench.report.statements import caveats, notes, statements
+from actbench.report.statements import answer_line, caveats, notes, statements
 from planted import FIVE_ACTIVATIONS, MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
 
 TUNED_SHORT = TUNED.replace("seeds: 10", "seeds: 5")

@@ -12,7 +12,7 @@ import pytest
 
 from actbench.experiment.definition import experiment_to_yaml
 from actbench.plan.plan import make_plan, plan_to_json
-from actbench.report.page import page
+from actbench.report.files import page
 from actbench.report.tables import primary_comparison
 from actbench.store.folder import freeze_plan, write_environment, write_experiment
 from actbench.store.journal import append_records

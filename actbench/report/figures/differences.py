@@ -181,7 +181,9 @@ def draw_rows(
     if margin:
         start, end = axis.within(-margin), axis.within(margin)
         canvas.box(start, head, end - start, bottom - head, BAND)
-    canvas.bottom_axis(axis, head, bottom, _axis_name(canvas, metric, axis, against, unit))
+    name, points = canvas.named(metric_in_words(metric)), " (points)" * (metric.unit == "share")
+    named = f"{name} minus {canvas.named(against)}, same {unit}{points}" if against else axis.scale.name_of(name)
+    canvas.bottom_axis(axis, head, bottom, named)
     if against:
         _draw_directions(canvas, axis, head, bottom, metric, canvas.named(against))
     for number, (row, words) in enumerate(zip(rows, said, strict=True)):
@@ -191,13 +193,6 @@ def draw_rows(
         with canvas.group(row.label):
             _draw_words(canvas, row, centre, words, names, right)
     return bottom + 4.2 * canvas.small + (1.2 * canvas.small if narrow else 0)
-
-
-def _axis_name(canvas: Canvas, metric: Metric, axis: Axis, against: str, unit: str) -> str:
-    name = canvas.named(metric_in_words(metric))
-    if not against:
-        return axis.scale.name_of(name)
-    return f"{name} minus {canvas.named(against)}, same {unit}{' (points)' * (metric.unit == 'share')}"
 
 
 def _draw_directions(canvas: Canvas, axis: Axis, top: float, bottom: float, metric: Metric, against: str) -> None:

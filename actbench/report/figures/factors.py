@@ -11,18 +11,7 @@ from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.report.figures.layout import Canvas, End, Picture, picture
-from actbench.report.figures.marks import (
-    BAND,
-    BLUE,
-    GREY,
-    PAGE,
-    VERMILLION,
-    Anchor,
-    lines_of,
-    minus,
-    shortened,
-    text_width,
-)
+from actbench.report.figures.marks import BAND, BLUE, GREY, PAGE, VERMILLION, lines_of, minus, shortened, text_width
 from actbench.report.figures.scales import Axis, first_word, limits, scale_for
 from actbench.report.figures.styles import COLOURS, styles
 from actbench.report.numbers import interval, metric_in_words, smallest_shown, value, with_unit
@@ -252,7 +241,7 @@ def _draw_colour_bar(canvas: Canvas, widest: float, metric: Metric, y: float, le
     for step in range(steps):
         colour, opacity = _shade(widest * (2 * step / (steps - 1) - 1), widest, metric)
         canvas.box(left + step * width / steps, y, width / steps, 0.8 * small, colour, opacity)
-    anchors: tuple[Anchor, ...] = ("start", "middle", "end")
+    anchors: Any = ("start", "middle", "end")
     for number, anchor in enumerate(anchors):
         text = minus(value((number - 1) * widest, metric, signed=number != 1))
         canvas.note(left + number / 2 * width, y + 2 * small, text, anchor)

@@ -204,17 +204,13 @@ def _draw(canvas: Canvas, arms: Sequence[ArmProbes], probes: Sequence[Probe]) ->
             if number % across == 0:
                 with canvas.group(arm.label):
                     canvas.text(names, y + 0.85 * em, canvas.fitted(arm.label, names * 1.07), "end")
-                    _draw_layers(canvas, arm, layers + 0.3 * em, y, row)
+                    size = min(canvas.small, row * 0.95)
+                    for layer in range(1, arm.layers + 1, math.ceil(0.9 * canvas.small / row)):
+                        base = y + (layer - 0.5) * row + 0.35 * size
+                        canvas.text(layers + 0.3 * em, base, str(layer), "end", QUIET, size=size / em)
             y += max(arm.layers * row, 1.1 * em) + 0.5 * em
         _draw_epochs(canvas, max(arms, key=lambda arm: len(arm.epochs)), x, y - 0.3 * em, wide)
     return 1.8 * em + math.ceil(len(probes) / across) * (high + 4.9 * em) - 2.0 * em
-
-
-def _draw_layers(canvas: Canvas, arm: ArmProbes, x: float, y: float, row: float) -> None:
-    size = min(canvas.small, row * 0.95)
-    for layer in range(1, arm.layers + 1, math.ceil(0.9 * canvas.small / row)):
-        base = y + (layer - 0.5) * row + 0.35 * size
-        canvas.text(x, base, str(layer), "end", QUIET, size=size / canvas.em)
 
 
 def _draw_block(canvas: Canvas, arm: ArmProbes, probe: Probe, place: tuple[float, float, float], row: float) -> None:
