@@ -32,6 +32,16 @@ from actbench.store.results import Results
 from actbench.text import nearest_or_all, visible
 
 
+def _frame(make: Callable[[Any], tables.Table], attribute: str, description: str) -> cached_property[pandas.DataFrame]:
+    """A table of an attribute of a view as a frame, described as a property is."""
+
+    def frame(view: object) -> pandas.DataFrame:
+        return make(getattr(view, attribute)).to_frame()
+
+    frame.__doc__ = description
+    return cached_property(frame)
+
+
 class PictureView:
     """A picture of a report as a notebook shows it."""
 
@@ -93,15 +103,10 @@ class ComparisonView:
         self._shown = shown
         self._shown_results = [with_short_names(one) for one in results]
 
-    @cached_property
-    def table(self) -> pandas.DataFrame:
-        """One row for each arm: mean, interval, paired difference, exact p and verdict."""
-        return arms_table(self._comparison).to_frame()
-
-    @cached_property
-    def pairs(self) -> pandas.DataFrame:
-        """One row for each pair of arms; empty unless `all_pairs` was asked for."""
-        return pairs_table(self._comparison).to_frame()
+    table = _frame(
+        arms_table, "_comparison", "One row for each arm: mean, interval, paired difference, exact p and verdict."
+    )
+    pairs = _frame(pairs_table, "_comparison", "One row for each pair of arms; empty unless `all_pairs` was asked for.")
 
     @property
     def notes(self) -> list[str]:
@@ -154,16 +159,6 @@ class ComparisonView:
         return "\n".join(section_lines(sections, sys.stdout, is_styled=False))
 
 
-def _frame(make: Callable[[Results], tables.Table], description: str) -> cached_property[pandas.DataFrame]:
-    """A table of a result folder as a frame."""
-
-    def frame(folder: ResultFolder) -> pandas.DataFrame:
-        return make(folder.results).to_frame()
-
-    frame.__doc__ = description
-    return cached_property(frame)
-
-
 class ResultFolder:
     """A result folder as it was when it was read; accuracies in its frames are fractions."""
 
@@ -175,15 +170,14 @@ class ResultFolder:
         """Where it is."""
         return self.results.folder
 
-    trials = _frame(tables.trials_table, "One row for each trial: `trials.csv`.")
-    epochs = _frame(tables.epochs_table, "One row for each trial and epoch: `epochs.csv`.")
-    layers = _frame(tables.layers_table, "One row for each trial, probed epoch and layer: `layers.csv`.")
+    trials = _frame(tables.trials_table, "results", "One row for each trial: `trials.csv`.")
+    epochs = _frame(tables.epochs_table, "results", "One row for each trial and epoch: `epochs.csv`.")
+    layers = _frame(tables.layers_table, "results", "One row for each trial, probed epoch and layer: `layers.csv`.")
     tuning = _frame(
-        tuning_table,
-        "One row for each arm and each value that tuning tried: `tuning.csv`; empty where nothing is tuned.",
+        tuning_table, "results", "One row for each arm and value that tuning tried: `tuning.csv`; empty without tuning."
     )
     claims = _frame(
-        claims_table, "One row for each claim with its verdict: `claims.csv`; empty where the experiment makes none."
+        claims_table, "results", "One row for each claim and its verdict: `claims.csv`; empty where there are none."
     )
 
     @property

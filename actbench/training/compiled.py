@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,34 +25,19 @@ OFF_VARIABLE = "ACTBENCH_DENSE"
 
 COMPILED_ACTIVATIONS = ("sigmoid", "tanh", "elu", "swish", "mish")
 
-_integer, _pointer = ctypes.c_int64, ctypes.c_void_p
-ARGUMENTS: Mapping[str, tuple[type, ...]] = {
-    "compress_images": (_pointer, _integer, _integer, _pointer, _pointer, _pointer),
-    "sparse_forward": (
-        _integer, _pointer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer, _integer, _integer, _pointer,
-        _integer, _pointer, _integer, _pointer,
-    ),
-    "sparse_gradient": (
-        _integer, _pointer, _integer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer, _integer, _integer,
-        _pointer, _pointer, _integer, _pointer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer, _pointer,
-    ),
-    "adam_step": (
-        _integer, _integer, _integer, _integer, _integer, _pointer, _pointer, _pointer, _pointer, _pointer,
-    ),
-    "thin_forward": (
-        _integer, _integer, _integer, _integer, _pointer, _integer, _pointer, _integer, _pointer, _integer, _pointer,
-    ),
-    "thin_gradients": (
-        _integer, _integer, _integer, _integer, _pointer, _integer, _pointer, _pointer, _integer, _pointer, _integer,
-    ),
-    "thin_backward": (_integer, _integer, _integer, _integer, _pointer, _pointer, _integer, _pointer),
-    "cross_entropy": (_integer, _integer, _pointer, _pointer, _pointer, _pointer),
-    **{
-        f"{name}_{way}": (_integer, _pointer, _pointer, _pointer, ctypes.c_float)
-        for name in COMPILED_ACTIVATIONS
-        for way in ("forward", "backward")
-    },
-}  # fmt: skip
+_TYPES = {"i": ctypes.c_int64, "p": ctypes.c_void_p, "f": ctypes.c_float}
+ARGUMENTS = {
+    "compress_images": "piippp",
+    "sparse_forward": "ipipppppiipipip",
+    "sparse_gradient": "ipiipppppiippipipppppp",
+    "adam_step": "iiiiippppp",
+    "thin_forward": "iiiipipipip",
+    "thin_gradients": "iiiipippipi",
+    "thin_backward": "iiiippip",
+    "cross_entropy": "iipppp",
+    **{f"{name}_{way}": "ipppf" for name in COMPILED_ACTIVATIONS for way in ("forward", "backward")},
+}
+"""By function the types of its arguments, a letter for each: integers, pointers and floats."""
 
 
 @dataclass(frozen=True)
@@ -158,5 +142,6 @@ def load(library: Path) -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(library))
     for name, arguments in ARGUMENTS.items():
         function = getattr(loaded, name)
-        function.argtypes, function.restype = arguments, _integer if name == "cross_entropy" else None
+        function.argtypes = [_TYPES[letter] for letter in arguments]
+        function.restype = ctypes.c_int64 if name == "cross_entropy" else None
     return loaded
