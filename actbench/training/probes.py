@@ -38,7 +38,7 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
         figures = {
             "mean": [float(values.mean()) for values in after],
             "sd": [float(values.std(correction=0)) for values in after],
-            "zero_share": [float(values.mean()) for values in (layer.after == 0).cpu().double()],
+            "zero_share": [_share(values == 0) for values in layer.after],
             **slope_figures(network, index, layer.before),
             "weight_gradient_norm": _norms(network.parameters.named[index, "weight"].gradient),
             "bias_gradient_norm": _norms(network.parameters.named[index, "bias"].gradient),
@@ -71,10 +71,8 @@ def slope_figures(network: Network, index: int, before: Tensor) -> dict[str, lis
     slopes = pullback(torch.ones_like(before))
     limits = [SATURATED_SHARE * _largest_slope(activation) for activation in activations]
     return {
-        "dead_share": [float(units.mean()) for units in (slopes == 0).all(dim=1).cpu().double()],
-        "saturated_share": [
-            float((values < limit).double().mean()) for values, limit in zip(slopes.abs().cpu(), limits, strict=True)
-        ],
+        "dead_share": [_share(units) for units in (slopes == 0).all(dim=1)],
+        "saturated_share": [_share(values < limit) for values, limit in zip(slopes.abs_(), limits, strict=True)],
     }
 
 
@@ -110,8 +108,12 @@ def _largest_slope(activation: Choice) -> float:
     return largest_slope(activation.entry, dict(activation.parameters))
 
 
+def _share(is_so: Tensor) -> float:
+    return int(torch.count_nonzero(is_so)) / is_so.numel()
+
+
 def _norms(gradient: Tensor) -> list[float]:
-    return [float(values.square().sum().sqrt()) for values in gradient.cpu().double()]
+    return [float(values.square_().sum().sqrt()) for values in gradient.cpu().double()]
 
 
 def _kept(figure: float) -> float | None:
