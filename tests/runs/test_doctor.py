@@ -90,7 +90,7 @@ def test_a_torchvision_that_names_another_release_of_torch_and_fails_is_no_pair(
 
 def test_another_failure_of_torchvision_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "requires", lambda _: ["numpy", "torch"])
-    monkeypatch.setattr(doctor, "version", lambda _: "0.21.0")
+    monkeypatch.setattr(doctor, "installed_version", lambda _: "0.21.0")
     assert doctor.wanted_torch() is None
     broken = {"name": "torchvision", "error": "ModuleNotFoundError: No module named 'PIL'"}
     checks = looked_at(tmp_path, SOUND | {"torchvision": broken})
