@@ -116,7 +116,8 @@ class _Loader:
         data = self.source.data
         experiment = None
         if isinstance(data, dict):
-            self._check_keys(data)
+            for key in (key for key in data if key not in KNOWN_KEYS):
+                self._problem((key,), misplaced(key) or f"unknown key{nearest_or_all(key, KNOWN_KEYS)}")
             settings = self._settings(data)
             groups = self._noting("vary", cells.read_groups("vary", data.get("vary")))
             kept = self._noting("", cells.read_cells(data, groups, self._unsure()))
@@ -175,11 +176,6 @@ class _Loader:
 
     def _problem(self, path: SettingPath, message: str) -> None:
         self.source.problems.append(Problem(self.source.place(path), path, message))
-
-    def _check_keys(self, data: dict[str, Any]) -> None:
-        for key in data:
-            if key not in KNOWN_KEYS:
-                self._problem((key,), misplaced(key) or f"unknown key{nearest_or_all(key, KNOWN_KEYS)}")
 
     def _settings(self, data: dict[str, Any]) -> TrialSettings:
         sections = {section: data[section] for section in SECTIONS if section in data}
@@ -332,17 +328,16 @@ def _how_to_leave_out(labels: Sequence[str], experiment: Experiment) -> str:
 
 
 def _mistakes(problems: Iterable[Problem]) -> list[str]:
-    """Every problem once, one to a line; of very many the first."""
-    lines = list(dict.fromkeys(map(str, sorted(problems, key=_by_place))))
+    """Every problem once, one to a line, in the order of the file, the command line's last; of very many the first."""
+
+    def place(problem: Problem) -> tuple[bool, list[int], str]:
+        on_command_line = problem.place.startswith("--set")
+        numbers = [] if on_command_line else [int(part) for part in problem.place.split(":")[-2:] if part.isdigit()]
+        return on_command_line, numbers, dotted_path(problem.path)
+
+    lines = list(dict.fromkeys(map(str, sorted(problems, key=place))))
     left_out = len(lines) - MAX_MISTAKES_SHOWN
     return lines if left_out <= 0 else [*lines[:MAX_MISTAKES_SHOWN], f"... and {left_out:,} more mistakes"]
-
-
-def _by_place(problem: Problem) -> tuple[bool, list[int], str]:
-    """Problems in the order of the file, those of the command line last."""
-    on_command_line = problem.place.startswith("--set")
-    numbers = [] if on_command_line else [int(part) for part in problem.place.split(":")[-2:] if part.isdigit()]
-    return on_command_line, numbers, dotted_path(problem.path)
 
 
 def open_experiment(

@@ -44,8 +44,9 @@ def _read_dataset(value: choices.Yaml) -> Dataset:
     """A dataset by its name, or as a result folder records arrays from a file."""
     if isinstance(value, Dataset):
         return value
-    if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict):
-        return _recorded_dataset(*next(iter(value.items())))
+    name, given = next(iter(value.items())) if isinstance(value, dict) and len(value) == 1 else ("", None)
+    if isinstance(given, dict) and str(name).endswith(SUFFIX):
+        return own_dataset(name, **choices.validated(RecordedData, given, name).model_dump())
     if not isinstance(value, str):
         raise choices.nested_problem([((), f"expected text, found {choices.shown(value)}")])
     if value not in DATASETS:
@@ -54,12 +55,6 @@ def _read_dataset(value: choices.Yaml) -> Dataset:
             near = "; name a file of arrays on the command line, by --use-data FILE"
         raise choices.nested_problem([((), f"no dataset is called {value!r}{near}")])
     return DATASETS[value]
-
-
-def _recorded_dataset(name: str, given: dict[str, choices.Yaml]) -> Dataset:
-    if not str(name).endswith(SUFFIX):
-        raise choices.nested_problem([((), f"expected text, found {choices.shown({name: given})}")])
-    return own_dataset(name, **choices.validated(RecordedData, given, name).model_dump())
 
 
 def dataset_to_record(dataset: Dataset) -> choices.Yaml:

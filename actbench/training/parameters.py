@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from actbench.catalogue.gains import with_gain
-from actbench.experiment.choices import Choice
 from actbench.experiment.layers import Layer, parameter_name, parameter_shapes, previous_activation, resolve_layers
 from actbench.experiment.records import Trial
 from actbench.training.data import generator
@@ -89,7 +87,9 @@ def initial_values(trial: Trial, network: Sequence[Layer], index: int, name: str
     if name in ("weight", "bias"):
         choice = layer.init if name == "weight" else layer.bias_init
         stream = generator(trial.phase, trial.seed, "init", index, int(name == "bias"))
-        parameters = resolved_parameters(choice, previous_activation(network, index))
+        previous = previous_activation(network, index)
+        given = (previous.entry, dict(previous.parameters)) if previous else (None, {})
+        parameters = with_gain(dict(choice.parameters), *given)
         values: Tensor = choice.entry.function(shape, layer.fan_in, layer.units, stream, **parameters)
         return values
     if name in ("scale", "shift"):
@@ -103,9 +103,3 @@ def initial_parameters(trial: Trial) -> dict[str, Tensor]:
     network = resolve_layers(trial.settings)
     shapes = sorted(parameter_shapes(network).items(), key=lambda item: item[0][0])
     return {parameter_name(*key): initial_values(trial, network, *key, shape) for key, shape in shapes}
-
-
-def resolved_parameters(init: Choice, previous: Choice | None) -> dict[str, Any]:
-    """An initialiser's parameters, with a named gain as its number."""
-    parameters = dict(init.parameters)
-    return with_gain(parameters, previous.entry if previous else None, dict(previous.parameters) if previous else {})
