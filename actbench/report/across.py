@@ -11,15 +11,14 @@ from actbench.analysis.samples import arm_samples
 from actbench.analysis.verdicts import TOO_FEW_FOLDERS, is_surprising
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import parse_arm
-from actbench.experiment.metrics import Metric, parse_metric
+from actbench.experiment.metrics import Metric
 from actbench.render.sections import Section
 from actbench.report.figures.differences import Shown, draw_rows
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, margin_shown, number_shown, picture
 from actbench.report.figures.marks import INK, text_width
-from actbench.report.figures.scales import Axis, Scale
-from actbench.report.figures.styles import styles
+from actbench.report.figures.scales import Axis, Scale, styles
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
-from actbench.report.request import Request
+from actbench.report.request import Request, metric_of
 from actbench.report.short import excluded_alone, short_verdict
 from actbench.report.statement import cannot_decide
 from actbench.statistics.across import RandomEffects, performance_profile
@@ -27,7 +26,6 @@ from actbench.store.results import Results
 from actbench.store.tables import Table
 from actbench.text import counted, listed, visible
 
-DIAGRAM_WIDTH = 25
 COLUMNS = (
     "arm", "folders", "difference", "difference_ci_low", "difference_ci_high", "sd_between_folders", "p", "p_holm",
     "mean_rank", "verdict",
@@ -39,10 +37,7 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
     if len(results) < 2:
         raise ConfigurationError("--across: name at least two result folders")
     first = results[0].experiment
-    try:
-        metric = parse_metric(request.metric or first.primary)
-    except ValueError as unknown:
-        raise ConfigurationError(str(unknown)) from None
+    metric = metric_of(results, request.metric or first.primary)
     baseline = first.baseline if request.baseline is None else parse_arm(first, request.baseline)
     losses = {str(arm.settings.train.loss) for one in results for arm, _ in one.plan.arms} if metric.is_loss else set()
     if metric.larger_is_better is None or len(losses) > 1:
@@ -102,31 +97,12 @@ def _notes(found: Across) -> list[str]:
 
 
 def _ranks(found: Across) -> Section:
-    """The diagram of critical differences in characters: how long it is, and where each arm is."""
-    arms, critical = len(found.arms), found.critical_difference
-    bar = "├" + "─" * max(0, _cells(critical, arms) - 1) + "┤"
-    rows = [
-        [arm.label, f"{arm.mean_rank:.2f}", _place(arm.mean_rank, arms), letters]
-        for arm, letters in zip(found.arms, _letters(found), strict=True)
-    ]
     note = (
-        f"Mean ranks, 1 for the best. Those that differ by less than {critical:.2f} (Nemenyi, 5 %, all pairs) share a "
-        "letter: they cannot be told apart by their ranks."
+        f"Mean ranks, 1 for the best. Those that differ by less than {found.critical_difference:.2f} (Nemenyi, 5 %, "
+        "all pairs) share a letter: they cannot be told apart by their ranks."
     )
-    first = ["critical difference", f"{critical:.2f}", bar.ljust(DIAGRAM_WIDTH), ""]
-    return Section("mean ranks", ["arm", "mean rank", f"ranks 1 to {arms}", "group"], [first, *rows], [note])
-
-
-def _place(rank: float, arms: int) -> str:
-    """A dot on a line from rank 1 to the last."""
-    cells = ["─"] * DIAGRAM_WIDTH
-    cells[_cells(rank - 1, arms)] = "●"
-    return "".join(cells)
-
-
-def _cells(ranks: float, arms: int) -> int:
-    """How many characters so many ranks are long."""
-    return round(min(1.0, ranks / max(1, arms - 1)) * (DIAGRAM_WIDTH - 1))
+    rows = [[arm.label, f"{arm.mean_rank:.2f}", group] for arm, group in zip(found.arms, _letters(found), strict=True)]
+    return Section("mean ranks", ["arm", "mean rank", "group"], rows, [note])
 
 
 def _letters(found: Across) -> list[str]:

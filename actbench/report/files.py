@@ -30,7 +30,7 @@ from actbench.report.figures.inside import inside_picture, layers_section, troub
 from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
 from actbench.report.figures.marks import Dot, marker_points
 from actbench.report.figures.paint import page_svg, path_of, save_scene
-from actbench.report.figures.styles import styles_of
+from actbench.report.figures.scales import styles_of
 from actbench.report.functions import functions_picture
 from actbench.report.lottery import lottery_picture
 from actbench.report.method import failure_rows, failures_table, method_sections, repeat_commands

@@ -22,8 +22,7 @@ from actbench.lazy import NDArray, numpy
 from actbench.render.sections import Section
 from actbench.report.figures.layout import Canvas, Picture, picture
 from actbench.report.figures.marks import GRID, lines_of, minus, text_width
-from actbench.report.figures.scales import Axis, Scale
-from actbench.report.figures.styles import styles
+from actbench.report.figures.scales import Axis, Scale, styles
 from actbench.report.listing import bounds_text, entry_document
 from actbench.store.results import Results
 from actbench.text import counted, did_you_mean
@@ -115,55 +114,42 @@ def function_section(choices: Sequence[Choice]) -> Section:
 
 
 def _facts_of_curve(choice: Choice) -> list[str]:
-    if choice.entry.across_units:
+    facts = _function_document(choice, numpy.array([0.0, 1.0]))
+    below, above, drawn = facts.get("saturates_below"), facts.get("saturates_above"), facts["curve"]
+    if drawn is None:
         return ["-"] * len(FACTS_OF_CURVES)
-    entry, parameters = choice.entry, dict(choice.parameters)
-    dead = saturation(entry, parameters)
-    values, slopes = curve(entry, parameters, numpy.array([0.0, 1.0]))
-    published = published_gain(entry, parameters)
+    gains = [facts[key] for key in ("gain", "backward_gain", "published_gain")]
     return [
-        "-" if dead.left is None else f"below {_rounded(dead.left)}",
-        "-" if dead.right is None else f"above {_rounded(dead.right)}",
-        f"{gain(entry, parameters):.4f}",
-        f"{backward_gain(entry, parameters):.4f}",
-        "-" if published is None else f"{published:.4f}",
-        *(_rounded(float(number)) for pair in zip(values, slopes, strict=True) for number in pair),
+        "-" if below is None else f"below {_rounded(below)}",
+        "-" if above is None else f"above {_rounded(above)}",
+        *("-" if one is None else f"{one:.4f}" for one in gains),
+        *(_rounded(number) for pair in zip(drawn["value"], drawn["derivative"], strict=True) for number in pair),
     ]
 
 
 def function_claims_sections(choices: Sequence[Choice]) -> list[Section]:
     """One section with every claim that concerns these functions; none where no claim does."""
-    claims = claims_about(choice.name for choice in choices)
-    if not claims:
-        return []
-    rows = []
-    for claim in claims:
-        finding = finding_of(claim)
-        sentence = claim.sentence if claim.is_whole else f"{claim.sentence} (function part)"
-        rows.append([sentence, finding.verdict, finding.evidence])
+    claims = _claims(choices)
+    parts = ["" if one["is_whole"] else " (function part)" for one in claims]
+    rows = [[one["sentence"] + part, one["verdict"], one["evidence"]] for one, part in zip(claims, parts, strict=True)]
+    notes = ["Function part: the rest of that claim takes training."] * any(parts)
     header = ["claim", "verdict", "evidence"]
-    notes = ["Function part: the rest of that claim takes training."]
-    has_parts = not all(claim.is_whole for claim in claims)
-    return [Section("claims about these functions", header, rows, notes if has_parts else (), is_complete=True)]
+    return [Section("claims about these functions", header, rows, notes, is_complete=True)] if claims else []
+
+
+def _claims(choices: Sequence[Choice]) -> list[dict[str, Any]]:
+    return [
+        {"id": claim.id, "sentence": claim.sentence, "is_whole": claim.is_whole}
+        | {"verdict": finding.verdict, "evidence": finding.evidence}
+        for claim in claims_about(choice.name for choice in choices)
+        for finding in [finding_of(claim)]
+    ]
 
 
 def functions_document(choices: Sequence[Choice], x: NDArray[numpy.float64] | None = None) -> dict[str, Any]:
     """All facts as plain data, with the curve of each function that has one, and the claims about these functions."""
     x = plotted_inputs() if x is None else x
-    claims = [(claim, finding_of(claim)) for claim in claims_about(choice.name for choice in choices)]
-    return {
-        "functions": [_function_document(choice, x) for choice in choices],
-        "claims": [
-            {
-                "id": claim.id,
-                "sentence": claim.sentence,
-                "is_whole": claim.is_whole,
-                "verdict": finding.verdict,
-                "evidence": finding.evidence,
-            }
-            for claim, finding in claims
-        ],
-    }
+    return {"functions": [_function_document(choice, x) for choice in choices], "claims": _claims(choices)}
 
 
 def _function_document(choice: Choice, x: NDArray[numpy.float64]) -> dict[str, Any]:
@@ -234,12 +220,12 @@ def save_figure(choices: Sequence[Choice], path: Path, x: NDArray[numpy.float64]
     if not drawn:
         raise ConfigurationError(f"--save {path}: nothing to draw; {_without_curves(choices)}")
     drawing = functions_drawing(drawn, plotted_inputs() if x is None else x)
-    title, description = (
+    title, words = (
         f"{', '.join(map(str, drawn))}: function and derivative",
         "Each function solid, its derivative dashed.",
     )
-    scene = picture("functions", title, drawing, caption=[], description=[description]).draw(FULL)
-    save_scene(scene, path, title, description)
+    scene = picture("functions", title, drawing, caption=[], description=[words]).draw(FULL)
+    save_scene(scene, path, title, words)
 
 
 MAX_PANELS = 40

@@ -12,7 +12,7 @@ from actbench.experiment.metrics import Metric
 from actbench.render.sections import Section
 from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, number_shown, picture
 from actbench.report.figures.marks import INK, PAGE, QUIET, shortened, text_width
-from actbench.report.figures.styles import styles_of
+from actbench.report.figures.scales import styles_of
 from actbench.report.numbers import metric_in_words, size, value
 from actbench.report.statement import few
 from actbench.text import counted, listed

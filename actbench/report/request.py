@@ -61,7 +61,7 @@ def answer(
         say_what_is_missing(one, say)
     first, name = results[0].experiment, request.baseline
     metric, baseline, by = _all_found(
-        lambda: _metric_of(everything, request.metric or first.primary),
+        lambda: metric_of(everything, request.metric or first.primary),
         lambda: () if reference else first.baseline if name is None else parse_arm(first, name),
         lambda: _factor_of([one.experiment for one in everything], request.by),
     )
@@ -139,7 +139,8 @@ def _all_found(*lookups: Callable[[], Any]) -> list[Any]:
     return found
 
 
-def _metric_of(results: Sequence[Results], name: str) -> Metric:
+def metric_of(results: Sequence[Results], name: str) -> Metric:
+    """The metric of this name, which at least one arm must have; raises `ConfigurationError`."""
     try:
         metric = parse_metric(name)
     except ValueError as unknown:

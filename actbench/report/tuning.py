@@ -15,8 +15,7 @@ from actbench.plan.tuning import ArmTuning, is_number, rank
 from actbench.render.sections import Section
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
 from actbench.report.figures.marks import GRID, PAGE, QUIET, VERMILLION, text_width
-from actbench.report.figures.scales import Axis, Scale, limits, scale_for
-from actbench.report.figures.styles import Style, styles
+from actbench.report.figures.scales import Axis, Scale, Style, limits, scale_for, styles
 from actbench.report.numbers import ABSENT, metric_in_words, value, with_unit
 from actbench.statistics.intervals import Estimate, chosen_shares, estimate
 from actbench.store.results import Results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache, lru_cache
 from typing import Any
@@ -38,16 +38,14 @@ def sign_flip_p(first: Sequence[float], second: Sequence[float]) -> float | None
         return _counted_p(*whole)
     if len(first) <= EXACT_UP_TO:
         return _halved_p(np.asarray(first, dtype=float), np.asarray(second, dtype=float))
-    result = stats.permutation_test(
-        (np.asarray(first), np.asarray(second)),
-        lambda x, y, axis: (x - y).mean(axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=MONTE_CARLO_RESAMPLES,
-        batch=RESAMPLES_AT_ONCE,
-        rng=np.random.default_rng(0),
-    )
-    return float(result.pvalue)
+    return permutation_p(first, second, "samples", lambda x, y, axis: (x - y).mean(axis=axis))
+
+
+def permutation_p(first: Sequence[float], second: Sequence[float], kind: str, statistic: Callable[..., Any]) -> float:
+    """Two-sided p of a statistic over regroupings of this kind: all of them, or drawn ones where they are many."""
+    samples, random = (np.asarray(first), np.asarray(second)), np.random.default_rng(0)
+    drawn = {"n_resamples": MONTE_CARLO_RESAMPLES, "batch": RESAMPLES_AT_ONCE, "rng": random}
+    return float(stats.permutation_test(samples, statistic, permutation_type=kind, vectorized=True, **drawn).pvalue)
 
 
 def whole_numbers(first: Sequence[float], second: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:

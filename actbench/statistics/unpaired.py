@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from actbench.lazy import numpy as np
 from actbench.lazy import stats
 from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, Estimate, estimate, t_interval
-from actbench.statistics.sign_flip import MONTE_CARLO_RESAMPLES, RESAMPLES_AT_ONCE
+from actbench.statistics.sign_flip import permutation_p
 
 
 def unpaired_difference(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
@@ -36,17 +35,8 @@ def unpaired_p(first: Sequence[float], second: Sequence[float]) -> float | None:
     """Two-sided permutation p of the difference of means (Fisher 1935); exact up to 9 values against 9."""
     if min(len(first), len(second)) < 2:
         return None
-    result = stats.permutation_test(
-        (np.asarray(first), np.asarray(second)),
-        # The total is fixed, so the sum orders regroupings as the difference of means does, and is exact on integers.
-        lambda x, _, axis: x.sum(axis=axis),
-        permutation_type="independent",
-        vectorized=True,
-        n_resamples=MONTE_CARLO_RESAMPLES,
-        batch=RESAMPLES_AT_ONCE,
-        rng=np.random.default_rng(0),
-    )
-    return float(result.pvalue)
+    # The total is fixed, so the sum orders regroupings as the difference of means does, and is exact on integers.
+    return permutation_p(first, second, "independent", lambda x, _, axis: x.sum(axis=axis))
 
 
 def smallest_unpaired_p(first: int, second: int, comparisons: int) -> float:

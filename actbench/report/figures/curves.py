@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -14,8 +14,7 @@ from actbench.experiment.naming import Values
 from actbench.experiment.records import recorded
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
 from actbench.report.figures.marks import GRID, QUIET, Area
-from actbench.report.figures.scales import Axis, Limits, Scale, epoch_ticks, limits, scale_for
-from actbench.report.figures.styles import Style, styles
+from actbench.report.figures.scales import Axis, Limits, Scale, Style, epoch_ticks, limits, scale_for, styles
 from actbench.report.numbers import value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, visible
@@ -57,9 +56,7 @@ def curves_picture(results: Results, comparison: Comparison) -> Picture | None:
             "Lines are means over the seeds; each epoch's mean is over the trials that reached it.",
             len(shown) <= MAX_BANDS and "Bands are their 95 % intervals.",
             any(arm.is_baseline for arm in shown) and "The baseline's name is in bold.",
-            "The axis need not begin at 0.",
-            _thinning(curves, MAX_POINTS),
-            number_shown(len(shown), len(curves)),
+            *_about_axes(curves, MAX_POINTS),
         ],
         description=_description(curves),
     )
@@ -80,9 +77,7 @@ def seeds_picture(results: Results, comparison: Comparison) -> Picture | None:
             any(len(seed) < len(arm.means) for arm in shown for seed in arm.seeds)
             and "A line that ends early is a trial that diverged or failed.",
             any(len(arm.seeds) > MAX_SEEDS for arm in shown) and f"The first {MAX_SEEDS} trials of an arm are shown.",
-            "The axis need not begin at 0.",
-            _thinning(curves, MAX_POINTS_OF_A_SEED),
-            number_shown(len(shown), len(curves)),
+            *_about_axes(curves, MAX_POINTS_OF_A_SEED),
         ],
         description=[*_description(curves), _largest_spread(curves)],
     )
@@ -104,12 +99,13 @@ def _last_epoch(curves: Sequence[ArmCurves]) -> int:
     return max(len(arm.means) for arm in curves)
 
 
-def _thinning(curves: Sequence[ArmCurves], most: int) -> str:
-    """How the epochs of a long training are thinned out, if they are."""
-    last = _last_epoch(curves)
-    scale = " on the logarithmic axis" * (last > LONG_TRAINING_EPOCHS)
-    shown = len(thinned_epochs(last, most))
-    return f"Of {last:,} epochs, {shown} are drawn, evenly spaced{scale}." if last > most else ""
+def _about_axes(curves: Sequence[ArmCurves], most: int) -> Iterator[str]:
+    """That the axis is cut, how the epochs of a long training are thinned out, and how many arms are shown."""
+    last, shown = _last_epoch(curves), len(_with_baseline(curves))
+    yield "The axis need not begin at 0."
+    scale, drawn = " on the logarithmic axis" * (last > LONG_TRAINING_EPOCHS), len(thinned_epochs(last, most))
+    yield f"Of {last:,} epochs, {drawn} are drawn, evenly spaced{scale}." if last > most else ""
+    yield number_shown(shown, len(curves))
 
 
 def _description(curves: Sequence[ArmCurves]) -> list[str]:

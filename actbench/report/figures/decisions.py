@@ -21,8 +21,7 @@ from actbench.experiment.settings import TrialSettings
 from actbench.lazy import NDArray, numpy
 from actbench.report.figures.layout import Canvas, Picture, number_shown, picture
 from actbench.report.figures.marks import INK, QUIET, Points, shortened
-from actbench.report.figures.scales import Axis, Scale, limits
-from actbench.report.figures.styles import styles
+from actbench.report.figures.scales import Axis, Scale, limits, styles
 from actbench.store.results import Results
 from actbench.store.weights import read_weights
 from actbench.text import counted

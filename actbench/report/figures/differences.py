@@ -11,8 +11,7 @@ from actbench.experiment.metrics import Metric
 from actbench.experiment.records import recorded
 from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, margin_shown, number_shown, picture
 from actbench.report.figures.marks import BAND, GREEN, INK, PAGE, QUIET, VERMILLION, minus, text_width
-from actbench.report.figures.scales import Axis, Scale, first_word, limits, scale_for
-from actbench.report.figures.styles import Style, styles_of
+from actbench.report.figures.scales import Axis, Scale, Style, first_word, limits, scale_for, styles_of
 from actbench.report.numbers import interval, metric_in_words, value, with_unit
 from actbench.report.short import short_verdict
 from actbench.statistics.intervals import estimate

@@ -12,8 +12,7 @@ from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.report.figures.layout import Canvas, End, Picture, picture
 from actbench.report.figures.marks import BAND, BLUE, GREY, PAGE, VERMILLION, lines_of, minus, shortened, text_width
-from actbench.report.figures.scales import Axis, first_word, limits, scale_for
-from actbench.report.figures.styles import COLOURS, styles
+from actbench.report.figures.scales import COLOURS, Axis, first_word, limits, scale_for, styles
 from actbench.report.numbers import interval, metric_in_words, smallest_shown, value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, listed, visible

@@ -7,7 +7,7 @@ import pytest
 from actbench.catalogue.lookup import entries
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.naming import Values, label_of
-from actbench.report.figures.styles import COLOURS, PLACES, styles
+from actbench.report.figures.scales import COLOURS, PLACES, styles
 
 NEAR_BLACK = "#14171c"
 
