@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
 from actbench.errors import ConfigurationError, ExpectedError, UnusableEnvironmentError, unusable_file
+from actbench.processes import available_cores
 from actbench.report.request import Request, load_reference
-from actbench.runs.environment import available_cores
 from actbench.store.results import Results, load_results
 from actbench.views import ComparisonView, ResultFolder, compared
 

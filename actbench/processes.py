@@ -23,6 +23,11 @@ IS_FORKED = sys.platform == "linux"
 MAX_FOLDER_BYTES = 76  # of the 107 that Linux allows to a socket's path; multiprocessing adds 31
 
 
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def start_server(module: str = TRAINING_MODULE) -> None:
     """On Linux, start the process from which others are forked, which imports the module once; do not wait for it."""
     if hasattr(signal, "pthread_sigmask"):

@@ -9,8 +9,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from actbench.processes import available_cores
 from actbench.runs.doctor import processor_flags
-from actbench.runs.environment import available_cores, describe_environment
+from actbench.runs.environment import describe_environment
 from benchmarks.job import Job
 
 PEERS = ("jax", "jaxlib", "optax", "lightning", "pytorch-lightning")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from actbench.experiment.definition import Arm
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, settings_by_path
-from actbench.experiment.records import TrialRecord, recorded
+from actbench.experiment.records import Trial, TrialRecord, recorded
 from actbench.plan.plan import Plan
 from actbench.statistics.intervals import Estimate, estimates
+
+ARMS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,13 @@ def picked_epochs(last: int, most: int, *, is_log: bool) -> list[int]:
 
 def arm_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[ArmCurves]:
     """The curves of each arm; none of its trials may have been trained for an epoch."""
+    starts = range(0, len(plan.arms), ARMS_AT_ONCE)
+    return [one for start in starts for one in _curves_of(plan.arms[start : start + ARMS_AT_ONCE], records)]
+
+
+def _curves_of(arms: Sequence[tuple[Arm, Sequence[Trial]]], records: Mapping[str, TrialRecord]) -> Iterator[ArmCurves]:
     found_by_arm = []
-    for arm, trials in plan.arms:
+    for arm, trials in arms:
         part = "validation" if arm.settings.data.validation_count() else "train"
         found = [(record, getattr(record.curves, f"{part}_correct_count")) for record in recorded(trials, records)]
         counts = [(right, getattr(record, f"{part}_count")) for record, right in found if right]
@@ -75,17 +83,10 @@ def arm_curves(plan: Plan, records: Mapping[str, TrialRecord]) -> list[ArmCurves
     means = iter(
         estimates([[one / images for one, images in hits] for *_, reached in found_by_arm for hits in reached])
     )
-    return [
-        ArmCurves(
-            arm.label(),
-            arm.values,
-            part,
-            seeds,
-            tuple(itertools.islice(means, len(reached))),
-            tuple(_mean([one for one, _ in hits]) / hits[0][1] for hits in reached),
-        )
-        for arm, part, seeds, reached in found_by_arm
-    ]
+    for arm, part, seeds, reached in found_by_arm:
+        of_arm = tuple(itertools.islice(means, len(reached)))
+        accuracy = tuple(_mean([one for one, _ in hits]) / hits[0][1] for hits in reached)
+        yield ArmCurves(arm.label(), arm.values, part, seeds, of_arm, accuracy)
 
 
 def pair_tables(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> list[PairTable]:

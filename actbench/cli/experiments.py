@@ -110,7 +110,7 @@ def plan(
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
-    from actbench.runs.environment import available_cores
+    from actbench.processes import available_cores
     from actbench.runs.forecast import forecast, forecast_document, forecast_sections
     from actbench.store.results import is_result_folder, load_results
 

@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 from actbench.catalogue.datasets import DATASETS, Dataset, is_present, load, raw_folder
 from actbench.errors import UnusableEnvironmentError
+from actbench.processes import available_cores
 from actbench.render.sections import Section
 from actbench.runs import import_probe
-from actbench.runs.environment import available_cores, describe_machine, installed_version
+from actbench.runs.environment import describe_machine, installed_version
 from actbench.text import counted
 from actbench.training.compiled import compiled_functions, processor_facts
 from actbench.version import __version__

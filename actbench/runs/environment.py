@@ -17,17 +17,13 @@ from typing import Any
 from actbench.catalogue.datasets import Dataset
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
+from actbench.processes import available_cores
 from actbench.runs.options import DeviceOption
 from actbench.training.compiled import compiled_functions, processor_facts
 from actbench.version import __version__
 
 DEVICES = Path("/dev")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn")
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def count_workers(device: str, jobs: int | None) -> int:

@@ -17,8 +17,8 @@ from actbench.experiment.settings import TrialSettings
 from actbench.plan.stacks import Stack, stack_bytes
 from actbench.runs.environment import processor_name
 from actbench.store.folder import environments_by_id
-from actbench.store.journal import read_lines
 from actbench.store.names import JOURNAL
+from actbench.store.reading import read_lines
 from actbench.text import clock, counted
 
 T = TypeVar("T")

@@ -8,9 +8,9 @@ from pathlib import Path
 from actbench.experiment.records import TrialRecord
 from actbench.store.files import HeldFolder, append_lines
 from actbench.store.folder import environments_by_id, write_environment
-from actbench.store.journal import read_lines
 from actbench.store.lines import Damage, checksum_of
 from actbench.store.names import JOURNAL
+from actbench.store.reading import read_lines
 
 
 def copy_records(folder: HeldFolder, source: Path, is_wanted: Callable[[TrialRecord], bool]) -> None:

@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -40,6 +41,7 @@ FIELDS: dict[type[BaseModel], set[str]] = {
 
 PROBES_ALONE = TypeAdapter(tuple[LayerProbe, ...])
 
+Model = TypeVar("Model", bound=BaseModel)
 ParsedSettings = dict[bytes, tuple[TrialSettings, Expected]]
 
 
@@ -79,18 +81,28 @@ def without_line_end(line: bytes) -> bytes:
     return line.rstrip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
 
 
-def raw_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """The lines of a file that are not empty, with their numbers and where their first bytes are in the file.
+def raw_lines(path: Path, start: int = 0, end: float = inf) -> Iterator[tuple[int, int, bytes]]:
+    """The lines of a file that begin from `start` to `end`, numbered from 1, with where their first bytes are.
 
     Of a longer one than 256 MiB parts of this length.
     """
-    number, offset, begins = 0, 0, True
+    number, offset, begins = 0, start, True
     with path.open("rb", buffering=BUFFER_BYTES) as file:
+        if start:
+            offset = file.seek(start - 1)
+            begins = False
+        while not begins and offset < end and (piece := file.readline(BUFFER_BYTES)):  # the rest of another's line
+            offset += len(piece)
+            begins = piece.endswith(b"\n")
+        if not begins:
+            return
         for piece in iter(partial(file.readline, MAX_LINE_BYTES), b""):
+            if begins and offset >= end:
+                return
             number += begins
             begins = piece.endswith(b"\n")
-            if line := without_line_end(piece):
-                yield number, offset + len(BYTE_ORDER_MARK) * piece.startswith(BYTE_ORDER_MARK), line
+            mark = len(BYTE_ORDER_MARK) * piece.startswith(BYTE_ORDER_MARK)
+            yield number, offset + mark, without_line_end(piece)
             offset += len(piece)
 
 
@@ -152,24 +164,40 @@ def _record(body: bytes, parsed: ParsedSettings, *, has_probes: bool) -> tuple[T
     line = _Line.model_validate_json(body[: head.end()] + PLACE + (rest if has_probes else _without_probes(rest)))
     if line.settings != PLACE_TEXT:
         raise ValueError("settings: given twice")
+    shared, expected = parsed_settings(settings, parsed)
+    for part in (line.curves, *line.probes):
+        object.__setattr__(part, "__pydantic_fields_set__", FIELDS[type(part)])
+    line.__dict__["settings"] = shared
+    return _of_fields(TrialRecord, line.__dict__), expected
+
+
+def parsed_settings(settings: bytes, parsed: ParsedSettings) -> tuple[TrialSettings, Expected]:
+    """The settings that a line holds, read once for many lines."""
     if settings not in parsed:
         read = TrialSettings.model_validate_json(settings)
         parsed[settings] = read, expected_of(read)
-    shared, expected = parsed[settings]
-    line.__dict__["settings"] = shared
-    return _compact(line), expected
+    return parsed[settings]
 
 
-def _compact(line: _Line) -> TrialRecord:
-    """The record with these values; the names of fields that were given, a third of its memory, are shared by all."""
-    for part in (line.curves, *line.probes):
-        object.__setattr__(part, "__pydantic_fields_set__", FIELDS[type(part)])
-    record = TrialRecord.__new__(TrialRecord)
-    object.__setattr__(record, "__dict__", line.__dict__)
-    object.__setattr__(record, "__pydantic_fields_set__", FIELDS[TrialRecord])
-    object.__setattr__(record, "__pydantic_extra__", None)
-    object.__setattr__(record, "__pydantic_private__", None)
-    return record
+def _of_fields(model: type[Model], fields: dict[str, Any]) -> Model:
+    """What has these values; the names of fields that were given, a third of its memory, are shared by all."""
+    made = model.__new__(model)
+    object.__setattr__(made, "__dict__", fields)
+    object.__setattr__(made, "__pydantic_fields_set__", FIELDS[model])
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
+
+
+def fields_of(record: TrialRecord, settings: int) -> dict[str, Any]:
+    """A record without probes for another process, which takes a fifth of the time of the record itself."""
+    return record.__dict__ | {"settings": settings, "curves": record.curves.__dict__, "probes": ()}
+
+
+def record_of(fields: dict[str, Any], settings: TrialSettings) -> TrialRecord:
+    """The record of `fields_of`, checked there, with its settings."""
+    fields["settings"], fields["curves"] = settings, _of_fields(Curves, fields["curves"])
+    return _of_fields(TrialRecord, fields)
 
 
 def probes_of_line(line: bytes) -> tuple[LayerProbe, ...]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from actbench.runs.environment import available_cores
+from actbench.processes import available_cores
 from benchmarks.job import EVALUATION_IMAGES, LEARNING_RATE, Job
 from benchmarks.measurement import Measurement, measurement_of
 from benchmarks.torch_model import create_model, load_tensors

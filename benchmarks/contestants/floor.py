@@ -17,7 +17,7 @@ import torch
 
 from actbench.catalogue.datasets import data_folder, load
 from actbench.experiment.settings import Precision
-from actbench.runs.environment import available_cores
+from actbench.processes import available_cores
 from actbench.training.compiled import compiled_functions
 from actbench.training.sparse import SparseBatch, SparseInputs, compress, sparse_inputs
 from benchmarks.job import EVALUATION_IMAGES, HIDDEN, Job

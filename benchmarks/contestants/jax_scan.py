@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Literal
 
-from actbench.runs.environment import available_cores
+from actbench.processes import available_cores
 from benchmarks.job import EVALUATION_IMAGES, LEARNING_RATE, Job, load_images
 from benchmarks.measurement import LeftOutError, Measurement, measurement_of, require
 from benchmarks.workers import time_together

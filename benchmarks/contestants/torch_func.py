@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
-from actbench.runs.environment import available_cores
+from actbench.processes import available_cores
 from benchmarks.job import EVALUATION_IMAGES, LEARNING_RATE, Job
 from benchmarks.measurement import Measurement, measurement_of
 from benchmarks.torch_model import create_model, load_tensors

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from actbench.catalogue.datasets import DATASETS
 from actbench.cli.app import app
+from actbench.processes import available_cores
 from actbench.render.terminal import fitting_columns
 from actbench.runs import doctor, import_probe
 from actbench.runs.doctor import Check, doctor_document, doctor_section, examine, is_ready, probe_imports
-from actbench.runs.environment import available_cores
 from actbench.training.compiled import Compiled
 
 TORCH = {

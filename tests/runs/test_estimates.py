@@ -27,9 +27,10 @@ from actbench.runs.estimates import (
     operations,
     start_seconds,
 )
-from actbench.store.journal import append_records, read_lines
+from actbench.store.journal import append_records
 from actbench.store.lines import journal_line
 from actbench.store.names import ENVIRONMENT, JOURNAL
+from actbench.store.reading import read_lines
 from actbench.store.results import load_results
 from actbench.training import compiled
 from actbench.training.loop import train_stack

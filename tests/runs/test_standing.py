@@ -63,7 +63,7 @@ def test_status_says_the_same_from_the_kept_counts_without_reading_the_journal(
     def refuse(*_arguments: object, **_options: object) -> None:
         raise AssertionError("read")
 
-    monkeypatch.setattr("actbench.store.journal.raw_lines", refuse)
+    monkeypatch.setattr("actbench.store.reading.raw_lines", refuse)
     monkeypatch.setattr("actbench.store.results.load_experiment", refuse)
     assert status_document(read_status(folder, folder.parent, NOW)) == expected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import tracemalloc
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from actbench.experiment.records import TrialRecord
-from actbench.store.journal import Journal, append_records, read_journal, read_lines, set_damaged_lines_aside
+from actbench.store import reading
+from actbench.store.journal import Journal, append_records, read_journal, set_damaged_lines_aside
 from actbench.store.lines import Damage
 from actbench.store.names import DAMAGED, JOURNAL
+from actbench.store.reading import read_lines
 from builders import TWO_ACTIVATIONS, experiment_from
 from journals import line_of, records_of
 from stopwatch import time_limit
@@ -173,6 +176,30 @@ DAMAGING: dict[str, tuple[Change, set[int], int]] = {
     ),
     "a very long last line": (lambda lines: b"".join([*lines, bytes(32 * MEBIBYTE)]), set(), 1),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=[pytest.mark.slow] * ("very long" in one)) for one in (*HARMLESS, *DAMAGING)]
+)
+def test_blocks_of_any_length_hold_what_the_whole_file_holds(
+    name: str, tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = HARMLESS.get(name) or DAMAGING[name][0]
+    path = journal_of(tmp_path, change([lines[-1][:40] + b"\n", *lines]))
+
+    def found() -> tuple[Journal, list[tuple[int, object]]]:
+        observed: list[tuple[int, object]] = []
+        journal = read_journal(tmp_path, observe=lambda *line: observed.append(line), keeps_probes=False)
+        assert list(journal.places) == list(journal.records)
+        return journal, observed
+
+    whole, size = found(), path.stat().st_size
+    monkeypatch.setattr(reading, "MANY_BYTES", 0)
+    monkeypatch.setattr(reading, "can_fork", lambda: True)
+    monkeypatch.setattr(reading, "read_blocks", lambda read, starts: map(read, starts, [*starts[1:], math.inf]))
+    for length in (size // 2, size // 7, *((size // 500,) if size > MEBIBYTE else (len(lines[0]), 97))):
+        monkeypatch.setattr(reading, "BLOCK_BYTES", length)
+        assert found() == whole
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)

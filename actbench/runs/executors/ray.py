@@ -28,8 +28,8 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.experiment.records import Weights
 from actbench.plan.stacks import Stack
-from actbench.processes import interrupts_held
-from actbench.runs.environment import available_cores, describe_machine, require_cpu_for_bf16
+from actbench.processes import available_cores, interrupts_held
+from actbench.runs.environment import describe_machine, require_cpu_for_bf16
 from actbench.runs.executors import local
 from actbench.runs.executors.worker import TrainStack, train_and_report
 from actbench.text import describe_exception
