@@ -149,9 +149,16 @@ def _recorded(results: Results) -> Iterator[tuple[Row, Row, TrialRecord]]:
 
 
 def _trial_rows(results: Results) -> Iterator[Row]:
+    kept = [name for name in TRIAL_COLUMNS if name in TrialRecord.model_fields]
+    value_of = {name: parse_metric(name).value for name in (*CURVES, *MEASURES)}
     for named, values, record in _recorded(results):
-        kept = {name: getattr(record, name) for name in TRIAL_COLUMNS if name in TrialRecord.model_fields}
-        yield {**kept, **{name: parse_metric(name).value(record) for name in (*CURVES, *MEASURES)}, **named, **values}
+        fields = vars(record)
+        yield {
+            **{name: fields[name] for name in kept},
+            **{name: value(record) for name, value in value_of.items()},
+            **named,
+            **values,
+        }
 
 
 def _epoch_rows(results: Results) -> Iterator[Row]:
