@@ -97,26 +97,23 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
         sd_basis=sd_basis,
         comparisons=comparisons,
         shown_difference=shown_difference(seeds, sd, comparisons=comparisons),
-        looks=_forecast_looks(experiment, _spreads(pilot, sd, comparisons), seconds_each),
+        looks=_forecast_looks(experiment, pilot, sd, seconds_each),
     )
 
 
-def _spreads(pilot: Results | None, sd: float, comparisons: int) -> list[float]:
-    """The sd between seeds of a baseline and of the arms compared with it: the pilot's, or equal ones."""
-    rows = _pilot_rows(pilot) if pilot else ()
-    own = [row.own.sd for row in rows if row.is_baseline and row.own.sd]
-    others = [row.own.sd for row in rows if row.contrast and row.own.sd]
-    if not own or not others:
-        return [sd / sqrt(2)] * (comparisons + 1)
-    return [own[0], *islice(cycle(others), comparisons)]
-
-
-def _forecast_looks(experiment: Experiment, spreads: list[float], seconds_each: float) -> LooksForecast | None:
-    """Simulated with these sds between seeds, the baseline's first."""
+def _forecast_looks(
+    experiment: Experiment, pilot: Results | None, sd: float, seconds_each: float
+) -> LooksForecast | None:
+    """Simulated with the sds between seeds of the pilot's arms, the baseline's first; else with equal ones."""
     margin = experiment.margin
     if experiment.looks is None or margin is None:
         return None
     compared = _comparisons(experiment)
+    rows = _pilot_rows(pilot) if pilot else ()
+    own = [row.own.sd for row in rows if row.is_baseline and row.own.sd]
+    others = [row.own.sd for row in rows if row.contrast and row.own.sd]
+    is_known = own and others
+    spreads = [own[0], *islice(cycle(others), compared)] if is_known else [sd / sqrt(2)] * (compared + 1)
     schedule = make_schedule(experiment.looks.after, experiment.looks.shares, compared)
     experiments = max(MIN_SIMULATED, SIMULATED_COMPARISONS // compared)
     unit = 1 / experiment.settings.data.test_count()
