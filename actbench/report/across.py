@@ -30,6 +30,8 @@ COLUMNS = (
     "arm", "folders", "difference", "difference_ci_low", "difference_ci_high", "sd_between_folders", "p", "p_holm",
     "mean_rank", "verdict",
 )  # fmt: skip
+LINEAR = Scale()
+MOST_OF_DISTANCES = 8  # of ten: an arm that is far behind in a few folders would press all others together
 
 
 def answer_across(results: Sequence[Results], request: Request) -> Across:
@@ -182,10 +184,6 @@ def _row(arm: ArmAcross) -> dict[str, Any]:
         "mean_rank": arm.mean_rank,
         "verdict": arm.verdict or None,
     }
-
-
-LINEAR = Scale()
-MOST_OF_DISTANCES = 8  # of ten: an arm that is far behind in a few folders would press all others together
 
 
 def across_pictures(found: Across) -> list[Picture]:

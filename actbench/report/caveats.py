@@ -111,21 +111,14 @@ def _history(results: Results) -> Iterator[Statement]:
     plans = [*results.frozen.get("earlier", []), results.frozen]
     counts = [len(plan.get("seeds", ())) for plan in plans]
     changed = [key for key in PLANNED if len({json.dumps(plan.get(key)) for plan in plans}) > 1]
+    is_doubtful, steps = bool(results.seeds_doubt()), " to ".join(map(str, counts))
     if len(set(counts)) > 1:
-        steps = " to ".join(map(str, counts))
         how = "extended" if counts[-1] == max(counts) else "changed"
-        is_doubtful = bool(results.seeds_doubt())
         end = "nothing is judged. A new plan with fresh seeds can decide" if is_doubtful else "the new seeds are fresh"
-        note = f"n was {how} after looking, from {steps} seeds: {end}."
-        yield Statement("changed_seeds", "caveats", note)
+        yield Statement("changed_seeds", "caveats", f"n was {how} after looking, from {steps} seeds: {end}.")
     elif "seeds" in changed:
-        end = (
-            "not all are fresh, and nothing is judged"
-            if results.seeds_doubt()
-            else "those of the earlier plan do not count"
-        )
-        note = f"Other seeds were drawn after looking: {end}."
-        yield Statement("changed_seeds", "caveats", note)
+        end = "not all are fresh, and nothing is judged" if is_doubtful else "those of the earlier plan do not count"
+        yield Statement("changed_seeds", "caveats", f"Other seeds were drawn after looking: {end}.")
     warnings = results.frozen.get("warnings", [])
     for warning in warnings[:MAX_NAMES]:
         yield Statement("warning", "caveats", f"Warning: {warning}.")

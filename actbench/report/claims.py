@@ -32,6 +32,8 @@ EXPLORATORY = (
     "can confirm it."
 )
 OF_FIRST = "test_accuracy_of_first_"
+MAX_CLAIMS = 60
+COLOURS = {"supported": GREEN, "contradicted": VERMILLION, "undecided": QUIET}
 
 
 def judge_results(results: Results) -> list[JudgedClaim]:
@@ -168,10 +170,6 @@ def claim_rows(claims: Sequence[JudgedClaim]) -> Iterator[dict[str, Any]]:
             "reason": claim.reason or None,
             "exploratory": claim.is_exploratory,
         }
-
-
-MAX_CLAIMS = 60
-COLOURS = {"supported": GREEN, "contradicted": VERMILLION, "undecided": QUIET}
 
 
 def claims_picture(claims: Sequence[JudgedClaim]) -> Picture | None:

@@ -49,6 +49,23 @@ from actbench.text import counted
 from actbench.version import __version__
 
 MAX_STAGED_ARMS = 20
+MAX_OPEN_ROWS, MAX_ROWS = 15, 500
+ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "method"), ("curves", "lottery", "claims", "factors", "layers")
+FOLDED_DRAWINGS = {"seeds": "Every seed"}
+# In the order of the page; in a report on claims they come first.
+CHAPTERS = (
+    "comparison", "lottery", "factors", "claims", "decisions", "curves", "tuning", "images", "layers", "failures",
+    "functions", "pictures", "method",
+)  # fmt: skip
+# Where pictures and tables belong that are not called like their chapter.
+PLACES = {
+    "differences": "comparison", "arms": "comparison", "settling": "comparison", "seeds": "curves",
+    "sensitivity": "tuning", "inside": "layers", "learnt": "layers", "luck": "factors", "interaction": "factors",
+    "effects": "factors",
+}  # fmt: skip
+SCRIPT = "page.js"
+EXPLORED = sorted((*CURVES, *MEASURES), key=lambda name: PARTS.index(name.partition("_")[0]))
+MAX_NUMBERS, MAX_EXPLORED_ARMS, MAX_SEEDS = 30_000, 40, 200
 
 
 @dataclass(frozen=True)
@@ -173,11 +190,6 @@ def pictures(results: Results, comparison: Comparison) -> list[Picture]:
     return [picture for picture in drawn if picture is not None]
 
 
-MAX_OPEN_ROWS, MAX_ROWS = 15, 500
-ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "method"), ("curves", "lottery", "claims", "factors", "layers")
-FOLDED_DRAWINGS = {"seeds": "Every seed"}
-
-
 @dataclass(frozen=True)
 class Drawing:
     """A picture in the page, for a wide and for a narrow one; everything in its elements is escaped already."""
@@ -210,20 +222,6 @@ class Chapter:
     sentences: list[str]
     drawings: Sequence[Drawing]
     tables: Sequence[Table]
-
-
-# In the order of the page; in a report on claims they come first.
-CHAPTERS = (
-    "comparison", "lottery", "factors", "claims", "decisions", "curves", "tuning", "images", "layers", "failures",
-    "functions", "pictures", "method",
-)  # fmt: skip
-# Where pictures and tables belong that are not called like their chapter.
-PLACES = {
-    "differences": "comparison", "arms": "comparison", "settling": "comparison", "seeds": "curves",
-    "sensitivity": "tuning", "inside": "layers", "learnt": "layers", "luck": "factors", "interaction": "factors",
-    "effects": "factors",
-}  # fmt: skip
-SCRIPT = "page.js"
 
 
 def page(
@@ -322,10 +320,6 @@ def _shortened(section: Section) -> Section:
         return section
     note = f"The first {MAX_ROWS} of {len(section.rows):,} rows; the tables in the result folder have all."
     return replace(section, rows=section.rows[:MAX_ROWS], notes=[note, *section.notes])
-
-
-EXPLORED = sorted((*CURVES, *MEASURES), key=lambda name: PARTS.index(name.partition("_")[0]))
-MAX_NUMBERS, MAX_EXPLORED_ARMS, MAX_SEEDS = 30_000, 40, 200
 
 
 def explore_json(results: Results, comparison: Comparison) -> str:

@@ -31,6 +31,10 @@ PLOT_ROWS, PLOT_COLUMNS, PLOT_BOUNDS = 17, 65, (-8.0, 8.0)
 MARKS = "*o+x#@%&"
 FACTS_OF_ALL = ("name", "formula", "bounds")
 FACTS_OF_CURVES = ("saturates", "and", "gain", "backward gain", "published gain", "f(0)", "f'(0)", "f(1)", "f'(1)")
+MAX_PANELS = 40
+MAX_INPUT, LOWEST, HIGHEST = 5.0, -0.6, 0.8  # of a value, relative to the largest input
+MAX_POINTS = 200
+DERIVATIVE_DASHES = (4.0, 2.0)
 
 
 def find_functions(texts: Sequence[str], kinds: Sequence[Kind] = ("activation", "output")) -> list[Choice]:
@@ -226,12 +230,6 @@ def save_figure(choices: Sequence[Choice], path: Path, x: NDArray[numpy.float64]
     )
     scene = picture("functions", title, drawing, caption=[], description=[words]).draw(FULL)
     save_scene(scene, path, title, words)
-
-
-MAX_PANELS = 40
-MAX_INPUT, LOWEST, HIGHEST = 5.0, -0.6, 0.8  # of a value, relative to the largest input
-MAX_POINTS = 200
-DERIVATIVE_DASHES = (4.0, 2.0)
 
 
 def functions_picture(results: Results) -> Picture | None:

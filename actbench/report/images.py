@@ -77,12 +77,10 @@ def _flips_section(found: Sequence[ImageContrast]) -> Section:
 def _classes_section(found: Sequence[ImageContrast]) -> Section:
     rows = []
     for one in found:
-        cells = []
-        for difference in one.by_class:
-            bounds = difference.interval
-            is_clear = bounds is not None and not bounds[0] <= 0 <= bounds[1]
-            cells.append(value(difference.mean, ACCURACY, signed=True) + "*" * is_clear)
-        rows.append([one.label, *cells])
+        bounds = [difference.interval or (0.0, 0.0) for difference in one.by_class]
+        stars = ["*" * (not low <= 0 <= high) for low, high in bounds]
+        numbers = [value(difference.mean, ACCURACY, signed=True) for difference in one.by_class]
+        rows.append([one.label, *map(str.__add__, numbers, stars)])
     notes = [
         f"Difference to {found[0].baseline} in the share of each class's images that are right, in points; * where its "
         "95 % interval over seeds excludes 0, by itself: of so many classes some do by chance."

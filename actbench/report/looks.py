@@ -86,15 +86,13 @@ def look_statements(comparison: Comparison) -> Iterator[Statement]:
     numbers = {"after": list(seeds), "alpha": list(looks.schedule.alphas), "look": looks.look}
     yield Statement("looks", "baseline", note, numbers=numbers | {"comparisons": looks.schedule.comparisons})
     if comparison.is_judged and looks.look:
-        yield Statement(
-            "look_intervals",
-            "baseline",
+        note = (
             "The interval of a difference has the level that decides equivalence, the adjusted one that of the arm's "
             "step in Holm's method; over all looks each holds for its arm. p (Holm) is in units of the look's share. "
-            "An arm that was settled early looks further away than it is, on average.",
+            "An arm that was settled early looks further away than it is, on average."
         )
-        unusable = [row.sample.label for row in comparison.rows if row.sample.failed]
-        if unusable:
+        yield Statement("look_intervals", "baseline", note)
+        if unusable := [row.sample.label for row in comparison.rows if row.sample.failed]:
             note = (
                 f"Not called equivalent with an unusable trial, which {few(unusable, 'arms')} had: none in n trials "
                 "still allows 3 in n."

@@ -30,13 +30,11 @@ def method_sections(results: Results) -> list[Section]:
     used = _environments(results)
     if not used:
         return [facts]
+    found = {key: [environment.get(key) for environment in used] for key in ENVIRONMENT_KEYS}
     rows = [
-        [
-            key.replace("_", " "),
-            *(ABSENT if (one := environment.get(key)) is None else str(one) for environment in used),
-        ]
-        for key in ENVIRONMENT_KEYS
-        if any(environment.get(key) is not None for environment in used)
+        [key.replace("_", " "), *(ABSENT if one is None else str(one) for one in values)]
+        for key, values in found.items()
+        if any(one is not None for one in values)
     ]
     names = ["value"] if len(used) == 1 else [f"environment {environment.get('id')}" for environment in used]
     notes = ["On the CPU the same versions on such a processor give the same numbers, bit by bit."]

@@ -40,6 +40,15 @@ COLUMNS = (
 )  # fmt: skip
 USUAL_COLUMNS = ("arm", "n", "mean", "difference", "interval", "p", "verdict")
 USUAL_PICTURES = ("differences", "curves")
+NAMED = re.compile(r"(?P<authors>[^,;]+?(?:, [A-Z][^,;]+?)*) (?P<year>[12]\d{3})(?:, (?P<title>.+))?")
+ENTRY = re.compile(r"^@\w+\{(\w+),$.*?^\}$\n", re.MULTILINE | re.DOTALL)
+TESTS = {
+    "t interval": "Student 1908",
+    "sign-flip test": "Fisher 1935",
+    "Holm": "Holm 1979",
+    "equivalence": "Schuirmann 1987",
+    "share of seeds won": "Wilson 1927",
+}
 
 
 @dataclass(frozen=True)
@@ -256,17 +265,6 @@ def _document(shown: Sequence[Picture], kit: PaperKit) -> str:
         for picture in shown
     ]
     return source("paper.tex") % "".join(figures)
-
-
-NAMED = re.compile(r"(?P<authors>[^,;]+?(?:, [A-Z][^,;]+?)*) (?P<year>[12]\d{3})(?:, (?P<title>.+))?")
-ENTRY = re.compile(r"^@\w+\{(\w+),$.*?^\}$\n", re.MULTILINE | re.DOTALL)
-TESTS = {
-    "t interval": "Student 1908",
-    "sign-flip test": "Fisher 1935",
-    "Holm": "Holm 1979",
-    "equivalence": "Schuirmann 1987",
-    "share of seeds won": "Wilson 1927",
-}
 
 
 @dataclass(frozen=True)

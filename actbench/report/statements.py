@@ -31,6 +31,9 @@ from actbench.statistics.sign_flip import smallest_p
 from actbench.store.results import Results
 from actbench.text import counted, listed
 
+MAX_NAMED = 4
+MAX_SEEDS = 500
+
 
 def statements(
     comparison: Comparison, results: Sequence[Results], claims: Sequence[JudgedClaim] = ()
@@ -172,10 +175,6 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     if below and others and not any(row.is_baseline and row.sample.label == best for row in judged):
         text = f"{few(below, 'arms')} {'is' if len(below) == 1 else 'are'} worse than {best} {family}."
         yield Statement("below_best", "best set", text, tuple(below))
-
-
-MAX_NAMED = 4
-MAX_SEEDS = 500
 
 
 def question_and_answer(said: Iterable[Statement]) -> tuple[str, str]:

@@ -22,6 +22,8 @@ from actbench.store.results import Results
 from actbench.store.tables import Table, varied_settings
 from actbench.text import counted, visible
 
+MAX_DESCRIBED = 12
+
 
 def tuned_text(values: Values) -> str:
     """`0.003` for one tuned setting, `lr=0.003, dropout=0.1` for several."""
@@ -144,9 +146,6 @@ def tuning_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[dict
                 "chosen_in": found.shares.get(one.values) if found else None,
                 "lost": found.lost if found and one.is_chosen else None,
             }
-
-
-MAX_DESCRIBED = 12
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ SHAPE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 MAX_VALUES, MAX_SHOWN, MAX_COLUMNS = 100_000_000, 100, 10
 MIN_BINS, MAX_BINS, BAR_WIDTH, BAR = 7, 21, 40, SPARKS[-1]
 GAIN_OF = "relu"
+MAX_NUMBERS, MAX_INPUTS, MAX_INPUT = 1000, 100_000, 1e9
+DRAWN_INPUTS, MAX_ROWS = 161, 21
+DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -167,11 +170,6 @@ def draws_document(drawn: Sequence[Draws], seed: int) -> dict[str, Any]:
 
 def _rounded(number: float) -> str:
     return f"{number:.4g}"
-
-
-MAX_NUMBERS, MAX_INPUTS, MAX_INPUT = 1000, 100_000, 1e9
-DRAWN_INPUTS, MAX_ROWS = 161, 21
-DIGITS = 6
 
 
 def parse_numbers(option: str, text: str) -> list[float]:

@@ -19,6 +19,7 @@ MAX_REMEMBERED = 10_000
 ROUNDING = 1e-12
 
 Verdict = Literal["supported", "contradicted", "undecided"]
+MAX_ENUMERATED, RESAMPLES, ROUNDED_DIGITS = 4096, 4000, 9
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,6 @@ def probability_better(
     below = sum(one < other for one, other in zip(first, second, strict=True))
     wins = (above if larger_is_better else below) + (len(first) - above - below) / 2
     return wins / len(first), wilson_interval(wins, len(first))
-
-
-MAX_ENUMERATED, RESAMPLES, ROUNDED_DIGITS = 4096, 4000, 9
 
 
 def chosen_shares(penalties: Sequence[Sequence[float]]) -> list[float]:

@@ -72,7 +72,8 @@ def runs_of(results: Results) -> list[Run]:
         if record is None or trial.id in runs:
             continue
         parts = [trial.phase, arm.label(), *([label_of(tuned)] if trial.phase == "tune" else []), f"seed-{trial.seed}"]
-        name = "/".join(map(_name_part, parts))
+        # ASCII letters, digits and a few signs, of limited length: a name for a folder on any system.
+        name = "/".join(NOT_IN_A_NAME.sub("_", part).strip("._")[:MAX_PART_LENGTH] or "_" for part in parts)
         name = f"{name}-{trial.id}" if name in names else name
         names.add(name)
         varied = {
@@ -97,11 +98,6 @@ def runs_of(results: Results) -> list[Run]:
             wall_seconds=record.wall_seconds,
         )
     return list(runs.values())
-
-
-def _name_part(text: str) -> str:
-    """A name for a folder on any system: ASCII letters, digits and a few signs, of limited length."""
-    return NOT_IN_A_NAME.sub("_", text).strip("._")[:MAX_PART_LENGTH] or "_"
 
 
 def _points(record: TrialRecord) -> Iterator[Point]:

@@ -27,6 +27,8 @@ MAX_SEEDS = 40
 BAND_OPACITY, SEED_OPACITY = 0.1, 0.45
 MAX_FOR_BANDS = 0.25
 ACCURACY = parse_metric("validation_accuracy")
+MAX_CURVES, MAX_PANELS = 12, 4
+SPREAD = "_sd"
 
 
 def ranked_curves(results: Results, comparison: Comparison) -> list[ArmCurves]:
@@ -235,10 +237,6 @@ def _draw_lines(canvas: Canvas, arm: ArmCurves, x: Axis, y: Axis, colour: str) -
     epochs = thinned_epochs(len(arm.means), MAX_POINTS_OF_A_SEED)
     mean = [(x.at(epoch), y.within(arm.mean(epoch))) for epoch in epochs]
     canvas.line(mean if len(mean) > 1 else mean * 2)
-
-
-MAX_CURVES, MAX_PANELS = 12, 4
-SPREAD = "_sd"
 
 
 @dataclass(frozen=True)

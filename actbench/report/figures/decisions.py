@@ -30,6 +30,7 @@ MAX_PANELS, MAX_SEEDS, MAX_POINTS = 8, 10, 150
 CURVE_POINTS, GRID_POINTS = 401, 81
 HALF, LOG_HALF = 0.5, math.log(0.5)
 BEFORE_DASHES = (4.0, 2.0)
+Weights = Mapping[str, Any]  # the values of parameters by names such as `layer1.weight`, row by row
 
 
 @dataclass(frozen=True)
@@ -177,10 +178,6 @@ def _draw_points(canvas: Canvas, arrays: Arrays, x: Axis, y: Axis) -> None:
     points = zip(arrays.test_inputs[:MAX_POINTS].tolist(), arrays.test_labels[:MAX_POINTS].tolist(), strict=True)
     for (at, height), label in points:
         canvas.dot(x.at(at), y.at(height), 0.2, QUIET, is_hollow=not label)
-
-
-Weights = Mapping[str, Any]
-"""The values of a network's parameters by names such as `layer1.weight`, row by row."""
 
 
 def can_be_computed(settings: TrialSettings) -> bool:

@@ -23,6 +23,17 @@ LOG_STEPS = ((1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 PADDING = 0.05
 NAMES = {"linear": "", "log": " (log scale)", "errors": " (errors on a log scale)"}
 Limits = tuple[float, float]
+VIOLET = "#8a6fd1"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY, VIOLET)
+DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2.5), (1.5, 2), (7, 2, 1.5, 2))
+MARKERS = ("o", "^", "s", "D", "v", "P", "<", ">")
+# An activation's place gives its colour (modulo 8) and marker, so that it looks the same wherever it occurs.
+PLACES = (
+    "relu", "gelu", "tanh", "sigmoid", "elu", "swish", "leaky_relu", "mish",
+    "prelu", "selu", "softplus", "softsign", "celu", "hardswish", "relu6", "hardtanh",
+    "identity", "relu_squared", "arctan", "hardsigmoid", "sine", "snake", "squareplus", "tanhshrink",
+    "softshrink", "logsigmoid",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -145,19 +156,6 @@ def epoch_ticks(last: int, *, is_long: bool, most: int) -> list[int]:
         step for step in (factor * 10**power for power in range(9) for factor in (1, 2, 5)) if last / step <= most
     )
     return [1, *(epoch for epoch in range(step, last + 1, step) if epoch > 1)] if step > 1 else list(range(1, last + 1))
-
-
-VIOLET = "#8a6fd1"
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY, VIOLET)
-DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2.5), (1.5, 2), (7, 2, 1.5, 2))
-MARKERS = ("o", "^", "s", "D", "v", "P", "<", ">")
-# An activation's place gives its colour (modulo 8) and marker, so that it looks the same wherever it occurs.
-PLACES = (
-    "relu", "gelu", "tanh", "sigmoid", "elu", "swish", "leaky_relu", "mish",
-    "prelu", "selu", "softplus", "softsign", "celu", "hardswish", "relu6", "hardtanh",
-    "identity", "relu_squared", "arctan", "hardsigmoid", "sine", "snake", "squareplus", "tanhshrink",
-    "softshrink", "logsigmoid",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
