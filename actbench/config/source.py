@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from actbench.errors import MAX_NAMED_FILE_BYTES
-from actbench.text import visible
 
 if TYPE_CHECKING:  # completion reads YAML, and waits for no settings' models
     from actbench.experiment.validation import SettingPath
@@ -48,7 +47,7 @@ class Problem:
 
     def __str__(self) -> str:
         parts = filter(None, (self.place, dotted_path(self.path), self.message))
-        texts = map(visible, parts)
+        texts = ("".join(c if c.isprintable() else repr(c)[1:-1] for c in part) for part in parts)  # no escape codes
         return ": ".join(text if len(text) <= MAX_PART_LENGTH else f"{text[:MAX_PART_LENGTH]}..." for text in texts)
 
 
