@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -31,21 +31,28 @@ class Expected:
 
 def expected_of(settings: TrialSettings) -> Expected:
     """Computed once for the many records that share settings."""
-    data, loss, output = settings.data, settings.train.loss, settings.model.output
-    is_built_in = loss.recorded is None and output.recorded is None
+    data = settings.data
     return Expected(
         images=(data.train_count(), data.validation_count(), data.test_count()),
         epochs=settings.train.epochs,
         layers=len(hidden_layers(settings.model)) + 1,
         classes=data.dataset.classes,
-        is_never_negative=is_built_in and output.entry.yields in loss.entry.accepts,  # on others even nll is negative
+        is_never_negative=_is_never_negative(settings),
     )
 
 
 def contradiction(record: TrialRecord, expected: Expected) -> str:
     """The first statement of a record that contradicts another or its settings (not numbers of probes); else empty."""
-    checks = _of_curves, _of_outcome, _of_test, _of_mistakes, _of_figures
-    return next(chain.from_iterable(check(record, expected) for check in checks), "")
+    return (
+        _of_counts(record, expected)
+        or _of_curves(record, expected)
+        or _of_outcome(record, expected)
+        or _of_test(record, expected)
+        or _of_mistakes(record, expected)
+        or _of_measures(record)
+        or (_of_probes(record, expected) if record.probes else "")
+        or _of_magnitudes(record)
+    )
 
 
 def _outside(values: Sequence[float | None], lowest: float, highest: float) -> bool:
@@ -56,42 +63,50 @@ def _outside(values: Sequence[float | None], lowest: float, highest: float) -> b
         return _outside([value for value in values if value is not None], lowest, highest)
 
 
-def _of_curves(record: TrialRecord, expected: Expected) -> Iterator[str]:
-    """Contradictions in counts of images and in curves; here and below, nothing is asked after the first."""
+def _of_counts(record: TrialRecord, expected: Expected) -> str:
     recorded = (record.train_count, record.validation_count, record.test_count)
     if recorded != expected.images:
         parts = zip(("train", "validation", "test"), recorded, expected.images, strict=True)
         part, count = next((part, count) for part, given, count in parts if given != count)
-        yield f"{part}_count: other than the {count} images of its settings"
-    if record.stack_trials < 1:
-        yield "stack_trials: less than 1"
+        return f"{part}_count: other than the {count} images of its settings"
+    return "stack_trials: less than 1" if record.stack_trials < 1 else ""
+
+
+def _of_curves(record: TrialRecord, expected: Expected) -> str:
     curves = record.curves
     epochs = len(curves.train_loss)
     validated = (len(curves.validation_loss), len(curves.validation_correct_count))
     if epochs != len(curves.train_correct_count) or validated not in ((0, 0), (epochs, epochs)):
-        yield "curves: of different lengths"
+        return "curves: of different lengths"
     if validated[0] and not record.validation_count:
-        yield "curves: validated without validation images"
+        return "curves: validated without validation images"
     if epochs > expected.epochs or 0 < len(record.epoch_seconds) < epochs:
-        yield "epochs: other than were trained"
+        return "epochs: other than were trained"
     if _outside(curves.train_correct_count, 0, record.train_count):
-        yield "train_correct_count: not between 0 and the number of images"
+        return "train_correct_count: not between 0 and the number of images"
     if _outside(curves.validation_correct_count, 0, record.validation_count):
-        yield "validation_correct_count: not between 0 and the number of images"
+        return "validation_correct_count: not between 0 and the number of images"
     losses = (*curves.train_loss, *curves.validation_loss, record.test_loss)
-    if _outside(losses, -MAX_ROUNDING if expected.is_never_negative else -MAX_MAGNITUDE, MAX_MAGNITUDE):
-        is_beyond = _outside(losses, -MAX_MAGNITUDE, MAX_MAGNITUDE)
-        yield BEYOND if is_beyond else f"losses: less than 0, which {record.settings.train.loss.name} never is"
+    if not _outside(losses, -MAX_ROUNDING if expected.is_never_negative else -MAX_MAGNITUDE, MAX_MAGNITUDE):
+        return ""
+    is_beyond = _outside(losses, -MAX_MAGNITUDE, MAX_MAGNITUDE)
+    return BEYOND if is_beyond else f"losses: less than 0, which {record.settings.train.loss.name} never is"
 
 
-def _of_outcome(record: TrialRecord, expected: Expected) -> Iterator[str]:
+def _is_never_negative(settings: TrialSettings) -> bool:
+    """Whether a built-in loss gets outputs that it is meant for; on others even nll is negative."""
+    loss, output = settings.train.loss, settings.model.output
+    return loss.recorded is None and output.recorded is None and output.entry.yields in loss.entry.accepts
+
+
+def _of_outcome(record: TrialRecord, expected: Expected) -> str:
     epochs, curves = expected.epochs, record.curves
     if record.diverged_epoch is not None and not 1 <= record.diverged_epoch <= epochs:
-        yield f"diverged_epoch: not between 1 and {epochs}"
+        return f"diverged_epoch: not between 1 and {epochs}"
     if record.outcome != "done":
-        return
+        return ""
     if record.diverged_epoch is not None:
-        yield "outcome: done, but it has an epoch in which it diverged"
+        return "outcome: done, but it has an epoch in which it diverged"
     validated = len(curves.validation_loss) if record.validation_count else epochs
     if (
         len(curves.train_loss) != epochs
@@ -99,51 +114,54 @@ def _of_outcome(record: TrialRecord, expected: Expected) -> Iterator[str]:
         or None in curves.train_loss
         or None in curves.validation_loss
     ):
-        yield f"outcome: done, but its curves do not have a value for each of {epochs} epochs"
+        return f"outcome: done, but its curves do not have a value for each of {epochs} epochs"
     if record.phase == "final" and (record.test_correct_count is None or record.test_loss is None):
-        yield "outcome: done, but without a test figure"
+        return "outcome: done, but without a test figure"
+    return ""
 
 
-def _of_test(record: TrialRecord, expected: Expected) -> Iterator[str]:
+def _of_test(record: TrialRecord, expected: Expected) -> str:
     correct, predicted = record.test_correct_count, record.test_prediction_counts
     if not 0 <= (correct or 0) <= record.test_count:
-        yield "test_correct_count: not between 0 and the number of images"
+        return "test_correct_count: not between 0 and the number of images"
     if predicted:
         if min(predicted) < 0 or sum(predicted) != record.test_count:
-            yield f"test_prediction_counts: not {record.test_count} predictions in all"
+            return f"test_prediction_counts: not {record.test_count} predictions in all"
         if len(predicted) != expected.classes:
-            yield "test_prediction_counts: other classes than the data has"
+            return "test_prediction_counts: other classes than the data has"
     if not record.test_is_correct:
-        return
+        return ""
     try:
         bits = a2b_base64(record.test_is_correct, strict_mode=True)
     except ValueError:
-        yield "test_is_correct: not base64"
+        return "test_is_correct: not base64"
     if len(bits) != -(-record.test_count // 8):
-        yield f"test_is_correct: not a bit for each of {record.test_count} images"
+        return f"test_is_correct: not a bit for each of {record.test_count} images"
     if (ones := int.from_bytes(bits, "big").bit_count()) != correct:
-        yield f"test_correct_count: {correct}, but {ones} images are marked as right"
+        return f"test_correct_count: {correct}, but {ones} images are marked as right"
+    return ""
 
 
-def _of_mistakes(record: TrialRecord, expected: Expected) -> Iterator[str]:
+def _of_mistakes(record: TrialRecord, expected: Expected) -> str:
     """Mistakes that are not as many as there are wrong images, or not of two different classes."""
     if not record.test_mistakes:
-        return
+        return ""
     try:
         coded = a2b_base64(record.test_mistakes, strict_mode=True)
     except ValueError:
-        yield "test_mistakes: not base64"
+        return "test_mistakes: not base64"
     classes = expected.classes
     if len(coded) != (record.test_count - (record.test_correct_count or 0)) * bytes_of_a_mistake(classes):
-        yield "test_mistakes: not one for each image that is not marked as right"
+        return "test_mistakes: not one for each image that is not marked as right"
     counts = Counter(mistake_codes(coded, classes))
     if not counts.keys() <= _possible_codes(classes):
-        yield "test_mistakes: a class that the data does not have, or the right one"
+        return "test_mistakes: a class that the data does not have, or the right one"
     given: Counter[int] = Counter()
     for code, count in counts.items():
         given[code % classes] += count
     if any(given[label] > count for label, count in enumerate(record.test_prediction_counts)):
-        yield "test_mistakes: a class was predicted more often than test_prediction_counts says"
+        return "test_mistakes: a class was predicted more often than test_prediction_counts says"
+    return ""
 
 
 @cache
@@ -151,8 +169,8 @@ def _possible_codes(classes: int) -> frozenset[int]:
     return frozenset(label * classes + other for label in range(classes) for other in range(classes) if label != other)
 
 
-def _of_figures(record: TrialRecord, expected: Expected) -> Iterator[str]:
-    """Measures outside of what their definitions allow (Brier's score ends at 2), then probes, seconds and numbers."""
+def _of_measures(record: TrialRecord) -> str:
+    """Measures outside of what their definitions allow; Brier's score sums over the classes, so that it ends at 2."""
     curves = record.curves
     for name, largest, series, at_the_end in (
         ("nll", inf, curves.validation_nll, record.test_nll),
@@ -162,25 +180,32 @@ def _of_figures(record: TrialRecord, expected: Expected) -> Iterator[str]:
         if not series and at_the_end is None:
             continue
         if len(series) not in (0, len(curves.validation_loss)):
-            yield f"validation_{name}: another length than the other curves"
+            return f"validation_{name}: another length than the other curves"
         if _outside((*series, at_the_end), -MAX_ROUNDING, largest + MAX_ROUNDING):
-            yield f"{name}: not between 0 and {largest:g}"
+            return f"{name}: not between 0 and {largest:g}"
     counts, best = curves.validation_top2_correct_count, curves.validation_correct_count
     if counts and (
         len(counts) != len(best)
         or not all(one <= two <= record.validation_count for one, two in zip(best, counts, strict=True))
     ):
-        yield "validation_top2_correct_count: not between the correct count and the number of images"
+        return "validation_top2_correct_count: not between the correct count and the number of images"
     two = record.test_top2_correct_count
     if two is not None and not (record.test_correct_count or 0) <= two <= record.test_count:
-        yield "test_top2_correct_count: not between the correct count and the number of images"
+        return "test_top2_correct_count: not between the correct count and the number of images"
+    return ""
+
+
+def _of_probes(record: TrialRecord, expected: Expected) -> str:
     for probe in record.probes:
         if probe.epoch > expected.epochs or probe.layer > expected.layers:
-            yield "probes: of other epochs or layers than there are"
+            return "probes: of other epochs or layers than there are"
+    return ""
+
+
+def _of_magnitudes(record: TrialRecord) -> str:
     if _outside((record.wall_seconds, *record.epoch_seconds), 0, MAX_SECONDS):
-        yield f"seconds: not between 0 and {MAX_SECONDS:g}"
+        return f"seconds: not between 0 and {MAX_SECONDS:g}"
     if record.test_nll is None and not record.curves.validation_nll and not record.parameters:
-        return
+        return ""
     numbers = (*record.curves.validation_nll, record.test_nll, *chain.from_iterable(record.parameters.values()))
-    if _outside(numbers, -MAX_MAGNITUDE, MAX_MAGNITUDE):
-        yield BEYOND
+    return BEYOND if _outside(numbers, -MAX_MAGNITUDE, MAX_MAGNITUDE) else ""
