@@ -114,17 +114,10 @@ class TrainingOptions:
 
     def without_paths(self) -> str:
         """The options as typed, for the log; those that hold paths are left out."""
-        values = {
-            "--device": self.device,
-            "--jobs": self.jobs,
-            "--shard": self.shard,
-            "--executor": self.executor,
-            "--max-time": self.max_time,
-            "--timeout-per-trial": self.timeout_per_trial,
-            "--at-most": None if self.at_most is None else str(self.at_most),
-        }
         words = [word for setting in self.overrides or () for word in ("--set", setting)]
-        words += [word for option, value in values.items() if value is not None for word in (option, value)]
+        for name in ("device", "jobs", "shard", "executor", "max_time", "timeout_per_trial", "at_most"):
+            if (value := getattr(self, name)) is not None:
+                words += [f"--{name.replace('_', '-')}", str(value)]
         words += ["--until-settled"] * self.until_settled
         return shlex.join([*words, *["--smoke"] * self.smoke, *["--fresh"] * self.fresh])
 
