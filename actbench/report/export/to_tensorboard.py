@@ -47,7 +47,7 @@ def _write(folder: Path, events: Iterable[Event]) -> None:
     content = io.BytesIO()
     writer = RecordWriter(content)
     for event in (Event(wall_time=0, file_version=FILE_VERSION), *events):
-        writer.write(event.SerializeToString())
+        writer.write(event.SerializeToString(deterministic=True))
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / FILE, [content.getvalue()])
 
@@ -101,5 +101,8 @@ def _scalar(run: Run, point: Point) -> Event:
 
 
 def _hparams(name: str, data: plugin_data_pb2.HParamsPluginData) -> Event:
-    value = Summary.Value(tag=name, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR)
+    described = metadata.create_summary_metadata(data)
+    data.version = metadata.PLUGIN_DATA_VERSION  # a map has no order unless it is asked for
+    described.plugin_data.content = data.SerializeToString(deterministic=True)
+    value = Summary.Value(tag=name, metadata=described, tensor=metadata.NULL_TENSOR)
     return Event(wall_time=0, summary=Summary(value=[value]))

@@ -15,6 +15,8 @@ from actbench.report.export.export import runs_of
 from actbench.store.results import Results, load_results
 from builders import TWO_ACTIVATIONS, experiment_from
 from in_process import invoke
+from places import ROOT
+from program import actbench_alone
 from tuned_runs import TUNED, files_of, run
 
 pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install 'actbench[tensorboard]'")
@@ -108,6 +110,16 @@ def test_exporting_again_changes_no_byte_and_nothing_names_this_machine(exported
     assert files_of(exported) == before
     assert len(before) == 1 + len(runs_of(results))
     assert not any(socket.gethostname() in name for name in before)
+
+
+@pytest.mark.slow
+def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        finished = actbench_alone(
+            "export", ROOT / "results" / "precision", "--to", "tensorboard", "--out", name, folder=tmp_path
+        )
+        assert finished.returncode == 0, finished.stderr
+    assert files_of(tmp_path / "first") == files_of(tmp_path / "second")
 
 
 def test_the_command_says_where_the_runs_are_and_how_to_open_them(
