@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ def _open_standard_streams() -> None:
 
 def main() -> None:
     """Run the command line; then end without Python's shutdown, which is slow after torch and waits for threads."""
+    gc.disable()  # until the command line has been imported
     _open_standard_streams()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP; nohup and a shell's & leave signals ignored

@@ -32,8 +32,9 @@ from actbench.version import __version__
 PURPOSE = "Compare activations, initialisers, losses and output functions of MLPs on MNIST, with paired statistics."
 MAX_WIDTH = 80
 SILENT_OPTIONS = {"-h", "--help", "--dry-run", "--smoke", "-q", "--quiet"}
-# Thousands of records are many objects without cycles, which the garbage collector would visit again and again.
-COLLECTED_AFTER = (100_000, 50, 1000)
+# Thousands of records, or torch's modules, are many objects without cycles, which the garbage collector would visit
+# again and again.
+COLLECTED_AFTER = (500_000, 10, 1000)
 COMPLETION_VARIABLE = "_ACTBENCH_COMPLETE"
 FIRST_STEPS = (
     ("actbench init", "write starter.yaml, an experiment with comments"),
@@ -135,6 +136,7 @@ def program() -> Any:
 def main() -> None:
     """Run the command line; raises `SystemExit` with its exit code."""
     gc.set_threshold(*COLLECTED_AFTER)
+    gc.enable()
     os.environ["PYTHONSAFEPATH"] = "1"  # workers import no module of the current folder, which may be someone else's
     try:
         _run_program()
