@@ -13,7 +13,6 @@ from actbench.cli import options as shared
 from actbench.cli.completion import result_folders
 from actbench.cli.guard import verb
 from actbench.cli.options import with_custom_files, with_own_data
-from actbench.plan.trials import parse_shard
 from actbench.render import printing
 from actbench.runs.options import parse_jobs
 from actbench.text import counted, say
@@ -110,6 +109,7 @@ def plan(
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Say how many trials an experiment takes, how long, and how small a difference its seeds can show."""
+    from actbench.plan.trials import parse_shard
     from actbench.processes import available_cores
     from actbench.runs.forecast import forecast, forecast_document, forecast_sections
     from actbench.store.results import is_result_folder, load_results

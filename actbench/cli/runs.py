@@ -17,7 +17,6 @@ from actbench.cli.guard import verb
 from actbench.cli.interruption import Interruption, farewell, interruptible, repeated_command
 from actbench.cli.options import with_custom_files, with_options, with_own_data
 from actbench.config.bundled import find_experiment
-from actbench.plan.trials import parse_shard
 from actbench.render import printing
 from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs, parse_ray_address
 from actbench.text import listed, say
@@ -96,6 +95,7 @@ class TrainingOptions:
                 "--fresh with --shard: a shard continues from what was merged; start anew under another --results"
             )
         from actbench.catalogue.datasets import data_folder
+        from actbench.plan.trials import parse_shard
 
         return RunOptions(
             results=self.results,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from actbench import errors
-from actbench.plan.trials import Shard
+
+if TYPE_CHECKING:
+    from actbench.plan.trials import Shard
 
 DeviceOption = Literal["auto", "cpu", "cuda", "mps"]
 Executor = Literal["local", "ray"]
