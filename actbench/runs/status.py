@@ -31,9 +31,11 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
 
     Raises `ConfigurationError` if there is no result folder, and `UnusableEnvironmentError` if it cannot be read.
     """
-    running = [file.parent for file in root.glob(f"*/{EXPERIMENT}") if not folder and is_locked(file.parent)]
-    newest = max(running, key=lambda one: one.stat().st_mtime, default=None)
-    found = require_result_folder(folder) if folder else newest or latest_folder(root)
+    if folder:
+        found = require_result_folder(folder)
+    else:
+        running = [file.parent for file in root.glob(f"*/{EXPERIMENT}") if is_locked(file.parent)]
+        found = max(running, key=lambda one: one.stat().st_mtime, default=None) or latest_folder(root)
     is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
     kept = kept_standing(found)
     standing, speed, not_loaded = (kept, None, ()) if kept else _read(found, root, keeps=not is_running)
