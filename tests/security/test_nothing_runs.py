@@ -71,6 +71,7 @@ START_PROGRAMS = {
     "runs/executors/ray.py": "Ray, where the command line asks for it",
     "runs/executors/local.py": "none itself; it waits for the workers' pipes",
     "runs/executors/worker.py": "none itself; it is what a worker does, which gets trials and a descriptor by a pipe",
+    "store/reading.py": "copies of this process, which each read a part of a journal",
     "training/compiled.py": "the system's C compiler, with the C files of actbench",
     "report/files.py": "the user's browser, with the page that was just written, under --open",
 }
