@@ -10,7 +10,6 @@ import tempfile
 import tomllib
 import zlib
 from collections.abc import Sequence
-from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,6 +88,8 @@ def fetch(dataset: Dataset, folder: Path) -> None:
     """Download a dataset's files through torchvision into `folder`, all or none; raises `UnusableEnvironmentError`."""
     if is_present(dataset, folder):
         return
+    from http.client import HTTPException
+
     target = raw_folder(dataset, folder)
     try:
         existing = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())

@@ -32,7 +32,6 @@ from actbench.runs.dry_run import settings_to_do
 from actbench.runs.estimates import expected_text, speed_here
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
-from actbench.runs.executors.ray import connect_to_ray
 from actbench.runs.executors.worker import TrainStack, is_with_torch, module_of, train_with_torch
 from actbench.runs.log import RunLog
 from actbench.runs.options import RunOptions
@@ -261,6 +260,8 @@ def _training_site(
     if any(trial.settings.train.precision == "bf16" for trial in missing):
         environment.require_cpu_for_bf16(device)
     if options.executor == "ray" and missing:
+        from actbench.runs.executors.ray import connect_to_ray
+
         with connect_to_ray(train, device, options.jobs, options.ray_address, limits=limits) as ray:
             yield TrainingSite(device, ray.max_busy, limits, ray.run)
         return
