@@ -92,29 +92,21 @@ def _curves_of(arms: Sequence[tuple[Arm, Sequence[Trial]]], records: Mapping[str
 def pair_tables(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> list[PairTable]:
     """A table for every pair of factors."""
     factors = settings_by_path(arm.values for arm, _ in plan.arms)
-    return [_pair_table(plan, records, metric, *pair, factors) for pair in itertools.combinations(factors, 2)]
-
-
-def _pair_table(
-    plan: Plan,
-    records: Mapping[str, TrialRecord],
-    metric: Metric,
-    rows: str,
-    columns: str,
-    factors: Mapping[str, Sequence[Any]],
-) -> PairTable:
-    cells: dict[tuple[Any, Any], list[float]] = {}
-    for arm, trials in plan.arms:
-        values = dict(arm.values)
-        for trial in trials:
-            value = metric.value(records[trial.id]) if trial.id in records else None
-            if value is not None:
-                cells.setdefault((values[rows], values[columns]), []).append(value)
-    means = tuple(
-        tuple(_mean(cells[row, column]) if (row, column) in cells else None for column in factors[columns])
-        for row in factors[rows]
-    )
-    return PairTable(rows, columns, tuple(factors[rows]), tuple(factors[columns]), means)
+    measured = [
+        (dict(arm.values), [metric.value(one) for one in recorded(trials, records)]) for arm, trials in plan.arms
+    ]
+    tables = []
+    for rows, columns in itertools.combinations(factors, 2):
+        cells: dict[tuple[Any, Any], list[float]] = {}
+        for values, numbers in measured:
+            known = [number for number in numbers if number is not None]
+            cells.setdefault((values[rows], values[columns]), []).extend(known)
+        means = tuple(
+            tuple(_mean(found) if (found := cells.get((row, column))) else None for column in factors[columns])
+            for row in factors[rows]
+        )
+        tables.append(PairTable(rows, columns, tuple(factors[rows]), tuple(factors[columns]), means))
+    return tables
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from actbench.render.html import source
 from actbench.render.sections import Section, numeric_columns, without_sparks
 from actbench.render.terminal import fitting_columns
 from actbench.text import capitalised, visible
@@ -49,25 +50,15 @@ def section_to_latex(
         ]
         for row in section.rows
     ]
-    lines = [
-        *([f"% Left out, to fit the line: {visible(', '.join(left_out))}."] if left_out else []),
-        r"\begin{table}",
-        r"  \centering\footnotesize",
-        rf"  \caption{{{' '.join(map(escaped, caption))}}}",
-        rf"  \label{{tab:{label}}}",
-        r"  \smallskip",
-        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"  \begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
-        r"    \toprule",
-        _row([_stacked(name, kind) for name, kind in zip(section.header, kinds, strict=True)]),
-        r"    \midrule",
-        *map(_row, rows),
-        r"    \bottomrule",
-        r"  \end{tabular}}",
-        *([rf"  \par\smallskip\parbox{{0.95\linewidth}}{{\footnotesize {below}}}"] if below else []),
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    comment = f"% Left out, to fit the line: {visible(', '.join(left_out))}.\n" if left_out else ""
+    return comment + source("table.tex") % {
+        "caption": " ".join(map(escaped, caption)),
+        "label": label,
+        "kinds": "".join(kinds),
+        "header": _row([_stacked(name, kind) for name, kind in zip(section.header, kinds, strict=True)]),
+        "rows": "".join(f"{_row(row)}\n" for row in rows),
+        "below": rf"  \par\smallskip\parbox{{0.95\linewidth}}{{\footnotesize {below}}}" + "\n" if below else "",
+    }
 
 
 def _fitting(section: Section) -> tuple[Section, list[str]]:
