@@ -44,6 +44,9 @@ MAX_PROCESSOR_SECONDS = 0.4
 @pytest.fixture(autouse=True)
 def _handlers_are_put_back() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNAL_EXIT_CODES}
+    for number, handler in before.items():
+        if handler == signal.SIG_IGN:  # as below `nohup` or a shell's `&`; programs started here would ignore it too
+            signal.signal(number, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
