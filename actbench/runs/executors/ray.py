@@ -45,10 +45,12 @@ SAME_EVERYWHERE = (*PROGRAM, "torch", "numpy")
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
-@functools.cache
 def describe_node() -> dict[str, Any]:
     """Versions of actbench and its libraries, system and processor of this machine."""
     return {"actbench": __version__, "training_code": records.TRAINING_CODE_VERSION, **describe_machine()}
+
+
+_node_of_this_worker = functools.cache(describe_node)
 
 
 def stream_training(
@@ -60,7 +62,7 @@ def stream_training(
     """
     if any(trial.settings.train.precision == "bf16" for trial in stack):
         require_cpu_for_bf16(device)
-    yield describe_node()
+    yield _node_of_this_worker()
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     work = train, stack, arrays, device, custom_files, messages.put
     threading.Thread(target=train_and_report, args=work, daemon=True).start()
