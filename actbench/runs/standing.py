@@ -54,7 +54,15 @@ class Standing:
     operations_left: int
 
 
-_FILE = TypeAdapter(tuple[str, Standing])  # the key of what the counts were derived from, and the counts
+@dataclass(frozen=True)
+class Key:
+    """What counts are derived from: a checksum of small files; of journals the size, the time and the last bytes'."""
+
+    files: str
+    journals: tuple[tuple[int, int, str] | None, ...]
+
+
+_FILE = TypeAdapter(tuple[Key, Standing])
 
 
 def standing_of(
@@ -81,22 +89,44 @@ def standing_of(
     )
 
 
-def key_of(folder: Path) -> str:
-    """A checksum of what a standing is derived from: of a journal its size, its time and its last bytes."""
-    parts: list[object] = [__version__, records.TRAINING_CODE_VERSION, folder.resolve().name]
+def key_of(folder: Path) -> Key:
+    """The key of the counts that a folder's files give now."""
+    parts = [__version__, str(records.TRAINING_CODE_VERSION), folder.resolve().name]
     for name in (EXPERIMENT, ENVIRONMENT):
         with contextlib.suppress(OSError):
             require_regular_file(folder / name)
             parts.append(hashlib.sha256((folder / name).read_bytes()).hexdigest())
+    return Key(hashlib.sha256(json.dumps(parts).encode()).hexdigest(), tuple(map(_journal_key, _journals(folder))))
+
+
+def _journals(folder: Path) -> tuple[Path, Path]:
+    """The folder's journal, and that of merged shards, which is the same unless it is a shard's folder."""
     merged = folder.resolve().with_name(folder.resolve().name.partition(".shard-")[0])
-    for journal in (folder / JOURNAL, merged / JOURNAL):
-        with contextlib.suppress(OSError):
-            require_regular_file(journal)
-            with journal.open("rb") as file:
-                status = os.fstat(file.fileno())
-                file.seek(max(0, status.st_size - TAIL_BYTES))
-                parts += [status.st_size, status.st_mtime_ns, hashlib.sha256(file.read(TAIL_BYTES)).hexdigest()]
-    return f"sha256:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
+    return folder / JOURNAL, merged / JOURNAL
+
+
+def _journal_key(path: Path, size: int | None = None) -> tuple[int, int, str] | None:
+    """Of a journal, or of its first bytes, which must be there; None if it is not there or cannot be read."""
+    with contextlib.suppress(OSError):
+        require_regular_file(path)
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            end = status.st_size if size is None else size
+            file.seek(max(0, end - TAIL_BYTES))
+            return end, status.st_mtime_ns, hashlib.sha256(file.read(min(end, TAIL_BYTES))).hexdigest()
+    return None
+
+
+def _has_grown(folder: Path, kept: Key, now: Key) -> bool:
+    """Whether the files are those of a kept key but for lines that have been added to journals."""
+    if kept.files != now.files:
+        return False
+    pairs = zip(_journals(folder), kept.journals, strict=True)
+    return all(old is None or _without_time(_journal_key(path, old[0])) == _without_time(old) for path, old in pairs)
+
+
+def _without_time(key: tuple[int, int, str] | None) -> tuple[int, str] | None:
+    return key and (key[0], key[2])
 
 
 def is_worth_keeping(experiment: Experiment, journal_bytes: int) -> bool:
@@ -104,15 +134,18 @@ def is_worth_keeping(experiment: Experiment, journal_bytes: int) -> bool:
     return journal_bytes >= MIN_JOURNAL_BYTES and not experiment.custom_choices()
 
 
-def keep_standing(folder: Folder, standing: Standing, key: str) -> None:
+def keep_standing(folder: Folder, standing: Standing, key: Key) -> None:
     """Write the standing of a folder that had this key; nothing depends on its being there."""
     content = _FILE.dump_json((key, standing)) + b"\n"
     with contextlib.suppress(OSError):
         replace_file(file_in(folder, STANDING), [content], waits_for_disk=False)
 
 
-def kept_standing(folder: Path) -> Standing | None:
-    """The standing that is kept in a folder; None if there is none, or the folder's files have changed since."""
+def kept_standing(folder: Path, *, may_lag: bool = False) -> Standing | None:
+    """The standing that is kept in a folder; None if there is none, or the folder's files have changed since.
+
+    It may lag behind a run at work, which appends to the journal.
+    """
     path = folder / STANDING
     try:
         if not path.is_file() or path.is_symlink():
@@ -120,6 +153,8 @@ def kept_standing(folder: Path) -> Standing | None:
         require_regular_file(path)
         with path.open("rb") as file:
             key, standing = _FILE.validate_json(file.read(MAX_FILE_BYTES))
-        return standing if key == key_of(folder) and standing.timed else None
+        now = key_of(folder)
+        is_of_these_files = key == now or (may_lag and _has_grown(folder, key, now))
+        return standing if is_of_these_files and standing.timed else None
     except (OSError, ValidationError):
         return None

@@ -18,7 +18,15 @@ from actbench.runs.dry_run import arms_section, settings_to_do
 from actbench.runs.estimates import Speed, speed_here, speed_of
 from actbench.runs.log import LOG, last_run, read_log
 from actbench.runs.shards import command_that_continues, next_step, root_of
-from actbench.runs.standing import Standing, is_worth_keeping, keep_standing, kept_standing, key_of, standing_of
+from actbench.runs.standing import (
+    STANDING,
+    Standing,
+    is_worth_keeping,
+    keep_standing,
+    kept_standing,
+    key_of,
+    standing_of,
+)
 from actbench.store.folder import latest_folder, read_environment, require_result_folder
 from actbench.store.lock import is_locked
 from actbench.store.names import EXPERIMENT, JOURNAL
@@ -38,15 +46,19 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
         found = max(running, key=lambda one: one.stat().st_mtime, default=None) or latest_folder(root)
     is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
     kept = kept_standing(found)
-    standing, speed, not_loaded = (kept, None, ()) if kept else _read(found, root, keeps=not is_running)
+    lagging = None if kept or not is_running else kept_standing(found, may_lag=True)
+    counted = datetime.fromtimestamp((found / STANDING).stat().st_mtime, UTC) if lagging else None
+    known = kept or lagging
+    standing, speed, not_loaded = (known, None, ()) if known else _read(found, root, keeps=not is_running)
     log = read_log(found)
     latest = last_run(log)
     changed = [path.stat().st_mtime for name in (JOURNAL, LOG) if (path := found / name).is_file()]
-    seconds, basis = _time_left(found, standing, speed, now) if is_running else (None, "")
+    seconds, basis = _time_left(found, standing, speed, counted, now) if is_running else (None, "")
     return Status(
         folder=found,
         standing=standing,
         is_running=is_running,
+        counted=counted,
         now=now,
         started=latest[0].time if latest else None,
         active=datetime.fromtimestamp(max(changed), UTC) if changed else None,
@@ -74,8 +86,10 @@ def _read(folder: Path, root: Path, *, keeps: bool) -> tuple[Standing, Speed | N
     return standing, speed, tuple(custom)
 
 
-def _time_left(folder: Path, standing: Standing, speed: Speed | None, now: datetime) -> tuple[float | None, str]:
-    """Seconds until all trials are trained, less those since the last was stored, and what that is from."""
+def _time_left(
+    folder: Path, standing: Standing, speed: Speed | None, counted: datetime | None, now: datetime
+) -> tuple[float | None, str]:
+    """Seconds until all trials are trained, less those since they were counted, and what that is from."""
     if standing.timed:
         seconds = standing.timed_nanoseconds / 1e9
         speed = speed_of(standing.timed, seconds, standing.timed_operations, f"in {folder}")
@@ -85,8 +99,8 @@ def _time_left(folder: Path, standing: Standing, speed: Speed | None, now: datet
     busy = max(1, min(workers if isinstance(workers, int) else 1, standing.trials_left))
     seconds = standing.operations_left * speed.seconds_per_operation / busy
     journal = folder / JOURNAL
-    since = now.timestamp() - journal.stat().st_mtime if journal.is_file() else 0.0
-    return max(0.0, seconds - max(0.0, since)), speed.basis
+    last = counted or (datetime.fromtimestamp(journal.stat().st_mtime, UTC) if journal.is_file() else now)
+    return max(0.0, seconds - max(0.0, (now - last).total_seconds())), speed.basis
 
 
 FAILURE_KEYS = ("arm", "phase", "seed", "tuned", "what", "epoch", "cause")
@@ -96,7 +110,8 @@ FAILURE_KEYS = ("arm", "phase", "seed", "tuned", "what", "epoch", "cause")
 class Status:
     """The status of a result folder.
 
-    `started` is when the latest run began, if its log says so; `active` is when anything was last written.
+    `started` is when the latest run began, if its log says so; `active` is when anything was last written. `counted` is
+    when trials were counted if it was not now: during a run with a long journal.
     `seconds_left` is estimated by `basis`; None if nothing tells, or no run is at work. `last_word` is the last line of
     the log, `not_loaded` are custom functions that a run would need.
     """
@@ -104,6 +119,7 @@ class Status:
     folder: Path
     standing: Standing
     is_running: bool
+    counted: datetime | None
     now: datetime
     started: datetime | None
     active: datetime | None
@@ -141,6 +157,7 @@ def status_sections(status: Status) -> list[Section]:
         ["state", _state(status)],
         ["trials", f"{counts['done']} of {counts['planned']} done, {counts['diverged']} diverged, "
          f"{counts['collapsed']} collapsed, {counts['crashed']} failed"],
+        *([["counted", _when(status.counted, status.now)]] if status.counted else []),
         ["started", _when(status.started, status.now)],
         ["last activity", _when(status.active, status.now)],
         ["time left", f"about {clock(status.seconds_left)}" if status.seconds_left is not None else ABSENT],
@@ -190,6 +207,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "state": _state(status),
         "running": status.is_running,
         "trials": status.counts(),
+        "counted": _iso(status.counted),
         "started": _iso(status.started),
         "last_activity": _iso(status.active),
         "seconds_left": status.seconds_left,

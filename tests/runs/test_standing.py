@@ -17,7 +17,7 @@ from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState
 from actbench.runs.runner import run_experiment
 from actbench.runs.standing import STANDING, Standing, kept_standing, standing_of
-from actbench.runs.status import read_status, status_document
+from actbench.runs.status import read_status, status_document, status_sections
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL
 from actbench.store.results import load_results, share_of
 from builders import TWO_ACTIVATIONS, experiment_from
@@ -66,6 +66,24 @@ def test_status_says_the_same_from_the_kept_counts_without_reading_the_journal(
     monkeypatch.setattr("actbench.store.reading.raw_lines", refuse)
     monkeypatch.setattr("actbench.store.results.load_experiment", refuse)
     assert status_document(read_status(folder, folder.parent, NOW)) == expected
+
+
+def test_status_of_a_run_at_work_says_the_latest_counts_and_when_they_were_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, lines = kept_standing(folder), (folder / JOURNAL).read_bytes()
+    os.utime(folder / STANDING, (NOW.timestamp() - 60,) * 2)
+    (folder / JOURNAL).write_bytes(lines + lines[: lines.index(b"\n") + 1])
+    assert kept_standing(folder) is None
+    monkeypatch.setattr("actbench.runs.status.is_locked", lambda _folder: True)
+    monkeypatch.setattr("actbench.runs.status.load_results", None)
+    status = read_status(folder, folder.parent, NOW)
+    assert status.standing == kept
+    assert status_document(status)["counted"] == "2029-12-31T23:59:00Z"
+    assert ["counted", "1:00 ago"] in [[row[0], row[1][-8:]] for row in status_sections(status)[0].rows]
+    for other in (lines[:-1], lines[: len(lines) // 2], b"x" + lines[1:-2] + b"x\n" + lines):
+        (folder / JOURNAL).write_bytes(other)
+        assert kept_standing(folder, may_lag=True) is None
 
 
 def keeping_times(path: Path, change: Callable[[bytes], bytes]) -> None:
