@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from math import inf
 from multiprocessing import get_context
@@ -87,16 +88,15 @@ def read_placed_lines(folder: Path, *, has_probes: bool, keeps_probes: bool) -> 
 
 def _placed_lines(folder: Path, *, has_probes: bool, keeps_probes: bool) -> Iterator[PlacedLine]:
     path, parsed, check = folder / JOURNAL, ParsedSettings(), _checker(folder)
-    size = path.stat().st_size
-    with _uncollected():
+    with _uncollected(), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
         if keeps_probes or size < MANY_BYTES or not can_fork():
-            for number, offset, line, content in _contents(
-                folder, raw_lines(path), parsed, check, has_probes=has_probes
-            ):
-                yield _placed(number, offset, line, content, keeps_probes=keeps_probes)
+            for one in _contents(folder, raw_lines(path), parsed, check, has_probes=has_probes):
+                yield _placed(*one, keeps_probes=keeps_probes)
             return
+        opened = Path(f"/proc/self/fd/{file.fileno()}")  # the same file in every process, whatever is at the path then
         first = 0
-        for block in read_blocks(partial(_read_block, folder, has_probes), range(0, size, BLOCK_BYTES)):
+        for block in read_blocks(partial(_read_block, folder, opened, has_probes), range(0, size, BLOCK_BYTES)):
             shared = [parsed_settings(settings, parsed)[0] for settings in block.settings]
             for number, offset, length, checksum, learnt, fields in block.lines:
                 if isinstance(fields, dict):
@@ -144,16 +144,17 @@ def _send_blocks(
     follow_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    for span in spans:
-        connection.send(read(*span))
+    with suppress(OSError, MemoryError):  # the program reads what it does not get
+        for span in spans:
+            connection.send(read(*span))
 
 
-def _read_block(folder: Path, has_probes: bool, start: int, end: float) -> Block:
+def _read_block(folder: Path, journal: Path, has_probes: bool, start: int, end: float) -> Block:
     """Lines that are no records go back as bytes, so that one place explains damage and newer schemas."""
     parsed, check, number = ParsedSettings(), _checker(folder), 0
     places: dict[int, int] = {}
     lines: list[Any] = []
-    for number, offset, line in raw_lines(folder / JOURNAL, start, end):
+    for number, offset, line in raw_lines(journal, start, end):
         record = _record_of(line, parsed, check, has_probes=has_probes) if line else None
         if len(parsed) > len(places):
             places[id(next(reversed(parsed.values()))[0])] = len(places)

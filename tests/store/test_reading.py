@@ -26,16 +26,24 @@ def read(start, end):
         os.kill(os.getpid(), signal.SIGKILL)
     return start, os.getpid() == own
 
+def journals():
+    lines = reading.read_placed_lines(folder, has_probes=False, keeps_probes=False)
+    yield next(lines)
+    (folder / "trials.jsonl").rename(folder / "aside")
+    (folder / "trials.jsonl").write_bytes(b"another file\\n")
+    yield from lines
+
 print(json.dumps({
     "can_fork": reading.can_fork(),
     "same": read_journal(folder, has_probes=False) == whole and len(whole.records) == 6,
     "is_checked": read_journal(folder, keeps_probes=False).records == whole.records,
     "after_a_kill": list(reading.read_blocks(read, range(5))),
+    "replaced": [one.content.trial for one in journals()] == list(whole.records),
 }))
 """
 
 
-def test_several_processes_read_what_one_does_and_one_may_be_killed(tmp_path: Path) -> None:
+def test_several_processes_read_what_one_does_if_one_is_killed_or_the_file_replaced(tmp_path: Path) -> None:
     experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
     folder = folder_with(tmp_path / "two", experiment, [line_of(record) for record in records_of(experiment)])
     ended = subprocess.run([sys.executable, "-c", READ, folder], capture_output=True, text=True, check=False)
@@ -44,4 +52,5 @@ def test_several_processes_read_what_one_does_and_one_may_be_killed(tmp_path: Pa
     assert found["can_fork"] == (sys.platform == "linux")
     assert found["same"]
     assert found["is_checked"]
+    assert found["replaced"]
     assert found["after_a_kill"] == [[0, False], [1, False], [2, True], [3, False], [4, False]]
