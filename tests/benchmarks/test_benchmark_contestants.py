@@ -55,6 +55,7 @@ def test_the_sparse_floor_needs_the_compiled_functions(monkeypatch: pytest.Monke
         CONTESTANTS["floor-sparse"].measure(QUICK)
 
 
+@pytest.mark.slow
 def test_the_floor_is_every_product_of_a_step_but_the_first_layers_input_gradient() -> None:
     from torch.utils.flop_counter import FlopCounterMode  # which takes seconds
 
@@ -77,6 +78,7 @@ def test_contestants_with_one_model_learn(name: str) -> None:
     assert measurement.accuracy > 0.7
 
 
+@pytest.mark.slow
 def test_the_careful_loop_and_stacked_models_learn_more_in_more_epochs() -> None:
     for first, second in (
         [careful_loop.prepare(QUICK, epochs, 0)() for epochs in (1, 4)],

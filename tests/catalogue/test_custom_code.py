@@ -55,6 +55,7 @@ def test_a_file_that_changes_what_every_trial_uses_is_refused(change: str, what:
 
 
 @pytest.mark.parametrize(("change", "what"), list(CHANGES.items())[:1])
+@pytest.mark.slow
 def test_a_function_that_changes_what_every_trial_uses_is_refused(change: str, what: str, tmp_path: Path) -> None:
     custom_file(tmp_path, function_text(LINE, "own(x)", change, GOOD))
     answer = actbench("check", "tent.py", folder=tmp_path)

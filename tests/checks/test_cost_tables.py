@@ -96,6 +96,7 @@ def test_what_cannot_be_measured_is_one_message(arguments: list[str], message: s
     assert len(finished.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_verb_measures_relu_and_what_it_was_asked_for(tmp_path: Path) -> None:
     finished = actbench("show", "tanh", "--cost", "--format", "json", folder=tmp_path)
     assert (finished.returncode, finished.stderr) == (0, "")
@@ -108,6 +109,7 @@ def test_the_verb_measures_relu_and_what_it_was_asked_for(tmp_path: Path) -> Non
     assert not any(str(tmp_path) in str(value) or "/" in str(value) for value in document["environment"].values())
 
 
+@pytest.mark.slow
 def test_the_table_follows_the_facts_and_replaces_the_plots(tmp_path: Path) -> None:
     finished = actbench("show", "tanh", "--cost", folder=tmp_path)
     assert (finished.returncode, finished.stderr) == (0, "")

@@ -51,6 +51,7 @@ def test_whatever_a_function_does_instead_of_returning_is_the_reason_of_a_refusa
     )
 
 
+@pytest.mark.slow
 def test_a_check_that_takes_too_long_is_refused_and_the_others_of_the_file_are_made(tmp_path: Path) -> None:
     sleepy = function_text(LINE, "own(x)", "__import__('time').sleep(600)")
     both = sleepy + "\n\n" + function_text(LINE, "other(x)", GOOD)

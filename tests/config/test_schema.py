@@ -241,6 +241,7 @@ MUTATED = """\
 """
 
 
+@pytest.mark.slow
 def test_a_file_with_anything_in_it_replaced_or_misspelt_is_judged_alike(tmp_path: Path) -> None:
     whole = json.loads(MUTATED)
     assert mistakes(whole, tmp_path) == []

@@ -49,6 +49,7 @@ def calls_of(*words: str) -> int:
     return sum(entry.callcount for entry in profile.getstats())
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_very_many_arms_takes_about_as_long_as_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

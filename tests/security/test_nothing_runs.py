@@ -164,6 +164,7 @@ def installed_program() -> str:
     return found
 
 
+@pytest.mark.slow
 def test_modules_in_the_current_folder_are_not_imported_even_by_workers(among_strangers: Path) -> None:
     variables = {name: value for name, value in os.environ.items() if name not in ("ACTBENCH_DATA", "PYTHONSAFEPATH")}
     for arguments in (["run", "tiny.yaml", "--jobs", "2"], ["compare", "results/tiny"]):

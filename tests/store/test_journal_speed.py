@@ -29,6 +29,7 @@ MANY = TWO_ACTIVATIONS.replace("[relu, tanh]", "[relu, tanh, elu, gelu, mish]").
 MAX_SECONDS = 3.0
 
 
+@pytest.mark.slow
 def test_ten_thousand_trials_are_read_and_planned_within_three_seconds(tmp_path: Path) -> None:
     plan = make_plan(experiment_from(MANY, tmp_path))
     append_records(tmp_path, [record_of(trial) for trial in plan.trials().values()])

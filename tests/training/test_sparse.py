@@ -292,6 +292,7 @@ class TestBuilding:
         monkeypatch.setattr(kernels, "cache_folder", lambda: tmp_path / "cache")
         monkeypatch.delenv(kernels.OFF_VARIABLE, raising=False)
 
+    @pytest.mark.slow
     def test_it_is_built_once_and_again_where_it_is_damaged(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

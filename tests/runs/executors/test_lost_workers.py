@@ -83,6 +83,7 @@ def test_a_poisonous_trial_fails_alone_after_its_stack_has_been_tried_twice(
     assert tries == ["1", "2", "2"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_says_nothing_is_taken_to_hang(stacks: list[Stack], digits: Arrays, markers: Path) -> None:
     events: list[Event] = []
     poison = next(trial for stack in stacks for trial in stack if trial.seed == 1)
