@@ -132,7 +132,7 @@ def read_blocks(read: Callable[[int, float], Block], starts: range) -> Iterator[
         for number, span in enumerate(spans):
             try:
                 block = connections[number % count].recv()
-            except EOFError:  # its process was killed, perhaps for its memory
+            except (EOFError, OSError):  # its process was killed, perhaps for its memory or while it was sending
                 block = read(*span)
             yield block
 

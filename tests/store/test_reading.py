@@ -26,6 +26,13 @@ def read(start, end):
         os.kill(os.getpid(), signal.SIGKILL)
     return start, os.getpid() == own
 
+def send_a_part(connection, _read, spans):
+    os.write(connection.fileno(), bytes([0, 0, 16, 0]) + b"the beginning of 4096 bytes")
+
+def parts():
+    reading._send_blocks = send_a_part
+    return list(reading.read_blocks(read, range(2)))
+
 def journals():
     lines = reading.read_placed_lines(folder, has_probes=False, keeps_probes=False)
     yield next(lines)
@@ -39,6 +46,7 @@ print(json.dumps({
     "is_checked": read_journal(folder, keeps_probes=False).records == whole.records,
     "after_a_kill": list(reading.read_blocks(read, range(5))),
     "replaced": [one.content.trial for one in journals()] == list(whole.records),
+    "after_parts": parts(),
 }))
 """
 
@@ -53,4 +61,5 @@ def test_several_processes_read_what_one_does_if_one_is_killed_or_the_file_repla
     assert found["same"]
     assert found["is_checked"]
     assert found["replaced"]
+    assert found["after_parts"] == [[0, True], [1, True]]
     assert found["after_a_kill"] == [[0, False], [1, False], [2, True], [3, False], [4, False]]
