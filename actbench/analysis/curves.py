@@ -11,10 +11,12 @@ from actbench.experiment.definition import Arm
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, settings_by_path
 from actbench.experiment.records import Trial, TrialRecord, recorded
+from actbench.lazy import numpy as np
 from actbench.plan.plan import Plan
 from actbench.statistics.intervals import Estimate, estimates
 
 ARMS_AT_ONCE = 256
+UNREACHED = -1
 
 
 @dataclass(frozen=True)
@@ -72,20 +74,21 @@ def _curves_of(arms: Sequence[tuple[Arm, Sequence[Trial]]], records: Mapping[str
     found_by_arm = []
     for arm, trials in arms:
         part = "validation" if arm.settings.data.validation_count() else "train"
-        found = [(record, getattr(record.curves, f"{part}_correct_count")) for record in recorded(trials, records)]
-        counts = [(right, getattr(record, f"{part}_count")) for record, right in found if right]
-        reached = [
-            [(right[epoch], images) for right, images in counts if epoch < len(right)]
-            for epoch in range(max((len(right) for right, _ in counts), default=0))
-        ]
-        seeds = tuple(tuple(one / images for one in right) for right, images in counts)
-        found_by_arm.append((arm, part, seeds, reached))
-    means = iter(
-        estimates([[one / images for one, images in hits] for *_, reached in found_by_arm for hits in reached])
-    )
-    for arm, part, seeds, reached in found_by_arm:
-        of_arm = tuple(itertools.islice(means, len(reached)))
-        accuracy = tuple(_mean([one for one, _ in hits]) / hits[0][1] for hits in reached)
+        found = [(getattr(one.curves, f"{part}_correct_count"), one) for one in recorded(trials, records)]
+        trained = [(right, getattr(one, f"{part}_count")) for right, one in found if right]
+        epochs, images = max((len(right) for right, _ in trained), default=0), [count for _, count in trained]
+        padded = [*itertools.zip_longest(*(right for right, _ in trained), fillvalue=UNREACHED)]
+        counts = np.asarray(padded, dtype=int).reshape(epochs, len(trained))
+        shares, are_reached = counts / np.asarray(images, dtype=int), counts != UNREACHED
+        seeds = tuple(
+            tuple(of_seed[: len(right)]) for of_seed, (right, _) in zip(shares.T.tolist(), trained, strict=True)
+        )
+        accuracy = tuple((one[kept].mean() / images[0]).item() for one, kept in zip(counts, are_reached, strict=True))
+        reached = [one[kept] for one, kept in zip(shares, are_reached, strict=True)]
+        found_by_arm.append((arm, part, seeds, accuracy, reached))
+    means = iter(estimates([one for *_, reached in found_by_arm for one in reached]))
+    for arm, part, seeds, accuracy, _ in found_by_arm:
+        of_arm = tuple(itertools.islice(means, len(accuracy)))
         yield ArmCurves(arm.label(), arm.values, part, seeds, of_arm, accuracy)
 
 

@@ -6,14 +6,15 @@ import base64
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from actbench.analysis.comparison import Comparison
-from actbench.experiment.records import TrialRecord, recorded
+from actbench.experiment.records import TrialRecord, bytes_of_a_mistake, recorded
 from actbench.lazy import NDArray
 from actbench.lazy import numpy as np
 from actbench.plan.plan import Plan
 from actbench.statistics.crossed import CrossedErrors, crossed_errors, mcnemar_p
-from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, Estimate, estimate, t_interval
+from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, Estimate, estimates, t_interval
 
 MIN_SHARE_OF_A_MAJORITY = 0.5
 
@@ -59,14 +60,47 @@ class ImageContrast(OtherImages):
 
 
 @dataclass(frozen=True)
+class _Mistakes:
+    """The wrong images of several networks, network by network: whose it is, its label, and the class it was given."""
+
+    networks: int
+    classes: int
+    network: NDArray[np.integer]
+    label: NDArray[np.integer]
+    predicted: NDArray[np.integer]
+
+    def counted_by(self, classes: NDArray[np.integer]) -> NDArray[np.integer]:
+        """How many of each network have each label, or were given each class `[networks, classes]`."""
+        places = self.network * self.classes + classes
+        return np.bincount(places, minlength=self.networks * self.classes).reshape(-1, self.classes)
+
+
+@dataclass(frozen=True)
+class _Networks:
+    """The records of an arm's networks, and which images each got right `[networks, images]`."""
+
+    records: Sequence[TrialRecord]
+    are_right: NDArray[np.bool_]
+
+    @cached_property
+    def by_class(self) -> tuple[NDArray[np.integer], NDArray[np.integer]] | None:
+        """The right images of each network `[networks, classes]`, and all images `[classes]`; None if not recorded."""
+        mistakes = _mistakes(self.records)
+        if mistakes is None or not all(record.test_prediction_counts for record in self.records):
+            return None
+        given = np.asarray([record.test_prediction_counts for record in self.records])
+        right = given - mistakes.counted_by(mistakes.predicted)
+        return right, right[0] + mistakes.counted_by(mistakes.label)[0]
+
+
+@dataclass(frozen=True)
 class _Paired:
-    """The records of an arm and of its baseline, pair by pair, and which images each got right `[seeds, images]`."""
+    """The networks of an arm and of its baseline, of the same seeds in the same order."""
 
     label: str
     baseline: str
-    pairs: Sequence[tuple[TrialRecord, TrialRecord]]
-    own: NDArray[np.bool_]
-    reference: NDArray[np.bool_]
+    own: _Networks
+    reference: _Networks
 
 
 @dataclass(frozen=True)
@@ -92,17 +126,16 @@ def other_images(comparison: Comparison, plan: Plan, records: Mapping[str, Trial
 
 def _paired(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[_Paired]:
     tested = {arm.label(): _tested(recorded(trials, records)) for arm, trials in plan.arms}
-    bits: tuple[Sequence[TrialRecord], NDArray[np.bool_]] = (), np.empty(0, dtype=bool)
+    paired_with = _Networks((), np.empty(0, dtype=bool))
     for row in comparison.rows:
         other = row.contrast.second.label if row.contrast else ""
         own, reference = tested.get(row.sample.label, {}), tested.get(other, {})
         is_paired = row.contrast is not None and row.contrast.is_paired
         if is_paired and (seeds := [seed for seed in own if seed in reference]):
             first, second = [own[seed] for seed in seeds], [reference[seed] for seed in seeds]
-            if list(map(id, bits[0])) != list(map(id, second)):  # most arms have one baseline
-                bits = second, _are_right(second)
-            pairs = list(zip(first, second, strict=True))
-            yield _Paired(row.sample.label, other, pairs, _are_right(first), bits[1])
+            if list(map(id, paired_with.records)) != list(map(id, second)):  # most arms have one baseline
+                paired_with = _Networks(second, _are_right(second))
+            yield _Paired(row.sample.label, other, _Networks(first, _are_right(first)), paired_with)
 
 
 def _tested(records: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
@@ -116,37 +149,48 @@ def _are_right(records: Sequence[TrialRecord]) -> NDArray[np.bool_]:
     return np.unpackbits(rows, axis=1, count=records[0].test_count).astype(bool)
 
 
+def _mistakes(records: Sequence[TrialRecord]) -> _Mistakes | None:
+    """The mistakes of networks with as many classes; None unless all records say them."""
+    if not all(record.has_mistakes() for record in records):
+        return None
+    coded = [base64.b64decode(record.test_mistakes) for record in records]
+    classes = records[0].settings.data.dataset.classes
+    size = bytes_of_a_mistake(classes)
+    networks = np.repeat(np.arange(len(records)), [len(codes) // size for codes in coded])
+    label, predicted = np.divmod(np.frombuffer(b"".join(coded), f">u{size}").astype(int), classes)
+    return _Mistakes(len(records), classes, networks, label, predicted)
+
+
 def _other_images(one: _Paired) -> OtherImages:
-    differences = one.own.astype(np.int8) - one.reference.astype(np.int8)
+    differences = one.own.are_right.astype(np.int8) - one.reference.are_right.astype(np.int8)
     errors = crossed_errors(differences)
-    return OtherImages(one.label, one.baseline, len(one.pairs), float(differences.mean()), errors)
+    return OtherImages(one.label, one.baseline, len(one.own.records), float(differences.mean()), errors)
 
 
 def _contrast(one: _Paired) -> ImageContrast:
-    votes = [bits.mean(axis=0, keepdims=True) > MIN_SHARE_OF_A_MAJORITY for bits in (one.own, one.reference)]
+    own, reference = one.own.are_right, one.reference.are_right
+    votes = [bits.mean(axis=0, keepdims=True) > MIN_SHARE_OF_A_MAJORITY for bits in (own, reference)]
     return ImageContrast(
         **vars(_other_images(one)),
-        by_seed=tuple(_flips(one.own, one.reference, [first.seed for first, _ in one.pairs])),
+        by_seed=tuple(_flips(own, reference, [record.seed for record in one.own.records])),
         majority=next(_flips(votes[0], votes[1], [None])),
-        by_class=tuple(_class_differences(one.pairs)),
+        by_class=tuple(_class_differences(one)),
     )
 
 
 def _flips(own: NDArray[np.bool_], reference: NDArray[np.bool_], seeds: Sequence[int | None]) -> Iterator[Flips]:
     """The discordant images of each row."""
-    all_lost, all_won = ((a & ~b).sum(axis=1).tolist() for a, b in ((reference, own), (own, reference)))
-    for lost, won, seed in zip(all_lost, all_won, seeds, strict=True):
-        yield Flips(lost, won, mcnemar_p(lost, won), seed)
+    all_lost, all_won = ((a & ~b).sum(axis=1) for a, b in ((reference, own), (own, reference)))
+    p_values = mcnemar_p(all_lost, all_won).tolist()
+    return map(Flips, all_lost.tolist(), all_won.tolist(), p_values, seeds)
 
 
-def _class_differences(pairs: Sequence[tuple[TrialRecord, TrialRecord]]) -> Iterator[Estimate]:
-    confusions = [(first.confusion(), second.confusion()) for first, second in pairs]
-    known = [(first, second) for first, second in confusions if first and second]
-    if len(known) < len(pairs):
-        return
-    for label, counts in enumerate(known[0][0]):
-        images = sum(counts)
-        yield estimate([(one[label][label] - other[label][label]) / images for one, other in known] if images else [])
+def _class_differences(one: _Paired) -> list[Estimate]:
+    if one.own.by_class is None or one.reference.by_class is None:
+        return []
+    (right, images), (right_of_reference, _) = one.own.by_class, one.reference.by_class
+    differences = right - right_of_reference
+    return estimates([differences[:, label] / images[label] if images[label] else () for label in range(len(images))])
 
 
 def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -> list[HardImage]:
@@ -161,16 +205,24 @@ def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -
         wrong += (~_are_right(of_arm)).sum(axis=0)
     hardest = np.argsort(-wrong, kind="stable")[:count].tolist()
     given: dict[int, Counter[tuple[int, int]]] = {image: Counter() for image in hardest}
-    for record in found:
-        for image, mistake in wrong_images(record):
-            if image in given:
-                given[image][mistake] += 1
+    for of_arm in filter(None, by_arm):
+        for image, mistake in _mistakes_in(of_arm, hardest):
+            given[image][mistake] += 1
     images = []
-    for image in hardest:
-        mistakes = given[image]
+    for image, mistakes in given.items():
         label, taken_for = min(mistakes, key=lambda one: (-mistakes[one], one)) if mistakes else (None, None)
         images += [HardImage(image, int(wrong[image]), len(found), label, taken_for)] * bool(wrong[image])
     return images
+
+
+def _mistakes_in(records: Sequence[TrialRecord], images: Sequence[int]) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Image, with label and given class, of each recorded mistake of an arm's networks in these images."""
+    known = [record for record in records if record.has_mistakes()]
+    if known and (mistakes := _mistakes(known)):
+        (_, image) = np.nonzero(~_are_right(known))
+        kept = np.isin(image, images)
+        named = zip(mistakes.label[kept].tolist(), mistakes.predicted[kept].tolist(), strict=True)
+        yield from zip(image[kept].tolist(), named, strict=True)
 
 
 def wrong_images(record: TrialRecord) -> list[tuple[int, tuple[int, int]]]:

@@ -149,9 +149,15 @@ class TrialRecord(BaseModel):
     device: str
     environment: str = ""
 
+    def has_mistakes(self) -> bool:
+        """Whether label and predicted class of each wrong test image are recorded."""
+        return self.test_correct_count is not None and (
+            bool(self.test_mistakes) or self.test_correct_count == self.test_count
+        )
+
     def mistakes(self) -> list[tuple[int, int]] | None:
         """Label and predicted class of each test image that was not classified correctly; None if not recorded."""
-        if self.test_correct_count is None or (not self.test_mistakes and self.test_correct_count != self.test_count):
+        if not self.has_mistakes():
             return None
         classes = self.settings.data.dataset.classes
         return [divmod(code, classes) for code in mistake_codes(base64.b64decode(self.test_mistakes), classes)]

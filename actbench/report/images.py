@@ -180,7 +180,7 @@ def predictions_table(results: Results, labels: Mapping[str, Sequence[int]] | No
     Raises `ConfigurationError` where no record has kept predicted classes.
     """
     trained = [record for _, trials in results.plan.arms for one in trials if (record := results.records.get(one.id))]
-    if not any(record.mistakes() is not None for record in trained):
+    if not any(record.has_mistakes() for record in trained):
         reason = (
             "its trials were trained before predicted classes were kept (schema 1)" if trained else "no final trial"
         )
@@ -192,7 +192,7 @@ def _prediction_rows(results: Results, labels: Mapping[str, Sequence[int]] | Non
     for arm, trials in results.plan.arms:
         for trial in trials:
             record = results.records.get(trial.id)
-            if record is None or not record.test_is_correct or record.mistakes() is None:
+            if record is None or not record.test_is_correct or not record.has_mistakes():
                 continue
             named = {"arm": arm.label(), "trial": trial.id, "seed": trial.seed}
             wrong = dict(wrong_images(record))

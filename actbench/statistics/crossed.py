@@ -27,19 +27,20 @@ def crossed_errors(differences: NDArray[np.integer]) -> CrossedErrors | None:
     seeds, images = differences.shape
     if min(seeds, images) < 2:
         return None
-    values = differences.astype(float)
-    by_seed, by_image, mean = values.mean(axis=1), values.mean(axis=0), values.mean()
-    residual = np.square(values).sum() - images * np.square(by_seed).sum() - seeds * np.square(by_image).sum()
+    by_seed, by_image, mean = differences.mean(axis=1), differences.mean(axis=0), differences.mean()
+    squares = np.square(differences).sum(dtype=int)
+    residual = squares - images * np.square(by_seed).sum() - seeds * np.square(by_image).sum()
     residual = max(0.0, float(residual + seeds * images * mean**2)) / ((seeds - 1) * (images - 1))
     of_seeds, of_images = float(by_seed.var(ddof=1)) / seeds, float(by_image.var(ddof=1)) / images
     both = of_seeds + of_images - residual / (seeds * images)
     return CrossedErrors(math.sqrt(of_seeds), math.sqrt(max(0.0, both)))
 
 
-def mcnemar_p(lost: int, won: int) -> float:
-    """Exact two-sided p of `lost` against `won` discordant images, each as likely either way (McNemar 1947).
+def mcnemar_p(lost: NDArray[np.integer], won: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Exact two-sided p of each `lost` against `won` discordant images, as likely either way (McNemar 1947).
 
     It is about two trained networks, not about two arms: the images are the sample, and the seeds are fixed.
     (scipy.stats.binomtest gives the same, and takes a second to import.)
     """
-    return min(1.0, 2 * float(special.bdtr(min(lost, won), lost + won, 0.5)))
+    one_sided: NDArray[np.float64] = special.bdtr(np.minimum(lost, won), lost + won, 0.5)
+    return np.minimum(1.0, 2 * one_sided)

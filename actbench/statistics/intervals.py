@@ -49,7 +49,9 @@ def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimat
     return estimates([values], confidence)[0]
 
 
-def estimates(samples: Sequence[Sequence[float]], confidence: float = CONFIDENCE) -> list[Estimate]:
+def estimates(
+    samples: Sequence[Sequence[float] | NDArray[np.float64]], confidence: float = CONFIDENCE
+) -> list[Estimate]:
     """The estimate of each sample; those of equally many values take one computation, and give the same bits."""
     places: dict[int, list[int]] = {}
     for place, values in enumerate(samples):

@@ -81,6 +81,41 @@ def test_classes_differ_by_what_the_confusion_matrices_say(results: Results) -> 
         assert found["difference"] == pytest.approx(np.mean(by_seed) / images[label])
 
 
+def test_classes_and_mistakes_are_those_of_the_records_where_a_class_takes_two_bytes(tmp_path: Path) -> None:
+    labels, random = np.arange(260) % 26, np.random.default_rng(0)
+    predicted = {
+        label: [np.where(random.random(260) < 0.2, random.integers(0, 26, 260), labels) for _ in range(3)]
+        for label in WRONG
+    }
+
+    def recorded(label: str, seed: int) -> dict[str, Any]:
+        given = predicted[label][seed]
+        wrong = np.flatnonzero(given != labels)
+        return {
+            "test_correct_count": 260 - len(wrong),
+            "test_is_correct": base64.b64encode(np.packbits(given == labels).tobytes()).decode(),
+            "test_mistakes": base64.b64encode((labels * 26 + given)[wrong].astype(">u2").tobytes()).decode(),
+            "test_prediction_counts": np.bincount(given, minlength=26).tolist(),
+        }
+
+    counts = {label: [int((one == labels).sum()) for one in of_arm] for label, of_arm in predicted.items()}
+    text = TEXT.replace("{dataset: digits}", "{dataset: emnist_letters, test: 260}")
+    found = document(planted(tmp_path / "letters", counts, text, change=recorded))
+    right = {
+        label: np.array([[(one == labels)[labels == of].mean() for of in range(26)] for one in of_arm])
+        for label, of_arm in predicted.items()
+    }
+    assert [one["difference"] for one in found["arms"][0]["classes"]] == pytest.approx(
+        list((right["tanh"] - right["relu"]).mean(axis=0))
+    )
+    everything = np.array([*predicted["relu"], *predicted["tanh"]])
+    for hard in found["hardest"]:
+        given = everything[:, hard["image"]]
+        mistakes = given[given != labels[hard["image"]]].tolist()
+        assert (hard["class"], hard["wrong"]) == (labels[hard["image"]], len(mistakes))
+        assert mistakes.count(hard["taken_for"]) == max(map(mistakes.count, mistakes))
+
+
 def test_the_hardest_image_is_the_one_that_every_network_gets_wrong(results: Results) -> None:
     first, second, *_ = document(results)["hardest"]
     label = int(LABELS[0])
