@@ -26,7 +26,7 @@ from actbench.text import clock
 Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RunProgress:
     """The counters of a run, and where each finished stack is stored.
 
@@ -40,7 +40,6 @@ class RunProgress:
     folder: HeldFolder
     journal_end: FileEnd
     stored: dict[str, TrialRecord]
-    environment: str
     device: str
     state: RunState
     started: float
@@ -49,6 +48,7 @@ class RunProgress:
     log: RunLog
     keep_environment: Callable[[Mapping[str, Any] | None], str]
     uninterrupted: Uninterrupted = contextlib.nullcontext
+    environment: str = ""
     frozen: str = ""
     names: dict[str, str] = field(default_factory=dict)
     logged: float = 0.0

@@ -234,11 +234,19 @@ def _begin(
     if notice := other_training_code(held.path):
         tell(notice)
         keep(None)  # from now on the folder is read as this training code's
-    state = initial_state(experiment, plan, known)
-    end, stored = end_of(held.file(JOURNAL)), dict(journal.records)
-    moment = time.monotonic()
     return RunProgress(
-        experiment, held, end, stored, "", site.device, state, moment, show, known, log, keep, uninterrupted
+        experiment=experiment,
+        folder=held,
+        journal_end=end_of(held.file(JOURNAL)),
+        stored=dict(journal.records),
+        device=site.device,
+        state=initial_state(experiment, plan, known),
+        started=time.monotonic(),
+        show=show,
+        known=known,
+        log=log,
+        keep_environment=keep,
+        uninterrupted=uninterrupted,
     )
 
 
