@@ -42,8 +42,9 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
     if folder:
         found = require_result_folder(folder)
     else:
-        running = [file.parent for file in root.glob(f"*/{EXPERIMENT}") if is_locked(file.parent)]
-        found = max(running, key=lambda one: one.stat().st_mtime, default=None) or latest_folder(root)
+        begun = [file.parent for file in root.glob(f"*/{EXPERIMENT}")]
+        running = [one for one in begun if is_locked(one)]
+        found = max(running or begun, key=_last_written, default=None) or latest_folder(root)
     is_running = is_locked(found)  # before it is read: a run that ends in between has left all that is read then
     kept = kept_standing(found)
     lagging = None if kept or not is_running else kept_standing(found, may_lag=True)
@@ -67,6 +68,11 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
         basis=basis,
         not_loaded=not_loaded,
     )
+
+
+def _last_written(folder: Path) -> float:
+    """When a run began in the folder or stored a trial there, whichever was later."""
+    return max(path.stat().st_mtime for name in (EXPERIMENT, JOURNAL) if (path := folder / name).is_file())
 
 
 def _read(folder: Path, root: Path, *, keeps: bool) -> tuple[Standing, Speed | None, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -194,6 +195,16 @@ def test_the_latest_folder_is_meant_where_none_is_named(
     monkeypatch.chdir(tmp_path)
     assert invoke("status").stdout.startswith("results/made-up\n")
     assert invoke("status", "--results", "elsewhere").exit_code == 2
+
+
+def test_a_run_that_was_stopped_before_its_first_trial_is_the_latest(folder: Path, experiment: Experiment) -> None:
+    (folder / JOURNAL).unlink()
+    assert read_status(None, folder.parent, datetime.now(UTC)).folder == folder
+    begun = folder.with_name("begun")
+    begun.mkdir()
+    write_experiment(begun, experiment_to_yaml(experiment))
+    os.utime(folder / EXPERIMENT, (0, 0))
+    assert read_status(None, folder.parent, datetime.now(UTC)).folder == begun
 
 
 def test_before_the_first_trial_has_ended_the_time_left_is_a_guess(folder: Path) -> None:
