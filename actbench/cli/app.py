@@ -138,6 +138,7 @@ def main() -> None:
     gc.set_threshold(*COLLECTED_AFTER)
     gc.enable()
     os.environ["PYTHONSAFEPATH"] = "1"  # workers import no module of the current folder, which may be someone else's
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # starting threads takes half of numpy's import; none is used
     try:
         _run_program()
     except KeyboardInterrupt:

@@ -73,6 +73,16 @@ def modules_after(folder: Path, *lines: str) -> set[str]:
     return set(measured(code, folder, os.environ)[1][-1].split())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed by Linux")
+@pytest.mark.parametrize(("given", "threads"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "3"}, 3)])
+def test_numpy_starts_no_threads_unless_they_are_wanted(given: dict[str, str], threads: int, tmp_path: Path) -> None:
+    code = MODULES_AFTER.format(lines=[["show", "relu"]]) + 'import os\nprint(len(os.listdir("/proc/self/task")))'
+    variables = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"} | given
+    modules, counted = measured(code, tmp_path, variables)[1][-2:]
+    assert "numpy" in modules.split()
+    assert int(counted) == min(threads, os.cpu_count() or 1)
+
+
 def test_init_imports_no_heavy_library(tmp_path: Path) -> None:
     assert not HEAVY & modules_after(tmp_path, "init")
 
