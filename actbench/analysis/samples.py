@@ -82,11 +82,15 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
             doubts.append("tuning has not finished")
         if failed > MAX_FAILED * len(trials):
             doubts.append(f"{failed} of {len(trials)} trials unusable")
+        by_seed = values_by_seed(trials, records, metric)
+        lost = [one for one in recorded(trials, records) if one.outcome == "diverged" and one.seed not in by_seed]
+        if lost and not problem:
+            doubts.append(f"{counted(len(lost), 'diverged trial')} without a finite {metric.name}")
         samples.append(
             Sample(
                 label=arm.label(),
                 values=arm.values,
-                by_seed=values_by_seed(trials, records, metric),
+                by_seed=by_seed,
                 trials=len(trials),
                 tuned=arm.tuned,
                 failed=failed,

@@ -122,6 +122,15 @@ def test_a_metric_that_a_trial_lacks_leaves_its_seed_out(tmp_path: Path) -> None
     assert set(by_label(results, "test_loss")["relu"].by_seed) == set(range(10)) - {7}
 
 
+def test_a_diverged_trial_without_the_metric_leaves_its_arm_unjudged_by_it(tmp_path: Path) -> None:
+    """Without it a seed that was lost would drop out of the test, and the arm could be better for it."""
+    results = planted(
+        tmp_path, {"relu": [9800] * 10}, UNTUNED, change=lambda _label, seed: DIVERGED if seed == 4 else {}
+    )
+    assert by_label(results, "test_loss")["relu"].doubt == "1 diverged trial without a finite test_loss"
+    assert by_label(results)["relu"].doubt == ""
+
+
 def test_samples_of_other_images_have_other_data(tmp_path: Path) -> None:
     data = ("mnist", "digits", "mnist, train: 1000", "mnist, test: 500", "mnist, scale: 2", "mnist, split: tail")
     texts = [UNTUNED.replace("mnist", one) for one in data]
