@@ -80,7 +80,10 @@ def _read_one(
         upper=min(entry.below, entry.between[1]),
     )
     if not mistakes:
-        mistakes += [*_direction_mistakes(expectation, metric), *_bound_mistakes(raw, entry, metric, expectation)]
+        mistakes += [
+            *_direction_mistakes(expectation, metric, unsure),
+            *_bound_mistakes(raw, entry, metric, expectation),
+        ]
     if not mistakes and is_sound:
         mistakes += _metric_mistakes(expectation, metric, experiment)
     return expectation, mistakes
@@ -114,13 +117,13 @@ def _bound_mistakes(
             yield (key,), f"{metric.name} is {what}, found {given}{hint}"
 
 
-def _direction_mistakes(expectation: Expectation, metric: Metric) -> list[Mistake]:
-    """Why there is nothing to decide between these arms."""
+def _direction_mistakes(expectation: Expectation, metric: Metric, unsure: Collection[str]) -> list[Mistake]:
+    """Why there is nothing to decide between these arms; arms that differ in what is `unsure` look the same."""
     if expectation.is_better and metric.larger_is_better is None:
         return [
             (("metric",), f"neither way is better for {metric.name}: use `arm` and `minus` with `above` or `below`")
         ]
-    if expectation.arm == expectation.reference:
+    if expectation.arm == expectation.reference and not unsure:
         keys = ("than", "better") if expectation.is_better else ("minus", "arm")
         return [((keys[0],), f"the same arm as under `{keys[1]}`")]
     return []

@@ -42,6 +42,7 @@ def print_answer(
         from actbench.render.terminal import print_sections
 
         print_sections(sections())
+    sys.stdout.flush()  # before what is then said on standard error
 
 
 def print_document(content: Mapping[str, Any]) -> None:

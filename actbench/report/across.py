@@ -87,7 +87,11 @@ def _cells_of(arm: ArmAcross, metric: Metric) -> list[str]:
 def _notes(found: Across) -> list[str]:
     compared, n = [arm for arm in found.arms if arm.against], len(found.folders)
     reasons = dict.fromkeys(arm.reason for arm in found.arms if arm.reason)
-    surprising = [(arm.label, arm.p, arm.p_holm) for arm in compared if is_surprising(arm.interval, arm.verdict)]
+    surprising = [
+        (arm.label, interval(arm.adjusted_interval, found.metric, signed=True), arm.p_holm)
+        for arm in compared
+        if is_surprising(arm.interval, arm.verdict)
+    ]
     return [
         f"n is {counted(n, 'folder')}, not seeds: {listed(found.folders)}.",
         *filter(None, [_too_few(compared, n), excluded_alone(surprising, len(compared))]),

@@ -154,7 +154,8 @@ def _differing_environments(results: Sequence[Results]) -> Iterator[Statement]:
     for folder in results:
         final = [trial.id for _, trials in folder.plan.arms for trial in trials if trial.id in folder.records]
         used = {folder.records[trial].environment for trial in final}
-        different |= {tuple(folder.environments.get(name, {"id": name}).get(key) for key in MATTERS) for name in used}
+        known = [folder.environments[name] for name in used if name in folder.environments]
+        different |= {tuple(one.get(key) for key in MATTERS) for one in known}
     if len(different) > 1:
         note = f"Mixed environments: these trials come from {len(different)} of them, which environment.json lists."
         yield Statement("differing_environments", "caveats", note, numbers={"environments": len(different)})

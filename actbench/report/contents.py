@@ -53,7 +53,8 @@ def answer_sections(comparison: Comparison, results: Sequence[Results], *, expla
             replace(short, notes=[PICTURE_NOTE.format(level)] if comparison.rows else ()),
             *(without_constants(one, ALWAYS_SHOWN) for one in comparison_sections(comparison, results)),
         ]
-    return [answer, replace(short, notes=[*short.notes, EXPLAIN])]
+    pairs = [pairs_section(comparison)] if comparison.pairs else []
+    return [answer, replace(short, notes=[*short.notes, EXPLAIN]), *pairs]
 
 
 def report_sections(comparison: Comparison, results: Results, *, explains: bool | None = None) -> list[Section]:

@@ -22,6 +22,7 @@ from actbench.render.sections import Section
 from actbench.report.claims import about
 from actbench.report.numbers import probability, size, value, with_unit
 from actbench.report.statements import seeds_to_decide, too_few
+from actbench.statistics.intervals import estimate
 from actbench.text import counted, visible
 
 DECIDED = ("better", "worse", "equivalent")
@@ -133,7 +134,7 @@ def _what_decides(contrast: Contrast, comparison: Comparison) -> str:
     look, planned = contrast.look, comparison.looks
     if planned and look and not planned.schedule.is_last(look.look - 1):
         return f"Open: the next look is after {planned.schedule.seeds[look.look]} seeds."
-    return seeds_to_decide(comparison, [contrast]).replace(" seeds to show", " fresh seeds to show")
+    return seeds_to_decide(comparison, [contrast])
 
 
 def _change(contrast: Contrast, metric: Metric) -> str:
@@ -147,7 +148,7 @@ def _change(contrast: Contrast, metric: Metric) -> str:
 
 
 def _mean(by_seed: Mapping[int, float]) -> float | None:
-    return sum(by_seed.values()) / len(by_seed) if by_seed else None
+    return estimate([*by_seed.values()]).mean
 
 
 def _how_sure(contrast: Contrast) -> str:

@@ -181,9 +181,11 @@ def predictions_table(results: Results, labels: Mapping[str, Sequence[int]] | No
     """
     trained = [record for _, trials in results.plan.arms for one in trials if (record := results.records.get(one.id))]
     if not any(record.has_mistakes() for record in trained):
-        reason = (
-            "its trials were trained before predicted classes were kept (schema 1)" if trained else "no final trial"
-        )
+        if all(record.outcome == "failed" for record in trained):
+            raise ConfigurationError(
+                f"{results.folder}: no final trial has a result; actbench run trains what is missing"
+            )
+        reason = "its trials were trained before predicted classes were kept (schema 1)"
         raise ConfigurationError(f"{results.folder}: {reason}; train them again with actbench run --fresh")
     return Table(PREDICTION_COLUMNS, _prediction_rows(results, labels))
 

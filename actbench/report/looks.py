@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from actbench.analysis.comparison import Comparison
+from actbench.analysis.comparison import NOTHING_TUNED, Comparison
 from actbench.analysis.verdicts import UNDECIDED, verdict_at_look, verdict_word
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import parse_metric
@@ -38,7 +38,8 @@ def look_lines(plan: Plan, *, is_whole: bool = False) -> list[str]:
             by_word.setdefault(_word(made[-1], looks), []).append(arm.label())
     parts = [f"{word} {few(by_word[word], 'arms')}" for word in WORDS if word in by_word]
     what = "; ".join(parts) or "every arm is settled"
-    return [f"look {looks.look} of {len(looks.schedule.seeds)}, {looks.passed_seeds()} seeds: {what}"]
+    doubt = "" if plan.tunings else f"; not judged, since {NOTHING_TUNED}"
+    return [f"look {looks.look} of {len(looks.schedule.seeds)}, {looks.passed_seeds()} seeds: {what}{doubt}"]
 
 
 def settled_texts(plan: Plan) -> list[str]:

@@ -84,7 +84,8 @@ def lottery_sentences(drawn: Lottery, comparison: Comparison) -> list[str]:
     else:
         winners = counted(len(names), "different winner", in_words=True)
         counted_names = [f"{name} ({count})" for name, count in drawn.wins]
-        first = f"Had you run each once, {seeds} would have announced {winners}: {few(counted_names, 'arms')}."
+        ties = "; equal bests count for each" if any(len(won) > 1 for won in drawn.winners) else ""
+        first = f"Had you run each once, {seeds} would have announced {winners}: {few(counted_names, 'arms')}{ties}."
     if drawn.loudest is None:
         return [first]
     pair = drawn.loudest

@@ -229,6 +229,7 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
         "shares": f"{alphas[0]} each" if len(set(alphas)) == 1 else listed(alphas),
         "comparisons": counted(count, "comparison"),
         "margin": escaped(size(comparison.margin, metric)) if contrasts and comparison.margin else "",
+        "doubt": escaped(comparison.doubt),
         "least": escaped(size(comparison.detectable, metric)) if comparison.detectable else "",
     }
     texts = {name: Markup(text) for name, text in said.items()}  # LaTeX, escaped as such

@@ -12,7 +12,7 @@ from actbench.experiment.cells import distinguishing_paths, restricted
 from actbench.experiment.naming import value_to_text
 from actbench.render.sections import Section, Tone
 from actbench.report.comparison import size_cells
-from actbench.report.numbers import ABSENT, metric_in_words, probability, smallest_shown, value
+from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, smallest_shown, value
 from actbench.report.request import is_made_of_values
 from actbench.report.statement import Statement
 from actbench.text import counted
@@ -80,21 +80,23 @@ def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
 
 def _surprises(comparison: Comparison) -> str:
     """The arms whose difference by itself excludes 0, and why the verdict says no difference all the same."""
+    metric = comparison.metric
     found = [
-        (row.sample.label, row.contrast.p, row.contrast.p_holm)
+        (row.sample.label, interval(row.contrast.adjusted_interval, metric, signed=True), row.contrast.p_holm)
         for row in ranked(comparison)
         if row.contrast and is_surprising(row.contrast.difference.interval, row.contrast.verdict)
     ]
     return excluded_alone(found, max((one.comparisons for one in comparison.contrasts()), default=0))
 
 
-def excluded_alone(found: Sequence[tuple[str, float | None, float | None]], comparisons: int) -> str:
-    """Names, p and adjusted p of arms whose interval excludes 0 by itself only, as a sentence; empty without any."""
-    named = [f"{label} (p {probability(p)}, {probability(p_adjusted)} adjusted)" for label, p, p_adjusted in found]
+def excluded_alone(found: Sequence[tuple[str, str, float | None]], comparisons: int) -> str:
+    """Names, adjusted interval and p of arms whose interval excludes 0 by itself only, as a sentence; else empty."""
+    named = [f"{label} ({bounds}, p {probability(p)})" for label, bounds, p in found]
     if more := len(named[MAX_SURPRISES:]):
         named = [*named[:MAX_SURPRISES], f"{more} more"]
     family = counted(comparisons, "comparison")
-    return f"By itself the interval excludes 0, but not after {family}: {', '.join(named)}." if named else ""
+    why = f"adjusted for {family}, interval and p are no evidence of a difference"
+    return f"By itself the interval excludes 0; {why}: {', '.join(named)}." if named else ""
 
 
 def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:

@@ -100,7 +100,7 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
         note = f"{min(tested)} seeds can never reach p (Holm) below {reachable:.3f} here: {TOO_FEW_SEEDS}."
         yield Statement("unreachable_p", "baseline", note, numbers={"seeds": min(tested), "smallest_p": reachable})
     if fewest < seeds and not comparison.looks:
-        note = f"Some differences rest on only {fewest} of {seeds} seeds: the others are missing or failed in an arm."
+        note = f"Some differences rest on only {fewest} of {seeds} seeds: the others are not in both arms, or failed."
         yield Statement("missing_seeds", "baseline", note, numbers={"seeds": fewest})
     if comparison.detectable is not None:
         least = size(comparison.detectable, comparison.metric)
@@ -115,10 +115,10 @@ def _adjusted(comparison: Comparison) -> Iterator[Statement]:
     for row in comparison.rows:
         if row.contrast and is_surprising(row.contrast.difference.interval, row.contrast.verdict):
             count = counted(row.contrast.comparisons, "comparison")
-            reason = f"p {probability(row.contrast.p)}, {probability(row.contrast.p_holm)} after {count}"
+            bounds = interval(row.contrast.adjusted_interval, comparison.metric, signed=True)
             text = (
-                f"By itself the difference of {row.sample.label} excludes 0, but not in this family: {reason} with the "
-                "baseline."
+                f"By itself the interval of {row.sample.label} excludes 0; adjusted for {count} with the baseline, "
+                f"interval and p are no evidence of a difference: {bounds}, p {probability(row.contrast.p_holm)}."
             )
             numbers = {"p": row.contrast.p, "p_holm": row.contrast.p_holm, "comparisons": row.contrast.comparisons}
             yield Statement("adjusted", "baseline", text, (row.sample.label,), numbers)
@@ -288,7 +288,7 @@ def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> str:
     for target in (comparison.margin or 0.0, shown / 2):
         seeds = seeds_needed(target, spread, comparisons=count) if spread and target else 0
         if known < seeds <= MAX_SEEDS:
-            return f"It takes {seeds} seeds to show {size(target, comparison.metric)} (8 times in 10)."
+            return f"It takes {seeds} fresh seeds to show {size(target, comparison.metric)} (8 times in 10)."
     return ""
 
 

@@ -49,6 +49,7 @@ from actbench.store.results import Results, known_trials, load_results, other_tr
 from actbench.text import counted, say
 from actbench.version import __version__
 
+FRESH_SEEDS = 1000  # far from those that an experiment begins with
 ROUNDED = (
     "train.precision bf16: this processor has no products in bf16; factors are rounded and multiplied in float32, "
     "which is slower than float32."
@@ -144,7 +145,7 @@ def run_experiment(
     journal = read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     if not options.fresh:
-        _require_unseen_seeds(experiment, folder, journal)
+        _require_unseen_seeds(experiment, folder, journal, tell)
     plan = make_plan(experiment, known, options.shard)
     missing = plan.missing(known)
     if missing and (custom := experiment.custom_choices()):
@@ -194,8 +195,11 @@ def run_experiment(
     return RunResult(results, comparison, state.total, left, trained, state.endings, waits)
 
 
-def _require_unseen_seeds(experiment: Experiment, folder: Path, journal: Journal) -> None:
-    """Raise `ConfigurationError` where looks would begin with seeds that have been seen under a plan without looks."""
+def _require_unseen_seeds(experiment: Experiment, folder: Path, journal: Journal, tell: Callable[[str], None]) -> None:
+    """Raise `ConfigurationError` where looks would begin with seeds that have been seen under a plan without looks.
+
+    Tell that nothing will be judged where other seeds are added to those that have been seen.
+    """
     frozen = store.read_plan(folder)
     seen = {record.seed for record in journal.records.values() if record.phase == "final"} & set(experiment.seeds)
     if experiment.looks and frozen and "looks" not in frozen and seen:
@@ -203,6 +207,12 @@ def _require_unseen_seeds(experiment: Experiment, folder: Path, journal: Journal
             f"{folder}: {counted(len(seen), 'seed')} of this plan with looks have been trained under one without, "
             "so the decision to look may come from their results: take fresh seeds "
             "(seeds: {looks: [11, 20, 40, 80], first: 1000}), another name, or --fresh"
+        )
+    if seen and frozen and set(frozen["seeds"]) != set(experiment.seeds):
+        fresh = f"seeds={{looks: [{len(experiment.seeds)}], first: {FRESH_SEEDS}}}"
+        tell(
+            f"warning: {folder} has final trials of other seeds: nothing is judged where seeds are changed after "
+            f"looking; fresh ones can decide: --set '{fresh}'"
         )
 
 

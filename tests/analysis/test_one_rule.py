@@ -144,9 +144,9 @@ def every_surprise_has_its_reason(comparison: Comparison, said: list[str]) -> No
             continue
         low, high = one.difference.interval
         is_surprise = (low > 0 or high < 0) and not one.verdict.startswith((*DECIDED, "not judged"))
-        reasons = [note for note in said if note.startswith(f"By itself the difference of {row.sample.label} ")]
+        reasons = [note for note in said if note.startswith(f"By itself the interval of {row.sample.label} ")]
         assert len(reasons) == is_surprise
-        assert not is_surprise or f"after {one.comparisons} comparison" in reasons[0]
+        assert not is_surprise or f"adjusted for {one.comparisons} comparison" in reasons[0]
 
 
 def test_an_arm_that_is_not_found_better_does_not_stand_alone_as_the_best(tmp_path: Path) -> None:

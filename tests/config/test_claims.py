@@ -16,6 +16,7 @@ from actbench.plan.plan import make_plan
 from actbench.plan.stacks import make_stacks
 from actbench.store.folder import write_experiment
 from actbench.store.names import EXPERIMENT
+from program import actbench, assert_one_message
 
 HEAD = """\
 model: {hidden: [4]}
@@ -290,3 +291,14 @@ def test_the_smoke_version_makes_no_claims() -> None:
     assert smoke_version(experiment) == smoke_version(bare)
     assert smoke_version(experiment).expectations == ()
     assert "expect" not in experiment_to_yaml(smoke_version(experiment))
+
+
+def test_arms_that_differ_in_a_misspelt_setting_are_not_called_the_same(tmp_path: Path) -> None:
+    text = (
+        "vary: {model.activation: [relu, gellu]}\nbaseline: {model.activation: relu}\n"
+        "expect:\n  - {claim: a, better: {model.activation: gellu}, than: {model.activation: relu}}\n"
+    )
+    (tmp_path / "misspelt.yaml").write_text(f"name: misspelt\ndata: {{dataset: digits}}\n{text}", encoding="utf-8")
+    refused = actbench("validate", "misspelt.yaml", folder=tmp_path)
+    assert_one_message(refused, 2, "no activation is called 'gellu'")
+    assert "same arm" not in refused.stderr

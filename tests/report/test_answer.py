@@ -71,7 +71,7 @@ def test_no_evidence_says_how_much_may_have_gone_unnoticed_and_what_would_show_i
     words = said(two(tmp_path, NOISE))
     assert re.search(
         r"Cannot tell tanh from relu: after 10 seeds the difference can still be up to 0\.\d\d points\. "
-        r"It takes \d+ seeds to show 0\.10 points",
+        r"It takes \d+ fresh seeds to show 0\.10 points",
         words,
     )
     assert "better than" not in words

@@ -182,7 +182,7 @@ def test_the_notes_say_on_how_many_seeds_a_difference_rests(tmp_path: Path) -> N
     assert "rest on only" not in notes_of(asked(planted(tmp_path / "all", counts)))
     counts["tanh"][7] = None
     found = notes_of(asked(planted(tmp_path / "without 7", counts)))
-    assert "Some differences rest on only 9 of 10 seeds: the others are missing or failed in an arm." in found
+    assert "Some differences rest on only 9 of 10 seeds: the others are not in both arms, or failed." in found
     assert "So many seeds show a true difference of" in found
 
 

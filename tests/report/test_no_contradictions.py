@@ -164,7 +164,7 @@ def everything_said(comparison: Comparison, results: Results) -> dict[str, list[
             assert low > 0 or high < 0
         elif word.startswith(("no evidence", "too few", "equivalent")) and arm["difference_ci"]:
             low, high = arm["difference_ci"]
-            is_explained = f"By itself the difference of {arm['label']} excludes 0" in terminal
+            is_explained = f"By itself the interval of {arm['label']} excludes 0" in terminal
             assert is_explained == (low > 0 or high < 0), arm
     said["picture"] = list(read_picture(comparison, results, base))
     said["gate"] = list(read_gate(comparison, base))

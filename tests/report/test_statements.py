@@ -45,7 +45,8 @@ def test_an_interval_that_excludes_0_beside_no_verdict_has_its_reason(tmp_path: 
     short = planted(tmp_path / "five", {"relu": RELU[:5], "tanh": above(RELU[:5], MUCH[:5])}, TUNED_SHORT)
     (one,) = [one for one in statements(asked(short), [short]) if one.kind == "adjusted"]
     assert one.arms == ("tanh",)
-    assert "p 0.062, 0.062 after 1 comparison" in one.text
+    assert one.text.startswith("By itself the interval of tanh excludes 0; adjusted for 1 comparison")
+    assert one.text.endswith("p 0.062.")
     close = [27, -9, 24, 15, -6, 36, 21, 3, 30, -3]
     many = planted(tmp_path / "many", five_arms() | {"mish": above(RELU, close)}, FIVE_ACTIVATIONS)
     comparison = asked(many)

@@ -179,7 +179,12 @@ def test_seeds_that_are_added_after_looking_withhold_the_verdict(experiment: Exp
     first = run(fixed, tmp_path, Noisy())
     verdicts = [row.contrast.verdict for row in first.comparison.rows if row.contrast]
     assert verdicts[0] == "worse"
-    added = run(replace(fixed, seeds=tuple(range(12))), tmp_path, Noisy())
+    said: list[str] = []
+    run(fixed, tmp_path, Noisy(), said=said)
+    assert not any("warning" in line for line in said)
+    added = run(replace(fixed, seeds=tuple(range(12))), tmp_path, Noisy(), said=said)
+    (warning,) = [line for line in said if line.startswith("warning: ")]
+    assert warning.endswith("fresh ones can decide: --set 'seeds={looks: [12], first: 1000}'")
     assert {row.contrast.verdict for row in added.comparison.rows if row.contrast} == {"not judged"}
     assert {row.contrast.reason for row in added.comparison.rows if row.contrast} == {
         "seeds or looks were changed after looking"
