@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from actbench.analysis.comparison import paired_differences
+from actbench.analysis.comparison import common_values, paired_differences
 from actbench.analysis.samples import Sample
 from actbench.analysis.verdicts import NOT_JUDGED, TOO_FEW_FOLDERS, TOO_FEW_SEEDS, verdict
 from actbench.experiment.cells import find_references
@@ -23,7 +23,7 @@ from actbench.statistics.across import (
 )
 from actbench.statistics.intervals import CONFIDENCE, estimate
 from actbench.statistics.multiple import holm, holm_levels
-from actbench.statistics.sign_flip import sign_flip_p, smallest_p
+from actbench.statistics.sign_flip import mean_of_shares, sign_flip_p, smallest_p
 
 DISTANCES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02)
 
@@ -146,7 +146,8 @@ def _arm(
         return ArmAcross(label, means, against, differences, reason=reason)
     errors = [(one.sd or 0.0) / math.sqrt(one.n) for one in by_folder if one.mean is not None]
     effect = random_effects(differences, errors)
-    p = sign_flip_p(differences, [0.0] * len(differences))
+    exact = [mean_of_shares(*common_values(*pair)) for pair in pairs] if metric.unit == "share" else differences
+    p = sign_flip_p(exact, [0.0] * len(exact))
     return ArmAcross(label, means, against, differences, effect, effect.interval(CONFIDENCE), p, reason=reason)
 
 

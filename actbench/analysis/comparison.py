@@ -189,7 +189,7 @@ def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison) ->
         return row
     if decision is None:
         return replace(row, contrast=replace(contrast, verdict=TOO_FEW_SEEDS))
-    a, b = _common(contrast.first, contrast.second)
+    a, b = common_values(contrast.first, contrast.second)
     wins = probability_better(
         a[: decision.difference.n], b[: decision.difference.n], larger_is_better=bool(metric.larger_is_better)
     )
@@ -290,7 +290,7 @@ def _share(contrast: Contrast) -> float:
     return max(contrast.first, contrast.second, key=lambda sample: sample.trials).alpha / ALPHA
 
 
-def _common(first: Sample, second: Sample) -> tuple[list[float], list[float]]:
+def common_values(first: Sample, second: Sample) -> tuple[list[float], list[float]]:
     """The values of both for the seeds that both have."""
     seeds = [seed for seed in first.by_seed if seed in second.by_seed]
     return [first.by_seed[seed] for seed in seeds], [second.by_seed[seed] for seed in seeds]
@@ -307,7 +307,7 @@ def _contrasts(pairs: Iterable[tuple[Sample, Sample]], metric: Metric) -> list[C
 
 def _contrast(first: Sample, second: Sample, metric: Metric, paired: Estimate) -> Contrast:
     direction, is_paired = metric.larger_is_better, first.data == second.data
-    a, b = _common(first, second) if is_paired else ([*first.by_seed.values()], [*second.by_seed.values()])
+    a, b = common_values(first, second) if is_paired else ([*first.by_seed.values()], [*second.by_seed.values()])
     if len(first.losses | second.losses) > 1:
         return Contrast(first, second, is_paired, Estimate(min(len(a), len(b)), None, None, None), None)
     whole = whole_numbers(a, b) if metric.unit == "share" else (a, b)
@@ -331,7 +331,7 @@ def _interval(contrast: Contrast, confidence: float) -> tuple[float, float] | No
 
 def paired_differences(first: Sample, second: Sample, metric: Metric) -> list[float]:
     """The first minus the second, for every seed that both have, in the order of the seeds."""
-    return pair_differences(*_common(first, second), is_share=metric.unit == "share")
+    return pair_differences(*common_values(first, second), is_share=metric.unit == "share")
 
 
 def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparisons: int, why_not: str) -> Contrast:

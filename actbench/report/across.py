@@ -39,6 +39,9 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
     if len(results) < 2:
         raise ConfigurationError("--across: name at least two result folders")
     first = results[0].experiment
+    if request.metric is None and len(primary := dict.fromkeys(one.experiment.primary for one in results)) > 1:
+        raise ConfigurationError(f"--across: the folders decide by {listed([*primary])}; choose one with --metric")
+    _require_own_trials(results)
     metric = metric_of(results, request.metric or first.primary)
     baseline = first.baseline if request.baseline is None else parse_arm(first, request.baseline)
     losses = {str(arm.settings.train.loss) for one in results for arm, _ in one.plan.arms} if metric.is_loss else set()
@@ -52,6 +55,17 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
         return compare_across(samples, metric, baseline, first.margin_of(metric), why_not, all_pairs=request.all_pairs)
     except ValueError as problem:
         raise ConfigurationError(f"--across: {problem}") from None
+
+
+def _require_own_trials(results: Sequence[Results]) -> None:
+    """Raise `ConfigurationError` where two folders hold the same final trials, which would count twice."""
+    holders: dict[frozenset[str], Results] = {}
+    for one in results:
+        held = frozenset(trial.id for _, trials in one.plan.arms for trial in trials if trial.id in one.records)
+        if held and holders.setdefault(held, one) is not one:
+            raise ConfigurationError(
+                f"--across: {holders[held].folder} and {one.folder} hold the same trials, which count once"
+            )
 
 
 def across_sections(found: Across) -> list[Section]:
@@ -155,7 +169,10 @@ def across_document(found: Across) -> dict[str, Any]:
             | {"means": list(arm.means), "profile": dict(zip(map(str, DISTANCES), arm.profile, strict=True))}
             for arm in found.arms
         ],
-        "pairs": [{"against": pair.against} | _document(pair) for pair in found.pairs],
+        "pairs": [
+            {"against": pair.against} | {key: one for key, one in _document(pair).items() if key != "mean_rank"}
+            for pair in found.pairs
+        ],
     }
 
 

@@ -26,6 +26,9 @@ def test_what_across_cannot_do_is_said(tmp_path: Path) -> None:
     alone = actbench("compare", "--across", FOLDERS[0], folder=tmp_path)
     assert (alone.returncode, alone.stdout) == (2, "")
     assert "--across: name at least two result folders" in alone.stderr
+    twice = actbench("compare", "--across", FOLDERS[0], FOLDERS[1], FOLDERS[0], folder=tmp_path)
+    assert (twice.returncode, twice.stdout) == (2, "")
+    assert "mnist-tuned hold the same trials, which count once" in twice.stderr
     gated = actbench("compare", "--across", *FOLDERS, "--gate", folder=tmp_path)
     assert gated.returncode == 2
     assert "--across goes with neither --gate nor --by" in gated.stderr
