@@ -33,6 +33,7 @@ USUAL_LOOKS = (11, 20, 40, 80)
 MARGIN = 0.001
 PRIMARY_METRIC = "test_accuracy"
 SMOKE_SUFFIX = "-smoke"
+NUMBER = re.compile(r"(?<![^=\s])[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?![^,])", re.IGNORECASE)
 SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS, SMOKE_TUNING_SEEDS = 512, 256, 1, 2, 1
 
 
@@ -348,7 +349,7 @@ def parse_arm(experiment: Experiment, text: str) -> Values:
     known = [value_to_text(value) for factor in experiment.factors for value in factor.values]
     chosen: dict[str, Any] = {}
     mistakes: list[str] = []
-    rest = re.sub(r"\s*,\s*", ", ", text).strip(", ")
+    rest = _as_listed(re.sub(r"\s*,\s*", ", ", text).strip(", "), experiment)
     while rest or not (chosen or mistakes):
         fitting = [name for name in names if rest == name[0] or rest.startswith(f"{name[0]},")]
         longest = max((name for name, _, _ in fitting), key=len, default="")
@@ -368,6 +369,20 @@ def parse_arm(experiment: Experiment, text: str) -> Values:
     return complete(
         experiment, tuple((factor.path, chosen[factor.path]) for factor in experiment.factors if factor.path in chosen)
     )
+
+
+def _as_listed(text: str, experiment: Experiment) -> str:
+    """The text with numbers as tables write them: `1e-3`, as in a file, is `0.001` there."""
+    listed = {one: value_to_text(one) for factor in experiment.factors for one in factor.values if _is_number(one)}
+
+    def spelt(found: re.Match[str]) -> str:
+        return listed.get(float(found[0]), found[0])
+
+    return NUMBER.sub(spelt, text)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def complete(experiment: Experiment, given: Values) -> Values:

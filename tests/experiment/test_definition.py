@@ -108,6 +108,8 @@ def test_every_arm_can_be_chosen_by_what_tables_call_it(vary: str, tmp_path: Pat
     ("0.1", {"train.lr": 0.1}),
     ("lr=0.001", {"train.lr": 0.001}),
     ("train.lr=0.1", {"train.lr": 0.1}),
+    ("1e-3", {"train.lr": 0.001}),
+    ("relu, lr=0.10", {"model.activation": RELU, "train.lr": 0.1}),
     ("relu,lr=0.1", {"model.activation": RELU, "train.lr": 0.1}),
     (" train.lr=0.1 , silu, ", {"model.activation": SWISH, "train.lr": 0.1}),
 ])  # fmt: skip
