@@ -248,6 +248,7 @@ def _finish(
     experiment: Experiment, outcome: RunResult, options: RunOptions, given: TrainingOptions, gate_code: int
 ) -> None:
     """Say what came of the run and what to type next; raises `typer.Exit` with the most urgent exit code."""
+    from actbench.catalogue.custom_files import files_in_use
     from actbench.runs.shards import next_step
 
     if options.verbosity > QUIET:
@@ -272,7 +273,8 @@ def _finish(
     if options.shard:
         say(next_step(options.results / experiment.name, options.shard, waits=outcome.waits))
     elif options.verbosity > QUIET and not outcome.left:
-        say(f"Next: actbench report {shlex.quote(str(outcome.folder))}")
+        used = (word for file in files_in_use() for word in ("--use", file.path))
+        say(f"Next: {shlex.join(['actbench', 'report', str(outcome.folder), *used])}")
     if gate_code:
         raise typer.Exit(gate_code)
 

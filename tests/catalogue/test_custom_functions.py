@@ -46,6 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     custom_file(folder, EXPERIMENT, "own.yaml")
     finished = program("run", "own.yaml", "--use", custom_file(folder), "--jobs", "2", folder=folder)
     assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.endswith(f"Next: actbench report results/own --use {folder / 'tent.py'}\n")
     (folder / "tent.py").unlink()
     return folder
 
