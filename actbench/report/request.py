@@ -16,7 +16,7 @@ from actbench.experiment.definition import Arm, Experiment, parse_arm
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values, label_of, short_label, values_to_yaml
 from actbench.store.results import Results, is_result_folder, load_results
-from actbench.text import did_you_mean
+from actbench.text import counted, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,15 @@ def _samples_in(results: Results, question: Question, before: str) -> list[Sampl
 
 def say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:
     """Report trials that are missing, and lines that are damaged."""
-    if results.damaged_lines:
-        say(f"{results.folder}: {results.damaged_lines} damaged lines of the journal are left out")
+    if damaged := results.damaged_lines:
+        verb = "is" if damaged == 1 else "are"
+        say(f"{results.folder}: {counted(damaged, 'damaged line')} of the journal {verb} left out")
     if missing := results.missing():
         say(f"{results.folder}: {missing} of {results.planned()} trials are not trained yet")
+    final = sum(record.phase == "final" for record in results.records.values())
+    if final and not results.plan.is_tuned():
+        there = f"{counted(final, 'final trial')} in the journal"
+        say(f"{results.folder}: {there} cannot be placed without the tuning trials that are missing; run restores them")
 
 
 def _all_found(*lookups: Callable[[], Any]) -> list[Any]:

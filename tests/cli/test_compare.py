@@ -229,7 +229,7 @@ def test_a_damaged_journal_is_compared_with_what_is_whole(results: Path, tmp_pat
     finished = actbench("compare", "better", "--shared-lr", folder=tmp_path)
     assert finished.returncode == 0
     assert finished.stderr.splitlines() == [
-        "better: 1 damaged lines of the journal are left out",
+        "better: 1 damaged line of the journal is left out",
         "better: 1 of 20 trials are not trained yet",
     ]
     assert "Some differences rest on only 9 of 10 seeds" in finished.stdout

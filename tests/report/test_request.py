@@ -13,6 +13,8 @@ from actbench.errors import ConfigurationError
 from actbench.report.comparison import arms_table, comparison_to_json
 from actbench.report.request import Request, answer, load_folders
 from actbench.report.statements import notes, statements
+from actbench.store.names import JOURNAL
+from actbench.store.results import load_results
 from planted import LITTLE, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, contrast_of, planted, verdicts
 
 COUNTS = {"relu": RELU, "tanh": above(RELU, MUCH)}
@@ -225,3 +227,17 @@ def test_what_is_missing_or_damaged_is_said_aside_for_every_folder(tmp_path: Pat
         f"{part.folder}: 2 damaged lines of the journal are left out",
         f"{part.folder}: 10 of 20 trials are not trained yet",
     ]
+
+
+def test_final_trials_that_wait_for_a_damaged_tuning_trial_are_not_passed_over(tmp_path: Path) -> None:
+    folder = planted(tmp_path / "tuned", COUNTS, TUNED).folder
+    lines = (folder / JOURNAL).read_text(encoding="utf-8").splitlines(keepends=True)
+    (first, *_) = [number for number, line in enumerate(lines) if '"phase":"tune"' in line]
+    lines[first] = lines[first].replace('"seed":', '"seed": ', 1)
+    (folder / JOURNAL).write_text("".join(lines), encoding="utf-8")
+    said: list[str] = []
+    answer([load_results(folder, tmp_path)], None, Request(), said.append)
+    assert said[0].endswith(": 1 damaged line of the journal is left out")
+    assert said[-1].endswith(
+        "20 final trials in the journal cannot be placed without the tuning trials that are missing; run restores them"
+    )

@@ -93,7 +93,7 @@ def _one_deeper(folder: Path) -> None:
 
 IN_EXPERIMENT = f"results/f/{EXPERIMENT}"
 NO_RESULTS = "results/f: not a result folder (no experiment.yaml in it)"
-LEFT_OUT = "damaged lines of the journal are left out"
+LEFT_OUT = " left out"
 
 EXPERIMENTS = {
     "no experiment": BadFolder(_removed(EXPERIMENT), 2, NO_RESULTS),
@@ -149,7 +149,7 @@ JOURNALS = {
     "a journal of one long line": BadFolder(_written(JOURNAL, b"x" * 5_000_000), 0, LEFT_OUT),
     "a journal with a number changed": BadFolder(
         _changed(JOURNAL, lambda text: text.replace(b'"test_correct_count":300', b'"test_correct_count":301', 1)), 0,
-        "results/f: 1 damaged lines of the journal are left out",
+        "results/f: 1 damaged line of the journal is left out",
     ),
     "a journal of JSON that nobody signed": BadFolder(_written(JOURNAL, '{"schema":1,"trial":"a"}\n'), 0, LEFT_OUT),
     "a journal that is a folder": BadFolder(_folder(JOURNAL), 4, f"results/f/{JOURNAL}: cannot be read (Is a dir"),
