@@ -146,7 +146,8 @@ def _arm(
         return ArmAcross(label, means, against, differences, reason=reason)
     errors = [(one.sd or 0.0) / math.sqrt(one.n) for one in by_folder if one.mean is not None]
     effect = random_effects(differences, errors)
-    exact = [mean_of_shares(*common_values(*pair)) for pair in pairs] if metric.unit == "share" else differences
+    common = [values for pair in pairs if (values := common_values(*pair))[0]]
+    exact = [mean_of_shares(*values) for values in common] if metric.unit == "share" else differences
     p = sign_flip_p(exact, [0.0] * len(exact))
     return ArmAcross(label, means, against, differences, effect, effect.interval(CONFIDENCE), p, reason=reason)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -70,6 +71,15 @@ def test_equal_sums_of_images_are_ties_of_the_exact_test() -> None:
     ]
     assert tanh.p == sum(reached) / 2**8 == 14 / 256
     assert tanh.verdict.startswith("no evidence")
+
+
+def test_a_folder_whose_arms_share_no_seed_has_no_difference_and_leaves_the_arm_unjudged() -> None:
+    folders = [folder(number, {"tanh": -0.02}) for number in range(8)]
+    name, (relu, tanh) = folders[3]
+    folders[3] = name, [relu, replace(tanh, by_seed={seed + 100: one for seed, one in tanh.by_seed.items()})]
+    (found,) = [arm for arm in compare_across(folders, ACCURACY, BASELINE, None).arms if arm.label == "tanh"]
+    assert (len(found.differences), found.verdict) == (7, "not judged")
+    assert found.reason == "tanh and relu have no seed in common in one folder"
 
 
 def test_below_what_the_exact_test_needs_there_are_too_few_folders() -> None:
