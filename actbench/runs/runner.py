@@ -45,7 +45,15 @@ from actbench.store.files import FolderChangedError, HeldFolder, changed_file, e
 from actbench.store.journal import Journal, read_journal, set_damaged_lines_aside
 from actbench.store.lock import locked
 from actbench.store.names import DAMAGED, JOURNAL
-from actbench.store.results import Results, known_trials, load_results, other_training_code, result_folder, share_of
+from actbench.store.results import (
+    Results,
+    has_other_seeds,
+    known_trials,
+    load_results,
+    other_training_code,
+    result_folder,
+    share_of,
+)
 from actbench.text import counted, say
 from actbench.version import __version__
 
@@ -145,7 +153,7 @@ def run_experiment(
     journal = read_journal(folder)
     known = {} if options.fresh else known_trials(options.results, experiment, options.shard, journal)
     if not options.fresh:
-        _require_unseen_seeds(experiment, folder, journal, tell)
+        _check_seeds(experiment, folder, journal, tell)
     plan = make_plan(experiment, known, options.shard)
     missing = plan.missing(known)
     if missing and (custom := experiment.custom_choices()):
@@ -195,10 +203,10 @@ def run_experiment(
     return RunResult(results, comparison, state.total, left, trained, state.endings, waits)
 
 
-def _require_unseen_seeds(experiment: Experiment, folder: Path, journal: Journal, tell: Callable[[str], None]) -> None:
+def _check_seeds(experiment: Experiment, folder: Path, journal: Journal, tell: Callable[[str], None]) -> None:
     """Raise `ConfigurationError` where looks would begin with seeds that have been seen under a plan without looks.
 
-    Tell that nothing will be judged where other seeds are added to those that have been seen.
+    Tell that nothing will be judged where the seeds are others than those that have been seen, and not all fresh.
     """
     frozen = store.read_plan(folder)
     seen = {record.seed for record in journal.records.values() if record.phase == "final"} & set(experiment.seeds)
@@ -208,7 +216,8 @@ def _require_unseen_seeds(experiment: Experiment, folder: Path, journal: Journal
             "so the decision to look may come from their results: take fresh seeds "
             "(seeds: {looks: [11, 20, 40, 80], first: 1000}), another name, or --fresh"
         )
-    if seen and frozen and set(frozen["seeds"]) != set(experiment.seeds):
+    now = frozen | {"seeds": experiment.seeds}
+    if seen and any(has_other_seeds(plan, now) for plan in (frozen, *frozen.get("earlier", []))):
         fresh = f"seeds={{looks: [{len(experiment.seeds)}], first: {FRESH_SEEDS}}}"
         tell(
             f"warning: {folder} has final trials of other seeds: nothing is judged where seeds are changed after "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,12 +70,8 @@ class Results:
 
         Fresh seeds, of which no earlier plan had any, decide as if they were the first.
         """
-        now, earlier = set(self.frozen.get("seeds", ())), self.frozen.get("earlier", [])
-        for plan in earlier:
-            seeds = set(plan.get("seeds", ()))
-            if seeds & now and (seeds != now or plan.get("looks") != self.frozen.get("looks")):
-                return "seeds or looks were changed after looking"
-        return ""
+        are_changed = any(has_other_seeds(plan, self.frozen) for plan in self.frozen.get("earlier", []))
+        return "seeds or looks were changed after looking" if are_changed else ""
 
     def is_exploratory(self, claim: Expectation) -> bool | None:
         """Whether a claim was added after final trials had begun; None where the plan does not record claims."""
@@ -86,6 +82,12 @@ class Results:
     def missing(self) -> int:
         """Trials of the experiment that have not been trained."""
         return self.planned() - sum(trial in self.records for trial in self.plan.trials())
+
+
+def has_other_seeds(plan: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a frozen plan shares seeds with the one of now, and has others too, or other looks."""
+    seeds, seeds_now = set(plan.get("seeds", ())), set(now.get("seeds", ()))
+    return bool(seeds & seeds_now) and (seeds != seeds_now or plan.get("looks") != now.get("looks"))
 
 
 def _without_wording(claim: dict[str, Any]) -> dict[str, Any]:

@@ -193,6 +193,16 @@ def test_seeds_that_are_added_after_looking_withhold_the_verdict(experiment: Exp
     assert not added.comparison.best
 
 
+def test_fresh_seeds_and_the_way_back_from_them_are_no_change_after_looking(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    fixed, said = replace(experiment, looks=None, seeds=tuple(range(9))), list[str]()
+    for seeds in (range(9), range(1000, 1009), range(9)):
+        outcome = run(replace(fixed, seeds=tuple(seeds)), tmp_path, Noisy(), said=said)
+        assert outcome.comparison.is_judged
+    assert not any("warning" in line for line in said)
+
+
 def test_until_settled_takes_the_usual_looks_and_stops_at_the_most_seeds(experiment: Experiment) -> None:
     fixed = replace(experiment, looks=None, seeds=tuple(range(10)))
     assert until_settled(fixed, None).looks == Looks((11, 20, 40, 80))
