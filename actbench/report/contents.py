@@ -38,8 +38,11 @@ HIGHER = "interactions of three factors and more"
 
 def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> list[Section]:
     """The table of arms with everything to bear in mind, and all pairs if requested."""
-    sections = [comparison_section(comparison, notes(statements(comparison, results)))]
-    return [*sections, pairs_section(comparison)] if comparison.pairs else sections
+    return [comparison_section(comparison, notes(statements(comparison, results))), *_pairs_sections(comparison)]
+
+
+def _pairs_sections(comparison: Comparison) -> list[Section]:
+    return [pairs_section(comparison)] if comparison.pairs else []
 
 
 def answer_sections(comparison: Comparison, results: Sequence[Results], *, explains: bool = False) -> list[Section]:
@@ -53,8 +56,7 @@ def answer_sections(comparison: Comparison, results: Sequence[Results], *, expla
             replace(short, notes=[PICTURE_NOTE.format(level)] if comparison.rows else ()),
             *(without_constants(one, ALWAYS_SHOWN) for one in comparison_sections(comparison, results)),
         ]
-    pairs = [pairs_section(comparison)] if comparison.pairs else []
-    return [answer, replace(short, notes=[*short.notes, EXPLAIN]), *pairs]
+    return [answer, replace(short, notes=[*short.notes, EXPLAIN]), *_pairs_sections(comparison)]
 
 
 def report_sections(comparison: Comparison, results: Results, *, explains: bool | None = None) -> list[Section]:
