@@ -63,16 +63,16 @@ class ImageContrast(OtherImages):
 class _Mistakes:
     """The wrong images of several networks, network by network: whose it is, its label, and the class it was given."""
 
-    networks: int
-    classes: int
+    network_count: int
+    class_count: int
     network: NDArray[np.integer]
     label: NDArray[np.integer]
     predicted: NDArray[np.integer]
 
     def counted_by(self, classes: NDArray[np.integer]) -> NDArray[np.integer]:
         """How many of each network have each label, or were given each class `[networks, classes]`."""
-        places = self.network * self.classes + classes
-        return np.bincount(places, minlength=self.networks * self.classes).reshape(-1, self.classes)
+        places = self.network * self.class_count + classes
+        return np.bincount(places, minlength=self.network_count * self.class_count).reshape(-1, self.class_count)
 
 
 @dataclass(frozen=True)

@@ -373,16 +373,9 @@ def parse_arm(experiment: Experiment, text: str) -> Values:
 
 def _as_listed(text: str, experiment: Experiment) -> str:
     """The text with numbers as tables write them: `1e-3`, as in a file, is `0.001` there."""
-    listed = {one: value_to_text(one) for factor in experiment.factors for one in factor.values if _is_number(one)}
-
-    def spelt(found: re.Match[str]) -> str:
-        return listed.get(float(found[0]), found[0])
-
-    return NUMBER.sub(spelt, text)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    varied = [one for factor in experiment.factors for one in factor.values]
+    listed = {one: value_to_text(one) for one in varied if type(one) in (int, float)}
+    return NUMBER.sub(lambda found: listed.get(float(found[0]), found[0]), text)
 
 
 def complete(experiment: Experiment, given: Values) -> Values:
