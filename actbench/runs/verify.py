@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -19,7 +19,6 @@ from actbench.store import weights
 from actbench.store.files import require_regular_file
 from actbench.store.folder import read_environment, read_plan, require_result_folder, training_code_of
 from actbench.store.journal import Journal, probes_in_file, read_journal
-from actbench.store.lines import Damage
 from actbench.store.lock import is_locked, leftovers
 from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import Results, load_results, share_of
@@ -48,36 +47,17 @@ class Finding:
         return self.state in ("missing", "damaged")
 
 
-@dataclass
-class _Lines:
-    """The journal line by line: how many are records, and which are damaged."""
-
-    whole: int = 0
-    damaged: int = 0
-    first_damaged: list[Finding] = field(default_factory=list)
-
-    def count(self, number: int, content: TrialRecord | Damage) -> None:
-        """Count a line, and keep the first damaged ones."""
-        if isinstance(content, Damage):
-            self.damaged += 1
-            if len(self.first_damaged) < MAX_LINES_SHOWN:
-                self.first_damaged.append(Finding(JOURNAL, "damaged", content.reason, number))
-        else:
-            self.whole += 1
-
-
 def verify_folder(folder: Path) -> list[Finding]:
     """All findings; raises an `ExpectedError` where there is no result folder, or its journal cannot be read."""
     if not (folder / JOURNAL).is_file():
         require_result_folder(folder)
     is_running = is_locked(folder)  # before it is read: a run that ends in between has left all that is read then
-    lines = _Lines()
-    journal = read_journal(folder, observe=lines.count, keeps_probes=False)
+    journal = read_journal(folder, keeps_probes=False)
     results = _results_or_mistake(folder, journal)
-    findings = [*_experiment(results), *_json_files(folder, results), *_journal(folder, lines)]
+    findings = [*_experiment(results), *_json_files(folder, results), *_journal(folder, journal)]
     if isinstance(results, Results):
         findings += [
-            *_trials(results, lines, knows_plans=not any(one.where == PLAN and one.is_bad() for one in findings)),
+            *_trials(results, journal, knows_plans=not any(one.where == PLAN and one.is_bad() for one in findings)),
             *_tables(results, journal),
             *(_weights(results) if results.experiment.keep else ()),
         ]
@@ -150,18 +130,19 @@ def _json_file(path: Path, read: Callable[[Path], dict[str, Any]]) -> Finding:
     return Finding(path.name, "ok", "can be read")
 
 
-def _journal(folder: Path, lines: _Lines) -> Iterator[Finding]:
+def _journal(folder: Path, journal: Journal) -> Iterator[Finding]:
     if not (folder / JOURNAL).is_file():
         yield Finding(JOURNAL, "missing", "not there")
         return
-    state: State = "damaged" if lines.damaged else "ok"
-    yield Finding(JOURNAL, state, f"{counted(lines.whole, 'whole line')}, {lines.damaged} damaged")
-    yield from lines.first_damaged
-    if more := lines.damaged - len(lines.first_damaged):
+    state: State = "damaged" if journal.damaged else "ok"
+    yield Finding(JOURNAL, state, f"{counted(journal.whole_lines, 'whole line')}, {len(journal.damaged)} damaged")
+    for number, damage in journal.damaged[:MAX_LINES_SHOWN]:
+        yield Finding(JOURNAL, "damaged", damage.reason, number)
+    if (more := len(journal.damaged) - MAX_LINES_SHOWN) > 0:
         yield Finding(JOURNAL, "damaged", f"and {counted(more, 'damaged line')} more")
 
 
-def _trials(results: Results, lines: _Lines, *, knows_plans: bool) -> Iterator[Finding]:
+def _trials(results: Results, journal: Journal, *, knows_plans: bool) -> Iterator[Finding]:
     yield _present_trials(results)
     planned = results.plan.trials()
     found = [results.records[key] for key in planned if key in results.records]
@@ -170,7 +151,7 @@ def _trials(results: Results, lines: _Lines, *, knows_plans: bool) -> Iterator[F
     if others := [record for key, record in results.records.items() if key not in planned]:
         what = f"{counted(len(others), 'trial')} of the journal not of this experiment as it is now"
         yield Finding("trials", "note", what + _other_versions(others, results))
-    if repeated := lines.whole - len(results.records):
+    if repeated := journal.whole_lines - len(results.records):
         yield Finding("trials", "note", f"{counted(repeated, 'line')} of the journal for trials that have another line")
     plans = (
         {plan_checksum(plan) for plan in (results.frozen, *results.frozen.get("earlier", []))} if knows_plans else set()

@@ -9,19 +9,8 @@ from pathlib import Path
 
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import LayerProbe, TrialRecord
-from actbench.store.files import (
-    FileEnd,
-    Folder,
-    append_lines,
-    file_in,
-    path_of,
-    replace_file,
-)
-from actbench.store.lines import (
-    Damage,
-    journal_line,
-    probes_of_line,
-)
+from actbench.store.files import FileEnd, Folder, append_lines, file_in, path_of, replace_file
+from actbench.store.lines import Damage, journal_line, probes_of_line
 from actbench.store.names import DAMAGED, JOURNAL
 from actbench.store.reading import read_lines, read_placed_lines
 
@@ -32,35 +21,35 @@ Place = tuple[int, int]
 class Journal:
     """The whole records of a journal, one for each trial.
 
-    `damaged_lines` were left out; `test_reads` counts the lines, replaced ones too, whose trial scored the test images.
+    `damaged` are the numbers of lines that were left out, and why; `test_reads` counts the lines, replaced ones too,
+    whose trial scored the test images, `whole_lines` all of them.
     Without `has_probes`, records lack their layer probes; if these were checked all the same, `places` says for each
     trial where its line begins and how long it is, and `learnt` names the parameters that its probes have learnt.
     `state` tells the file from what it is after a change.
     """
 
     records: dict[str, TrialRecord]
-    damaged_lines: int
+    damaged: tuple[tuple[int, Damage], ...]
     test_reads: int
     has_probes: bool = True
     state: tuple[int, ...] = field(default=(), compare=False)
     places: dict[str, Place] = field(default_factory=dict, compare=False)
     learnt: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    whole_lines: int = field(default=0, compare=False)
+
+    @property
+    def damaged_lines(self) -> int:
+        """How many lines were left out."""
+        return len(self.damaged)
 
 
 def read_journal(
-    folder: Path,
-    earlier: Journal | None = None,
-    observe: Callable[[int, TrialRecord | Damage], None] = lambda *_: None,
-    *,
-    has_probes: bool = True,
-    keeps_probes: bool = True,
+    folder: Path, earlier: Journal | None = None, *, has_probes: bool = True, keeps_probes: bool = True
 ) -> Journal:
-    """All whole records; damaged lines are counted and left out. Nothing is read that is in `earlier` unchanged.
+    """All whole records; damaged lines are named and left out. Nothing is read that is in `earlier` unchanged.
 
     Layer probes are left out unless `has_probes`: large journals then take a fraction of the time and memory. Unless
     `keeps_probes`, they are checked and left in the file, from where `probes_in_file` reads them again.
-
-    `observe` is called with the number and the content of every line that is read.
 
     Of several records of one trial a finished one takes precedence over a failed one, else the one with the
     smallest checksum, so that journals may be put together in any order. A trial that failed several times has all its
@@ -73,13 +62,14 @@ def read_journal(
     causes: dict[str, set[str]] = {}
     places: dict[str, Place] = {}
     learnt: dict[str, tuple[str, ...]] = {}
-    damaged_lines = test_reads = 0
+    damaged: list[tuple[int, Damage]] = []
+    whole_lines = test_reads = 0
     for line in read_placed_lines(folder, has_probes=has_probes, keeps_probes=keeps_probes):
         record = line.content
-        observe(line.number, record)
         if isinstance(record, Damage):
-            damaged_lines += 1
+            damaged.append((line.number, record))
             continue
+        whole_lines += 1
         test_reads += record.test_correct_count is not None
         precedence = (record.outcome == "failed", line.checksum)
         if record.trial not in chosen or precedence < chosen[record.trial][0]:
@@ -91,12 +81,13 @@ def read_journal(
             causes.setdefault(record.trial, set()).add(record.cause or "")
     return Journal(
         records={trial: _with_causes(record, causes.get(trial, set())) for trial, (_, record) in chosen.items()},
-        damaged_lines=damaged_lines,
+        damaged=tuple(damaged),
         test_reads=test_reads,
         has_probes=has_probes and keeps_probes,
         state=state,
         places=places,
         learnt=learnt,
+        whole_lines=whole_lines,
     )
 
 

@@ -116,7 +116,7 @@ def test_a_flipped_bit_never_gives_a_wrong_record_and_what_it_cost_is_done_again
         if number % 30 == 0:
             assert set_damaged_lines_aside(tmp_path) == left.damaged_lines
             append_records(tmp_path, [record for trial, record in records.items() if trial not in left.records])
-            assert read_journal(tmp_path) == Journal(left.records | records, 0, len(records))
+            assert read_journal(tmp_path) == Journal(left.records | records, (), len(records))
             journal_of(tmp_path, content)
         put(path, position, content[position])
 
@@ -187,11 +187,10 @@ def test_blocks_of_any_length_hold_what_the_whole_file_holds(
     change = HARMLESS.get(name) or DAMAGING[name][0]
     path = journal_of(tmp_path, change([lines[-1][:40] + b"\n", *lines]))
 
-    def found() -> tuple[Journal, list[tuple[int, object]]]:
-        observed: list[tuple[int, object]] = []
-        journal = read_journal(tmp_path, observe=lambda *line: observed.append(line), keeps_probes=False)
+    def found() -> tuple[Journal, int]:
+        journal = read_journal(tmp_path, keeps_probes=False)
         assert list(journal.places) == list(journal.records)
-        return journal, observed
+        return journal, journal.whole_lines
 
     whole, size = found(), path.stat().st_size
     monkeypatch.setattr(reading, "MANY_BYTES", 0)
@@ -268,7 +267,7 @@ def test_every_damaged_line_has_its_number_and_a_reason(tmp_path: Path, lines: l
 
 
 def test_a_journal_that_is_not_there_or_empty_holds_nothing(tmp_path: Path) -> None:
-    assert read_journal(tmp_path) == Journal({}, 0, 0)
+    assert read_journal(tmp_path) == Journal({}, (), 0)
     journal_of(tmp_path, b"")
-    assert read_journal(tmp_path) == Journal({}, 0, 0)
+    assert read_journal(tmp_path) == Journal({}, (), 0)
     assert set_damaged_lines_aside(tmp_path) == 0
