@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import secrets
 import shutil
@@ -13,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from actbench.experiment.records import Trial
 from actbench.plan.stacks import Stack
@@ -28,12 +28,26 @@ ENDING = ".checkpoint"
 
 
 @dataclass(frozen=True)
+class Header:
+    """The first line of a checkpoint; the rest of the file has this SHA-256."""
+
+    schema: int
+    trials: tuple[str, ...]
+    environment: str
+    epoch: int
+    sha256: str
+
+
+_HEADER = TypeAdapter(Header)
+
+
+@dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one run, of stacks that train in this environment.
 
     Workers open the folder by its path and use it through that descriptor, if it has the run's `mark`: another folder
-    that has taken its place is neither read nor written. A checkpoint has a line of JSON (trials, environment, epoch
-    and the SHA-256 of the rest) and the bytes of a snapshot.
+    that has taken its place is neither read nor written. A checkpoint has its header as a line of JSON and the bytes of
+    a snapshot.
     """
 
     folder: Path
@@ -48,28 +62,22 @@ class Checkpoints:
 
     def name(self, trials: Sequence[Trial]) -> str:
         """The file of a stack of these trials."""
-        return hashlib.sha256(" ".join(trial.id for trial in trials).encode()).hexdigest()[:16] + ENDING
+        return hashlib.sha256(" ".join(_ids(trials)).encode()).hexdigest()[:16] + ENDING
 
     def load(self, trials: Sequence[Trial]) -> bytes | None:
         """The snapshot of a stack; None without one of these trials and this environment."""
         with contextlib.suppress(OSError, ValueError), self._marked_folder() as descriptor:
             header, snapshot = _read(Target(self.folder / self.name(trials), descriptor))
-            if header["trials"] == [trial.id for trial in trials] and header["environment"] == self.environment:
+            if (header.trials, header.environment) == (_ids(trials), self.environment):
                 return snapshot
         return None
 
     def save(self, trials: Sequence[Trial], snapshot: bytes, epoch: int) -> None:
         """Replace the snapshot of a stack; an absent folder or a full disk does not stop the training."""
-        header = {
-            "schema": SCHEMA,
-            "trials": [trial.id for trial in trials],
-            "environment": self.environment,
-            "epoch": epoch,
-            "sha256": hashlib.sha256(snapshot).hexdigest(),
-        }
+        header = Header(SCHEMA, _ids(trials), self.environment, epoch, hashlib.sha256(snapshot).hexdigest())
         with contextlib.suppress(OSError), self._marked_folder() as descriptor:
             target = Target(self.folder / self.name(trials), descriptor)
-            replace_file(target, [json.dumps(header).encode() + b"\n", snapshot])
+            replace_file(target, [_HEADER.dump_json(header) + b"\n", snapshot])
 
     def resume(self, missing: Sequence[Trial], tell: Callable[[str], None]) -> list[Stack]:
         """The stacks among the missing trials that continue from a checkpoint; all others are removed and reported."""
@@ -78,12 +86,12 @@ class Checkpoints:
         with contextlib.suppress(OSError), self._marked_folder() as descriptor:
             for target in self._checkpoints(descriptor):
                 header, reason = self._usable(target, by_id)
-                if reason:
+                if header is None:
                     tell(f"{target.path}: checkpoint ignored, {reason}.")
                     target.remove()
                     continue
-                trials = tuple(by_id.pop(name) for name in header["trials"])
-                tell(f"{counted(len(trials), 'trial')} continue after epoch {header['epoch']}, from a checkpoint.")
+                trials = tuple(by_id.pop(name) for name in header.trials)
+                tell(f"{counted(len(trials), 'trial')} continue after epoch {header.epoch}, from a checkpoint.")
                 stacks.append(trials)
         return stacks
 
@@ -99,17 +107,17 @@ class Checkpoints:
             os.close(Target(self.folder / self.mark, held.descriptor).open(os.O_RDONLY))
             yield held.descriptor
 
-    def _usable(self, target: Target, missing: Mapping[str, Trial]) -> tuple[dict[str, Any], str]:
-        """The header of a checkpoint, and why it cannot be used."""
+    def _usable(self, target: Target, missing: Mapping[str, Trial]) -> tuple[Header | None, str]:
+        """The header of a checkpoint, or why it cannot be used."""
         try:
             header, _ = _read(target)
         except (OSError, ValueError):
-            return {}, "since it is damaged"
-        if header["environment"] != self.environment:
-            return header, "since it was made with other versions or on another machine"
-        names = header["trials"]
-        if not set(names) <= missing.keys() or target.path.name != self.name([missing[name] for name in names]):
-            return header, "since its trials are finished or no longer planned"
+            return None, "since it is damaged"
+        if header.environment != self.environment:
+            return None, "since it was made with other versions or on another machine"
+        trials = [missing[name] for name in header.trials if name in missing]
+        if len(trials) < len(header.trials) or target.path.name != self.name(trials):
+            return None, "since its trials are finished or no longer planned"
         return header, ""
 
     def _checkpoints(self, descriptor: int | None) -> Iterator[Target]:
@@ -132,20 +140,19 @@ def clear(held: HeldFolder) -> None:
     shutil.rmtree(path, ignore_errors=True, dir_fd=held.descriptor)
 
 
-def _read(target: Target) -> tuple[dict[str, Any], bytes]:
+def _ids(trials: Sequence[Trial]) -> tuple[str, ...]:
+    return tuple(trial.id for trial in trials)
+
+
+def _read(target: Target) -> tuple[Header, bytes]:
     """Header and snapshot; raises `ValueError` if they are not what was written, and `OSError`."""
     descriptor = target.open(os.O_RDONLY | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ValueError("not a file")
     with os.fdopen(descriptor, "rb") as file:
-        header = json.loads(file.readline(MAX_HEADER_BYTES))
+        header = _HEADER.validate_json(file.readline(MAX_HEADER_BYTES))
         snapshot = file.read()
-    expected = {"schema": int, "trials": list, "environment": str, "epoch": int, "sha256": str}
-    if not isinstance(header, dict) or any(not isinstance(header.get(key), kind) for key, kind in expected.items()):
-        raise ValueError("no checkpoint")
-    if not all(isinstance(name, str) for name in header["trials"]) or header["schema"] != SCHEMA:
-        raise ValueError("another kind of checkpoint")
-    if hashlib.sha256(snapshot).hexdigest() != header["sha256"]:
-        raise ValueError("damaged")
+    if (header.schema, header.sha256) != (SCHEMA, hashlib.sha256(snapshot).hexdigest()):
+        raise ValueError("damaged, or another kind of checkpoint")
     return header, snapshot
