@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from glob import escape, iglob
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any, get_args
@@ -69,45 +69,24 @@ def files(*endings: str) -> Callable[[str], list[str]]:
     """A completion by files with one of these endings, here or a few folders below."""
 
     def complete(incomplete: str) -> list[str]:
-        found = _entries_below(incomplete)
-        return sorted(entry for entry, is_folder in found if not is_folder and entry.endswith(endings))
+        return sorted(path for path in _paths_below(incomplete) if path.endswith(endings) and not Path(path).is_dir())
 
     return complete
 
 
 def result_folders(incomplete: str) -> list[str]:
     """Result folders here or a few folders below."""
-    return sorted(
-        entry for entry, is_folder in _entries_below(incomplete) if is_folder and Path(entry, EXPERIMENT).is_file()
-    )
+    return sorted(path for path in _paths_below(incomplete) if Path(path, EXPERIMENT).is_file())
 
 
-def _entries_below(incomplete: str) -> Iterator[tuple[str, bool]]:
-    """Paths that begin as typed, nearest first, and whether each is a folder; hidden ones only if typed."""
-    typed_folder, _, typed_name = incomplete.rpartition("/")
-    start = f"{typed_folder}/" if "/" in incomplete else ""
-    for entry, is_folder in islice(_walk(start, shows_hidden=typed_name.startswith(".")), MAX_ENTRIES):
-        if entry.startswith(incomplete):
-            yield entry, is_folder
-
-
-def _walk(start: str, *, shows_hidden: bool) -> Iterator[tuple[str, bool]]:
-    folders = deque([(start, 1)])
-    while folders:
-        folder, depth = folders.popleft()
-        try:
-            with os.scandir(folder or ".") as scanned:
-                entries = sorted(islice(scanned, MAX_ENTRIES), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        for entry in entries:
-            is_shown = not entry.name.startswith(".") or (shows_hidden and depth == 1)
-            if not is_shown or not PLAIN_NAME.fullmatch(entry.name):
-                continue
-            is_folder = entry.is_dir(follow_symlinks=depth == 1)
-            yield folder + entry.name, is_folder
-            if is_folder and depth < MAX_FOLDER_DEPTH:
-                folders.append((f"{folder}{entry.name}/", depth + 1))
+def _paths_below(incomplete: str) -> Iterator[str]:
+    """Paths that begin as typed, nearest first; hidden ones only if typed."""
+    typed = incomplete.count("/")
+    for depth in range(MAX_FOLDER_DEPTH):
+        pattern = f"{escape(incomplete)}*{'/*' * depth}"
+        for path in islice(iglob(pattern), MAX_ENTRIES):  # noqa: PTH207  Path.glob gives hidden ones too
+            if all(map(PLAIN_NAME.fullmatch, path.split("/")[typed:])):
+                yield path
 
 
 def function_names(context: Context, incomplete: str) -> list[str]:
