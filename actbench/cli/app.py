@@ -21,7 +21,7 @@ from actbench import errors
 from actbench.cli.catalogue import check, data, fetch, list_catalogue, show
 from actbench.cli.completion import join_completion_words
 from actbench.cli.experiments import init, plan, schema, summary, validate
-from actbench.cli.guard import EXIT_CODES, report_file_error
+from actbench.cli.guard import EXIT_CODES, report_file_error, verb
 from actbench.cli.interruption import FAREWELL
 from actbench.cli.results import compare, export, predictions, report, verify
 from actbench.cli.runs import challenge, doctor, merge, run, status
@@ -64,7 +64,7 @@ FUNCTIONS: tuple[Callable[..., None], ...] = (
 )  # fmt: skip
 _TEXTS = json.loads(Path(__file__).with_name("verbs.json").read_text(encoding="utf-8"))
 *VERBS, FETCH = (
-    Verb(name, function, **texts) for function, (name, texts) in zip(FUNCTIONS, _TEXTS.items(), strict=True)
+    Verb(name, verb(function), **texts) for function, (name, texts) in zip(FUNCTIONS, _TEXTS.items(), strict=True)
 )
 
 
@@ -113,8 +113,8 @@ for listed in VERBS:
         app.add_typer(data_app, name=listed.name, help=_help(listed), short_help=listed.short)
     else:
         app.command(listed.name, help=_help(listed), short_help=listed.short)(listed.function)
-data_app.callback(invoke_without_command=True)(data)
-data_app.command("fetch", help=_help(FETCH), short_help=FETCH.short)(fetch)
+data_app.callback(invoke_without_command=True)(verb(data))
+data_app.command("fetch", help=_help(FETCH), short_help=FETCH.short)(FETCH.function)
 
 
 def welcome() -> str:

@@ -9,14 +9,12 @@ import typer
 
 from actbench import errors
 from actbench.cli.completion import dataset_names, function_names, kinds
-from actbench.cli.guard import verb
 from actbench.cli.options import CustomFilePath, DataFolder, TableOrJson, with_custom_files
 from actbench.render import printing
 from actbench.text import nearest_or_all, say
 from actbench.version import __version__
 
 
-@verb
 @with_custom_files
 def list_catalogue(
     kind: Annotated[
@@ -41,7 +39,6 @@ def list_catalogue(
         say(f"warning: {problem}")
 
 
-@verb
 @with_custom_files
 def show(
     functions: Annotated[
@@ -148,7 +145,6 @@ def _show_costs(activations: list[str], save: Path | None, output_format: Litera
     )
 
 
-@verb
 def check(file: CustomFilePath, output_format: TableOrJson = "table") -> None:
     """Check custom functions: metadata, derivative, extremes, types, safety in a stack; exit code 1 if refused."""
     from actbench.catalogue.custom_files import custom_files_in_use
@@ -167,7 +163,6 @@ def check(file: CustomFilePath, output_format: TableOrJson = "table") -> None:
         raise typer.Exit(errors.EXIT_CHECK_FAILED)
 
 
-@verb
 def data(context: typer.Context, data_dir: DataFolder = None, output_format: TableOrJson = "table") -> None:
     """Show where the datasets are, or fetch one."""
     if context.invoked_subcommand is None:
@@ -178,7 +173,6 @@ def data(context: typer.Context, data_dir: DataFolder = None, output_format: Tab
         printing.print_answer(output_format, lambda: [data_section(folder)], lambda: data_document(folder))
 
 
-@verb
 def fetch(
     context: typer.Context,
     name: Annotated[

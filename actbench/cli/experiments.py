@@ -11,7 +11,6 @@ import typer
 from actbench import errors
 from actbench.cli import options as shared
 from actbench.cli.completion import result_folders
-from actbench.cli.guard import verb
 from actbench.cli.options import with_custom_files, with_own_data
 from actbench.render import printing
 from actbench.runs.options import parse_jobs
@@ -33,7 +32,6 @@ def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Load
     return open_experiment(config, overrides or (), say, smoke=smoke, data=data)
 
 
-@verb
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("starter.yaml"),
     schema: Annotated[
@@ -49,7 +47,6 @@ def init(
     say(f"Next: actbench run {shlex.quote(str(file))}")
 
 
-@verb
 @with_custom_files
 def schema() -> None:
     """Print the JSON Schema (draft-07) of experiment files, with every name that the catalogue knows."""
@@ -58,7 +55,6 @@ def schema() -> None:
     print(schema_text(), end="")
 
 
-@verb
 @with_custom_files
 @with_own_data
 def validate(
@@ -89,7 +85,6 @@ def validate(
             say(f"warning: {hint}")
 
 
-@verb
 @with_custom_files
 @with_own_data
 def plan(
@@ -123,7 +118,6 @@ def plan(
     printing.print_answer(output_format, lambda: forecast_sections(found), lambda: forecast_document(found))
 
 
-@verb
 @with_custom_files
 @with_own_data
 def summary(

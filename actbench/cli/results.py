@@ -12,7 +12,6 @@ import typer
 from actbench import errors
 from actbench.cli import options as shared
 from actbench.cli.completion import factors
-from actbench.cli.guard import verb
 from actbench.cli.options import with_custom_files, with_own_data
 from actbench.render import printing
 from actbench.text import said_if_slow, say
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from actbench.report.request import Request
 
 
-@verb
 def compare(
     folders: shared.Folders = None,
     results: shared.ResultsRoot = Path("results"),
@@ -131,7 +129,6 @@ def _compare_across(
         say(*map(str, save_pictures(across_pictures(found), figures, figure_format)))
 
 
-@verb
 @with_custom_files
 def report(
     folder: shared.Folder = None,
@@ -198,7 +195,6 @@ def report(
     )
 
 
-@verb
 @with_own_data
 def predictions(
     folder: shared.Folder = None,
@@ -233,7 +229,6 @@ def predictions(
     print(predictions_table(found, labels).to_csv(), end="")
 
 
-@verb
 def export(
     folder: shared.NamedFolder,
     tool: Annotated[Literal["tensorboard", "mlflow"], typer.Option("--to", help="For which tool.", show_default=False)],
@@ -252,7 +247,6 @@ def export(
     say(f"Next: {shlex.join(exported['opens_with'])}")
 
 
-@verb
 def verify(folder: shared.NamedFolder, output_format: shared.TableOrJson = "table") -> None:
     """Say what is damaged or missing in a result folder, and change nothing; exit code 1 where anything is."""
     from actbench.runs.verify import is_whole, verify_document, verify_folder, verify_section

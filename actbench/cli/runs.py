@@ -13,7 +13,6 @@ from actbench import errors
 from actbench.cli import options as shared
 from actbench.cli.completion import dataset_names
 from actbench.cli.experiments import load
-from actbench.cli.guard import verb
 from actbench.cli.interruption import Interruption, farewell, interruptible, repeated_command
 from actbench.cli.options import with_custom_files, with_options, with_own_data
 from actbench.config.bundled import find_experiment
@@ -122,7 +121,6 @@ class TrainingOptions:
         return shlex.join([*words, *["--smoke"] * self.smoke, *["--fresh"] * self.fresh])
 
 
-@verb
 @with_custom_files
 @with_own_data
 @with_options(TrainingOptions)
@@ -279,7 +277,6 @@ def _finish(
         raise typer.Exit(gate_code)
 
 
-@verb
 @with_options(TrainingOptions)
 def challenge(
     file: shared.CustomFilePath,
@@ -310,7 +307,6 @@ def challenge(
         _run(config, options, challenger=challengers[0].name if len(challengers) == 1 else None)
 
 
-@verb
 def merge(
     folders: Annotated[
         list[Path], shared.argument("FOLDER", "Result folders of one experiment, such as those of its shards.")
@@ -326,7 +322,6 @@ def merge(
     say(next_step(merged))
 
 
-@verb
 def status(
     folder: shared.Folder = None,
     results: shared.ResultsRoot = Path("results"),
@@ -341,7 +336,6 @@ def status(
     printing.print_answer(output_format, lambda: status_sections(state), lambda: status_document(state))
 
 
-@verb
 def doctor(
     data_dir: shared.DataFolder = None,
     results: shared.ResultsRoot = Path("results"),
