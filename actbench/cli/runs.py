@@ -22,7 +22,7 @@ from actbench.text import listed, say
 
 if TYPE_CHECKING:
     from actbench.experiment.definition import Experiment
-    from actbench.runs.progress import RunState, Show
+    from actbench.runs.progress import RunState
     from actbench.runs.runner import RunResult
 
 
@@ -166,15 +166,11 @@ def _train(experiment: Experiment, options: RunOptions, interruption: Interrupti
     """Train what is missing; an interruption says how many trials are kept."""
     from actbench.runs.runner import run_with_progress
 
-    def checked(show: Show) -> Show:
-        def counted_and_shown(state: RunState) -> None:
-            interruption.check()  # Python drops an exception that a signal raises inside a `__del__`
-            interruption.farewell = farewell(state.done, state.total)
-            show(state)
+    def check(state: RunState) -> None:
+        interruption.check()  # Python drops an exception that a signal raises inside a `__del__`
+        interruption.farewell = farewell(state.done, state.total)
 
-        return counted_and_shown
-
-    return run_with_progress(experiment, options, checked=checked, uninterrupted=interruption.held)
+    return run_with_progress(experiment, options, check=check, uninterrupted=interruption.held)
 
 
 def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: Literal["table", "json"]) -> None:

@@ -35,7 +35,7 @@ from actbench.runs.executors.local import Limits
 from actbench.runs.executors.worker import TrainStack, is_with_torch, module_of, train_with_torch
 from actbench.runs.log import RunLog
 from actbench.runs.options import RunOptions
-from actbench.runs.progress import RunState, Show, progress
+from actbench.runs.progress import RunState, progress
 from actbench.runs.standing import is_worth_keeping, keep_standing, key_of, standing_of
 from actbench.store import checkpoints, weights
 from actbench.store import folder as store
@@ -108,10 +108,10 @@ def run_with_progress(
     experiment: Experiment,
     options: RunOptions,
     *,
-    checked: Callable[[Show], Show] = lambda show: show,
+    check: Callable[[RunState], None] = lambda _state: None,
     uninterrupted: Uninterrupted = contextlib.nullcontext,
 ) -> RunResult:
-    """Train what is missing, with progress on standard error unless quiet; `checked` wraps what shows it.
+    """Train what is missing, with progress on standard error unless quiet; `check` is called before it is shown.
 
     Raises what `run_experiment` raises.
     """
@@ -120,7 +120,12 @@ def run_with_progress(
     folder = result_folder(options.results, experiment, options.shard)
     tell(f"{experiment.name}: {experiment.arm_count()} arms x {experiment.seeds_text()} -> {folder}")
     with progress(is_quiet=is_quiet) as show:
-        return run_experiment(experiment, options, checked(show), tell, uninterrupted=uninterrupted)
+
+        def check_and_show(state: RunState) -> None:
+            check(state)
+            show(state)
+
+        return run_experiment(experiment, options, check_and_show, tell, uninterrupted=uninterrupted)
 
 
 def _keep_standing(held: HeldFolder, results: Results, journal_bytes: int) -> None:
