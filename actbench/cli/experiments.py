@@ -107,13 +107,11 @@ def plan(
     from actbench.plan.trials import parse_shard
     from actbench.processes import available_cores
     from actbench.runs.forecast import forecast, forecast_document, forecast_sections
-    from actbench.store.results import is_result_folder, load_results
+    from actbench.store.results import earlier_results, load_results
 
     part = parse_shard(shard)
     experiment = load(config, overrides).experiment
-    own = results / experiment.name
-    folder = pilot or (own if is_result_folder(own) else None)
-    earlier = load_results(folder, results, metrics=()) if folder else None
+    earlier = load_results(pilot, results, metrics=()) if pilot else earlier_results(experiment, results)
     found = forecast(experiment, earlier, parse_jobs(jobs) or available_cores(), part)
     printing.print_answer(output_format, lambda: forecast_sections(found), lambda: forecast_document(found))
 
@@ -163,11 +161,9 @@ def summary(
 def _show_parameters(experiment: Experiment, seed: int, root: Path, output_format: Literal["table", "json"]) -> None:
     from actbench.report.networks import summary_document
     from actbench.runs.parameters import parameters_document, parameters_sections, summarise_parameters
-    from actbench.store.results import is_result_folder, load_results
+    from actbench.store.results import earlier_results
 
-    folder = root / experiment.name
-    kept = load_results(folder, root, metrics=()) if is_result_folder(folder) else None
-    found = summarise_parameters(experiment, seed, kept)
+    found = summarise_parameters(experiment, seed, earlier_results(experiment, root))
     printing.print_answer(
         output_format,
         lambda: parameters_sections(found, seed),

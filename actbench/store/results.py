@@ -107,24 +107,30 @@ def known_trials(
     Its own journal is read again only if it has changed since `journal` was read. Raises `UnusableEnvironmentError` if
     a journal cannot be read.
     """
-    has_probes = _reads_probes(experiment, ())
-    own = read_journal(result_folder(root, experiment, shard), journal, has_probes=has_probes).records
+    own = read_journal(result_folder(root, experiment, shard), journal, has_probes=_reads_probes(experiment, ()))
+    return _finished(root, experiment, own.records, shard)
+
+
+def _finished(
+    root: Path,
+    experiment: Experiment,
+    own: Mapping[str, TrialRecord],
+    shard: Shard | None,
+    training_code: int | None = None,
+) -> dict[str, TrialRecord]:
+    """The trials among a folder's own records, and for a shard among the merged ones, that need no training."""
     if shard is None:
-        return finished_in_looks(experiment, own)
-    merged = read_journal(result_folder(root, experiment), has_probes=has_probes).records
-    return finished_for_shard(own, merged, with_looks=experiment.looks is not None)
+        return finished_in_looks(experiment, own, training_code)
+    merged = read_journal(result_folder(root, experiment), has_probes=_reads_probes(experiment, ()))
+    return finished_for_shard(own, merged.records, with_looks=experiment.looks is not None)
 
 
 def share_of(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
     """The plan of runs in the folder, a shard's if the folder is one's, and the trials that are finished."""
     experiment, folder = results.experiment, results.folder.resolve()
     shard = shard_of(folder.name, experiment.name)
-    if shard is None:
-        return results.plan, finished_in_looks(experiment, results.records, results.training_code)
-    has_probes = _reads_probes(experiment, ())
-    merged = read_journal(result_folder(folder.parent, experiment), has_probes=has_probes).records
-    known = finished_for_shard(results.records, merged, with_looks=experiment.looks is not None)
-    return make_plan(experiment, known, shard, results.training_code), known
+    known = _finished(folder.parent, experiment, results.records, shard, results.training_code)
+    return (make_plan(experiment, known, shard, results.training_code) if shard else results.plan), known
 
 
 def other_training_code(folder: Path) -> str:
@@ -141,6 +147,12 @@ def other_training_code(folder: Path) -> str:
 def is_result_folder(path: Path) -> bool:
     """Whether this path is an experiment's result folder."""
     return (path / EXPERIMENT).is_file()
+
+
+def earlier_results(experiment: Experiment, root: Path) -> Results | None:
+    """What an experiment's own folder holds, without layer probes; None where there is no such folder."""
+    folder = root / experiment.name
+    return load_results(folder, root, metrics=()) if is_result_folder(folder) else None
 
 
 def recorded_experiment(folder: Path) -> Experiment:
