@@ -55,18 +55,18 @@ def compare(
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
     from actbench.analysis.comparison import separable
-    from actbench.report.comparison import arms_table
+    from actbench.report.comparison import arms_table, pairs_table
     from actbench.report.contents import answer_sections, comparison_document, comparison_sections
     from actbench.report.images import images_document, images_sections
     from actbench.report.request import Request, answer, load_folders
 
     request = Request(baseline, metric, by, shared_lr, all_pairs)
-    if quiet and (across or explain or images or output_format != "table"):
-        raise errors.ConfigurationError("--quiet goes with none of --across, --explain, --images and --format")
+    if quiet and (explain or images or output_format != "table"):
+        raise errors.ConfigurationError("--quiet goes with none of --explain, --images and --format")
     if across:
-        if gate or by:
-            raise errors.ConfigurationError("--across goes with neither --gate nor --by")
-        _compare_across(folders or [], results, request, output_format, figures, figure_format)
+        if gate or by or explain or images:
+            raise errors.ConfigurationError("--across goes with none of --gate, --by, --explain and --images")
+        _compare_across(folders or [], results, request, quiet, output_format, figures, figure_format)
         return
     if figures:
         raise errors.ConfigurationError("--figures goes with --across; of one folder: `actbench report --figures DIR`")
@@ -97,7 +97,7 @@ def compare(
             | judged
             | ({"images": images_document(comparison, found[0])} if images else {})
         ),
-        csv=arms_table(comparison).to_csv,
+        csv=(pairs_table if all_pairs else arms_table)(comparison).to_csv,
         bold=separable(comparison),
     )
     if found_by_gate and (code := found_by_gate.exit_code()):
@@ -108,6 +108,7 @@ def _compare_across(
     folders: list[Path],
     root: Path,
     request: Request,
+    quiet: bool,
     output_format: shared.ComparisonFormat,
     figures: Path | None,
     figure_format: str,
@@ -120,7 +121,10 @@ def _compare_across(
     shown = map(with_short_names, everything) if output_format == "table" else everything
     found = answer_across(list(shown), request)
     printing.print_answer(
-        output_format, lambda: across_sections(found), lambda: across_document(found), csv=across_table(found).to_csv
+        output_format,
+        lambda: across_sections(found)[: 1 if quiet else None],
+        lambda: across_document(found),
+        csv=across_table(found).to_csv,
     )
     if figures:
         from actbench.report.across import across_pictures

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -18,7 +18,8 @@ class Section:
 
     `importance` orders the columns for a narrow terminal, the most important first; if empty, in their order. `prose`
     are columns of words, which may be wrapped. With `is_complete` no column is dropped: if they do not fit, every row
-    becomes a list. `tones` are how good the news in the last cell of each row is, for those who see colours.
+    becomes a list. `legends` explain columns by their names, where these are shown. `tones` are how good the news in
+    the last cell of each row is, for those who see colours.
     Without a header there is only the title.
     """
 
@@ -30,6 +31,7 @@ class Section:
     prose: Sequence[int] = ()
     is_complete: bool = False
     tones: Sequence[Tone] = ()
+    legends: Mapping[str, str] = field(default_factory=dict)
 
     def with_columns(self, kept: Sequence[int]) -> Section:
         """The section with these columns, in this order."""

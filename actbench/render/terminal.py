@@ -87,7 +87,8 @@ def _print_section(console: Console, section: Section) -> None:
         console.print(_table(section, rows, columns, is_number))
     left_out = [section.header[i] for i in range(len(section.header)) if i not in columns]
     hint = [f"Not shown at this width: {', '.join(left_out)}."] if left_out else []
-    _print_notes(console, (*section.notes, *hint))
+    legends = [legend for name, legend in section.legends.items() if name not in left_out]
+    _print_notes(console, (*legends, *section.notes, *hint))
 
 
 def _unstyled_lines(

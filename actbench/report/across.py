@@ -8,7 +8,14 @@ from typing import Any
 
 from actbench.analysis.across import DISTANCES, Across, ArmAcross, compare_across
 from actbench.analysis.samples import arm_samples
-from actbench.analysis.verdicts import TOO_FEW_FOLDERS, is_surprising
+from actbench.analysis.verdicts import (
+    EQUIVALENT,
+    NO_EVIDENCE,
+    NOT_JUDGED,
+    TOO_FEW_FOLDERS,
+    is_surprising,
+    verdict_word,
+)
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import parse_arm
 from actbench.experiment.metrics import Metric
@@ -20,7 +27,7 @@ from actbench.report.figures.scales import Axis, Scale, styles
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.request import Request, metric_of
 from actbench.report.short import excluded_alone, short_verdict
-from actbench.report.statement import cannot_decide
+from actbench.report.statement import cannot_decide, few
 from actbench.statistics.across import RandomEffects, performance_profile
 from actbench.store.results import Results
 from actbench.store.tables import Table
@@ -47,12 +54,14 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
     losses = {str(arm.settings.train.loss) for one in results for arm, _ in one.plan.arms} if metric.is_loss else set()
     if metric.larger_is_better is None or len(losses) > 1:
         raise ConfigurationError(f"--across: {metric.name} has no better direction that all folders share")
+    margins = [one.experiment.margin_of(metric) for one in results]
+    margin = min((one for one in margins if one is not None), default=None) if None not in margins else None
     untuned = [str(one.folder) for one in results if not one.plan.tunings and not request.shared_lr]
     doubts = [f"{one.folder}: {doubt}" for one in results if (doubt := one.seeds_doubt())]
     why_not = f"nothing was tuned for each arm in {listed(untuned)}" if untuned else next(iter(doubts), "")
     samples = [(str(one.folder), arm_samples(one.plan, one.records, metric)) for one in results]
     try:
-        return compare_across(samples, metric, baseline, first.margin_of(metric), why_not, all_pairs=request.all_pairs)
+        return compare_across(samples, metric, baseline, margin, why_not, all_pairs=request.all_pairs)
     except ValueError as problem:
         raise ConfigurationError(f"--across: {problem}") from None
 
@@ -69,8 +78,42 @@ def _require_own_trials(results: Sequence[Results]) -> None:
 
 
 def across_sections(found: Across) -> list[Section]:
-    """The verdicts, all pairs if these were asked for, the mean ranks, and how near to the best each arm is."""
-    return [_verdicts(found), *([_pairs(found)] if found.pairs else []), _ranks(found), _profile(found)]
+    """The answer, verdicts, all pairs if these were asked for, mean ranks, and how near to the best each arm is."""
+    answer = Section(across_answer(found), [], [])
+    return [answer, _verdicts(found), *([_pairs(found)] if found.pairs else []), _ranks(found), _profile(found)]
+
+
+def across_answer(found: Across) -> str:
+    """`Which arm gives the highest test accuracy over 8 folders? gelu (+0.14 points) is better than relu.`."""
+    best, folders = "highest" if found.metric.larger_is_better else "lowest", counted(len(found.folders), "folder")
+    groups: dict[str, list[ArmAcross]] = {}
+    for arm in found.arms:
+        groups.setdefault(verdict_word(arm.verdict).removesuffix(" (small)"), []).append(arm)
+    sentences = [f"Which arm gives the {best} {metric_in_words(found.metric)} over {folders}?"]
+    for word in ("better", "worse"):
+        if group := groups.get(word):
+            effects = [(arm.label, arm.effect.mean) for arm in group if arm.effect]
+            named = [f"{label} ({size(mean, found.metric, signed=True)})" for label, mean in effects]
+            sentences.append(f"{few(named, 'arms')} {'is' if len(group) == 1 else 'are'} {word} than {found.baseline}.")
+    if group := groups.get(EQUIVALENT):
+        margin = size(found.margin or 0.0, found.metric)
+        sentences.append(f"Equivalent to {found.baseline} within {margin}: {_labels(group)}.")
+    if group := groups.get(NO_EVIDENCE):
+        reach = size(max(abs(end) for arm in group for end in arm.adjusted_interval or (0.0,)), found.metric)
+        cannot_tell = f"Cannot tell {_labels(group)} from {found.baseline}"
+        sentences.append(f"{cannot_tell}: the mean difference can still be up to {reach}.")
+    if group := groups.get(TOO_FEW_FOLDERS):
+        comparisons = sum(1 for arm in found.arms if arm.against)
+        why = cannot_decide(len(found.folders), comparisons, "folder")
+        sentences.append(f"Cannot tell {_labels(group)} from {found.baseline}: {why}.")
+    if group := groups.get(NOT_JUDGED):
+        reasons = few([*dict.fromkeys(arm.reason for arm in group)], "reasons")
+        sentences.append(f"Not judged: {_labels(group)} ({reasons}).")
+    return " ".join(sentences)
+
+
+def _labels(arms: Sequence[ArmAcross]) -> str:
+    return few([arm.label for arm in arms], "arms")
 
 
 def _verdicts(found: Across) -> Section:
@@ -100,7 +143,6 @@ def _cells_of(arm: ArmAcross, metric: Metric) -> list[str]:
 
 def _notes(found: Across) -> list[str]:
     compared, n = [arm for arm in found.arms if arm.against], len(found.folders)
-    reasons = dict.fromkeys(arm.reason for arm in found.arms if arm.reason)
     surprising = [
         (arm.label, interval(arm.adjusted_interval, found.metric, signed=True), arm.p_holm)
         for arm in compared
@@ -108,11 +150,10 @@ def _notes(found: Across) -> list[str]:
     ]
     return [
         f"n is {counted(n, 'folder')}, not seeds: {listed(found.folders)}.",
-        *filter(None, [_too_few(compared, n), excluded_alone(surprising, len(compared))]),
+        *filter(None, [excluded_alone(surprising, len(compared))]),
         "The difference is the mean over folders, each counting the same, with a t interval for folders like these; sd "
         "between: DerSimonian & Laird's; p is the exact sign-flip test of the folders' differences, Holm over "
         f"{counted(len(compared), 'arm')}.",
-        *(f"Not judged: {reason}." for reason in reasons),
     ]
 
 
@@ -137,15 +178,14 @@ def _letters(found: Across) -> list[str]:
 def _pairs(found: Across) -> Section:
     """Every arm against every one with a worse mean rank."""
     rows = [[pair.label, pair.against, *_cells_of(pair, found.metric)] for pair in found.pairs]
-    note = _too_few(found.pairs, len(found.folders)) or f"Holm over {counted(len(rows), 'pair')}."
+    is_decided = all(pair.verdict != TOO_FEW_FOLDERS for pair in found.pairs)
+    note = (
+        f"Holm over {counted(len(rows), 'pair')}."
+        if is_decided
+        else f"{cannot_decide(len(found.folders), len(rows), 'folder')}."
+    )
     header = ["arm", "against", f"difference{_points(found)}", "95 % interval", "p (Holm)", "verdict"]
     return Section("all pairs", header, rows, [note], importance=(0, 1, 2, 5, 4, 3), prose=(5,))
-
-
-def _too_few(family: Sequence[ArmAcross], folders: int) -> str:
-    """That so few folders cannot decide the family; empty where they can."""
-    is_decided = all(one.verdict != TOO_FEW_FOLDERS for one in family)
-    return "" if is_decided else f"{cannot_decide(folders, len(family), 'folder')}."
 
 
 def _profile(found: Across) -> Section:
@@ -158,6 +198,7 @@ def _profile(found: Across) -> Section:
 def across_document(found: Across) -> dict[str, Any]:
     """The same as plain data; accuracies and differences as fractions."""
     return {
+        "answer": across_answer(found),
         "metric": found.metric.name,
         "baseline": found.baseline,
         "folders": list(found.folders),

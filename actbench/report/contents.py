@@ -53,7 +53,11 @@ def answer_sections(comparison: Comparison, results: Sequence[Results], *, expla
         level = "" if comparison.looks else "95 % "  # with looks the bar has the level that decides equivalence
         return [
             answer,
-            replace(short, notes=[PICTURE_NOTE.format(level)] if comparison.rows else ()),
+            replace(
+                short,
+                notes=(),
+                legends={name: PICTURE_NOTE.format(level) for name in short.header if name.startswith("picture")},
+            ),
             *(without_constants(one, ALWAYS_SHOWN) for one in comparison_sections(comparison, results)),
         ]
     return [answer, replace(short, notes=[*short.notes, EXPLAIN]), *_pairs_sections(comparison)]
@@ -215,7 +219,7 @@ def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
         "trials": {"planned": results.planned(), "missing": results.missing(), "outcomes": outcomes},
         "comparison": comparison_document(comparison, [results], claims),
         "claims": list(claim_rows(claims)),
-        "tuning": list(tuning_rows(plan, records)),
+        "tuning": list(tuning_rows(plan, records, value_to_yaml)),
         "factors": [
             {
                 "rows": table.rows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,7 +91,7 @@ def stability(tuning: ArmTuning, records: Mapping[str, TrialRecord]) -> Stabilit
     shares = dict(zip(values, chosen, strict=True))
     direction = -1 if metric.larger_is_better else 1
     means = {one: direction * sum(total for _, total in row) / seeds for one, row in zip(values, ranks, strict=True)}
-    lost = direction * sum(share * (means[one] - means[tuning.chosen]) for one, share in shares.items())
+    lost = sum(share * direction * (means[one] - means[tuning.chosen]) for one, share in shares.items())
     return Stability(shares, shares[tuning.chosen], lost)
 
 
@@ -126,17 +126,19 @@ def tuning_table(results: Results) -> Table:
     settings, tunings = varied_settings(results), results.plan.tunings
     mean = f"mean_{tunings[0].metric if tunings else 'validation_accuracy'}"
     columns = ["arm", *settings, "n", "failed", mean, "sd", "chosen", "at_edge"]
-    return Table(columns, tuning_rows(results.plan, results.records), settings)
+    return Table(columns, tuning_rows(results.plan, results.records, value_to_text), settings)
 
 
-def tuning_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[dict[str, Any]]:
-    """One row of `tuning.csv` for every arm and candidate."""
+def tuning_rows(
+    plan: Plan, records: Mapping[str, TrialRecord], spelt: Callable[[Any], Any]
+) -> Iterator[dict[str, Any]]:
+    """One row of `tuning.csv` for every arm and candidate, with the values of settings as they are `spelt`."""
     for tuning in plan.tunings:
         found = stability(tuning, records)
         for one in tried(tuning, records):
             yield {
                 "arm": tuning.arm.label(),
-                **{path: value_to_text(setting) for path, setting in (*tuning.arm.values, *one.values)},
+                **{path: spelt(setting) for path, setting in (*tuning.arm.values, *one.values)},
                 "n": one.scores.n,
                 "failed": one.failed,
                 f"mean_{tuning.metric}": one.scores.mean,

@@ -77,6 +77,9 @@ def test_csv_is_read_by_pandas(results: Path) -> None:
     assert table["difference"]["tanh"] == pytest.approx(0.00206)
     assert table["p_holm"]["tanh"] == pytest.approx(8 / 2**10)
     assert table["verdict"]["elu"] == "better (small)"
+    pairs = pandas.read_csv(StringIO(succeeded("five", "--all-pairs", "--format", "csv", folder=results)))
+    assert len(pairs) == 10
+    assert set(pairs["first"]) | set(pairs["second"]) == set(five_arms())
 
 
 def test_json_is_one_document_with_the_designs_keys(results: Path) -> None:
@@ -137,7 +140,7 @@ def test_quiet_is_the_answer_in_one_line(results: Path) -> None:
     assert line.startswith("Which activation gives the highest test accuracy on mnist? tanh (+0.21 points) is better")
     assert line.count("\n") == 1
     refused = actbench("compare", "better", "--quiet", "--format", "json", folder=results)
-    assert_one_message(refused, 2, "--quiet goes with none of --across, --explain, --images and --format")
+    assert_one_message(refused, 2, "--quiet goes with none of --explain, --images and --format")
 
 
 def gate(*arguments: str, folder: Path, summary: str = "") -> Finished:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 from places import ROOT
@@ -18,6 +19,8 @@ def test_two_folders_are_too_few_and_untuned_ones_are_not_judged(tmp_path: Path)
     assert "too few folders" in answer.stdout
     assert "n is 2 folders, not seeds" in " ".join(answer.stdout.split())
     document = json.loads(actbench("compare", "--across", *FOLDERS, "--format", "json", folder=tmp_path).stdout)
+    why = "nothing was tuned for each arm in"
+    assert re.search(rf"over 2 folders\? Not judged: mish, .* and elu \({why} \S+\)\.", document["answer"])
     assert {arm["verdict"] for arm in document["arms"]} == {None, "not judged"}
     assert all("nothing was tuned" in arm["reason"] for arm in document["arms"] if arm["verdict"])
 
@@ -31,7 +34,7 @@ def test_what_across_cannot_do_is_said(tmp_path: Path) -> None:
     assert "mnist-tuned hold the same trials, which count once" in twice.stderr
     gated = actbench("compare", "--across", *FOLDERS, "--gate", folder=tmp_path)
     assert gated.returncode == 2
-    assert "--across goes with neither --gate nor --by" in gated.stderr
+    assert "--across goes with none of --gate, --by, --explain and --images" in gated.stderr
     alone = actbench("compare", FOLDERS[0], "--figures", "drawn", folder=tmp_path)
     assert (alone.returncode, alone.stdout) == (2, "")
     assert "--figures goes with --across" in alone.stderr
@@ -43,7 +46,7 @@ def test_pictures_are_saved_and_pairs_are_printed(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr.split() == ["drawn/ranks.svg", "drawn/folders.svg", "drawn/profile.svg"]
     assert "critical difference" in (tmp_path / "drawn" / "ranks.svg").read_text(encoding="utf-8")
-    _, pairs, ranks, _ = answer.stdout.split("\n\n")
+    _, _, pairs, ranks, _ = answer.stdout.split("\n\n")
     assert pairs.startswith("all pairs\n")
     assert "2 folders cannot decide 28 comparisons, 11 can." in pairs
     assert "less than 7.42 (Nemenyi" in ranks
@@ -63,3 +66,19 @@ def test_the_committed_folders_are_judged_by_the_command_of_the_protocol() -> No
     }
     shown = " ".join(actbench("compare", "--across", *folders, folder=ROOT).stdout.split())
     assert re.search(r"adjusted for 6 comparisons, .*: elu \(-\d\.\d\d to \+\d\.\d\d, p 0\.141\)\.", shown)
+    answered = actbench("compare", "--across", "--quiet", *folders, folder=ROOT).stdout
+    assert answered == f"{document['answer']}\n"
+    assert "Cannot tell gelu, leaky_relu, tanh, swish, elu and sigmoid from relu: the mean difference" in answered
+
+
+def test_equivalence_over_folders_holds_within_the_smallest_of_their_margins(tmp_path: Path) -> None:
+    for name, margin in (("mnist-tuned", "0.002"), ("mnist-settled", "0.003")):
+        shutil.copytree(ROOT / "results" / name, tmp_path / name)
+        kept = tmp_path / name / "experiment.yaml"
+        text = re.sub(r"(?m)^margin: .*\n", "", kept.read_text(encoding="utf-8"))
+        kept.write_text(f"{text}margin: {margin}\n", encoding="utf-8")
+    answers = [
+        json.loads(actbench("compare", "--across", *names, "--format", "json", folder=tmp_path).stdout)
+        for names in (("mnist-tuned", "mnist-settled"), ("mnist-settled", "mnist-tuned"))
+    ]
+    assert [answer["margin"] for answer in answers] == [0.002, 0.002]

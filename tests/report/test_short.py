@@ -111,6 +111,7 @@ def test_at_most_three_notes_and_then_where_the_rest_is(results: Results) -> Non
     assert "p (Holm)" in explained
     assert "sign-flip test" in explained
     assert "The picture: ●" in explained
+    assert "The picture: ●" not in "\n".join(screen(results, 50, explains=True))  # where there is no room for it
 
 
 def test_two_factors_have_their_difference_at_80_columns(tmp_path: Path) -> None:
@@ -143,7 +144,8 @@ def test_no_word_is_broken_at_any_width(columns: int, explains: bool, tmp_path: 
             console = Console(file=io.StringIO(), width=columns)
             _print_section(console, section)
             assert isinstance(console.file, io.StringIO)
-            texts = [section.title, *section.header, *section.notes, *(cell for row in section.rows for cell in row)]
+            texts = [section.title, *section.header, *section.notes, *section.legends.values()]
+            texts += [cell for row in section.rows for cell in row]
             whole = {word for text in texts for word in text.split()} | {
                 f"{name.split()[-1]}:" for name in section.header
             }

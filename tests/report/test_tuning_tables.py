@@ -11,6 +11,7 @@ import pytest
 from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment, experiment_to_yaml, smoke_version
+from actbench.experiment.naming import value_to_yaml
 from actbench.experiment.records import Curves, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.render.sections import Section
@@ -223,7 +224,7 @@ def test_a_tuned_choice_is_said_with_the_share_of_resampled_seeds_that_make_it_a
         assert found is not None
         assert sum(found.shares.values()) == pytest.approx(1)
         assert found.chosen == 1.0  # a planted arm has the same count for every tuning seed
-        assert found.lost == 0.0
+        assert str(found.lost) == "0.0"  # and not -0.0
     one = results.plan.tunings[0]
     best, *others = sorted(one.candidates, key=lambda candidate: candidate.values != one.chosen)
     swapped = dict(results.records)
@@ -234,8 +235,9 @@ def test_a_tuned_choice_is_said_with_the_share_of_resampled_seeds_that_make_it_a
     found = stability(replace(one, chosen=best.values), swapped)
     assert found is not None
     assert 0 < found.chosen < 1
-    document = list(tuning_rows(results.plan, swapped))
+    document = list(tuning_rows(results.plan, swapped, value_to_yaml))
     assert {row["chosen_in"] for row in document if row["arm"] == one.arm.label()} == set(found.shares.values())
+    assert all(isinstance(row["train.lr"], float) for row in document)
 
 
 def _with_right(record: TrialRecord, count: int) -> Curves:
