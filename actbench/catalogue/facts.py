@@ -73,7 +73,7 @@ def saturation(entry: Entry, parameters: Mapping[str, Any]) -> Saturation:
     """Where |f'| falls under 5 % of its maximum on [-50, 50] and stays there to that end, to two decimals."""
     x = numpy.linspace(-MAX_INPUT, MAX_INPUT, GRID_STEPS)
     slopes = numpy.abs(curve(entry, parameters, x)[1])
-    alive = x[slopes >= SATURATED_SHARE * slopes.max()]
+    alive = x[slopes >= SATURATED_SHARE * numpy.nanmax(slopes)]
     half_step = float(x[1] - x[0]) / 2
     left, right = float(alive.min()) - half_step, float(alive.max()) + half_step
     return Saturation(

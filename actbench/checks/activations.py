@@ -276,6 +276,8 @@ def _curve(entry: Entry, parameters: Mapping[str, Any]) -> str:
     """What the function looks like, which is no question of passing."""
     x = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
     _, slopes = values_and_derivatives(entry, parameters, x)
+    if not bool(slopes.isfinite().all()):
+        raise check.Skipped("its derivative is not finite everywhere")
     rises, falls = bool((slopes > 1e-9).any()), bool((slopes < -1e-9).any())
     way = {(True, False): "never falls", (False, True): "never rises", (True, True): "rises and falls"}
     jumps = x[1:][slopes.diff().abs() > 0.02].tolist()

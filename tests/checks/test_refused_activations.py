@@ -225,6 +225,17 @@ def test_a_pole_is_the_only_reason_of_a_refusal(expression: str, tmp_path: Path)
     assert {checks[name].outcome for name in ("bounds", "derivative", "float32", "curve")} == {"skipped"}
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("expression", "curve"), [("x / x", "constant; no kink"), ("(-1 - x * x).log()", "its derivative is not finite")]
+)
+def test_a_curve_that_is_not_finite_everywhere_is_described_as_far_as_it_goes(
+    expression: str, curve: str, tmp_path: Path
+) -> None:
+    text = function_text("activation(formula='x / x', reference='y')", "own(x)", f"return {expression}")
+    assert checks_of("activation", text, tmp_path)["curve"].reason.startswith(curve)
+
+
 def test_a_function_that_is_right_in_float64_alone_is_refused(tmp_path: Path) -> None:
     text = function_text(LINE, "own(x)", "return x if x.dtype == torch.float64 else x + (1e8 + x * 0 - 1e8 + 0.5)")
     assert "float32 is off by" in refused_because("activation", text, "float32", tmp_path)
