@@ -60,7 +60,7 @@ def train_stack(
         to_probe = settings.train.probed_epochs()
         progress = restore(snapshots.load(), network, stepper) if snapshots else None
         if progress is None:
-            progress = Progress([TrialCurves() for _ in trials], [probe(network, train_images, splits, epoch=0)])
+            progress = Progress([TrialCurves({}) for _ in trials], [probe(network, train_images, splits, epoch=0)])
         curves, probes, epoch_seconds = progress.curves, progress.probes, progress.epoch_seconds
         started -= progress.seconds
         for epoch in range(len(epoch_seconds) + 1, settings.train.epochs + 1):

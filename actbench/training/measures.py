@@ -34,6 +34,7 @@ class Measures:
     brier: float | None
     ece: float | None
     top2_correct_count: int
+    correct_count: int
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,12 @@ def summarise(forms: Forms, blocks: Sequence[ImageMeasures], is_correct: Tensor)
         torch.cat([getattr(block, name) for block in blocks], dim=1)
         for name in ("nll", "brier", "confidence", "is_in_top2")
     )
-    columns = (nll.mean(dim=1), brier.mean(dim=1), calibration_error(confidence, is_correct), top2.sum(dim=1))
-    rows = zip(has_probabilities, *(column.tolist() for column in columns), strict=True)
+    columns = nll.mean(dim=1), brier.mean(dim=1), calibration_error(confidence, is_correct)
+    of_probabilities = zip(*(map(_kept, column.tolist()) for column in columns), strict=True)
+    counts = zip(*(hits.sum(dim=1).tolist() for hits in (top2, is_correct)), strict=True)
     return [
-        Measures(_kept(nll), _kept(brier), _kept(ece), top2) if has else Measures(None, None, None, top2)
-        for has, nll, brier, ece, top2 in rows
+        Measures(*(figures if has else (None, None, None)), *hits)
+        for has, figures, hits in zip(has_probabilities, of_probabilities, counts, strict=True)
     ]
 
 

@@ -6,7 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,89 +32,79 @@ class Evaluation(NamedTuple):
     predicted: Tensor
     measures: list[Measures]
 
-
-@dataclass(frozen=True)
-class TrialEnd:
-    """One trial at its end: its parameters if they are few, and its figures on the test set.
-
-    A tuning trial has no test figures, since choices must not depend on the test images.
-    """
-
-    parameters: dict[str, tuple[float | None, ...]]
-    test_loss: float | None = None
-    test_correct_count: int | None = None
-    test_is_correct: str = ""
-    test_prediction_counts: tuple[int, ...] = ()
-    test_mistakes: str = ""
-    measures: Measures | None = None
+    def figures(self, index: int, part: str) -> dict[str, float]:
+        """One trial's figures by the names that records have for them, such as `test_loss`."""
+        figures = {"loss": self.losses[index], **vars(self.measures[index])}
+        return {f"{part}_{name}": value for name, value in figures.items() if value is not None}
 
 
 @dataclass
 class TrialCurves:
-    """One trial's values so far, one per epoch."""
+    """One trial's values so far, one per epoch, and at its end what else its record says; by their names there."""
 
-    train_loss: list[float] = field(default_factory=list)
-    train_correct_count: list[int] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    validation_correct_count: list[int] = field(default_factory=list)
-    measures: list[Measures] = field(default_factory=list)
+    by_name: dict[str, list[float | None]]
     diverged_epoch: int | None = None
-    end: TrialEnd | None = None
+    end: dict[str, Any] | None = None
+
+    def epochs(self) -> int:
+        """In how many epochs it has been trained."""
+        return len(self.by_name["train_loss"])
 
 
 def record_epoch(curves: Sequence[TrialCurves], epoch: int, trained: Trained, validated: Evaluation | None) -> None:
     """Add one epoch to the curves of all trials that have not diverged, and mark those that diverge in it."""
-    hits = [] if validated is None else (validated.predicted == validated.labels).sum(dim=1).tolist()
     for index, curve in enumerate(curves):
         if curve.diverged_epoch is not None:
             continue
-        latest = [trained[0][index]]
-        curve.train_loss.append(trained[0][index])
-        curve.train_correct_count.append(trained[1][index])
+        figures = {"train_loss": trained[0][index], "train_correct_count": trained[1][index]}
         if validated is not None:
-            latest.append(validated.losses[index])
-            curve.validation_loss.append(validated.losses[index])
-            curve.validation_correct_count.append(hits[index])
-            curve.measures.append(validated.measures[index])
-        if not all(map(math.isfinite, latest)):
+            figures |= validated.figures(index, "validation")
+        for name, value in figures.items():
+            curve.by_name.setdefault(name, []).append(_finite(value))
+        if not all(math.isfinite(value) for name, value in figures.items() if name.endswith("_loss")):
             curve.diverged_epoch = epoch
 
 
 def record_end(
     curves: Sequence[TrialCurves], ended: Sequence[bool], network: Network, tested: Evaluation | None
 ) -> list[int]:
-    """Record the end of the trials in `ended` and say which are new among them; their test figures are read once."""
+    """Record the end of the trials in `ended` and say which are new among them; their test figures are read once.
+
+    A tuning trial has no test figures, since choices must not depend on the test images.
+    """
     new = [index for index, curve in enumerate(curves) if ended[index] and curve.end is None]
     for index in new:
-        curves[index].end = _end_of(network, index, tested)
+        curve = curves[index]
+        curve.end = {"parameters": small_parameters(network, index)}
+        if tested is not None:
+            figures = tested.figures(index, "test")
+            curve.end |= {name: _finite(value) for name, value in figures.items()} | _predictions(
+                network, index, tested
+            )
+            if curve.diverged_epoch is None and not math.isfinite(figures["test_loss"]):
+                curve.diverged_epoch = curve.epochs()
     return new
 
 
-def _end_of(network: Network, index: int, tested: Evaluation | None) -> TrialEnd:
-    parameters = small_parameters(network, index)
-    if tested is None:
-        return TrialEnd(parameters)
+def _predictions(network: Network, index: int, tested: Evaluation) -> dict[str, Any]:
+    """What one trial's network predicts for the test images, by the names that records have for it."""
     labels, predicted = tested.labels[index].cpu(), tested.predicted[index].cpu()
     is_correct = predicted == labels
     classes = network.trials[index].settings.data.dataset.classes
     codes = (labels * classes + predicted)[~is_correct].numpy().astype(f">u{bytes_of_a_mistake(classes)}")
-    return TrialEnd(
-        parameters,
-        test_loss=tested.losses[index],
-        test_correct_count=int(is_correct.sum()),
-        test_is_correct=base64.b64encode(np.packbits(is_correct.numpy()).tobytes()).decode(),
-        test_prediction_counts=tuple(torch.bincount(predicted, minlength=classes).tolist()),
-        test_mistakes=base64.b64encode(codes.tobytes()).decode(),
-        measures=tested.measures[index],
-    )
+    return {
+        "test_is_correct": base64.b64encode(np.packbits(is_correct.numpy()).tobytes()).decode(),
+        "test_prediction_counts": torch.bincount(predicted, minlength=classes).tolist(),
+        "test_mistakes": base64.b64encode(codes.tobytes()).decode(),
+    }
 
 
-def small_parameters(network: Network, index: int) -> dict[str, tuple[float | None, ...]]:
+def small_parameters(network: Network, index: int) -> dict[str, list[float | None]]:
     """All parameters of one trial's network by layer, row by row; none if there are more than 64."""
     if sum(map(count_parameters, network.layers[index])) > MAX_KEPT_PARAMETERS:
         return {}
     parameters = final_parameters(network, index)
-    return {name: tuple(map(_finite, values.flatten().tolist())) for name, values in parameters.items()}
+    return {name: list(map(_finite, values.flatten().tolist())) for name, values in parameters.items()}
 
 
 def final_parameters(network: Network, index: int) -> dict[str, Tensor]:
@@ -144,12 +134,6 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _measured(measures: Sequence[Measures], name: str) -> tuple[float | None, ...]:
-    """One measure by epoch; empty where outputs give no probabilities."""
-    values = [getattr(one, name) for one in measures]
-    return () if None in values else tuple(map(_finite, values))
-
-
 def make_record(
     trial: Trial,
     curve: TrialCurves,
@@ -160,17 +144,8 @@ def make_record(
     device: str,
 ) -> TrialRecord:
     """The record of a trial that has ended."""
-    end = curve.end
-    assert end is not None
-    data = trial.settings.data
-    measured: dict[str, Any] = {}
-    if end.measures is not None:
-        shares = {f"test_{name}": getattr(end.measures, name) for name in ("nll", "brier", "ece")}
-        measured = {name: None if value is None else _finite(value) for name, value in shares.items()}
-        measured["test_top2_correct_count"] = end.measures.top2_correct_count
-    diverged_epoch = curve.diverged_epoch
-    if diverged_epoch is None and end.test_loss is not None and not math.isfinite(end.test_loss):
-        diverged_epoch = len(curve.train_loss)
+    assert curve.end is not None
+    data, diverged_epoch = trial.settings.data, curve.diverged_epoch
     return TrialRecord(
         trial=trial.id,
         phase=trial.phase,
@@ -181,28 +156,13 @@ def make_record(
         train_count=data.train_count(),
         validation_count=data.validation_count(),
         test_count=data.test_count(),
-        curves=Curves(
-            train_loss=tuple(map(_finite, curve.train_loss)),
-            train_correct_count=tuple(curve.train_correct_count),
-            validation_loss=tuple(map(_finite, curve.validation_loss)),
-            validation_correct_count=tuple(curve.validation_correct_count),
-            validation_nll=_measured(curve.measures, "nll"),
-            validation_brier=_measured(curve.measures, "brier"),
-            validation_ece=_measured(curve.measures, "ece"),
-            validation_top2_correct_count=tuple(one.top2_correct_count for one in curve.measures),
-        ),
+        curves=Curves.model_validate(curve.by_name),
         probes=tuple(
             layer for layers in probes for layer in layers if diverged_epoch is None or layer.epoch <= diverged_epoch
         ),
-        test_correct_count=end.test_correct_count,
-        test_loss=None if end.test_loss is None else _finite(end.test_loss),
-        test_is_correct=end.test_is_correct,
-        test_prediction_counts=end.test_prediction_counts,
-        test_mistakes=end.test_mistakes,
-        **measured,
-        parameters=end.parameters,
+        **curve.end,
         wall_seconds=seconds,
-        epoch_seconds=tuple(epoch_seconds[: len(curve.train_loss)]),
+        epoch_seconds=tuple(epoch_seconds[: curve.epochs()]),
         stack_trials=stack,
         device=device,
     )

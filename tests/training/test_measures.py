@@ -98,7 +98,7 @@ def test_outputs_that_are_no_probabilities_have_only_a_top_2(output: str, loss: 
 def test_a_sure_network_that_is_right_is_perfect_and_one_that_is_wrong_as_bad_as_can_be() -> None:
     sure, labels = np.full((30, 10), -100, np.float32), np.arange(30) % 10
     sure[np.arange(30), labels] = 100
-    assert measured(sure, labels, "softmax", "mse") == Measures(0.0, 0.0, 0.0, 30)
+    assert measured(sure, labels, "softmax", "mse") == Measures(0.0, 0.0, 0.0, 30, 30)
     wrong = measured(sure, (labels + 1) % 10, "softmax", "mse")
     assert (wrong.brier, wrong.ece) == (2.0, 1.0)
     assert wrong.nll == pytest.approx(126 * math.log(2), rel=1e-6)
