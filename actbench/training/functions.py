@@ -34,13 +34,14 @@ def bind(choice: Choice) -> Apply:
     function = partial(choice.entry.function, **parameters)
     if choice.entry.gradient is None:
         return lambda x, *others: apply_by_autograd(lambda leaf: function(leaf, *others), x)
-    gradient = partial(choice.entry.gradient, **parameters)
+    return partial(_apply_in_closed_form, function, partial(choice.entry.gradient, **parameters))
 
-    def apply(x: Tensor, *others: Tensor) -> Applied:
-        value = function(x, *others)
-        return value, lambda grad: gradient(grad, value, x, *others)
 
-    return apply
+def _apply_in_closed_form(
+    function: Callable[..., Tensor], gradient: Callable[..., Tensor], x: Tensor, *others: Tensor
+) -> Applied:
+    value = function(x, *others)
+    return value, lambda grad: gradient(grad, value, x, *others)
 
 
 def bind_pair(output: Choice, loss: Choice, *, library: ctypes.CDLL | None = None) -> tuple[Apply, Apply]:
@@ -49,26 +50,24 @@ def bind_pair(output: Choice, loss: Choice, *, library: ctypes.CDLL | None = Non
     The cross entropy of scores is computed by the compiled functions of `library`, if they are given.
     """
     if library is not None and is_cross_entropy(output, loss):
-        return lambda scores: (scores, lambda grad: grad), partial(_cross_entropy, library)
+        return _pass_on, partial(_cross_entropy, library)
     joint = joint_loss(output.entry, dict(output.parameters), loss.entry)
     if joint is None:
         return bind(output), bind(loss)
-    function, gradient = joint.function, joint.gradient
+    return _pass_on, partial(
+        _apply_in_closed_form, joint.function, lambda grad, _, *given: joint.gradient(grad, *given)
+    )
 
-    def apply(scores: Tensor, label: Tensor) -> Applied:
-        value = function(scores, label)
-        return value, lambda grad: gradient(grad, scores, label)
 
-    return lambda scores: (scores, lambda grad: grad), apply
+def _pass_on(scores: Tensor) -> Applied:
+    return scores, lambda grad: grad
 
 
 def is_cross_entropy(output: Choice, loss: Choice) -> bool:
     """Whether output and loss together are log(sum(exp(scores))) - scores[label]."""
-    pair = output.entry.function, loss.entry.function
+    pairs = (outputs.identity, losses.cross_entropy), (outputs.log_softmax, losses.nll)
     is_shifted = dict(output.parameters).get("shift", True)
-    return pair == (outputs.identity, losses.cross_entropy) or (
-        is_shifted and pair == (outputs.log_softmax, losses.nll)
-    )
+    return is_shifted and (output.entry.function, loss.entry.function) in pairs
 
 
 def _cross_entropy(library: ctypes.CDLL, scores: Tensor, label: Tensor) -> Applied:

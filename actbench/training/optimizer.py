@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 
 import torch
@@ -17,12 +17,11 @@ from torch import Tensor
 
 from actbench.catalogue import optimizers
 from actbench.catalogue.optimizers import Group
-from actbench.experiment.choices import Choice
 from actbench.experiment.settings import TrainSettings
 from actbench.training.compiled import compiled_functions
 from actbench.training.data import Images, SeedSplit
 from actbench.training.network import LayerValues, Network, backward, forward, gather_batch, objective
-from actbench.training.sparse import SparseBatch
+from actbench.training.sparse import NO_STEP, SparseBatch
 
 CONSTANTS = 8
 WARM_UP_STEPS = 3
@@ -33,28 +32,22 @@ Record = Callable[[Callable[[], None]], Callable[[], None]]
 """Records what a function launches on the device; the result launches it again on the same memory."""
 
 
-@dataclass
 class CompiledAdam:
-    """The state of Adam or AdamW for the rows of a stack; the settings are one value for each trial.
+    """The state of Adam or AdamW for the rows of a stack; each trial has its own learning rate and weight decay.
 
     `moments` are the running means of gradients and of their squares `[2, trials, elements]`, `constants` eight numbers
     for each trial that the functions need for a step, `steps` the number of steps so far, an integer.
     """
 
-    library: ctypes.CDLL
-    network: Network
-    rates: tuple[float, ...]
-    decays: tuple[float, ...]
-    is_decoupled: bool
-    betas: tuple[float, float]
-    eps: float
-    moments: Tensor
-    steps: Tensor
-    constants: ctypes.Array[ctypes.c_float] = field(init=False)
-    pointers: tuple[int, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        rows = self.network.parameters.rows
+    def __init__(self, library: ctypes.CDLL, network: Network) -> None:
+        optimizer, rows = network.trials[0].settings.train.optimizer, network.parameters.rows
+        options = dict(optimizer.parameters)
+        self.library, self.parameters = library, network.parameters
+        self.rates = rates_of(network)
+        self.is_decoupled = optimizer.entry.function is optimizers.adamw
+        self.betas: tuple[float, float] = options["betas"]
+        self.eps: float = options["eps"]
+        self.moments, self.steps = torch.zeros(2, *rows.shape), torch.zeros((), dtype=torch.int64)
         self.constants = (ctypes.c_float * (CONSTANTS * len(rows)))()
         self.pointers = rows.data_ptr(), self.moments[0].data_ptr(), self.moments[1].data_ptr()
 
@@ -63,7 +56,7 @@ class CompiledAdam:
         self.steps += 1
         count, (beta1, beta2) = int(self.steps), self.betas
         root = (1 - beta2**count) ** 0.5
-        for trial, (lr, decay) in enumerate(zip(self.rates, self.decays, strict=True)):
+        for trial, (lr, decay) in enumerate(self.rates):
             self.constants[CONSTANTS * trial : CONSTANTS * (trial + 1)] = [
                 1 - beta1, beta2, 1 - beta2, 1 / root, self.eps, lr * factor / (1 - beta1**count),
                 0.0 if self.is_decoupled else decay, 1 - lr * factor * decay if self.is_decoupled else 1.0,
@@ -75,48 +68,35 @@ class CompiledAdam:
 
     def end_step(self, start: int) -> None:
         """Change the parameters from element `start` of each row on; those before have been changed already."""
-        parameters = self.network.parameters
-        rows = parameters.rows
+        rows = self.parameters.rows
         self.library.adam_step(
-            len(rows), rows.stride(0), start, parameters.weights_end, rows.shape[1],
-            parameters.gradient_rows.data_ptr(), *self.pointers, ctypes.addressof(self.constants),
+            len(rows), rows.stride(0), start, self.parameters.weights_end, rows.shape[1],
+            self.parameters.gradient_rows.data_ptr(), *self.pointers, ctypes.addressof(self.constants),
         )  # fmt: skip
+
+
+def rates_of(network: Network) -> list[tuple[float, float]]:
+    """The learning rate and the weight decay of each trial."""
+    trains = [trial.settings.train for trial in network.trials]
+    return [(train.lr, train.resolved_weight_decay()) for train in trains]
 
 
 def compiled_adam(network: Network) -> CompiledAdam | None:
     """The compiled optimizer of a stack on the CPU; None for other optimizers, and where it is not available."""
-    library = compiled_functions().library
-    train = network.trials[0].settings.train
-    function, options = train.optimizer.entry.function, dict(train.optimizer.parameters)
-    rows = network.parameters.rows
-    if (
-        library is None
-        or rows.device.type != "cpu"
-        or function not in (optimizers.adam, optimizers.adamw)
-        or options.get("amsgrad", False)
-    ):
+    library, optimizer = compiled_functions().library, network.trials[0].settings.train.optimizer
+    is_adam = optimizer.entry.function in (optimizers.adam, optimizers.adamw)
+    if library is None or not is_adam or dict(optimizer.parameters)["amsgrad"]:
         return None
-    return CompiledAdam(
-        library,
-        network,
-        rates=tuple(trial.settings.train.lr for trial in network.trials),
-        decays=tuple(trial.settings.train.resolved_weight_decay() for trial in network.trials),
-        is_decoupled=function is optimizers.adamw,
-        betas=options.get("betas", (0.9, 0.999)),
-        eps=options.get("eps", 1e-8),
-        moments=torch.zeros(2, *rows.shape),
-        steps=torch.zeros((), dtype=torch.int64),
-    )
+    return CompiledAdam(library, network) if network.parameters.rows.device.type == "cpu" else None
 
 
 @dataclass(frozen=True)
 class Stepper:
-    """The stack's optimizer, its parameter groups with their learning rates, and the settings with the schedule.
+    """The stack's parameter groups with their learning rates, and the settings with optimizer and schedule.
 
     `adam` takes the steps where it is available.
     """
 
-    optimizer: Choice
     groups: tuple[tuple[float, Group], ...]
     train: TrainSettings
     adam: CompiledAdam | None = None
@@ -136,9 +116,8 @@ def create_stepper(network: Network) -> Stepper:
         tensors.append(parameters.rows[index])
         gradients.append(parameters.gradient_rows[index])
 
-    rates = [(trial.settings.train.lr, trial.settings.train.resolved_weight_decay()) for trial in network.trials]
     start = 0
-    for (lr, decay), run in groupby(rates):
+    for (lr, decay), run in groupby(rates_of(network)):
         end = start + len(list(run))
         if decay == 0:
             add(lr, 0.0, slice(start, end))
@@ -147,11 +126,9 @@ def create_stepper(network: Network) -> Stepper:
                 add(lr, decay, trial, slice(0, parameters.weights_end))
                 add(lr, 0.0, trial, slice(parameters.weights_end, None))
         start = end
-    train = network.trials[0].settings.train
     return Stepper(
-        train.optimizer,
         tuple((lr, Group(tensors, gradients, decay)) for (lr, decay), (tensors, gradients) in groups.items()),
-        train,
+        network.trials[0].settings.train,
         compiled_adam(network),
     )
 
@@ -163,15 +140,14 @@ def descend(
     factor = schedule_factor(stepper.train, step, total_steps)
     if stepper.adam is None:
         backward(network, layers, grad)
-        take_step(stepper, factor)
+        optimizer = stepper.train.optimizer
+        for lr, group in stepper.groups:
+            optimizer.entry.function(group, lr * factor, **dict(optimizer.parameters))
         return
     stepper.adam.begin_step(factor)
-    if isinstance(layers[0].inputs, SparseBatch):
-        backward(network, layers, grad, stepper.adam.first_layer())
-        stepper.adam.end_step(start=network.parameters.named[0, "weight"].values[0].numel())
-    else:
-        backward(network, layers, grad)
-        stepper.adam.end_step(start=0)
+    is_sparse = isinstance(layers[0].inputs, SparseBatch)  # then its weights are changed with their gradients
+    backward(network, layers, grad, stepper.adam.first_layer() if is_sparse else NO_STEP)
+    stepper.adam.end_step(start=network.parameters.named[0, "weight"].values[0].numel() if is_sparse else 0)
 
 
 def schedule_factor(train: TrainSettings, step: int, total_steps: int) -> float:
@@ -183,12 +159,6 @@ def schedule_factor(train: TrainSettings, step: int, total_steps: int) -> float:
     if train.schedule == "cosine":
         return (1 + math.cos(math.pi * progress)) / 2
     return 1 - progress if train.schedule == "linear" else 1.0
-
-
-def take_step(stepper: Stepper, factor: float) -> None:
-    """Move the parameters of every trial along their gradients, at the learning rates times `factor`."""
-    for lr, group in stepper.groups:
-        stepper.optimizer.entry.function(group, lr * factor, **dict(stepper.optimizer.parameters))
 
 
 @dataclass(frozen=True)

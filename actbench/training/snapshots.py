@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from zipfile import BadZipFile
 
@@ -54,49 +54,36 @@ def restore(snapshot: bytes | None, network: Network, stepper: Stepper) -> Progr
     """Put a stack that has just been created into the state of a snapshot; None, and unchanged, if it does not fit."""
     if snapshot is None:
         return None
+    state = dict(_state(network, stepper))
     try:
         with np.load(io.BytesIO(snapshot), allow_pickle=False) as archive:
             arrays = {name: torch.from_numpy(archive[name].copy()) for name in archive.files}
         progress = TypeAdapter(Progress).validate_python(json.loads(bytes(arrays.pop(PROGRESS).numpy())))
-    except (ValueError, OSError, KeyError, EOFError, BadZipFile):
+        kept = {name: arrays.pop(name) for name in state}
+        memories = [_memory(name, tensor, stepper) for name, tensor in arrays.items()]
+    except (ValueError, OSError, LookupError, EOFError, BadZipFile):
         return None
-    state = dict(_state(network, stepper))
-    memories = {name: tensor for name, tensor in arrays.items() if name not in state}
-    groups = [group for _, group in stepper.groups]
-    fits = all(
-        name in arrays and (arrays[name].shape, arrays[name].dtype) == (tensor.shape, tensor.dtype)
-        for name, tensor in state.items()
-    )
-    if len(progress.curves) != len(network.trials) or not fits or not _are_memories(memories, groups):
+    pairs = [(state[name], tensor) for name, tensor in kept.items()]
+    fits = all((one.shape, one.dtype) == (other.shape, other.dtype) for one, other in pairs)
+    if len(progress.curves) != len(network.trials) or not fits:
         return None
-    for name, tensor in state.items():
-        tensor.copy_(arrays[name])
+    for tensor, before in pairs:
+        tensor.copy_(before)
     for number, stream in enumerate(network.dropout_generators):
-        stream.set_state(arrays[f"dropout-{number}"])
-    for name, tensor in memories.items():
-        number, key, index = _parts(name)
-        kept = groups[number].memory.setdefault(key, [None] * len(groups[number].parameters))
-        kept[index] = tensor.to(groups[number].parameters[index].device)
+        stream.set_state(kept[f"dropout-{number}"])
+    for group, key, index, tensor in memories:
+        group.memory.setdefault(key, [None] * len(group.parameters))[index] = tensor
     return progress
 
 
-def _are_memories(memories: dict[str, Tensor], groups: Sequence[Group]) -> bool:
-    """Whether each belongs to a parameter of a group, and is a count or of its shape."""
-    for name, tensor in memories.items():
-        if name.count("/") != 2:
-            return False
-        number, _, index = _parts(name)
-        if number >= len(groups) or index >= len(groups[number].parameters):
-            return False
-        if tensor.dim() and tensor.shape != groups[number].parameters[index].shape:
-            return False
-    return True
-
-
-def _parts(name: str) -> tuple[int, str, int]:
-    """The group, the name and the parameter of an optimizer's memory."""
+def _memory(name: str, tensor: Tensor, stepper: Stepper) -> tuple[Group, str, int, Tensor]:
+    """The group, the name, the parameter and the value of an optimizer's memory: a count, or of the shape of these."""
     number, key, index = name.split("/")
-    return int(number), key, int(index)
+    _, group = stepper.groups[int(number)]
+    parameter = group.parameters[int(index)]
+    if tensor.dim() and tensor.shape != parameter.shape:
+        raise ValueError(f"{name}: of another shape than its parameter")
+    return group, key, int(index), tensor.to(parameter.device)
 
 
 def _state(network: Network, stepper: Stepper) -> Iterator[tuple[str, Tensor]]:
