@@ -16,10 +16,9 @@ from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import Trial
 from actbench.training.data import Images, SeedSplit, generator, scale
 from actbench.training.functions import Applied, Pullback, activate_groups, apply_by_autograd, apply_groups
-from actbench.training.linear import Inputs, gradient_by_inputs, linear, write_gradients
 from actbench.training.parameters import Parameters, create_parameters
 from actbench.training.sparse import NO_STEP, SparseBatch
-from actbench.training.workspace import Workspace, create_workspace
+from actbench.training.workspace import Inputs, Workspace, create_workspace
 
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPSILON = 1e-5
@@ -103,7 +102,7 @@ def forward(network: Network, inputs: Inputs, *, training: bool) -> list[LayerVa
     workspace = network.workspace((inputs.rows if isinstance(inputs, SparseBatch) else inputs).shape[1])
     values: list[LayerValues] = []
     for index, (layer, memory) in enumerate(zip(network.layers[0], workspace.layers, strict=True)):
-        before = linear(inputs, memory)
+        before = memory.multiply(inputs)
         pullbacks: list[Pullback] = []
         if layer.batch_norm:
             before, pullback = apply_by_autograd(partial(_batch_norm, network, index, training=training), before)
@@ -142,9 +141,9 @@ def backward(
         for pullback in reversed(layer.pullbacks):
             grad = pullback(grad)
         grad = grad.contiguous()
-        write_gradients(layer.inputs, grad, memory, first_step if index == 0 else NO_STEP)
+        memory.write_gradients(layer.inputs, grad, first_step if index == 0 else NO_STEP)
         if index > 0:
-            grad = gradient_by_inputs(grad, memory)
+            grad = memory.gradient_by_inputs(grad)
     network.parameters.collect_gradients()
 
 

@@ -1,4 +1,4 @@
-"""Memory for batches of one size, and what is the same in every pass over them."""
+"""Memory for batches of one size, what is the same in every pass over them, and the linear part of a layer in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from actbench.experiment.records import Trial
 from actbench.training.compiled import MAX_THIN_UNITS, compiled_functions
 from actbench.training.functions import Apply, FunctionGroups, bind_activation, bind_pair, group_trials
 from actbench.training.parameters import Parameters
-from actbench.training.products import is_aligned
+from actbench.training.products import is_aligned, multiply
+from actbench.training.sparse import NO_STEP, SparseBatch
+
+Inputs = Tensor | SparseBatch
+"""A batch of every trial, `[trials, batch, features]`, or the same without its zeros."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,52 @@ class LayerMemory:
     activated: Tensor
     grad: Tensor
     thin: ctypes.CDLL | None
+
+    def multiply(self, inputs: Inputs) -> Tensor:
+        """Inputs times weights plus biases, `[trials, batch, units]`."""
+        if isinstance(inputs, SparseBatch):
+            return inputs.multiply(self.weight, self.bias, out=self.linear)
+        if self.thin is None:
+            return multiply(inputs, self.weight, out=self.linear).add_(self.bias)
+        inputs = _trial_by_trial(inputs)
+        self.thin.thin_forward(
+            *inputs.shape, self.weight.shape[2], inputs.data_ptr(), inputs.stride(0), self.weight.data_ptr(),
+            self.weight.stride(0), self.bias.data_ptr(), self.bias.stride(0), self.linear.data_ptr(),
+        )  # fmt: skip
+        return self.linear
+
+    def write_gradients(self, inputs: Inputs, grad: Tensor, step: tuple[int, ...] = NO_STEP) -> None:
+        """Write the gradients by weights and biases, given that by the linear part's result, `[trials, batch, units]`.
+
+        A `step` of Adam changes the weights of sparse inputs at once, and their gradient is not written.
+        """
+        if isinstance(inputs, SparseBatch):
+            inputs.write_gradients(grad, self.weight_gradient, self.bias_gradient, step)
+        elif self.thin is None:
+            multiply(inputs.mT, grad, out=self.weight_gradient)
+            torch.sum(grad, dim=1, out=self.bias_gradient)
+        else:
+            inputs = _trial_by_trial(inputs)
+            self.thin.thin_gradients(
+                *inputs.shape, self.weight.shape[2], inputs.data_ptr(), inputs.stride(0), grad.data_ptr(),
+                self.weight_gradient.data_ptr(), self.weight_gradient.stride(0), self.bias_gradient.data_ptr(),
+                self.bias_gradient.stride(0),
+            )  # fmt: skip
+
+    def gradient_by_inputs(self, grad: Tensor) -> Tensor:
+        """The gradient by the layer's inputs, `[trials, batch, inputs]`."""
+        if self.thin is None:
+            return multiply(grad, self.weight.mT, out=self.grad)
+        self.thin.thin_backward(
+            *self.grad.shape, self.weight.shape[2], grad.data_ptr(), self.weight.data_ptr(), self.weight.stride(0),
+            self.grad.data_ptr(),
+        )  # fmt: skip
+        return self.grad
+
+
+def _trial_by_trial(inputs: Tensor) -> Tensor:
+    """The inputs with each trial's share contiguous; trials of one seed may have the same memory."""
+    return inputs if inputs.stride()[1:] == (inputs.shape[2], 1) else inputs.contiguous()
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,6 @@ BUILDS = {
     "training/compiled.py": {"ctypes"},  # the library that the system's compiler has made of our C files
     "training/optimizer.py": {"ctypes"},
     "training/functions.py": {"ctypes"},
-    "training/linear.py": {"ctypes"},
     "training/sparse.py": {"ctypes"},
     "training/network.py": {"ctypes"},
     "training/workspace.py": {"ctypes"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +13,9 @@ from torch import Tensor
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.training.compiled import Compiled, compiled_functions
-from actbench.training.functions import bind_pair
-from actbench.training.linear import gradient_by_inputs, linear, write_gradients
+from actbench.training.functions import FunctionGroups, bind_pair
 from actbench.training.network import create_network
+from actbench.training.workspace import LayerMemory
 
 LIBRARY = compiled_functions().library
 CPU = torch.device("cpu")
@@ -24,46 +23,48 @@ CPU = torch.device("cpu")
 pytestmark = pytest.mark.skipif(LIBRARY is None, reason=compiled_functions().reason or "available")
 
 
-def layer(trials: int, batch: int, inputs: int, units: int, generator: torch.Generator) -> Any:
-    """One layer's memory, its parameters inside longer rows as in a network."""
+def layer(trials: int, batch: int, inputs: int, units: int, generator: torch.Generator) -> tuple[LayerMemory, Tensor]:
+    """One layer's memory, its parameters inside longer rows as in a network, and the rows of gradients."""
     rows, gradients = torch.randn(2, trials, inputs * units + units + 9, generator=generator)
 
     def weights(memory: Tensor) -> Tensor:
         return memory[:, : inputs * units].view(trials, inputs, units)
 
     biases = slice(inputs * units, inputs * units + units)
-    return SimpleNamespace(
+    memory = LayerMemory(
         weight=weights(rows),
         bias=rows[:, None, biases],
         weight_gradient=weights(gradients),
         bias_gradient=gradients[:, biases],
+        activations=FunctionGroups((), ()),
         linear=torch.empty(trials, batch, units),
+        activated=torch.empty(trials, batch, units),
         grad=torch.empty(trials, batch, inputs),
         thin=LIBRARY,
-        whole=gradients,
     )
+    return memory, gradients
 
 
 @pytest.mark.parametrize("units", [1, 2, 7, 8, 9, 10, 16])
 @pytest.mark.parametrize(("batch", "inputs"), [(1, 1), (3, 5), (128, 128), (129, 130), (300, 33), (5, 784)])
 def test_thin_products_are_those_of_torch(units: int, batch: int, inputs: int) -> None:
     generator = torch.Generator().manual_seed(batch + units)
-    memory = layer(3, batch, inputs, units, generator)
+    memory, gradients = layer(3, batch, inputs, units, generator)
     values, grad = (torch.randn(3, batch, size, generator=generator) for size in (inputs, units))
-    beyond = memory.whole[:, inputs * units + units :].clone()
+    beyond = gradients[:, inputs * units + units :].clone()
     expected = values @ memory.weight + memory.bias, values.mT @ grad, grad.sum(1), grad @ memory.weight.mT
-    write_gradients(values, grad, memory)
-    ours = linear(values, memory), memory.weight_gradient, memory.bias_gradient, gradient_by_inputs(grad, memory)
+    memory.write_gradients(values, grad)
+    ours = memory.multiply(values), memory.weight_gradient, memory.bias_gradient, memory.gradient_by_inputs(grad)
     for mine, theirs in zip(ours, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5 * math.sqrt(batch * inputs))
-    assert torch.equal(memory.whole[:, inputs * units + units :], beyond)
+    assert torch.equal(gradients[:, inputs * units + units :], beyond)
 
 
 def test_trials_of_one_seed_share_the_memory_of_their_inputs() -> None:
     generator = torch.Generator().manual_seed(0)
-    memory = layer(3, 20, 12, 10, generator)
+    memory, _ = layer(3, 20, 12, 10, generator)
     values = torch.randn(1, 20, 12, generator=generator)
-    shared, copied = linear(values.expand(3, -1, -1), memory).clone(), linear(values.repeat(3, 1, 1), memory)
+    shared, copied = memory.multiply(values.expand(3, -1, -1)).clone(), memory.multiply(values.repeat(3, 1, 1))
     assert torch.equal(shared, copied)
 
 
