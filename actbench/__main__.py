@@ -29,7 +29,7 @@ def main() -> None:
         if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _end)
     from actbench.cli.app import main as run_command_line
-    from actbench.cli.interruption import end_at_once
+    from actbench.cli.guard import end_at_once
 
     code: object = None
     try:

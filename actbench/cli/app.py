@@ -21,8 +21,7 @@ from actbench import errors
 from actbench.cli.catalogue import check, data, fetch, list_catalogue, show
 from actbench.cli.completion import join_completion_words
 from actbench.cli.experiments import init, plan, schema, summary, validate
-from actbench.cli.guard import EXIT_CODES, report_file_error, verb
-from actbench.cli.interruption import FAREWELL
+from actbench.cli.guard import EXIT_CODES, FAREWELL, report_file_error, verb
 from actbench.cli.results import compare, export, predictions, report, verify
 from actbench.cli.runs import challenge, doctor, merge, run, status
 from actbench.cli.usage import requested_help, unknown_words

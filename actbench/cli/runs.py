@@ -13,7 +13,7 @@ from actbench import errors
 from actbench.cli import options as shared
 from actbench.cli.completion import dataset_names
 from actbench.cli.experiments import load
-from actbench.cli.interruption import Interruption, farewell, interruptible, repeated_command
+from actbench.cli.guard import Interruption, farewell, interruptible, repeated_command
 from actbench.cli.options import with_custom_files, with_options, with_own_data
 from actbench.config.bundled import find_experiment
 from actbench.render import printing

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from actbench.catalogue.datasets import Arrays
-from actbench.cli.interruption import SIGNAL_EXIT_CODES, Interrupted, interruptible
+from actbench.cli.guard import SIGNAL_EXIT_CODES, Interrupted, interruptible
 from actbench.experiment.records import TrialRecord
 from actbench.plan.stacks import Stack
 from actbench.runs.options import RunOptions

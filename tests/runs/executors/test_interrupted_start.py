@@ -61,7 +61,7 @@ def test_a_program_that_ends_leaves_no_process_importing_for_workers_and_no_fold
     )
     program = (
         "import time\nfrom pathlib import Path\nfrom multiprocessing.util import get_temp_dir\n"
-        "from actbench.cli.interruption import end_at_once\nfrom actbench.processes import start_server\n"
+        "from actbench.cli.guard import end_at_once\nfrom actbench.processes import start_server\n"
         "start_server('slow_to_import')\nPath('folder').write_text(get_temp_dir())\n"
         "while not Path('begun').exists():\n    time.sleep(0.01)\nend_at_once(130)\n"
     )
