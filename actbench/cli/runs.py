@@ -290,8 +290,7 @@ def challenge(
     from tempfile import TemporaryDirectory
 
     from actbench.catalogue.custom_files import custom_files_in_use
-    from actbench.config.challenge import challenge_name, challenge_text
-    from actbench.config.starter import write_new
+    from actbench.config.starter import challenge_name, challenge_text, write_new
     from actbench.experiment.choices import choices_from
 
     say(f"Loading {file} ...")

@@ -10,8 +10,8 @@ import pytest
 from actbench import errors
 from actbench.catalogue.lookup import entries
 from actbench.catalogue.registry import Entry, Kind
-from actbench.config.challenge import PAIRS, STANDING, challenge_text
 from actbench.config.reader import read_experiment
+from actbench.config.starter import PAIRS, STANDING, challenge_text
 from actbench.experiment.definition import Experiment
 from custom_files import TENT, custom_file, entries_of, function_text
 from in_process import invoke
