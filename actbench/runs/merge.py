@@ -16,10 +16,9 @@ from actbench.plan.plan import is_same_plan, plan_to_json
 from actbench.render.sections import Section
 from actbench.report.tables import write_tables
 from actbench.store import weights
-from actbench.store.copying import new_lines
 from actbench.store.files import HeldFolder, append_lines, changed_file, end_of, write_atomically
 from actbench.store.folder import training_code_of, write_environment, write_experiment
-from actbench.store.journal import set_damaged_lines_aside
+from actbench.store.journal import new_lines, set_damaged_lines_aside
 from actbench.store.lock import locked
 from actbench.store.names import DAMAGED, JOURNAL, PLAN
 from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment

@@ -40,9 +40,8 @@ from actbench.runs.standing import is_worth_keeping, keep_standing, key_of, stan
 from actbench.store import checkpoints, weights
 from actbench.store import folder as store
 from actbench.store.checkpoints import Checkpoints
-from actbench.store.copying import copy_records
 from actbench.store.files import FolderChangedError, HeldFolder, changed_file, end_of
-from actbench.store.journal import Journal, read_journal, set_damaged_lines_aside
+from actbench.store.journal import Journal, copy_records, read_journal, set_damaged_lines_aside
 from actbench.store.lock import locked
 from actbench.store.names import DAMAGED, JOURNAL
 from actbench.store.results import (

@@ -1,4 +1,4 @@
-"""The journal: the records of finished trials, one a line, read back and appended to."""
+"""The journal: the records of finished trials, one a line, read back, appended to, and copied between folders."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import LayerProbe, TrialRecord
-from actbench.store.files import FileEnd, Folder, append_lines, file_in, path_of, replace_file
-from actbench.store.lines import Damage, journal_line, probes_of_line
+from actbench.store.files import FileEnd, Folder, HeldFolder, append_lines, file_in, path_of, replace_file
+from actbench.store.folder import environments_by_id, write_environment
+from actbench.store.lines import Damage, checksum_of, journal_line, probes_of_line
 from actbench.store.names import DAMAGED, JOURNAL
 from actbench.store.reading import read_lines, read_placed_lines
 
@@ -145,3 +146,31 @@ def append_records(folder: Folder, records: Iterable[TrialRecord], end: FileEnd 
     Returns how the journal ends then. Given how it ended, raises `FolderChangedError` where it does not any more.
     """
     return append_lines(file_in(folder, JOURNAL), ["".join(map(journal_line, records)).encode()], end=end)
+
+
+def copy_records(folder: HeldFolder, source: Path, is_wanted: Callable[[TrialRecord], bool]) -> None:
+    """Copy records of a source's journal into that of a locked folder, with the source's environments."""
+    here = environments_by_id(folder.path)
+    others = [record for key, record in environments_by_id(source).items() if key not in here]
+    for environment in (*others, *list(here.values())[:1]):  # the folder's latest stays the latest
+        write_environment(folder, environment)
+    append_lines(folder.file(JOURNAL), new_lines(folder.path, source, is_wanted))
+
+
+def new_lines(folder: Path, source: Path, is_wanted: Callable[[TrialRecord], bool] | None = None) -> list[bytes]:
+    """The records of a source's journal that the folder's does not hold, as lines, each once."""
+    present = {_identity(line, record) for line, record in _whole_lines(folder)}
+    lines = {
+        _identity(line, record): line for line, record in _whole_lines(source) if is_wanted is None or is_wanted(record)
+    }
+    return [line + b"\n" for identity, line in lines.items() if identity not in present]
+
+
+def _whole_lines(folder: Path) -> Iterator[tuple[bytes, TrialRecord]]:
+    for _, line, content in read_lines(folder):
+        if not isinstance(content, Damage):
+            yield line, content
+
+
+def _identity(line: bytes, record: TrialRecord) -> tuple[str, bytes]:
+    return record.trial, checksum_of(line)

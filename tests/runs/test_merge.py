@@ -15,9 +15,9 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment
 from actbench.report.tables import write_tables
 from actbench.runs.merge import merge_document, merge_folders
-from actbench.store.copying import new_lines
 from actbench.store.files import HeldFolder
 from actbench.store.folder import freeze_plan, read_plan, write_environment
+from actbench.store.journal import new_lines
 from actbench.store.lock import locked
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import load_results
