@@ -1,23 +1,32 @@
-"""Progress of a run: live on a terminal, a line every 30 seconds elsewhere, nothing if quiet."""
+"""Progress of a run: how each finished stack is counted, stored and logged, and what a terminal shows meanwhile."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from actbench.analysis.samples import arm_samples
+from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.records import Ending, TrialRecord, unusable_text
-from actbench.plan.plan import Plan
+from actbench.experiment.records import Ending, TrialRecord, Weights, count_endings, unusable_text
+from actbench.plan.plan import Plan, count_trials, epochs_to_do, finished
+from actbench.plan.stacks import Stack
 from actbench.report.looks import look_lines
 from actbench.report.numbers import interval, value
+from actbench.runs.executors.local import EpochsDone, Event, StackDone, StackRetried, StackStarted, TrialFailed
+from actbench.runs.log import RunLog, arm_names, finished_texts, stack_text
+from actbench.runs.status import keep_standing, standing_of
 from actbench.statistics.intervals import estimate
+from actbench.store.files import FileEnd, HeldFolder
+from actbench.store.journal import append_records
+from actbench.store.weights import write_weights
 from actbench.text import clock, say, visible
 
 if TYPE_CHECKING:
@@ -64,6 +73,7 @@ class RunState:
 
 Show = Callable[[RunState], None]
 Clock = Callable[[], float]
+Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 def describe(state: RunState) -> str:
@@ -79,7 +89,7 @@ def counted(state: RunState) -> str:
     return f"{state.done}/{state.total} trials, {share:.0%} of all epochs{time_left}"
 
 
-@contextmanager
+@contextlib.contextmanager
 def progress(*, is_quiet: bool = False) -> Iterator[Show]:
     """A function that shows a run's state on standard error."""
     if is_quiet:
@@ -106,38 +116,29 @@ def log_progress(write: Callable[[str], None], now: Clock) -> Show:
 
 
 @dataclass
-class BestArms:
-    """The best arms so far, found again at intervals, so that the run has the processor."""
-
-    now: Clock
-    find: Callable[[RunState], list[str]]
-    lines: list[str] = field(default_factory=list)
-    done: int = 0
-    next_time: float = 0.0
-
-    def update(self, state: RunState) -> None:
-        """Find them again if trials have finished since, and the interval is over."""
-        if state.done == self.done or (self.now() < self.next_time and state.done < state.total):
-            return
-        self.done, started = state.done, self.now()
-        self.lines = self.find(state)
-        ended = self.now()
-        self.next_time = ended + max(BEST_ARMS_INTERVAL_SECONDS, (ended - started) / WORK_SHARE)
-
-
-@dataclass
 class Screen:
-    """What a terminal shows: progress, elapsed time, and the best arms so far."""
+    """What a terminal shows: progress, elapsed time, and the best arms so far.
+
+    The best arms, of so many trials that were done, are found again at intervals, so that the run has the processor.
+    """
 
     now: Clock
     started: float
-    best: BestArms
+    find_best: Callable[[RunState], list[str]]
     state: RunState | None = None
+    best: Sequence[str] = ()
+    best_of: int = 0
+    next_time: float = 0.0
 
     def show(self, state: RunState) -> None:
-        """Show this state from now on."""
+        """Show this state from now on; find the best arms if trials have finished since, and the interval is over."""
         self.state = state
-        self.best.update(state)
+        if state.done == self.best_of or (self.now() < self.next_time and state.done < state.total):
+            return
+        begun = self.now()
+        self.best_of, self.best = state.done, self.find_best(state)
+        ended = self.now()
+        self.next_time = ended + max(BEST_ARMS_INTERVAL_SECONDS, (ended - begun) / WORK_SHARE)
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group
@@ -151,20 +152,19 @@ class Screen:
         state = self.state
         lines = [counted(state), f"{unusable_text(state.endings)}, {elapsed} so far"]
         lines += look_lines(state.plan, is_whole=True)
-        if self.best.lines:
-            lines += ["best so far, test accuracy % (95 % interval):", *(f"  {line}" for line in self.best.lines)]
+        if self.best:
+            lines += ["best so far, test accuracy % (95 % interval):", *(f"  {line}" for line in self.best)]
         bar = ProgressBar(total=max(1, state.epochs_to_do), completed=state.epochs, width=BAR_WIDTH)
         return Group(Padding(bar, 0), *map(Text, lines))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _live_progress() -> Iterator[Show]:
     from rich.console import Console
     from rich.live import Live
 
     console = Console(file=sys.stderr, highlight=False)
-    best = BestArms(time.monotonic, lambda state: best_arms(state.plan, state.records, MAX_BEST_ARMS))
-    screen = Screen(time.monotonic, time.monotonic(), best)
+    screen = Screen(time.monotonic, time.monotonic(), lambda state: best_arms(state.plan, state.records, MAX_BEST_ARMS))
     with Live(
         screen,
         console=console,
@@ -190,3 +190,149 @@ def best_arms(plan: Plan, records: Mapping[str, TrialRecord], most: int) -> list
         numbers = f"{value(own.mean, metric)}{bounds}, {own.n} of {sample.trials} seeds"
         lines.append(f"{visible(sample.label):<{width}}  {numbers}")
     return lines
+
+
+@dataclass(kw_only=True)
+class RunProgress:
+    """The counters of a run, and where each finished stack is stored.
+
+    `journal_end` is the end of the journal and `stored` the records in it, as this process wrote them.
+    `keep_environment` records another machine, or this one for None, and returns the id of its record. `frozen` is the
+    checksum of the plan, `names` the arm of each trial, `logged` when progress was last logged,
+    `next_standing` when the counts for `status` are kept next; `discard` removes the checkpoint of a stored stack.
+    """
+
+    experiment: Experiment
+    folder: HeldFolder
+    journal_end: FileEnd
+    stored: dict[str, TrialRecord]
+    device: str
+    state: RunState
+    started: float
+    show: Callable[[RunState], None]
+    known: dict[str, TrialRecord]
+    log: RunLog
+    keep_environment: Callable[[Mapping[str, Any] | None], str]
+    uninterrupted: Uninterrupted = contextlib.nullcontext
+    environment: str = ""
+    frozen: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+    logged: float = 0.0
+    epochs: float = 0
+    epochs_by_trial: dict[str, float] = field(default_factory=dict)
+    next_standing: float = 0.0
+    discard: Callable[[Stack], None] = lambda _stack: None
+
+    def handle(self, event: Event) -> None:
+        """Count, store and log an event, and show the progress."""
+        if isinstance(event, StackStarted):
+            self.log.write(f"started {stack_text(event.stack, self.names)}", detail=2)
+        elif isinstance(event, StackRetried):
+            self.log.write(f"trying again {stack_text(event.stack, self.names)}: {event.cause}")
+        elif isinstance(event, EpochsDone):
+            self._count_epochs(event.stack, event.epochs)
+        elif isinstance(event, Weights):
+            with self.uninterrupted():
+                write_weights(self.folder, event)
+        else:
+            records = event.records if isinstance(event, StackDone) else (self._failure(event),)
+            environment = self.environment
+            if isinstance(event, StackDone) and event.machine:
+                environment = self.keep_environment(event.machine)
+            plan = {"final": {"plan": self.frozen}, "tune": {}}
+            kept = [one.model_copy(update={"environment": environment} | plan[one.phase]) for one in records]
+            with self.uninterrupted():
+                self.journal_end = append_records(self.folder, kept, self.journal_end)
+            self._keep_standing(kept)
+            self.known |= {record.trial: record for record in kept}
+            self._count_epochs(event.stack, event.stack[0].settings.train.epochs)
+            done, endings = self.state.done + len(records), self.state.endings + count_endings(records)
+            self.state = replace(self.state, done=done, endings=endings)
+            for text, detail in finished_texts(event.stack, records, self.names):
+                self.log.write(text, detail)
+        self._refresh()
+        if isinstance(event, StackDone | TrialFailed):
+            self.discard(event.stack)
+
+    def _keep_standing(self, records: Sequence[TrialRecord]) -> None:
+        """Keep the counts for `status` beside a long journal if it is time; trials that fail again need the journal."""
+        plan, started = self.state.plan, time.monotonic()
+        if any(record.outcome == "failed" and record.trial in self.stored for record in records):
+            self.next_standing = inf
+        self.stored |= {record.trial: record for record in records}
+        if started < self.next_standing or plan.looks or plan.shard or not plan.is_tuned():
+            return
+        keep_standing(
+            self.folder, self.experiment, lambda: standing_of(self.experiment, plan, finished(self.stored), self.stored)
+        )
+        self.next_standing = time.monotonic() + (time.monotonic() - started) / WORK_SHARE
+
+    def expect(self, experiment: Experiment, plan: Plan) -> None:
+        """Count the trials that the plan asks for now, and those of them that earlier runs have finished."""
+        self.names = arm_names(plan)
+        now = initial_state(experiment, plan, self.known)
+        expected = replace(
+            self.state,
+            total=now.total,
+            before=self.state.before + now.done - self.state.done,
+            done=now.done,
+            endings=Counter({**now.endings, "failed": self.state.endings["failed"]}),
+            epochs_to_do=self.epochs + now.epochs_to_do,
+            plan=plan,
+        )
+        if expected != self.state:
+            self.state = expected
+            self._refresh()
+
+    def _count_epochs(self, stack: Stack, epochs: float) -> None:
+        for trial in stack:
+            self.epochs += epochs - self.epochs_by_trial.get(trial.id, 0)
+            self.epochs_by_trial[trial.id] = epochs
+        if self.state.measured_from is None and self.epochs:
+            self.state = replace(self.state, measured_from=(self.epochs, time.monotonic() - self.started))
+
+    def _failure(self, event: TrialFailed) -> TrialRecord:
+        trial = event.stack[0]
+        data = trial.settings.data
+        return TrialRecord(
+            trial=trial.id,
+            phase=trial.phase,
+            seed=trial.seed,
+            settings=trial.settings,
+            outcome="failed",
+            cause=event.cause,
+            train_count=data.train_count(),
+            validation_count=data.validation_count(),
+            test_count=data.test_count(),
+            wall_seconds=0.0,
+            stack_trials=1,
+            device=self.device,
+        )
+
+    def _refresh(self) -> None:
+        self.state = replace(self.state, epochs=self.epochs, seconds=time.monotonic() - self.started)
+        self.show(self.state)
+        if self.logged + LOG_INTERVAL_SECONDS <= self.state.seconds:
+            self.logged = self.state.seconds
+            self.log.write(describe(self.state), detail=3)
+
+    def outcome(self) -> str:
+        """How the run has ended."""
+        what = "finished" if self.state.done == self.state.total else "stopped, out of time,"
+        return f"run {what} after {clock(time.monotonic() - self.started)}: {describe(self.state)}"
+
+
+def initial_state(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]) -> RunState:
+    """The state at the start of a run with these records and this plan."""
+    done = [known[key] for key in plan.trials() if key in known]
+    return RunState(
+        total=count_trials(experiment, plan),
+        before=len(done),
+        done=len(done),
+        endings=count_endings(done),
+        epochs=0,
+        epochs_to_do=epochs_to_do(experiment, plan, known),
+        seconds=0.0,
+        plan=plan,
+        records=known,
+    )

@@ -27,7 +27,6 @@ from actbench.report.looks import look_lines, moved_look, preregistration_line
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.runs import environment
-from actbench.runs.account import RunProgress, Uninterrupted, initial_state
 from actbench.runs.dry_run import settings_to_do
 from actbench.runs.estimates import expected_text, speed_here
 from actbench.runs.executors import local as executors
@@ -35,8 +34,8 @@ from actbench.runs.executors.local import Limits
 from actbench.runs.executors.worker import TrainStack, is_with_torch, module_of, train_with_torch
 from actbench.runs.log import RunLog
 from actbench.runs.options import RunOptions
-from actbench.runs.progress import RunState, progress
-from actbench.runs.standing import is_worth_keeping, keep_standing, key_of, standing_of
+from actbench.runs.progress import RunProgress, RunState, Uninterrupted, initial_state, progress
+from actbench.runs.status import keep_standing, standing_of
 from actbench.store import checkpoints, weights
 from actbench.store import folder as store
 from actbench.store.checkpoints import Checkpoints
@@ -127,13 +126,6 @@ def run_with_progress(
         return run_experiment(experiment, options, check_and_show, tell, uninterrupted=uninterrupted)
 
 
-def _keep_standing(held: HeldFolder, results: Results, journal_bytes: int) -> None:
-    """Keep the counts for `status` beside a long journal."""
-    if is_worth_keeping(results.experiment, journal_bytes):
-        plan, known = share_of(results)
-        keep_standing(held, standing_of(results.experiment, plan, known, results.records), key_of(held.path))
-
-
 def run_experiment(
     experiment: Experiment,
     options: RunOptions,
@@ -200,7 +192,7 @@ def run_experiment(
             if not account.stored.keys() <= results.records.keys() or end_of(held.file(JOURNAL)) != account.journal_end:
                 raise changed_file(folder / JOURNAL)
             comparison = write_tables(results, held)
-            _keep_standing(held, results, account.journal_end[0])
+            keep_standing(held, experiment, lambda: standing_of(experiment, *share_of(results), results.records))
     state = account.state
     left, trained = state.total - state.done, state.done - state.before
     waits = left == 0 and state.plan.waits()

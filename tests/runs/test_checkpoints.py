@@ -31,7 +31,7 @@ KILLED_AFTER = 3
 # Saves after every epoch, and ends itself, and so its workers, once a stack has saved so many epochs.
 PROGRAM = """
 import os, signal, sys
-from actbench.runs.account import RunProgress
+from actbench.runs.progress import RunProgress
 from actbench.store import checkpoints
 checkpoints.SECONDS = 0.0
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from actbench.plan.plan import make_plan
-from actbench.runs.progress import BestArms, RunState, Screen, best_arms, describe, log_progress, progress
+from actbench.runs.progress import RunState, Screen, best_arms, describe, log_progress, progress
 from actbench.text import clock
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from planted import RELU, planted
@@ -84,24 +84,24 @@ def test_the_best_arms_are_looked_for_only_now_and_then_and_at_the_end() -> None
         looked.append(found.done)
         return [str(found.done)]
 
-    best = BestArms(lambda: float(next(moments)), find)
+    screen = Screen(lambda: float(next(moments)), 0.0, find)
     for _ in range(300):
-        best.update(state(1, 1))
+        screen.show(state(1, 1))
     assert looked == [1]
     for _ in range(70):
-        best.update(state(2, 2))
+        screen.show(state(2, 2))
     assert looked == [1]
     for _ in range(70):
-        best.update(state(3, 3))
+        screen.show(state(3, 3))
     assert looked == [1, 3]
-    best.update(state(4, 40))
+    screen.show(state(4, 40))
     assert looked == [1, 3, 4]
 
 
 @pytest.mark.parametrize("columns", [40, 80])
 def test_a_screen_of_any_width_has_all_of_it(columns: int) -> None:
     lines = ["gelu  97.92 (97.87 to 97.97), 4 of 10 seeds"]
-    screen = Screen(lambda: 75.0, 10.0, BestArms(lambda: 0.0, lambda found: lines))
+    screen = Screen(lambda: 75.0, 10.0, lambda found: lines)
     console = Console(file=io.StringIO(), width=columns, legacy_windows=False)
     console.print(screen)
     screen.show(state(1, 10, 60))

@@ -116,7 +116,7 @@ def test_a_full_disk_stops_the_run_as_an_environment_problem(
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("actbench.runs.account.append_records", full)
+    monkeypatch.setattr("actbench.runs.progress.append_records", full)
     with pytest.raises(UnusableEnvironmentError, match="No space left"):
         run(experiment, tmp_path)
     monkeypatch.undo()

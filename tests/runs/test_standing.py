@@ -16,8 +16,15 @@ from actbench.plan.stacks import Stack
 from actbench.runs.options import RunOptions
 from actbench.runs.progress import RunState
 from actbench.runs.runner import run_experiment
-from actbench.runs.standing import STANDING, Standing, kept_standing, standing_of
-from actbench.runs.status import read_status, status_document, status_sections
+from actbench.runs.status import (
+    STANDING,
+    Standing,
+    kept_standing,
+    read_status,
+    standing_of,
+    status_document,
+    status_sections,
+)
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL
 from actbench.store.results import load_results, share_of
 from builders import TWO_ACTIVATIONS, experiment_from
@@ -30,8 +37,8 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def any_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the counts of short journals too."""
-    monkeypatch.setattr("actbench.runs.standing.MIN_JOURNAL_BYTES", 1)
-    monkeypatch.setattr("actbench.runs.account.WORK_SHARE", 1e9)
+    monkeypatch.setattr("actbench.runs.status.MIN_JOURNAL_BYTES", 1)
+    monkeypatch.setattr("actbench.runs.progress.WORK_SHARE", 1e9)
 
 
 @pytest.fixture
