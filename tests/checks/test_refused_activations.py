@@ -227,7 +227,7 @@ def test_a_pole_is_the_only_reason_of_a_refusal(expression: str, tmp_path: Path)
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    ("expression", "curve"), [("x / x", "constant; no kink"), ("(-1 - x * x).log()", "its derivative is not finite")]
+    ("expression", "curve"), [("x / x", "constant; no kink"), ("(x - x) / (x - x)", "its derivative is not finite")]
 )
 def test_a_curve_that_is_not_finite_everywhere_is_described_as_far_as_it_goes(
     expression: str, curve: str, tmp_path: Path
