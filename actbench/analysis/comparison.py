@@ -344,7 +344,7 @@ def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparison
         contrast.difference,
         contrast.adjusted_interval,
         contrast.p_holm,
-        _least_p(contrast, comparisons),
+        _least_p(contrast, comparisons, metric),
         bool(metric.larger_is_better),
         margin=margin if contrast.is_paired else None,
         is_share=metric.unit == "share",
@@ -361,10 +361,10 @@ def _reason_not_judged(contrast: Contrast, why_not: str) -> str:
     return first.doubt or (f"{second.label}: {second.doubt}" if second.doubt else "")
 
 
-def _least_p(contrast: Contrast, comparisons: int) -> float:
+def _least_p(contrast: Contrast, comparisons: int, metric: Metric) -> float:
     """The smallest adjusted p that these seeds can give in a family of so many."""
     if contrast.is_paired:
-        return smallest_p(contrast.difference.n, comparisons)
+        return smallest_p(contrast.difference.n, comparisons, is_counted=metric.unit == "share")
     return smallest_unpaired_p(len(contrast.first.by_seed), len(contrast.second.by_seed), comparisons)
 
 
@@ -394,7 +394,7 @@ def best_set(samples: Sequence[Sample], metric: Metric, family: Iterable[Contras
     best_mean = sign * max(sign * mean for mean in means)
     best = known[means.index(best_mean)]
     against = _contrasts([(sample, best) for sample in known if sample is not best], metric)
-    if min(_least_p(contrast, others) for contrast in against) >= ALPHA:
+    if min(_least_p(contrast, others, metric) for contrast in against) >= ALPHA:
         return ()
     decided = {frozenset((id(made.first), id(made.second))): made for made in family}
     beside = []

@@ -23,6 +23,11 @@ class Saturation:
     left: float | None
     right: float | None
 
+    def in_words(self) -> str:
+        """`below -2 and above 2`, or `nowhere`."""
+        ends = ("below", self.left), ("above", self.right)
+        return " and ".join(f"{side} {end:g}" for side, end in ends if end is not None) or "nowhere"
+
 
 def differentiable(entry: Entry, parameters: Mapping[str, Any]) -> Callable[[Tensor], Tensor]:
     """The activation or output at these parameters; autograd takes the slope that an activation declares."""
@@ -77,7 +82,8 @@ def saturation(entry: Entry, parameters: Mapping[str, Any]) -> Saturation:
     half_step = float(x[1] - x[0]) / 2
     left, right = float(alive.min()) - half_step, float(alive.max()) + half_step
     return Saturation(
-        left=round(left, 2) if left > -MAX_INPUT else None, right=round(right, 2) if right < MAX_INPUT else None
+        left=round(left, 2) + 0.0 if left > -MAX_INPUT else None,  # not -0.0
+        right=round(right, 2) + 0.0 if right < MAX_INPUT else None,
     )
 
 

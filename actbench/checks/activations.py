@@ -282,15 +282,10 @@ def _curve(entry: Entry, parameters: Mapping[str, Any]) -> str:
     way = {(True, False): "never falls", (False, True): "never rises", (True, True): "rises and falls"}
     jumps = x[1:][slopes.diff().abs() > 0.02].tolist()
     kinks = [at for number, at in enumerate(jumps) if number == 0 or at - jumps[number - 1] > 0.01]
-    flat = saturation(entry, parameters)
-    sides = [
-        f"below {flat.left:g}" if flat.left is not None else "",
-        f"above {flat.right:g}" if flat.right is not None else "",
-    ]
     return (
         f"{way.get((rises, falls), 'constant')}; "
         + (f"kinks near {check.named([round(at, 2) for at in kinks])}; " if kinks else "no kink; ")
-        + f"saturated {' and '.join(filter(None, sides)) or 'nowhere'}; gain {gain(entry, parameters):.3g}"
+        + f"saturated {saturation(entry, parameters).in_words()}; gain {gain(entry, parameters):.3g}"
     )
 
 

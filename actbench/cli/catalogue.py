@@ -9,7 +9,7 @@ import typer
 
 from actbench import errors
 from actbench.cli.completion import dataset_names, function_names, kinds
-from actbench.cli.options import CustomFilePath, DataFolder, TableOrJson, with_custom_files
+from actbench.cli.options import CustomFilePath, DataFolder, TableOrJson, require_owner, with_custom_files
 from actbench.render import printing
 from actbench.text import nearest_or_all, say
 from actbench.version import __version__
@@ -72,6 +72,7 @@ def show(
             "--at, --scores and --shape print numbers: give one of them, without --save, --cost or --range; "
             "--cost goes without --range"
         )
+    require_owner("--shape", shape, {"--seed": seed})
     if at is not None or scores is not None:
         _show_values(functions, at, scores, output_format)
         return

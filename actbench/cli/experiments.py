@@ -143,6 +143,9 @@ def summary(
     """Show the networks layer by layer: shapes, initialisers, parameters, or what goes through them untrained."""
     from actbench.report.networks import summary_document, summary_sections
 
+    shared.require_one({"--code": code, "--preflight": preflight, "--parameters": parameters})
+    shared.require_one({"--code": code, "--format": output_format != "table"})
+    shared.require_owner("--parameters", parameters, {"--seed": seed is not None})
     experiment = load(config, overrides).experiment
     if code:
         from actbench.report.code import network_code

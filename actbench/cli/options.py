@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, get_type_hints
 
@@ -14,6 +14,7 @@ import typer
 
 from actbench import errors
 from actbench.cli import completion
+from actbench.text import listed
 
 P = ParamSpec("P")
 Options = TypeVar("Options")
@@ -114,6 +115,30 @@ FigureFormat = Annotated[Literal["svg", "png", "pdf"], typer.Option(help="The fo
 ReportFormat = Annotated[
     Literal["table", "markdown", "json", "latex"], typer.Option("--format", help="How to print it.")
 ]
+
+
+def require_owner(owner: str, is_given: object, options: Mapping[str, object]) -> None:
+    """Raise `ConfigurationError` for an option that does nothing without its owner; one that is false was not given."""
+    stray = [name for name, value in options.items() if value and not is_given]
+    if stray:
+        raise errors.ConfigurationError(f"{stray[0]} goes with {owner}")
+
+
+def require_one(options: Mapping[str, object]) -> None:
+    """Raise `ConfigurationError` where more than one of these options is given."""
+    given = [name for name, value in options.items() if value]
+    if len(given) > 1:
+        raise errors.ConfigurationError(f"{listed(given)}: give one of them")
+
+
+def require_gate(*, is_wanted: bool, undecided: str, reports: Sequence[Path] | None) -> None:
+    """Raise `ConfigurationError` for what does nothing without --gate, or a report whose format nobody knows."""
+    require_owner("--gate", is_wanted, {"--gate-report": reports, "--gate-undecided": undecided != "exit"})
+    for file in reports or ():
+        if file.suffix not in (".xml", ".json"):
+            raise errors.ConfigurationError(
+                f"--gate-report {file}: expected a name that ends in .xml (JUnit) or .json (GitLab)"
+            )
 
 
 def with_options(options_class: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:

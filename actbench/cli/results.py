@@ -19,6 +19,8 @@ from actbench.text import said_if_slow, say
 if TYPE_CHECKING:
     from actbench.report.request import Request
 
+USUAL_SIZE = 8.0
+
 
 def compare(
     folders: shared.Folders = None,
@@ -60,6 +62,8 @@ def compare(
     from actbench.report.images import images_document, images_sections
     from actbench.report.request import Request, answer, load_folders
 
+    shared.require_gate(is_wanted=gate, undecided=gate_undecided, reports=gate_reports)
+    shared.require_owner("--figures", figures, {"--figure-format": figure_format != "svg"})
     request = Request(baseline, metric, by, shared_lr, all_pairs)
     if quiet and (explain or images or output_format != "table"):
         raise errors.ConfigurationError("--quiet goes with none of --explain, --images and --format")
@@ -162,7 +166,7 @@ def report(
     columns: Annotated[str | None, typer.Option(metavar="NAMES", help="The columns of the table of --paper.")] = None,
     width: Annotated[Literal["column", "page"], typer.Option(help="How wide the figures of --paper are.")] = "column",
     font: Annotated[Literal["serif", "sans"], typer.Option(help="The letters of --paper.")] = "serif",
-    font_size: Annotated[float, typer.Option(min=4, max=20, help="Their size in points.")] = 8.0,
+    font_size: Annotated[float, typer.Option(min=4, max=20, help="Their size in points.")] = USUAL_SIZE,
     explain: shared.Explain = False,
     output_format: shared.ReportFormat = "table",
 ) -> None:
@@ -173,6 +177,9 @@ def report(
     from actbench.report.request import Request, answer, with_short_names
     from actbench.store.results import load_results
 
+    shared.require_owner("--figures", figures, {"--figure-format": figure_format != "svg"})
+    letters = {"--width": width != "column", "--font": font != "serif", "--font-size": font_size != USUAL_SIZE}
+    shared.require_owner("--paper", paper, {"--labels": labels, "--picture": picture, "--columns": columns, **letters})
     kit = None
     if paper is not None:
         from actbench.report.paper import USUAL_COLUMNS, USUAL_PICTURES, PaperKit, require_paper_sense
@@ -219,10 +226,9 @@ def predictions(
     from actbench.report.images import hardest_pictures, predictions_table
     from actbench.store.results import load_results
 
+    shared.require_one({"--all": every_image, "--hardest": hardest})
     found = load_results(folder, results, metrics=("test_accuracy",))
     if hardest is not None:
-        if every_image:
-            raise errors.ConfigurationError("--hardest and --all: give one of them")
         dataset = found.experiment.settings.data.dataset
         print(*hardest_pictures(found, dataset, load(dataset, data_folder(data_dir)), hardest), sep="\n")
         return

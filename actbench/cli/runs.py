@@ -14,7 +14,14 @@ from actbench.cli import options as shared
 from actbench.cli.completion import dataset_names
 from actbench.cli.experiments import load
 from actbench.cli.guard import Interruption, farewell, interruptible, repeated_command
-from actbench.cli.options import with_custom_files, with_options, with_own_data
+from actbench.cli.options import (
+    require_gate,
+    require_one,
+    require_owner,
+    with_custom_files,
+    with_options,
+    with_own_data,
+)
 from actbench.config.bundled import find_experiment
 from actbench.render import printing
 from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs, parse_ray_address
@@ -81,10 +88,9 @@ class TrainingOptions:
 
     def checked(self) -> RunOptions:
         """The options of the run; raises `ConfigurationError` on a value or a combination that has no meaning."""
-        if self.quiet and self.verbose:
-            raise errors.ConfigurationError("--quiet and --verbose: give one of them")
-        if self.at_most is not None and not self.until_settled:
-            raise errors.ConfigurationError("--at-most goes with --until-settled")
+        require_one({"--quiet": self.quiet, "--verbose": self.verbose})
+        require_owner("--until-settled", self.until_settled, {"--at-most": self.at_most})
+        require_gate(is_wanted=self.gate, undecided=self.gate_undecided, reports=self.gate_reports)
         if self.shard and self.gate:
             raise errors.ConfigurationError(
                 "--gate with --shard: claims are about all trials; merge the shards, then `actbench run CONFIG --gate`"

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from actbench.experiment.cells import has_values
 from actbench.experiment.choices import FROZEN, shown
 from actbench.experiment.definition import Expectation, Experiment
 from actbench.experiment.metrics import Metric, parse_metric
@@ -83,6 +84,13 @@ def _read_one(
         mistakes += [
             *_direction_mistakes(expectation, metric, unsure),
             *_bound_mistakes(raw, entry, metric, expectation),
+        ]
+    if not mistakes and is_sound:
+        arms = [arm.values for arm in experiment.arms()]
+        mistakes += [
+            ((key,), "no arm of this experiment has these values")
+            for key, wanted in values.items()
+            if not any(has_values(arm, wanted) for arm in arms)
         ]
     if not mistakes and is_sound:
         mistakes += _metric_mistakes(expectation, metric, experiment)

@@ -101,9 +101,9 @@ def read_word(given: Any, words: tuple[Word, ...]) -> Word | None:
 
 def read_margin(given: Any, primary: str) -> float | None:
     """The difference in the primary metric below which two arms count as equivalent; only shares have a default."""
-    is_share = parse_metric(primary).unit == "share"
     if given is None:
-        return definition.MARGIN if is_share else None
+        return definition.usual_margin(primary)
+    is_share = parse_metric(primary).unit == "share"
     if type(given) in (int, float) and 0 < given < (1 if is_share else math.inf):
         return float(given)
     what = "a difference in accuracy as a fraction, such as 0.001" if is_share else f"a difference in {primary} above 0"

@@ -285,11 +285,16 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
         "baseline": values_to_yaml(experiment.baseline, is_record=True),
         "match": experiment.match,
         "primary": None if experiment.primary == PRIMARY_METRIC else experiment.primary,
-        "margin": None if experiment.margin == MARGIN else experiment.margin,
+        "margin": None if experiment.margin == usual_margin(experiment.primary) else experiment.margin,
         "keep": experiment.keep,
         "expect": [expectation.to_record() for expectation in experiment.expectations],
     }
     return resolved | {key: value for key, value in optional.items() if value}
+
+
+def usual_margin(primary: str) -> float | None:
+    """The margin where the file gives none: 0.001 for shares; no other metric has a usual one."""
+    return MARGIN if parse_metric(primary).unit == "share" else None
 
 
 def _group_to_yaml(group: Group) -> dict[str, Any]:

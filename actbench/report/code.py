@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from actbench.errors import ConfigurationError
@@ -38,6 +38,7 @@ def network_code(experiment: Experiment, config: str, overrides: list[str]) -> s
     if problems:
         raise ConfigurationError(f"--code: there is no plain form of {', '.join(problems)} here")
     chosen = [layer.activation for layer in layers if layer.activation is not None]
+    names = _names((*chosen, output, train.loss))
     modules, forward = [], []
     for index, layer in enumerate(layers, start=1):
         modules.append(f"self.layer{index} = nn.Linear({layer.fan_in}, {layer.units})")
@@ -46,18 +47,18 @@ def network_code(experiment: Experiment, config: str, overrides: list[str]) -> s
             modules.append(f"self.norm{index} = nn.BatchNorm1d({layer.units})")
             value = f"self.norm{index}({value})"
         function = layer.activation or output
-        call = f"{function.entry.function.__name__}({value}{_settings(function)})"
+        call = f"{names[function.entry.function]}({value}{_settings(function)})"
         forward.append(f"return {call}" if index == len(layers) else f"x = {call}")
     count = settings.data.train_count()
     steps = train.epochs * -(-count // train.batch_images(count))
     return source("network.txt").format(
         title=f"{experiment.name}, {arms[number].label()}, seed {experiment.seeds[0]}",
-        functions="\n\n".join(_sources([choice.entry.function for choice in (*chosen, output, train.loss)])),
+        functions="\n\n".join(_sources(names)),
         modules=textwrap.indent("\n".join(modules), " " * 8),
         forward=textwrap.indent("\n".join(forward), " " * 8),
         optimizer=textwrap.indent("\n".join(_optimizer(train, steps)), " " * 4),
         batch=train.batch_images(count),
-        loss=train.loss.entry.function.__name__,
+        loss=names[train.loss.entry.function],
         loss_settings=_settings(train.loss),
         scheduled="" if train.schedule == "constant" else " " * 12 + "schedule.step()\n",
         config=config,
@@ -65,6 +66,15 @@ def network_code(experiment: Experiment, config: str, overrides: list[str]) -> s
         seed=experiment.seeds[0],
         overrides=overrides,
     )
+
+
+def _names(choices: Iterable[Choice]) -> dict[Callable[..., Any], str]:
+    """A name in the script for each function: its own, or with its kind where another function has that (`tanh`)."""
+    names: dict[Callable[..., Any], str] = {}
+    for choice in choices:
+        own = choice.entry.function.__name__
+        names.setdefault(choice.entry.function, f"{own}_{choice.entry.kind}" if own in names.values() else own)
+    return names
 
 
 def _settings(choice: Choice) -> str:
@@ -77,6 +87,8 @@ def _optimizer(train: Any, steps: int) -> Iterator[str]:
     options = "".join(f", {name}={value!r}" for name, value in train.optimizer.parameters)
     decay = train.resolved_weight_decay()
     parameters = "network.parameters()"
+    if train.optimizer.name == "adamw":
+        options += ", weight_decay=0.0"  # torch's own default is 0.01
     if decay:
         yield "decayed = [one for one in network.parameters() if one.ndim > 1]"
         yield "others = [one for one in network.parameters() if one.ndim == 1]"
@@ -90,14 +102,14 @@ def _optimizer(train: Any, steps: int) -> Iterator[str]:
         yield f"schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: {shape})"
 
 
-def _sources(functions: list[Callable[..., Any]]) -> Iterator[str]:
-    """The source of each function once, without decorators, after that of the functions it calls."""
-    done: dict[str, None] = {}
+def _sources(names: Mapping[Callable[..., Any], str]) -> Iterator[str]:
+    """The source of each function under its name, without decorators, after that of the functions it calls."""
+    done: set[Callable[..., Any]] = set()
 
     def visit(function: Callable[..., Any]) -> Iterator[str]:
-        if function.__name__ in done:
+        if function in done:
             return
-        done[function.__name__] = None
+        done.add(function)
         for name in function.__code__.co_names:
             value = function.__globals__.get(name)
             if inspect.isfunction(value):
@@ -105,7 +117,8 @@ def _sources(functions: list[Callable[..., Any]]) -> Iterator[str]:
             elif name not in SKIPPED and isinstance(value, int | float):
                 yield f"{name} = {value!r}\n"
         source = textwrap.dedent(inspect.getsource(function))
-        yield source[source.index("def ") :]
+        own = function.__name__
+        yield source[source.index("def ") :].replace(f"def {own}(", f"def {names.get(function, own)}(", 1)
 
-    for function in functions:
+    for function in names:
         yield from visit(function)

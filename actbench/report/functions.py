@@ -243,7 +243,9 @@ def functions_picture(results: Results) -> Picture | None:
     inputs = plotted_inputs()
     inputs = inputs[abs(inputs) <= MAX_INPUT]
     is_learnt = any(dict(choice.parameters).get("learn") for choice in choices)
-    flat = "; ".join(f"{choice} is flat {_where_flat(choice)}" for choice in choices)
+    flat = "; ".join(
+        f"{choice} is flat {saturation(choice.entry, dict(choice.parameters)).in_words()}" for choice in choices
+    )
     return picture(
         "functions",
         "The activations and their derivatives",
@@ -258,12 +260,6 @@ def functions_picture(results: Results) -> Picture | None:
             f"5 % of the largest: {flat}."
         ],
     )
-
-
-def _where_flat(choice: Choice) -> str:
-    flat = saturation(choice.entry, dict(choice.parameters))
-    ends = [f"below {flat.left:g}" if flat.left is not None else "", f"above {flat.right:g}" if flat.right else ""]
-    return " and ".join(filter(None, ends)) or "nowhere"
 
 
 def functions_drawing(choices: Sequence[Choice], inputs: NDArray[numpy.float64]) -> Callable[[Canvas], float]:

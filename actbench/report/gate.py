@@ -160,12 +160,7 @@ def _counted(word: str, cases: Sequence[Case]) -> str:
 
 
 def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say: Callable[[str], None]) -> None:
-    """Say the gate's lines, and write them for GitHub and to the files for other systems.
-
-    Raises `ConfigurationError` for a file of unknown format.
-    """
-    for file in files:
-        require_format(file)
+    """Say the gate's lines, and write them for GitHub and to the files for other systems."""
     for line in gate.lines():
         say(line)
     if os.environ.get(GITHUB_VARIABLE) == "true":
@@ -177,12 +172,6 @@ def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say:
         _write(Path(path), f"**{gate.line()}**\n\n{causes}\n{tables}\n", say, f"{SUMMARY_VARIABLE}={path}", mode="a")
     for file in files:
         _write(file, junit_text(gate) if file.suffix == ".xml" else code_quality_text(gate), say, str(file))
-
-
-def require_format(file: Path) -> None:
-    """Raise `ConfigurationError` unless the file's name ends in .xml or .json."""
-    if file.suffix not in (".xml", ".json"):
-        raise ConfigurationError(f"--gate-report {file}: expected a name that ends in .xml (JUnit) or .json (GitLab)")
 
 
 def _write(path: Path, text: str, say: Callable[[str], None], name: str, mode: str = "w") -> None:

@@ -69,13 +69,14 @@ def _ratio(share: float) -> tuple[int, int]:
     return Fraction(share).limit_denominator(MAX_DENOMINATOR).as_integer_ratio()
 
 
-def smallest_p(pairs: int, comparisons: int) -> float:
+def smallest_p(pairs: int, comparisons: int, *, is_counted: bool = True) -> float:
     """The least Holm-adjusted p that sign flips can give when all of so many comparisons have so many pairs.
 
-    It is min(1, comparisons * 2 / 2**pairs), and no less than rounding lets a Monte Carlo p be where the test is one.
+    It is min(1, comparisons * 2 / 2**pairs) for counts of images, and for up to 40 pairs of any numbers; of more, no
+    less than rounding lets the Monte Carlo p be.
     """
-    alone = 2 / 2**pairs if pairs <= EXACT_UP_TO else 2 / (MONTE_CARLO_RESAMPLES + 1)
-    return min(1.0, comparisons * alone)
+    is_exact = is_counted or pairs <= EXACT_UP_TO
+    return min(1.0, comparisons * (2 / 2**pairs if is_exact else 2 / (MONTE_CARLO_RESAMPLES + 1)))
 
 
 def _whole_sizes(differences: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], int] | None:

@@ -41,6 +41,32 @@ def test_what_becomes_of_a_command_is_its_exit_code(arguments: list[str], code: 
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("run tiny.yaml --gate --gate-report gate.txt", "--gate-report gate.txt: expected a name that ends in .xml"),
+        ("run tiny.yaml --gate-report gate.xml", "--gate-report goes with --gate"),
+        ("run tiny.yaml --at-most 9", "--at-most goes with --until-settled"),
+        ("compare results/tiny --gate-report gate.xml", "--gate-report goes with --gate"),
+        ("compare results/tiny --gate-undecided pass", "--gate-undecided goes with --gate"),
+        ("compare results/tiny --figure-format png", "--figure-format goes with --figures"),
+        ("report results/tiny --labels labels.yaml", "--labels goes with --paper"),
+        ("report results/tiny --font-size 9", "--font-size goes with --paper"),
+        ("summary tiny.yaml --seed 1", "--seed goes with --parameters"),
+        ("summary tiny.yaml --code --preflight", "--code and --preflight: give one of them"),
+        ("summary tiny.yaml --code --format json", "--code and --format: give one of them"),
+        ("show tanh --seed 3", "--seed goes with --shape"),
+        ("predictions results/tiny --all --hardest 3", "--all and --hardest: give one of them"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused_before_anything_starts(
+    arguments: str, message: str, tiny: Path
+) -> None:
+    finished = actbench(*arguments.split(), folder=tiny)
+    assert (finished.returncode, finished.stdout) == (errors.EXIT_USAGE, "")
+    assert message in finished.stderr
+
+
 def test_failed_trials_are_exit_3_after_the_table(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = actbench_runner.run_experiment
 

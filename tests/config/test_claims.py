@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actbench.config.reader import load_experiment
+from actbench.config.reader import load_experiment, read_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Expectation, Experiment, experiment_to_yaml, smoke_version
@@ -302,3 +302,16 @@ def test_arms_that_differ_in_a_misspelt_setting_are_not_called_the_same(tmp_path
     refused = actbench("validate", "misspelt.yaml", folder=tmp_path)
     assert_one_message(refused, 2, "no activation is called 'gellu'")
     assert "same arm" not in refused.stderr
+
+
+def test_a_claim_about_an_excluded_arm_is_refused() -> None:
+    text = """data: {dataset: digits}
+vary: {model.activation: [relu, tanh], model.init: [zeros, orthogonal]}
+exclude: [{model.activation: tanh, model.init: zeros}]
+expect:
+  - {claim: dead, arm: {model.activation: tanh, model.init: zeros}, below: 0.2}
+  - {claim: well, arm: {model.activation: tanh}, above: 0.2}
+"""
+    with pytest.raises(ConfigurationError) as caught:
+        read_experiment(text, "f.yaml", "f")
+    assert str(caught.value) == "f.yaml:5:19: expect[0].arm: no arm of this experiment has these values"

@@ -38,7 +38,9 @@ def test_another_metric_has_no_margin_until_it_is_given_one() -> None:
     given = read(TEXT + "primary: test_nll\nmargin: 2\n")
     assert given.margin_of(parse_metric("test_nll")) == 2.0
     assert given.margin_of(parse_metric("test_accuracy")) is None
-    for experiment in (without, given):
+    usual = read(TEXT + "primary: test_nll\nmargin: 0.001\n")  # what accuracies have without a margin
+    assert usual.margin == 0.001
+    for experiment in (without, given, usual):
         assert read(write_yaml(experiment_to_yaml(experiment))) == experiment
 
 

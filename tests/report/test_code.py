@@ -23,6 +23,9 @@ TRAININGS = [
     "activation: swish, output: identity}\ntrain: {loss: cross_entropy, optimizer: {sgd: {momentum: 0.9}}, lr: 0.1",
     "activation: gelu, output: softmax}\ntrain: {loss: mse, schedule: cosine, weight_decay: 0.01",
     "activation: sigmoid, output: sigmoid}\ntrain: {loss: bce, optimizer: rmsprop, schedule: linear",
+    "activation: {tanh: {}}, output: tanh}\ntrain: {loss: mse, optimizer: adamw, weight_decay: 0",
+    "activation: softplus}\ntrain: {loss: nll, optimizer: adamw, lr: 0.01",
+    "activation: snake",
 ]
 
 
@@ -40,7 +43,7 @@ def test_the_script_trains_as_the_engine_does(model: str, tmp_path: Path) -> Non
     experiment = load_experiment(path).experiment
     script = network_code(experiment, str(path), [])
     names: dict[str, Any] = {"__name__": "script"}
-    exec(compile(script, "script.py", "exec"), names)
+    exec(compile(script, "script.py", "exec", dont_inherit=True), names)
     inputs, labels, weights, orders = plain_start(str(path), arm=0, seed=0)
     network = names["Network"]()
     network.load_state_dict(weights, strict=False)

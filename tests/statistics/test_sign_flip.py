@@ -86,6 +86,11 @@ def test_equal_arms_are_rarely_called_different() -> None:
     [(1, 1, 1.0), (0, 1, 1.0), (5, 1, 0.0625), (6, 1, 0.03125), (10, 8, 0.015625), (3, 8, 1.0), (60, 1, 2e-5)],
 )
 def test_so_many_pairs_and_comparisons_reach_no_smaller_p(pairs: int, comparisons: int, p: float) -> None:
-    assert smallest_p(pairs, comparisons) == pytest.approx(p)
+    assert smallest_p(pairs, comparisons, is_counted=False) == pytest.approx(p)
     if pairs > 1:
         assert holm([sign_flip_p([1.0] * pairs, [0.0] * pairs) or 0.0] * comparisons)[0] == pytest.approx(p)
+
+
+def test_counts_of_images_reach_the_smallest_p_of_any_number_of_pairs() -> None:
+    assert smallest_p(41, 2556) == 2556 * 2 / 2**41
+    assert sign_flip_p([9800] * 41, [9799] * 41) == pytest.approx(2 / 2**41)
