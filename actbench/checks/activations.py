@@ -17,7 +17,7 @@ from actbench.catalogue.facts import differentiable, saturation, values_and_deri
 from actbench.catalogue.gains import gain
 from actbench.catalogue.registry import Entry, call_parameters
 from actbench.checks import check
-from actbench.checks.cost_torch import measure_costs
+from actbench.checks.cost import measure_costs
 from actbench.experiment.choices import Choice
 
 CENTRE = torch.linspace(-25.03, 25.11, 1501, dtype=torch.float64)

@@ -136,7 +136,7 @@ def _show_costs(activations: list[str], save: Path | None, output_format: Litera
     choices = find_activations(activations)
     if save is not None:
         save_figure(choices, save)
-    from actbench.checks.cost_torch import measure_costs
+    from actbench.checks.cost import measure_costs
 
     costs, machine = measure_costs(choices), {"actbench": __version__} | describe_machine()
     printing.print_answer(

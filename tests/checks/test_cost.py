@@ -11,13 +11,17 @@ import pytest
 import torch
 from scipy import stats
 
-from actbench.checks import cost_torch as cost
-from actbench.checks.cost import SHAPE, Memory, measured_seconds, measurement, median_interval
-from actbench.checks.cost_torch import (
+from actbench.checks import cost
+from actbench.checks.cost import (
+    SHAPE,
+    Memory,
     Workload,
     fixed_values,
     measure_costs,
     measure_memory,
+    measured_seconds,
+    measurement,
+    median_interval,
     plain_workload,
     trained_workload,
 )
