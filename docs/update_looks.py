@@ -61,17 +61,18 @@ def _spreads_of_pilot() -> list[float]:
 
 
 def _simulated(schedule: Schedule, gaps: Sequence[float], spreads: Sequence[float]) -> Simulated:
-    return simulate(schedule, gaps, spreads, MARGIN, unit=IMAGE, experiments=EXPERIMENTS)
+    noises = np.random.default_rng(0).normal(size=(EXPERIMENTS, len(spreads), schedule.seeds[-1]))
+    return simulate(schedule, gaps, spreads, MARGIN, unit=IMAGE, noises=noises)
 
 
 def _cells(gaps: Sequence[float], found: Simulated) -> list[str]:
-    equal = [share for share, gap in zip(found.equivalent, gaps, strict=True) if gap == 0]
-    power = [share for share, gap in zip(found.different, gaps, strict=True) if gap == MARGIN]
+    different, equivalent, are_equal = found.states == "different", found.states == "equivalent", np.array(gaps) == 0
+    equal, power = equivalent.mean(axis=0)[are_equal], different.mean(axis=0)[np.array(gaps) == MARGIN]
     return [
-        f"{found.trainings:.0f}",
-        f"{found.any_different:.3f}" if equal else "-",
-        f"{np.mean(power):.2f}" if power else "-",
-        f"{min(equal):.2f} to {max(equal):.2f}" if equal else f"{np.mean(found.equivalent):.3f} (wrong)",
+        f"{found.trainings():.0f}",
+        f"{different[:, are_equal].any(axis=1).mean():.3f}" if len(equal) else "-",
+        f"{power.mean():.2f}" if len(power) else "-",
+        f"{equal.min():.2f} to {equal.max():.2f}" if len(equal) else f"{equivalent.mean():.3f} (wrong)",
     ]
 
 

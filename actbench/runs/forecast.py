@@ -14,6 +14,7 @@ from actbench.experiment.cells import has_values
 from actbench.experiment.definition import PRIMARY_METRIC, Experiment
 from actbench.experiment.layers import network_size
 from actbench.experiment.metrics import parse_metric
+from actbench.lazy import numpy
 from actbench.plan.trials import Shard
 from actbench.render.sections import Section
 from actbench.report.networks import size_document
@@ -117,10 +118,11 @@ def _forecast_looks(
     schedule = make_schedule(experiment.looks.after, experiment.looks.shares, compared)
     experiments = max(MIN_SIMULATED, SIMULATED_COMPARISONS // compared)
     unit = 1 / experiment.settings.data.test_count()
+    noises = numpy.random.default_rng(0).normal(size=(experiments, len(spreads), schedule.seeds[-1]))
 
     def mean_trainings(gaps: list[float]) -> float:
-        found = simulate(schedule, gaps, spreads, margin, unit=unit, experiments=experiments)
-        return found.trainings + (experiment.arm_count() - compared - 1) * found.baseline
+        found = simulate(schedule, gaps, spreads, margin, unit=unit, noises=noises)
+        return found.trainings() + (experiment.arm_count() - compared - 1) * found.baseline()
 
     return LooksForecast(
         least=experiment.arm_count() * schedule.seeds[0],

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from actbench.lazy import numpy as np
 from actbench.statistics.intervals import MIN_SEEDS, ROUNDING, Estimate, estimate, t_quantile
 from actbench.statistics.multiple import ALPHA, holm, holm_levels
+from actbench.statistics.power import fewest_seeds
 from actbench.statistics.sign_flip import sign_flip_p
 
 State = Literal["different", "equivalent", "not judged", "open"]
@@ -75,7 +76,7 @@ def make_schedule(seeds: Sequence[int], alphas: Sequence[float], comparisons: in
     """
     after, shares = list(seeds), list(alphas or [ALPHA / len(seeds)] * len(seeds))
     while True:
-        least = _fewest_seeds(comparisons, shares[0])
+        least = fewest_seeds(max(1, comparisons), shares[0])
         if after[0] >= least or len(after) == 1:
             break
         if least < after[1]:
@@ -83,11 +84,6 @@ def make_schedule(seeds: Sequence[int], alphas: Sequence[float], comparisons: in
         else:
             after, shares = after[1:], [shares[0] + shares[1], *shares[2:]]
     return Schedule(tuple(after), tuple(shares), comparisons)
-
-
-def _fewest_seeds(comparisons: int, alpha: float) -> int:
-    """The fewest seeds whose least p, adjusted for so many comparisons, is below alpha."""
-    return next(seeds for seeds in range(2, 1000) if max(1, comparisons) * 2 / 2**seeds < alpha)
 
 
 def decide_look(
@@ -99,18 +95,14 @@ def decide_look(
     p = 1, so that the family keeps its size. `margin` bounds equivalence; None if nothing may be called equivalent.
     """
     alpha, size = schedule.alphas[look], schedule.comparisons
-    tested = [i for i, one in enumerate(evidence) if one and one.is_judged and one.p is not None]
+    tested = {i: one.p for i, one in enumerate(evidence) if one and one.is_judged and one.p is not None}
     rest = max(0, size - found - len(tested))
-    p_values = [0.0] * found + [_p_of(evidence[i]) for i in tested] + [1.0] * rest
+    p_values = [0.0] * found + [*tested.values()] + [1.0] * rest
     adjusted, levels = holm(p_values), holm_levels(p_values, alpha)
     steps = dict(zip(tested, list(zip(adjusted, levels, strict=True))[found:], strict=False))
     return [
         None if one is None else _decision(one, schedule, look, margin, steps.get(i)) for i, one in enumerate(evidence)
     ]
-
-
-def _p_of(evidence: Evidence | None) -> float:
-    return 1.0 if evidence is None or evidence.p is None else evidence.p
 
 
 def _decision(
@@ -132,14 +124,18 @@ def _decision(
 
 @dataclass(frozen=True)
 class Simulated:
-    """Simulated experiments: the mean of their trainings, the baseline's among them, and what each arm was called."""
+    """Simulated experiments: what each arm was called, and after how many seeds, both `[experiments, arms]`."""
 
-    trainings: float
-    baseline: float
-    different: tuple[float, ...]
-    equivalent: tuple[float, ...]
-    any_different: float
-    any_wrong: float
+    states: np.ndarray[Any, Any]
+    seeds: np.ndarray[Any, Any]
+
+    def baseline(self) -> float:
+        """The mean of the baseline's trainings."""
+        return float(self.seeds.max(axis=1).mean())
+
+    def trainings(self) -> float:
+        """The mean of all trainings, the baseline's among them."""
+        return float((self.seeds.sum(axis=1) + self.seeds.max(axis=1)).mean())
 
 
 def simulate(
@@ -149,40 +145,16 @@ def simulate(
     margin: float,
     *,
     unit: float,
-    experiments: int,
-    seed: int = 0,
-    noise: str = "normal",
+    noises: np.ndarray[Any, Any],
 ) -> Simulated:
     """Run experiments on made-up numbers: arms `gaps` above a baseline, all decided as `run` decides them.
 
     `spreads` are the sds between seeds, the baseline's first; values are whole multiples of `unit`, as counts of images
-    are. `noise` is normal, skewed (exponential) or heavy (Student's t with 3 degrees of freedom), scaled to the sd.
-    `any_different` is the share of experiments with a false `different` (a gap of 0), `any_wrong` that with a false
-    `equivalent` (a gap of at least the margin).
+    are. `noises` `[experiments, arms, seeds]` have mean 0 and sd 1.
     """
     centres, sds = np.array([0.0, *gaps]), np.array(spreads)
-    noises = _standard(np.random.default_rng(seed), (experiments, len(sds), schedule.seeds[-1]), noise)
     counts = np.rint((centres[:, None] + sds[:, None] * noises) / unit).astype(int)
-    states, seeds = _settle(counts, schedule, margin, unit)
-    are_different, are_equivalent, baseline = states == "different", states == "equivalent", seeds.max(axis=1)
-    are_equal, are_apart = np.array(gaps) == 0, np.abs(gaps) >= margin
-    return Simulated(
-        float((seeds.sum(axis=1) + baseline).mean()),
-        float(baseline.mean()),
-        tuple(are_different.mean(axis=0).tolist()),
-        tuple(are_equivalent.mean(axis=0).tolist()),
-        float((are_different & are_equal).any(axis=1).mean()),
-        float((are_equivalent & are_apart).any(axis=1).mean()),
-    )
-
-
-def _standard(random: Any, shape: tuple[int, ...], noise: str) -> np.ndarray[Any, Any]:
-    """Random numbers with mean 0 and sd 1."""
-    if noise == "skewed":
-        return np.asarray(random.exponential(size=shape) - 1)
-    if noise == "heavy":
-        return np.asarray(random.standard_t(3, size=shape) / math.sqrt(3))
-    return np.asarray(random.normal(size=shape))
+    return Simulated(*_settle(counts, schedule, margin, unit))
 
 
 def _settle(
@@ -206,15 +178,13 @@ def _settle(
         for experiment in np.flatnonzero(may_differ.any(axis=1)):
             first, base = counts[experiment, 1:, :count].tolist(), counts[experiment, 0, :count].tolist()
             evidence = [
-                _evidence(values, base, unit) if decides else None
-                for values, decides in zip(first, is_open[experiment], strict=True)
+                Evidence(list(differences), sign_flip_p(values, base)) if decides else None
+                for differences, values, decides in zip(
+                    gaps[experiment, :, :count].tolist(), first, is_open[experiment], strict=True
+                )
             ]
             found = int((states[experiment] == "different").sum())
             for arm, decision in enumerate(decide_look(evidence, schedule, look, found, margin)):
                 if decision is not None:
                     states[experiment, arm] = decision.state
     return states, seeds
-
-
-def _evidence(first: Sequence[int], second: Sequence[int], unit: float) -> Evidence:
-    return Evidence([unit * (a - b) for a, b in zip(first, second, strict=True)], sign_flip_p(first, second))

@@ -8,6 +8,7 @@ sides of the t at once, and which scipy computes without gaps where its noncentr
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -57,21 +58,15 @@ def seeds_needed(difference: float, sd_of_differences: float, *, comparisons: in
     if sd_of_differences == 0:
         return enough
     effect = abs(difference) / sd_of_differences
-    too_few = enough - 1
+    least = enough
     while _power(enough, effect, comparisons) < power:
-        too_few, enough = enough, 2 * enough
-    while enough - too_few > 1:
-        middle = (too_few + enough) // 2
-        if _power(middle, effect, comparisons) < power:
-            too_few = middle
-        else:
-            enough = middle
-    return enough
+        least, enough = enough + 1, 2 * enough
+    return bisect_left(range(enough), power, lo=least, key=lambda seeds: _power(seeds, effect, comparisons))
 
 
-def fewest_seeds(comparisons: int) -> int:
-    """The fewest seeds with which the sign-flip test, Holm over the comparisons, can reach p <= 5 % at all."""
-    return next(seeds for seeds in range(2, 1000) if smallest_p(seeds, comparisons) <= ALPHA)
+def fewest_seeds(comparisons: int, alpha: float = ALPHA) -> int:
+    """The fewest seeds with which the sign-flip test, Holm over the comparisons, can reach p <= alpha at all."""
+    return next(seeds for seeds in range(2, 1000) if smallest_p(seeds, comparisons) <= alpha)
 
 
 def _power(seeds: int, effect: float, comparisons: int) -> float:

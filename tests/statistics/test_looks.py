@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from actbench.statistics.intervals import estimate
-from actbench.statistics.looks import Evidence, Schedule, decide_look, make_schedule, simulate
+from actbench.statistics.looks import Evidence, Schedule, Simulated, decide_look, make_schedule, simulate
 from actbench.statistics.sign_flip import sign_flip_p
 
 MARGIN, IMAGE = 0.001, 1e-4
@@ -100,6 +101,30 @@ def test_without_seeds_that_both_have_an_arm_stays_open() -> None:
     assert nothing.p_adjusted is None
 
 
+def simulated(
+    gaps: list[float], spreads: list[float], experiments: int, *, noise: str = "normal", unit: float = IMAGE
+) -> Simulated:
+    """Experiments whose noise is normal, skewed (exponential) or heavy (Student's t with 3 degrees of freedom)."""
+    random, shape = np.random.default_rng(0), (experiments, len(spreads), LOOKS[-1])
+    noises = {
+        "normal": lambda: random.normal(size=shape),
+        "skewed": lambda: random.exponential(size=shape) - 1,
+        "heavy": lambda: random.standard_t(3, size=shape) / math.sqrt(3),
+    }[noise]()
+    return simulate(SCHEDULE, gaps, spreads, MARGIN, unit=unit, noises=noises)
+
+
+def share(found: Simulated, state: str) -> list[float]:
+    """In what share of experiments each arm was called so."""
+    shares: list[float] = (found.states == state).mean(axis=0).tolist()
+    return shares
+
+
+def any_different(found: Simulated, arms: int = 7) -> float:
+    """In what share of experiments any of the first arms was called different."""
+    return float((found.states[:, :arms] == "different").any(axis=1).mean())
+
+
 def settled_alone(counts: Sequence[Sequence[int]]) -> tuple[list[str], list[int]]:
     """What the arms of one experiment are called, look by look, and after how many seeds; the baseline comes first."""
     states, seeds = ["open"] * 7, [0] * 7
@@ -117,49 +142,47 @@ def settled_alone(counts: Sequence[Sequence[int]]) -> tuple[list[str], list[int]
 
 def test_a_simulation_calls_each_arm_of_each_experiment_what_the_looks_call_it() -> None:
     gaps, experiments = [0.0, 0.0, 0.0005, 0.001, -0.001, 0.0015, 0.003], 40
-    found = simulate(SCHEDULE, gaps, UNEQUAL, MARGIN, unit=IMAGE, experiments=experiments, seed=5)
     noises = np.random.default_rng(5).normal(size=(experiments, 8, 80))
+    found = simulate(SCHEDULE, gaps, UNEQUAL, MARGIN, unit=IMAGE, noises=noises)
     counts = np.rint((np.array([[0.0], *([gap] for gap in gaps)]) + np.array(UNEQUAL)[:, None] * noises) / IMAGE)
     states, seeds = zip(*(settled_alone(one) for one in counts.astype(int).tolist()), strict=True)
     assert {state for one in states for state in one} == {"different", "equivalent", "open"}
     by_arm = list(zip(*states, strict=True))
-    for word, shares in (("different", found.different), ("equivalent", found.equivalent)):
-        assert shares == pytest.approx([arm.count(word) / experiments for arm in by_arm])
-    assert found.baseline == sum(map(max, seeds)) / experiments
-    assert found.trainings == sum(sum(one) + max(one) for one in seeds) / experiments
-    assert found.any_different == sum("different" in one[:2] for one in states) / experiments
+    for word in ("different", "equivalent"):
+        assert share(found, word) == pytest.approx([arm.count(word) / experiments for arm in by_arm])
+    assert found.baseline() == sum(map(max, seeds)) / experiments
+    assert found.trainings() == sum(sum(one) + max(one) for one in seeds) / experiments
+    assert any_different(found, 2) == sum("different" in one[:2] for one in states) / experiments
 
 
 def test_a_short_simulation_is_rarely_wrong_and_spares_most_trainings() -> None:
-    found = simulate(SCHEDULE, ALL_EQUAL, [0.001] * 8, MARGIN, unit=IMAGE, experiments=60)
-    assert found.any_different <= 0.1
-    assert found.trainings < 300  # a fixed design with as much power takes 640
-    assert min(found.equivalent) > 0.9
+    found = simulated(ALL_EQUAL, [0.001] * 8, 60)
+    assert any_different(found) <= 0.1
+    assert found.trainings() < 300  # a fixed design with as much power takes 640
+    assert min(share(found, "equivalent")) > 0.9
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", ["normal", "skewed", "heavy"])
 @pytest.mark.parametrize("spreads", [[0.001] * 8, UNEQUAL], ids=["equal sd", "unequal sd"])
 def test_a_family_of_equal_arms_has_a_false_difference_in_at_most_5_percent(noise: str, spreads: list[float]) -> None:
-    found = simulate(SCHEDULE, ALL_EQUAL, spreads, MARGIN, unit=IMAGE, experiments=1000, noise=noise)
-    assert found.any_different <= 0.065
+    assert any_different(simulated(ALL_EQUAL, spreads, 1000, noise=noise)) <= 0.065
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", ["normal", "skewed", "heavy"])
 @pytest.mark.parametrize("spreads", [[0.001] * 8, UNEQUAL], ids=["equal sd", "unequal sd"])
 def test_an_arm_at_the_margin_is_called_equivalent_in_at_most_5_percent(noise: str, spreads: list[float]) -> None:
-    found = simulate(SCHEDULE, AT_THE_MARGIN, spreads, MARGIN, unit=IMAGE, experiments=500, noise=noise)
+    equivalent = share(simulated(AT_THE_MARGIN, spreads, 500, noise=noise), "equivalent")
     # exact for normal differences alone: an exponential baseline of twice the arms' sd gives 5 to 8 %
     skew = 0.03 if noise == "skewed" else 0.0
-    assert sum(found.equivalent) / 7 <= 0.05 + skew
-    assert max(found.equivalent) <= 0.08 + skew  # of one arm, 500 experiments tell 5 % to 3 points
+    assert sum(equivalent) / 7 <= 0.05 + skew
+    assert max(equivalent) <= 0.08 + skew  # of one arm, 500 experiments tell 5 % to 3 points
 
 
 @pytest.mark.slow
 def test_coarse_values_with_many_ties_keep_the_error_rates() -> None:
-    found = simulate(SCHEDULE, ALL_EQUAL, [0.001] * 8, MARGIN, unit=0.001, experiments=1000)
-    assert found.any_different <= 0.065
+    assert any_different(simulated(ALL_EQUAL, [0.001] * 8, 1000, unit=0.001)) <= 0.065
 
 
 @pytest.mark.slow
@@ -170,7 +193,7 @@ def test_coarse_values_with_many_ties_keep_the_error_rates() -> None:
 def test_the_planned_power_and_number_of_trainings(
     gaps: list[float], trainings: tuple[int, int], powers: tuple[float, ...]
 ) -> None:
-    found = simulate(SCHEDULE, gaps, [0.001] * 8, MARGIN, unit=IMAGE, experiments=600)
-    assert trainings[0] <= found.trainings <= trainings[1]
-    for power, expected in zip(found.different, powers, strict=False):
+    found = simulated(gaps, [0.001] * 8, 600)
+    assert trainings[0] <= found.trainings() <= trainings[1]
+    for power, expected in zip(share(found, "different"), powers, strict=False):
         assert power >= expected - 0.02
