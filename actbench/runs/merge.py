@@ -16,7 +16,7 @@ from actbench.plan.plan import is_same_plan, plan_to_json
 from actbench.render.sections import Section
 from actbench.report.tables import write_tables
 from actbench.store import weights
-from actbench.store.files import HeldFolder, append_lines, changed_file, end_of, write_atomically
+from actbench.store.files import HeldFolder, append_lines, changed_file, end_of, write_mapping
 from actbench.store.folder import training_code_of, write_environment, write_experiment
 from actbench.store.journal import new_lines, set_damaged_lines_aside
 from actbench.store.lock import locked
@@ -127,8 +127,7 @@ def _write_plan(target: HeldFolder, merged: Results, all_results: Sequence[Resul
     plan = json.loads(json.dumps(plan_to_json(merged.experiment, merged.plan)))
     earlier = [one for results in all_results for one in _frozen_plans(results) if not is_same_plan(one, plan)]
     distinct = {json.dumps(one, sort_keys=True): one for one in earlier}
-    content = {**plan, **({"earlier": [distinct[key] for key in sorted(distinct)]} if distinct else {})}
-    write_atomically(target.file(PLAN), json.dumps(content, indent=2) + "\n")
+    write_mapping(target.file(PLAN), plan, [distinct[key] for key in sorted(distinct)])
 
 
 def _copy_weights(target: HeldFolder, merged: Results, all_results: Sequence[Results]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -275,6 +276,12 @@ def _sync_folder(target: Target) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def write_mapping(target: Target, content: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> None:
+    """Write a mapping as JSON that `read_mapping` reads, with earlier ones if there are any."""
+    whole = {**content, **({"earlier": earlier} if earlier else {})}
+    write_atomically(target, json.dumps(whole, indent=2) + "\n")
 
 
 def read_mapping(path: Path, is_valid: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

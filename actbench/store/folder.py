@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from actbench.config.source import write_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.plan.plan import is_same_plan
-from actbench.store.files import Folder, HeldFolder, file_in, path_of, read_mapping, write_atomically
+from actbench.store.files import Folder, HeldFolder, file_in, path_of, read_mapping, write_atomically, write_mapping
 from actbench.store.lock import LOCK
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, PLAN, latest_journal
 from actbench.text import did_you_mean
@@ -28,8 +27,7 @@ def write_environment(folder: Folder, environment: Mapping[str, Any]) -> None:
     before = read_environment(path_of(folder))
     earlier = [*before.pop("earlier", []), before] if before else []
     others = [record for record in earlier if record.get("id") != environment["id"]]
-    content = dict(environment) | ({"earlier": others} if others else {})
-    write_atomically(file_in(folder, ENVIRONMENT), json.dumps(content, indent=2) + "\n")
+    write_mapping(file_in(folder, ENVIRONMENT), environment, others)
 
 
 def read_environment(folder: Path) -> dict[str, Any]:
@@ -66,8 +64,7 @@ def freeze_plan(folder: Folder, plan: Mapping[str, Any], *, has_begun: bool) -> 
     earlier = before.pop("earlier", [])
     if before and has_begun:
         plan, earlier = (before, earlier) if is_same_plan(before, plan) else (plan, [*earlier, before])
-    content = {**plan, **({"earlier": earlier} if earlier else {})}
-    write_atomically(file_in(folder, PLAN), json.dumps(content, indent=2) + "\n")
+    write_mapping(file_in(folder, PLAN), plan, earlier)
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
