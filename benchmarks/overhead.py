@@ -46,7 +46,7 @@ class Round:
 
 def in_this_process(stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
     """Stacks one after another, as with `--jobs 1`."""
-    run_in_process(stacks, train_nothing, arrays, "cpu", emit)
+    run_in_process(stacks, arrays, emit, train_nothing, "cpu")
 
 
 def in_workers(workers: int, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:

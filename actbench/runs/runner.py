@@ -296,10 +296,7 @@ def _training_site(
         train = partial(with_torch, checkpoints=kept)
     is_apart = limits.trial_seconds is not None or (is_with_torch(train) and bool(files_in_use()))
     if workers == 1 and not is_apart:  # a custom function might end or disturb this process
-
-        def run_stacks(stacks: Sequence[Stack], arrays: Arrays, emit: executors.Emit) -> None:
-            executors.run_in_process(stacks, train, arrays, device, emit, limits)
-
+        run_stacks = partial(executors.run_in_process, train=train, device=device, limits=limits)
         yield TrainingSite(device, workers, limits, run_stacks, kept)
         return
     if missing:

@@ -74,7 +74,7 @@ def test_when_the_time_is_over_no_stack_begins(stacks: list[Stack], digits: Arra
     def is_over() -> bool:
         return any(isinstance(event, StackDone) for event in events)
 
-    run_in_process(stacks, fake_train, digits, "cpu", events.append, Limits(is_over))
+    run_in_process(stacks, digits, events.append, fake_train, "cpu", Limits(is_over))
     assert [event.stack for event in events if isinstance(event, StackDone)] == stacks[:1]
 
 

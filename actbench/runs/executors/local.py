@@ -152,7 +152,7 @@ NO_LIMITS = Limits()
 
 
 def run_in_process(
-    stacks: Sequence[Stack], train: TrainStack, arrays: Arrays, device: str, emit: Emit, limits: Limits = NO_LIMITS
+    stacks: Sequence[Stack], arrays: Arrays, emit: Emit, train: TrainStack, device: str, limits: Limits = NO_LIMITS
 ) -> None:
     """Train the stacks one after another in this process, where no limit on a trial's time has an effect.
 

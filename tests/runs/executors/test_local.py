@@ -71,7 +71,7 @@ def test_any_number_of_workers_and_any_stacking_gives_the_same_bits(tmp_path: Pa
         events: list[Event] = []
         stacks = stacks_for(workers, tmp_path)
         if workers == 1:
-            run_in_process(stacks, train_with_torch, digits, "cpu", events.append)
+            run_in_process(stacks, digits, events.append, train_with_torch, "cpu")
         else:
             with start_workers(train_with_torch, "cpu", workers) as pool:
                 pool.run(stacks, digits, events.append)

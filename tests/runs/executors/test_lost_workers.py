@@ -58,7 +58,7 @@ def test_a_worker_lost_once_costs_no_trial(how: str, stacks: list[Stack], digits
     events = run(partial(lost_once, how, markers), stacks, digits, silence_seconds=6.0 if how == "hang" else 60.0)
     assert not [event for event in events if isinstance(event, TrialFailed)]
     undisturbed: list[Event] = []
-    run_in_process(stacks, fake_train, digits, "cpu", undisturbed.append)
+    run_in_process(stacks, digits, undisturbed.append, fake_train, "cpu")
     assert without_times(records_of(events)) == without_times(records_of(undisturbed))
 
 
@@ -99,7 +99,7 @@ def test_a_stack_that_fails_in_this_process_is_tried_again_too(
     how: str, cause: str, stacks: list[Stack], digits: Arrays, markers: Path
 ) -> None:
     events: list[Event] = []
-    run_in_process(stacks, partial(poisoned, how, markers), digits, "cpu", events.append)
+    run_in_process(stacks, digits, events.append, partial(poisoned, how, markers), "cpu")
     assert [event.cause for event in events if isinstance(event, TrialFailed)] == [cause]
     assert len(records_of(events)) == 5
     assert len(list(markers.iterdir())) == 3
