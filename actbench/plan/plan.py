@@ -14,7 +14,8 @@ from actbench.experiment.definition import PRIMARY_METRIC, Arm, Experiment, with
 from actbench.experiment.identity import equal_arms
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
-from actbench.experiment.records import Trial, TrialRecord
+from actbench.experiment.records import Phase, Trial, TrialRecord
+from actbench.experiment.settings import TrialSettings
 from actbench.plan.looks import Looked, follow_looks
 from actbench.plan.trials import Shard, make_trials
 from actbench.plan.tuning import ArmTuning, tune_arm
@@ -127,16 +128,21 @@ def finished_for_shard(
 
 def count_trials(experiment: Experiment, plan: Plan) -> int:
     """Distinct trials, with the final ones that depend on unfinished tuning unless the plan is a shard's."""
-    is_all_known = plan.is_tuned() or plan.shard is not None
-    return len(plan.trials()) + (0 if is_all_known else experiment.arm_count() * experiment.seeds_at_first())
+    return len(plan.trials()) + experiment.arm_count() * seeds_after_tuning(experiment, plan)
 
 
-def epochs_to_do(experiment: Experiment, plan: Plan, records: Mapping[str, TrialRecord]) -> int:
-    """Epochs of all trials without a record, among them the final ones that `count_trials` counts."""
-    known = sum(trial.settings.train.epochs for key, trial in plan.trials().items() if key not in records)
-    if plan.is_tuned() or plan.shard is not None:
-        return known
-    return known + experiment.seeds_at_first() * sum(arm.settings.train.epochs for arm, _ in plan.arms)
+def seeds_after_tuning(experiment: Experiment, plan: Plan) -> int:
+    """How many final trials each arm gets once its tuning has finished; none where that is done, or in a shard."""
+    return 0 if plan.is_tuned() or plan.shard else experiment.seeds_at_first()
+
+
+def settings_to_do(
+    experiment: Experiment, plan: Plan, known: Container[str]
+) -> tuple[tuple[TrialSettings, Phase], ...]:
+    """Settings and phase of every trial without a record, final ones with untuned settings before tuning is done."""
+    found = [(trial.settings, trial.phase) for trial in plan.missing(known)]
+    seeds = range(seeds_after_tuning(experiment, plan))
+    return (*found, *((arm.settings, "final") for arm, _ in plan.arms for _ in seeds))
 
 
 def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from actbench.catalogue.datasets import is_present
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Phase, TrialRecord
 from actbench.experiment.settings import TrialSettings
-from actbench.plan.plan import Plan, count_trials, epochs_to_do, make_plan
+from actbench.plan.plan import Plan, count_trials, make_plan, seeds_after_tuning, settings_to_do
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
 from actbench.plan.trials import Shard, make_trial
 from actbench.render.sections import Section
@@ -56,12 +56,15 @@ class ToDo:
     arms: tuple[ArmToDo, ...]
     planned: int
     done: int
-    epochs: int
     may_grow: bool
     tries_again: bool
     downloads: str | None
     data_folder: Path
     settings: tuple[tuple[TrialSettings, Phase], ...]
+
+    def epochs(self) -> int:
+        """The epochs of all trials to do."""
+        return sum(settings.train.epochs for settings, _ in self.settings)
 
     def waits_for_others(self) -> bool:
         """Whether final trials need the merged tuning of other shards."""
@@ -104,7 +107,6 @@ def count_to_do(
         arms=count_by_arm(experiment, plan, known),
         planned=count_trials(experiment, plan),
         done=sum(key in known for key in trials),
-        epochs=epochs_to_do(experiment, plan, known),
         may_grow=is_unsettled,
         tries_again=is_unsettled and any(key in records and key not in known for key in trials),
         downloads=None if is_present(dataset, data_folder) else dataset.name,
@@ -120,22 +122,11 @@ def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRe
     for (arm, trials), settled in zip(plan.arms, settled_texts(plan), strict=True):
         tuning = [trial for trial in tunings.get(arm.values, ()) if trial.id in own]
         final = [trial for trial in trials if trial.id in own]
-        unknown = 0 if plan.is_tuned() or plan.shard else experiment.seeds_at_first()
         done = sum(trial.id in known for trial in (*tuning, *final))
-        planned = len(tuning) + len(final) + unknown
+        planned = len(tuning) + len(final) + seeds_after_tuning(experiment, plan)
         counts = len(tuning), planned, done, planned - done
         arms.append(ArmToDo(arm.to_yaml(), arm.label(), *counts, settled or None))
     return tuple(arms)
-
-
-def settings_to_do(
-    experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]
-) -> tuple[tuple[TrialSettings, Phase], ...]:
-    """Settings and phase of every trial without a record, final ones with untuned settings before tuning is done."""
-    found = [(trial.settings, trial.phase) for key, trial in plan.trials().items() if key not in known]
-    if not plan.is_tuned() and not plan.shard:
-        found += [(arm.settings, "final") for arm, _ in plan.arms for _ in range(experiment.seeds_at_first())]
-    return tuple(found)
 
 
 def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
@@ -206,7 +197,7 @@ def _size(size_bytes: float) -> str:
 
 def _notes(to_do: ToDo) -> Iterator[str]:
     yield (
-        f"{to_do.planned} trials, {to_do.done} done, {to_do.planned - to_do.done} to do ({to_do.epochs:,} epochs) "
+        f"{to_do.planned} trials, {to_do.done} done, {to_do.planned - to_do.done} to do ({to_do.epochs():,} epochs) "
         f"-> {to_do.folder}"
     )
     if notice := other_training_code(to_do.folder):
@@ -231,7 +222,7 @@ def dry_run_document(to_do: ToDo, costs: Costs) -> dict[str, Any]:
         "shard": str(to_do.shard) if to_do.shard else None,
         "waits_for_other_shards": to_do.waits_for_others(),
         "trials": {"planned": to_do.planned, "done": to_do.done, "to_do": to_do.planned - to_do.done},
-        "epochs_to_do": to_do.epochs,
+        "epochs_to_do": to_do.epochs(),
         "tuning_may_ask_for_more": to_do.may_grow,
         "download": to_do.downloads,
         **{name: value for name, value in asdict(costs).items() if name not in ("trials", "basis")},

@@ -16,7 +16,7 @@ from actbench.analysis.samples import arm_samples
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Ending, TrialRecord, Weights, count_endings, unusable_text
-from actbench.plan.plan import Plan, count_trials, epochs_to_do, finished
+from actbench.plan.plan import Plan, count_trials, finished, settings_to_do
 from actbench.plan.stacks import Stack
 from actbench.report.looks import look_lines
 from actbench.report.numbers import interval, value
@@ -331,7 +331,7 @@ def initial_state(experiment: Experiment, plan: Plan, known: Mapping[str, TrialR
         done=len(done),
         endings=count_endings(done),
         epochs=0,
-        epochs_to_do=epochs_to_do(experiment, plan, known),
+        epochs_to_do=sum(settings.train.epochs for settings, _ in settings_to_do(experiment, plan, known)),
         seconds=0.0,
         plan=plan,
         records=known,

@@ -20,14 +20,13 @@ from actbench.errors import ConfigurationError
 from actbench.experiment import records
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import Ending, Trial, unusable_text
-from actbench.plan.plan import make_plan, plan_checksum, plan_to_json
+from actbench.plan.plan import make_plan, plan_checksum, plan_to_json, settings_to_do
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.processes import start_server
 from actbench.report.looks import look_lines, moved_look, preregistration_line
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.runs import environment
-from actbench.runs.dry_run import settings_to_do
 from actbench.runs.estimates import expected_text, speed_here
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
