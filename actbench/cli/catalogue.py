@@ -34,7 +34,7 @@ def list_catalogue(
     from actbench.report.listing import catalogue_document, catalogue_names, catalogue_sections
 
     sections = catalogue_sections if long else catalogue_names
-    printing.print_answer(output_format, lambda: sections(kind), lambda: catalogue_document(kind))
+    printing.print_answer(output_format, sections, catalogue_document, kind)
     for problem in load_installed():
         say(f"warning: {problem}")
 
@@ -110,7 +110,7 @@ def _show_draws(initialisers: list[str], shape: str, seed: int, output_format: L
     from actbench.report.values import draw, draws_document, draws_sections, parse_shape
 
     drawn = draw(find_functions(initialisers, ["initialiser"]), parse_shape(shape), seed)
-    printing.print_answer(output_format, lambda: draws_sections(drawn, seed), lambda: draws_document(drawn, seed))
+    printing.print_answer(output_format, draws_sections, draws_document, drawn, seed)
 
 
 def _show_values(
@@ -122,10 +122,10 @@ def _show_values(
     choices = find_functions(functions)
     if at is not None:
         rows = value_rows(choices, parse_numbers("--at", at))
-        printing.print_answer(output_format, lambda: [values_section(rows)], lambda: {"values": rows})
+        printing.print_answer(output_format, values_section, lambda rows: {"values": rows}, rows)
     else:
         rows = score_rows(choices, parse_numbers("--scores", scores or ""))
-        printing.print_answer(output_format, lambda: [scores_section(rows)], lambda: {"outputs": rows})
+        printing.print_answer(output_format, scores_section, lambda rows: {"outputs": rows}, rows)
 
 
 def _show_costs(activations: list[str], save: Path | None, output_format: Literal["table", "json"]) -> None:
@@ -170,8 +170,7 @@ def data(context: typer.Context, data_dir: DataFolder = None, output_format: Tab
         from actbench.catalogue.datasets import data_folder
         from actbench.report.listing import data_document, data_section
 
-        folder = data_folder(data_dir)
-        printing.print_answer(output_format, lambda: [data_section(folder)], lambda: data_document(folder))
+        printing.print_answer(output_format, data_section, data_document, data_folder(data_dir))
 
 
 def fetch(

@@ -113,7 +113,7 @@ def plan(
     experiment = load(config, overrides).experiment
     earlier = load_results(pilot, results, metrics=()) if pilot else earlier_results(experiment, results)
     found = forecast(experiment, earlier, parse_jobs(jobs) or available_cores(), part)
-    printing.print_answer(output_format, lambda: forecast_sections(found), lambda: forecast_document(found))
+    printing.print_answer(output_format, forecast_sections, forecast_document, found)
 
 
 @with_custom_files
@@ -158,7 +158,7 @@ def summary(
     if parameters:
         _show_parameters(experiment, experiment.seeds[0] if seed is None else seed, results, output_format)
         return
-    printing.print_answer(output_format, lambda: summary_sections(experiment), lambda: summary_document(experiment))
+    printing.print_answer(output_format, summary_sections, summary_document, experiment)
 
 
 def _show_parameters(experiment: Experiment, seed: int, root: Path, output_format: Literal["table", "json"]) -> None:

@@ -253,7 +253,7 @@ def export(
     from actbench.store.results import load_results
 
     exported = export_results(load_results(folder, folder.parent), tool, out)
-    printing.print_answer(output_format, lambda: [export_section(exported)], lambda: exported)
+    printing.print_answer(output_format, export_section, dict, exported)
     say(f"Next: {shlex.join(exported['opens_with'])}")
 
 
@@ -262,8 +262,6 @@ def verify(folder: shared.NamedFolder, output_format: shared.TableOrJson = "tabl
     from actbench.runs.verify import is_whole, verify_document, verify_folder, verify_section
 
     findings = verify_folder(folder)
-    printing.print_answer(
-        output_format, lambda: [verify_section(folder, findings)], lambda: verify_document(folder, findings)
-    )
+    printing.print_answer(output_format, verify_section, verify_document, folder, findings)
     if not is_whole(findings):
         raise typer.Exit(errors.EXIT_CHECK_FAILED)

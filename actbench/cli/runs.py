@@ -186,7 +186,7 @@ def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: L
     to_do = count_to_do(experiment, options.results, options.data_folder, fresh=options.fresh, shard=options.shard)
     device = likely_device(options.device)
     costs = estimate_costs(to_do, count_workers(device, options.jobs), device)
-    printing.print_answer(output_format, lambda: dry_run_sections(to_do, costs), lambda: dry_run_document(to_do, costs))
+    printing.print_answer(output_format, dry_run_sections, dry_run_document, to_do, costs)
 
 
 def _print_results(
@@ -201,11 +201,8 @@ def _print_results(
     if shard := options.shard:
         from actbench.runs.shards import shard_document, shard_section
 
-        printing.print_answer(
-            output_format,
-            lambda: [shard_section(experiment, options.results, shard, waits=outcome.waits)],
-            lambda: shard_document(experiment, options.results, shard, waits=outcome.waits),
-        )
+        found = experiment, options.results, shard, outcome.waits
+        printing.print_answer(output_format, shard_section, shard_document, *found)
         return 0
     from actbench.report.challenge import challenge_document, challenge_sections, seen_from_baseline
     from actbench.report.claims import claims_sections, judge_results
@@ -319,7 +316,7 @@ def merge(
     from actbench.runs.merge import merge_document, merge_folders, merge_section, next_step
 
     merged = merge_folders(folders, results)
-    printing.print_answer(output_format, lambda: [merge_section(merged)], lambda: merge_document(merged))
+    printing.print_answer(output_format, merge_section, merge_document, merged)
     say(next_step(merged))
 
 
@@ -334,7 +331,7 @@ def status(
     from actbench.runs.status import read_status, status_document, status_sections
 
     state = read_status(folder, results, datetime.now(UTC))
-    printing.print_answer(output_format, lambda: status_sections(state), lambda: status_document(state))
+    printing.print_answer(output_format, status_sections, status_document, state)
 
 
 def doctor(
@@ -348,6 +345,6 @@ def doctor(
     from actbench.runs.doctor import doctor_document, doctor_section, examine, is_ready, probe_imports
 
     checks = examine(data_folder(data_dir), results, probe_imports())
-    printing.print_answer(output_format, lambda: [doctor_section(checks)], lambda: doctor_document(checks))
+    printing.print_answer(output_format, doctor_section, doctor_document, checks)
     if not is_ready(checks):
         raise typer.Exit(errors.EXIT_ENVIRONMENT)

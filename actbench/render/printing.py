@@ -18,30 +18,35 @@ Format = Literal["table", "markdown", "latex", "csv", "json"]
 
 def print_answer(
     output_format: Format,
-    sections: Callable[[], Sequence[Section]],
-    document: Callable[[], Mapping[str, Any]],
-    *,
+    sections: Callable[..., Section | Sequence[Section]],
+    document: Callable[..., Mapping[str, Any]],
+    *found: Any,
     csv: Callable[[], str] = str,
     title: str = "",
     bold: Collection[str] = (),
 ) -> None:
-    """Print an answer in one format; only what this format needs is computed."""
+    """Print what was found in one format, as sections or as a document: only what this format needs is computed."""
+
+    def shown() -> Sequence[Section]:
+        answer = sections(*found)
+        return [answer] if isinstance(answer, Section) else answer
+
     if output_format == "json":
-        print_document(document())
+        print_document(document(*found))
     elif output_format == "csv":
         sys.stdout.write(csv())
     elif output_format == "markdown":
         from actbench.render.markdown import sections_to_markdown
 
-        sys.stdout.write(sections_to_markdown(sections(), title))
+        sys.stdout.write(sections_to_markdown(shown(), title))
     elif output_format == "latex":
         from actbench.render.latex import sections_to_latex
 
-        sys.stdout.write(sections_to_latex(sections(), bold))
+        sys.stdout.write(sections_to_latex(shown(), bold))
     else:
         from actbench.render.terminal import print_sections
 
-        print_sections(sections())
+        print_sections(shown())
     sys.stdout.flush()  # before what is then said on standard error
 
 

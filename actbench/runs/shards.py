@@ -28,7 +28,7 @@ def _counts(experiment: Experiment, root: Path, shard: Shard) -> dict[str, dict[
     }
 
 
-def shard_section(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) -> Section:
+def shard_section(experiment: Experiment, root: Path, shard: Shard, waits: bool) -> Section:
     """The shard's trials by phase, and what it waits for."""
     parts = _counts(experiment, root, shard)
     rows = [[name, *map(str, counts.values())] for name, counts in parts.items()]
@@ -40,7 +40,7 @@ def shard_section(experiment: Experiment, root: Path, shard: Shard, *, waits: bo
     return Section(f"{experiment.name}: shard {shard}", ["trials", "planned", "done"], rows, notes)
 
 
-def shard_document(experiment: Experiment, root: Path, shard: Shard, *, waits: bool) -> dict[str, Any]:
+def shard_document(experiment: Experiment, root: Path, shard: Shard, waits: bool) -> dict[str, Any]:
     """The same as plain data."""
     return {
         "name": experiment.name,
