@@ -70,8 +70,9 @@ def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
         _write_plan(held, merged, all_results)
         if experiment.keep:
             _copy_weights(held, merged, all_results)
-        write_tables(load_results(target, root), held)
-    return Merged(load_results(target, root), tuple(sources), set_aside)
+        results = load_results(target, root)
+        write_tables(results, held)
+    return Merged(results, tuple(sources), set_aside)
 
 
 def _merge_lines(target: HeldFolder, folders: Sequence[Results]) -> list[Source]:

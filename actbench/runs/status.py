@@ -134,12 +134,8 @@ def _has_grown(folder: Path, kept: Key, now: Key) -> bool:
     """Whether the files are those of a kept key but for lines that have been added to journals."""
     if kept.files != now.files:
         return False
-    pairs = zip(_journals(folder), kept.journals, strict=True)
-    return all(old is None or _without_time(_journal_key(path, old[0])) == _without_time(old) for path, old in pairs)
-
-
-def _without_time(key: tuple[int, int, str] | None) -> tuple[int, str] | None:
-    return key and (key[0], key[2])
+    before = [(path, old) for path, old in zip(_journals(folder), kept.journals, strict=True) if old]
+    return all((found := _journal_key(path, old[0])) and found[2] == old[2] for path, old in before)
 
 
 def keep_standing(folder: HeldFolder, experiment: Experiment, count: Callable[[], Standing]) -> None:

@@ -82,15 +82,11 @@ def _is_plan(content: dict[str, Any]) -> bool:
 def set_aside(folder: HeldFolder) -> Path | None:
     """Move all contents of a locked result folder, or none, to a new folder beside it; None if it is empty."""
     folder.require_in_place()
-    return _move_contents(folder.path)
-
-
-def _move_contents(folder: Path) -> Path | None:
-    contents = [path for path in folder.iterdir() if path.name != LOCK]
+    contents = [path for path in folder.path.iterdir() if path.name != LOCK]
     if not contents:
         return None
     number = 1
-    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
+    while (target := folder.path.with_name(f"{folder.path.name}.{number}")).exists():
         number += 1
     target.mkdir()
     moved: list[Path] = []
