@@ -82,15 +82,15 @@ def claims_sections(claims: Sequence[JudgedClaim], comparison: Comparison | None
 
 def claim_cells(claim: JudgedClaim) -> dict[str, str]:
     """A claim's cells for readers."""
-    is_difference = _is_difference(claim)
+    signed = is_difference(claim)
     return {
         "verdict": "exploratory: " * bool(claim.is_exploratory)
         + claim.verdict
         + (f" ({claim.reason})" if claim.reason else ""),
         "about": about(claim),
         "expected": expected(claim),
-        "estimate": value(claim.estimate.mean, claim.metric, signed=is_difference) + _unit(claim),
-        "95 % interval": interval(claim.estimate.interval, claim.metric, signed=is_difference),
+        "estimate": value(claim.estimate.mean, claim.metric, signed=signed) + _unit(claim),
+        "95 % interval": interval(claim.estimate.interval, claim.metric, signed=signed),
         "n": str(claim.estimate.n),
     }
 
@@ -112,14 +112,15 @@ def expected(claim: JudgedClaim) -> str:
     return f"above {value(lower, claim.metric)}" if isfinite(lower) else f"below {value(upper, claim.metric)}"
 
 
-def _is_difference(claim: JudgedClaim) -> bool:
+def is_difference(claim: JudgedClaim) -> bool:
+    """Whether the estimate is a difference: of two arms, or of two metrics."""
     return claim.expectation.reference is not None or " - " in claim.metric.name
 
 
 def _unit(claim: JudgedClaim) -> str:
     if claim.metric.unit != "share" or claim.estimate.mean is None:
         return ""
-    return " points" if _is_difference(claim) else " %"
+    return " points" if is_difference(claim) else " %"
 
 
 def _censoring_notes(claims: Sequence[JudgedClaim]) -> list[str]:
@@ -237,8 +238,7 @@ def _draw_bullet(canvas: Canvas, claim: JudgedClaim, left: float, right: float, 
         canvas.line([(axis.at(end), y) for end in estimate.interval], INK, 0.28)
     colour = COLOURS[claim.verdict]
     canvas.dot(axis.at(found[0]), y, 0.36, INK if colour == QUIET else colour, "D")
-    is_difference = claim.expectation.reference is not None
-    numbers = [(axis.at(found[0]), value(found[0], claim.metric, signed=is_difference), INK)]
+    numbers = [(axis.at(found[0]), value(found[0], claim.metric, signed=is_difference(claim)), INK)]
     numbers += [(axis.at(end), value(end, claim.metric), QUIET) for end in ends]
     taken: list[tuple[float, float]] = []
     for x, text, shade in numbers:

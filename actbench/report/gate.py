@@ -19,7 +19,7 @@ from actbench.experiment.metrics import Metric
 from actbench.plan.looks import MAX_FAILED
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
-from actbench.report.claims import about
+from actbench.report.claims import about, is_difference
 from actbench.report.numbers import probability, size, value, with_unit
 from actbench.report.statements import seeds_to_decide, too_few
 from actbench.statistics.intervals import estimate
@@ -107,7 +107,7 @@ def gate_on_claims(claims: Sequence[JudgedClaim], undecided: Undecided) -> Gate:
 
 
 def _claim_text(claim: JudgedClaim) -> str:
-    mean = value(claim.estimate.mean, claim.metric, signed=claim.expectation.reference is not None)
+    mean = value(claim.estimate.mean, claim.metric, signed=is_difference(claim))
     return f"{about(claim)} is {mean}, {counted(claim.estimate.n, 'seed')}{f'; {claim.reason}' if claim.reason else ''}"
 
 

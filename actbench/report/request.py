@@ -33,10 +33,16 @@ class Request:
 def load_folders(
     folders: Sequence[Path], root: Path, request: Request, *, has_short_names: bool = False
 ) -> tuple[list[Results], Results | None]:
-    """The results to compare (the latest where no folder is named), and those that `--baseline FOLDER` names."""
+    """The results to compare (the latest where no folder is named), and those that `--baseline FOLDER` names.
+
+    Raises `ConfigurationError` where a folder is named twice: its trials count once.
+    """
     metrics = (request.metric,) if request.metric else ()
     found = [load_results(folder, root, metrics=metrics) for folder in folders or (None,)]
     reference = load_reference(root, request)
+    places = [one.folder.resolve() for one in (*found, *([reference] if reference else []))]
+    if twice := next((place for place in places if places.count(place) > 1), None):
+        raise ConfigurationError(f"{twice.name} is named twice: compare it with other results")
     if has_short_names:
         return [with_short_names(one) for one in found], with_short_names(reference) if reference else None
     return found, reference

@@ -237,3 +237,9 @@ def test_a_damaged_journal_is_compared_with_what_is_whole(results: Path, tmp_pat
     ]
     assert "Some differences rest on only 9 of 10 seeds" in finished.stdout
     assert " better" in finished.stdout
+
+
+@pytest.mark.parametrize("again", [["five/../five"], ["--baseline", "five"]])
+def test_a_folder_is_not_compared_with_itself(again: list[str], results: Path) -> None:
+    refused = actbench("compare", "five", *again, folder=results)
+    assert_one_message(refused, 2, "five is named twice: compare it with other results")

@@ -20,6 +20,7 @@ from actbench.experiment.naming import Values
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows, claims_sections
+from actbench.report.gate import gate_on_claims
 from actbench.report.tables import write_tables
 from actbench.statistics.intervals import Estimate, Verdict, exact_binomial_interval
 from actbench.store.tables import Table
@@ -83,6 +84,8 @@ def test_a_difference_of_two_metrics_is_in_points_with_its_sign_too() -> None:
     row = cells(claim("train_accuracy - validation_accuracy", found=found, lower=0.1))
     assert row["about"] == "train_accuracy - validation_accuracy of mish"
     assert (row["expected"], row["estimate"]) == ("above 10.00", "+12.50 points")
+    judged = claim("train_accuracy - validation_accuracy", found=found, lower=0.1, verdict="contradicted")
+    assert "is +12.50, 5 seeds" in gate_on_claims([judged], "exit").lines()[1]
 
 
 def test_losses_and_other_numbers_are_plain() -> None:
