@@ -49,7 +49,9 @@ def show(
             autocompletion=function_names,
         ),
     ],
-    save: Annotated[Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Draw function and derivative to an SVG, PNG or PDF file.", dir_okay=False)
+    ] = None,
     cost: Annotated[bool, typer.Option("--cost", help="Measure time and memory relative to relu's.")] = False,
     at: Annotated[str | None, typer.Option("--at", help="Values and derivatives at points: 0.3439,0.6682.")] = None,
     scores: Annotated[

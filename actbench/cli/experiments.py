@@ -33,7 +33,9 @@ def load(config: Path, overrides: list[str] | None, smoke: bool = False) -> Load
 
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("starter.yaml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.", dir_okay=False)] = Path(
+        "starter.yaml"
+    ),
     schema: Annotated[
         bool,
         typer.Option("--schema/--no-schema", help="Write the schema beside it, for editors that check as you type."),

@@ -87,7 +87,10 @@ GateUndecided = Annotated[
 GateReports = Annotated[
     list[Path] | None,
     typer.Option(
-        "--gate-report", metavar="FILE", help="Write the gate as JUnit (.xml) or for GitLab (.json); repeatable."
+        "--gate-report",
+        metavar="FILE",
+        help="Write the gate as JUnit (.xml) or for GitLab (.json); repeatable.",
+        dir_okay=False,
     ),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Add all columns and all notes.")]

@@ -52,7 +52,7 @@ def compare(
         bool, typer.Option("--images", help="Also which test images an arm gets wrong, and the error for other images.")
     ] = False,
     explain: shared.Explain = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the answer, in one line.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Of the table format, print only the answer.")] = False,
     output_format: shared.ComparisonFormat = "table",
 ) -> None:
     """Compare arms: mean, interval, paired difference to the baseline, exact p, and a verdict in plain words."""
@@ -65,8 +65,8 @@ def compare(
     shared.require_gate(is_wanted=gate, undecided=gate_undecided, reports=gate_reports)
     shared.require_owner("--figures", figures, {"--figure-format": figure_format != "svg"})
     request = Request(baseline, metric, by, shared_lr, all_pairs)
-    if quiet and (explain or images or output_format != "table"):
-        raise errors.ConfigurationError("--quiet goes with none of --explain, --images and --format")
+    if quiet and (explain or images):
+        raise errors.ConfigurationError("--quiet goes with neither --explain nor --images")
     if across:
         if gate or by or explain or images:
             raise errors.ConfigurationError("--across goes with none of --gate, --by, --explain and --images")
@@ -144,7 +144,10 @@ def report(
     metric: shared.MetricName = None,
     shared_lr: shared.SharedRate = False,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page instead of printing.")
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write one self-contained page instead of printing.", dir_okay=False
+        ),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page of --html in the browser.")] = False,
     figures: Annotated[

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin
 
 from actbench.text import did_you_mean, nearest_or_all
@@ -43,11 +44,20 @@ def _commands(command: Any) -> Mapping[str, Any]:
 
 
 def unknown_words(command: Any, arguments: Sequence[str], name: str = PROGRAM) -> list[str]:
-    """A sentence with the nearest names for every unknown verb, option and name given to an option."""
+    """A sentence for every empty word, and with the nearest names for every unknown verb, option and name of one."""
     try:
-        return list(_unknown_words(command, list(arguments), name))
+        return [*_empty_words(arguments), *_unknown_words(command, list(arguments), name)]
     except AttributeError:  # another version of typer, which finds the mistake itself
         return []
+
+
+def _empty_words(words: Sequence[str]) -> Iterator[str]:
+    """No option and no argument takes an empty text, which as a path would be the current folder."""
+    for before, word in pairwise(["", *words]):
+        option, equals, value = word.partition("=")
+        if not word or (option.startswith("--") and equals and not value):
+            where = option or (before if before.startswith("-") else "an argument")
+            yield f"{where}: expected a value, found an empty text (of a variable that is not set?)"
 
 
 def _unknown_words(command: Any, words: list[str], name: str) -> Iterator[str]:

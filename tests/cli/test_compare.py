@@ -139,8 +139,10 @@ def test_quiet_is_the_answer_in_one_line(results: Path) -> None:
     line = succeeded("better", "--shared-lr", "--quiet", folder=results)
     assert line.startswith("Which activation gives the highest test accuracy on mnist? tanh (+0.21 points) is better")
     assert line.count("\n") == 1
-    refused = actbench("compare", "better", "--quiet", "--format", "json", folder=results)
-    assert_one_message(refused, 2, "--quiet goes with none of --explain, --images and --format")
+    refused = actbench("compare", "better", "--quiet", "--explain", folder=results)
+    assert_one_message(refused, 2, "--quiet goes with neither --explain nor --images")
+    as_json = ("better", "--format", "json")
+    assert succeeded(*as_json, "--quiet", folder=results) == succeeded(*as_json, folder=results)
 
 
 def gate(*arguments: str, folder: Path, summary: str = "") -> Finished:

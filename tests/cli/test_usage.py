@@ -62,6 +62,11 @@ def test_words_that_mean_something_pass(line: str) -> None:
             "--format takes table or json, not 'jsn'; did you mean json?",
             "no option of actbench run is called '--smok'; did you mean --smoke?",
         ]),
+        ("report '' --html '' --figures=", [
+            "an argument: expected a value, found an empty text (of a variable that is not set?)",
+            "--html: expected a value, found an empty text (of a variable that is not set?)",
+            "--figures: expected a value, found an empty text (of a variable that is not set?)",
+        ]),
         ("report --figure-format zzz", ["--figure-format takes svg, png or pdf, not 'zzz'"]),
         ("schema -x", ["no option of actbench schema is called '-x'; known here: --use, -h, --help"]),
         ("schema -hx", ["no option of actbench schema is called '-x'; known here: --use, -h, --help"]),
@@ -72,6 +77,14 @@ def test_words_that_mean_something_pass(line: str) -> None:
 )  # fmt: skip
 def test_all_that_mean_nothing_are_named_with_up_to_three_nearest_names(line: str, sentences: list[str]) -> None:
     assert said(line) == sentences
+
+
+@pytest.mark.parametrize(
+    "line", ["init . --force", "init /", "report --html .", "show relu --save /", "run a --gate-report ."]
+)
+def test_a_folder_is_no_place_for_a_file_and_nothing_is_started(line: str, tmp_path: Path) -> None:
+    assert_one_message(actbench(*line.split(), folder=tmp_path), 2, "is a directory")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
