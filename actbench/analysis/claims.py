@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from actbench.analysis.samples import loss_unit
+from actbench.experiment.cells import has_values
 from actbench.experiment.definition import Expectation
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan.looks import MAX_WITHOUT_VALUE, bounds, claim_values
 from actbench.plan.plan import Plan
-from actbench.statistics.intervals import CONFIDENCE, Estimate, Verdict, decide, estimate
+from actbench.statistics.intervals import CONFIDENCE, MIN_SEEDS, Estimate, Verdict, decide, estimate
 from actbench.text import listed
-
-MIN_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -75,5 +74,6 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
 
 def _losses(expectation: Expectation, plan: Plan) -> list[str]:
     """The losses of all arms that the claim compares or averages over."""
-    sides = [set(values) for values in (expectation.arm, expectation.reference) if values is not None]
-    return sorted({loss_unit(arm.settings) for arm, _ in plan.arms if any(side <= set(arm.values) for side in sides)})
+    sides = [values for values in (expectation.arm, expectation.reference) if values is not None]
+    arms = [arm for arm, _ in plan.arms if any(has_values(arm.values, side) for side in sides)]
+    return sorted({loss_unit(arm.settings) for arm in arms})

@@ -140,7 +140,7 @@ def _direction_mistakes(expectation: Expectation, metric: Metric, unsure: Collec
 def _metric_mistakes(expectation: Expectation, metric: Metric, experiment: Experiment) -> list[Mistake]:
     """Why the networks that this claim is about do not have this metric."""
     wanted = {expectation.arm, expectation.arm if expectation.reference is None else expectation.reference}
-    arms = [arm for arm in experiment.arms() if any(set(values) <= set(arm.values) for values in wanted)]
+    arms = [arm for arm in experiment.arms() if any(has_values(arm.values, values) for values in wanted)]
     settings = (one for arm in arms for one in experiment.candidate_settings(arm))
     problems = dict.fromkeys(filter(None, map(metric.problem, settings)))
     return [(("metric",), problem) for problem in problems]

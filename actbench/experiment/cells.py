@@ -98,8 +98,8 @@ Valued = TypeVar("Valued", bound=_WithValues)
 def find_references(samples: Sequence[Valued], among: Sequence[Valued], baseline: Values) -> list[Valued | None]:
     """For each sample the one that differs from it in the baseline's values only, or the only one with these values."""
     known = {path for sample in among for path, _ in sample.values}
-    required = {(path, value) for path, value in baseline if path in known}
-    candidates = [sample for sample in among if required and required <= set(sample.values)]
+    required = tuple((path, value) for path, value in baseline if path in known)
+    candidates = [sample for sample in among if required and has_values(sample.values, required)]
     by_values = {candidate.values: candidate for candidate in reversed(candidates)}
     only = candidates[0] if len(candidates) == 1 else None
     chosen = dict(baseline)

@@ -92,7 +92,5 @@ def _effect(settings: TrialSettings) -> Hashable:
     """The determining settings, the same for settings that a trial's id distinguishes but training does not."""
     effect = determining_settings(settings)
     effect["train"] |= {"batch_size": settings.train.batch_images(settings.data.train_count())}
-    scale = settings.data.scale
-    divisors: dict[str | float, str | float] = {"none": 1.0, "unit": float(settings.data.dataset.maximum)}
-    effect["data"] |= {"scale": divisors.get(scale, scale if isinstance(scale, str) else float(scale))}
+    effect["data"] |= {"scale": settings.data.divisor()}
     return tuple(tuple(part.items()) if isinstance(part, dict) else part for part in effect.values())

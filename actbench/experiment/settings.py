@@ -114,6 +114,13 @@ class DataSettings(BaseModel):
         "unit", description="to [0, 1], to mean 0 and sd 1 of the training images, not at all, or divided by a number"
     )
 
+    def divisor(self) -> float | None:
+        """What inputs are divided by; None for `standard`, where it depends on a seed's training images."""
+        if self.scale == "standard":
+            return None
+        named = {"none": 1.0, "unit": float(self.dataset.maximum)}
+        return named[self.scale] if isinstance(self.scale, str) else float(self.scale)
+
     def train_available(self) -> int:
         """Images taken from the dataset's training part, validation included."""
         return min(self.train or self.dataset.train_count, self.dataset.train_count)

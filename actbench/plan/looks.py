@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isclose
 
-from actbench.experiment.cells import find_references
+from actbench.experiment.cells import find_references, has_values
 from actbench.experiment.definition import Arm, Expectation, Experiment
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values
@@ -129,14 +129,16 @@ def _of_open_claims(
 ) -> set[int]:
     """The arms of all claims that are not settled."""
     sides = [
-        set(side)
+        side
         for claim, look in zip(claims, settled, strict=True)
         if look is None
         for side in (claim.arm, claim.reference)
         if side is not None
     ]
     return {
-        index for index, (arm, _) in enumerate(arms) if not edge[index] and any(s <= set(arm.values) for s in sides)
+        index
+        for index, (arm, _) in enumerate(arms)
+        if not edge[index] and any(has_values(arm.values, side) for side in sides)
     }
 
 
@@ -178,7 +180,7 @@ def _mean_by_seed(
     values: Values, arms: Sequence[ArmTrials], records: Mapping[str, TrialRecord], metric: Metric
 ) -> dict[int, float]:
     """The mean of the metric over all arms with these values, for the seeds in which each of them has one."""
-    by_arm = [values_by_seed(trials, records, metric) for arm, trials in arms if set(values) <= set(arm.values)]
+    by_arm = [values_by_seed(trials, records, metric) for arm, trials in arms if has_values(arm.values, values)]
     common = [seed for seed in by_arm[0] if all(seed in arm for arm in by_arm)]
     return {seed: sum(arm[seed] for arm in by_arm) / len(by_arm) for seed in common}
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from actbench.errors import ConfigurationError
+from actbench.experiment.cells import has_values
 from actbench.experiment.choices import Choice
 from actbench.experiment.definition import Experiment
 from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
@@ -24,8 +25,8 @@ def network_code(experiment: Experiment, config: str, overrides: list[str]) -> s
     functions, arrays from a file.
     """
     arms = list(experiment.arms())
-    wanted = set(experiment.baseline)
-    number = next((index for index, arm in enumerate(arms) if wanted and wanted <= set(arm.values)), 0)
+    is_baseline = [bool(experiment.baseline) and has_values(arm.values, experiment.baseline) for arm in arms]
+    number = is_baseline.index(True) if any(is_baseline) else 0
     settings, layers = arms[number].settings, resolve_layers(arms[number].settings)
     train, output = settings.train, settings.model.output
     problems = [

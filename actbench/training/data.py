@@ -118,14 +118,10 @@ def seed_split(images: Images, data: DataSettings, phase: Phase, seed: int) -> S
     train_rows, validation_rows = split_rows(images.labels, data, phase, seed)
     device = images.inputs.device
     train_rows, validation_rows = train_rows.to(device), validation_rows.to(device)
-    offset, divisor = 0.0, 1.0
-    if data.scale == "unit":
-        divisor = float(data.dataset.maximum)
-    elif data.scale == "standard":
+    offset, divisor = 0.0, data.divisor()
+    if divisor is None:
         values = images.inputs[train_rows].cpu().double()
         offset, divisor = float(values.mean()), float(values.std(correction=0)) or 1.0
-    elif data.scale != "none":
-        divisor = float(data.scale)
     return SeedSplit(train_rows, validation_rows, offset, divisor)
 
 

@@ -190,9 +190,7 @@ def network_outputs(
     settings: TrialSettings, weights: Weights, inputs: NDArray[numpy.float64]
 ) -> NDArray[numpy.float64]:
     """The outputs `[images, units]` for unscaled inputs `[images, features]`, in double precision."""
-    scale = settings.data.scale
-    divisor = settings.data.dataset.maximum if scale == "unit" else 1.0 if scale == "none" else float(scale)
-    values = inputs / divisor
+    values = inputs / (settings.data.divisor() or 1.0)
     for number, layer in enumerate(resolve_layers(settings), start=1):
         weight = numpy.asarray(weights[f"layer{number}.weight"], dtype=numpy.float64)
         bias = numpy.asarray(weights[f"layer{number}.bias"], dtype=numpy.float64)
