@@ -19,71 +19,65 @@ class FormulaError(ValueError):
 
 @dataclass(frozen=True)
 class Dual:
-    """Values with their derivatives by x, which arithmetic carries along (forward-mode differentiation)."""
+    """Numbers with their derivatives by x, which arithmetic carries along (forward-mode differentiation).
+
+    The derivative is NaN where nothing is known of it, such as that of a sum over units.
+    """
 
     value: Any
-    slope: Any
-    __array_ufunc__ = None  # arrays leave the arithmetic with a Dual to it
+    slope: Any = 0.0
 
     def __neg__(self) -> Dual:
         return Dual(-self.value, -self.slope)
 
-    def __add__(self, other: Any) -> Dual:
-        other = _dual(other)
+    def __add__(self, other: Dual) -> Dual:
         return Dual(self.value + other.value, self.slope + other.slope)
 
-    def __sub__(self, other: Any) -> Dual:
-        return self + -_dual(other)
+    def __sub__(self, other: Dual) -> Dual:
+        return Dual(self.value - other.value, self.slope - other.slope)
 
-    def __mul__(self, other: Any) -> Dual:
-        other = _dual(other)
+    def __mul__(self, other: Dual) -> Dual:
         return Dual(self.value * other.value, self.slope * other.value + self.value * other.slope)
 
-    def __truediv__(self, other: Any) -> Dual:
-        other = _dual(other)
-        value = self.value / other.value
-        return Dual(value, (self.slope - value * other.slope) / other.value)
+    def __truediv__(self, other: Dual) -> Dual:
+        value, divisor = numpy.divide(self.value, other.value), _array(other.value)
+        return Dual(value, (self.slope - value * other.slope) / divisor)
 
-    def __pow__(self, power: float) -> Dual:
-        return Dual(self.value**power, power * self.value ** (power - 1) * self.slope)
+    def __mod__(self, other: Dual) -> Dual:
+        return Dual(self.value % other.value, math.nan)
 
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __rsub__(self, other: Any) -> Dual:
-        return _dual(other) - self
-
-    def __rtruediv__(self, other: Any) -> Dual:
-        return _dual(other) / self
-
-
-def _dual(value: Any) -> Dual:
-    return value if isinstance(value, Dual) else Dual(_array(value), 0.0)
+    def __pow__(self, other: Dual) -> Dual:
+        base, power = _array(self.value), other.value
+        slope = power * base ** (power - 1) * self.slope
+        return Dual(base**power, slope if numpy.all(other.slope == 0) else math.nan)
 
 
 def _array(value: Any) -> NDArray[numpy.float64]:
     return numpy.asarray(value, dtype=numpy.float64)
 
 
-def _value_of(value: Any) -> Any:
+def _known(value: Any) -> Any:
+    """What a name or a constant stands for: numbers without a slope of their own, and texts and such as they are."""
+    return value if isinstance(value, Dual | str | bool | None) else Dual(value)
+
+
+def _compared(value: Any) -> Any:
     return value.value if isinstance(value, Dual) else value
 
 
-def _choose(test: Any, one: Any, other: Any) -> Any:
+def _choose(test: Any, one: Dual, other: Dual) -> Dual:
     """`one` where the test holds, else `other`."""
-    if not isinstance(one, Dual) and not isinstance(other, Dual):
-        return numpy.where(test, _array(one), _array(other))
-    one, other = _dual(one), _dual(other)
     return Dual(numpy.where(test, one.value, other.value), numpy.where(test, one.slope, other.slope))
 
 
-def _larger(one: Any, other: Any) -> Any:
+def _larger(one: Dual, other: Dual) -> Dual:
     """Of equal arguments the first, so that max(0, x) has the slope 0 at 0."""
-    return _choose(_value_of(other) > _value_of(one), other, one)
+    return _choose(other.value > one.value, other, one)
 
 
-def _smaller(one: Any, other: Any) -> Any:
+def _smaller(one: Dual, other: Dual) -> Dual:
     """Of equal arguments the second."""
-    return _choose(_value_of(one) < _value_of(other), one, other)
+    return _choose(one.value < other.value, one, other)
 
 
 def _elementwise(function: Callable[[float], float]) -> Callable[[Any], NDArray[numpy.float64]]:
@@ -114,19 +108,19 @@ SLOPES: dict[str, Callable[[Any], Any]] = {
     "tanh": lambda x: 1 - numpy.tanh(x) ** 2,
     "erf": lambda x: 2 / math.sqrt(math.pi) * numpy.exp(-x * x),
 }
-OF_SEVERAL: dict[str, Callable[..., Any]] = {
+OF_SEVERAL: dict[str, Callable[..., Dual]] = {
     "min": lambda *values: reduce(_smaller, values),
     "max": lambda *values: reduce(_larger, values),
-    "sum": lambda value: value.sum(axis=-1, keepdims=True),
-    "clip": lambda value, low, high: _smaller(_larger(low, value), high),
+    "sum": lambda numbers: Dual(numbers.value.sum(axis=-1, keepdims=True), math.nan),
+    "clip": lambda numbers, low, high: _smaller(_larger(low, numbers), high),
 }
 CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf}
 BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: lambda a, b: (a if isinstance(a, Dual) else _array(a)) / b,
-    ast.Pow: lambda a, b: (a if isinstance(a, Dual) else _array(a)) ** b,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
     ast.Mod: operator.mod,
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
@@ -139,7 +133,7 @@ BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
 
 def evaluate(formula: str, known: Mapping[str, Any]) -> NDArray[numpy.float64]:
     """The formula's values for these names, in float64; raises `FormulaError` where it is no expression of them."""
-    return _array(_compute(formula, known))
+    return _array(_compared(_compute(formula, known)))
 
 
 def curve(
@@ -147,8 +141,8 @@ def curve(
 ) -> tuple[NDArray[numpy.float64], NDArray[numpy.float64]] | None:
     """The formula's values and derivatives at x; None where it has none or one is not finite."""
     try:
-        found = _dual(_compute(formula, {**parameters, "x": Dual(x, numpy.ones_like(x))}))
-    except (FormulaError, KeyError, TypeError):
+        found = _known(_compute(formula, {**parameters, "x": Dual(x, numpy.ones_like(x))}))
+    except (FormulaError, TypeError):
         return None
     value, slope = (numpy.broadcast_to(_array(part), x.shape) for part in (found.value, found.slope))
     return (value, slope) if numpy.isfinite(value).all() and numpy.isfinite(slope).all() else None
@@ -164,38 +158,35 @@ def _compute(formula: str, known: Mapping[str, Any]) -> Any:
 
 
 def _value(node: ast.expr, known: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Any:
+    def of(inner: ast.expr) -> Any:
+        return _value(inner, known, functions)
+
     match node:
         case ast.Constant(value=int() | float() | str() | None):
-            return node.value
+            return _known(node.value)
         case ast.Name() if node.id in known:
-            return known[node.id]
+            return _known(known[node.id])
         case ast.BinOp() if type(node.op) in BINARY:
-            return BINARY[type(node.op)](_value(node.left, known, functions), _value(node.right, known, functions))
+            return BINARY[type(node.op)](of(node.left), of(node.right))
         case ast.UnaryOp(op=ast.USub()):
-            return -_value(node.operand, known, functions)
+            return -of(node.operand)
         case ast.Compare(comparators=[right]) if type(node.ops[0]) in BINARY:
-            sides = (_value_of(_value(side, known, functions)) for side in (node.left, right))
-            return BINARY[type(node.ops[0])](*sides)
+            return BINARY[type(node.ops[0])](_compared(of(node.left)), _compared(of(right)))
         case ast.Compare(left=left, ops=[first, *ops], comparators=[middle, *others]):
-            start = _value(ast.Compare(left, [first], [middle]), known, functions)
-            return start & _value(ast.Compare(middle, ops, others), known, functions)
+            return of(ast.Compare(left, [first], [middle])) & of(ast.Compare(middle, ops, others))
         case ast.IfExp():
-            test = _value(node.test, known, functions)
+            test = of(node.test)
             if isinstance(test, bool):
-                return _value(node.body if test else node.orelse, known, functions)
-            return _choose(test, _value(node.body, known, functions), _value(node.orelse, known, functions))
+                return of(node.body if test else node.orelse)
+            return _choose(test, of(node.body), of(node.orelse))
         case ast.Call(func=ast.Name(id=name), keywords=[]) if name in OF_SEVERAL:
-            return OF_SEVERAL[name](*(_value(argument, known, functions) for argument in node.args))
+            return OF_SEVERAL[name](*map(of, node.args))
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in functions:
-            return _apply(name, functions[name], _value(argument, known, functions))
+            inner = of(argument)
+            x = _array(inner.value)
+            return Dual(functions[name](x), SLOPES[name](x) * inner.slope if name in SLOPES else math.nan)
         case ast.Subscript(slice=ast.Name(id="label")):
-            return numpy.take_along_axis(_value(node.value, known, functions), known["label"][..., None], -1)
+            return Dual(numpy.take_along_axis(of(node.value).value, known["label"][..., None], -1), math.nan)
     what = node.id if isinstance(node, ast.Name) else ast.unparse(node)
     names = ", ".join([*known, *functions, *OF_SEVERAL])
     raise FormulaError(f"{what!r} is nothing that a formula can say; known: {names}")
-
-
-def _apply(name: str, function: Callable[[Any], Any], argument: Any) -> Any:
-    if not isinstance(argument, Dual):
-        return function(_array(argument))
-    return Dual(function(argument.value), SLOPES[name](argument.value) * argument.slope)

@@ -34,15 +34,6 @@ class Finding:
     evidence: str
 
 
-@dataclass(frozen=True)
-class Interval:
-    """The numbers from `low` to `high` without these two, or with `low` where it is said to belong."""
-
-    low: float
-    high: float
-    has_low: bool = False
-
-
 def together(*findings: Finding) -> Finding:
     """Supported where every finding is, with their clauses as one sentence."""
     return Finding(
@@ -64,30 +55,30 @@ def is_a_step_in_slope(entry: Entry) -> Finding:
     )
 
 
-def stays_in(entry: Entry, interval: Interval) -> Finding:
+def stays_in(entry: Entry, low: float, high: float, *, has_low: bool = False) -> Finding:
     """Whether low < f(x) < high in float64 for |x| <= 10, and low <= f(x) <= high in float32 for every x, +-inf too.
 
-    Two questions, because float32 rounds values to ends which no real number reaches.
+    Two questions, because float32 rounds values to ends which no real number reaches; `low` may be said to be reached.
     """
     values = _curve(entry, _grid(MODERATE))[0]
     all_values = _curve(entry, torch.cat([-_sizes(), _sizes(), torch.tensor([-inf, 0.0, inf])]))[0]
     least, most = float(values.min()), float(values.max())
-    is_above_low = least >= interval.low if interval.has_low else least > interval.low
-    is_never_outside = bool(((all_values >= interval.low) & (all_values <= interval.high)).all())
+    is_above_low = least >= low if has_low else least > low
+    is_never_outside = bool(((all_values >= low) & (all_values <= high)).all())
     plateau = _plateau(entry)
     return _finding(
-        is_above_low and most < interval.high and is_never_outside,
-        f"{entry.name} gives {_beside(least, interval.low)} to {_beside(most, interval.high)} for |x| up to "
+        is_above_low and most < high and is_never_outside,
+        f"{entry.name} gives {_beside(least, low)} to {_beside(most, high)} for |x| up to "
         f"{MODERATE:g}, and {_span(all_values)} over all x in float32, ends included"
         + ("" if plateau is None else f" (constant from about {plateau} on)"),
     )
 
 
-def squashes_to(entry: Entry, interval: Interval) -> Finding:
-    """Whether f stays in the interval and comes within 0.001 of both its ends for |x| <= 10."""
+def squashes_to(entry: Entry, low: float, high: float) -> Finding:
+    """Whether f stays in (low, high) and comes within 0.001 of both its ends for |x| <= 10."""
     values = _curve(entry, _grid(MODERATE))[0]
-    gap = max(abs(float(values.min()) - interval.low), abs(float(values.max()) - interval.high))
-    staying = stays_in(entry, interval)
+    gap = max(abs(float(values.min()) - low), abs(float(values.max()) - high))
+    staying = stays_in(entry, low, high)
     return _finding(staying.verdict == "supported" and gap < REACHED, staying.evidence)
 
 

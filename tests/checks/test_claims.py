@@ -26,7 +26,6 @@ from actbench.checks import claims
 from actbench.checks.claims import FUNCTION_CLAIMS, FunctionClaim, claims_about, finding_of
 from actbench.checks.predicates import (
     Finding,
-    Interval,
     hardly_tells_apart,
     has_a_gate_that_opens,
     has_a_slope_everywhere,
@@ -49,7 +48,7 @@ from actbench.checks.predicates import (
 from slow import one_in
 
 by_claim = pytest.mark.parametrize("claim", FUNCTION_CLAIMS, ids=lambda claim: claim.id)
-UNIT, SYMMETRIC = Interval(0, 1), Interval(-1, 1)
+UNIT, SYMMETRIC = (0, 1), (-1, 1)
 
 
 def f(name: str) -> Entry:
@@ -131,8 +130,8 @@ def test_claims_are_found_by_function() -> None:
 
 HOLDING: dict[str, Callable[[], Finding]] = {
     "relu steps": lambda: is_a_step_in_slope(f("relu")),
-    "relu stays": lambda: stays_in(f("relu"), Interval(0, inf, has_low=True)),
-    "a stretched sigmoid squashes": lambda: squashes_to(made(lambda x: 3 * torch.sigmoid(x) - 1), Interval(-1, 2)),
+    "relu stays": lambda: stays_in(f("relu"), 0, inf, has_low=True),
+    "a stretched sigmoid squashes": lambda: squashes_to(made(lambda x: 3 * torch.sigmoid(x) - 1), -1, 2),
     "softsign vanishes slowly": lambda: has_slope_that_vanishes(f("softsign"), left=True, right=True),
     "a line vanishes nowhere": lambda: has_slope_that_vanishes(f("identity"), left=False, right=False),
     "a constant tells nothing apart": lambda: hardly_tells_apart(made(lambda x: 0 * x), 10, 1000),
@@ -149,14 +148,14 @@ FAILING: dict[str, Callable[[], Finding]] = {
     "leaky_relu has a slope below 0": lambda: is_a_step_in_slope(f("leaky_relu")),
     "relu6 has no slope above 6": lambda: is_a_step_in_slope(f("relu6")),
     "elu has a slope below 0": lambda: is_a_step_in_slope(f("elu")),
-    "tanh is negative": lambda: stays_in(f("tanh"), UNIT),
-    "relu grows": lambda: stays_in(f("relu"), UNIT),
-    "relu reaches 0": lambda: stays_in(f("relu"), Interval(0, inf)),
-    "hardtanh reaches its ends": lambda: stays_in(f("hardtanh"), SYMMETRIC),
-    "elu falls below 0": lambda: stays_in(f("elu"), Interval(0, inf, has_low=True)),
-    "something undefined far out": lambda: stays_in(made(lambda x: x.exp() / (1 + x.exp())), UNIT),
-    "tanh does not squash to (0, 1)": lambda: squashes_to(f("tanh"), UNIT),
-    "sigmoid fills half of (-1, 1)": lambda: squashes_to(f("sigmoid"), SYMMETRIC),
+    "tanh is negative": lambda: stays_in(f("tanh"), *UNIT),
+    "relu grows": lambda: stays_in(f("relu"), *UNIT),
+    "relu reaches 0": lambda: stays_in(f("relu"), 0, inf),
+    "hardtanh reaches its ends": lambda: stays_in(f("hardtanh"), *SYMMETRIC),
+    "elu falls below 0": lambda: stays_in(f("elu"), 0, inf, has_low=True),
+    "something undefined far out": lambda: stays_in(made(lambda x: x.exp() / (1 + x.exp())), *UNIT),
+    "tanh does not squash to (0, 1)": lambda: squashes_to(f("tanh"), *UNIT),
+    "sigmoid fills half of (-1, 1)": lambda: squashes_to(f("sigmoid"), *SYMMETRIC),
     "a steep sigmoid bends": lambda: is_nearly_straight_at_0(made(lambda x: torch.sigmoid(4 * x))),
     "tanh bends": lambda: is_nearly_straight_at_0(f("tanh")),
     "relu has a corner": lambda: is_nearly_straight_at_0(f("relu")),
@@ -213,8 +212,8 @@ def test_one_contradicted_part_contradicts_the_whole() -> None:
 def test_every_activation_can_be_asked_everything(entry: Entry) -> None:
     findings = [
         is_a_step_in_slope(entry),
-        stays_in(entry, UNIT),
-        squashes_to(entry, UNIT),
+        stays_in(entry, *UNIT),
+        squashes_to(entry, *UNIT),
         is_nearly_straight_at_0(entry),
         has_slope_that_vanishes(entry, left=True, right=True),
         is_flat_beyond(entry, 3),
