@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import inf, isfinite
@@ -43,6 +43,10 @@ class Factor:
 
     path: str
     values: tuple[Any, ...]
+
+    def group(self) -> Group:
+        """The setting as one that changes alone."""
+        return Group((self.path,), tuple((value,) for value in self.values))
 
 
 @dataclass(frozen=True)
@@ -141,50 +145,27 @@ class Experiment:
 
     def arms(self) -> Iterator[Arm]:
         """Every combination of the factors' values, the last factor changing fastest; or those of the cells."""
-        return iter(self._matched if self.match else self._as_given)
-
-    @property
-    def _as_given(self) -> tuple[Arm, ...]:
-        return self._arms_of_cells if self.cells else self._combinations
+        return iter(self._arms)
 
     @cached_property
-    def _matched(self) -> tuple[Arm, ...]:
-        """Every arm with the width of one layer changed, so that it has about as many parameters as its baseline."""
-        arms = self._as_given
-        pairs = zip(arms, find_references(arms, arms, self.baseline), strict=True)
-        matched = []
-        for arm, baseline in pairs:
-            if baseline in (None, arm):
-                matched.append(arm)
-            else:
-                settings, how = match_parameters(arm.settings, network_size(baseline.settings).parameters)
-                matched.append(replace(arm, settings=settings, matched=how))
-        return tuple(matched)
-
-    @cached_property
-    def _combinations(self) -> tuple[Arm, ...]:
+    def _arms(self) -> tuple[Arm, ...]:
         """Kept, since thousands of arms take seconds to make and everything looks at them."""
-        paths = [factor.path for factor in self.factors]
-        combinations = itertools.product(*(factor.values for factor in self.factors))
-        cells = (tuple(zip(paths, combination, strict=True)) for combination in combinations)
-        return tuple(Arm(cell, with_values(self.settings, cell)) for cell in cells)
-
-    @cached_property
-    def _arms_of_cells(self) -> tuple[Arm, ...]:
-        assert self.cells is not None
-        arms = [Arm(cell, with_values(self.settings, cell)) for cell in self.cells.values()]
-        if self.cells.excludes_impossible:
+        cells = self.cells or Cells(tuple(factor.group() for factor in self.factors))
+        arms = [Arm(cell, with_values(self.settings, cell)) for cell in cells.values()]
+        if cells.excludes_impossible:
             arms = [arm for arm in arms if not any(conflict.impossible for conflict in conflicts(arm.settings))]
-        paths = distinguishing_paths([arm.values for arm in arms])
-        labels = {arm.values: label_of(restricted(arm.values, paths)) for arm in arms}
-        for name, values in self.cells.names:
-            labels |= {arm.values: name for arm in arms if has_values(arm.values, values)}
-        return tuple(replace(arm, name=labels[arm.values]) for arm in arms)
+        if self.cells:
+            paths = distinguishing_paths([arm.values for arm in arms])
+            labels = {arm.values: label_of(restricted(arm.values, paths)) for arm in arms}
+            for name, values in cells.names:
+                labels |= {arm.values: name for arm in arms if has_values(arm.values, values)}
+            arms = [replace(arm, name=labels[arm.values]) for arm in arms]
+        return tuple(_matched(arms, self.baseline) if self.match else arms)
 
     def arm_count(self) -> int:
         """How many arms there are."""
         if self.cells:
-            return len(self._arms_of_cells)
+            return len(self._arms)
         return math.prod(len(factor.values) for factor in self.factors)
 
     def is_full_grid(self) -> bool:
@@ -213,7 +194,7 @@ class Experiment:
     def tuned_rows(self, arm: Arm) -> list[Group]:
         """What is tried for an arm: the product of these groups of tuned settings."""
         if not self.tune_groups:
-            return [Group((factor.path,), tuple((value,) for value in factor.values)) for factor in self.tune]
+            return [factor.group() for factor in self.tune]
         own, tuned = dict(arm.values), {factor.path for factor in self.tune}
         groups = []
         for group in self.tune_groups:
@@ -239,6 +220,16 @@ class Experiment:
             return self.tuning_seeds * math.prod(len(factor.values) for factor in self.tune)
         counts = [math.prod(len(group.rows) for group in self.tuned_rows(arm)) for arm in self.arms()]
         return self.tuning_seeds * max(counts, default=0)
+
+
+def _matched(arms: Sequence[Arm], baseline: Values) -> Iterator[Arm]:
+    """Every arm with the width of one layer changed, so that it has about as many parameters as its baseline."""
+    for arm, reference in zip(arms, find_references(arms, arms, baseline), strict=True):
+        if reference in (None, arm):
+            yield arm
+        else:
+            settings, how = match_parameters(arm.settings, network_size(reference.settings).parameters)
+            yield replace(arm, settings=settings, matched=how)
 
 
 def with_values(settings: TrialSettings, values: Values) -> TrialSettings:
