@@ -32,18 +32,12 @@ class Group:
     memory: dict[str, Any] = field(default_factory=dict)
 
     def zeros(self, name: str) -> list[Tensor]:
-        """What is remembered under this name, one tensor like each parameter, zeros before the first step."""
+        """What is remembered of each parameter, zeros before the first step: a tensor like it, or a number of steps."""
         if name not in self.memory:
-            self.memory[name] = [torch.zeros_like(parameter) for parameter in self.parameters]
+            likes = (parameter.new_zeros(() if name == "steps" else parameter.shape) for parameter in self.parameters)
+            self.memory[name] = list(likes)
         tensors: list[Tensor] = self.memory[name]
         return tensors
-
-    def steps(self) -> list[Tensor]:
-        """How many steps have been taken, one number for each parameter, as torch's functions count them."""
-        if "steps" not in self.memory:
-            self.memory["steps"] = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
-        counts: list[Tensor] = self.memory["steps"]
-        return counts
 
 
 def _take_step(
@@ -57,7 +51,10 @@ def _take_step(
     keywords = {key: value for key, value in settings.items() if key != "betas"} | function_settings
     function = optimizer_function(name, tuple(keywords))
     if function is not None:
-        kept = [*(group.zeros(state) if state else [] for state in states), *([] if name == "sgd" else [group.steps()])]
+        kept = [
+            *(group.zeros(state) if state else [] for state in states),
+            *([] if name == "sgd" else [group.zeros("steps")]),
+        ]
         function(group.parameters, group.gradients, *kept, lr=lr, weight_decay=group.weight_decay, **keywords)
         return
     if "optimizer" not in group.memory:

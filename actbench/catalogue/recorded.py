@@ -18,16 +18,17 @@ FROM = "from"
 MAX_TEXT_LENGTH = 2000
 
 
-def _tuple(value: Any) -> Any:
+def tupled(value: Any) -> Any:
+    """A value as frozen models have it, which know no lists."""
     return tuple(value) if isinstance(value, list) else value
 
 
 def _plain_values(value: Any) -> Any:
     """A mapping of names to plain values as pairs, which can be hashed."""
-    pairs = tuple(value.items()) if isinstance(value, Mapping) else _tuple(value)
+    pairs = tuple(value.items()) if isinstance(value, Mapping) else tupled(value)
     if not isinstance(pairs, tuple) or not all(isinstance(name, str) and is_plain(one) for name, one in pairs):
         raise PydanticCustomError("plain", "expected names with numbers, texts or lists of them")
-    return tuple((name, _tuple(one)) for name, one in pairs)
+    return tuple((name, tupled(one)) for name, one in pairs)
 
 
 def is_plain(value: Any) -> bool:
@@ -38,8 +39,8 @@ def is_plain(value: Any) -> bool:
 
 
 Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_tuple)]
-Kinds = Annotated[tuple[Yields, ...], BeforeValidator(_tuple)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(tupled)]
+Kinds = Annotated[tuple[Yields, ...], BeforeValidator(tupled)]
 
 
 class RecordedEntry(BaseModel):

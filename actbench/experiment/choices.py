@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from actbench.catalogue.lookup import find
-from actbench.catalogue.recorded import FROM, RecordedEntry, is_plain, listed, recorded_entry
+from actbench.catalogue.recorded import FROM, RecordedEntry, is_plain, listed, recorded_entry, tupled
 from actbench.catalogue.registry import Entry, Kind, Origin, added_from, default_parameters, parameters_model
 from actbench.text import did_you_mean, nearest_or_all
 
@@ -115,7 +115,7 @@ def _built_in(entry: Entry) -> Choice:
 def _choice(entry: Entry, name: str, given: dict[str, Yaml]) -> Choice:
     if not given and not entry.origin:
         return _built_in(entry)
-    parameters = validated(parameters_model(entry), {key: _tupled(value) for key, value in given.items()}, name)
+    parameters = validated(parameters_model(entry), {key: tupled(value) for key, value in given.items()}, name)
     return Choice(
         kind=entry.kind,
         name=entry.name,
@@ -135,10 +135,6 @@ def validated(model: type[Model], given: Yaml, *where: str) -> Model:
         ) from None
 
 
-def _tupled(value: Yaml) -> Yaml:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _recorded_choice(kind: Kind, name: str, given: dict[str, Yaml]) -> Choice:
     """A choice as a result folder keeps it: of the version that it names, loaded or not."""
     recorded = validated(RecordedEntry, given.pop(FROM), name, FROM)
@@ -146,7 +142,7 @@ def _recorded_choice(kind: Kind, name: str, given: dict[str, Yaml]) -> Choice:
         return _choice(recorded.entry(kind, name), name, given)
     if not name.isidentifier():
         raise nested_problem([((), f"no {kind} can be called {name!r}")])
-    given = {key: _tupled(value) for key, value in given.items()}
+    given = {key: tupled(value) for key, value in given.items()}
     defaults = dict(recorded.defaults)
     if wrong := [key for key, value in given.items() if key not in defaults or not is_plain(value)]:
         raise nested_problem(((name, key), f"no value of a parameter of {name}") for key in wrong)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,8 +38,7 @@ class Measures:
     correct_count: int
 
 
-@dataclass(frozen=True)
-class ImageMeasures:
+class ImageMeasures(NamedTuple):
     """The same of every image, all `[trials, images]`; NaN where a trial's outputs give no probabilities."""
 
     nll: Tensor
@@ -97,10 +97,7 @@ def _is_in_top2(outputs: Tensor, labels: Tensor, predicted: Tensor) -> Tensor:
 def summarise(forms: Forms, blocks: Sequence[ImageMeasures], is_correct: Tensor) -> list[Measures]:
     """Each trial's measures, from those of all blocks of images and whether each was classified correctly."""
     has_probabilities = [form is not None for form, size in forms for _ in range(size)]
-    nll, brier, confidence, top2 = (
-        torch.cat([getattr(block, name) for block in blocks], dim=1)
-        for name in ("nll", "brier", "confidence", "is_in_top2")
-    )
+    nll, brier, confidence, top2 = (torch.cat(of_blocks, dim=1) for of_blocks in zip(*blocks, strict=True))
     columns = nll.mean(dim=1), brier.mean(dim=1), calibration_error(confidence, is_correct)
     of_probabilities = zip(*(map(_kept, column.tolist()) for column in columns), strict=True)
     counts = zip(*(hits.sum(dim=1).tolist() for hits in (top2, is_correct)), strict=True)

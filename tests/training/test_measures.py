@@ -169,6 +169,6 @@ def test_measures_do_not_depend_on_the_stack_to_the_last_bit() -> None:
     for index, name in enumerate(names):
         one = slice(index, index + 1)
         alone = measure_images([(name, 1)], outputs[one], labels[one], predicted[one])  # type: ignore[list-item]
-        for field in ImageMeasures.__dataclass_fields__:
+        for field in ImageMeasures._fields:
             values: Tensor = getattr(alone, field)
             assert torch.equal(values[0], getattr(together, field)[index])
