@@ -70,6 +70,10 @@ class Contrast:
         low, high = self.adjusted_interval or (0.0, 0.0)
         return max(-low, high)
 
+    def is_tied(self) -> bool:
+        """Whether every paired difference is exactly 0."""
+        return self.is_paired and self.difference.mean == 0 and not self.difference.sd
+
 
 @dataclass(frozen=True)
 class Row:

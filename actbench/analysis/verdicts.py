@@ -65,7 +65,8 @@ def _not_different(word: str, bounds: tuple[float, float], margin: float | None,
     """Equivalent within a margin, or else the word for what is open and how large a difference can still be."""
     if margin is not None:
         return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
-    return f"{word} (could still be up to {_size(max(-bounds[0], bounds[1]), is_share)})"
+    reach = max(-bounds[0], bounds[1])
+    return f"{word} (could still be up to {_size(reach, is_share)})" if reach else word
 
 
 def _different(mean: float, larger_is_better: bool, margin: float | None) -> str:

@@ -35,7 +35,8 @@ def compare(
     ] = None,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare every arm with every other.")] = False,
     across: Annotated[
-        bool, typer.Option("--across", help="One verdict for each arm over several folders, which are n then.")
+        bool,
+        typer.Option("--across", help="Give each arm one verdict over several folders; n counts the folders."),
     ] = False,
     figures: Annotated[
         Path | None,
@@ -49,7 +50,8 @@ def compare(
     gate_undecided: shared.GateUndecided = "exit",
     gate_reports: shared.GateReports = None,
     images: Annotated[
-        bool, typer.Option("--images", help="Also which test images an arm gets wrong, and the error for other images.")
+        bool,
+        typer.Option("--images", help="Show misclassified test images, and the standard error for new images."),
     ] = False,
     explain: shared.Explain = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Of the table format, print only the answer.")] = False,
@@ -168,8 +170,8 @@ def report(
     ] = None,
     columns: Annotated[str | None, typer.Option(metavar="NAMES", help="The columns of the table of --paper.")] = None,
     width: Annotated[Literal["column", "page"], typer.Option(help="How wide the figures of --paper are.")] = "column",
-    font: Annotated[Literal["serif", "sans"], typer.Option(help="The letters of --paper.")] = "serif",
-    font_size: Annotated[float, typer.Option(min=4, max=20, help="Their size in points.")] = USUAL_SIZE,
+    font: Annotated[Literal["serif", "sans"], typer.Option(help="Font of --paper.")] = "serif",
+    font_size: Annotated[float, typer.Option(min=4, max=20, help="Its size in points.")] = USUAL_SIZE,
     explain: shared.Explain = False,
     output_format: shared.ReportFormat = "table",
 ) -> None:

@@ -38,6 +38,7 @@ COLUMNS = (
     "mean_rank", "verdict",
 )  # fmt: skip
 LINEAR = Scale()
+PROFILE = "Share of folders in which an arm's mean is within this distance of the best (Dolan & Moré)."
 MOST_OF_DISTANCES = 8  # of ten: an arm that is far behind in a few folders would press all others together
 
 
@@ -191,7 +192,7 @@ def _pairs(found: Across) -> Section:
 def _profile(found: Across) -> Section:
     distances = ["best", *(f"within {size(distance, found.metric)}" for distance in DISTANCES[1:])]
     rows = [[arm.label, *(f"{share:.0%}" for share in arm.profile)] for arm in found.arms]
-    note = "In what share of the folders the mean of an arm is so near to the best mean (Dolan & More)."
+    note = PROFILE
     return Section("performance profile", ["arm", *distances], rows, [note])
 
 
@@ -340,10 +341,9 @@ def _profile_picture(found: Across) -> Picture:
         "profile",
         "Performance profile",
         lambda canvas: _draw_profile(canvas, shown, found),
-        caption=["In what share of the folders the mean of an arm is so near to the best mean (Dolan & More).",
-                 number_shown(len(shown), len(found.arms))],
-        description=[f"Best in so many of the folders: {'; '.join(best)}."],
-    )  # fmt: skip
+        caption=[PROFILE, number_shown(len(shown), len(found.arms))],
+        description=[f"Share of folders in which it is best: {'; '.join(best)}."],
+    )
 
 
 def _draw_profile(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> float:

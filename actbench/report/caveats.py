@@ -9,15 +9,19 @@ from dataclasses import asdict
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.samples import COUNTS
 from actbench.experiment.definition import SECTIONS
+from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.experiment.records import recorded
 from actbench.plan.tuning import in_order
+from actbench.report.numbers import metric_in_words
 from actbench.report.short import ALIKE
 from actbench.report.statement import MAX_NAMES, Statement, few
+from actbench.statistics.intervals import exact_binomial_interval
 from actbench.store.results import Results
 from actbench.text import counted
 
 NEAR_CHANCE = 0.05  # of the way from chance to all images
+FAR_FROM_CHANCE = 0.25  # of that way: so few images that this could be true say nothing of chance
 PLANNED = {
     "seeds": "seeds", "baseline": "the baseline", "margin": "the margin", "match": "the matching of sizes",
     "metric": "the metric", "tuning_seeds": "the tuning seeds", "arms": "the arms or what was chosen for them",
@@ -50,8 +54,8 @@ def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
         yield Statement("tuned", "caveats", _tuned_note(results))
     elif not comparison.is_judged:
         note = (
-            "Not judged: nothing was tuned for each arm by itself, so this ranks how well the settings suit an arm as "
-            "much as the arm."
+            "Not judged: nothing was tuned per arm, so the ranking reflects how well the shared settings suit each arm "
+            "as much as the arm itself."
         )
         yield Statement("not_tuned", "caveats", note)
     contrasts = comparison.contrasts()
@@ -81,8 +85,8 @@ def _tuned_note(results: Results) -> str:
     tried = settings_by_path(candidate.values for tuning in tunings for candidate in tuning.candidates)
     grids = "; ".join(f"{path} from {', '.join(map(value_to_text, in_order(grid)))}" for path, grid in tried.items())
     return (
-        f"Tuned for each arm: {grids}, by validation accuracy over {seeds} not among these; tuning.csv has all that "
-        "was tried."
+        f"Tuned for each arm: {grids}, by {metric_in_words(parse_metric(tunings[0].metric))} over {seeds} not among "
+        "these; tuning.csv has all that was tried."
     )
 
 
@@ -92,10 +96,12 @@ def _at_chance(results: Results) -> Iterator[Statement]:
     accuracies: dict[str, float] = {}
     for arm, trials in results.plan.arms:
         found = recorded(trials, results.records)
-        usable = [record for record in found if record.ending() == "done" and record.test_prediction_counts]
+        usable = [record for record in found if sum(map(bool, record.test_prediction_counts or ())) > 1]
         if images := sum(record.test_count for record in usable):
-            correct = sum(record.test_correct_count or 0 for record in usable) / images
-            if correct <= chance + NEAR_CHANCE * (1 - chance):
+            correct, each = sum(record.test_correct_count or 0 for record in usable) / images, usable[0].test_count
+            _, highest = exact_binomial_interval(round(correct * each), each)
+            bounds = [chance + share * (1 - chance) for share in (NEAR_CHANCE, FAR_FROM_CHANCE)]
+            if correct <= bounds[0] and highest <= bounds[1]:
                 accuracies[arm.label()] = correct
     if accuracies:
         named = [f"{label} ({100 * accuracy:.1f} %)" for label, accuracy in accuracies.items()]
@@ -201,7 +207,10 @@ def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Stat
     if missing:
         note = f"{missing} of {planned} trainings are still missing, so all this is provisional."
         yield Statement("missing", "caveats", note, numbers={"missing": missing, "planned": planned})
-    for row in comparison.rows:
-        if row.sample.doubt:
-            note = f"Not judged: for {row.sample.label}, {row.sample.doubt}."
-            yield Statement("not_judged", "caveats", note, arms=(row.sample.label,))
+    by_doubt: dict[str, list[str]] = {}
+    for row in (row for row in comparison.rows if row.sample.doubt):
+        by_doubt.setdefault(row.sample.doubt, []).append(row.sample.label)
+    if by_doubt:
+        reasons = "; ".join(f"for {few(labels, 'arms')}, {doubt}" for doubt, labels in by_doubt.items())
+        arms = tuple(label for labels in by_doubt.values() for label in labels)
+        yield Statement("not_judged", "caveats", f"Not judged: {reasons}.", arms)

@@ -9,7 +9,7 @@ from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import value_to_text, values_to_yaml
 from actbench.render.sections import Section
-from actbench.report.numbers import ABSENT, interval, probability, value
+from actbench.report.numbers import ABSENT, interval, probability, seeds_text, value
 from actbench.report.tuning import tuned_text
 from actbench.statistics.intervals import CONFIDENCE
 from actbench.store.tables import Table
@@ -73,6 +73,12 @@ def contrast_cells(contrast: Contrast | None, metric: Metric) -> dict[str, str]:
         + (f" [{range_of_share[0]:.2f} to {range_of_share[1]:.2f}]" if range_of_share else ""),
         "verdict": contrast.verdict or ABSENT,
     }
+
+
+def own_seeds(comparison: Comparison) -> str:
+    """`11 to 24 seeds` where arms have values of different numbers of seeds."""
+    counts = [row.own.n for row in comparison.rows if row.own.n]
+    return seeds_text(counts or [len(comparison.seeds)])
 
 
 def size_cells(row: Row) -> dict[str, str]:

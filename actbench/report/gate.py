@@ -152,6 +152,8 @@ def _mean(by_seed: Mapping[int, float]) -> float | None:
 
 
 def _how_sure(contrast: Contrast) -> str:
+    if contrast.is_tied():
+        return f"{counted(contrast.difference.n, 'difference')}, all zero"
     return f"p {probability(contrast.p_holm)} after {counted(contrast.comparisons, 'comparison')}"
 
 

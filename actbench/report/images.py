@@ -65,7 +65,7 @@ def _flips_section(found: Sequence[ImageContrast]) -> Section:
         "p: McNemar's exact test, not adjusted. It is about trained networks (for every seed its own two), not about "
         "arms, so seeds are never pooled.",
         "se: standard error of the difference in points for other seeds on these images, and for other seeds and other "
-        "images of this kind; the last interval is of the latter.",
+        "images of this kind; the interval is for other seeds and other images.",
     ]
     header = [
         "arm", "lost", "won", "seeds with p < 0.05", "majority lost", "majority won", "p", "se, seeds",
@@ -94,7 +94,7 @@ def _hardest_section(hardest: Sequence[HardImage]) -> Section:
         columns["class"] = [_class_cell(one.label) for one in hardest]
         columns["most often taken for"] = [_class_cell(one.taken_for) for one in hardest]
     columns["wrong in"] = [f"{one.wrong} of {one.networks}" for one in hardest]
-    notes = ["Images are counted from 0 in the order of the test set; of all networks of all arms, so many are wrong."]
+    notes = ["Images are counted from 0 in the order of the test set; 'wrong in' counts the networks of all arms."]
     rows = [list(cells) for cells in zip(*columns.values(), strict=True)]
     return Section("the hardest images", list(columns), rows, notes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,8 +12,9 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.looks import Looked
 from actbench.plan.plan import Plan
-from actbench.report.statement import Statement, few
+from actbench.report.statement import Statement, cannot_decide, few
 from actbench.statistics.looks import Decision
+from actbench.statistics.power import fewest_seeds
 from actbench.text import capitalised, counted, listed
 
 WORDS = ("better", "better (small)", "worse", "worse (small)", "equivalent", "not judged", "open", UNDECIDED)
@@ -23,7 +25,10 @@ def moved_look(experiment: Experiment, looks: Looked) -> str:
     planned, taken = list(experiment.looks.after if experiment.looks else ()), list(looks.schedule.seeds)
     if planned == taken:
         return ""
-    count = counted(looks.schedule.comparisons, "comparison")
+    compared = max(1, looks.schedule.comparisons)
+    count = counted(compared, "comparison")
+    if taken[0] < fewest_seeds(compared):
+        return f"First look after {taken[0]} seeds, not {planned[0]}: {cannot_decide(taken[0], compared)}."
     return f"First look after {taken[0]} seeds, not {planned[0]}, which could decide nothing of {count}."
 
 
@@ -107,19 +112,20 @@ def look_statements(comparison: Comparison) -> Iterator[Statement]:
 
 def _planned(looks: Looked) -> str:
     schedule = looks.schedule
-    shares = listed([f"{alpha:.4g}" for alpha in dict.fromkeys(schedule.alphas)])
-    each = f"each spending {shares}" if len(set(schedule.alphas)) == 1 else f"spending {shares}"
+    levels = [f"{100 * alpha:.3g} %" for alpha in schedule.alphas]
+    each = f"each at the level {levels[0]}" if len(set(levels)) == 1 else f"at the levels {listed(levels)}"
     after = listed(list(map(str, schedule.seeds)))
-    return f"Looks planned after {after} seeds, {each} of the 5 %: an arm that is settled gets no more seeds."
+    return f"Looks planned after {after} seeds, {each}, 5 % in all: an arm that is settled gets no more seeds."
 
 
 def _settled(looks: Looked) -> str:
     last = [made[-1] for made in looks.decisions if made]
     if not looks.look:
         return f"{capitalised(looks.lacks())}."
-    at = {look: sum(one.state != "open" and one.look == look for one in last) for look in range(1, looks.look + 1)}
-    parts = [f"{count} at look {look}" for look, count in at.items() if count]
-    left = sum(one.state == "open" for one in last)
-    settled = f"Settled: {listed(parts)}" if parts else "None is settled"
+    at = Counter(one.look for one in last if one.state in ("different", "equivalent"))
+    settled = listed([f"{count} at look {look}" for look, count in sorted(at.items())])
     word = UNDECIDED if looks.look == len(looks.schedule.seeds) else "open"
-    return f"{settled}; {word}: {left}." if left else f"{settled}."
+    others = {word: "open", "not judged": "not judged"}
+    left = {word: sum(one.state == state for one in last) for word, state in others.items()}
+    rest = "".join(f"; {word}: {count}" for word, count in left.items() if count)
+    return f"{f'Settled: {settled}' if settled else 'None is settled'}{rest}."

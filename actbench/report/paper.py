@@ -18,6 +18,7 @@ from actbench.config.reader import read_text
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.layers import resolve_layers
+from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import settings_by_path, value_to_text
 from actbench.plan.tuning import in_order
 from actbench.render.html import render, source
@@ -221,6 +222,7 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
         f"{data.test_count():,} test images",
         "tuned": escaped(listed([printed(one.path, names) for one in experiment.tune if results.plan.tunings])),
         "grid": escaped("; ".join(", ".join(map(value_to_text, in_order(values))) for values in tried.values())),
+        "tuned_by": metric_in_words(parse_metric(experiment.tuned_by())),
         "tuning_seeds": counted(experiment.tuning_seeds, "seed"),
         "epochs": counted(train.epochs, "epoch"),
         "optimizer": escaped(printed(train.optimizer.name, names)),

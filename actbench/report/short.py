@@ -11,7 +11,7 @@ from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, is_surprising
 from actbench.experiment.cells import distinguishing_paths, restricted
 from actbench.experiment.naming import value_to_text
 from actbench.render.sections import Section, Tone
-from actbench.report.comparison import size_cells
+from actbench.report.comparison import own_seeds, size_cells
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, smallest_shown, value
 from actbench.report.request import is_made_of_values
 from actbench.report.statement import Statement
@@ -53,7 +53,7 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
     others = [name for name in names if name != "parameters"]
     units = " in %, differences in points" if metric.unit == "share" else ""
     return Section(
-        title=f"{metric_in_words(metric)}{units}, {counted(len(comparison.seeds), 'seed')}",
+        title=f"{metric_in_words(metric)}{units}, {own_seeds(comparison)}",
         header=names,
         rows=[list(cells) for cells in zip(*columns.values(), strict=True)],
         notes=short_notes(comparison, said),
@@ -72,8 +72,7 @@ def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
     """At most three notes, what limits a conclusion first."""
     notes = [_surprises(comparison)] if _surprises(comparison) else []
     found = [one for one in said if one.place == "notes"]
-    are_many = sum(one.kind == "not_judged" for one in found) > 1
-    known = {one.kind: one.text for one in found if one.kind != "not_judged" or not are_many}
+    known = {one.kind: one.text for one in found}
     limiting = [known[kind] for kind in FIRST if kind in known]
     return [*limiting[: MAX_NOTES - len(notes)], *notes]
 
@@ -118,6 +117,8 @@ def _won(contrast: Contrast | None) -> str:
         return ABSENT
     if not contrast.is_paired:
         return f"{contrast.probability_better:.0%}"
+    if contrast.is_tied():
+        return counted(contrast.difference.n, "tie")
     return f"{contrast.probability_better * contrast.difference.n:g} of {contrast.difference.n}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from math import isclose
 from statistics import median
 from typing import Literal
 
@@ -20,11 +21,14 @@ from actbench.analysis.verdicts import (
 )
 from actbench.experiment.definition import PRIMARY_METRIC
 from actbench.experiment.metrics import CURVES, MEASURES
+from actbench.plan.looks import MAX_FAILED
 from actbench.report.caveats import comparison_caveats, folder_caveats
 from actbench.report.claims import claims_statements
+from actbench.report.comparison import own_seeds
 from actbench.report.looks import look_statements
 from actbench.report.numbers import interval, metric_in_words, probability, seeds_text, size, with_unit
 from actbench.report.statement import Family, Statement, cannot_decide, few
+from actbench.statistics.intervals import ROUNDING
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import detectable_difference, seeds_needed
 from actbench.statistics.sign_flip import smallest_p
@@ -65,11 +69,11 @@ def caveats(found: Iterable[Statement]) -> list[str]:
 
 def _numbers(comparison: Comparison) -> Iterator[Statement]:
     """What the numbers of the table are, and what they can show."""
-    name, seeds = comparison.metric.name, len(comparison.seeds)
+    name = comparison.metric.name
     scope = ", on this test set" if name.startswith("test") else ""
     when = " at the last epoch" if name in (*CURVES, *MEASURES) else ""
     shown = metric_in_words(comparison.metric)
-    note = f"{shown}{when} over {counted(seeds, 'seed')}; sd and intervals are over seeds{scope}."
+    note = f"{shown}{when} over {own_seeds(comparison)}; sd and intervals are over seeds{scope}."
     yield Statement("numbers", "numbers", note)
     if any(row.predicted_sd is not None for row in comparison.rows):
         note = "predicted sd: what a test set of this size causes by itself, sqrt(error / (2 images))."
@@ -160,19 +164,22 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
         return
     known = [row for row in comparison.rows if row.own.mean is not None]
     judged = [row for row in known if not row.sample.doubt]
-    best, *others = comparison.best
-    family = f"(at 5 %, Bonferroni over {counted(len(judged) - 1, 'comparison')} with the best)"
-    which = "every other arm" if len(judged) == len(comparison.rows) else "every other arm that is judged"
-    text = f"Best: {best}, distinguishable from {which} {family}."
-    if others:
-        names = ("; " if any("," in name for name in others) else ", ").join(others)
-        text = f"Best: {best}. Not distinguishable from it: {names} {family}."
     sign = -1 if comparison.metric.larger_is_better is False else 1
     mean = sign * max(sign * (row.own.mean or 0.0) for row in known)
+    equal = {row.sample.label for row in known if isclose(row.own.mean or 0.0, mean, rel_tol=ROUNDING)}
+    tied = [label for label in comparison.best if label in equal]
+    best, others = comparison.best[0], [label for label in comparison.best if label not in tied]
+    named, them = (best, "it") if len(tied) < 2 else (f"{few(tied, 'arms')} (equal means)", "them")
+    family = f"(at 5 %, Bonferroni over {counted(len(judged) - 1, 'comparison')} with the best)"
+    which = "every other arm" if len(judged) == len(comparison.rows) else "every other arm that is judged"
+    text = f"Best: {named}, distinguishable from {which} {family}."
+    if others:
+        names = ("; " if any("," in name for name in others) else ", ").join(others)
+        text = f"Best: {named}. Not distinguishable from {them}: {names} {family}."
     place: Literal["notes", "both"] = "notes" if comparison.contrasts() else "both"
     yield Statement("best", "best set", text, comparison.best, {"best_mean": mean}, place)
     below = [row.sample.label for row in judged if row.sample.label not in comparison.best]
-    if below and others and not any(row.is_baseline and row.sample.label == best for row in judged):
+    if below and len(comparison.best) > 1 and not any(row.is_baseline and row.sample.label == best for row in judged):
         text = f"{few(below, 'arms')} {'is' if len(below) == 1 else 'are'} worse than {best} {family}."
         yield Statement("below_best", "best set", text, tuple(below))
 
@@ -195,7 +202,7 @@ def answer_statements(comparison: Comparison, results: Sequence[Results]) -> Ite
     numbers = {"metric": metric.name, "seeds": len(comparison.seeds)}
     yield Statement("question", "numbers", _question(comparison, results), numbers=numbers, place="answer")
     if not known:
-        yield _said("no_result", "No final trial has a result yet.")
+        yield _said("no_result", _why_none(comparison))
     elif len(comparison.rows) < 2:
         bounds = f" (95 % interval {interval(known[0].own.interval, metric)})" if known[0].own.interval else ""
         mean = f"{with_unit(known[0].own.mean, metric)}{bounds}"
@@ -212,7 +219,13 @@ def answer_statements(comparison: Comparison, results: Sequence[Results]) -> Ite
         yield _said("not_judged", f"Not judged: {_reasons(contrasts)}.", "baseline", contrasts)
         yield _highest(comparison)
         if not comparison.is_judged and not comparison.doubt:
-            yield _said("to_judge", "List learning rates under `tune` to have it judged.")
+            is_varied = any(factor.path == "train.lr" for one in results for factor in one.experiment.factors)
+            hint = (
+                "The learning rate itself is varied: --shared-lr judges these arms."
+                if is_varied
+                else "List learning rates under `tune` to have it judged."
+            )
+            yield _said("to_judge", hint)
     else:
         yield from _judged(comparison, by_verdict(contrasts))
 
@@ -259,7 +272,11 @@ def _judged(comparison: Comparison, groups: dict[str, list[Contrast]]) -> Iterat
     if group := groups.get(EQUIVALENT):
         margin = size(comparison.margin or 0.0, comparison.metric)
         yield _said("equivalent", f"Equivalent to {base} within {margin}: {_names(group)}.", "baseline", group)
-    if group := [*groups.get(NO_EVIDENCE, []), *groups.get(UNDECIDED, [])]:
+    unsure = [*groups.get(NO_EVIDENCE, []), *groups.get(UNDECIDED, [])]
+    if group := [one for one in unsure if one.is_tied()]:
+        differences = f"all {counted(group[0].difference.n, 'difference')} from {base} are zero"
+        yield _said("tied", f"Cannot tell {_names(group)} from {base}: {differences}.", "baseline", group)
+    if group := [one for one in unsure if not one.is_tied()]:
         furthest = max(group, key=Contrast.reach)
         text = (
             f"Cannot tell {_names(group)} from {base}: after {counted(furthest.difference.n, 'seed')} the difference "
@@ -323,9 +340,20 @@ def _baseline(comparison: Comparison) -> str:
     return comparison.baseline_label() if is_named else "the same arm there"
 
 
+def _why_none(comparison: Comparison) -> str:
+    """That no final trial has ended, or how many ended without a number."""
+    ended = {word: sum(getattr(row.sample, word) for row in comparison.rows) for word in ("diverged", "crashed")}
+    how = listed([f"{count} {word.replace('crashed', 'failed')}" for word, count in ended.items() if count])
+    name = metric_in_words(comparison.metric)
+    return f"No final trial has a finite {name}: {how}." if how else "No final trial has a result yet."
+
+
 def _highest(comparison: Comparison) -> Statement:
     metric, sign = comparison.metric, 1 if comparison.metric.larger_is_better else -1
-    known = {row.sample.label: row.own.mean for row in comparison.rows if row.own.mean is not None}
+    sound = [row for row in comparison.rows if row.sample.failed <= MAX_FAILED * row.sample.trials]
+    known = {row.sample.label: row.own.mean for row in sound if row.own.mean is not None}
+    if not known:
+        return _said("highest_mean", "No mean is named: too many trials of every arm are unusable.")
     best = max(known.values(), key=lambda mean: sign * mean)
     leaders = [label for label, mean in known.items() if mean == best]
     text = f"The {'highest' if sign > 0 else 'lowest'} mean, {with_unit(best, metric)}, is that of"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 from actbench.analysis.comparison import Comparison
@@ -20,7 +21,7 @@ from actbench.report.numbers import ABSENT, metric_in_words, value, with_unit
 from actbench.statistics.intervals import Estimate, chosen_shares, estimate
 from actbench.store.results import Results
 from actbench.store.tables import Table, varied_settings
-from actbench.text import counted, visible
+from actbench.text import capitalised, counted, visible
 
 MAX_DESCRIBED = 12
 
@@ -115,8 +116,8 @@ def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
     notes = [
         f"Mean {name} after the last epoch, over {seeds} tuning seeds that no final trial uses; "
         "* is chosen (ties: the smaller value), ! counts trials that diverged or failed.",
-        "Chosen in: the share of bootstrap samples of the tuning seeds that would choose the same value; lost: what "
-        "others cost on average. Comparisons are for the values chosen.",
+        "Chosen in: the share of bootstrap samples of the tuning seeds that would choose the same value; lost: how "
+        f"much worse the {metric_in_words(metric)} of other choices is on average. Comparisons use those chosen.",
     ]
     return Section(f"tuning of {paths}", ["arm", "chosen", "chosen in", "lost", *map(tuned_text, columns)], rows, notes)
 
@@ -171,15 +172,17 @@ def sensitivity_picture(results: Results, comparison: Comparison) -> Picture | N
     points = [point for arm in arms for point in arm.points.values()]
     if not any(arm.known() for arm in arms):
         return None
-    shown = sorted(arms, key=lambda arm: -max((mean for _, mean in arm.known()), default=-1.0))[:MAX_ARMS]
+    metric = parse_metric(results.plan.tunings[0].metric)
+    name, sign = metric_in_words(metric), 1 if metric.larger_is_better else -1
+    shown = sorted(arms, key=lambda arm: -max((sign * mean for _, mean in arm.known()), default=-inf))[:MAX_ARMS]
     baselines = {row.sample.label for row in comparison.rows if row.is_baseline}
     seeds = counted(results.experiment.tuning_seeds, "tuning seed")
     return picture(
         "sensitivity",
-        f"Validation accuracy by {path}",
+        f"{capitalised(name)} by {path}",
         lambda canvas: _draw(canvas, path, shown, baselines),
         caption=[
-            f"Mean validation accuracy after the last epoch over {seeds} that no final trial uses.",
+            f"Mean {name} after the last epoch over {seeds} that no final trial uses.",
             bool(others) and f"At each value, the best over {' and '.join(others)}.",
             "A ring marks the value that was chosen for the arm.",
             any(point.is_at_edge for point in points)
@@ -200,8 +203,10 @@ def _tuned_paths(tunings: Sequence[ArmTuning]) -> tuple[str, list[str]]:
 
 
 def _points(tuning: ArmTuning, records: Mapping[str, TrialRecord], along: str) -> dict[Any, Tried]:
+    sign = 1 if parse_metric(tuning.metric).larger_is_better else -1
+
     def rank(one: Tried) -> tuple[bool, float]:
-        return one.is_chosen, one.scores.mean or -1.0
+        return one.is_chosen, -inf if one.scores.mean is None else sign * one.scores.mean
 
     by_value: dict[Any, Tried] = {}
     for one in tried(tuning, records):

@@ -72,7 +72,7 @@ def rank_groups(ranks: Sequence[float], critical: float) -> tuple[tuple[int, int
 def performance_profile(
     scores: Sequence[Sequence[float]], distances: Sequence[float], *, larger_is_better: bool
 ) -> list[list[float]]:
-    """For each arm, in what share of experiments it is within each distance of the best (Dolan & More 2002)."""
+    """For each arm, in what share of experiments it is within each distance of the best (Dolan & Moré 2002)."""
     behind = [[abs(score - (max(row) if larger_is_better else min(row))) for score in row] for row in scores]
     return [
         [sum(round(row[arm], 12) <= distance for row in behind) / len(behind) for distance in distances]

@@ -89,7 +89,7 @@ def _whole_sizes(differences: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any
 
 
 def _counted_p(sizes: np.ndarray[Any, Any], observed: int) -> float:
-    """P(|sum of randomly signed sizes| >= observed), adding one size at a time (Streitberg & Roehmel 1986)."""
+    """P(|sum of randomly signed sizes| >= observed), adding one size at a time (Streitberg & Röhmel 1986)."""
     if len(sizes) <= MAX_LISTED:
         sums = np.abs(_sign_patterns(len(sizes)) @ sizes)
         return int(np.count_nonzero(sums >= observed)) / len(sums)

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from actbench.report.contents import answer_sections
+from actbench.report.figures.differences import differences_picture
+from actbench.report.looks import moved_look
 from actbench.report.statements import answer_line, statements
 from actbench.store.results import Results
 from planted import (
@@ -26,6 +29,7 @@ from planted import (
     planted,
 )
 
+DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 QUESTION = "Which activation gives the highest test accuracy on mnist? "
 
 
@@ -113,6 +117,67 @@ def test_an_arm_at_the_edge_of_its_grid_is_not_judged_and_the_reason_is_given(tm
 
 def test_arms_with_the_same_mean_share_it(tmp_path: Path) -> None:
     assert "The highest mean, 97.86 %, is that of relu and tanh." in said(two(tmp_path, [0] * 10, UNTUNED))
+
+
+def test_the_highest_mean_is_never_that_of_an_arm_whose_trials_are_unusable(tmp_path: Path) -> None:
+    text = UNTUNED.replace("baseline: {model.activation: relu}\n", "")
+    some = two(tmp_path / "some", MUCH, text, change=lambda label, _: DIVERGED if label == "tanh" else {})
+    assert said(some).endswith("The highest mean, 97.86 %, is that of relu.")
+    every = two(tmp_path / "every", MUCH, text, change=lambda *_: DIVERGED)
+    assert said(every).endswith("No mean is named: too many trials of every arm are unusable.")
+
+
+def test_without_a_finite_value_the_answer_counts_what_diverged(tmp_path: Path) -> None:
+    diverged = two(tmp_path, MUCH, change=lambda *_: DIVERGED)
+    assert said(diverged, metric="test_loss").endswith("No final trial has a finite test loss: 20 diverged.")
+
+
+def test_where_the_rate_is_varied_no_tuning_of_it_is_advised(tmp_path: Path) -> None:
+    text = UNTUNED.replace("model.activation: [relu, tanh]", "train.lr: [0.1, 0.2]")
+    text = text.replace("baseline: {model.activation: relu}", "baseline: {train.lr: 0.1}")
+    words = said(planted(tmp_path, {"lr=0.1": RELU, "lr=0.2": above(RELU, MUCH)}, text))
+    assert words.endswith("--shared-lr judges these arms.")
+    assert "`tune`" not in words
+
+
+def test_exact_ties_are_called_so(tmp_path: Path) -> None:
+    results = two(tmp_path / "two", [0] * 10, change=lambda _, seed: {"test_loss": 0.5 + seed / 1e3})
+    words, (_, table) = said(results, metric="test_loss"), answer_sections(asked(results), [results])
+    assert "Cannot tell tanh from relu: all 10 differences from relu are zero." in words
+    assert "up to" not in words
+    assert [row[table.header.index("won")] for row in table.rows] == ["-", "10 ties"]
+    counts = dict.fromkeys(["relu", "tanh", "elu"], RELU) | {"gelu": above(RELU, [-gain for gain in MUCH])}
+    three = planted(tmp_path / "three", counts, FIVE_ACTIVATIONS.replace(", mish", ""))
+    (best,) = [one.text for one in statements(asked(three), [three]) if one.kind == "best"]
+    assert best.startswith("Best: relu, tanh and elu (equal means), distinguishable from every other arm")
+
+
+LOOKS = FIVE_ACTIVATIONS.replace(", elu, gelu, mish", ", elu").replace("seeds: 10", "seeds: {looks: [8, 10]}")
+
+
+def test_looks_say_their_level_in_percent_and_settle_no_arm_that_is_not_judged(tmp_path: Path) -> None:
+    counts = {"relu": RELU[:8], "tanh": above(RELU, MUCH)[:8], "elu": RELU[:8]}
+    results = planted(tmp_path, counts, LOOKS, change=lambda label, _: DIVERGED if label == "elu" else {})
+    (note,) = [one.text for one in statements(asked(results), [results]) if one.kind == "looks"]
+    assert "Looks planned after 8 and 10 seeds, each at the level 2.5 %, 5 % in all:" in note
+    assert "Settled: 1 at look 1; not judged: 1." in note
+
+
+def test_a_look_that_is_moved_up_in_vain_says_so(tmp_path: Path) -> None:
+    results = planted(tmp_path, {}, TUNED.replace("seeds: 10", "seeds: {looks: [2, 4]}"))
+    assert results.plan.looks is not None
+    said = moved_look(results.experiment, results.plan.looks)
+    assert said == "First look after 4 seeds, not 2: 4 seeds cannot decide 1 comparison, 6 can."
+
+
+def test_seeds_are_counted_from_the_fewest_to_the_most_of_an_arm(tmp_path: Path) -> None:
+    results = planted(tmp_path, {"relu": RELU, "tanh": above(RELU, MUCH)[:8]})
+    comparison = asked(results)
+    _, table = answer_sections(comparison, [results])
+    assert "8 to 10 seeds" in table.title
+    picture = differences_picture(results, comparison)
+    assert picture is not None
+    assert "Each dot is one of 8 seeds:" in picture.caption
 
 
 def test_one_arm_alone_is_compared_with_nothing(tmp_path: Path) -> None:

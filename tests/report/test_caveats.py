@@ -12,18 +12,19 @@ import pytest
 
 from actbench.experiment.records import TRAINING_CODE_VERSION
 from actbench.plan.plan import plan_to_json
+from actbench.report.short import short_notes
 from actbench.report.statements import caveats, statements
 from actbench.store.folder import freeze_plan, write_environment
 from actbench.store.journal import append_records
 from actbench.store.names import ENVIRONMENT
 from actbench.store.results import Results, load_results
-from planted import MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, planted
+from planted import FIVE_ACTIVATIONS, MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, Change, above, asked, planted
 
 COUNTS = {"relu": RELU, "tanh": above(RELU, MUCH)}
 DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 COLLAPSED = {"test_prediction_counts": (10_000, *[0] * 9)}
 SHARED = "Same learning rate for all arms: "
-NOT_JUDGED = "Not judged: nothing was tuned for each arm by itself"
+NOT_JUDGED = "Not judged: nothing was tuned per arm, so the ranking"
 MACHINE = {
     "torch": "2.6.0", "processor": "Abacus", "device": "cpu", "workers": 2, "commit": "abc",
     "training_code": TRAINING_CODE_VERSION,
@@ -82,6 +83,23 @@ def test_an_arm_that_is_not_judged_is_named_once_with_every_reason(tmp_path: Pat
     )
     reasons = "train.lr is at the edge of what was tried; 3 of 10 trials unusable"
     assert beginning(said(both), "Not judged") == [f"Not judged: for tanh, {reasons}."]
+
+
+def test_arms_that_are_not_judged_for_the_same_reason_share_a_sentence(tmp_path: Path) -> None:
+    text, failing = FIVE_ACTIVATIONS.replace("gelu, ", ""), ("tanh", "elu")
+    counts = dict.fromkeys(["relu", "tanh", "elu", "mish"], RELU)
+    change: Change = lambda label, seed: DIVERGED if label in failing and seed < 3 else {}  # noqa: E731
+    results = planted(tmp_path, counts, text, change=change, best_rates={"mish": RATE_OUT_OF_REACH})
+    sentence = "for tanh and elu, 3 of 10 trials unusable; for mish, train.lr is at the edge of what was tried."
+    assert beginning(said(results), "Not judged") == [f"Not judged: {sentence}"]
+    comparison = asked(results)
+    assert f"Not judged: {sentence}" in short_notes(comparison, statements(comparison, [results]))
+
+
+def test_tuning_names_the_metric_that_it_chose_by(tmp_path: Path) -> None:
+    text = TUNED + "primary: test_nll\nmargin: 0.01\n"
+    (sentence,) = beginning(said(planted(tmp_path, COUNTS, text)), "Tuned")
+    assert "0.01, by validation NLL over 1 tuning seed" in sentence
 
 
 def test_an_arm_that_is_not_judged_is_named_once_among_several_folders(tmp_path: Path) -> None:
@@ -296,6 +314,17 @@ def test_an_arm_near_chance_that_did_not_collapse_gets_a_hint(share: float, is_n
     hints = [one for one in statements(asked(results), [results]) if one.kind == "at_chance"]
     assert [one.arms for one in hints] == ([("tanh",)] if is_near else [])
     assert all(f"tanh ({100 * share:.1f} %)" in one.text and "(10 % of" in one.text for one in hints)
+
+
+@pytest.mark.parametrize(("images", "classes", "is_near"), [(1, 1, False), (4, 2, False), (40, 2, True)])
+def test_chance_is_not_told_from_a_few_images(images: int, classes: int, is_near: bool, tmp_path: Path) -> None:
+    def change(label: str, seed: int) -> dict[str, Any]:
+        seen = (images - classes + 1, *[1] * (classes - 1), *[0] * (10 - classes))
+        return {"test_count": images, "test_prediction_counts": seen, "test_correct_count": images // 10}
+
+    text = UNTUNED.replace("dataset: mnist", f"dataset: mnist, test: {images}")
+    results = planted(tmp_path, COUNTS, text, change=change)
+    assert ("at_chance" in {one.kind for one in statements(asked(results), [results])}) == is_near
 
 
 def test_an_arm_that_collapsed_is_not_called_near_chance(tmp_path: Path) -> None:

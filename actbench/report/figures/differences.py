@@ -12,7 +12,7 @@ from actbench.experiment.records import recorded
 from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, margin_shown, number_shown, picture
 from actbench.report.figures.marks import BAND, GREEN, INK, PAGE, QUIET, VERMILLION, minus, text_width
 from actbench.report.figures.scales import Axis, Scale, Style, first_word, limits, scale_for, styles_of
-from actbench.report.numbers import interval, metric_in_words, value, with_unit
+from actbench.report.numbers import interval, metric_in_words, seeds_text, value, with_unit
 from actbench.report.short import short_verdict
 from actbench.statistics.intervals import estimate
 from actbench.statistics.looks import Decision
@@ -96,16 +96,16 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
     shown = rows[:MAX_ARMS]
     base = comparison.only_baseline()
     against = base or comparison.baseline_label()
-    seeds = counted(len(comparison.seeds), "seed")
-    has_thin = any(row.thin for row in shown)
+    seeds, has_thin = seeds_text(len(row.by_seed) for row in shown), any(row.thin for row in shown)
+    has_dots = any(row.by_seed for row in shown)
     thick = "interval at the level of equivalence" if comparison.looks else "95 % interval for this comparison alone"
     return picture(
         "differences",
         f"{metric_in_words(metric).capitalize()} minus {base or 'that of the baseline'}, seed by seed",
         lambda canvas: draw_rows(canvas, shown, metric, comparison.margin, styles_of(comparison), against),
         caption=[
-            f"Each dot is one of {seeds}: the arm minus {against}, trained with the same seed. The marker is the mean, "
-            f"the thick bar its {thick}.",
+            has_dots and f"Each dot is one of {seeds}: the arm minus {against}, trained with the same seed.",
+            f"The marker is the mean, the thick bar its {thick}.",
             has_thin and "The verdict uses the thin bar, which allows for all comparisons that are made here.",
             margin_shown(comparison.margin, metric),
             any(row.bad for row in shown) and "Crosses: a trial diverged, collapsed or failed.",
@@ -119,13 +119,13 @@ def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
     if not rows:
         return None
     metric, shown = comparison.metric, rows[:MAX_ARMS]
+    seeds = seeds_text(len(row.by_seed) for row in shown)
     return picture(
         "arms",
         f"{metric_in_words(metric).capitalize()} of every seed",
         lambda canvas: draw_rows(canvas, shown, metric, None, styles_of(comparison), ""),
         caption=[
-            f"Each dot is one of {counted(len(comparison.seeds), 'seed')}. The marker is the mean, the bar its 95 % "
-            "interval.",
+            f"Each dot is one of {seeds}. The marker is the mean, the bar its 95 % interval.",
             any(row.bad for row in shown) and "Crosses: a trial diverged, collapsed or failed.",
             number_shown(len(shown), len(rows), first=first_word(metric) if len(comparison.losses) < 2 else "first"),
         ],

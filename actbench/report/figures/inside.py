@@ -253,7 +253,7 @@ PROBED = {
 NOTES = (
     "Means over the seeds of what each trial's last probe saw on its first 256 training images.",
     "Dead units: their activation's derivative is 0 for all of these images, so that they learn nothing. Saturated "
-    "inputs: there the derivative is below 5 % of its maximum. Zeros, mean and sd are of what the layer gives on. "
+    "inputs: there the derivative is below 5 % of its maximum. Zeros, mean and sd describe the layer's output. "
     "Gradient norm: the length of the gradient with respect to the layer's weights; where it is tiny, the layer hardly "
     "learns, and where it is huge, training is about to diverge.",
 )

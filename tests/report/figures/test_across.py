@@ -57,4 +57,4 @@ def test_every_folder_is_a_dot_and_a_verdict_stands_beside_each_arm() -> None:
 
 
 def test_the_profile_says_in_what_share_of_the_folders_an_arm_is_the_best() -> None:
-    assert drawn(found(2))["profile"].description == "Best in so many of the folders: relu 100%; tanh 0%."
+    assert drawn(found(2))["profile"].description == "Share of folders in which it is best: relu 100%; tanh 0%."
