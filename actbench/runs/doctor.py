@@ -157,7 +157,8 @@ def _dataset(dataset: Dataset, folder: Path, imports: Imports) -> Check:
     if dataset.file_md5:
         facts["folder"] = str(raw_folder(dataset, folder))
     if not is_present(dataset, folder):
-        return Check(name, "note", f"absent from {folder}", f"actbench data fetch {dataset.name}", facts)
+        cure = f"actbench data fetch {dataset.name}"
+        return Check(name, "note", f"absent: {cure}", cure, facts)
     needed = ("numpy", "sklearn") if dataset.source == "scikit-learn" else ("numpy",)
     if broken := [module for module in needed if "error" in imports[module]]:
         return Check(name, "problem", f"cannot be read without {broken[0]}", facts=facts)
@@ -202,13 +203,13 @@ def is_ready(checks: Sequence[Check]) -> bool:
 
 
 def doctor_section(checks: Sequence[Check]) -> Section:
-    """One row for each check, and below the cures."""
+    """One row for each check, and below the cures that the rows do not name."""
     problems = sum(check.state == "problem" for check in checks)
     device = "the GPU" if any(check.facts.get("device") == "cuda" for check in checks) else "the CPU"
     verdict = (
         f"{counted(problems, 'problem')}: training is not possible." if problems else f"Ready to train on {device}."
     )
-    cures = [f"{check.name}: {check.cure}" for check in checks if check.cure]
+    cures = [f"{check.name}: {check.cure}" for check in checks if check.cure not in check.found]
     rows = [[check.name, check.state, check.found] for check in checks]
     return Section("doctor", ["what", "state", "found"], rows, [*cures, verdict], prose=(2,))
 
