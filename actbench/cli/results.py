@@ -229,10 +229,12 @@ def predictions(
     """Print what every final network predicted as CSV: one row for each test image that it got wrong."""
     from actbench.catalogue.datasets import data_folder, load
     from actbench.report.images import hardest_pictures, predictions_table
+    from actbench.report.request import say_what_is_missing
     from actbench.store.results import load_results
 
     shared.require_one({"--all": every_image, "--hardest": hardest})
     found = load_results(folder, results, metrics=("test_accuracy",))
+    say_what_is_missing(found, say)
     if hardest is not None:
         dataset = found.experiment.settings.data.dataset
         print(*hardest_pictures(found, dataset, load(dataset, data_folder(data_dir)), hardest), sep="\n")
@@ -255,9 +257,12 @@ def export(
 ) -> None:
     """Write every trial as a run of TensorBoard or MLflow: parameters, curves, final numbers."""
     from actbench.report.export.export import export_results, export_section
+    from actbench.report.request import say_what_is_missing
     from actbench.store.results import load_results
 
-    exported = export_results(load_results(folder, folder.parent), tool, out)
+    found = load_results(folder, folder.parent)
+    say_what_is_missing(found, say)
+    exported = export_results(found, tool, out)
     printing.print_answer(output_format, export_section, dict, exported)
     say(f"Next: {shlex.join(exported['opens_with'])}")
 

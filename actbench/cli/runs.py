@@ -79,7 +79,7 @@ class TrainingOptions:
     timeout_per_trial: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Stop a trial that takes longer; the others continue.")
     ] = None
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the answer, and what goes wrong.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the answer, warnings and errors.")] = False
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="Print what has been trained; -vv: what starts, too.")
     ] = 0
@@ -157,7 +157,7 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
         from actbench.experiment.definition import until_settled
 
         experiment = until_settled(experiment, options.at_most)
-    if not options.smoke and not options.quiet:
+    if not options.smoke:
         from actbench.report.networks import seeds_hint
 
         if hint := seeds_hint(experiment):

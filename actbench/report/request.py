@@ -130,7 +130,8 @@ def say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:
         verb = "is" if damaged == 1 else "are"
         say(f"{results.folder}: {counted(damaged, 'damaged line')} of the journal {verb} left out")
     if missing := results.missing():
-        say(f"{results.folder}: {missing} of {results.planned()} trials are not trained yet")
+        verb = "is" if missing == 1 else "are"
+        say(f"{results.folder}: {missing} of {counted(results.planned(), 'trial')} {verb} not trained yet")
     final = sum(record.phase == "final" for record in results.records.values())
     if final and not results.plan.is_tuned():
         there = f"{counted(final, 'final trial')} in the journal"

@@ -22,6 +22,7 @@ from actbench.store.journal import new_lines, set_damaged_lines_aside
 from actbench.store.lock import locked
 from actbench.store.names import DAMAGED, JOURNAL, PLAN
 from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment
+from actbench.text import counted
 
 MAX_DIFFERENCES_SHOWN = 5
 MAX_VALUE_LENGTH = 60
@@ -167,7 +168,7 @@ def _notes(merged: Merged) -> Iterator[str]:
     if any(source.damaged_lines for source in merged.sources):
         yield "Damaged lines were left behind; `actbench verify FOLDER` says what is wrong with them."
     if merged.set_aside:
-        yield f"{folder / JOURNAL}: {merged.set_aside} damaged lines moved to {DAMAGED}."
+        yield f"{folder / JOURNAL}: {counted(merged.set_aside, 'damaged line')} moved to {DAMAGED}."
 
 
 def next_step(merged: Merged) -> str:

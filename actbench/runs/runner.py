@@ -32,7 +32,7 @@ from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
 from actbench.runs.executors.worker import TrainStack, is_with_torch, module_of, train_with_torch
 from actbench.runs.log import RunLog
-from actbench.runs.options import RunOptions
+from actbench.runs.options import QUIET, RunOptions
 from actbench.runs.progress import RunProgress, RunState, Uninterrupted, initial_state, progress
 from actbench.runs.status import keep_standing, standing_of
 from actbench.store import checkpoints, weights
@@ -55,9 +55,10 @@ from actbench.text import counted, say
 from actbench.version import __version__
 
 FRESH_SEEDS = 1000  # far from those that an experiment begins with
+WARNING = "warning: "
 ROUNDED = (
-    "train.precision bf16: this processor has no products in bf16; factors are rounded and multiplied in float32, "
-    "which is slower than float32."
+    f"{WARNING}train.precision bf16: this processor has no products in bf16; factors are rounded and multiplied in "
+    "float32, which is slower than float32."
 )
 
 
@@ -110,10 +111,16 @@ def run_with_progress(
 ) -> RunResult:
     """Train what is missing, with progress on standard error unless quiet; `check` is called before it is shown.
 
+    Warnings are said in any case.
+
     Raises what `run_experiment` raises.
     """
-    is_quiet = options.verbosity < 0
-    tell = (lambda *_lines: None) if is_quiet else say
+    is_quiet = options.verbosity == QUIET
+
+    def tell(line: str) -> None:
+        if not is_quiet or line.startswith(WARNING):
+            say(line)
+
     folder = result_folder(options.results, experiment, options.shard)
     tell(f"{experiment.name}: {experiment.arm_count()} arms x {experiment.seeds_text()} -> {folder}")
     with progress(is_quiet=is_quiet) as show:
@@ -172,10 +179,12 @@ def run_experiment(
             if options.fresh and (aside := store.set_aside(held)):
                 tell(f"The earlier results are now in {aside}.")
             journal = read_journal(folder, journal)
-            if journal.damaged_lines and (damaged := set_damaged_lines_aside(held)):
-                tell(f"{folder / JOURNAL}: {damaged} damaged lines moved to {DAMAGED}; they are redone.")
+            damaged = set_damaged_lines_aside(held) if journal.damaged_lines else 0
             journal = read_journal(folder, journal)
             account = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
+            if damaged:
+                moved = f"{counted(damaged, 'damaged line')} moved to {DAMAGED}"
+                account.log.write(f"{WARNING}{JOURNAL}: {moved}; the trials that this loses are trained again", QUIET)
             try:
                 if account.state.plan.missing(account.known):
                     _train_all(options, site, account, load_arrays(), tell)
@@ -215,7 +224,7 @@ def _check_seeds(experiment: Experiment, folder: Path, journal: Journal, tell: C
     if seen and any(has_other_seeds(plan, now) for plan in (frozen, *frozen.get("earlier", []))):
         fresh = f"seeds={{looks: [{len(experiment.seeds)}], first: {FRESH_SEEDS}}}"
         tell(
-            f"warning: {folder} has final trials of other seeds: nothing is judged where seeds are changed after "
+            f"{WARNING}{folder} has final trials of other seeds: nothing is judged where seeds are changed after "
             f"looking; fresh ones can decide: --set '{fresh}'"
         )
 
@@ -246,7 +255,7 @@ def _begin(
     log = RunLog(held, lambda text, detail: tell(text) if detail <= options.verbosity else None)
     keep = partial(_keep_environment, held, experiment.settings.data.dataset, site.device, site.workers)
     if notice := other_training_code(held.path):
-        tell(notice)
+        tell(f"{WARNING}{notice}")
         keep(None)  # from now on the folder is read as this training code's
     return RunProgress(
         experiment=experiment,

@@ -87,7 +87,7 @@ class Checkpoints:
             for target in self._checkpoints(descriptor):
                 header, reason = self._usable(target, by_id)
                 if header is None:
-                    tell(f"{target.path}: checkpoint ignored, {reason}.")
+                    tell(f"warning: {target.path}: checkpoint ignored, {reason}.")
                     target.remove()
                     continue
                 trials = tuple(by_id.pop(name) for name in header.trials)

@@ -235,10 +235,21 @@ def test_a_damaged_journal_is_compared_with_what_is_whole(results: Path, tmp_pat
     assert finished.returncode == 0
     assert finished.stderr.splitlines() == [
         "better: 1 damaged line of the journal is left out",
-        "better: 1 of 20 trials are not trained yet",
+        "better: 1 of 20 trials is not trained yet",
     ]
     assert "Some differences rest on only 9 of 10 seeds" in finished.stdout
+    exported = actbench("export", "better", "--to", "tensorboard", folder=tmp_path)
+    assert exported.stderr.splitlines()[:2] == finished.stderr.splitlines()
+    assert actbench("predictions", "better", folder=tmp_path).stderr.startswith(finished.stderr)
     assert " better" in finished.stdout
+
+
+@pytest.mark.parametrize("verb", ["predictions", "export --to mlflow", "export --to tensorboard"])
+def test_of_an_empty_journal_nothing_is_printed_or_exported(verb: str, results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results / "better", tmp_path / "better", ignore=shutil.ignore_patterns("*.jsonl"))
+    name, *options = verb.split()
+    refused = actbench(name, "better", *options, folder=tmp_path)
+    assert_one_message(refused, 2, "better: no ", " trial has a result; actbench run trains what is missing")
 
 
 @pytest.mark.parametrize("again", [["five/../five"], ["--baseline", "five"]])

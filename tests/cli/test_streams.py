@@ -63,11 +63,20 @@ def test_a_log_on_a_full_disk_changes_neither_what_is_done_nor_the_exit_code(
     assert ("Which activation" in finished.stdout) == (exit_code == 0)
 
 
-def test_a_quiet_run_prints_its_table_and_says_nothing(tmp_path: Path) -> None:
+def test_a_quiet_run_prints_its_answer_and_says_only_warnings(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
     finished = actbench("run", "tiny.yaml", "--jobs", "1", "-q", folder=tmp_path)
-    assert (finished.returncode, finished.stderr) == (0, "")
+    hint = "warning: 1 seed cannot decide 2 comparisons, 7 can: --set seeds=7"
+    assert (finished.returncode, finished.stderr.splitlines()) == (0, [hint])
     assert finished.stdout.startswith("Which ")
+    with (tmp_path / "results" / "tiny" / "trials.jsonl").open("a", encoding="utf-8") as journal:
+        journal.write("junk\n")
+    again = actbench("run", "tiny.yaml", "-q", "--set", "seeds=2", "--jobs", "1", folder=tmp_path)
+    assert [re.sub(":.*", "", line) for line in again.stderr.splitlines()] == ["warning"] * 3
+    moved = "trials.jsonl: 1 damaged line moved to trials.damaged.jsonl; the trials that this loses are trained again"
+    assert f"warning: {moved}\n" in again.stderr
+    assert moved in (tmp_path / "results" / "tiny" / "run.log").read_text(encoding="utf-8")
+    assert "final trials of other seeds: nothing is judged" in again.stderr
     refused = actbench("run", "tiny.yaml", "-q", "-v", folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "actbench: --quiet and --verbose: give one of them\n"

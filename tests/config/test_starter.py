@@ -88,5 +88,5 @@ def test_a_place_that_cannot_be_written_is_exit_4_and_a_folder_exit_2(tmp_path: 
     assert_one_message(actbench("init", "missing/a.yaml", folder=tmp_path), 4, "missing/a.yaml: cannot be used")
     (tmp_path / "folder").mkdir()
     assert_one_message(actbench("init", "folder", folder=tmp_path), 2, "'folder' is a directory")
-    assert_one_message(actbench("init", "folder", "--force", folder=tmp_path), 4, "folder: cannot be used")
+    assert_one_message(actbench("init", "folder", "--force", folder=tmp_path), 2, "'folder' is a directory")
     assert not list((tmp_path / "folder").iterdir())

@@ -148,7 +148,7 @@ def test_a_checkpoint_that_does_not_fit_is_ignored_and_named(
     (here.folder / ".half-written").touch()
     told: list[str] = []
     assert set(here.resume(missing, told.append)) == set(stacks[1:])
-    assert f"{path_of(here, stacks[0])}: checkpoint ignored, {reason}." in told
+    assert f"warning: {path_of(here, stacks[0])}: checkpoint ignored, {reason}." in told
     kept = {path_of(here, stack) for stack in stacks[1:]}
     assert set(here.folder.iterdir()) == {*kept, here.folder / here.mark}
 

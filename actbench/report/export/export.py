@@ -10,7 +10,7 @@ from math import nan
 from pathlib import Path
 from typing import Any, Literal
 
-from actbench.errors import UnusableEnvironmentError
+from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.definition import SECTIONS
 from actbench.experiment.metrics import MEASURES, learnt_name, parse_metric
 from actbench.experiment.naming import label_of, value_to_text
@@ -130,8 +130,11 @@ def _number(value: float | None) -> float:
 def export_results(results: Results, tool: Tool, out: Path | None) -> dict[str, Any]:
     """Write every recorded trial as a run: where, how many in all and now, and the command that opens them.
 
-    Raises `UnusableEnvironmentError` if the tool's library is not installed.
+    Raises `ConfigurationError` if there is none, and `UnusableEnvironmentError` if the tool's library is not installed.
     """
+    runs = runs_of(results)
+    if not runs:
+        raise ConfigurationError(f"{results.folder}: no trial has a result; actbench run trains what is missing")
     folder, name = out or DEFAULT_FOLDERS[tool], results.experiment.name
     try:
         if tool == "tensorboard":
@@ -142,7 +145,6 @@ def export_results(results: Results, tool: Tool, out: Path | None) -> dict[str, 
         raise UnusableEnvironmentError(
             f"--to {tool}: {missing.name} is not installed; pip install 'actbench[{tool}]'"
         ) from None
-    runs = runs_of(results)
     if tool == "tensorboard":
         to_tensorboard.write_runs(runs, folder / name)
         place, written, opens_with = folder / name, len(runs), ["tensorboard", "--logdir", str(folder)]
