@@ -28,8 +28,8 @@ class RunOptions:
     """The options of a run, whatever the experiment.
 
     No stack starts after `max_seconds`; one may take `trial_seconds` for each of its trials. `command_line` is the
-    options as typed, without paths, for the log. `verbosity` is how much is printed: `QUIET` warnings and errors, 0 also the
-    progress, 1 finished stacks, 2 started ones.
+    options as typed, without paths, for the log. `verbosity` is how much is printed: `QUIET` warnings and errors, 0
+    also progress, 1 finished stacks, 2 started ones.
     """
 
     results: Path
