@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from actbench.config.reader import read_text
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.experiment.layers import resolve_layers
-from actbench.experiment.metrics import parse_metric
+from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import settings_by_path, value_to_text
 from actbench.plan.tuning import in_order
 from actbench.render.html import render, source
@@ -99,7 +99,7 @@ def write_paper(comparison: Comparison, results: Results, drawn: Sequence[Pictur
     texts = {
         "table.tex": paper_table(comparison, names, kit.columns),
         "methods.tex": methods_paragraph(comparison, results, names) + "\n",
-        "references.bib": "\n".join(one.to_bibtex() for one in bibliography(results)),
+        "references.bib": "\n".join(bibliography(results).values()),
         "paper.tex": _document([replace(one, caption=printed(one.caption, names)) for one in shown], kit),
     }
     try:
@@ -133,11 +133,8 @@ def _names(comparison: Comparison, results: Results, kit: PaperKit) -> dict[str,
 
 def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Sequence[str]) -> str:
     """A floating table: a caption of two lines, the chosen columns, and notes below it."""
-    metric, base, seeds = (
-        comparison.metric,
-        _baseline(comparison, names),
-        seeds_text(row.own.n for row in comparison.rows),
-    )
+    metric, label = comparison.metric, comparison.only_baseline()
+    base, seeds = printed(names.get(label, label), names), seeds_text(row.own.n for row in comparison.rows)
     unit, points = (" (%)", " (points)") if metric.unit == "share" else ("", "")
     level = "interval" if comparison.looks else "95 % interval"
     heads = {
@@ -149,33 +146,34 @@ def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Seque
     family = f"Verdicts allow for {counted(count, 'comparison')}" if count else "Nothing is compared with a baseline"
     title = f"{capitalised(metric_in_words(metric))} over {seeds}{against}, the best mean first. {family}."
     header = [heads.get(name, name) for name in columns]
-    rows = [[_cell(row, name, comparison, names) for name in columns] for row in ranked(comparison)]
+    cells = [_cells(row, metric, names) for row in ranked(comparison)]
+    rows = [[row.get(name, ABSENT) for name in columns] for row in cells]
     bold = {printed(names.get(label, label), names) for label in separable(comparison)}
     section = Section(title, header, rows, _table_notes(comparison, columns))
     return PREAMBLE + section_to_latex(section, bold, label="comparison", notes_below=True)
 
 
-def _cell(row: Row, column: str, comparison: Comparison, names: Mapping[str, str]) -> str:
-    contrast, metric = row.contrast, comparison.metric
-    difference = contrast.difference if contrast else None
-    bounds = difference.interval if difference else None
+def _cells(row: Row, metric: Metric, names: Mapping[str, str]) -> dict[str, str]:
+    """A row as text in every column that has something."""
     cells = {
         "arm": printed(names.get(row.sample.label, row.sample.label), names),
-        "tuned": tuned_text(row.sample.tuned) if row.sample.tuned else ABSENT,
+        "tuned": tuned_text(row.sample.tuned),
         "n": f"{row.own.n}" + (f" ({row.sample.failed} failed)" if row.sample.failed else ""),
         "mean": value(row.own.mean, metric),
         "sd": value(row.own.sd, metric),
-        "difference": value(difference.mean if difference else None, metric, signed=True),
-        "interval": interval(bounds, metric, signed=True),
-        "adjusted": interval(contrast.adjusted_interval if contrast else None, metric, signed=True),
-        "p": probability(contrast.p_holm if contrast else None),
-        "won": ABSENT
-        if contrast is None or contrast.probability_better is None
-        else f"{contrast.probability_better:.0%}",
-        "verdict": "baseline" if row.is_baseline else short_verdict(contrast.verdict if contrast else None) or ABSENT,
         **size_cells(row),
     }
-    return cells[column]
+    if contrast := row.contrast:
+        won = contrast.probability_better
+        cells |= {
+            "difference": value(contrast.difference.mean, metric, signed=True),
+            "interval": interval(contrast.difference.interval, metric, signed=True),
+            "adjusted": interval(contrast.adjusted_interval, metric, signed=True),
+            "p": probability(contrast.p_holm),
+            "won": ABSENT if won is None else f"{won:.0%}",
+            "verdict": short_verdict(contrast.verdict) or ABSENT,
+        }
+    return cells | ({"verdict": "baseline"} if row.is_baseline else {})
 
 
 def _table_notes(comparison: Comparison, columns: Sequence[str]) -> list[str]:
@@ -196,12 +194,6 @@ def _table_notes(comparison: Comparison, columns: Sequence[str]) -> list[str]:
     if failed := sum(row.sample.failed for row in comparison.rows):
         found.append(f"{counted(failed, 'trial')} diverged, collapsed or failed; those with a value are in the mean.")
     return found
-
-
-def _baseline(comparison: Comparison, names: Mapping[str, str]) -> str:
-    """The only baseline as it is printed, or nothing."""
-    label = comparison.only_baseline()
-    return printed(names.get(label, label), names)
 
 
 def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[str, str]) -> str:
@@ -244,20 +236,17 @@ def _what(results: Results, comparison: Comparison, names: Mapping[str, str]) ->
     if len(factors) != 1:
         what = listed([f"{len(factor.values)} values of {printed(factor.path, names)}" for factor in factors])
         return f"We compared {len(comparison.rows)} settings" + (f": {escaped(what)}." if what else ".")
-    entries = {entry.name: entry for entry in used_entries(results)}
+    sources = {entry.name: entry.reference for entry in used_entries(results)}
     named = []
     for one in factors[0].values:
-        name = value_to_text(one)
-        entry = entries.get(getattr(one, "name", ""))
-        named.append(
-            escaped(printed(name, names))
-            + (f"~{_cite(entry.reference)}" if entry and references_of(entry.reference) else "")
-        )
+        source = sources.get(getattr(one, "name", ""), "")
+        cited = f"~{_cite(source)}" if references_of(source) else ""
+        named.append(f"{escaped(printed(value_to_text(one), names))}{cited}")
     return f"We compared {len(named)} values of the {escaped(printed(factors[0].path, names))}: {listed(named)}."
 
 
 def _cite(text: str) -> str:
-    return rf"\cite{{{','.join(one.key for one in unique(references_of(text)))}}}"
+    return rf"\cite{{{','.join(references_of(text))}}}"
 
 
 def _document(shown: Sequence[Picture], kit: PaperKit) -> str:
@@ -270,40 +259,16 @@ def _document(shown: Sequence[Picture], kit: PaperKit) -> str:
     return source("paper.tex") % "".join(figures)
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A publication: its key in BibTeX, its authors and year, and the title that a custom function gives it."""
-
-    key: str
-    authors: str
-    year: str
-    title: str
-
-    def to_bibtex(self) -> str:
-        """The entry of `references.bib`, else one of what is known; its texts are escaped for LaTeX."""
-        if known := known_publications().get(self.key):
-            return known
-        names = self.authors.replace(" et al.", ", others").replace(" & ", ", ").split(", ")
-        authors = " and ".join(f"{{{escaped(name)}}}" if name != "others" else name for name in names)
-        fields = {"author": authors, "title": f"{{{escaped(self.title)}}}", "year": self.year}
-        return f"@misc{{{self.key},\n" + ",\n".join(f"  {name} = {{{text}}}" for name, text in fields.items()) + "\n}\n"
-
-
 @cache
 def known_publications() -> dict[str, str]:
     """The BibTeX entries, by key, of what the catalogue and the tests name by authors and year."""
     return {entry[1]: entry[0] for entry in ENTRY.finditer(source("references.bib"))}
 
 
-def references_of(text: str) -> list[Reference]:
-    """The publications that a catalogue entry names; none for what is named otherwise, such as `torch.nn.Linear`."""
-    found = []
-    for part in text.split(";"):
-        if named := NAMED.fullmatch(part.strip().removeprefix("the argument of ").partition(" with ")[0]):
-            key = _key(named["authors"], named["year"])
-            title = named["title"] or f"{named['authors']} {named['year']}"
-            found.append(Reference(key, named["authors"], named["year"], title))
-    return found
+def references_of(text: str) -> dict[str, re.Match[str]]:
+    """The publications that an entry names, by BibTeX key; none named otherwise, such as `torch.nn.Linear`."""
+    parts = (part.strip().removeprefix("the argument of ").partition(" with ")[0] for part in text.split(";"))
+    return {_key(named): named for part in parts if (named := NAMED.fullmatch(part))}
 
 
 def used_entries(results: Results) -> Iterator[Entry]:
@@ -319,18 +284,22 @@ def used_entries(results: Results) -> Iterator[Entry]:
     yield from seen.values()
 
 
-def bibliography(results: Results) -> list[Reference]:
-    """The references of the functions that are used, and of the tests."""
+def bibliography(results: Results) -> dict[str, str]:
+    """The BibTeX entries, by key, of the functions that are used and of the tests."""
     texts = [*(entry.reference for entry in used_entries(results)), *TESTS.values()]
-    return unique(one for text in texts for one in references_of(text))
+    found = {key: named for text in texts for key, named in references_of(text).items()}
+    return {key: known_publications().get(key) or _unknown_publication(key, named) for key, named in found.items()}
 
 
-def unique(references: Iterable[Reference]) -> list[Reference]:
-    """Each key once."""
-    return list({one.key: one for one in references}.values())
+def _unknown_publication(key: str, named: re.Match[str]) -> str:
+    """The BibTeX entry of what a custom function names; its texts are escaped for LaTeX."""
+    names = named["authors"].replace(" et al.", ", others").replace(" & ", ", ").split(", ")
+    authors = " and ".join(f"{{{escaped(name)}}}" if name != "others" else name for name in names)
+    title = escaped(named["title"] or f"{named['authors']} {named['year']}")
+    return f"@misc{{{key},\n  author = {{{authors}}},\n  title = {{{{{title}}}}},\n  year = {{{named['year']}}}\n}}\n"
 
 
-def _key(authors: str, year: str) -> str:
-    first = re.split(r"[,& ]", authors)[0]
+def _key(named: re.Match[str]) -> str:
+    first = re.split(r"[,& ]", named["authors"])[0]
     plain = unicodedata.normalize("NFKD", first).encode("ascii", "ignore").decode().lower()
-    return f"{re.sub('[^a-z0-9]', '', plain) or 'reference'}{year}"
+    return f"{re.sub('[^a-z0-9]', '', plain) or 'reference'}{named['year']}"

@@ -15,7 +15,6 @@ from actbench.report.files import pictures
 from actbench.report.paper import (
     TESTS,
     PaperKit,
-    bibliography,
     known_publications,
     methods_paragraph,
     paper_table,
@@ -135,24 +134,19 @@ def test_every_reference_by_authors_and_year_has_an_entry_by_these_authors_and_n
 
     kinds: tuple[Kind, ...] = ("activation", "output", "initialiser", "loss", "optimizer")
     texts = [*(find(kind, name).reference for kind in kinds for name in names(kind)), *TESTS.values()]
-    named = {one.key: one for text in texts for one in references_of(text)}
+    named = {key: one for text in texts for key, one in references_of(text).items()}
     assert set(known_publications()) == set(named)
     for key, one in named.items():
         entry = re.sub(r"\\\W|[{}]", "", known_publications()[key])
         [authors], [year] = re.findall(r"author = (.*),\n", entry), re.findall(r"year = (\d+)", entry)
-        plain = unicodedata.normalize("NFKD", one.authors).encode("ascii", "ignore").decode()
+        plain = unicodedata.normalize("NFKD", one["authors"]).encode("ascii", "ignore").decode()
         last_names = [name.split()[-1] for name in authors.split(" and ") if name != "others"]
-        assert year == one.year
+        assert year == one["year"]
         assert last_names[: 1 if "et al." in plain else None] == re.split(", | & ", plain.removesuffix(" et al."))
-    assert [one.key for one in references_of("Ramachandran, Zoph & Le 2017; Elfwing, Uchibe & Doya 2018")] == [
+    assert list(references_of("Ramachandran, Zoph & Le 2017; Elfwing, Uchibe & Doya 2018")) == [
         "ramachandran2017", "elfwing2018",
     ]  # fmt: skip
-    assert references_of("torch.nn.LogSigmoid") == []
-
-
-def test_each_reference_is_there_once(results: Results) -> None:
-    keys = [one.key for one in bibliography(results)]
-    assert len(keys) == len(set(keys)) > 5
+    assert references_of("torch.nn.LogSigmoid") == {}
 
 
 @pytest.mark.skipif(not all(TEX), reason="needs pdflatex and bibtex")
