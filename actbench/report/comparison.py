@@ -45,7 +45,7 @@ def _cells(row: Row, metric: Metric) -> dict[str, str]:
     sd_digits = 3 if metric.unit == "share" else None
     return {
         "arm": row.sample.label,
-        "tuned": tuned_text(row.sample.tuned) if row.sample.tuned else ABSENT,
+        "tuned": tuned_text(row.sample.tuned),
         "n (failed)": f"{row.own.n} ({row.sample.failed})",
         "mean": value(row.own.mean, metric),
         "sd": value(row.own.sd, metric, digits=sd_digits),
@@ -94,18 +94,14 @@ def pairs_section(comparison: Comparison) -> Section:
         "first", "second", "n", "difference [95 % interval]", "adjusted interval", "p", "p (Holm)", "P(first better)",
         "verdict",
     ]  # fmt: skip
+    metric = comparison.metric
     rows = [
-        [
-            contrast.first.label,
-            contrast.second.label,
-            str(contrast.difference.n),
-            *contrast_cells(contrast, comparison.metric).values(),
-        ]
-        for contrast in comparison.pairs
+        [one.first.label, one.second.label, str(one.difference.n), *contrast_cells(one, metric).values()]
+        for one in comparison.pairs
     ]
-    unit = " in points" if comparison.metric.unit == "share" else ""
+    unit = " in points" if metric.unit == "share" else ""
     note = f"Difference: first minus second{unit}; the verdict is on the first; p (Holm) is over all {len(rows)} pairs."
-    return Section(f"{comparison.metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))
+    return Section(f"{metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))
 
 
 NUMBERS = (
@@ -125,23 +121,21 @@ PAIR_NUMBERS = (
 
 
 def arms_table(comparison: Comparison) -> Table:
-    """One row for each arm."""
+    """One row for each arm; accuracies and their differences as fractions."""
     settings = list(dict.fromkeys(path for row in comparison.rows for path, _ in row.sample.values))
     looks, sizes = LOOK_NUMBERS if comparison.looks else (), SIZES if comparison.has_sizes() else ()
-    return Table(["arm", *settings, *NUMBERS, *looks, *sizes], _arm_rows(comparison), settings)
+    rows = (
+        {"arm": row.sample.label, "tuned": tuned_text(row.sample.tuned) if row.sample.tuned else None}
+        | {path: value_to_text(setting) for path, setting in row.sample.values}
+        | _with_ends(_numbers(row))
+        for row in comparison.rows
+    )
+    return Table(["arm", *settings, *NUMBERS, *looks, *sizes], rows, settings)
 
 
 def pairs_table(comparison: Comparison) -> Table:
     """One row for each compared pair of arms."""
     return Table(PAIR_NUMBERS, map(_with_ends, pair_rows(comparison)))
-
-
-def _arm_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """One row per arm; accuracies and their differences as fractions."""
-    for row in comparison.rows:
-        factors = {path: value_to_text(setting) for path, setting in row.sample.values}
-        tuned = tuned_text(row.sample.tuned) if row.sample.tuned else None
-        yield {"arm": row.sample.label, **factors, **_with_ends(_numbers(row)), "tuned": tuned}
 
 
 def _with_ends(numbers: Mapping[str, Any]) -> dict[str, Any]:

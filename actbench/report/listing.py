@@ -28,12 +28,10 @@ def catalogue_sections(kind: str | None) -> list[Section]:
 
 def catalogue_names(kind: str | None) -> list[Section]:
     """The names alone, many to a line; of bundled experiments alone with what they are, one to a line."""
-    if (kinds := _wanted_kinds(kind)) == ("experiment",):
+    named = {name: [one["name"] for one in found] for name, found in catalogue_document(kind).items()}
+    sections = [Section(_plural(name), [], [], _in_columns(found)) for name, found in named.items()]
+    if [*named] == ["experiment"]:
         sections = [_experiments_section()]
-    else:
-        named = {"dataset": [*DATASETS], "experiment": [*bundled_experiments()]}
-        of_kind = {name: named.get(name) or [entry.name for entry in entries(name)] for name in kinds}
-        sections = [Section(_plural(name), [], [], _in_columns(found)) for name, found in of_kind.items()]
     hint = "Formulas, aliases and references: actbench list --long; one function: actbench show NAME"
     return [*sections, Section(hint, [], [])]
 
@@ -57,17 +55,16 @@ def _wanted_kinds(kind: str | None) -> tuple[Any, ...]:
 
 def catalogue_document(kind: str | None) -> dict[str, Any]:
     """The same as plain data by kind; a bound that is None is infinite."""
-    others = {"dataset": lambda: [*map(asdict, DATASETS.values())], "experiment": _bundled_documents}
-    return {
-        name: others[name]() if name in others else [*map(entry_document, entries(name))]
-        for name in _wanted_kinds(kind)
-    }
+    return {name: _documents(name) for name in _wanted_kinds(kind)}
 
 
-def _bundled_documents() -> list[dict[str, str]]:
-    return [
-        {"name": name, "file": str(file), "summary": summary_line(file)} for name, file in bundled_experiments().items()
-    ]
+def _documents(kind: Any) -> list[dict[str, Any]]:
+    if kind == "dataset":
+        return [*map(asdict, DATASETS.values())]
+    if kind == "experiment":
+        files = bundled_experiments().items()
+        return [{"name": name, "file": str(file), "summary": summary_line(file)} for name, file in files]
+    return [*map(entry_document, entries(kind))]
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
@@ -91,7 +88,7 @@ def entry_document(entry: Entry) -> dict[str, Any]:
 def _entries_section(kind: Kind) -> Section:
     """Every entry with its metadata, in the columns that apply to its kind."""
     columns: dict[str, Callable[[Entry], str]] = {
-        "name": _name,
+        "name": lambda entry: ", ".join((entry.name, *entry.aliases)),
         "settings": _settings,
         "formula": lambda entry: entry.formula,
         "bounds": lambda entry: bounds_text(entry, default_parameters(entry)),
@@ -111,16 +108,10 @@ def _plural(kind: str) -> str:
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
-def _name(entry: Entry) -> str:
-    return ", ".join((entry.name, *entry.aliases))
-
-
 def _settings(entry: Entry) -> str:
-    return ", ".join(f"{name}: {_setting(value)}" for name, value in default_parameters(entry).items()) or "-"
-
-
-def _setting(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    parameters = default_parameters(entry).items()
+    shown = [f"{name}: {str(one).lower() if isinstance(one, bool) else one}" for name, one in parameters]
+    return ", ".join(shown) or "-"
 
 
 def bounds_text(entry: Entry, parameters: Mapping[str, Any]) -> str:
@@ -135,11 +126,10 @@ def _number(number: float) -> str:
 
 def data_section(folder: Path) -> Section:
     """Every dataset with where it is or would be."""
-    rows = [
-        [name, "present" if one["present"] else f"absent: actbench data fetch {name}", one["folder"] or one["source"]]
-        for one in data_document(folder)["datasets"]
-        for name in [one["name"]]
-    ]
+    rows = []
+    for one in data_document(folder)["datasets"]:
+        state = "present" if one["present"] else f"absent: actbench data fetch {one['name']}"
+        rows.append([one["name"], state, one["folder"] or one["source"]])
     return Section("datasets", ["name", "state", "where"], rows)
 
 
@@ -164,5 +154,5 @@ def _datasets_section() -> Section:
 
 
 def _experiments_section() -> Section:
-    rows = [[name, summary_line(file)] for name, file in bundled_experiments().items()]
+    rows = [[one["name"], one["summary"]] for one in _documents("experiment")]
     return Section("experiments", ["name", "what it asks"], rows, ["To train one: actbench run NAME."], prose=(1,))

@@ -123,4 +123,4 @@ def failure_row(arm: Arm, tuned: Values, trial: Trial, record: TrialRecord) -> l
         "collapsed": (ABSENT, COLLAPSED),
         "failed": (ABSENT, record.cause or "not recorded"),
     }
-    return [arm.label(), trial.phase, str(trial.seed), tuned_text(tuned) if tuned else ABSENT, ending, *causes[ending]]
+    return [arm.label(), trial.phase, str(trial.seed), tuned_text(tuned), ending, *causes[ending]]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actbench.experiment.definition import Arm, Experiment
-from actbench.experiment.layers import Layer, Matched, count_parameters, network_size, resolve_layers
+from actbench.experiment.layers import Matched, count_parameters, network_size, resolve_layers
 from actbench.experiment.settings import TrialSettings
 from actbench.render.sections import Section
 from actbench.report.statement import cannot_decide
@@ -29,23 +29,20 @@ def summary_sections(experiment: Experiment) -> list[Section]:
 
 def summary_document(experiment: Experiment) -> dict[str, Any]:
     """Every arm's network layer by layer as plain data; the last layer has an `output` for an activation."""
-    return {"name": experiment.name, "networks": [_network_document(arm) for arm in experiment.arms()]}
-
-
-def _network_document(arm: Arm) -> dict[str, Any]:
-    *hidden, last = resolve_layers(arm.settings)
-    output = {"activation": None, "output": arm.settings.model.output.to_yaml()}
-    return {**size_document(arm), "layers": [*map(_layer_document, hidden), _layer_document(last) | output]}
+    networks = []
+    for arm in experiment.arms():
+        layers = [
+            layer.model_dump() | {"parameters": count_parameters(layer)} for layer in resolve_layers(arm.settings)
+        ]
+        layers[-1] |= {"activation": None, "output": arm.settings.model.output.to_yaml()}
+        networks.append(size_document(arm) | {"layers": layers})
+    return {"name": experiment.name, "networks": networks}
 
 
 def size_document(arm: Arm) -> dict[str, Any]:
     """How large an arm's network is, and how it was made so."""
     matched = arm.matched and asdict(arm.matched)
     return {"arm": arm.to_yaml(), "label": arm.label(), **asdict(network_size(arm.settings)), "matched": matched}
-
-
-def _layer_document(layer: Layer) -> dict[str, Any]:
-    return layer.model_dump() | {"parameters": count_parameters(layer)}
 
 
 def _summary_section(title: str, arms: Sequence[Arm]) -> Section:
@@ -57,16 +54,11 @@ def _summary_section(title: str, arms: Sequence[Arm]) -> Section:
     ]
     header = ["layer", "linear", "function", "weight init", "bias init", "extras", "output shape", "parameters"]
     size = network_size(arms[0].settings)
-    return Section(
-        title,
-        header,
-        rows,
-        [
-            f"{size.parameters:,} trainable parameters; {size.multiply_adds:,} multiply-adds for each image.",
-            *dict.fromkeys(filter(None, (_matched_text(arm.matched) for arm in arms))),
-        ],
-        importance=(0, 1, 7, 6, 2, 3, 4, 5),
-    )
+    notes = [
+        f"{size.parameters:,} trainable parameters; {size.multiply_adds:,} multiply-adds for each image.",
+        *dict.fromkeys(filter(None, (_matched_text(arm.matched) for arm in arms))),
+    ]
+    return Section(title, header, rows, notes, importance=(0, 1, 7, 6, 2, 3, 4, 5))
 
 
 def _matched_text(matched: Matched | None) -> str:

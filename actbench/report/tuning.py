@@ -27,8 +27,8 @@ MAX_DESCRIBED = 12
 
 
 def tuned_text(values: Values) -> str:
-    """`0.003` for one tuned setting, `lr=0.003, dropout=0.1` for several."""
-    return value_to_text(values[0][1]) if len(values) == 1 else label_of(values)
+    """`0.003` for one tuned setting, `lr=0.003, dropout=0.1` for several, `-` for none."""
+    return ABSENT if not values else value_to_text(values[0][1]) if len(values) == 1 else label_of(values)
 
 
 def chosen_lines(plan: Plan) -> list[str]:
@@ -106,7 +106,7 @@ def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
             one.values: value(one.scores.mean, metric) + "*" * one.is_chosen + (f" !{one.failed}" if one.failed else "")
             for one in tried(tuning, records)
         }
-        edge = f"{tuned_text(tuning.chosen)}{' (edge)' if tuning.edges else ''}" if tuning.chosen else ABSENT
+        edge = f"{tuned_text(tuning.chosen or ())}{' (edge)' * bool(tuning.edges)}"
         found = stability(tuning, records)
         again = [f"{found.chosen:.0%}", value(found.lost, metric)] if found else [ABSENT, ABSENT]
         rows.append([tuning.arm.label(), edge, *again, *(cells.get(values, "") for values in columns)])
