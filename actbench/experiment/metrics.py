@@ -62,6 +62,11 @@ class Metric:
     is_timed: bool = False
     is_loss: bool = False
 
+    @property
+    def is_share(self) -> bool:
+        """Whether it is shown in percent, and its differences in points."""
+        return self.unit == "share"
+
 
 @cache
 def parse_metric(text: str) -> Metric:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from statistics import quantiles
+from string import ascii_lowercase
 from typing import Any
 
 from actbench.analysis.across import DISTANCES, Across, ArmAcross, compare_across
@@ -28,15 +30,11 @@ from actbench.report.numbers import ABSENT, interval, metric_in_words, probabili
 from actbench.report.request import Request, metric_of
 from actbench.report.short import excluded_alone, short_verdict
 from actbench.report.statement import cannot_decide, few
-from actbench.statistics.across import RandomEffects, performance_profile
+from actbench.statistics.across import performance_profile
 from actbench.store.results import Results
 from actbench.store.tables import Table
 from actbench.text import counted, listed, visible
 
-COLUMNS = (
-    "arm", "folders", "difference", "difference_ci_low", "difference_ci_high", "sd_between_folders", "p", "p_holm",
-    "mean_rank", "verdict",
-)  # fmt: skip
 LINEAR = Scale()
 PROFILE = "Share of folders in which an arm's mean is within this distance of the best (Dolan & Moré)."
 MOST_OF_DISTANCES = 8  # of ten: an arm that is far behind in a few folders would press all others together
@@ -118,7 +116,8 @@ def _labels(arms: Sequence[ArmAcross]) -> str:
 
 
 def _verdicts(found: Across) -> Section:
-    names = ["arm", f"difference{_points(found)}", "95 % interval", "sd between", "p (Holm)", "verdict"]
+    points = " (points)" * found.metric.is_share
+    names = ["arm", f"difference{points}", "95 % interval", "sd between", "p (Holm)", "verdict"]
     rows = []
     for arm in found.arms:
         difference, interval_, p, verdict = _cells_of(arm, found.metric)
@@ -126,10 +125,6 @@ def _verdicts(found: Across) -> Section:
         rows.append([arm.label, difference, interval_, between, p, verdict or "baseline"])
     title = f"{metric_in_words(found.metric)} over {counted(len(found.folders), 'folder')}, against {found.baseline}"
     return Section(title, names, rows, _notes(found), importance=(0, 1, 5, 4, 2, 3))
-
-
-def _points(found: Across) -> str:
-    return " (points)" if found.metric.unit == "share" else ""
 
 
 def _cells_of(arm: ArmAcross, metric: Metric) -> list[str]:
@@ -163,17 +158,12 @@ def _ranks(found: Across) -> Section:
         f"Mean ranks, 1 for the best. Those that differ by less than {found.critical_difference:.2f} (Nemenyi, 5 %, "
         "all pairs) share a letter: they cannot be told apart by their ranks."
     )
-    rows = [[arm.label, f"{arm.mean_rank:.2f}", group] for arm, group in zip(found.arms, _letters(found), strict=True)]
+    groups = list(zip(cycle(ascii_lowercase), found.groups, strict=False))
+    rows = []
+    for index, arm in enumerate(found.arms):
+        letters = [letter for letter, (start, end) in groups if start <= index <= end]
+        rows.append([arm.label, f"{arm.mean_rank:.2f}", "".join(letters)])
     return Section("mean ranks", ["arm", "mean rank", "group"], rows, [note])
-
-
-def _letters(found: Across) -> list[str]:
-    """The letters of the groups that each arm is in."""
-    letters = [chr(ord("a") + number % 26) for number in range(len(found.groups))]
-    return [
-        "".join(letter for letter, (start, end) in zip(letters, found.groups, strict=True) if start <= index <= end)
-        for index in range(len(found.arms))
-    ]
 
 
 def _pairs(found: Across) -> Section:
@@ -185,7 +175,8 @@ def _pairs(found: Across) -> Section:
         if is_decided
         else f"{cannot_decide(len(found.folders), len(rows), 'folder')}."
     )
-    header = ["arm", "against", f"difference{_points(found)}", "95 % interval", "p (Holm)", "verdict"]
+    points = " (points)" * found.metric.is_share
+    header = ["arm", "against", f"difference{points}", "95 % interval", "p (Holm)", "verdict"]
     return Section("all pairs", header, rows, [note], importance=(0, 1, 2, 5, 4, 3), prose=(5,))
 
 
@@ -230,7 +221,8 @@ def _document(arm: ArmAcross) -> dict[str, Any]:
 
 def across_table(found: Across) -> Table:
     """One row for each arm."""
-    return Table(COLUMNS, map(_row, found.arms))
+    rows = [*map(_row, found.arms)]
+    return Table([*rows[0]], rows)
 
 
 def _row(arm: ArmAcross) -> dict[str, Any]:
@@ -313,7 +305,11 @@ def _draw_critical_bar(canvas: Canvas, critical: float, axis: Axis) -> None:
 
 
 def _folders_picture(found: Across) -> Picture:
-    rows = [_shown(arm, arm.effect, found) for arm in found.arms if arm.effect]
+    rows = []
+    for arm in found.arms:
+        if arm.effect:
+            by_folder, word = tuple(zip(found.folders, arm.differences, strict=False)), short_verdict(arm.verdict)
+            rows.append(Shown(arm.label, by_folder, arm.effect.mean, arm.interval, arm.adjusted_interval, word))
     shown, chosen = rows[:MAX_ARMS], styles([arm.label for arm in found.arms])
     return picture(
         "folders",
@@ -327,11 +323,6 @@ def _folders_picture(found: Across) -> Picture:
         ],
         description=[f"{'; '.join(f'{visible(row.label)} {row.word}' for row in shown)}."],
     )
-
-
-def _shown(arm: ArmAcross, effect: RandomEffects, found: Across) -> Shown:
-    by_folder = tuple(zip(found.folders, arm.differences, strict=False))
-    return Shown(arm.label, by_folder, effect.mean, arm.interval, arm.adjusted_interval, short_verdict(arm.verdict))
 
 
 def _profile_picture(found: Across) -> Picture:
@@ -358,9 +349,9 @@ def _draw_profile(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> f
     top, bottom = 2.4 * em, 2.4 * em + max(14 * em, 1.2 * canvas.small * len(arms))
     names = [canvas.named(arm.label) for arm in arms]
     y = Axis(Scale(is_share=True), (-0.03, 1.03), bottom, top)
-    distance_scale = Scale(is_share=metric.unit == "share")
-    x = canvas.ended_axes(y, (distance_scale, (0.0, furthest)), "share of the folders in %", names, (0.3, 0.3))
-    points = " points" if metric.unit == "share" else ""
+    across = (Scale(is_share=metric.is_share), (0.0, furthest))
+    x = canvas.ended_axes(y, across, "share of the folders in %", names, (0.3, 0.3))
+    points = " points" * metric.is_share
     canvas.bottom_axis(x, top, bottom, f"at most so many{points} behind the best {metric_in_words(metric)}")
     ends = []
     for arm, name in zip(arms, names, strict=True):

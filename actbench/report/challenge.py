@@ -102,7 +102,7 @@ def _seeds_for_a_tenth(turned: Comparison) -> Iterator[str]:
     """How many seeds show a tenth of a point, if the metric is an accuracy."""
     contrasts = turned.contrasts()
     spreads = [one.difference.sd for one in contrasts if one.is_paired and one.difference.sd]
-    if turned.metric.unit == "share" and spreads:
+    if turned.metric.is_share and spreads:
         seeds = seeds_needed(TENTH_OF_A_POINT, median(spreads), comparisons=len(contrasts))
         how = f": --set seeds={seeds} --set name=..." if seeds <= MAX_SEEDS else ""
         yield f"A tenth of a point takes {seeds:,} seeds (8 times in 10){how}."

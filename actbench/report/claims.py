@@ -16,7 +16,7 @@ from actbench.render.sections import Section
 from actbench.report.figures.layout import Canvas, Picture, picture
 from actbench.report.figures.marks import BAND, GREEN, GRID, INK, PAGE, QUIET, VERMILLION, lines_of, minus, text_width
 from actbench.report.figures.scales import Axis, Scale
-from actbench.report.numbers import interval, value
+from actbench.report.numbers import interval, size, value, with_unit
 from actbench.report.statement import Statement
 from actbench.statistics.intervals import Verdict, exact_binomial_interval
 from actbench.store.results import Results
@@ -72,9 +72,7 @@ def claims_sections(claims: Sequence[JudgedClaim], comparison: Comparison | None
     notes = [
         f"{counts} Supported: the whole 95 % interval over seeds agrees with the claim; contradicted: none "
         "of it does. Each claim is judged by itself, so about one in twenty intervals misses what it is about.",
-        *([EXPLORATORY] if any(claim.is_exploratory for claim in claims) else []),
-        *_censoring_notes(claims),
-        *dict.fromkeys(_small_batch_notes(claims)),
+        *dict.fromkeys(_notes(claims)),
         *others,
     ]
     return [Section("claims", list(rows[0]), [list(row.values()) for row in rows], notes, is_complete=True)]
@@ -82,14 +80,14 @@ def claims_sections(claims: Sequence[JudgedClaim], comparison: Comparison | None
 
 def claim_cells(claim: JudgedClaim) -> dict[str, str]:
     """A claim's cells for readers."""
-    signed = is_difference(claim)
+    signed, mean = is_difference(claim), claim.estimate.mean
     return {
         "verdict": "exploratory: " * bool(claim.is_exploratory)
         + claim.verdict
         + (f" ({claim.reason})" if claim.reason else ""),
         "about": about(claim),
         "expected": expected(claim),
-        "estimate": value(claim.estimate.mean, claim.metric, signed=signed) + _unit(claim),
+        "estimate": size(mean, claim.metric, signed=True) if signed else with_unit(mean, claim.metric),
         "95 % interval": interval(claim.estimate.interval, claim.metric, signed=signed),
         "n": str(claim.estimate.n),
     }
@@ -117,24 +115,16 @@ def is_difference(claim: JudgedClaim) -> bool:
     return claim.expectation.reference is not None or " - " in claim.metric.name
 
 
-def _unit(claim: JudgedClaim) -> str:
-    if claim.metric.unit != "share" or claim.estimate.mean is None:
-        return ""
-    return " points" if is_difference(claim) else " %"
-
-
-def _censoring_notes(claims: Sequence[JudgedClaim]) -> list[str]:
-    if not any("epochs_to_" in claim.metric.name for claim in claims):
-        return []
-    return ["Epochs to a target: a trial that never reaches it counts with one epoch more than it was given."]
-
-
-def _small_batch_notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
-    """For claims about one run on few images: the accuracies that remain possible."""
+def _notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
+    """What to know of some claims; of those about one run on few images, the accuracies that remain possible."""
+    if any(claim.is_exploratory for claim in claims):
+        yield EXPLORATORY
+    if any("epochs_to_" in claim.metric.name for claim in claims):
+        yield "Epochs to a target: a trial that never reaches it counts with one epoch more than it was given."
     for claim in claims:
-        mean, name = claim.estimate.mean, claim.metric.name
-        if name.removeprefix(OF_FIRST).isdigit() and mean is not None and claim.expectation.reference is None:
-            images = int(name.removeprefix(OF_FIRST))
+        mean, count = claim.estimate.mean, claim.metric.name.removeprefix(OF_FIRST)
+        if count.isdigit() and mean is not None and claim.expectation.reference is None:
+            images = int(count)
             hits = round(mean * images)
             low, high = exact_binomial_interval(hits, images)
             yield (

@@ -28,7 +28,7 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     is_shown |= dict.fromkeys(("parameters", "multiply-adds"), comparison.has_sizes())
     names = [name for name in cells[0] if is_shown.get(name, True)]
     level = "" if comparison.looks else "95 % "
-    unit, points = (" %", " (points)") if comparison.metric.unit == "share" else ("", "")
+    unit, points = (" %", " (points)") if comparison.metric.is_share else ("", "")
     units = {"mean": unit, "sd": points, "predicted sd": points, "difference": f"{points} [{level}interval]"}
     return Section(
         title=f"{comparison.metric.name} by arm",
@@ -42,7 +42,7 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
 
 def _cells(row: Row, metric: Metric) -> dict[str, str]:
     """A row as text, in all columns that a comparison can have."""
-    sd_digits = 3 if metric.unit == "share" else None
+    sd_digits = 3 if metric.is_share else None
     return {
         "arm": row.sample.label,
         "tuned": tuned_text(row.sample.tuned),
@@ -88,8 +88,10 @@ def size_cells(row: Row) -> dict[str, str]:
     return {"parameters": parameters, "multiply-adds": multiply_adds}
 
 
-def pairs_section(comparison: Comparison) -> Section:
-    """Every arm against every other."""
+def pairs_sections(comparison: Comparison) -> list[Section]:
+    """Every arm against every other, if that was asked for."""
+    if not comparison.pairs:
+        return []
     header = [
         "first", "second", "n", "difference [95 % interval]", "adjusted interval", "p", "p (Holm)", "P(first better)",
         "verdict",
@@ -99,9 +101,9 @@ def pairs_section(comparison: Comparison) -> Section:
         [one.first.label, one.second.label, str(one.difference.n), *contrast_cells(one, metric).values()]
         for one in comparison.pairs
     ]
-    unit = " in points" if metric.unit == "share" else ""
+    unit = " in points" * metric.is_share
     note = f"Difference: first minus second{unit}; the verdict is on the first; p (Holm) is over all {len(rows)} pairs."
-    return Section(f"{metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))
+    return [Section(f"{metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))]
 
 
 NUMBERS = (

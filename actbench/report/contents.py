@@ -16,7 +16,7 @@ from actbench.experiment.naming import value_to_text, value_to_yaml
 from actbench.experiment.records import unusable_document
 from actbench.render.sections import SPARKS, Section, without_constants
 from actbench.report.claims import claim_rows, claims_sections, judge_results
-from actbench.report.comparison import comparison_section, comparison_to_json, pairs_section
+from actbench.report.comparison import comparison_section, comparison_to_json, pairs_sections
 from actbench.report.images import images_document, images_sections, other_images_document
 from actbench.report.lottery import lottery_section
 from actbench.report.numbers import ABSENT, value
@@ -25,7 +25,7 @@ from actbench.report.statements import answer_line, caveats, notes, statements
 from actbench.report.tuning import tuning_rows, tuning_section
 from actbench.store.results import Results
 
-MAX_EPOCH_COLUMNS, SHARE_BAR_WIDTH = 6, 20
+MAX_EPOCH_COLUMNS, SHARE_BAR_WIDTH, SPARK_WIDTH = 6, 20, 20
 ALWAYS_SHOWN = ("second", "difference", "verdict")
 EXPLAIN = "All columns and notes: --explain"
 PICTURE_NOTE = (
@@ -38,11 +38,7 @@ HIGHER = "interactions of three factors and more"
 
 def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> list[Section]:
     """The table of arms with everything to bear in mind, and all pairs if requested."""
-    return [comparison_section(comparison, notes(statements(comparison, results))), *_pairs_sections(comparison)]
-
-
-def _pairs_sections(comparison: Comparison) -> list[Section]:
-    return [pairs_section(comparison)] if comparison.pairs else []
+    return [comparison_section(comparison, notes(statements(comparison, results))), *pairs_sections(comparison)]
 
 
 def answer_sections(comparison: Comparison, results: Sequence[Results], *, explains: bool = False) -> list[Section]:
@@ -60,7 +56,7 @@ def answer_sections(comparison: Comparison, results: Sequence[Results], *, expla
             ),
             *(without_constants(one, ALWAYS_SHOWN) for one in comparison_sections(comparison, results)),
         ]
-    return [answer, replace(short, notes=[*short.notes, EXPLAIN]), *_pairs_sections(comparison)]
+    return [answer, replace(short, notes=[*short.notes, EXPLAIN]), *pairs_sections(comparison)]
 
 
 def report_sections(comparison: Comparison, results: Results, *, explains: bool | None = None) -> list[Section]:
@@ -183,9 +179,9 @@ def _curves_section(curves: Sequence[ArmCurves]) -> Section:
     )
 
 
-def spark(values: Sequence[float], lowest: float, highest: float, most: int = 20) -> str:
+def spark(values: Sequence[float], lowest: float, highest: float) -> str:
     """A curve in one line of block characters."""
-    picked = values if len(values) <= most else [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
+    picked = [values[epoch - 1] for epoch in picked_epochs(len(values), SPARK_WIDTH, is_log=False)]
     span = (highest - lowest) or 1.0
     return "".join(SPARKS[round((v - lowest) / span * (len(SPARKS) - 1))] for v in picked)
 
@@ -221,12 +217,10 @@ def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
         "claims": list(claim_rows(claims)),
         "tuning": list(tuning_rows(plan, records, value_to_yaml)),
         "factors": [
-            {
-                "rows": table.rows,
-                "columns": table.columns,
+            vars(table)
+            | {
                 "row_values": [*map(value_to_yaml, table.row_values)],
                 "column_values": [*map(value_to_yaml, table.column_values)],
-                "means": table.means,
             }
             for table in pair_tables(plan, records, metric)
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -64,7 +64,11 @@ class Gate:
         word = {0: "passed", EXIT_CHECK_FAILED: "failed"}.get(self.exit_code(), "undecided")
         always = "contradicted" if self.named("supported", "contradicted") else "worse"
         shown = [kind for kind in FAILING if kind == always or self.named(kind)]
-        return f"gate: {word}; {'; '.join(_counted(kind, self.named(kind)) for kind in (*shown, 'undecided'))}"
+        parts = [f"gate: {word}"]
+        for kind in (*shown, "undecided"):
+            names = ", ".join(case.name for case in self.named(kind))
+            parts.append(f"{len(self.named(kind))} {kind}{f' ({names})' if names else ''}")
+        return "; ".join(parts)
 
     def lines(self) -> list[str]:
         """The word with its cause, then what failed or is undecided with its numbers."""
@@ -102,13 +106,16 @@ def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:
 
 def gate_on_claims(claims: Sequence[JudgedClaim], undecided: Undecided) -> Gate:
     """Every claim of the experiment file."""
-    named = [(one.expectation.claim, one) for one in claims]
-    return Gate(tuple(Case(name, one.verdict, f"{name} ({_claim_text(one)})") for name, one in named), undecided)
-
-
-def _claim_text(claim: JudgedClaim) -> str:
-    mean = value(claim.estimate.mean, claim.metric, signed=is_difference(claim))
-    return f"{about(claim)} is {mean}, {counted(claim.estimate.n, 'seed')}{f'; {claim.reason}' if claim.reason else ''}"
+    cases = []
+    for claim in claims:
+        name, estimate = claim.expectation.claim, claim.estimate
+        mean, why = (
+            value(estimate.mean, claim.metric, signed=is_difference(claim)),
+            claim.reason and f"; {claim.reason}",
+        )
+        text = f"{name} ({about(claim)} is {mean}, {counted(estimate.n, 'seed')}{why})"
+        cases.append(Case(name, claim.verdict, text))
+    return Gate(tuple(cases), undecided)
 
 
 def _arm_case(contrast: Contrast, sample: Sample, comparison: Comparison) -> Case:
@@ -143,22 +150,15 @@ def _change(contrast: Contrast, metric: Metric) -> str:
     if contrast.is_paired:
         seeds = [seed for seed in new if seed in old][: contrast.difference.n]
         old, new = ({seed: values[seed] for seed in seeds} for values in (old, new))
+    before, now = (estimate([*by_seed.values()]).mean for by_seed in (old, new))
     difference = size(contrast.difference.mean, metric, signed=True)
-    return f"{value(_mean(old), metric)} -> {with_unit(_mean(new), metric)} ({difference})"
-
-
-def _mean(by_seed: Mapping[int, float]) -> float | None:
-    return estimate([*by_seed.values()]).mean
+    return f"{value(before, metric)} -> {with_unit(now, metric)} ({difference})"
 
 
 def _how_sure(contrast: Contrast) -> str:
     if contrast.is_tied():
         return f"{counted(contrast.difference.n, 'difference')}, all zero"
     return f"p {probability(contrast.p_holm)} after {counted(contrast.comparisons, 'comparison')}"
-
-
-def _counted(word: str, cases: Sequence[Case]) -> str:
-    return f"{len(cases)} {word}" + (f" ({', '.join(case.name for case in cases)})" if cases else "")
 
 
 def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say: Callable[[str], None]) -> None:

@@ -51,13 +51,12 @@ def settled_texts(plan: Plan) -> list[str]:
     """For each arm `worse at look 1, 11 seeds` or `open after look 2, 20 seeds`; empty without a decision on it."""
     if plan.looks is None:
         return [""] * len(plan.arms)
-    return [made_text(made[-1], plan.looks) if made else "" for made in plan.looks.decisions]
-
-
-def made_text(decision: Decision, looks: Looked) -> str:
-    """`worse at look 1, 11 seeds`, or `open after look 2, 20 seeds`."""
-    when = "after" if decision.state == "open" else "at"
-    return f"{_word(decision, looks)} {when} look {decision.look}, {decision.seeds} seeds"
+    texts = []
+    for made in plan.looks.decisions:
+        last = made[-1] if made else None
+        when = "after" if last and last.state == "open" else "at"
+        texts.append(f"{_word(last, plan.looks)} {when} look {last.look}, {last.seeds} seeds" if last else "")
+    return texts
 
 
 def _word(decision: Decision, looks: Looked) -> str:
@@ -65,7 +64,7 @@ def _word(decision: Decision, looks: Looked) -> str:
     if decision.state == "open":
         return UNDECIDED if looks.schedule.is_last(decision.look - 1) else "open"
     metric = parse_metric(looks.metric)
-    is_share = metric.unit == "share"
+    is_share = metric.is_share
     return verdict_word(verdict_at_look(decision, bool(metric.larger_is_better), looks.margin, is_share=is_share))
 
 

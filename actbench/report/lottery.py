@@ -46,17 +46,12 @@ def lottery(comparison: Comparison) -> Lottery | None:
     seeds = tuple(seed for seed in samples[0].by_seed if all(seed in sample.by_seed for sample in samples))
     if len(seeds) < 2:
         return None
-    winners = tuple(_winners(samples, seed, larger_is_better=better) for seed in seeds)
+    best = {seed: (max if better else min)(sample.by_seed[seed] for sample in samples) for seed in seeds}
+    winners = tuple(tuple(one.label for one in samples if one.by_seed[seed] == best[seed]) for seed in seeds)
     counts = {sample.label: sum(sample.label in won for won in winners) for sample in samples}
     wins = tuple(sorted(((name, count) for name, count in counts.items() if count), key=lambda pair: -pair[1]))
     loudest, seed = _loudest(comparison, seeds, sign=1 if better else -1)
     return Lottery(tuple(samples), seeds, winners, wins, loudest, seed)
-
-
-def _winners(samples: Sequence[Sample], seed: int, *, larger_is_better: bool) -> tuple[str, ...]:
-    values = [sample.by_seed[seed] for sample in samples]
-    best = max(values) if larger_is_better else min(values)
-    return tuple(sample.label for sample, value in zip(samples, values, strict=True) if value == best)
 
 
 def _loudest(comparison: Comparison, seeds: Sequence[int], *, sign: int) -> tuple[Contrast | None, int]:
@@ -108,7 +103,7 @@ def lottery_section(comparison: Comparison) -> Section | None:
         [str(seed), listed(won), value(by_label[won[0]].by_seed[seed], comparison.metric)]
         for seed, won in zip(drawn.seeds, drawn.winners, strict=True)
     ]
-    unit = " in %" if comparison.metric.unit == "share" else ""
+    unit = " in %" * comparison.metric.is_share
     header = ["seed", "would have won", f"{comparison.metric.name}{unit}"]
     title, notes = "one run of each: the winner by seed", lottery_sentences(drawn, comparison)
     return Section(title, header, rows, notes, prose=(1,))
@@ -119,7 +114,7 @@ def lottery_picture(comparison: Comparison) -> Picture | None:
     drawn = lottery(comparison)
     if drawn is None:
         return None
-    name, unit = metric_in_words(comparison.metric), " in %" if comparison.metric.unit == "share" else ""
+    name, unit = metric_in_words(comparison.metric), " in %" * comparison.metric.is_share
     shown = min(len(drawn.seeds), MAX_SEEDS)
     return picture(
         "lottery",

@@ -6,10 +6,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from actbench.experiment.definition import Arm
 from actbench.experiment.layers import resolve_layers
-from actbench.experiment.naming import Values
-from actbench.experiment.records import NOT_FINITE, Trial, TrialRecord
+from actbench.experiment.records import NOT_FINITE, TrialRecord
 from actbench.plan.plan import Plan
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
@@ -109,18 +107,12 @@ def failures_table(rows: Sequence[Sequence[str]]) -> Section | None:
 def failure_rows(plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[list[str]]:
     """One row for each trial that went wrong, in the order of the plan."""
     for arm, tuned, trial in plan.trials_by_arm():
-        if trial.id in records and (row := failure_row(arm, tuned, trial, records[trial.id])):
-            yield row
-
-
-def failure_row(arm: Arm, tuned: Values, trial: Trial, record: TrialRecord) -> list[str] | None:
-    """The trial, what happened, in which epoch, and why; None if it did not go wrong."""
-    ending = record.ending()
-    if ending == "done":
-        return None
-    causes = {
-        "diverged": (str(record.diverged_epoch or ABSENT), record.cause or NOT_FINITE),
-        "collapsed": (ABSENT, COLLAPSED),
-        "failed": (ABSENT, record.cause or "not recorded"),
-    }
-    return [arm.label(), trial.phase, str(trial.seed), tuned_text(tuned), ending, *causes[ending]]
+        record = records.get(trial.id)
+        if record is None or (ending := record.ending()) == "done":
+            continue
+        causes = {
+            "diverged": (str(record.diverged_epoch or ABSENT), record.cause or NOT_FINITE),
+            "collapsed": (ABSENT, COLLAPSED),
+            "failed": (ABSENT, record.cause or "not recorded"),
+        }
+        yield [arm.label(), trial.phase, str(trial.seed), tuned_text(tuned), ending, *causes[ending]]

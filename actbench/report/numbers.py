@@ -18,8 +18,8 @@ def value(number: float | None, metric: Metric, *, signed: bool = False, digits:
     sign = "+" if signed else ""
     if metric.unit == "number":
         return f"{number:{sign}.4g}"
-    scaled = number * 100 if metric.unit == "share" else number
-    places = digits if digits is not None else 2 if metric.unit == "share" else 4
+    scaled = number * 100 if metric.is_share else number
+    places = digits if digits is not None else 2 if metric.is_share else 4
     text = f"{scaled:{sign}.{places}f}"
     return text.replace("-0.00", "0.00") if float(text) == 0 else text
 
@@ -31,12 +31,12 @@ def smallest_shown(metric: Metric) -> float:
 
 def size(number: float | None, metric: Metric, *, signed: bool = False) -> str:
     """A difference: `0.10 points` of an accuracy, signed `-0.0812` of a loss."""
-    return value(number, metric, signed=signed) + (" points" if metric.unit == "share" else "")
+    return value(number, metric, signed=signed) + " points" * (metric.is_share and number is not None)
 
 
 def with_unit(number: float | None, metric: Metric) -> str:
     """`97.95 %`; numbers that are no shares have no unit."""
-    return value(number, metric) + (" %" if metric.unit == "share" else "")
+    return value(number, metric) + " %" * (metric.is_share and number is not None)
 
 
 def metric_in_words(metric: Metric) -> str:

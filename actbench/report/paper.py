@@ -100,7 +100,11 @@ def write_paper(comparison: Comparison, results: Results, drawn: Sequence[Pictur
         "table.tex": paper_table(comparison, names, kit.columns),
         "methods.tex": methods_paragraph(comparison, results, names) + "\n",
         "references.bib": "\n".join(bibliography(results).values()),
-        "paper.tex": _document([replace(one, caption=printed(one.caption, names)) for one in shown], kit),
+        "paper.tex": render(
+            "paper.tex",
+            most=f"{paper.width:g}bp",
+            figures=[(one.name, Markup(escaped(printed(one.caption, names)))) for one in shown],
+        ),
     }
     try:
         kit.folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +139,7 @@ def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Seque
     """A floating table: a caption of two lines, the chosen columns, and notes below it."""
     metric, label = comparison.metric, comparison.only_baseline()
     base, seeds = printed(names.get(label, label), names), seeds_text(row.own.n for row in comparison.rows)
-    unit, points = (" (%)", " (points)") if metric.unit == "share" else ("", "")
+    unit, points = (" (%)", " (points)") if metric.is_share else ("", "")
     level = "interval" if comparison.looks else "95 % interval"
     heads = {
         "mean": f"mean{unit}", "sd": f"sd{points}", "difference": f"difference{points}", "interval": level,
@@ -247,16 +251,6 @@ def _what(results: Results, comparison: Comparison, names: Mapping[str, str]) ->
 
 def _cite(text: str) -> str:
     return rf"\cite{{{','.join(references_of(text))}}}"
-
-
-def _document(shown: Sequence[Picture], kit: PaperKit) -> str:
-    """A document that holds all of it, to be copied from."""
-    most = f"{COLUMN.width if kit.width == 'column' else FULL.width:g}bp"
-    figures = [
-        source("figure.tex") % {"most": most, "name": picture.name, "caption": escaped(picture.caption)}
-        for picture in shown
-    ]
-    return source("paper.tex") % "".join(figures)
 
 
 @cache

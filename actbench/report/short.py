@@ -51,7 +51,7 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
         order = ["difference", "verdict", "mean", "won"]
     names = list(columns)
     others = [name for name in names if name != "parameters"]
-    units = " in %, differences in points" if metric.unit == "share" else ""
+    units = " in %, differences in points" * metric.is_share
     return Section(
         title=f"{metric_in_words(metric)}{units}, {own_seeds(comparison)}",
         header=names,

@@ -262,7 +262,8 @@ def by_verdict(contrasts: Iterable[Contrast]) -> dict[str, list[Contrast]]:
 
 
 def _judged(comparison: Comparison, groups: dict[str, list[Contrast]]) -> Iterator[Statement]:
-    base = _baseline(comparison)
+    is_named = comparison.baseline or sum(row.is_baseline for row in comparison.rows) == 1
+    base = comparison.baseline_label() if is_named else "the same arm there"
     if "worse" in groups and "better" not in groups:
         yield _said("none_better", f"None is shown to be better than {base}.", "baseline")
     for word in ("better", "worse"):
@@ -333,11 +334,6 @@ def _names(group: Sequence[Contrast]) -> str:
 
 def _reasons(group: Sequence[Contrast]) -> str:
     return few(list(dict.fromkeys(one.reason for one in group)), "reasons")
-
-
-def _baseline(comparison: Comparison) -> str:
-    is_named = comparison.baseline or sum(row.is_baseline for row in comparison.rows) == 1
-    return comparison.baseline_label() if is_named else "the same arm there"
 
 
 def _why_none(comparison: Comparison) -> str:

@@ -112,7 +112,7 @@ def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
         rows.append([tuning.arm.label(), edge, *again, *(cells.get(values, "") for values in columns)])
     paths = ", ".join(path for path, _ in columns[0])
     seeds = max(len(candidate.trials) for candidate in plan.tunings[0].candidates)
-    name = metric_in_words(metric) + " in %" * (metric.unit == "share")
+    name = metric_in_words(metric) + " in %" * metric.is_share
     notes = [
         f"Mean {name} after the last epoch, over {seeds} tuning seeds that no final trial uses; "
         "* is chosen (ties: the smaller value), ! counts trials that diverged or failed.",

@@ -106,11 +106,9 @@ def _moments_section(drawn: Sequence[Draws], seed: int) -> Section:
     rows = []
     for one in drawn:
         mean, sd = _moments(one)
-        promised = [ABSENT if number is None else _rounded(number) for number in (one.mean, one.sd)]
-        numbers = [_rounded(one.weights.min()), _rounded(one.weights.max())]
-        drawn_sd = ABSENT if sd is None else _rounded(sd)
-        moments = [promised[0], _rounded(mean), promised[1], drawn_sd]
-        rows.append([str(one.choice), one.choice.entry.formula, *moments, *numbers])
+        numbers = (one.mean, mean, one.sd, sd, one.weights.min(), one.weights.max())
+        cells = [ABSENT if number is None else _rounded(number) for number in numbers]
+        rows.append([str(one.choice), one.choice.entry.formula, *cells])
     inputs, units = drawn[0].weights.shape
     notes = [f"{inputs * units:,} weights of a layer of {inputs:,} inputs and {units:,} units, drawn from seed {seed}."]
     if any(isinstance(dict(one.choice.parameters).get("gain"), str) for one in drawn):
@@ -150,21 +148,14 @@ def _moments(one: Draws) -> tuple[float, float | None]:
 
 def draws_document(drawn: Sequence[Draws], seed: int) -> dict[str, Any]:
     """The same as plain data, with all weights."""
-    documents = []
-    for one in drawn:
-        (mean, sd), (edges, counts) = _moments(one), _histogram(one.weights)
-        documents.append(
-            entry_document(one.choice.entry)
-            | {
-                "parameters": dict(one.parameters),
-                "mean": one.mean,
-                "sd": one.sd,
-                "drawn_mean": mean,
-                "drawn_sd": sd,
-                "weights": one.weights.tolist(),
-                "histogram": {"edges": edges, "counts": counts},
-            }
-        )
+    documents = [
+        entry_document(one.choice.entry)
+        | {"parameters": dict(one.parameters), "mean": one.mean, "sd": one.sd}
+        | dict(zip(("drawn_mean", "drawn_sd"), _moments(one), strict=True))
+        | {"weights": one.weights.tolist()}
+        | {"histogram": dict(zip(("edges", "counts"), _histogram(one.weights), strict=True))}
+        for one in drawn
+    ]
     return {"seed": seed, "shape": list(drawn[0].weights.shape), "initialisers": documents}
 
 

@@ -14,7 +14,7 @@ from actbench.render.sections import Section
 from actbench.render.terminal import _print_section, fitting_columns
 from actbench.report.comparison import (
     comparison_section,
-    pairs_section,
+    pairs_sections,
 )
 from actbench.report.statements import notes, statements
 from planted import (
@@ -141,7 +141,7 @@ def test_a_narrow_terminal_keeps_arm_mean_difference_and_verdict(five: Compariso
     section = comparison_section(five, [])
     kept = {section.header[index] for index in fitting_columns(section, width)}
     assert kept >= {"arm", "mean %", "difference (points) [95 % interval]", "verdict"}
-    pairs = pairs_section(five)
+    (pairs,) = pairs_sections(five)
     kept = {pairs.header[index] for index in fitting_columns(pairs, width)}
     assert kept >= {"first", "second", "difference [95 % interval]", "verdict"}
 
@@ -238,7 +238,7 @@ def test_arms_in_doubt_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> 
 
 
 def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:
-    section = pairs_section(five)
+    (section,) = pairs_sections(five)
     assert section.title == "test_accuracy, all pairs"
     assert len(section.rows) == 10
     assert section.rows[0] == [

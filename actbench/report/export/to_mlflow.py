@@ -33,19 +33,16 @@ def write_runs(runs: Sequence[Run], folder: Path, experiment: str) -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        client = MlflowClient(tracking_uri(folder))
-        return _write_missing(client, _experiment_id(client, folder, experiment), runs)
+        client = MlflowClient(f"sqlite:///{(folder / DATABASE).resolve()}")
+        known = client.get_experiment_by_name(experiment)
+        place = (folder / "artifacts").resolve().as_uri()
+        number = known.experiment_id if known else client.create_experiment(experiment, artifact_location=place)
+        return _write_missing(client, str(number), runs)
     except MlflowException as problem:
         reason = str(problem).partition("\n")[0]
         raise UnusableEnvironmentError(
             f"{folder / DATABASE}: MLflow cannot write there ({reason}); repair it, or choose another --out"
         ) from None
-
-
-def _experiment_id(client: MlflowClient, folder: Path, name: str) -> str:
-    experiment = client.get_experiment_by_name(name)
-    place = (folder / "artifacts").resolve().as_uri()
-    return str(experiment.experiment_id if experiment else client.create_experiment(name, artifact_location=place))
 
 
 def _write_missing(client: MlflowClient, experiment_id: str, runs: Sequence[Run]) -> int:
@@ -65,11 +62,6 @@ def _write_missing(client: MlflowClient, experiment_id: str, runs: Sequence[Run]
             if run_id != kept:  # of an earlier version of the trial, or of an export that was interrupted
                 client.delete_run(run_id)
     return written
-
-
-def tracking_uri(folder: Path) -> str:
-    """Where MLflow finds what was written to the folder."""
-    return f"sqlite:///{(folder / DATABASE).resolve()}"
 
 
 def _present(client: MlflowClient, experiment_id: str) -> Iterator[tuple[str, dict[str, str]]]:

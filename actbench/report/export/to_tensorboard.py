@@ -16,7 +16,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from actbench.experiment.naming import value_to_text
-from actbench.report.export.export import Point, Run
+from actbench.report.export.export import Run
 from actbench.store.files import replace_file
 
 FILE = "events.out.tfevents.0.actbench"
@@ -57,7 +57,7 @@ def _columns(runs: Sequence[Run]) -> dict[str, int]:
     types: dict[str, set[int]] = {}
     for run in runs:
         for name, value in run.varied.items():
-            types.setdefault(name, set()).add(_type(value))
+            types.setdefault(name, set()).add({bool: TRUTH, str: TEXT}.get(type(value), NUMBER))
     return {name: kinds.pop() if len(kinds) == 1 else TEXT for name, kinds in types.items()}
 
 
@@ -72,12 +72,6 @@ def _experiment(runs: Sequence[Run], columns: Mapping[str, int]) -> api_pb2.Expe
     )
 
 
-def _type(value: float | bool | str) -> int:
-    if isinstance(value, bool):
-        return TRUTH
-    return TEXT if isinstance(value, str) else NUMBER
-
-
 def _events(run: Run, columns: Mapping[str, int]) -> list[Event]:
     started = plugin_data_pb2.SessionStartInfo(group_name=run.name, start_time_secs=0)
     for name, value in run.varied.items():
@@ -88,16 +82,14 @@ def _events(run: Run, columns: Mapping[str, int]) -> list[Event]:
         else:
             started.hparams[name].number_value = value
     ended = plugin_data_pb2.SessionEndInfo(status=STATUS[run.outcome], end_time_secs=run.wall_seconds)
+    scalars = [
+        (point, Summary(value=[Summary.Value(tag=tag(point.metric), simple_value=point.value)])) for point in run.points
+    ]
     return [
         _hparams(metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=started)),
-        *(_scalar(run, point) for point in run.points),
+        *(Event(wall_time=run.seconds_at(point), step=point.epoch, summary=one) for point, one in scalars),
         _hparams(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=ended)),
     ]
-
-
-def _scalar(run: Run, point: Point) -> Event:
-    value = Summary.Value(tag=tag(point.metric), simple_value=point.value)
-    return Event(wall_time=run.seconds_at(point), step=point.epoch, summary=Summary(value=[value]))
 
 
 def _hparams(name: str, data: plugin_data_pb2.HParamsPluginData) -> Event:

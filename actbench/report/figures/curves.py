@@ -127,16 +127,11 @@ def _description(curves: Sequence[ArmCurves]) -> list[str]:
 
 
 def _largest_spread(curves: Sequence[ArmCurves]) -> str:
-    def spread(arm: ArmCurves) -> float:
-        last = [seed[-1] for seed in arm.seeds if len(seed) == len(arm.means)]
-        return max(last) - min(last)
-
-    widest = max(curves, key=spread)
+    ends = [[seed[-1] for seed in arm.seeds if len(seed) == len(arm.means)] for arm in curves]
+    spreads = [max(last) - min(last) for last in ends]
+    widest = visible(curves[spreads.index(max(spreads))].label)
     trials = counted(sum(len(arm.seeds) for arm in curves), "trial")
-    return (
-        f"Of {trials}, those of {visible(widest.label)} differ most at the last epoch: by "
-        f"{value(spread(widest), ACCURACY)} points."
-    )
+    return f"Of {trials}, those of {widest} differ most at the last epoch: by {value(max(spreads), ACCURACY)} points."
 
 
 def _accuracy_axis(numbers: Sequence[float], bands: Iterable[float], start: float, end: float) -> Axis:
@@ -277,6 +272,10 @@ def learnt_picture(results: Results) -> Picture | None:
     names = list(dict.fromkeys(curve.parameter for curve in curves))
     panels = [[curve for curve in curves if curve.parameter == name] for name in names[:MAX_PANELS]]
     longest = max(panels, key=len)
+    said = []
+    for curve in curves[:MAX_CURVES]:
+        first, last = (curve.text(number) for _, number in (curve.means[0], curve.means[-1]))
+        said.append(f"{curve.parameter} of {visible(curve.arm)}, layer {curve.layer}, goes from {first} to {last}")
     return picture(
         "learnt",
         "Learnt parameters of the activations",
@@ -287,13 +286,8 @@ def learnt_picture(results: Results) -> Picture | None:
             number_shown(min(len(longest), MAX_CURVES), len(longest), first="first").replace("arms", "curves"),
             len(names) > MAX_PANELS and f"The first {MAX_PANELS} of {len(names)} parameters are shown.",
         ],
-        description=[f"{counted(len(curves), 'curve')}: {'; '.join(map(_described, curves[:MAX_CURVES]))}."],
+        description=[f"{counted(len(curves), 'curve')}: {'; '.join(said)}."],
     )
-
-
-def _described(curve: LearntCurve) -> str:
-    first, last = (curve.text(number) for _, number in (curve.means[0], curve.means[-1]))
-    return f"{curve.parameter} of {visible(curve.arm)}, layer {curve.layer}, goes from {first} to {last}"
 
 
 def _draw_learnt(canvas: Canvas, panels: Sequence[Sequence[LearntCurve]]) -> float:

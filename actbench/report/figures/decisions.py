@@ -146,7 +146,9 @@ def _draw(canvas: Canvas, found: Sequence[Decisions], arrays: Arrays) -> float:
         canvas.bottom_axis(x, y.end, y.start, "" if is_plane else "input")
         if is_plane:
             canvas.text(start, top + 1.5 * em, shortened(canvas.named(one.arm), em, right - start))
-            _draw_points(canvas, arrays, x, y)
+            points = zip(arrays.test_inputs[:MAX_POINTS].tolist(), arrays.test_labels.tolist(), strict=False)
+            for (at, height), label in points:
+                canvas.dot(x.at(at), y.at(height), 0.2, QUIET, is_hollow=not label)
         else:
             _draw_truth(canvas, arrays, x, y)
         for line in one.before:
@@ -171,13 +173,6 @@ def _draw_truth(canvas: Canvas, arrays: Arrays, x: Axis, y: Axis) -> None:
     steps = [0, *(index for index in range(1, len(truth)) if truth[index][1] != truth[index - 1][1])]
     corners = [place for index in steps for place in (truth[max(index - 1, 0)], truth[index])]
     canvas.line([(x.at(at), y.at(label)) for at, label in (*corners, truth[-1])], INK, 0.22, opacity=0.55)
-
-
-def _draw_points(canvas: Canvas, arrays: Arrays, x: Axis, y: Axis) -> None:
-    """Some test points, filled where they are of class 1."""
-    points = zip(arrays.test_inputs[:MAX_POINTS].tolist(), arrays.test_labels[:MAX_POINTS].tolist(), strict=True)
-    for (at, height), label in points:
-        canvas.dot(x.at(at), y.at(height), 0.2, QUIET, is_hollow=not label)
 
 
 def can_be_computed(settings: TrialSettings) -> bool:

@@ -160,7 +160,7 @@ def _axis(rows: Sequence[Shown], metric: Metric, margin: float | None, against: 
     reaches = [max(map(abs, row.numbers())) for row in rows]
     usual = MAX_REACH * (median(reaches) or max(reaches))
     numbers = [number for row in rows for number in row.numbers() if abs(number) <= usual]
-    scale = Scale("linear", metric.unit == "share")
+    scale = Scale("linear", metric.is_share)
     return Axis(scale, limits([*numbers, -(margin or 0.0), margin or 0.0], scale), *ends)
 
 
@@ -180,7 +180,7 @@ def draw_rows(
     if margin:
         start, end = axis.within(-margin), axis.within(margin)
         canvas.box(start, head, end - start, bottom - head, BAND)
-    name, points = canvas.named(metric_in_words(metric)), " (points)" * (metric.unit == "share")
+    name, points = canvas.named(metric_in_words(metric)), " (points)" * metric.is_share
     named = f"{name} minus {canvas.named(against)}, same {unit}{points}" if against else axis.scale.name_of(name)
     canvas.bottom_axis(axis, head, bottom, named)
     if against:
@@ -291,13 +291,13 @@ def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison)
     column = canvas.label_width([row.sample.label for row, _ in arms])
     left = column + 2.6 * em
     ends = [end for _, made in arms for one in made for end in (one.adjusted_interval or one.difference.interval or ())]
-    scale = Scale("linear", metric.unit == "share")
+    scale = Scale("linear", metric.is_share)
     axis = Axis(scale, limits([*ends, margin, -margin], scale), left, canvas.width - verdicts - em)
     y = 0.6 * em
     bottom = sum((1.1 * em * len(made) + 0.7 * em for _, made in arms), y)
     if margin:
         canvas.box(axis.at(-margin), y, axis.at(margin) - axis.at(-margin), bottom - y, BAND)
-    points = ", points" if metric.unit == "share" else ""
+    points = ", points" * metric.is_share
     canvas.bottom_axis(axis, y, bottom, f"{metric_in_words(metric)} minus that of the baseline{points}")
     canvas.line([(axis.at(0.0), y), (axis.at(0.0), bottom)], QUIET, 0.1)
     for row, made in arms:

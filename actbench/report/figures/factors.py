@@ -12,7 +12,7 @@ from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.report.figures.layout import Canvas, End, Picture, picture
 from actbench.report.figures.marks import BAND, BLUE, GREY, PAGE, VERMILLION, lines_of, minus, shortened, text_width
-from actbench.report.figures.scales import COLOURS, Axis, first_word, limits, scale_for, styles
+from actbench.report.figures.scales import COLOURS, Axis, Scale, first_word, limits, scale_for, styles
 from actbench.report.numbers import interval, metric_in_words, smallest_shown, value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, listed, visible
@@ -134,7 +134,7 @@ def _draw_luck(canvas: Canvas, parts: Sequence[tuple[Sequence[str], float]]) -> 
 
 def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
     metric, (row, column, panel) = comparison.metric, map(_last, factors.paths)
-    name, points = metric_in_words(metric), " in points" if metric.unit == "share" else ""
+    name, points = metric_in_words(metric), " in points" * metric.is_share
     against = comparison.baseline_label() if factors.has_baseline() else "the mean of all"
     return picture(
         "factors",
@@ -273,15 +273,15 @@ def _draw_interaction(canvas: Canvas, factors: Factors, metric: Metric) -> float
     known = [mean for means in lines.values() for mean in means if mean is not None]
     texts = {one: value_to_text(one) for one in factors.rows}
     chosen = styles({text: ((factors.paths[0], one),) for one, text in texts.items()})
-    right = canvas.width - canvas.end_label_width(map(canvas.named, texts.values()))
     top = 2.4 * em
     bottom = top + max(17 * em, 1.1 * small * len(lines))
     scale = scale_for(known, metric)
-    y = Axis(scale, limits(known, scale), bottom, top)
-    left = canvas.tick_width(y)
-    canvas.left_axis(y, left, right, scale.name_of(metric_in_words(metric)))
-    step = (right - left) / len(factors.columns)
-    places = [left + (number + 0.5) * step for number in range(len(factors.columns))]
+    y, across = Axis(scale, limits(known, scale), bottom, top), (Scale(), (-0.5, len(factors.columns) - 0.5))
+    x_axis = canvas.ended_axes(
+        y, across, scale.name_of(metric_in_words(metric)), map(canvas.named, texts.values()), (0.0, 0.0)
+    )
+    places = [x_axis.at(number) for number in range(len(factors.columns))]
+    step = (x_axis.end - x_axis.start) / len(factors.columns)
     heads = [lines_of(canvas.named(value_to_text(one)), small, step - 0.3 * em, most=2) for one in factors.columns]
     for x, words in zip(places, heads, strict=True):
         for row, text in enumerate(words):

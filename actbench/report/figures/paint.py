@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,27 +48,20 @@ def require_format(path: Path) -> str:
 
 
 def _paint(scene: Scene, path: Path, suffix: str, font: str) -> None:
+    from matplotlib import style
     from matplotlib.figure import Figure
 
     metadata: dict[str, Any] = {"png": {}, "pdf": {"CreationDate": None}}[suffix]
-    with _style(font):
+    settings = {"font.family": FONTS[font], "pdf.fonttype": 42, "text.parse_math": False}
+    # Independent of the user's matplotlib settings; text stays text.
+    with style.context(["default", settings]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=(scene.width / 72, scene.height / 72))
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))
         axes.set_axis_off()
         for number, mark in enumerate(scene.walk()):
             _draw(axes, mark, number, SANS_SCALE if font == "sans" else 1.0)
         figure.savefig(path, dpi=DOTS_PER_INCH, facecolor="white", metadata=metadata)
-
-
-@contextmanager
-def _style(font: str) -> Iterator[None]:
-    """Independent of the user's matplotlib settings; text stays text."""
-    from matplotlib import style
-
-    settings = {"font.family": FONTS[font], "pdf.fonttype": 42, "text.parse_math": False}
-    with style.context(["default", settings]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        yield
 
 
 def _draw(axes: Axes, mark: Mark, order: int, text_scale: float) -> None:

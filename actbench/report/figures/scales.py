@@ -99,7 +99,7 @@ def first_word(metric: Metric) -> str:
 def scale_for(values: Iterable[float], metric: Metric) -> Scale:
     """Linear, unless that would press most values into one end of the axis."""
     finite = [value for value in values if math.isfinite(value)]
-    is_share = metric.unit == "share"
+    is_share = metric.is_share
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     if is_share and metric.larger_is_better:
         is_wide = low >= 0 and high < 1 and (1 - low) > MAX_LINEAR_ERROR_RATIO * (1 - high)
@@ -124,7 +124,9 @@ def ticks(scale: Scale, bounds: Limits, most: int) -> list[float]:
     low, high = bounds
     smallest, largest = (1 - high, 1 - low) if scale.kind == "errors" else (low, high)
     if scale.kind == "linear" or (scale.kind == "errors" and largest < MAX_FOR_EVEN_STEPS * smallest):
-        candidates = [_even(low, high, step) for step in _steps((high - low) / most)]
+        ends = [(step, low / step - MIN_ERROR, high / step + MIN_ERROR) for step in _steps((high - low) / most)]
+        numbers = [(step, range(math.ceil(first), math.floor(last) + 1)) for step, first, last in ends]
+        candidates = [[float(f"{number * step:.12g}") for number in each] for step, each in numbers]
     else:
         decades = range(math.floor(math.log10(smallest)), math.ceil(math.log10(largest)) + 1)
         sizes = [[factor * 10.0**power for power in decades for factor in factors] for factors in LOG_STEPS]
@@ -139,12 +141,6 @@ def _steps(least: float) -> list[float]:
     power = math.floor(math.log10(least))
     steps = [factor * 10.0**exponent for exponent in (power, power + 1) for factor in STEPS]
     return [step for step in dict.fromkeys(steps) if step >= least * (1 - MIN_ERROR)]
-
-
-def _even(low: float, high: float, step: float) -> list[float]:
-    """All multiples of a step between two values."""
-    first, last = math.ceil(low / step - MIN_ERROR), math.floor(high / step + MIN_ERROR)
-    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
 def epoch_ticks(last: int, *, is_long: bool, most: int) -> list[int]:
