@@ -22,7 +22,7 @@ from actbench.report.claims import claims_sections, claims_table, judge_results
 from actbench.report.comparison import arms_table, pairs_table
 from actbench.report.contents import EXPLAIN, answer_sections, comparison_document, comparison_sections
 from actbench.report.figures.layout import COLUMN, FULL, Picture
-from actbench.report.files import drawing, pictures, whole_page, write_page
+from actbench.report.files import arm_numbers, page, picture_svg, pictures, write_page
 from actbench.report.request import Request, answer, with_short_names
 from actbench.report.short import without_picture
 from actbench.report.tables import primary_comparison
@@ -64,8 +64,8 @@ class PictureView:
         return target
 
     def _repr_html_(self) -> str:
-        shown = drawing(self._picture, self._arms)
-        return f'<div style="max-width: 60rem">{shown.wide}<p>{escape(visible(self.caption))}</p></div>'
+        shown = picture_svg(self._picture, self._arms)
+        return f'<div style="max-width: 60rem">{shown}<p>{escape(visible(self.caption))}</p></div>'
 
     def __repr__(self) -> str:
         return f"<{self._picture.title}: {self._picture.description}>"
@@ -130,24 +130,25 @@ class ComparisonView:
         chosen = name or next(iter(found), "")
         if chosen not in found:
             raise ConfigurationError(f"no picture is called {chosen!r}{nearest_or_all(chosen, found)}")
-        return PictureView(found[chosen], self._arms())
+        return PictureView(found[chosen], arm_numbers(self._shown))
 
     def report(self, path: str | Path | None = None) -> PageView:
         """The page that `actbench report --html` writes, in a frame; written to a path if one is given."""
         results = self._shown_results[0]
-        page = PageView(whole_page(results, self._shown, pictures(results, self._shown)))
+        view = PageView(page(results, self._shown, pictures(results, self._shown)))
         if path is not None:
-            page.save(path)
-        return page
-
-    def _arms(self) -> dict[str, int]:
-        return {row.sample.label: number for number, row in enumerate(self._shown.rows)}
+            view.save(path)
+        return view
 
     def _repr_html_(self) -> str:
         answer, short, *_ = answer_sections(self._shown, self._shown_results)
         short = replace(without_picture(short), notes=[note for note in short.notes if note != EXPLAIN])
         shown = pictures(self._shown_results[0], self._shown)[:1] if self._shown.rows else []
-        figure = drawing(shown[0], self._arms()).wide if shown and shown[0].name in ("differences", "arms") else ""
+        figure = (
+            picture_svg(shown[0], arm_numbers(self._shown))
+            if shown and shown[0].name in ("differences", "arms")
+            else ""
+        )
         return (
             f"{sections_to_html([answer, short])}"
             f'<div style="max-width: 60rem">{figure}</div>'

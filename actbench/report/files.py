@@ -30,7 +30,7 @@ from actbench.report.figures.inside import inside_picture, layers_section, troub
 from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
 from actbench.report.figures.marks import Dot, marker_points
 from actbench.report.figures.paint import page_svg, path_of, save_scene
-from actbench.report.figures.scales import styles_of
+from actbench.report.figures.scales import Style, styles_of
 from actbench.report.functions import functions_picture
 from actbench.report.lottery import lottery_picture
 from actbench.report.method import failure_rows, failures_table, method_sections, repeat_commands
@@ -101,7 +101,7 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
     drawn = pictures(results, comparison)
     written = []
     if files.html is not None:
-        write_page(files.html, whole_page(results, comparison, drawn))
+        write_page(files.html, page(results, comparison, drawn))
         written.append(files.html)
     if files.figures is not None:
         written += save_pictures(drawn, files.figures, files.figure_format)
@@ -112,41 +112,29 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
     return written
 
 
-def whole_page(results: Results, comparison: Comparison, drawn: Sequence[Picture]) -> str:
-    """The page with its pictures, those of fewer seeds, and the markers of its arms."""
-    arms = {row.sample.label: number for number, row in enumerate(comparison.rows)}
-    swatches = {label: _swatch(style.marker, style.colour) for label, style in styles_of(comparison).items()}
-    drawings = [drawing(picture, arms) for picture in drawn]
-    return page(results, comparison, drawings, _stages(comparison, arms), swatches)
+def arm_numbers(comparison: Comparison) -> dict[str, int]:
+    """The number by which a page knows each arm, by label."""
+    return {row.sample.label: number for number, row in enumerate(comparison.rows)}
 
 
-def _stages(comparison: Comparison, arms: Mapping[str, int]) -> list[Drawing]:
+def _stages(comparison: Comparison) -> list[tuple[str, Picture]]:
     """The comparison as it was after one seed, two, and more."""
     seeds = len(comparison.seeds)
     counts = sorted({1, 2, 3, (seeds + 3) // 2, seeds} & set(range(1, seeds + 1)))
-    found = [(count, first_seeds(comparison, count)) for count in counts] if len(arms) <= MAX_STAGED_ARMS else []
-    return [
-        replace(drawing(replace(picture, name=f"stage-{count}"), arms), title=counted(count, "seed"))
-        for count, picture in found
-        if picture is not None
-    ]
+    found = [(count, first_seeds(comparison, count)) for count in counts if len(comparison.rows) <= MAX_STAGED_ARMS]
+    return [(counted(count, "seed"), replace(one, name=f"stage-{count}")) for count, one in found if one is not None]
 
 
-def _swatch(marker: str, colour: str) -> dict[str, Any]:
-    dot = Dot(6, 6, 4.5, colour, marker)
+def _swatch(style: Style) -> dict[str, str]:
     circle = "M1.5 6a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0"
-    return {"colour": colour, "path": circle if marker == "o" else f"{path_of(marker_points(dot))}Z"}
+    is_circle, dot = style.marker == "o", Dot(6, 6, 4.5, style.colour, style.marker)
+    return {"colour": style.colour, "path": circle if is_circle else f"{path_of(marker_points(dot))}Z"}
 
 
-def drawing(picture: Picture, arms: Mapping[str, int]) -> Drawing:
-    """The picture as elements of a wide and of a narrow page."""
-
-    def drawn(paper: Paper, identifier: str) -> Markup:
-        svg = page_svg(picture.draw(paper), identifier, picture.title, picture.description, arms)
-        return Markup(svg)  # its texts are escaped
-
-    name = f"picture-{picture.name}"
-    return Drawing(picture.name, picture.title, picture.caption, drawn(PAGE, name), drawn(PHONE, f"{name}-narrow"))
+def picture_svg(picture: Picture, arms: Mapping[str, int], paper: Paper = PAGE) -> Markup:
+    """The picture as an element of a wide page, or of a narrow one; its texts are escaped."""
+    identifier = f"picture-{picture.name}{'-narrow' * paper.is_narrow}"
+    return Markup(page_svg(picture.draw(paper), identifier, picture.title, picture.description, arms))
 
 
 def write_page(path: Path, text: str) -> None:
@@ -191,17 +179,6 @@ def pictures(results: Results, comparison: Comparison) -> list[Picture]:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A picture in the page, for a wide and for a narrow one; everything in its elements is escaped already."""
-
-    name: str
-    title: str
-    caption: str
-    wide: Markup
-    narrow: Markup
-
-
-@dataclass(frozen=True)
 class Table:
     """A section as a table of the page, folded if long; some columns are shown only if asked for."""
 
@@ -220,18 +197,13 @@ class Chapter:
 
     id: str
     sentences: list[str]
-    drawings: Sequence[Drawing]
+    pictures: Sequence[Picture]
     tables: Sequence[Table]
 
 
-def page(
-    results: Results,
-    comparison: Comparison,
-    drawings: Sequence[Drawing],
-    stages: Sequence[Drawing] = (),
-    swatches: Mapping[str, Any] | None = None,
-) -> str:
+def page(results: Results, comparison: Comparison, drawn: Sequence[Picture]) -> str:
     """The whole page; the same text for the same results."""
+    arms = arm_numbers(comparison)
     said = statements(comparison, [results])
     question, answer = question_and_answer(said)
     script = source(SCRIPT)
@@ -242,11 +214,13 @@ def page(
         question=question,
         answer=answer,
         caveats=caveats(said),
-        chapters=_chapters(results, comparison, drawings, said),
+        chapters=_chapters(results, comparison, drawn, said),
         folded_drawings=FOLDED_DRAWINGS,
-        arms={row.sample.label: number for number, row in enumerate(comparison.rows)} if swatches else {},
-        swatches=swatches or {},
-        stages=stages,
+        arms=arms,
+        swatches={label: _swatch(style) for label, style in styles_of(comparison).items()},
+        stages=_stages(comparison),
+        wide=lambda one: picture_svg(one, arms),
+        narrow=lambda one: picture_svg(one, arms, PHONE),
         explore=Markup(explore_json(results, comparison)),  # no `<` is left in it
         script=Markup(script),  # our own file
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
@@ -257,7 +231,7 @@ def page(
 
 
 def _chapters(
-    results: Results, comparison: Comparison, drawings: Sequence[Drawing], said: Sequence[Statement]
+    results: Results, comparison: Comparison, drawn: Sequence[Picture], said: Sequence[Statement]
 ) -> list[Chapter]:
     """The chapters with content."""
     sections: dict[str, list[Section]] = {}
@@ -277,7 +251,7 @@ def _chapters(
         tables = [_table(name, number, section) for number, section in enumerate(sections.get(name, ()), start=1)]
         if name == "comparison":
             tables[0] = _arms_table(comparison, said, sections[name][0])
-        placed = [drawing for drawing in drawings if _chapter_of(drawing) == name]
+        placed = [picture for picture in drawn if _chapter_of(picture) == name]
         if name == "layers" and tables:
             sentences = trouble_sentences(results)
         if name == "lottery":
@@ -287,8 +261,8 @@ def _chapters(
     return chapters
 
 
-def _chapter_of(drawing: Drawing) -> str:
-    name = PLACES.get(drawing.name, drawing.name.split("-")[0])
+def _chapter_of(picture: Picture) -> str:
+    name = PLACES.get(picture.name, picture.name.split("-")[0])
     return name if name in CHAPTERS else "pictures"
 
 
@@ -308,18 +282,13 @@ def _table(chapter: str, number: int, section: Section) -> Table:
     is_long = len(section.rows) > MAX_OPEN_ROWS and chapter not in ALWAYS_OPEN
     if chapter == "comparison" and section.importance:
         section = section.with_columns(section.importance)  # so that a narrow screen shows the verdict
-    shown = _shortened(without_sparks(section))
+    shown = without_sparks(section)
+    if len(shown.rows) > MAX_ROWS:
+        note = f"The first {MAX_ROWS} of {len(shown.rows):,} rows; the tables in the result folder have all."
+        shown = replace(shown, rows=shown.rows[:MAX_ROWS], notes=[note, *shown.notes])
     is_number = [chapter != "method" and mostly for mostly in numeric_columns(shown)]
     is_folded = chapter in ALWAYS_FOLDED and not section.title.startswith(MAIN_EFFECT)
     return Table(f"{chapter}-table-{number}", shown, is_number, is_long or is_folded)
-
-
-def _shortened(section: Section) -> Section:
-    """At most `MAX_ROWS` rows; the CSV files of the result folder have all."""
-    if len(section.rows) <= MAX_ROWS:
-        return section
-    note = f"The first {MAX_ROWS} of {len(section.rows):,} rows; the tables in the result folder have all."
-    return replace(section, rows=section.rows[:MAX_ROWS], notes=[note, *section.notes])
 
 
 def explore_json(results: Results, comparison: Comparison) -> str:
@@ -333,16 +302,13 @@ def explore_json(results: Results, comparison: Comparison) -> str:
     has_one_unit = has_one_unit and comparison.metric.larger_is_better is not None
     if not 2 <= len(rows) <= MAX_EXPLORED_ARMS or not 2 <= len(seeds) <= MAX_SEEDS or not has_one_unit:
         return ""
-    numbers = {label: index for index, label in enumerate(row.sample.label for row in comparison.rows)}
+    labels, numbers = [row.sample.label for row in rows], arm_numbers(comparison)
     chosen = styles_of(comparison)
     baselines = [number for number, row in enumerate(rows) if row.is_baseline]
     most = max(1, MAX_NUMBERS // (len(rows) * len(seeds)))
     metrics = list(_explored(results, comparison, [row.sample for row in rows], seeds))[:most]
     data = {
-        "arms": [
-            {"name": label, "arm": numbers[label], "colour": chosen[label].colour}
-            for label in (row.sample.label for row in rows)
-        ],
+        "arms": [{"name": one, "arm": numbers[one], "colour": chosen[one].colour} for one in labels],
         "seeds": seeds,
         "baseline": next(iter(baselines), 0),
         "has_several_baselines": len(baselines) > 1,
@@ -373,12 +339,12 @@ def _explored(
 
 
 def _explored_metric(metric: Metric, by_arm: Sequence[Mapping[int, float]], seeds: list[int]) -> dict[str, Any]:
-    scale = 100 if metric.unit == "share" else 1
+    scale = 100 if metric.is_share else 1
     return {
         "name": metric_in_words(metric),
-        "unit": " %" if metric.unit == "share" else "",
-        "points": " points" if metric.unit == "share" else "",
-        "digits": 2 if metric.unit == "share" else 4,
+        "unit": " %" * metric.is_share,
+        "points": " points" * metric.is_share,
+        "digits": 2 if metric.is_share else 4,
         "sign": 1 if metric.larger_is_better else -1,
         "values": [
             [None if (one := by_seed.get(seed)) is None else round(one * scale, 6) for seed in seeds]

@@ -9,8 +9,8 @@ import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
 from actbench.report import files as room
-from actbench.report.figures.layout import Canvas, Picture
-from actbench.report.files import Files, drawing, save_pictures, write_files
+from actbench.report.figures.layout import PHONE, Canvas, Picture
+from actbench.report.files import Files, picture_svg, save_pictures, write_files
 from actbench.store.results import Results
 from pages import problems
 from planted import MUCH, RELU, above, asked, planted
@@ -41,9 +41,8 @@ def test_the_page_holds_its_pictures(results: Results, tmp_path: Path) -> None:
     assert written(results, Files(page)) == ([page], [])
     text = page.read_text(encoding="utf-8")
     assert problems(text) == []
-    shown = drawing(PICTURE, {})
-    assert shown.wide in text
-    assert shown.narrow in text
+    assert picture_svg(PICTURE, {}) in text
+    assert picture_svg(PICTURE, {}, PHONE) in text
 
 
 @pytest.mark.parametrize(("ending", "signature"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])

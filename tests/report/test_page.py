@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from markupsafe import Markup
 
 from actbench.experiment.records import LayerProbe
 from actbench.plan.plan import make_plan
-from actbench.report.files import MAX_ROWS, Drawing, page
+from actbench.report.figures.layout import Picture
+from actbench.report.files import MAX_ROWS, page
 from actbench.store.results import Results
 from builders import experiment_from, record_of
 from pages import problems, read
@@ -33,13 +33,8 @@ PROBE = LayerProbe(
 )  # fmt: skip
 
 
-def drawn(name: str) -> Drawing:
-    identifier = f"picture-{name}"
-    wide, narrow = (
-        Markup(f'<svg role="img" aria-labelledby="{one}"><title id="{one}">A picture</title></svg>')
-        for one in (identifier, f"{identifier}-narrow")
-    )
-    return Drawing(name, f"Title of {name}", "What it shows.", wide, narrow)
+def drawn(name: str) -> Picture:
+    return Picture(name, f"Title of {name}", lambda _canvas: 10.0, "What it shows.", "A picture")
 
 
 def html(results: Results, *drawings: str, **request: Any) -> str:

@@ -13,7 +13,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Curves, Trial, TrialRecord
 from actbench.report.figures.layout import COLUMN, FULL, PAGE, PHONE, Picture
 from actbench.report.figures.marks import Dot, Group, Text
-from actbench.report.files import drawing, pictures
+from actbench.report.files import picture_svg, pictures
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, drawn_texts, misplaced_texts, pictures_of, renamed, results_from, trained
 
@@ -131,12 +131,13 @@ def test_every_picture_is_the_same_when_it_is_drawn_again(tmp_path: Path) -> Non
     text = TUNED.replace("[relu, tanh]", "[relu, tanh], model.init: [kaiming_normal, xavier_normal]")
     first, second = (pictures_of(results_from(text, tmp_path)) for _ in range(2))
     assert len(first) == 10
-    assert [drawing(one, {}) for one in first.values()] == [drawing(one, {}) for one in second.values()]
+    assert [picture_svg(one, {}) for one in first.values()] == [picture_svg(one, {}) for one in second.values()]
 
 
 def test_no_two_pictures_of_a_page_share_an_id(tmp_path: Path) -> None:
-    shown = [drawing(picture, {}) for picture in pictures_of(results_from(TUNED, tmp_path)).values()]
-    found = [one for each in shown for one in re.findall(r'\bid="([^"]+)"', each.wide + each.narrow)]
+    shown = pictures_of(results_from(TUNED, tmp_path)).values()
+    elements = [picture_svg(one, {}, paper) for one in shown for paper in (PAGE, PHONE)]
+    found = [one for each in elements for one in re.findall(r'\bid="([^"]+)"', each)]
     assert len(found) == len(set(found)) == 4 * len(shown)
 
 
@@ -144,7 +145,7 @@ def test_no_two_pictures_of_a_page_share_an_id(tmp_path: Path) -> None:
 def test_arms_are_called_what_they_are_called_whatever_that_is(name: str, hostile: dict[str, Picture]) -> None:
     shown = words(hostile[name])
     assert all(f"activation={arm}".replace(" ", "")[:14] in shown.replace(" ", "") for arm in HOSTILE[:6])
-    assert "\x1b" not in drawing(hostile[name], {}).wide
+    assert "\x1b" not in picture_svg(hostile[name], {})
 
 
 @pytest.mark.parametrize(
@@ -280,7 +281,7 @@ def test_a_long_training_is_thinned_and_its_epochs_stand_on_a_logarithmic_axis(t
     found = pictures_of(results_from(NO_HIDDEN_LAYER, tmp_path))
     assert re.search(r"Of 300 epochs, \d+ are drawn, evenly spaced on the logarithmic axis", found["curves"].caption)
     assert "epoch (log scale)" in drawn_texts(found["curves"])
-    longest = max(path.count("L") for path in re.findall(r' d="([^"]+)"', drawing(found["seeds"], {}).wide))
+    longest = max(path.count("L") for path in re.findall(r' d="([^"]+)"', picture_svg(found["seeds"], {})))
     assert longest <= 50
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from actbench.report.files import drawing
+from actbench.report.figures.layout import PAGE, PHONE
+from actbench.report.files import picture_svg
 from drawn import pictures_of, results_from
 from stopwatch import time_limit
 
@@ -29,8 +30,5 @@ def test_all_pictures_take_seconds_and_few_bytes(arms: str, tmp_path: Path) -> N
     results = results_from(TEXT + arms, tmp_path)
     assert len(results.records) == 1000
     with time_limit(MAX_CPU_SECONDS):
-        size = sum(
-            len(one.wide) + len(one.narrow)
-            for one in (drawing(picture, {}) for picture in pictures_of(results).values())
-        )
+        size = sum(len(picture_svg(one, {}, paper)) for one in pictures_of(results).values() for paper in (PAGE, PHONE))
     assert size < MAX_BYTES
