@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from actbench.text import did_you_mean, visible
+
+Found = TypeVar("Found")
 
 EXIT_CHECK_FAILED = 1
 EXIT_USAGE = 2
@@ -46,6 +49,19 @@ def unusable_library(name: str, problem: Exception) -> UnusableEnvironmentError:
     """The error for a library whose import raises an exception."""
     cause = f"{type(problem).__name__}: {problem}".splitlines()[0]
     return UnusableEnvironmentError(f"cannot import {name} ({cause}). Run `actbench doctor`.")
+
+
+def all_found(lookups: Iterable[Callable[[], Found]]) -> list[Found]:
+    """The results of all lookups; raises one `ConfigurationError` with the mistakes of all."""
+    found, mistakes = [], []
+    for lookup in lookups:
+        try:
+            found.append(lookup())
+        except ConfigurationError as mistake:
+            mistakes.append(str(mistake))
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
+    return found
 
 
 @contextmanager

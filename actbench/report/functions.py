@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from actbench.catalogue.lookup import names
 from actbench.catalogue.registry import Kind
 from actbench.checks.claims import claims_about, finding_of
 from actbench.config.source import read_yaml
-from actbench.errors import ConfigurationError
+from actbench.errors import ConfigurationError, all_found
 from actbench.experiment.choices import Choice, parse_choice
 from actbench.experiment.layers import resolve_layers
 from actbench.lazy import NDArray, numpy
 from actbench.render.sections import Section
-from actbench.report.figures.layout import Canvas, Picture, picture
+from actbench.report.figures.layout import FULL, Canvas, Picture, picture
 from actbench.report.figures.marks import GRID, lines_of, minus, text_width
+from actbench.report.figures.paint import require_format, save_scene
 from actbench.report.figures.scales import Axis, Scale, styles
 from actbench.report.listing import bounds_text, entry_document
 from actbench.store.results import Results
@@ -43,29 +45,28 @@ def find_functions(texts: Sequence[str], kinds: Sequence[Kind] = ("activation", 
     Raises `ConfigurationError` with every name that means nothing.
     """
     known: dict[str, Kind] = {name: kind for kind in reversed(kinds) for name in names(kind)}
-    choices = [_find_function(text, known) for text in texts]
-    if mistakes := [choice for choice in choices if isinstance(choice, str)]:
-        raise ConfigurationError("\n".join(mistakes))
-    return [choice for choice in choices if isinstance(choice, Choice)]
+    return all_found(partial(_find_function, text, known) for text in texts)
 
 
-def _find_function(text: str, known: Mapping[str, Kind]) -> Choice | str:
-    """A function, or a sentence for each mistake in how it is called."""
+def _find_function(text: str, known: Mapping[str, Kind]) -> Choice:
     source = read_yaml(text, text) if ":" in text else None
     value = source.data if source else text
     name = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else value
     if source and (source.problems or not isinstance(value, dict)):
-        return f"{text}: expected a name, or a name with parameters such as 'leaky_relu: {{negative_slope: 0.2}}'"
+        expected = "a name, or a name with parameters such as 'leaky_relu: {negative_slope: 0.2}'"
+        raise ConfigurationError(f"{text}: expected {expected}")
     if name not in known:
         if name in names("initialiser"):
-            return f"{name} is an initialiser: say for which layer it draws, such as --shape 5x3"
+            raise ConfigurationError(f"{name} is an initialiser: say for which layer it draws, such as --shape 5x3")
         noun = "initialiser" if "initialiser" in known.values() else "function"
-        return f"no {noun} is called {name!r}{did_you_mean(str(name), known)}"
+        raise ConfigurationError(f"no {noun} is called {name!r}{did_you_mean(str(name), known)}")
     try:
         return parse_choice(known[str(name)], value)
     except PydanticCustomError as invalid:
         problems = (invalid.context or {})["problems"]
-        return "\n".join(f"{'.'.join(map(str, where)) or text}: {sentence}" for where, sentence in problems)
+        raise ConfigurationError(
+            "\n".join(f"{'.'.join(map(str, where)) or text}: {sentence}" for where, sentence in problems)
+        ) from None
 
 
 def with_curves(choices: Sequence[Choice]) -> list[Choice]:
@@ -215,21 +216,14 @@ def plot_lines(choices: Sequence[Choice], *, derivative: bool, bounds: tuple[flo
 
 def save_figure(choices: Sequence[Choice], path: Path, x: NDArray[numpy.float64] | None = None) -> None:
     """Draw every curve with its derivative; the file's ending says whether as SVG, PNG or PDF."""
-    from actbench.report.figures.layout import FULL
-    from actbench.report.figures.paint import require_format, save_scene
-    from actbench.report.functions import functions_drawing
-
     require_format(path)
     drawn = with_curves(choices)
     if not drawn:
         raise ConfigurationError(f"--save {path}: nothing to draw; {_without_curves(choices)}")
     drawing = functions_drawing(drawn, plotted_inputs() if x is None else x)
-    title, words = (
-        f"{', '.join(map(str, drawn))}: function and derivative",
-        "Each function solid, its derivative dashed.",
-    )
-    scene = picture("functions", title, drawing, caption=[], description=[words]).draw(FULL)
-    save_scene(scene, path, title, words)
+    title = f"{', '.join(map(str, drawn))}: function and derivative"
+    made = picture("functions", title, drawing, caption=[], description=["Each function solid, its derivative dashed."])
+    save_scene(made.draw(FULL), path, title, made.description)
 
 
 def functions_picture(results: Results) -> Picture | None:
@@ -277,7 +271,11 @@ def _draw(
     chosen = styles({str(choice): (("model.activation", choice),) for choice, _, _ in curves})
     columns = min(len(curves), 2 if canvas.is_narrow else 4)
     wide = canvas.width / columns
-    names = [_name(canvas, str(choice), wide - em) for choice, _, _ in curves]
+    names = []
+    for choice, _, _ in curves:
+        whole = canvas.named(str(choice))
+        fits = text_width(whole, em) <= wide - em  # else its parameters go to a second line
+        names.append(lines_of(whole if fits else whole.replace("(", " ("), em, wide - em, most=2))
     head = 0.7 * em + 1.2 * em * max(map(len, names))
     high, ends = 8.6 * em + head, (inputs[0], inputs[-1])
     low, top_value = (share * max(map(abs, ends)) for share in (LOWEST, HIGHEST))
@@ -310,13 +308,6 @@ def _ticks(canvas: Canvas, x: Axis) -> list[tuple[float, str]]:
         return [(x.at(tick), minus(f"{tick:g}")) for tick in (-4, 0, 4)]
     halves = [(place, text, text_width(text, canvas.small) / 2) for place, text in x.ticks(5)]
     return [(place, text) for place, text, half in halves if x.start <= place - half and place + half <= x.end]
-
-
-def _name(canvas: Canvas, label: str, width: float) -> list[str]:
-    """A function's name; its parameters go to a second line if they do not fit."""
-    whole = canvas.named(label)
-    fits = text_width(whole, canvas.em) <= width
-    return lines_of(whole if fits else whole.replace("(", " ("), canvas.em, width, most=2)
 
 
 def _inside(inputs: Sequence[float], values: Sequence[float], x: Axis, y: Axis) -> list[list[tuple[float, float]]]:

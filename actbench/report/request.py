@@ -10,7 +10,7 @@ from typing import Any
 
 from actbench.analysis.comparison import Comparison, Question, compare, compare_samples
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
-from actbench.errors import ConfigurationError
+from actbench.errors import ConfigurationError, all_found
 from actbench.experiment.cells import distinguishing_paths, find_references, restricted
 from actbench.experiment.definition import Arm, Experiment, parse_arm
 from actbench.experiment.metrics import Metric, parse_metric
@@ -66,11 +66,12 @@ def answer(
     for one in everything:
         say_what_is_missing(one, say)
     first, name = results[0].experiment, request.baseline
-    metric, baseline, by = _all_found(
+    lookups: tuple[Callable[[], Any], ...] = (
         lambda: metric_of(everything, request.metric or first.primary),
         lambda: () if reference else first.baseline if name is None else parse_arm(first, name),
         lambda: _factor_of([one.experiment for one in everything], request.by),
     )
+    metric, baseline, by = all_found(lookups)
     question = Question(
         metric,
         baseline,
@@ -136,19 +137,6 @@ def say_what_is_missing(results: Results, say: Callable[[str], None]) -> None:
     if final and not results.plan.is_tuned():
         there = f"{counted(final, 'final trial')} in the journal"
         say(f"{results.folder}: {there} cannot be placed without the tuning trials that are missing; run restores them")
-
-
-def _all_found(*lookups: Callable[[], Any]) -> list[Any]:
-    """The results of all lookups; raises one `ConfigurationError` with the mistakes of all."""
-    found, mistakes = [], []
-    for lookup in lookups:
-        try:
-            found.append(lookup())
-        except ConfigurationError as mistake:
-            mistakes.append(str(mistake))
-    if mistakes:
-        raise ConfigurationError("\n".join(mistakes))
-    return found
 
 
 def metric_of(results: Sequence[Results], name: str) -> Metric:
