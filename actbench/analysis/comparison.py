@@ -66,8 +66,8 @@ class Contrast:
     look: Decision | None = None
 
     def reach(self) -> float:
-        """How far from 0 the adjusted interval of the difference reaches."""
-        low, high = self.adjusted_interval or (0.0, 0.0)
+        """How far from 0 the interval of the difference reaches, the adjusted one if there is one."""
+        low, high = self.adjusted_interval or self.difference.interval or (0.0, 0.0)
         return max(-low, high)
 
     def is_tied(self) -> bool:

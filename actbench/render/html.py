@@ -33,7 +33,7 @@ def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("actbench.render"),
         autoescape=True,
-        finalize=_visible_text,
+        finalize=lambda shown: visible(shown) if isinstance(shown, str) and not isinstance(shown, Markup) else shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -49,7 +49,3 @@ def source(name: str) -> str:
 def sections_to_html(sections: Iterable[Section]) -> str:
     """Tables with titles and notes, without scripts, style sheets or links."""
     return render("notebook.html", parts=[(section, numeric_columns(section)) for section in sections], tones=TONES)
-
-
-def _visible_text(shown: Any) -> Any:
-    return visible(shown) if isinstance(shown, str) and not isinstance(shown, Markup) else shown

@@ -158,8 +158,7 @@ def _differing_environments(results: Sequence[Results]) -> Iterator[Statement]:
     """Whether processors, devices or versions differ, so that the same seed may have given other numbers."""
     different = set()
     for folder in results:
-        final = [trial.id for _, trials in folder.plan.arms for trial in trials if trial.id in folder.records]
-        used = {folder.records[trial].environment for trial in final}
+        used = {one.environment for _, trials in folder.plan.arms for one in recorded(trials, folder.records)}
         known = [folder.environments[name] for name in used if name in folder.environments]
         different |= {tuple(one.get(key) for key in MATTERS) for one in known}
     if len(different) > 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
 from actbench.analysis.comparison import Comparison, Contrast
@@ -13,7 +12,7 @@ from actbench.render.sections import Section
 from actbench.report.comparison import contrast_numbers
 from actbench.report.numbers import probability, size, with_unit
 from actbench.report.short import short_section
-from actbench.report.statements import MAX_SEEDS, by_verdict, too_few
+from actbench.report.statements import MAX_SEEDS, by_verdict, too_few, usual_spread
 from actbench.statistics.power import seeds_needed
 from actbench.store.results import Results
 from actbench.text import capitalised, counted, listed
@@ -101,8 +100,7 @@ def _names(group: Sequence[Contrast]) -> str:
 def _seeds_for_a_tenth(turned: Comparison) -> Iterator[str]:
     """How many seeds show a tenth of a point, if the metric is an accuracy."""
     contrasts = turned.contrasts()
-    spreads = [one.difference.sd for one in contrasts if one.is_paired and one.difference.sd]
-    if turned.metric.is_share and spreads:
-        seeds = seeds_needed(TENTH_OF_A_POINT, median(spreads), comparisons=len(contrasts))
+    if turned.metric.is_share and (spread := usual_spread(contrasts)):
+        seeds = seeds_needed(TENTH_OF_A_POINT, spread, comparisons=len(contrasts))
         how = f": --set seeds={seeds} --set name=..." if seeds <= MAX_SEEDS else ""
         yield f"A tenth of a point takes {seeds:,} seeds (8 times in 10){how}."

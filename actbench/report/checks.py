@@ -29,22 +29,17 @@ def examination_section(examination: Examination) -> Section:
 
 def examination_document(examinations: Sequence[Examination]) -> dict[str, Any]:
     """The same as plain data."""
-    return {
-        "passed": not any(examination.refusals() for examination in examinations),
-        "entries": [
-            {
-                "kind": examination.choice.kind,
-                "name": examination.choice.name,
-                "checksum": examination.choice.recorded.checksum if examination.choice.recorded else None,
-                "passed": not examination.refusals(),
-                "checks": [
-                    {"check": check.name, "result": check.outcome, "reason": check.reason}
-                    for check in examination.checks
-                ],
-            }
-            for examination in examinations
-        ],
-    }
+    entries = [
+        {
+            "kind": one.choice.kind,
+            "name": one.choice.name,
+            "checksum": one.choice.recorded.checksum if one.choice.recorded else None,
+            "passed": not one.refusals(),
+            "checks": [{"check": each.name, "result": each.outcome, "reason": each.reason} for each in one.checks],
+        }
+        for one in examinations
+    ]
+    return {"passed": all(entry["passed"] for entry in entries), "entries": entries}
 
 
 def find_activations(wanted: Sequence[str]) -> list[Choice]:

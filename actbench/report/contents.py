@@ -115,18 +115,13 @@ def main_effects(comparison: Comparison, results: Results) -> list[Section]:
     factors = [factor for factor in experiment.factors if len(factor.values) > 1]
     if len(factors) < 2 or not experiment.is_full_grid():
         return []
-    sections, samples = [], [row.sample for row in comparison.rows]
+    sections, samples, is_judged = [], [row.sample for row in comparison.rows], comparison.is_judged
     for factor in factors:
-        baseline = tuple(pair for pair in comparison.baseline if pair[0] == factor.path)
-        question = Question(
-            comparison.metric,
-            baseline or ((factor.path, factor.values[0]),),
-            comparison.margin,
-            factor.path,
-            accepts_shared_rate=comparison.is_judged,
-        )
+        path, planned = factor.path, dict(comparison.baseline)
+        baseline = ((path, planned.get(path, factor.values[0])),)
+        question = Question(comparison.metric, baseline, comparison.margin, path, accepts_shared_rate=is_judged)
         table = short_section(compare(results.plan, results.records, question, samples), [])
-        name = factor.path.split(".")[-1]
+        name = path.split(".")[-1]
         title = f"{MAIN_EFFECT} {name}, averaged over the other factors ({table.title})"
         sections.append(replace(table, title=title, header=[name, *table.header[1:]], notes=()))
     return sections
@@ -139,17 +134,14 @@ def _percent(share: float) -> str:
 
 def _pair_section(table: PairTable, metric: Metric) -> Section:
     """The means of two factors; the one with more values goes down, where there is room."""
-    rows, columns, means = (table.rows, table.row_values), (table.columns, table.column_values), table.means
-    if len(columns[1]) > len(rows[1]):
-        rows, columns, means = columns, rows, tuple(zip(*means, strict=True))
-    return Section(
-        title=f"mean {metric.name} by {rows[0]} and {columns[0]}",
-        header=[rows[0], *map(value_to_text, columns[1])],
-        rows=[
-            [value_to_text(one), *(value(mean, metric) for mean in by_column)]
-            for one, by_column in zip(rows[1], means, strict=True)
-        ],
-    )
+    (down, row_values), (across, column_values) = (table.rows, table.row_values), (table.columns, table.column_values)
+    means = table.means
+    if len(column_values) > len(row_values):
+        down, row_values, across, column_values = across, column_values, down, row_values
+        means = tuple(zip(*means, strict=True))
+    cells = [[value(mean, metric) for mean in by_column] for by_column in means]
+    rows = [[value_to_text(one), *each] for one, each in zip(row_values, cells, strict=True)]
+    return Section(f"mean {metric.name} by {down} and {across}", [down, *map(value_to_text, column_values)], rows)
 
 
 def _curves_section(curves: Sequence[ArmCurves]) -> Section:
@@ -157,20 +149,15 @@ def _curves_section(curves: Sequence[ArmCurves]) -> Section:
     epochs = picked_epochs(max(len(curve.accuracy) for curve in curves), MAX_EPOCH_COLUMNS, is_log=True)
     lowest = min(min(curve.accuracy) for curve in curves)
     highest = max(max(curve.accuracy) for curve in curves)
+    rows = []
+    for curve in curves:
+        after = dict(enumerate(curve.accuracy, start=1))
+        cells = [value(after.get(epoch), metric) for epoch in epochs]
+        rows.append([curve.label, spark(curve.accuracy, lowest, highest), *cells])
     return Section(
         title=f"learning curve: mean {curves[0].part} accuracy in % after each epoch",
         header=["arm", "curve", *(f"epoch {epoch}" for epoch in epochs)],
-        rows=[
-            [
-                curve.label,
-                spark(curve.accuracy, lowest, highest),
-                *(
-                    value(curve.accuracy[epoch - 1] if epoch <= len(curve.accuracy) else None, metric)
-                    for epoch in epochs
-                ),
-            ]
-            for curve in curves
-        ],
+        rows=rows,
         notes=[
             f"Curves run from {100 * lowest:.1f} % to {100 * highest:.1f} %; each epoch's mean is over the trials that "
             "reached it."

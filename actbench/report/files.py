@@ -182,7 +182,6 @@ def pictures(results: Results, comparison: Comparison) -> list[Picture]:
 class Table:
     """A section as a table of the page, folded if long; some columns are shown only if asked for."""
 
-    id: str
     section: Section
     is_number: Sequence[bool]
     is_folded: bool
@@ -248,7 +247,7 @@ def _chapters(
     chapters = []
     for name in order:
         sentences: list[str] = []
-        tables = [_table(name, number, section) for number, section in enumerate(sections.get(name, ()), start=1)]
+        tables = [_table(name, section) for section in sections.get(name, ())]
         if name == "comparison":
             tables[0] = _arms_table(comparison, said, sections[name][0])
         placed = [picture for picture in drawn if _chapter_of(picture) == name]
@@ -275,10 +274,10 @@ def _arms_table(comparison: Comparison, said: Sequence[Statement], full: Section
     section = Section(short.title, [*short.header, *extra], both, short.notes)
     hidden = frozenset(range(len(short.header), len(section.header)))
     labels = [row[0] for row in full.rows]
-    return Table("comparison-table-1", section, numeric_columns(section), False, hidden, tuple(labels), full.notes)
+    return Table(section, numeric_columns(section), False, hidden, tuple(labels), full.notes)
 
 
-def _table(chapter: str, number: int, section: Section) -> Table:
+def _table(chapter: str, section: Section) -> Table:
     is_long = len(section.rows) > MAX_OPEN_ROWS and chapter not in ALWAYS_OPEN
     if chapter == "comparison" and section.importance:
         section = section.with_columns(section.importance)  # so that a narrow screen shows the verdict
@@ -288,7 +287,7 @@ def _table(chapter: str, number: int, section: Section) -> Table:
         shown = replace(shown, rows=shown.rows[:MAX_ROWS], notes=[note, *shown.notes])
     is_number = [chapter != "method" and mostly for mostly in numeric_columns(shown)]
     is_folded = chapter in ALWAYS_FOLDED and not section.title.startswith(MAIN_EFFECT)
-    return Table(f"{chapter}-table-{number}", shown, is_number, is_long or is_folded)
+    return Table(shown, is_number, is_long or is_folded)
 
 
 def explore_json(results: Results, comparison: Comparison) -> str:

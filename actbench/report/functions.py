@@ -86,36 +86,23 @@ def plotted_inputs() -> NDArray[numpy.float64]:
 
 def function_section(choices: Sequence[Choice]) -> Section:
     """Formula and bounds, and of functions with a curve where it saturates, its gain, and the values at 0 and 1."""
+    described = [f"{one.name}: {one.entry.summary} ({one.entry.reference})" for one in choices]
+    rows = [[str(one), one.entry.formula, bounds_text(one.entry, dict(one.parameters))] for one in choices]
     curves = with_curves(choices)
+    if not curves:
+        notes = [*described, f"{_without_curves(choices)}."]
+        return Section("functions", FACTS_OF_ALL, rows, notes, importance=(0, 2, 1))
+    published = [(one.name, PUBLISHED_GAINS[one.name]) for one in curves if one.name in PUBLISHED_GAINS]
     notes = [
         "Saturated: the derivative stays under 5 % of its largest size on [-50, 50] from there on.",
         "Gain: 1 / sqrt(E f(z)^2) for z ~ N(0, 1); backward gain: the same with f'(z).",
+        *(f"Published gain of {name}: {known.reference}." for name, known in published),
+        *described,
+        *([f"{_without_curves(choices)}."] if len(curves) < len(choices) else ()),
     ]
-    published = [
-        f"Published gain of {choice.name}: {PUBLISHED_GAINS[choice.name].reference}."
-        for choice in curves
-        if choice.name in PUBLISHED_GAINS
-    ]
-    return Section(
-        "functions",
-        [*FACTS_OF_ALL, *(FACTS_OF_CURVES if curves else ())],
-        [
-            [
-                str(choice),
-                choice.entry.formula,
-                bounds_text(choice.entry, dict(choice.parameters)),
-                *(_facts_of_curve(choice) if curves else ()),
-            ]
-            for choice in choices
-        ],
-        [
-            *(notes if curves else ()),
-            *published,
-            *(f"{choice.name}: {choice.entry.summary} ({choice.entry.reference})" for choice in choices),
-            *([_without_curves(choices) + "."] if len(curves) < len(choices) else ()),
-        ],
-        importance=(0, 2, 5, 3, 4, 8, 9, 10, 11, 6, 7, 1) if curves else (0, 2, 1),
-    )
+    rows = [[*facts, *_facts_of_curve(one)] for facts, one in zip(rows, choices, strict=True)]
+    importance = (0, 2, 5, 3, 4, 8, 9, 10, 11, 6, 7, 1)
+    return Section("functions", [*FACTS_OF_ALL, *FACTS_OF_CURVES], rows, notes, importance=importance)
 
 
 def _facts_of_curve(choice: Choice) -> list[str]:

@@ -109,10 +109,8 @@ def gate_on_claims(claims: Sequence[JudgedClaim], undecided: Undecided) -> Gate:
     cases = []
     for claim in claims:
         name, estimate = claim.expectation.claim, claim.estimate
-        mean, why = (
-            value(estimate.mean, claim.metric, signed=is_difference(claim)),
-            claim.reason and f"; {claim.reason}",
-        )
+        mean = value(estimate.mean, claim.metric, signed=is_difference(claim))
+        why = f"; {claim.reason}" if claim.reason else ""
         text = f"{name} ({about(claim)} is {mean}, {counted(estimate.n, 'seed')}{why})"
         cases.append(Case(name, claim.verdict, text))
     return Gate(tuple(cases), undecided)

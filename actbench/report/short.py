@@ -70,11 +70,11 @@ def without_picture(short: Section) -> Section:
 
 def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
     """At most three notes, what limits a conclusion first."""
-    notes = [_surprises(comparison)] if _surprises(comparison) else []
+    surprises = [*filter(None, [_surprises(comparison)])]
     found = [one for one in said if one.place == "notes"]
     known = {one.kind: one.text for one in found}
     limiting = [known[kind] for kind in FIRST if kind in known]
-    return [*limiting[: MAX_NOTES - len(notes)], *notes]
+    return [*limiting[: MAX_NOTES - len(surprises)], *surprises]
 
 
 def _surprises(comparison: Comparison) -> str:
@@ -140,16 +140,11 @@ def _tone(contrast: Contrast | None) -> Tone:
 
 def _scale(comparison: Comparison) -> float:
     """How far the picture reaches on both sides of 0; 0 where there is nothing to draw."""
-    ends = [_reach(contrast) for contrast in comparison.contrasts() if contrast.difference.interval]
+    ends = [contrast.reach() for contrast in comparison.contrasts() if contrast.difference.interval]
     if not ends:
         return 0.0
     reach = min(max(ends), MAX_REACH * median(ends)) or max(ends)
     return reach if reach >= smallest_shown(comparison.metric) else 0.0
-
-
-def _reach(contrast: Contrast) -> float:
-    low, high = contrast.adjusted_interval or contrast.difference.interval or (0.0, 0.0)
-    return max(abs(low), abs(high))
 
 
 def _picture(row: Row, comparison: Comparison, reach: float) -> str:

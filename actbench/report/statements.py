@@ -243,10 +243,8 @@ def _question(comparison: Comparison, results: Sequence[Results]) -> str:
         return f"Is any arm better or worse than in {earlier}, by {metric}{data}?"
     if len(comparison.rows) < 2:
         return f"What {metric} does this network reach{data}?"
-    factors = (
-        [factor.path.split(".")[-1] for factor in experiment.factors if len(factor.values) > 1] if experiment else []
-    )
-    which = " and ".join(factors) if len(results) == 1 and factors else "arm"
+    factors = experiment.factors if experiment and len(results) == 1 else ()
+    which = " and ".join(one.path.split(".")[-1] for one in factors if len(one.values) > 1) or "arm"
     if comparison.metric.larger_is_better is None:
         return f"How does {metric} depend on {which}{data}?"
     best = "highest" if comparison.metric.larger_is_better else "lowest"
@@ -297,11 +295,15 @@ def too_few(group: Sequence[Contrast]) -> str:
     return cannot_decide(min(one.difference.n for one in group), max(1, max(one.comparisons for one in group)))
 
 
+def usual_spread(group: Sequence[Contrast]) -> float:
+    """The median sd of paired differences; 0 without any."""
+    return median([one.difference.sd for one in group if one.is_paired and one.difference.sd] or [0.0])
+
+
 def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> str:
     """How many seeds show the margin at 80 % power, or else half of what these show; empty if too many."""
-    spreads = [one.difference.sd for one in group if one.is_paired and one.difference.sd]
+    spread = usual_spread(group)
     count, known = max(one.comparisons for one in group), max(one.difference.n for one in group)
-    spread = median(spreads) if spreads else 0.0
     shown = comparison.detectable or detectable_difference(known, spread, comparisons=max(1, count)) or 0.0
     for target in (comparison.margin or 0.0, shown / 2):
         seeds = seeds_needed(target, spread, comparisons=count) if spread and target else 0

@@ -125,15 +125,12 @@ def _sections_of(one: Draws) -> list[Section]:
         header = ["input", *(f"unit {number}" for number in range(1, units + 1))]
         sections.append(Section(f"{one.choice}: weights", header, rows, is_complete=True))
     edges, counts = _histogram(one.weights)
-    most = max(counts)
     bars = [
-        [_rounded(low), _rounded(high), f"{count:,}", BAR * round(BAR_WIDTH * count / most)]
+        [_rounded(low), _rounded(high), f"{count:,}", BAR * round(BAR_WIDTH * count / max(counts))]
         for low, high, count in zip(edges, edges[1:], counts, strict=False)
     ]
-    return [
-        *sections,
-        Section(f"{one.choice}: histogram", ["from", "to", "weights", "picture"], bars, is_complete=True),
-    ]
+    header = ["from", "to", "weights", "picture"]
+    return [*sections, Section(f"{one.choice}: histogram", header, bars, is_complete=True)]
 
 
 def _histogram(weights: NDArray[numpy.float64]) -> tuple[list[float], list[int]]:

@@ -96,11 +96,8 @@ class ArmProbes:
     def worst(self, probe: Probe) -> tuple[float, int, float | None]:
         """At the last epoch: the largest trouble, the layer it is in, and its number."""
         last = [(layer, one) for (layer, epoch), one in self.cells[probe.field].items() if epoch == self.epochs[-1]]
-        return max(
-            ((probe.trouble_of(one), -layer, one) for layer, one in last),
-            key=lambda found: found[:2],
-            default=(0.0, 0, 0.0),
-        )
+        troubles = [(probe.trouble_of(one), -layer, one) for layer, one in last]
+        return max(troubles, key=lambda found: found[:2], default=(0.0, 0, 0.0))
 
     def trouble(self, probe: Probe) -> float:
         """The share of the probe's cells that are in trouble."""

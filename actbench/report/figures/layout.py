@@ -163,16 +163,12 @@ class Canvas:
         """The room that the values to the left of an axis take."""
         return max((text_width(text, self.small) for _, text in self._left_ticks(axis)), default=0.0) + 0.6 * self.em
 
-    def end_label_width(self, texts: Iterable[str]) -> float:
-        """The room that texts at the ends of lines take, with the gap before them."""
-        widest = max((text_width(text, self.small, is_bold=True) for text in texts), default=0.0)
-        return min(widest + 1.4 * self.em, 0.4 * self.width)
-
     def ended_axes(
         self, y: Axis, x: tuple[Scale, Limits], name: str, texts: Iterable[str], gaps: tuple[float, float] = (0.5, 0.3)
     ) -> Axis:
         """The lower axis, with the gaps at its ends, of lines at whose ends texts are; the left one is drawn."""
-        left, right = self.tick_width(y), self.width - self.end_label_width(texts)
+        widest = max((text_width(text, self.small, is_bold=True) for text in texts), default=0.0)
+        left, right = self.tick_width(y), self.width - min(widest + 1.4 * self.em, 0.4 * self.width)
         self.left_axis(y, left, right, name)
         return Axis(*x, left + gaps[0] * self.em, right - gaps[1] * self.em)
 
