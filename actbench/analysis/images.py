@@ -227,7 +227,4 @@ def _mistakes_in(records: Sequence[TrialRecord], images: Sequence[int]) -> Itera
 
 def wrong_images(record: TrialRecord) -> list[tuple[int, tuple[int, int]]]:
     """Each wrong image of a network with its label and the class that it was given; empty if not recorded."""
-    mistakes = record.mistakes()
-    if not mistakes or not record.test_is_correct:
-        return []
-    return list(zip(np.flatnonzero(~_are_right([record])).tolist(), mistakes, strict=True))
+    return [*_mistakes_in([record], range(record.test_count))] if record.test_is_correct else []

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from actbench.experiment.identity import data_identity
 from actbench.experiment.layers import NetworkSize, network_size
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, label_of
-from actbench.experiment.records import Trial, TrialRecord, count_endings, recorded
+from actbench.experiment.records import Ending, Trial, TrialRecord, count_endings, recorded, sum_endings
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.looks import MAX_FAILED, values_by_seed
 from actbench.plan.plan import Plan
 from actbench.statistics.multiple import ALPHA
 from actbench.text import counted
 
-COUNTS = ("failed", "diverged", "collapsed", "crashed", "trials")
 NEGATIVE_LOG_LIKELIHOODS = (("identity", "cross_entropy"), ("log_softmax", "nll"), ("log_softmax", "cross_entropy"))
 
 
@@ -24,12 +23,12 @@ NEGATIVE_LOG_LIKELIHOODS = (("identity", "cross_entropy"), ("log_softmax", "nll"
 class Sample:
     """What is compared.
 
-    `by_seed` holds the metric of the trials that have it; `trials` were planned. `failed` of them are unusable:
-    `diverged`, `collapsed` (one class for every image) or `crashed` (an error). `data` says which images were used, so
-    that only seeds of equal data are paired. `doubt` is why the sample is not judged, or empty. `losses` are those in
-    whose units the metric is, none if it depends on no loss. `folder` is set when the samples of several folders are
-    compared. `alpha` is what a test of the sample may spend of 5 %: the share of the look that it has come to. `size`
-    is that of its networks, None where they are of several sizes.
+    `by_seed` holds the metric of the trials that have it; `trials` were planned, and `endings` counts how they
+    ended: unusable ones `diverged`, `collapsed` (one class for every image) or `failed` (an error). `data` says
+    which images were used, so that only seeds of equal data are paired. `doubt` is why the sample is not judged, or
+    empty. `losses` are those in whose units the metric is, none if it depends on no loss. `folder` is set when the
+    samples of several folders are compared. `alpha` is what a test of the sample may spend of 5 %: the share of the
+    look that it has come to. `size` is that of its networks, None where they are of several sizes.
     """
 
     label: str
@@ -37,10 +36,7 @@ class Sample:
     by_seed: Mapping[int, float]
     trials: int
     tuned: Values = ()
-    failed: int = 0
-    diverged: int = 0
-    collapsed: int = 0
-    crashed: int = 0
+    endings: Mapping[Ending, int] = field(default_factory=dict)
     test_images: int = 0
     data: tuple[tuple[str, object], ...] = ()
     doubt: str = ""
@@ -48,6 +44,11 @@ class Sample:
     folder: str = ""
     alpha: float = ALPHA
     size: NetworkSize | None = None
+
+    @property
+    def failed(self) -> int:
+        """How many trials are unusable."""
+        return sum(count for ending, count in self.endings.items() if ending != "done")
 
 
 def loss_unit(settings: TrialSettings) -> str:
@@ -93,10 +94,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
                 by_seed=by_seed,
                 trials=len(trials),
                 tuned=arm.tuned,
-                failed=failed,
-                diverged=endings["diverged"],
-                collapsed=endings["collapsed"],
-                crashed=endings["failed"],
+                endings=endings,
                 test_images=arm.settings.data.test_count(),
                 data=tuple(data_identity(arm.settings.data).items()),
                 doubt="; ".join(doubts),
@@ -132,7 +130,8 @@ def _mean_sample(values: Values, group: Sequence[Sample]) -> Sample:
         label=label_of(values),
         values=values,
         by_seed={seed: sum(sample.by_seed[seed] for sample in group) / len(group) for seed in common},
-        **{name: sum(getattr(sample, name) for sample in group) for name in COUNTS},
+        trials=sum(sample.trials for sample in group),
+        endings=sum_endings(sample.endings for sample in group),
         tuned=(),
         test_images=0,
         doubt="; ".join(dict.fromkeys(sample.doubt for sample in group if sample.doubt)),

@@ -240,9 +240,12 @@ def _of_class(name: str, label: int) -> Metric:
     """The share of the test images of one class that are given it."""
 
     def value(record: TrialRecord) -> float | None:
-        confusion = record.confusion()
-        images = sum(confusion[label]) if confusion and label < len(confusion) else 0
-        return confusion[label][label] / images if confusion and images else None
+        mistakes, given = record.mistakes(), record.test_prediction_counts
+        if mistakes is None or label >= len(given):
+            return None
+        right = given[label] - sum(predicted == label for _, predicted in mistakes)
+        images = right + sum(true == label for true, _ in mistakes)
+        return right / images if images else None
 
     def problem(settings: TrialSettings) -> str | None:
         classes = settings.data.dataset.classes

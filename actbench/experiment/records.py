@@ -162,22 +162,6 @@ class TrialRecord(BaseModel):
         classes = self.settings.data.dataset.classes
         return [divmod(code, classes) for code in mistake_codes(base64.b64decode(self.test_mistakes), classes)]
 
-    def confusion(self) -> list[list[int]] | None:
-        """How many test images of each class (rows) were given each class (columns); None if not recorded."""
-        mistakes = self.mistakes()
-        if mistakes is None or not self.test_prediction_counts:
-            return None
-        classes = range(len(self.test_prediction_counts))
-        wrong = Counter(mistakes)
-        given = Counter(predicted for _, predicted in mistakes)
-        return [
-            [
-                self.test_prediction_counts[label] - given[label] if label == predicted else wrong[label, predicted]
-                for predicted in classes
-            ]
-            for label in classes
-        ]
-
     def is_collapsed(self) -> bool:
         """Whether the trained network predicts the same class for every test image, and not all of them are of it."""
         predicted = self.test_prediction_counts
@@ -210,6 +194,11 @@ def recorded(trials: Iterable[Trial], records: Mapping[str, TrialRecord]) -> lis
 def count_endings(records: Iterable[TrialRecord]) -> Counter[Ending]:
     """How many trials ended how."""
     return Counter(record.ending() for record in records)
+
+
+def sum_endings(counts: Iterable[Mapping[Ending, int]]) -> Counter[Ending]:
+    """How many trials of all these ended how."""
+    return sum(map(Counter, counts), Counter[Ending]())
 
 
 def unusable_text(endings: Mapping[Ending, int]) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from actbench.analysis.comparison import Comparison
-from actbench.analysis.samples import COUNTS
 from actbench.experiment.definition import SECTIONS
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
-from actbench.experiment.records import recorded
+from actbench.experiment.records import recorded, sum_endings, unusable_document, unusable_text
 from actbench.plan.tuning import in_order
 from actbench.report.numbers import metric_in_words
 from actbench.report.short import ALIKE
@@ -192,15 +191,14 @@ def _sizes(comparison: Comparison, results: Sequence[Results]) -> Iterator[State
 
 def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:
     """Trials that failed or are missing, and arms that are not judged."""
-    numbers = {name: sum(getattr(row.sample, name) for row in comparison.rows) for name in COUNTS}
+    samples = [row.sample for row in comparison.rows]
+    endings = sum_endings(sample.endings for sample in samples)
+    numbers = unusable_document(endings) | {"trials": sum(sample.trials for sample in samples)}
     if failed := numbers["failed"]:
         kept = "those that predict anything stay in the mean"
         if not comparison.metric.name.endswith("accuracy"):
             kept = "those without a finite value are left out, which flatters their arm"
-        note = (
-            f"{counted(failed, 'trial')} unusable, counted as (failed): {numbers['diverged']} diverged, "
-            f"{numbers['collapsed']} collapsed, {numbers['crashed']} failed; {kept}."
-        )
+        note = f"{counted(failed, 'trial')} unusable, counted as (failed): {unusable_text(endings)}; {kept}."
         yield Statement("failed", "caveats", note, numbers=numbers)
     missing, planned = sum(one.missing() for one in results), sum(one.planned() for one in results)
     if missing:

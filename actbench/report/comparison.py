@@ -8,6 +8,7 @@ from typing import Any
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import value_to_text, values_to_yaml
+from actbench.experiment.records import unusable_document
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, seeds_text, value
 from actbench.report.tuning import tuned_text
@@ -150,10 +151,7 @@ def _with_ends(numbers: Mapping[str, Any]) -> dict[str, Any]:
 def _numbers(row: Row) -> dict[str, Any]:
     return {
         "n": row.own.n,
-        "failed": row.sample.failed,
-        "diverged": row.sample.diverged,
-        "collapsed": row.sample.collapsed,
-        "crashed": row.sample.crashed,
+        **unusable_document(row.sample.endings),
         "mean": row.own.mean,
         "sd": row.own.sd,
         "predicted_sd": row.predicted_sd,

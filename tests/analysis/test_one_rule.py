@@ -43,7 +43,15 @@ def made_up(rng: np.random.Generator) -> Comparison:
         losses = frozenset({str(rng.choice(["mse", "bce"])) if is_unlike else "mse"} if is_loss else ())
         doubt = "train.lr is at the edge of what was tried" if rng.random() < 0.05 else ""
         samples.append(
-            Sample(name, (("model.activation", name),), values, n, doubt=doubt, losses=losses, failed=n - len(values))
+            Sample(
+                name,
+                (("model.activation", name),),
+                values,
+                n,
+                doubt=doubt,
+                losses=losses,
+                endings={"failed": n - len(values)},
+            )
         )
     metric = parse_metric("test_loss" if is_loss else "test_accuracy")
     baseline = samples[int(rng.integers(len(samples)))]

@@ -29,7 +29,7 @@ def test_an_arms_values_are_by_seed_as_far_as_there_are_records(tmp_path: Path) 
     relu = by_label(planted(tmp_path, {"relu": [9800, None, 9700]}, text))["relu"]
     assert relu.by_seed == {5: 0.98, 8: 0.97}
     assert (relu.trials, relu.test_images) == (3, IMAGES)
-    assert (relu.failed, relu.collapsed, relu.doubt, relu.tuned) == (0, 0, "", ())
+    assert (relu.failed, relu.endings["collapsed"], relu.doubt, relu.tuned) == (0, 0, "", ())
 
 
 def test_a_tuned_arm_says_what_was_chosen_for_it(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_diverged_failed_and_collapsed_trials_are_each_counted_once(
 ) -> None:
     results = planted(tmp_path, {"relu": [1135] * 10}, change=lambda _, seed: changes if seed == 4 else {})
     relu = by_label(results)["relu"]
-    assert (relu.failed, relu.collapsed) == (failed, collapsed)
+    assert (relu.failed, relu.endings["collapsed"]) == (failed, collapsed)
     assert len(relu.by_seed) == 10
 
 
@@ -165,8 +165,8 @@ def test_failures_and_doubts_of_all_its_arms_are_those_of_a_factors_value(tmp_pa
     counts = {label: [9000] * 3 for label in by_label(planted(tmp_path / "empty", {}, FACTORS))}
     results = planted(tmp_path / "failed", counts, FACTORS, change=change)
     relu, tanh = marginal_samples(list(by_label(results).values()), "model.activation")
-    assert (relu.failed, relu.collapsed, relu.doubt) == (6, 3, "3 of 3 trials unusable")
-    assert (tanh.failed, tanh.collapsed, tanh.doubt) == (0, 0, "")
+    assert (relu.failed, relu.endings["collapsed"], relu.doubt) == (6, 3, "3 of 3 trials unusable")
+    assert (tanh.failed, tanh.endings["collapsed"], tanh.doubt) == (0, 0, "")
 
 
 def test_a_marginal_sample_names_no_tuned_value(tmp_path: Path) -> None:

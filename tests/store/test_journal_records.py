@@ -72,7 +72,6 @@ def test_a_line_of_schema_1_is_read_with_what_it_lacks_as_not_recorded(record: T
     assert isinstance(found, TrialRecord)
     assert found == record.model_copy(update={"schema_version": 1})
     assert (found.plan, found.test_nll, found.test_top2_correct_count, found.mistakes()) == ("", None, None, None)
-    assert found.confusion() is None
 
 
 def test_lines_in_another_order_of_fields_are_records_too(record: TrialRecord) -> None:
