@@ -181,17 +181,14 @@ def probability_form(output: Entry, parameters: Mapping[str, Any], loss: Entry) 
 
 def logits_of(form: Form, outputs: Tensor) -> Tensor:
     """Scores `[..., classes]` whose softmax are the probabilities that outputs `[..., units]` of this form give."""
-    if outputs.shape[-1] == 1:
-        return _logits_of_one_unit(form, outputs)
-    if form == "scores of sigmoid":
-        return torch.nn.functional.logsigmoid(outputs)
-    return outputs.clamp_min(SMALLEST_PROBABILITY).log() if form == "probabilities" else outputs
-
-
-def _logits_of_one_unit(form: Form, outputs: Tensor) -> Tensor:
+    has_one_unit = outputs.shape[-1] == 1
     if form == "probabilities":
-        return torch.cat([1 - outputs, outputs], dim=-1).clamp_min(SMALLEST_PROBABILITY).log()
-    if form == "log-probabilities":
-        rest = (-torch.expm1(outputs)).clamp_min(SMALLEST_PROBABILITY).log()
+        shares = torch.cat([1 - outputs, outputs], dim=-1) if has_one_unit else outputs
+        return shares.clamp_min(SMALLEST_PROBABILITY).log()
+    if has_one_unit:
+        is_logarithm = form == "log-probabilities"
+        rest = (
+            (-torch.expm1(outputs)).clamp_min(SMALLEST_PROBABILITY).log() if is_logarithm else torch.zeros_like(outputs)
+        )
         return torch.cat([rest, outputs], dim=-1)
-    return torch.cat([torch.zeros_like(outputs), outputs], dim=-1)
+    return torch.nn.functional.logsigmoid(outputs) if form == "scores of sigmoid" else outputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -40,18 +41,17 @@ def _draw(function: Any, fan_in: int, fan_out: int, seed: int = 0, *, is_bias: b
 
 
 def _gives_the_wanted_shape(draw: Any) -> str:
-    for fan_in, fan_out in LAYERS:
-        for is_bias in (False, True):
-            values = draw(fan_in, fan_out, is_bias=is_bias)
-            wanted = (fan_out,) if is_bias else (fan_in, fan_out)
-            if values.shape != wanted or values.dtype != torch.float32:
-                refuse(f"{'a bias' if is_bias else 'weights'} {wanted} become {values.dtype} {tuple(values.shape)}")
+    for (fan_in, fan_out), is_bias in product(LAYERS, (False, True)):
+        values = draw(fan_in, fan_out, is_bias=is_bias)
+        wanted = (fan_out,) if is_bias else (fan_in, fan_out)
+        if values.shape != wanted or values.dtype != torch.float32:
+            refuse(f"{'a bias' if is_bias else 'weights'} {wanted} become {values.dtype} {tuple(values.shape)}")
     return "weights [in, out] and biases [out] in float32"
 
 
 def _is_finite(draw: Any) -> str:
-    for fan_in, fan_out in LAYERS:
-        if not all(bool(draw(fan_in, fan_out, is_bias=is_bias).isfinite().all()) for is_bias in (False, True)):
+    for (fan_in, fan_out), is_bias in product(LAYERS, (False, True)):
+        if not draw(fan_in, fan_out, is_bias=is_bias).isfinite().all():
             refuse(f"a layer of {fan_in} inputs and {fan_out} units has values that are NaN or infinite")
     return "for layers of 1 to 784 inputs"
 

@@ -31,13 +31,14 @@ class Expected:
 
 def expected_of(settings: TrialSettings) -> Expected:
     """Computed once for the many records that share settings."""
-    data = settings.data
+    data, loss, output = settings.data, settings.train.loss, settings.model.output
+    is_built_in = loss.recorded is None and output.recorded is None  # on outputs it is not meant for, nll is negative
     return Expected(
         images=(data.train_count(), data.validation_count(), data.test_count()),
         epochs=settings.train.epochs,
         layers=len(hidden_layers(settings.model)) + 1,
         classes=data.dataset.classes,
-        is_never_negative=_is_never_negative(settings),
+        is_never_negative=is_built_in and output.entry.yields in loss.entry.accepts,
     )
 
 
@@ -50,7 +51,7 @@ def contradiction(record: TrialRecord, expected: Expected) -> str:
         or _of_test(record, expected)
         or _of_mistakes(record, expected)
         or _of_measures(record)
-        or (_of_probes(record, expected) if record.probes else "")
+        or _of_probes(record, expected)
         or _of_magnitudes(record)
     )
 
@@ -93,12 +94,6 @@ def _of_curves(record: TrialRecord, expected: Expected) -> str:
     return BEYOND if is_beyond else f"losses: less than 0, which {record.settings.train.loss.name} never is"
 
 
-def _is_never_negative(settings: TrialSettings) -> bool:
-    """Whether a built-in loss gets outputs that it is meant for; on others even nll is negative."""
-    loss, output = settings.train.loss, settings.model.output
-    return loss.recorded is None and output.recorded is None and output.entry.yields in loss.entry.accepts
-
-
 def _of_outcome(record: TrialRecord, expected: Expected) -> str:
     epochs, curves = expected.epochs, record.curves
     if record.diverged_epoch is not None and not 1 <= record.diverged_epoch <= epochs:
@@ -131,9 +126,7 @@ def _of_test(record: TrialRecord, expected: Expected) -> str:
             return "test_prediction_counts: other classes than the data has"
     if not record.test_is_correct:
         return ""
-    try:
-        bits = a2b_base64(record.test_is_correct, strict_mode=True)
-    except ValueError:
+    if (bits := _decoded(record.test_is_correct)) is None:
         return "test_is_correct: not base64"
     if len(bits) != -(-record.test_count // 8):
         return f"test_is_correct: not a bit for each of {record.test_count} images"
@@ -142,13 +135,18 @@ def _of_test(record: TrialRecord, expected: Expected) -> str:
     return ""
 
 
+def _decoded(text: str) -> bytes | None:
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return None
+
+
 def _of_mistakes(record: TrialRecord, expected: Expected) -> str:
     """Mistakes that are not as many as there are wrong images, or not of two different classes."""
     if not record.test_mistakes:
         return ""
-    try:
-        coded = a2b_base64(record.test_mistakes, strict_mode=True)
-    except ValueError:
+    if (coded := _decoded(record.test_mistakes)) is None:
         return "test_mistakes: not base64"
     classes = expected.classes
     if len(coded) != (record.test_count - (record.test_correct_count or 0)) * bytes_of_a_mistake(classes):

@@ -12,7 +12,7 @@ from actbench.catalogue.datasets import Arrays
 from actbench.experiment.records import Report, Trial, TrialRecord
 from actbench.training.data import Images, SeedSplit, blocks, epoch_rows, seed_split, training_and_test_images
 from actbench.training.measures import forms_of, measure_images, summarise
-from actbench.training.network import Network, create_network, gather_batch, objective, per_trial, scores
+from actbench.training.network import Network, create_network, forward, gather_batch, objective, per_trial
 from actbench.training.optimizer import Step, Sums, create_stepper, make_step
 from actbench.training.outcome import (
     Evaluation,
@@ -132,7 +132,7 @@ def evaluate(network: Network, images: Images, splits: Sequence[SeedSplit], rows
     all_predicted, measured = [], []
     for block in blocks(rows):
         inputs, labels = gather_batch(network, images, splits, block)
-        reached = objective(network, scores(network, inputs, training=False), labels)
+        reached = objective(network, forward(network, inputs, training=False)[-1].after, labels)
         loss_sums += reached.losses.sum(dim=1)
         all_predicted.append(reached.predicted)
         measured.append(measure_images(forms, reached.outputs, labels, reached.predicted))

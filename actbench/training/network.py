@@ -147,11 +147,6 @@ def backward(
     network.parameters.collect_gradients()
 
 
-def scores(network: Network, inputs: Inputs, *, training: bool) -> Tensor:
-    """The last layer's scores `[trials, batch, units]` of a batch of inputs."""
-    return forward(network, inputs, training=training)[-1].after
-
-
 def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], rows: Tensor) -> tuple[Inputs, Tensor]:
     """Inputs and labels `[trials, batch]` of each seed's rows `[seeds, batch]`."""
     workspace = network.workspace(rows.shape[1])

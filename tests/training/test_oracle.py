@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.training.data import epoch_rows, seed_split, to_device
 from actbench.training.loop import create_sums, evaluate, train_epoch, train_stack
-from actbench.training.network import Network, create_network
+from actbench.training.network import Network, create_network, forward
 from actbench.training.optimizer import create_stepper, make_step, schedule_factor
 
 pytestmark = [pytest.mark.oldest, pytest.mark.usefixtures("_uncompiled")]
@@ -125,7 +125,9 @@ def test_a_stacked_trial_follows_a_plain_pytorch_loop(
 
 def test_dropout_scales_what_it_keeps_and_evaluation_drops_nothing(tmp_path: Path) -> None:
     chosen = settings({"hidden": (512,), "activation": "identity", "dropout": 0.25}, {})
-    from actbench.training.network import scores
+
+    def scores(network: Network, inputs: Tensor, *, training: bool) -> Tensor:
+        return forward(network, inputs, training=training)[-1].after
 
     network = create_network([make_trial(chosen, 0)], CPU)
     with torch.no_grad():
