@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from actbench.experiment.cells import Cells, Group, has_values
@@ -120,60 +120,47 @@ def read_cells(
             return kind()
         return given or kind()
 
-    include = list(_read_include(entries("include", tuple, "a list of whole cells"), groups, unsure, mistakes))
+    def sound(
+        key: str, given: Iterable[tuple[Any, Any]], read: Callable[..., tuple[Values, list[Mistake]]], *known: Any
+    ) -> dict[Any, Values]:
+        """What is read without mistakes from the entries under a key, by index or name."""
+        found = {where: read(raw, *known, unsure) for where, raw in given}
+        for where, (_, problems) in found.items():
+            mistakes.extend(((key, where, *rest), message) for rest, message in problems)
+        return {where: values for where, (values, problems) in found.items() if not problems}
+
+    whole = entries("include", tuple, "a list of whole cells")
+    include = tuple(sound("include", enumerate(whole), _whole_cell, factors_of(groups)).values())
     factors = factors_of(groups, include)
     exclude = data.get("exclude")
     listed = "`impossible`, or a list of cells such as `{train.loss: bce}`"
     parts = () if exclude == IMPOSSIBLE else entries("exclude", tuple, listed)
-    excluded = list(_read_partial(parts, factors, unsure, mistakes))
+    excluded = tuple(sound("exclude", enumerate(parts), _partial_cell, factors).values())
     named = entries("names", dict, "a mapping such as `plain: {model.activation: relu}`")
-    names = list(_read_names(named, factors, unsure, mistakes))
-    cells = Cells(tuple(groups), tuple(excluded), exclude == IMPOSSIBLE, tuple(include), tuple(names))
-    if cells.is_full_grid() and not names:
-        return None, mistakes
-    return cells, mistakes
-
-
-def _read_partial(
-    given: Any, factors: Sequence[Factor], unsure: Collection[str], mistakes: list[Mistake]
-) -> Iterator[Values]:
-    for index, raw in enumerate(given):
-        values, problems = varied_values(raw, factors, unsure)
-        mistakes += [(("exclude", index, *where), message) for where, message in problems]
-        if not problems and values:
-            yield values
-        elif not problems and not unsure:
-            mistakes.append((("exclude", index), "expected at least one varied setting"))
-
-
-def _read_include(
-    given: Any, groups: Sequence[Group], unsure: Collection[str], mistakes: list[Mistake]
-) -> Iterator[Values]:
-    """Whole cells; their values need not occur in the groups."""
-    factors = factors_of(groups)
-    paths = [factor.path for factor in factors]
-    for index, raw in enumerate(given):
-        cell, problems = varied_values(raw, factors, {*unsure} - {*paths}, takes_any=True)
-        missing = [path for path in paths if path not in raw] if isinstance(raw, dict) else []
-        if missing and not unsure:
-            problems.append(((), f"expected a whole cell: {', '.join(missing)} is missing"))
-        mistakes += [(("include", index, *where), message) for where, message in problems]
-        if not problems and not missing:
-            yield cell
-
-
-def _read_names(
-    given: Any, factors: Sequence[Factor], unsure: Collection[str], mistakes: list[Mistake]
-) -> Iterator[tuple[str, Values]]:
-    for name, raw in given.items():
-        values, problems = varied_values(raw, factors, unsure)
-        mistakes += [(("names", name, *where), message) for where, message in problems]
+    names = tuple(sound("names", named.items(), varied_values, factors).items())
+    for name in named:
         if len(name) > MAX_NAME_LENGTH or not name.isprintable() or not name.strip() or "," in name:
-            mistakes.append(
-                (("names", name), f"expected at most {MAX_NAME_LENGTH} printable characters without commas")
-            )
-        elif not problems:
-            yield name, values
+            allowed = f"expected at most {MAX_NAME_LENGTH} printable characters without commas"
+            mistakes.append((("names", name), allowed))
+    cells = Cells(tuple(groups), excluded, exclude == IMPOSSIBLE, include, names)
+    return (None if cells.is_full_grid() and not names else cells), mistakes
+
+
+def _partial_cell(raw: Any, factors: Sequence[Factor], unsure: Collection[str]) -> tuple[Values, list[Mistake]]:
+    values, problems = varied_values(raw, factors, unsure)
+    if not values and not problems and not unsure:
+        problems.append(((), "expected at least one varied setting"))
+    return values, problems
+
+
+def _whole_cell(raw: Any, factors: Sequence[Factor], unsure: Collection[str]) -> tuple[Values, list[Mistake]]:
+    """A cell whose values need not occur in the groups."""
+    paths = [factor.path for factor in factors]
+    values, problems = varied_values(raw, factors, {*unsure} - {*paths}, takes_any=True)
+    missing = [path for path in paths if path not in raw] if isinstance(raw, dict) else []
+    if missing and not unsure:
+        problems.append(((), f"expected a whole cell: {', '.join(missing)} is missing"))
+    return values, problems
 
 
 def cell_mistakes(experiment: Experiment) -> Iterator[Mistake]:
