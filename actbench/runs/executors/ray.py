@@ -191,7 +191,7 @@ def connect_to_ray(
     Raises `UnusableEnvironmentError` if Ray is not installed, cannot be reached or started, or has no processor or GPU
     to train on.
     """
-    with started_ray(jobs or available_cores(), device) if address is None else joined_ray(address) as ray:
+    with connected_ray(address, jobs or available_cores(), device) as ray:
         kind = "GPU" if device == "cuda" else "CPU"
         available = int(ray.cluster_resources().get(kind, 0))
         if not available:
@@ -200,60 +200,46 @@ def connect_to_ray(
 
 
 @contextlib.contextmanager
-def started_ray(workers: int, device: str) -> Iterator[Any]:
-    """Ray's module, connected to a Ray on the loopback interface, in a folder that only this user may enter.
+def connected_ray(address: str | None, workers: int, device: str) -> Iterator[Any]:
+    """Ray's module, connected to the cluster at the address, else to a Ray of our own that only this user can enter.
 
-    Raises `UnusableEnvironmentError` if Ray is not installed or cannot start.
+    Raises `UnusableEnvironmentError` if Ray is not installed, cannot be reached or cannot start.
     """
+    what = f"be reached at {address}" if address else "start on this machine"
+    options: dict[str, Any] = {}
     with contextlib.ExitStack() as undo:
-        private_ray = {  # loopback only, a token, and the import path of this process without its folder
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": _token(),
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            "PYTHONSAFEPATH": "1",
-        }
-        undo.enter_context(_variables(QUIET | private_ray))
+        undo.enter_context(_variables(QUIET | ({} if address else _private_variables())))
+        if address not in (None, "auto"):  # Ray would try for minutes where connections are refused
+            with _expected(what):
+                host, _, port = address.rpartition(":")
+                socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
         ray = _import_ray()
         private = tempfile.mkdtemp(prefix="actbench-ray-", dir="/tmp" if os.name == "posix" else None)
         undo.callback(shutil.rmtree, private, ignore_errors=True)
         folder = Path(private, "r")  # short, since paths of sockets have at most 107 characters
         folder.mkdir()
-        with _expected("start on this machine"):
-            if not ipaddress.ip_address(ray.util.get_node_ip_address()).is_loopback:
-                raise RuntimeError("Ray was imported earlier and would not stay on the loopback interface")
+        with _expected(what):
+            if address is None:
+                if not ipaddress.ip_address(ray.util.get_node_ip_address()).is_loopback:
+                    raise RuntimeError("Ray was imported earlier and would not stay on the loopback interface")
+                options = {"num_cpus": workers, "num_gpus": None if device == "cuda" else 0, "_temp_dir": str(folder)}
+                options |= {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
             undo.callback(_shut_down, ray)
-            _connect(
-                ray,
-                str(folder),
-                "local",
-                num_cpus=workers,
-                num_gpus=None if device == "cuda" else 0,
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                _temp_dir=str(folder),
-            )
+            # In an empty folder, since Ray's workers import modules from the current one.
+            with _sigterm_kept(), contextlib.chdir(folder):
+                ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
         yield ray
 
 
-@contextlib.contextmanager
-def joined_ray(address: str) -> Iterator[Any]:
-    """Ray's module, connected to the cluster at the address.
-
-    Raises `UnusableEnvironmentError` if Ray is not installed or cannot be reached.
-    """
-    with contextlib.ExitStack() as undo:
-        undo.enter_context(_variables(QUIET))
-        with _expected(f"be reached at {address}"):
-            if address != "auto":  # Ray would try for minutes where connections are refused
-                host, _, port = address.rpartition(":")
-                socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
-        ray = _import_ray()
-        empty = undo.enter_context(tempfile.TemporaryDirectory(prefix="actbench-ray-"))
-        with _expected(f"be reached at {address}"):
-            undo.callback(_shut_down, ray)
-            _connect(ray, empty, address)
-        yield ray
+def _private_variables() -> dict[str, str]:
+    """For a Ray of our own: loopback only, a token, and the import path of this process without its folder."""
+    return {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": _token(),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONSAFEPATH": "1",
+    }
 
 
 def _import_ray() -> Any:
@@ -266,12 +252,6 @@ def _import_ray() -> Any:
     if ray.is_initialized():
         raise UnusableEnvironmentError("this process is already connected to Ray; call ray.shutdown() first")
     return ray
-
-
-def _connect(ray: Any, empty: str, address: str, **options: Any) -> None:
-    """Call `ray.init` in an empty folder, since Ray's workers import modules from the current folder."""
-    with _sigterm_kept(), contextlib.chdir(empty):
-        ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
 
 
 @contextlib.contextmanager

@@ -214,10 +214,10 @@ with connect_to_ray(busy_forever, "cpu", 2, None) as workers:
 PRIVATE = """
 import json, os, tempfile
 from pathlib import Path
-from actbench.runs.executors.ray import started_ray
+from actbench.runs.executors.ray import connected_ray
 folders, make = [], tempfile.mkdtemp
 tempfile.mkdtemp = lambda *args, **options: folders.append(make(*args, **options)) or folders[-1]
-with started_ray(1, "cpu") as ray:
+with connected_ray(None, 1, "cpu") as ray:
     paths = [str(path) for path in Path(folders[0]).rglob("*")]
     address = ray.get_runtime_context().gcs_address
     print(json.dumps([folders[0], oct(os.stat(folders[0]).st_mode & 0o777), paths, address]), flush=True)
