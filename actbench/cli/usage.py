@@ -100,7 +100,10 @@ def _as_setting(word: str, following: Sequence[str]) -> str:
 
 
 def _read_option(word: str, words: list[str], options: Mapping[str, Any]) -> tuple[str | None, list[str]]:
-    """The unknown option in a word such as `--set=a=b` or `-qv`, and wrong values; takes values off `words`."""
+    """The unknown option in a word such as `--set=a=b` or `-qv`, and wrong values; takes values off `words`.
+
+    Options of one letter take none.
+    """
     option, equals, value = word.partition("=")
     if option in options:
         count = _value_count(options[option])
@@ -109,13 +112,7 @@ def _read_option(word: str, words: list[str], options: Mapping[str, Any]) -> tup
         return None, [*_wrong_names(option, options[option], values)]
     if word.startswith("--"):
         return option, []
-    for position, letter in enumerate(word[1:], start=2):
-        if f"-{letter}" not in options:
-            return f"-{letter}", []
-        if count := _value_count(options[f"-{letter}"]):
-            del words[: 0 if position < len(word) else count]
-            return None, []
-    return None, []
+    return next((f"-{letter}" for letter in word[1:] if f"-{letter}" not in options), None), []
 
 
 def _value_count(parameter: Any) -> int:
