@@ -25,7 +25,7 @@ from actbench.plan.trials import make_trial
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.render.terminal import print_sections
-from actbench.runs.executors.local import Emit, Event, StackDone, run_in_process, start_workers
+from actbench.runs.executors.local import Emit, Event, StackDone, Workers, run_in_process
 from actbench.runs.executors.ray import connect_to_ray
 from actbench.store.files import write_atomically
 from actbench.store.journal import append_records
@@ -51,7 +51,7 @@ def in_this_process(stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None
 
 def in_workers(workers: int, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
     """Stacks in local worker processes, as with `--jobs N`."""
-    with start_workers(train_nothing, "cpu", workers) as pool:
+    with Workers(train_nothing, "cpu", workers) as pool:
         pool.run(stacks, arrays, emit)
 
 

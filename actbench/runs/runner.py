@@ -309,7 +309,7 @@ def _training_site(
         return
     if missing:
         start_server(module_of(train))  # while the images are read; it is not waited for
-    with executors.start_workers(train, device, workers, limits=limits, gpus=environment.visible_gpus(device)) as pool:
+    with executors.Workers(train, device, workers, limits, environment.visible_gpus(device)) as pool:
         yield TrainingSite(device, workers, limits, pool.run, kept)
 
 

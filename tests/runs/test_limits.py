@@ -19,8 +19,8 @@ from actbench.runs.executors.local import (
     StackDone,
     StackRetried,
     TrialFailed,
+    Workers,
     run_in_process,
-    start_workers,
 )
 from actbench.runs.log import read_log
 from actbench.runs.options import RunOptions, parse_duration
@@ -85,7 +85,7 @@ def test_workers_finish_what_they_are_at_when_the_time_is_over(stacks: list[Stac
     def is_over() -> bool:
         return any(isinstance(event, StackDone) for event in events)
 
-    with start_workers(fake_train, "cpu", 2, limits=Limits(is_over)) as workers:
+    with Workers(fake_train, "cpu", 2, limits=Limits(is_over)) as workers:
         workers.run(alone, digits, events.append)
     assert 1 <= sum(isinstance(event, StackDone) for event in events) <= 2
 
@@ -95,7 +95,7 @@ def test_a_trial_that_takes_too_long_fails_alone_and_its_stack_mates_are_trained
     stacks: list[Stack], digits: Arrays
 ) -> None:
     events: list[Event] = []
-    with start_workers(slow, "cpu", 2, limits=Limits(trial_seconds=SECONDS)) as workers:
+    with Workers(slow, "cpu", 2, limits=Limits(trial_seconds=SECONDS)) as workers:
         workers.run(stacks, digits, events.append)
     (failed,) = [event for event in events if isinstance(event, TrialFailed)]
     assert (failed.stack[0].seed, failed.stack[0].settings.model.activation.name) == (1, "relu")

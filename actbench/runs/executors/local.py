@@ -7,12 +7,12 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Self
 
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
@@ -191,7 +191,10 @@ def _emit_report(emit: Emit, stack: Stack, failures: list[Exception], report: fl
 
 @dataclass(frozen=True)
 class Workers:
-    """Local worker processes with one thread each, started by the first stacks."""
+    """Local worker processes with one thread each, started by the first stacks; each has one of the GPUs in turn.
+
+    They end with this context or with their parent.
+    """
 
     train: TrainStack
     device: str
@@ -199,6 +202,16 @@ class Workers:
     limits: Limits = NO_LIMITS
     gpus: tuple[str, ...] = ()
     processes: list[Worker] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_how: object) -> None:
+        with interrupts_held():
+            for worker in self.processes:
+                worker.process.kill()
+            for worker in self.processes:
+                worker.process.join()
 
     def run(self, stacks: Sequence[Stack], arrays: Arrays, emit: Emit) -> None:
         """Train the stacks; one that fails is retried once, then trial by trial; a silent worker is killed.
@@ -272,22 +285,6 @@ class Workers:
                 if failure := self.limits.exceeded(work):
                     worker.process.kill()
                     replace(worker, *failure)
-
-
-@contextlib.contextmanager
-def start_workers(
-    train: TrainStack, device: str, max_busy: int, *, limits: Limits = NO_LIMITS, gpus: tuple[str, ...] = ()
-) -> Iterator[Workers]:
-    """Worker processes, which end with this context or with their parent; each has one of the GPUs in turn."""
-    workers = Workers(train, device, max_busy, limits, gpus)
-    try:
-        yield workers
-    finally:
-        with interrupts_held():
-            for worker in workers.processes:
-                worker.process.kill()
-            for worker in workers.processes:
-                worker.process.join()
 
 
 def retry_or_fail(task: Task, cause: str, waiting: deque[Task], emit: Emit) -> None:

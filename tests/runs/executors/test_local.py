@@ -12,7 +12,7 @@ from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, make_stacks
-from actbench.runs.executors.local import Event, StackDone, Task, TrialFailed, Work, run_in_process, start_workers
+from actbench.runs.executors.local import Event, StackDone, Task, TrialFailed, Work, Workers, run_in_process
 from actbench.runs.executors.worker import train_with_torch
 from builders import experiment_from, fake_train, without_times
 
@@ -73,7 +73,7 @@ def test_any_number_of_workers_and_any_stacking_gives_the_same_bits(tmp_path: Pa
         if workers == 1:
             run_in_process(stacks, digits, events.append, train_with_torch, "cpu")
         else:
-            with start_workers(train_with_torch, "cpu", workers) as pool:
+            with Workers(train_with_torch, "cpu", workers) as pool:
                 pool.run(stacks, digits, events.append)
         outcomes.append(without_times(records_of(events)))
     assert len(outcomes[0]) == 12
@@ -85,7 +85,7 @@ def test_a_trial_that_kills_or_fails_its_worker_costs_only_itself(
     train: Callable[..., list[TrialRecord]], stacks: tuple[Stack, ...], digits: Arrays
 ) -> None:
     events: list[Event] = []
-    with start_workers(train, "cpu", 2) as pool:
+    with Workers(train, "cpu", 2) as pool:
         pool.run(stacks, digits, events.append)
     failed = [event for event in events if isinstance(event, TrialFailed)]
     assert [event.stack[0].seed for event in failed] == [POISON_SEED] * 4
@@ -111,7 +111,7 @@ def test_an_interrupted_run_leaves_no_worker_behind(stacks: tuple[Stack, ...], d
     def interrupt(event: Event) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), start_workers(fake_train, "cpu", 2) as pool:
+    with pytest.raises(KeyboardInterrupt), Workers(fake_train, "cpu", 2) as pool:
         pool.run(stacks, digits, interrupt)
     assert multiprocessing.active_children() == []
 
@@ -121,7 +121,7 @@ def test_each_worker_has_a_gpu_alone_and_the_worker_that_replaces_it_has_the_sam
 ) -> None:
     seen: list[Event] = []
     stacks = stacks_for(2, tmp_path)
-    with start_workers(name_gpu, "cpu", 2, gpus=("3", "GPU-5")) as pool:
+    with Workers(name_gpu, "cpu", 2, gpus=("3", "GPU-5")) as pool:
         pool.run(stacks, digits, seen.append)
         assert sorted(worker.gpu for worker in pool.processes) == ["3", "GPU-5"]
     devices = {record.device for event in seen if isinstance(event, StackDone) for record in event.records}

@@ -15,7 +15,7 @@ from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack, batched_tuple
-from actbench.runs.executors.local import Event, Limits, StackDone, TrialFailed, run_in_process, start_workers
+from actbench.runs.executors.local import Event, Limits, StackDone, TrialFailed, Workers, run_in_process
 from builders import TWO_ACTIVATIONS, experiment_from, fake_train, without_times
 from lost_workers import is_running, lost_once, poisoned
 from places import SUPPORT
@@ -46,7 +46,7 @@ def run(
     train: Callable[..., list[TrialRecord]], stacks: list[Stack], arrays: Arrays, silence_seconds: float = 60.0
 ) -> list[Event]:
     events: list[Event] = []
-    with start_workers(train, "cpu", 2, limits=Limits(silence_seconds=silence_seconds)) as workers:
+    with Workers(train, "cpu", 2, limits=Limits(silence_seconds=silence_seconds)) as workers:
         workers.run(stacks, arrays, events.append)
     return events
 
@@ -87,7 +87,7 @@ def test_a_poisonous_trial_fails_alone_after_its_stack_has_been_tried_twice(
 def test_a_worker_that_says_nothing_is_taken_to_hang(stacks: list[Stack], digits: Arrays, markers: Path) -> None:
     events: list[Event] = []
     poison = next(trial for stack in stacks for trial in stack if trial.seed == 1)
-    with start_workers(partial(poisoned, "hang", markers), "cpu", 1, limits=Limits(silence_seconds=2.0)) as workers:
+    with Workers(partial(poisoned, "hang", markers), "cpu", 1, limits=Limits(silence_seconds=2.0)) as workers:
         workers.run([(poison,)], digits, events.append)
     *_, failed = events
     assert isinstance(failed, TrialFailed)
@@ -108,10 +108,10 @@ def test_a_stack_that_fails_in_this_process_is_tried_again_too(
 PARENT = """
 import sys, os, threading, time
 sys.path[:0] = {path!r}
-from actbench.runs.executors.local import start_workers
+from actbench.runs.executors.local import Workers
 from lost_workers import busy_forever
 if __name__ == "__main__":
-    with start_workers(busy_forever, "cpu", 2) as workers:
+    with Workers(busy_forever, "cpu", 2) as workers:
         def show(event):
             print(*[worker.process.pid for worker in workers.processes], flush=True)
         workers.run([(1,), (2,)], object(), show)
