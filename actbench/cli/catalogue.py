@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -107,7 +107,7 @@ def show(
     )
 
 
-def _show_draws(initialisers: list[str], shape: str, seed: int, output_format: Literal["table", "json"]) -> None:
+def _show_draws(initialisers: list[str], shape: str, seed: int, output_format: TableOrJson) -> None:
     from actbench.report.functions import find_functions
     from actbench.report.values import draw, draws_document, draws_sections, parse_shape
 
@@ -115,9 +115,7 @@ def _show_draws(initialisers: list[str], shape: str, seed: int, output_format: L
     printing.print_answer(output_format, draws_sections, draws_document, drawn, seed)
 
 
-def _show_values(
-    functions: list[str], at: str | None, scores: str | None, output_format: Literal["table", "json"]
-) -> None:
+def _show_values(functions: list[str], at: str | None, scores: str | None, output_format: TableOrJson) -> None:
     from actbench.report.functions import find_functions
     from actbench.report.values import parse_numbers, score_rows, scores_section, value_rows, values_section
 
@@ -130,7 +128,7 @@ def _show_values(
         printing.print_answer(output_format, scores_section, lambda rows: {"outputs": rows}, rows)
 
 
-def _show_costs(activations: list[str], save: Path | None, output_format: Literal["table", "json"]) -> None:
+def _show_costs(activations: list[str], save: Path | None, output_format: TableOrJson) -> None:
     from actbench.report.checks import cost_section, costs_to_json, find_activations
     from actbench.report.functions import function_claims_sections, function_section, save_figure
     from actbench.runs.environment import describe_machine

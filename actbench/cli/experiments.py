@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -163,7 +163,7 @@ def summary(
     printing.print_answer(output_format, summary_sections, summary_document, experiment)
 
 
-def _show_parameters(experiment: Experiment, seed: int, root: Path, output_format: Literal["table", "json"]) -> None:
+def _show_parameters(experiment: Experiment, seed: int, root: Path, output_format: shared.TableOrJson) -> None:
     from actbench.report.networks import summary_document
     from actbench.runs.parameters import parameters_document, parameters_sections, summarise_parameters
     from actbench.store.results import earlier_results
@@ -176,7 +176,7 @@ def _show_parameters(experiment: Experiment, seed: int, root: Path, output_forma
     )
 
 
-def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format: Literal["table", "json"]) -> None:
+def _show_preflight(experiment: Experiment, data_dir: Path | None, output_format: shared.TableOrJson) -> None:
     from actbench.catalogue.datasets import data_folder
     from actbench.report.networks import summary_document
     from actbench.runs.preflight import preflight_document, preflight_sections, preflight_warnings, run_preflight

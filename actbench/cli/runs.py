@@ -179,7 +179,7 @@ def _train(experiment: Experiment, options: RunOptions, interruption: Interrupti
     return run_with_progress(experiment, options, check=check, uninterrupted=interruption.held)
 
 
-def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: Literal["table", "json"]) -> None:
+def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: shared.TableOrJson) -> None:
     from actbench.runs.dry_run import count_to_do, dry_run_document, dry_run_sections, estimate_costs
     from actbench.runs.environment import count_workers, likely_device
 

@@ -74,26 +74,15 @@ def _libraries(imports: Imports) -> Iterator[Check]:
     found = f"{__version__} on Python {platform.python_version()}, {facts['system']} {facts['machine']}"
     yield Check("actbench", "ok", found, facts=facts)
     for name in import_probe.MODULES:
-        error = imports[name].get("error")
+        error, torch = imports[name].get("error"), imports["torch"].get("version")
+        facts = {"torch": torch, "wanted": wanted_torch()} if name == "torchvision" else {}
         if error is None:
-            yield Check(name, "ok", str(imports[name]["version"]))
+            yield Check(name, "ok", str(imports[name]["version"]), facts=facts)
         elif name == "torchvision" and _is_for_another_torch(imports):
-            yield Check(name, "problem", error)  # its cure is that of the pair
+            yield Check(name, "problem", f"built for another torch than {torch}: {error}", PAIR_CURE, facts)
         else:
             package = "scikit-learn" if name == "sklearn" else name
-            yield Check(name, "problem", error, f"pip install --force-reinstall {package}")
-    yield _pair(imports)
-
-
-def _pair(imports: Imports) -> Check:
-    name, torch, torchvision = "torch, torchvision", imports["torch"], imports["torchvision"]
-    facts = {"torch": torch.get("version"), "torchvision": _torchvision_version(torchvision), "wanted": wanted_torch()}
-    if _is_for_another_torch(imports):
-        found = f"not a pair: torch {facts['torch']}, and torchvision {facts['torchvision']} was built for another"
-        return Check(name, "problem", found, PAIR_CURE, facts)
-    if "error" in torch or "error" in torchvision:
-        return Check(name, "note", "not known until both can be imported", facts=facts)
-    return Check(name, "ok", "a pair", facts=facts)
+            yield Check(name, "problem", error, f"pip install --force-reinstall {package}", facts)
 
 
 def _is_for_another_torch(imports: Imports) -> bool:
@@ -102,14 +91,10 @@ def _is_for_another_torch(imports: Imports) -> bool:
     if error is None or "error" in torch:
         return False
     release, _, build = str(torch["version"]).partition("+")
-    own_build = _torchvision_version(imports["torchvision"]).partition("+")[2]
+    own_build = str(imports["torchvision"].get("version") or installed_version("torchvision")).partition("+")[2]
     is_other_release = wanted_torch() not in (None, release)
     is_other_build = bool(build) and (own_build or build) != build
     return is_other_release or is_other_build or any(sign in error for sign in SIGNS_OF_ANOTHER_TORCH)
-
-
-def _torchvision_version(torchvision: Mapping[str, Any]) -> str:
-    return str(torchvision.get("version") or installed_version("torchvision") or "absent")
 
 
 def wanted_torch() -> str | None:
