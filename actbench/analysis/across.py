@@ -12,7 +12,7 @@ from actbench.analysis.samples import Sample
 from actbench.analysis.verdicts import NOT_JUDGED, TOO_FEW_FOLDERS, TOO_FEW_SEEDS, verdict
 from actbench.experiment.cells import find_references
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import Values, short_label
 from actbench.statistics.across import (
     RandomEffects,
     critical_difference,
@@ -24,6 +24,7 @@ from actbench.statistics.across import (
 from actbench.statistics.intervals import CONFIDENCE, estimate
 from actbench.statistics.multiple import holm, holm_levels
 from actbench.statistics.sign_flip import mean_of_shares, sign_flip_p, smallest_p
+from actbench.text import listed
 
 DISTANCES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02)
 
@@ -50,6 +51,7 @@ class ArmAcross:
     reason: str = ""
     mean_rank: float = 0.0
     profile: tuple[float, ...] = ()
+    values: Values = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ def compare_across(
     base = next((one for one, found in zip(shared, find_references(shared, shared, baseline), strict=True)
                  if found is one), None)  # fmt: skip
     if base is None or len(labels) < 2:
-        raise ValueError("no baseline and another arm that all folders have")
+        lacking = f"the baseline {short_label(baseline)}" if baseline else "a baseline (--baseline ARM)"
+        missing = "an arm besides the baseline" if base else lacking
+        raise ValueError(f"all folders have {listed(labels) or 'no arm'} in common; {missing} is missing")
     means = {label: tuple(_mean(arms[label]) for arms in by_label) for label in labels}
 
     def judged(pairs: Iterable[tuple[str, str]]) -> list[ArmAcross]:
@@ -106,7 +110,7 @@ def compare_across(
     ranks = mean_ranks(scores, larger_is_better=larger)
     profiles = performance_profile(scores, DISTANCES, larger_is_better=larger)
     placed = tuple(
-        replace(arm, mean_rank=rank, profile=tuple(profile))
+        replace(arm, mean_rank=rank, profile=tuple(profile), values=by_label[0][arm.label].values)
         for arm, rank, profile in zip(everything, ranks, profiles, strict=True)
     )
     ordered = sorted(placed, key=lambda arm: arm.mean_rank)

@@ -264,7 +264,7 @@ def _ranks_picture(found: Across) -> Picture:
 
 def _draw_ranks(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> float:
     """The axis of ranks above, groups as bars below it, and each arm's line to its name on the nearer side."""
-    em, width, chosen = canvas.em, canvas.width, styles([arm.label for arm in found.arms])
+    em, width, chosen = canvas.em, canvas.width, styles({arm.label: arm.values for arm in found.arms})
     column = canvas.label_width([f"{arm.label} {arm.mean_rank:.2f}" for arm in arms], 0.3)
     axis = Axis(LINEAR, (1.0, float(len(found.arms))), column + em, width - column - em)
     line = 4.4 * em
@@ -299,9 +299,13 @@ def _draw_critical_bar(canvas: Canvas, critical: float, axis: Axis) -> None:
     em, y = canvas.em, 1.6 * canvas.em
     end = min(axis.at(1.0 + critical), axis.end)
     canvas.line([(axis.start, y), (end, y)], INK, 0.1)
-    for place in [axis.start] + [end] * (end < axis.end):
+    is_longer = 1.0 + critical > axis.bounds[1]
+    for place in [axis.start] + [end] * (not is_longer):
         canvas.line([(place, y - 0.3 * em), (place, y + 0.3 * em)], INK, 0.1)
-    canvas.note(axis.start, y - 0.6 * em, f"critical difference {critical:.2f}", "start")
+    if is_longer:
+        canvas.dot(end, y, 0.35, INK, ">")
+    longer = ", longer than the axis" * is_longer
+    canvas.note(axis.start, y - 0.6 * em, f"critical difference {critical:.2f}{longer}", "start")
 
 
 def _folders_picture(found: Across) -> Picture:
@@ -310,7 +314,7 @@ def _folders_picture(found: Across) -> Picture:
         if arm.effect:
             by_folder, word = tuple(zip(found.folders, arm.differences, strict=False)), short_verdict(arm.verdict)
             rows.append(Shown(arm.label, by_folder, arm.effect.mean, arm.interval, arm.adjusted_interval, word))
-    shown, chosen = rows[:MAX_ARMS], styles([arm.label for arm in found.arms])
+    shown, chosen = rows[:MAX_ARMS], styles({arm.label: arm.values for arm in found.arms})
     return picture(
         "folders",
         "The difference in each folder",
@@ -338,7 +342,7 @@ def _profile_picture(found: Across) -> Picture:
 
 
 def _draw_profile(canvas: Canvas, arms: Sequence[ArmAcross], found: Across) -> float:
-    em, metric, chosen = canvas.em, found.metric, styles([arm.label for arm in found.arms])
+    em, metric, chosen = canvas.em, found.metric, styles({arm.label: arm.values for arm in found.arms})
     scores = [[arm.means[folder] for arm in found.arms] for folder in range(len(found.folders))]
     larger = bool(metric.larger_is_better)
     best = [max(row) if larger else min(row) for row in scores]

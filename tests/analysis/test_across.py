@@ -112,5 +112,5 @@ def test_only_arms_that_all_folders_have_are_compared_and_doubts_withhold_the_ve
     assert set(verdicts(found)) == {"relu", "tanh"}
     doubted = across(8, {"tanh": -0.02}, doubt="train.lr is at the edge of what was tried")
     assert verdicts(doubted)["tanh"] == "not judged"
-    with pytest.raises(ValueError, match="no baseline"):
+    with pytest.raises(ValueError, match="have relu and tanh in common; the baseline swish is missing"):
         compare_across(folders, ACCURACY, (("model.activation", "swish"),), 0.001)

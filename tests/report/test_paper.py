@@ -44,7 +44,7 @@ def written(results: Results, kit: PaperKit) -> dict[str, Path]:
 
 def test_the_kit_holds_pictures_table_methods_and_references(results: Results, tmp_path: Path) -> None:
     found = written(results, PaperKit(tmp_path / "paper"))
-    assert set(found) == {"table.tex", "methods.tex", "references.bib", "paper.tex", "differences.pdf", "curves.pdf"}
+    assert set(found) == {"table.tex", "methods.tex", "references.bib", "paper.tex", "differences.pdf"}
     assert found["differences.pdf"].read_bytes().startswith(b"%PDF")
     cited = set(re.findall(r"[a-z]+\d{4}", found["methods.tex"].read_text()))
     keys = set(re.findall(r"@\w+\{(\w+),", found["references.bib"].read_text()))

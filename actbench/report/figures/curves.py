@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.curves import ArmCurves, arm_curves, picked_epochs
 from actbench.experiment.metrics import learnt_name, parse_metric
-from actbench.experiment.naming import Values
 from actbench.experiment.records import recorded
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, number_shown, picture
 from actbench.report.figures.marks import GRID, QUIET, Area
-from actbench.report.figures.scales import Axis, Limits, Scale, Style, epoch_ticks, limits, scale_for, styles
+from actbench.report.figures.scales import Axis, Limits, Scale, Style, epoch_ticks, limits, scale_for, styles, styles_in
 from actbench.report.numbers import value, with_unit
 from actbench.store.results import Results
 from actbench.text import counted, visible
@@ -45,9 +44,9 @@ def thinned_epochs(last: int, most: int) -> list[int]:
 
 
 def curves_picture(results: Results, comparison: Comparison) -> Picture | None:
-    """The mean learning curves with bands over the seeds; None while no arm has been trained for an epoch."""
+    """The mean learning curves with bands over the seeds; None while no arm has been trained for two epochs."""
     curves = ranked_curves(results, comparison)
-    if not curves:
+    if not curves or _last_epoch(curves) < 2:
         return None
     shown = _with_baseline(curves)
     return picture(
@@ -65,9 +64,9 @@ def curves_picture(results: Results, comparison: Comparison) -> Picture | None:
 
 
 def seeds_picture(results: Results, comparison: Comparison) -> Picture | None:
-    """The learning curve of every trial; None if no arm has two of them."""
+    """The learning curve of every trial; None if no arm has two of them, or of two epochs."""
     curves = ranked_curves(results, comparison)
-    if max((len(arm.seeds) for arm in curves), default=0) < 2:
+    if max((len(arm.seeds) for arm in curves), default=0) < 2 or _last_epoch(curves) < 2:
         return None
     shown = _with_baseline(curves)
     return picture(
@@ -239,7 +238,6 @@ class LearntCurve:
     """The mean over the seeds of one learnt parameter of one layer of an arm, after each probed epoch."""
 
     arm: str
-    values: Values
     layer: int
     parameter: str
     means: tuple[tuple[int, float], ...]
@@ -260,7 +258,7 @@ def learnt_curves(results: Results) -> list[LearntCurve]:
                     found.setdefault((name, probe.layer), {}).setdefault(probe.epoch, []).append(number)
         for (name, layer), by_epoch in sorted(found.items()):
             means = tuple((epoch, fmean(numbers)) for epoch, numbers in sorted(by_epoch.items()))
-            curves.append(LearntCurve(arm.label(), arm.values, layer, name, means))
+            curves.append(LearntCurve(arm.label(), layer, name, means))
     return curves
 
 
@@ -279,7 +277,7 @@ def learnt_picture(results: Results) -> Picture | None:
     return picture(
         "learnt",
         "Learnt parameters of the activations",
-        lambda canvas: _draw_learnt(canvas, [panel[:MAX_CURVES] for panel in panels]),
+        lambda canvas: _draw_learnt(canvas, [panel[:MAX_CURVES] for panel in panels], styles_in(results.plan)),
         caption=[
             "Means over the seeds before training (epoch 0) and after each probed epoch; of a parameter with a value "
             "for each feature, the mean over the features.",
@@ -290,7 +288,7 @@ def learnt_picture(results: Results) -> Picture | None:
     )
 
 
-def _draw_learnt(canvas: Canvas, panels: Sequence[Sequence[LearntCurve]]) -> float:
+def _draw_learnt(canvas: Canvas, panels: Sequence[Sequence[LearntCurve]], chosen: Mapping[str, Style]) -> float:
     em, top, scale = canvas.em, 2.4 * canvas.em, Scale()
     texts = [_ending(canvas, curve) for panel in panels for curve in panel]
     for curves in panels:
@@ -298,7 +296,7 @@ def _draw_learnt(canvas: Canvas, panels: Sequence[Sequence[LearntCurve]]) -> flo
         y = Axis(scale, limits([number for curve in curves for _, number in curve.means], scale), bottom, top)
         x = canvas.ended_axes(y, (scale, (0, max(last, 1))), curves[0].parameter, texts)
         canvas.bottom_axis(x, top, bottom, "epoch", max(2, min(last, int((x.end - x.start + 0.8 * em) / (4 * em)))))
-        chosen, ends = styles({curve.arm: curve.values for curve in curves}), []
+        ends = []
         for curve in curves:
             style, points = chosen[curve.arm], [(x.at(epoch), y.at(number)) for epoch, number in curve.means]
             with canvas.group(curve.arm):

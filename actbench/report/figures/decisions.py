@@ -15,13 +15,12 @@ from actbench.catalogue.registry import call_parameters
 from actbench.experiment.choices import custom_choices
 from actbench.experiment.definition import Arm
 from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
-from actbench.experiment.naming import Values
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.lazy import NDArray, numpy
 from actbench.report.figures.layout import Canvas, Picture, number_shown, picture
 from actbench.report.figures.marks import INK, QUIET, Points, shortened
-from actbench.report.figures.scales import Axis, Scale, limits, styles
+from actbench.report.figures.scales import Axis, Scale, Style, limits, styles_in
 from actbench.store.results import Results
 from actbench.store.weights import read_weights
 from actbench.text import counted
@@ -38,7 +37,6 @@ class Decisions:
     """What an arm's networks give, a line for each seed: outputs by input, or where two classes meet in the plane."""
 
     arm: str
-    values: Values
     after: tuple[Points, ...]
     before: tuple[Points, ...] = ()
 
@@ -58,7 +56,7 @@ def decisions_picture(results: Results) -> Picture | None:
     return picture(
         "decisions",
         "Where the networks see the boundary" if is_plane else "What the networks give before and after training",
-        lambda canvas: _draw(canvas, shown, arrays),
+        lambda canvas: _draw(canvas, shown, arrays, styles_in(results.plan)),
         caption=[
             f"{dataset.name.capitalize()}: {dataset.summary}.",
             is_plane
@@ -82,7 +80,7 @@ def _decisions(arm: Arm, trials: Sequence[Trial], results: Results, arrays: Arra
         return None
     if arrays.train_inputs.shape[1] == 2:
         lines = [line for _, record, found in kept[:MAX_SEEDS] for line in _boundary(record, found, arrays)]
-        return Decisions(arm.label(), arm.values, tuple(lines))
+        return Decisions(arm.label(), tuple(lines))
     x = numpy.linspace(arrays.train_inputs.min(), arrays.train_inputs.max(), CURVE_POINTS, dtype=numpy.float64)
     after: list[Points] = []
     before: list[Points] = []
@@ -90,7 +88,7 @@ def _decisions(arm: Arm, trials: Sequence[Trial], results: Results, arrays: Arra
         for lines, weights in ((after, found), (before, starting_weights(trial))):
             outputs = network_outputs(record.settings, weights, x[:, None])[:, 0]
             lines.append(list(zip(x.tolist(), outputs.tolist(), strict=True)))
-    return Decisions(arm.label(), arm.values, tuple(after), tuple(before))
+    return Decisions(arm.label(), tuple(after), tuple(before))
 
 
 def _weights(record: TrialRecord, results: Results) -> Weights:
@@ -129,12 +127,11 @@ def _corners(arrays: Arrays) -> tuple[tuple[float, float], tuple[float, float]]:
     return (low[0], low[1]), (high[0], high[1])
 
 
-def _draw(canvas: Canvas, found: Sequence[Decisions], arrays: Arrays) -> float:
+def _draw(canvas: Canvas, found: Sequence[Decisions], arrays: Arrays, chosen: Mapping[str, Style]) -> float:
     em, is_plane = canvas.em, arrays.train_inputs.shape[1] == 2
     columns = min(len(found), 1 if canvas.is_narrow or not is_plane else 2)
     wide = canvas.width / columns
     high = (0.75 * wide if is_plane else max(16 * em, 0.3 * wide)) + 6 * em
-    colours = {label: style.colour for label, style in styles({one.arm: one.values for one in found}).items()}
     for number, one in enumerate(found):
         row, column = divmod(number, columns)
         top, left, right = row * high, column * wide, column * wide + wide - em
@@ -156,7 +153,7 @@ def _draw(canvas: Canvas, found: Sequence[Decisions], arrays: Arrays) -> float:
         with canvas.group(one.arm):
             place = y.at if is_plane else y.within
             for line in one.after:
-                canvas.line([(x.at(at), place(value)) for at, value in line], colours[one.arm])
+                canvas.line([(x.at(at), place(value)) for at, value in line], chosen[one.arm].colour)
     return math.ceil(len(found) / columns) * high
 
 

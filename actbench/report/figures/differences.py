@@ -234,11 +234,14 @@ def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, 
             canvas.dot(axis.at(one), y + 0.72 * em, 0.21, style.colour, marker, 0.85, tip=said)
 
 
+def _colour_of(word: str) -> str:
+    return GREEN if word.startswith("better") else VERMILLION if word.startswith("worse") else QUIET
+
+
 def _draw_words(canvas: Canvas, row: Shown, y: float, words: tuple[str, str], names: float, room: float) -> None:
     """The arm's name and what is said of it: beside its row, or above it on a narrow paper."""
     em, width, (number, word) = canvas.em, canvas.width, words
-    is_decided = word.startswith(("better", "worse"))
-    colour = GREEN if word.startswith("better") else VERMILLION if is_decided else QUIET
+    colour, is_decided = _colour_of(word), word.startswith(("better", "worse"))
     if canvas.is_narrow:
         above, taken = y - 0.95 * em, text_width(f"{number}  {word}", em)
         canvas.box(0, above - 0.9 * em, width, 1.2 * em, PAGE, 0.85)
@@ -263,6 +266,8 @@ def settling_picture(comparison: Comparison) -> Picture | None:
     arms = [(row, made) for row, made in zip(comparison.rows, planned.decisions, strict=True) if made]
     if not arms:
         return None
+    sign = 1 if comparison.metric.larger_is_better is False else -1
+    arms.sort(key=lambda arm: sign * (arm[1][-1].difference.mean or 0.0))  # as the picture of differences
     shown = arms[:MAX_ARMS]
     after = listed(list(map(str, planned.schedule.seeds)))
     words = [f"{visible(row.sample.label)} {_verdict(row)} after {made[-1].seeds} seeds" for row, made in arms[:12]]
@@ -307,7 +312,7 @@ def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison)
             canvas.text(0, middle, canvas.fitted(label, column))
             for number, decision in enumerate(made):
                 _draw_look(canvas, decision, axis, y + 1.1 * em * (number + 0.5), style, left)
-            canvas.text(canvas.width, middle, _verdict(row), "end", QUIET if made[-1].state == "open" else style.colour)
+            canvas.text(canvas.width, middle, _verdict(row), "end", _colour_of(_verdict(row)))
         y += high + 0.7 * em
     return bottom + 3.4 * em
 

@@ -11,6 +11,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.experiment.choices import Choice
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values
+from actbench.plan.plan import Plan
 from actbench.report.figures.marks import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, minus
 
 MAX_LINEAR_ERROR_RATIO = 2.5
@@ -164,16 +165,16 @@ class Style:
 
 
 def styles(arms: Mapping[str, Values] | Sequence[str]) -> dict[str, Style]:
-    """The style of each arm by its label; arms of one activation share its colour and differ in their marker."""
+    """The style of each arm by its label, in whatever order they come; arms of one activation share its colour."""
     values = arms if isinstance(arms, Mapping) else dict.fromkeys(arms, ())
     names = {label: _activation(of, label) for label, of in values.items()}
     places = {name: place for place, name in enumerate(PLACES) if name in names.values()}
-    for name in dict.fromkeys(names.values()):
+    for name in sorted(names.values()):
         places.setdefault(
             name, next(place for place in range(len(values) + len(PLACES)) if place not in places.values())
         )
     taken, seen, chosen = set(places.values()), set[str](), {}
-    for label, name in names.items():
+    for label, name in sorted(names.items()):
         place = places[name]
         while name in seen and place in taken:
             place += len(COLOURS)
@@ -182,6 +183,11 @@ def styles(arms: Mapping[str, Values] | Sequence[str]) -> dict[str, Style]:
         row, column = divmod(place, len(COLOURS))
         chosen[label] = Style(COLOURS[column], MARKERS[(column + row) % len(MARKERS)], DASHES[row % len(DASHES)])
     return chosen
+
+
+def styles_in(plan: Plan) -> dict[str, Style]:
+    """The style of each arm of a plan, for pictures of some of them."""
+    return styles({arm.label(): arm.values for arm, _ in plan.arms})
 
 
 def styles_of(comparison: Comparison) -> dict[str, Style]:

@@ -48,6 +48,15 @@ def test_arms_within_the_critical_difference_are_joined_by_a_bar() -> None:
     assert f"critical difference {across.critical_difference:.2f}" in drawn_texts(drawn(across)["ranks"])
 
 
+def test_a_critical_difference_that_is_longer_than_the_axis_is_an_arrow_that_says_so() -> None:
+    across = found(3, folders=2)
+    assert across.critical_difference > 2
+    picture = drawn(across)["ranks"]
+    assert f"critical difference {across.critical_difference:.2f}, longer than the axis" in drawn_texts(picture)
+    arrows = [mark for mark in picture.draw(PAGE).marks if isinstance(mark, Dot) and mark.marker == ">"]
+    assert len(arrows) == 1
+
+
 def test_every_folder_is_a_dot_and_a_verdict_stands_beside_each_arm() -> None:
     picture = drawn(found(2))["folders"]
     dots = [mark for mark in picture.draw(PAGE).walk() if isinstance(mark, Dot)]

@@ -110,6 +110,12 @@ def test_there_are_those_that_there_are_data_for_in_the_reports_order(
     assert list(pictures_of(results_from(text, tmp_path))) == expected
 
 
+def test_training_of_one_epoch_has_no_learning_curves(tmp_path: Path) -> None:
+    found = pictures_of(results_from(TWO_ACTIVATIONS.replace("epochs: 3", "epochs: 1"), tmp_path))
+    assert not {"curves", "seeds"} & set(found)
+    assert "differences" in found
+
+
 def test_without_probes_or_any_trial_their_pictures_are_missing(tmp_path: Path) -> None:
     results = results_from(TWO_ACTIVATIONS, tmp_path, plain_record)
     assert list(pictures_of(results)) == ["differences", "lottery", "curves", "seeds", "functions"]

@@ -40,6 +40,12 @@ def test_an_activation_looks_the_same_in_every_experiment() -> None:
     assert few["tanh"] == many["tanh"]
 
 
+def test_a_custom_arm_looks_the_same_in_whatever_order_the_arms_come() -> None:
+    odd: dict[str, Values] = {f"odd {number}": (("train.lr", number),) for number in range(3)}
+    values = arms("relu", {"leaky_relu": {"negative_slope": 0.1}}, {"leaky_relu": {"negative_slope": 0.2}}) | odd
+    assert styles(values) == styles(dict(reversed(values.items())))
+
+
 def test_no_two_arms_look_alike() -> None:
     chosen = styles(arms(*PLACES, {"leaky_relu": {"negative_slope": 0.1}}, {"leaky_relu": {"negative_slope": 0.2}}))
     assert len({(style.colour, style.marker) for style in chosen.values()}) == len(PLACES) + 2
