@@ -51,6 +51,8 @@ def verify_folder(folder: Path) -> list[Finding]:
     """All findings; raises an `ExpectedError` where there is no result folder, or its journal cannot be read."""
     if not (folder / JOURNAL).is_file():
         require_result_folder(folder)
+    if findings := [*_no_files(folder)]:
+        return findings
     is_running = is_locked(folder)  # before it is read: a run that ends in between has left all that is read then
     journal = read_journal(folder, keeps_probes=False)
     results = _results_or_mistake(folder, journal)
@@ -64,6 +66,13 @@ def verify_folder(folder: Path) -> list[Finding]:
     if is_running:
         findings.append(Finding("run", "note", "still at work in this folder: what is missing may yet come"))
     return [*findings, *_leftovers(folder)]
+
+
+def _no_files(folder: Path) -> Iterator[Finding]:
+    """Those of the files that everything is read with which are folders, or links that lead nowhere."""
+    for name in (JOURNAL, ENVIRONMENT):
+        if ((path := folder / name).is_symlink() or path.exists()) and not path.is_file():
+            yield Finding(name, "damaged", "not a file; nothing can be checked without it", by_hand=True)
 
 
 def is_whole(findings: Sequence[Finding]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -120,15 +121,20 @@ def require_readable(path: Path) -> None:
         raise UnusableEnvironmentError(f"{path}: cannot be read ({problem.strerror})") from None
 
 
-def require_result_folder(folder: Path) -> Path:
-    """The folder itself where it holds results; raises `ConfigurationError` otherwise."""
+def require_result_folder(folder: Path, root: Path = Path("results")) -> Path:
+    """The folder itself where it holds results; raises `ConfigurationError` otherwise, with one under `root`."""
     if (folder / EXPERIMENT).is_file():
         return folder
-    inside = _result_folders(folder)
-    near = did_you_mean(folder.name, _result_folders(folder.parent))
-    hint = f"; it holds the result folders {', '.join(inside)}" if inside else near
-    raise ConfigurationError(f"{folder}: not a result folder (no {EXPERIMENT} in it){hint}")
+    is_there = folder.exists() or folder.is_symlink()
+    reason = "a file" if folder.is_file() else f"no {EXPERIMENT} in it" if is_there else "it does not exist"
+    if inside := _result_folders(folder):
+        hint = f"; it holds the result folders {', '.join(inside)}"
+    elif (same := root / re.sub(r"\.ya?ml$", "", folder.name)).name in _result_folders(root):
+        hint = f"; did you mean {same}?"
+    else:
+        hint = did_you_mean(folder.name, _result_folders(folder.parent))
+    raise ConfigurationError(f"{folder}: not a result folder ({reason}){hint}")
 
 
 def _result_folders(root: Path) -> list[str]:
-    return sorted(path.parent.name for path in root.glob(f"*/{EXPERIMENT}"))
+    return sorted(path.parent.name for path in root.glob(f"*/{EXPERIMENT}") if path.is_file())

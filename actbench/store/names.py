@@ -7,8 +7,13 @@ from pathlib import Path
 EXPERIMENT, ENVIRONMENT, JOURNAL = "experiment.yaml", "environment.json", "trials.jsonl"
 DAMAGED = "trials.damaged.jsonl"
 PLAN = "plan.json"
+SMOKE_SUFFIX = "-smoke"
 
 
 def latest_journal(root: Path) -> Path | None:
-    """The journal under `root` that was written last; None without one."""
-    return max(root.glob(f"*/{JOURNAL}"), key=lambda path: path.stat().st_mtime_ns, default=None)
+    """The journal under `root` that was written last, one of `--smoke` if there is no other; None without one."""
+
+    def rank(journal: Path) -> tuple[bool, int]:
+        return not journal.parent.name.endswith(SMOKE_SUFFIX), journal.stat().st_mtime_ns
+
+    return max(root.glob(f"*/{JOURNAL}"), key=rank, default=None)

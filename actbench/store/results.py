@@ -24,6 +24,7 @@ from actbench.store.folder import (
 )
 from actbench.store.journal import Journal, read_journal
 from actbench.store.names import EXPERIMENT
+from actbench.text import say
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,10 @@ def load_results(
     Its trials are those of the training code that its latest environment names, so that a newer one leaves them valid.
     Raises `ConfigurationError` where there is none, and `UnusableEnvironmentError` where it cannot be read.
     """
-    folder = require_result_folder(folder) if folder else latest_folder(root)
+    if folder is None:
+        folder = latest_folder(root)
+        say(f"Reading {folder}")
+    require_result_folder(folder, root)
     experiment = recorded_experiment(folder)
     journal = read_journal(folder, journal, has_probes=_reads_probes(experiment, metrics))
     environments = environments_by_id(folder)

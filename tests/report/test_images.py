@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,8 @@ def test_records_without_predicted_classes_are_refused_with_what_to_do(tmp_path:
 
 
 def test_images_of_several_folders_are_refused(results: Results) -> None:
-    result = actbench("compare", results.folder, results.folder, "--images", folder=results.folder)
+    again = shutil.copytree(results.folder, results.folder.with_name("again"))
+    result = actbench("compare", results.folder, again, "--images", folder=results.folder)
     assert result.returncode == 2
     assert "--images: the images of one result folder at a time" in result.stderr
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import LayerProbe
 from actbench.plan.plan import make_plan
@@ -310,11 +310,21 @@ def test_a_mistyped_result_folder_is_answered_with_its_nearest_neighbours(folder
         verify_folder(wrong)
 
 
-def test_a_journal_that_cannot_be_read_is_an_environment_problem(folder: Path) -> None:
-    (folder / JOURNAL).unlink()
-    (folder / JOURNAL).mkdir()
-    with pytest.raises(UnusableEnvironmentError, match=r"trials.jsonl: cannot be read \(Is a directory\)"):
-        verify_folder(folder)
+@pytest.mark.parametrize("name", [JOURNAL, ENVIRONMENT])
+@pytest.mark.parametrize("replace", [Path.mkdir, lambda path: path.symlink_to(path.name)])
+def test_a_folder_or_a_link_to_itself_in_place_of_a_file_is_damage(
+    name: str, replace: Callable[[Path], None], folder: Path
+) -> None:
+    (folder / name).unlink()
+    replace(folder / name)
+    assert bad(folder) == [(name, None, "not a file; nothing can be checked without it")]
+
+
+def test_a_folder_in_place_of_the_experiment_is_not_answered_with_itself(folder: Path) -> None:
+    (folder / EXPERIMENT).unlink()
+    (folder / EXPERIMENT).mkdir()
+    (found,) = [found for found in bad(folder) if found[0] == EXPERIMENT]
+    assert "did you mean" not in found[2]
 
 
 def said(*arguments: str | Path) -> Answer:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.experiment.definition import smoke_version
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.store.files import write_atomically
@@ -138,6 +139,8 @@ def test_the_latest_folder_is_the_one_whose_journal_was_written_last(tmp_path: P
         (tmp_path / name / JOURNAL).write_text("")
         os.utime(tmp_path / name / JOURNAL, (age, age))
     assert latest_folder(tmp_path).name == "c"
+    (tmp_path / "c").rename(tmp_path / smoke_version(experiment_from(TWO_ACTIVATIONS, tmp_path)).name)
+    assert latest_folder(tmp_path).name == "a"
 
 
 def test_a_folder_without_results_is_refused_and_its_result_folders_named(tmp_path: Path) -> None:
@@ -147,6 +150,10 @@ def test_a_folder_without_results_is_refused_and_its_result_folders_named(tmp_pa
     (tmp_path / "mnist" / EXPERIMENT).write_text("")
     with pytest.raises(ConfigurationError, match="result folders mnist"):
         require_result_folder(tmp_path)
+    (tmp_path / "mnist.yaml").touch()
+    for asked, reason in ((tmp_path / "mnist.yaml", "a file"), (tmp_path / "no" / "mnist", "it does not exist")):
+        with pytest.raises(ConfigurationError, match=rf"\({reason}\); did you mean {tmp_path}/mnist\?$"):
+            require_result_folder(asked, tmp_path)
 
 
 def test_a_journal_is_read_again_only_after_it_has_changed(tmp_path: Path, records: list[TrialRecord]) -> None:
