@@ -212,10 +212,7 @@ def gelu(
     """Input times the normal distribution function, x * Phi((x - mean) / std), exact or by the tanh approximation."""
     if isinstance(mean, float) and isinstance(std, float) and (mean, std) == (0.0, 1.0):
         return torch.nn.functional.gelu(x, approximate=approximate)
-    z = (x - mean) / std
-    if approximate == "tanh":
-        return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))
-    return 0.5 * x * (1 + torch.erf(z / math.sqrt(2)))
+    return 0.5 * x * (1 + kernels.gelu_gate((x - mean) / std, approximate))
 
 
 @activation(formula="x / (1 + abs(x))", bounds=(-1, 1), reference="Bergstra et al. 2009")

@@ -166,12 +166,10 @@ def _read_four_files(dataset: Dataset, raw: Path) -> Parts:
     parts = []
     for number, (name, md5) in enumerate(zip(dataset.files, dataset.file_md5, strict=True)):
         count = dataset.train_count if number < 2 else dataset.test_count
-        if number % 2 == 0:
-            parts.append(read_idx(raw / name, md5, (count, side, side)))
-        elif is_more:
+        if number % 2 and is_more:
             parts.append(read_idx(raw / name, md5, (count, QMNIST_LABEL_FIELDS), INTEGERS)[:, 0])
         else:
-            parts.append(read_idx(raw / name, md5, (count,)))
+            parts.append(read_idx(raw / name, md5, (count,) if number % 2 else (count, side, side)))
     return parts
 
 

@@ -57,7 +57,7 @@ def _gelu_forward(x: Tensor, out: Tensor, *, approximate: str, mean: float, std:
     if (mean, std) == (0, 1):
         _native("gelu.out")(x, approximate=approximate, out=out)
     else:
-        out.copy_((1 + _gelu_gate((x - mean) / std, approximate)) / 2 * x)
+        out.copy_((1 + gelu_gate((x - mean) / std, approximate)) / 2 * x)
 
 
 def _gelu_backward(grad: Tensor, value: Tensor, x: Tensor, *, approximate: str, mean: float, std: float) -> None:
@@ -66,7 +66,7 @@ def _gelu_backward(grad: Tensor, value: Tensor, x: Tensor, *, approximate: str, 
         _native("gelu_backward.grad_input")(grad, x, approximate=approximate, grad_input=grad)
         return
     z = (x - mean) / std
-    gate = _gelu_gate(z, approximate)
+    gate = gelu_gate(z, approximate)
     if approximate == "none":
         slope = math.sqrt(2 / math.pi) * torch.exp(z * z / -2)
     else:
@@ -74,7 +74,7 @@ def _gelu_backward(grad: Tensor, value: Tensor, x: Tensor, *, approximate: str, 
     grad.mul_((1 + gate + x * slope / std) / 2)
 
 
-def _gelu_gate(z: Tensor, approximate: str) -> Tensor:
+def gelu_gate(z: Tensor, approximate: str) -> Tensor:
     """2 * Phi(z) - 1, or the tanh that approximates it."""
     if approximate == "none":
         return torch.erf(z / math.sqrt(2))

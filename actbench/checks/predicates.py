@@ -166,23 +166,18 @@ def is_the_same(one: Entry, parameters: Mapping[str, Any], other: Entry, others:
     )
 
 
-def nearest_member(entry: Entry, parameters: Mapping[str, Any], family: Entry) -> tuple[dict[str, float], float]:
-    """The mean and std of a grid for which max |f(x) - g(x; mean, std)| over |x| <= 20 is least, and that distance."""
+def is_a_member(entry: Entry, parameters: Mapping[str, Any], family: Entry) -> Finding:
+    """Whether f is a special case of g(.; mean, std): the same within 0.001 wherever |x| <= 20, for some mean and std.
+
+    The grid of means and stds ends at std = 0.5, because the gelu family tends to relu with std -> 0.
+    """
     x = torch.linspace(-20, 20, 401, dtype=torch.float64)
     means = torch.arange(-40, 41, dtype=torch.float64) / 40
     stds = torch.arange(20, 101, dtype=torch.float64) / 40
     members = family.function(x, mean=means[:, None, None], std=stds[None, :, None])
     distances = (members - _curve(entry, x, parameters)[0]).abs().amax(dim=-1)
-    best = int(distances.argmin())
-    return {"mean": float(means[best // len(stds)]), "std": float(stds[best % len(stds)])}, float(distances.min())
-
-
-def is_a_member(entry: Entry, parameters: Mapping[str, Any], family: Entry) -> Finding:
-    """Whether f is a special case of g(.; mean, std): the same within 0.001 wherever |x| <= 20, for some mean and std.
-
-    The grid of `nearest_member` ends at std = 0.5, because the gelu family tends to relu with std -> 0.
-    """
-    chosen, gap = nearest_member(entry, parameters, family)
+    best, gap = int(distances.argmin()), float(distances.min())
+    chosen = {"mean": float(means[best // len(stds)]), "std": float(stds[best % len(stds)])}
     return _finding(
         gap <= SAME,
         f"{_called(entry, parameters)} differs from {_called(family, chosen)}, the nearest of that family, by up to "

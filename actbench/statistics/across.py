@@ -49,8 +49,10 @@ def random_effects(effects: Sequence[float], standard_errors: Sequence[float]) -
 def mean_ranks(scores: Sequence[Sequence[float]], *, larger_is_better: bool) -> list[float]:
     """The mean rank of each arm over experiments, 1 for the best; ties share ranks. `scores` are by experiment."""
     sign = -1 if larger_is_better else 1
-    ranks = [stats.rankdata([sign * score for score in row]).tolist() for row in scores]
-    return [sum(row[arm] for row in ranks) / len(ranks) for arm in range(len(scores[0]))]
+    ranks: list[float] = (
+        stats.rankdata([[sign * score for score in row] for row in scores], axis=1).mean(axis=0).tolist()
+    )
+    return ranks
 
 
 def critical_difference(arms: int, experiments: int) -> float:

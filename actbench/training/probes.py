@@ -32,7 +32,7 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
     values = forward(network, inputs, training=False)
     reached = objective(network, values[-1].after, labels)
     backward(network, values, reached.mean_gradient())
-    by_layer, histograms = [], []
+    by_layer = []
     for index, layer in enumerate(values):
         after = layer.after.cpu().double()
         figures = {
@@ -44,22 +44,20 @@ def probe(network: Network, images: Images, splits: Sequence[SeedSplit], epoch: 
             "bias_gradient_norm": _norms(network.parameters.named[index, "bias"].gradient),
             "weight_norm": _norms(network.parameters.named[index, "weight"].values.detach()),
         }
-        histograms.append(histograms_of(layer.before))
-        by_layer.append(figures)
-    network.parameters.collect_gradients()  # and clears those that slopes left at learnt parameters
-    return [
-        tuple(
-            LayerProbe(
-                epoch=epoch,
-                layer=index + 1,
-                histogram=histograms[index][trial],
-                learnt=learnt_parameters(network, trial, index),
-                **{name: _kept(column[trial]) for name, column in by_layer[index].items()},
-            )
-            for index in range(network.depth())
+        by_layer.append(
+            [
+                LayerProbe(
+                    epoch=epoch,
+                    layer=index + 1,
+                    histogram=histogram,
+                    learnt=learnt_parameters(network, trial, index),
+                    **{name: _kept(column[trial]) for name, column in figures.items()},
+                )
+                for trial, histogram in enumerate(histograms_of(layer.before))
+            ]
         )
-        for trial in range(len(network.trials))
-    ]
+    network.parameters.collect_gradients()  # and clears those that slopes left at learnt parameters
+    return list(zip(*by_layer, strict=True))
 
 
 def slope_figures(network: Network, index: int, before: Tensor) -> dict[str, list[float]]:
