@@ -16,7 +16,6 @@ from actbench.analysis.verdicts import (
     NOT_JUDGED,
     TOO_FEW_FOLDERS,
     is_surprising,
-    verdict_word,
 )
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import parse_arm
@@ -30,6 +29,7 @@ from actbench.report.numbers import ABSENT, interval, metric_in_words, probabili
 from actbench.report.request import Request, metric_of
 from actbench.report.short import excluded_alone, short_verdict
 from actbench.report.statement import cannot_decide, few
+from actbench.report.statements import by_verdict
 from actbench.statistics.across import performance_profile
 from actbench.store.results import Results
 from actbench.store.tables import Table
@@ -85,9 +85,7 @@ def across_sections(found: Across) -> list[Section]:
 def across_answer(found: Across) -> str:
     """`Which arm gives the highest test accuracy over 8 folders? gelu (+0.14 points) is better than relu.`."""
     best, folders = "highest" if found.metric.larger_is_better else "lowest", counted(len(found.folders), "folder")
-    groups: dict[str, list[ArmAcross]] = {}
-    for arm in found.arms:
-        groups.setdefault(verdict_word(arm.verdict).removesuffix(" (small)"), []).append(arm)
+    groups = by_verdict(found.arms)
     sentences = [f"Which arm gives the {best} {metric_in_words(found.metric)} over {folders}?"]
     for word in ("better", "worse"):
         if group := groups.get(word):
@@ -102,8 +100,7 @@ def across_answer(found: Across) -> str:
         cannot_tell = f"Cannot tell {_labels(group)} from {found.baseline}"
         sentences.append(f"{cannot_tell}: the mean difference can still be up to {reach}.")
     if group := groups.get(TOO_FEW_FOLDERS):
-        comparisons = sum(1 for arm in found.arms if arm.against)
-        why = cannot_decide(len(found.folders), comparisons, "folder")
+        why = cannot_decide(len(found.folders), sum(bool(arm.against) for arm in found.arms), "folder")
         sentences.append(f"Cannot tell {_labels(group)} from {found.baseline}: {why}.")
     if group := groups.get(NOT_JUDGED):
         reasons = few([*dict.fromkeys(arm.reason for arm in group)], "reasons")
@@ -169,12 +166,9 @@ def _ranks(found: Across) -> Section:
 def _pairs(found: Across) -> Section:
     """Every arm against every one with a worse mean rank."""
     rows = [[pair.label, pair.against, *_cells_of(pair, found.metric)] for pair in found.pairs]
-    is_decided = all(pair.verdict != TOO_FEW_FOLDERS for pair in found.pairs)
-    note = (
-        f"Holm over {counted(len(rows), 'pair')}."
-        if is_decided
-        else f"{cannot_decide(len(found.folders), len(rows), 'folder')}."
-    )
+    note = f"Holm over {counted(len(rows), 'pair')}."
+    if any(pair.verdict == TOO_FEW_FOLDERS for pair in found.pairs):
+        note = f"{cannot_decide(len(found.folders), len(rows), 'folder')}."
     points = " (points)" * found.metric.is_share
     header = ["arm", "against", f"difference{points}", "95 % interval", "p (Holm)", "verdict"]
     return Section("all pairs", header, rows, [note], importance=(0, 1, 2, 5, 4, 3), prose=(5,))
@@ -183,8 +177,7 @@ def _pairs(found: Across) -> Section:
 def _profile(found: Across) -> Section:
     distances = ["best", *(f"within {size(distance, found.metric)}" for distance in DISTANCES[1:])]
     rows = [[arm.label, *(f"{share:.0%}" for share in arm.profile)] for arm in found.arms]
-    note = PROFILE
-    return Section("performance profile", ["arm", *distances], rows, [note])
+    return Section("performance profile", ["arm", *distances], rows, [PROFILE])
 
 
 def across_document(found: Across) -> dict[str, Any]:

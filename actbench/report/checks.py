@@ -45,11 +45,10 @@ def examination_document(examinations: Sequence[Examination]) -> dict[str, Any]:
 def find_activations(wanted: Sequence[str]) -> list[Choice]:
     """The activations of these names; raises `ConfigurationError` on all that are none."""
     choices = find_functions(wanted)
-    named = zip(wanted, choices, strict=True)
-    if wrong := [
-        f"{name} is an output function; --cost measures activations" for name, one in named if one.kind != "activation"
-    ]:
-        raise ConfigurationError("\n".join(wrong))
+    outputs = [name for name, choice in zip(wanted, choices, strict=True) if choice.kind != "activation"]
+    if outputs:
+        lines = [f"{name} is an output function; --cost measures activations" for name in outputs]
+        raise ConfigurationError("\n".join(lines))
     return choices
 
 

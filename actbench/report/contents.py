@@ -98,10 +98,8 @@ def _effects_section(found: Effects, metric: Metric) -> Section:
         f"Share of the variance of {metric.name} over all arms and {found.seeds} seeds (omega squared); an effect "
         "whose interval begins at 0 may not exist (F test at 5 %)."
     ]
-    title = "what explains the differences"
-    return Section(
-        title, ["effect", "share", "of all variation", "90 % interval"], rows, notes, importance=(0, 1, 2, 3)
-    )
+    header = ["effect", "share", "of all variation", "90 % interval"]
+    return Section("what explains the differences", header, rows, notes, importance=(0, 1, 2, 3))
 
 
 def _bar(share: float) -> str:
@@ -178,16 +176,14 @@ def comparison_document(
 ) -> dict[str, Any]:
     """The comparison with its statements and caveats."""
     said = statements(comparison, results, claims)
-    return (
-        {"answer": answer_line(said)}
-        | comparison_to_json(comparison)
-        | {
-            "caveats": caveats(said),
-            "test_reads": sum(one.test_reads for one in results),
-            "statements": [one.to_json() for one in said],
-            "other_images": other_images_document(comparison, results[0]) if len(results) == 1 else [],
-        }
-    )
+    return {
+        "answer": answer_line(said),
+        **comparison_to_json(comparison),
+        "caveats": caveats(said),
+        "test_reads": sum(one.test_reads for one in results),
+        "statements": [one.to_json() for one in said],
+        "other_images": other_images_document(comparison, results[0]) if len(results) == 1 else [],
+    }
 
 
 def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
@@ -204,11 +200,7 @@ def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
         "claims": list(claim_rows(claims)),
         "tuning": list(tuning_rows(plan, records, value_to_yaml)),
         "factors": [
-            vars(table)
-            | {
-                "row_values": [*map(value_to_yaml, table.row_values)],
-                "column_values": [*map(value_to_yaml, table.column_values)],
-            }
+            vars(table) | {key: [*map(value_to_yaml, getattr(table, key))] for key in ("row_values", "column_values")}
             for table in pair_tables(plan, records, metric)
         ],
         "images": images_document(comparison, results),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from actbench.analysis.comparison import Comparison
@@ -45,20 +46,15 @@ def images_sections(comparison: Comparison, results: Results) -> list[Section]:
 def _flips_section(found: Sequence[ImageContrast]) -> Section:
     rows = []
     for one in found:
+        lost, won = (fmean(getattr(flips, name) for flips in one.by_seed) for name in ("lost", "won"))
+        clear = f"{sum(flips.p < ALPHA for flips in one.by_seed)} of {len(one.by_seed)}"
+        majority = (str(one.majority.lost), str(one.majority.won), probability(one.majority.p))
         errors = (one.errors.seeds, one.errors.seeds_and_images) if one.errors else (None, None)
-        rows.append(
-            [
-                one.label,
-                f"{sum(flips.lost for flips in one.by_seed) / len(one.by_seed):.1f}",
-                f"{sum(flips.won for flips in one.by_seed) / len(one.by_seed):.1f}",
-                f"{sum(flips.p < ALPHA for flips in one.by_seed)} of {len(one.by_seed)}",
-                str(one.majority.lost),
-                str(one.majority.won),
-                probability(one.majority.p),
-                *(value(error, ACCURACY, digits=4) for error in errors),
-                interval(one.interval(), ACCURACY, signed=True),
-            ]
-        )
+        numbers = [
+            *(value(error, ACCURACY, digits=4) for error in errors),
+            interval(one.interval(), ACCURACY, signed=True),
+        ]
+        rows.append([one.label, f"{lost:.1f}", f"{won:.1f}", clear, *majority, *numbers])
     notes = [
         f"Test images that the arm gets wrong and {found[0].baseline} right (lost), and the other way round (won): the "
         "mean over the seeds, and for the majority vote of each arm's networks.",

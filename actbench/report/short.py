@@ -70,7 +70,7 @@ def without_picture(short: Section) -> Section:
 
 def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
     """At most three notes, what limits a conclusion first."""
-    surprises = [*filter(None, [_surprises(comparison)])]
+    surprises = [text for text in [_surprises(comparison)] if text]
     found = [one for one in said if one.place == "notes"]
     known = {one.kind: one.text for one in found}
     limiting = [known[kind] for kind in FIRST if kind in known]

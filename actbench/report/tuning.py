@@ -78,15 +78,12 @@ class Stability:
 def stability(tuning: ArmTuning, records: Mapping[str, TrialRecord]) -> Stability | None:
     """Of the values that were tried with all tuning seeds; None before the choice, and of fewer than two seeds."""
     seeds = max((len(one.trials) for one in tuning.candidates), default=0)
-    values = [one.values for one in tuning.candidates if len(one.trials) == seeds]
+    candidates = [one for one in tuning.candidates if len(one.trials) == seeds]
+    values = [one.values for one in candidates]
     if tuning.chosen is None or seeds < 2 or tuning.chosen not in values:
         return None
     metric = parse_metric(tuning.metric)
-    ranks = [
-        [rank(replace(one, trials=(trial,)), records, metric) for trial in one.trials]
-        for one in tuning.candidates
-        if one.values in values
-    ]
+    ranks = [[rank(replace(one, trials=(trial,)), records, metric) for trial in one.trials] for one in candidates]
     worst = 2 * seeds * (1 + max(abs(total) for row in ranks for _, total in row))
     chosen = chosen_shares([[bad * worst + total for bad, total in row] for row in ranks])
     shares = dict(zip(values, chosen, strict=True))

@@ -116,11 +116,10 @@ def _points(record: TrialRecord) -> Iterator[Point]:
             if value is not None:
                 yield Point(f"layer{probe.layer}.{name}", probe.epoch, value)
     if record.test_correct_count is not None:
-        for name in ("test_accuracy", "test_loss"):
-            yield Point(name, len(record.curves.train_loss), _number(parse_metric(name).value(record)))
-        for name in (name for name in MEASURES if name.startswith("test")):
-            if (measured := parse_metric(name).value(record)) is not None:
-                yield Point(name, len(record.curves.train_loss), measured)
+        for name in ("test_accuracy", "test_loss", *(name for name in MEASURES if name.startswith("test"))):
+            measured = parse_metric(name).value(record)
+            if measured is not None or name not in MEASURES:
+                yield Point(name, len(record.curves.train_loss), _number(measured))
 
 
 def _number(value: float | None) -> float:

@@ -145,7 +145,7 @@ def _differences_in_words(rows: Sequence[Shown], comparison: Comparison, against
         return f"{visible(row.label)} {value(row.mean, metric, signed=True)}{bounds}{f': {row.word}' * bool(row.word)}"
 
     more = f"; and {len(rows) - 12} more" if len(rows) > 12 else ""
-    what = f"{metric_in_words(metric)} to {visible(against)}{' in points' * (metric.unit == 'share')}"
+    what = f"{metric_in_words(metric)} to {visible(against)}{' in points' * metric.is_share}"
     return [f"Differences of {what}: {'; '.join(map(in_words, rows[:12]))}{more}."]
 
 

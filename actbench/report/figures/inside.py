@@ -112,21 +112,18 @@ def arm_probes(results: Results) -> list[ArmProbes]:
         probes = [probe for record in recorded(trials, results.records) for probe in record.probes]
         if not probes:
             continue
-        numbers: dict[str, dict[tuple[int, int], list[float | None]]] = {probe.field: {} for probe in PROBES}
-        for one in probes:
-            for field, cells in numbers.items():
-                cells.setdefault((one.layer, one.epoch), []).append(getattr(one, field))
-        averages = {probe.field: _averages(probe, numbers[probe.field]) for probe in PROBES}
+        averages = {probe.field: _averages(probe, probes) for probe in PROBES}
         epochs = tuple(sorted({one.epoch for one in probes}))
         arms.append(ArmProbes(arm.label(), epochs, max(one.layer for one in probes), averages))
     return arms
 
 
-def _averages(
-    probe: Probe, numbers: Mapping[tuple[int, int], Sequence[float | None]]
-) -> dict[tuple[int, int], float | None]:
-    """The mean of shares, the median of norms, which differ by powers of ten."""
-    finite = {at: [one for one in every if one is not None and math.isfinite(one)] for at, every in numbers.items()}
+def _averages(probe: Probe, probes: Sequence[LayerProbe]) -> dict[tuple[int, int], float | None]:
+    """By layer and epoch the mean of shares, the median of norms, which differ by powers of ten."""
+    finite: dict[tuple[int, int], list[float]] = {}
+    for one in probes:
+        number, numbers = getattr(one, probe.field), finite.setdefault((one.layer, one.epoch), [])
+        numbers += [number] if number is not None and math.isfinite(number) else []
     measured = {layer for (layer, _), every in finite.items() if every or not probe.is_share}
     average = (lambda every: sum(every) / len(every)) if probe.is_share else median
     return {at: average(every) if every else None for at, every in finite.items() if at[0] in measured}
