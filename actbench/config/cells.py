@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from actbench.errors import ConfigurationError
 from actbench.experiment.cells import Cells, Group, has_values
 from actbench.experiment.choices import shown
-from actbench.experiment.definition import SECTIONS, Experiment, Factor
+from actbench.experiment.definition import SECTIONS, Experiment, Factor, parse_arm
 from actbench.experiment.naming import Values, label_of
 from actbench.experiment.validation import Mistake, SettingPath, validated_setting, varied_values
 from actbench.text import counted, did_you_mean
@@ -16,6 +19,11 @@ from actbench.text import counted, did_you_mean
 SETTING_PATHS = tuple(f"{part}.{name}" for part, model in SECTIONS.items() for name in model.model_fields)
 CELL_KEYS = ("exclude", "include", "names")
 IMPOSSIBLE = "impossible"
+# What pandas.read_csv takes for a missing value unless told otherwise.
+READ_AS_MISSING = (
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
+    "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
 MAX_NAME_LENGTH = 60
 EXAMPLES = {"vary": "model.activation: [relu, tanh]", "tune": "train.lr: [1e-3, 1e-2]"}
 
@@ -142,6 +150,8 @@ def read_cells(
         if len(name) > MAX_NAME_LENGTH or not name.isprintable() or not name.strip() or "," in name:
             allowed = f"expected at most {MAX_NAME_LENGTH} printable characters without commas"
             mistakes.append((("names", name), allowed))
+        elif name in READ_AS_MISSING:
+            mistakes.append((("names", name), "pandas would read this name in a table as a missing value"))
     cells = Cells(tuple(groups), excluded, exclude == IMPOSSIBLE, include, names)
     return (None if cells.is_full_grid() and not names else cells), mistakes
 
@@ -190,10 +200,11 @@ def cell_mistakes(experiment: Experiment) -> Iterator[Mistake]:
             yield ("names", name), f"names the same arm as {named[matching[0]]!r}"
         else:
             named[matching[0]] = name
-    labels = [arm.label() for arm in arms]
-    for name in named.values():
-        if labels.count(name) > 1:
-            yield ("names", name), "another arm has this name"
+    unnamed = replace(experiment, cells=replace(cells, names=()))
+    for values, name in named.items():
+        with suppress(ConfigurationError):
+            if not has_values(values, meant := parse_arm(unnamed, name)):
+                yield ("names", name), f"another arm has this name: {label_of(meant)}"
 
 
 def budget_mistakes(experiment: Experiment) -> Iterator[str]:

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.lookup import entries, names
 from actbench.catalogue.registry import ENTRIES, Entry, Kind, parameters_model
-from actbench.config.cells import IMPOSSIBLE, MAX_NAME_LENGTH, SETTING_PATHS
+from actbench.config.cells import IMPOSSIBLE, MAX_NAME_LENGTH, READ_AS_MISSING, SETTING_PATHS
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
 from actbench.config.plain_values import LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK, PRIMARY_METRICS
 from actbench.config.reader import KNOWN_KEYS
@@ -58,7 +58,11 @@ def experiment_schema() -> Schema:
         "include": _list_of_arms(),
         "names": {
             "type": "object",
-            "propertyNames": {"maxLength": MAX_NAME_LENGTH, "pattern": r"^[^,]*[^,\s][^,]*$"},
+            "propertyNames": {
+                "maxLength": MAX_NAME_LENGTH,
+                "pattern": r"^[^,]*[^,\s][^,]*$",
+                "not": {"enum": list(READ_AS_MISSING)},
+            },
             "additionalProperties": _reference("arm"),
         },
         "tune": _groups([path for path in SETTING_PATHS if path in TUNED_DATA or path[:5] != "data."], fewest=2),

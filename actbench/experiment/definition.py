@@ -342,7 +342,8 @@ def parse_arm(experiment: Experiment, text: str) -> Values:
     names = [
         (name, f.path, value) for f in experiment.factors for value in f.values for name in _names_of(f.path, value)
     ]
-    known = [value_to_text(value) for factor in experiment.factors for value in factor.values]
+    known = [name for name, _ in experiment.cells.names] if experiment.cells else []
+    known += [value_to_text(value) for factor in experiment.factors for value in factor.values]
     chosen: dict[str, Any] = {}
     mistakes: list[str] = []
     rest = _as_listed(re.sub(r"\s*,\s*", ", ", text).strip(", "), experiment)

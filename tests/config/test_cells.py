@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 
+import pandas
 import pytest
 
+from actbench.config.cells import READ_AS_MISSING
 from actbench.config.reader import read_experiment
 from actbench.config.source import write_yaml
 from actbench.errors import ConfigurationError
@@ -168,6 +171,12 @@ def test_an_optimizer_has_rates_of_its_own() -> None:
      "8: names.a: expected the values of one arm, found those of 2 arms"),
     (PAIRS + "names: {a: {model.output: tanh, model.activation: relu}, b: {train.loss: mse, model.activation: relu}}",
      "8: names.b: names the same arm as 'a'"),
+    (PAIRS + "names: {mse: {train.loss: nll, model.activation: relu}}",
+     "8: names.mse: another arm has this name: output=tanh, loss=mse"),
+    ("vary: {model.activation: [relu, tanh]}\nnames: {tanh: {model.activation: relu}, relu: {model.activation: tanh}}",
+     "2: names.relu: another arm has this name: relu"),
+    (PAIRS + "names: {N/A: {train.loss: nll, model.activation: relu}}",
+     "8: names.N/A: pandas would read this name in a table as a missing value"),
     (PAIRS + "names: {'a, b': {model.output: tanh, model.activation: relu}}",
      "8: names.a, b: expected at most 60 printable characters without commas"),
 ])  # fmt: skip
@@ -211,3 +220,16 @@ def test_a_comparison_over_cells_names_arms_and_refuses_averages(tmp_path: Path)
     refused = actbench("compare", "results/pairs", "--by", "activation", folder=tmp_path)
     assert_one_message(refused, 2)
     assert "not every combination" in refused.stderr
+
+
+def test_pandas_reads_each_of_the_refused_names_as_missing() -> None:
+    table = pandas.read_csv(io.StringIO("".join(f"{name},\n" for name in READ_AS_MISSING)), header=None)
+    assert table.isna().all(axis=None)
+
+
+def test_an_unknown_baseline_is_answered_with_the_names_of_the_file_too() -> None:
+    experiment = read(PAIRS + "names: {classic: {model.output: log_softmax, model.activation: relu}}\n")
+    with pytest.raises(ConfigurationError, match="known here: classic, log_softmax, "):
+        parse_arm(experiment, "foo")
+    with pytest.raises(ConfigurationError, match="did you mean classic"):
+        parse_arm(experiment, "clasic")
