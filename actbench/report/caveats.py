@@ -8,13 +8,14 @@ from dataclasses import asdict
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.definition import SECTIONS
+from actbench.experiment.layers import resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.experiment.records import recorded, sum_endings, unusable_document, unusable_text
 from actbench.plan.tuning import in_order
 from actbench.report.numbers import metric_in_words
 from actbench.report.short import ALIKE
-from actbench.report.statement import MAX_NAMES, Statement, few
+from actbench.report.statement import MAX_NAMES, Statement, few, fresh_seeds
 from actbench.statistics.intervals import exact_binomial_interval
 from actbench.store.results import Results
 from actbench.text import counted
@@ -41,6 +42,7 @@ def comparison_caveats(comparison: Comparison, results: Sequence[Results]) -> It
     yield from _differing_settings(results)
     yield from _differing_environments(results)
     yield from _sizes(comparison, results)
+    yield from _widths(results)
     yield from _doubts(comparison, results)
 
 
@@ -119,7 +121,8 @@ def _history(results: Results) -> Iterator[Statement]:
     is_doubtful, steps = bool(results.seeds_doubt()), " to ".join(map(str, counts))
     if len(set(counts)) > 1:
         how = "extended" if counts[-1] == max(counts) else "changed"
-        end = "nothing is judged. A new plan with fresh seeds can decide" if is_doubtful else "the new seeds are fresh"
+        doubt = f"nothing is judged. A new plan with fresh seeds can decide: {fresh_seeds(counts[-1])}"
+        end = doubt if is_doubtful else "the new seeds are fresh"
         yield Statement("changed_seeds", "caveats", f"n was {how} after looking, from {steps} seeds: {end}.")
     elif "seeds" in changed:
         end = "not all are fresh, and nothing is judged" if is_doubtful else "those of the earlier plan do not count"
@@ -187,6 +190,14 @@ def _sizes(comparison: Comparison, results: Sequence[Results]) -> Iterator[State
             "explain a difference; `match: parameters` makes arms equally large."
         )
         yield Statement("sizes", "caveats", note, arms=(least, most), numbers=counts)
+
+
+def _widths(results: Sequence[Results]) -> Iterator[Statement]:
+    """That networks of other widths are not drawn alike."""
+    arms = [arm for one in results for arm, _ in one.plan.arms]
+    if len({tuple(layer.units for layer in resolve_layers(arm.settings)) for arm in arms}) > 1:
+        note = "Networks of other widths have other draws of weights, so that pairing by seed removes less noise."
+        yield Statement("widths", "caveats", note)
 
 
 def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Statement]:

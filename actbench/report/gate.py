@@ -139,7 +139,7 @@ def _what_decides(contrast: Contrast, comparison: Comparison) -> str:
     look, planned = contrast.look, comparison.looks
     if planned and look and not planned.schedule.is_last(look.look - 1):
         return f"Open: the next look is after {planned.schedule.seeds[look.look]} seeds."
-    return seeds_to_decide(comparison, [contrast])
+    return seeds_to_decide(comparison, [contrast])[1]
 
 
 def _change(contrast: Contrast, metric: Metric) -> str:

@@ -12,6 +12,7 @@ from actbench.text import counted, listed
 Family = Literal["numbers", "baseline", "best set", "all pairs", "caveats", "claims"]
 
 MAX_NAMES = 12
+FRESH_SEEDS = 1000  # far from those that an experiment begins with
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Statement:
 def few(names: Sequence[str], noun: str) -> str:
     """The names, or how many if they are many."""
     return listed(names) if len(names) <= MAX_NAMES else f"{len(names)} {noun}"
+
+
+def fresh_seeds(count: int) -> str:
+    """The option of `run` for so many seeds that no earlier plan had."""
+    return f"--set 'seeds={{looks: [{count}], first: {FRESH_SEEDS}}}'"
 
 
 def cannot_decide(count: int, comparisons: int, noun: str = "seed") -> str:

@@ -22,13 +22,14 @@ from actbench.analysis.verdicts import (
 )
 from actbench.experiment.definition import PRIMARY_METRIC
 from actbench.experiment.metrics import CURVES, MEASURES
+from actbench.experiment.records import sum_endings
 from actbench.plan.looks import MAX_FAILED
 from actbench.report.caveats import comparison_caveats, folder_caveats
 from actbench.report.claims import claims_statements
 from actbench.report.comparison import own_seeds
 from actbench.report.looks import look_statements
 from actbench.report.numbers import interval, metric_in_words, probability, seeds_text, size, with_unit
-from actbench.report.statement import Family, Statement, cannot_decide, few
+from actbench.report.statement import Family, Statement, cannot_decide, few, fresh_seeds
 from actbench.statistics.intervals import ROUNDING
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import detectable_difference, seeds_needed
@@ -285,8 +286,11 @@ def _judged(comparison: Comparison, groups: dict[str, list[Contrast]]) -> Iterat
             f"can still be up to {size(furthest.reach(), comparison.metric)}."
         )
         yield _said("no_evidence", text, "baseline", group)
-        if not comparison.looks and (text := seeds_to_decide(comparison, group)):
+        seeds, text = (0, "") if comparison.looks else seeds_to_decide(comparison, group)
+        if seeds:
             yield _said("seeds_to_decide", text, "baseline")
+            note = f"For fresh seeds: actbench run FILE {fresh_seeds(seeds)}."
+            yield Statement("fresh_seeds", "baseline", note, numbers={"seeds": seeds})
     if group := groups.get(TOO_FEW_SEEDS):
         yield _said("too_few_seeds", f"Cannot tell {_names(group)} from {base}: {too_few(group)}.", "baseline", group)
     if group := groups.get(NOT_JUDGED):
@@ -303,16 +307,17 @@ def usual_spread(group: Sequence[Contrast]) -> float:
     return median([one.difference.sd for one in group if one.is_paired and one.difference.sd] or [0.0])
 
 
-def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> str:
-    """How many seeds show the margin at 80 % power, or else half of what these show; empty if too many."""
+def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> tuple[int, str]:
+    """How many seeds show the margin at 80 % power, or else half of what these show, also in words; 0 if too many."""
     spread = usual_spread(group)
     count, known = max(one.comparisons for one in group), max(one.difference.n for one in group)
     shown = comparison.detectable or detectable_difference(known, spread, comparisons=max(1, count)) or 0.0
-    for target in (comparison.margin or 0.0, shown / 2):
+    for target, why in ((comparison.margin or 0.0, ""), (shown / 2, ", half of what these show")):
         seeds = seeds_needed(target, spread, comparisons=count) if spread and target else 0
         if known < seeds <= MAX_SEEDS:
-            return f"It takes {seeds} fresh seeds to show {size(target, comparison.metric)} (8 times in 10)."
-    return ""
+            target_text = f"{size(target, comparison.metric)}{why}"
+            return seeds, f"It takes {seeds} fresh seeds to show {target_text} (8 times in 10)."
+    return 0, ""
 
 
 def _found(group: Sequence[Contrast], comparison: Comparison) -> str:
@@ -343,9 +348,8 @@ def _reasons(group: Sequence[Contrast]) -> str:
 
 def _why_none(comparison: Comparison) -> str:
     """That no final trial has ended, or how many ended without a number."""
-    ended = {word: sum(getattr(row.sample, word) for row in comparison.rows) for word in ("diverged", "crashed")}
-    how = listed([f"{count} {word.replace('crashed', 'failed')}" for word, count in ended.items() if count])
-    name = metric_in_words(comparison.metric)
+    endings, name = sum_endings(row.sample.endings for row in comparison.rows), metric_in_words(comparison.metric)
+    how = listed([f"{count} {ending}" for ending, count in endings.items() if ending != "done" and count])
     return f"No final trial has a finite {name}: {how}." if how else "No final trial has a result yet."
 
 

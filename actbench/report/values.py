@@ -28,7 +28,7 @@ MIN_BINS, MAX_BINS, BAR_WIDTH, BAR = 7, 21, 40, SPARKS[-1]
 GAIN_OF = "relu"
 MAX_NUMBERS, MAX_INPUTS, MAX_INPUT = 1000, 100_000, 1e9
 DRAWN_INPUTS, MAX_ROWS = 161, 21
-DIGITS = 6
+DIGITS, BAR_LENGTH = 6, 20
 
 
 @dataclass(frozen=True)
@@ -252,13 +252,17 @@ def scores_section(rows: Sequence[dict[str, Any]]) -> Section:
     sums: dict[str, float] = {}
     for row in rows:
         sums[row["function"]] = sums.get(row["function"], 0.0) + row["output"]
+    outputs = [row["output"] for row in rows]
+    are_drawn = any(outputs) and all(0 <= output < math.inf for output in outputs)
+    longest = max(outputs) if are_drawn else math.inf
     cells = [
         [row["function"], str(row["unit"]), _with_digits(row["score"]), _with_digits(row["output"]),
-         "largest" if row["is_largest"] else ""]
+         "#" * round(BAR_LENGTH * row["output"] / longest) if are_drawn else "", "largest" * row["is_largest"]]
         for row in rows
     ]  # fmt: skip
     notes = [f"Sum of {name}: {_with_digits(total)}." for name, total in sums.items()]
-    return Section("outputs", ["function", "unit", "score", "output", "mark"], cells, notes, is_complete=True)
+    section = Section("outputs", ["function", "unit", "score", "output", "bar", "mark"], cells, notes, is_complete=True)
+    return section if are_drawn else section.with_columns([0, 1, 2, 3, 5])
 
 
 def _with_digits(number: float) -> str:

@@ -36,7 +36,7 @@ class Forecast:
 
     Trials (if no grid is extended) and seconds are those of the `shard`, if one is named. `sd` is that of paired
     differences in test accuracy. `shown_difference` is None if the seeds can show none. The bases are sentences on how
-    seconds and sd are known.
+    seconds and sd are known; an sd that `is_assumed` leaves out what training adds.
     """
 
     experiment: Experiment
@@ -49,6 +49,7 @@ class Forecast:
     seconds_basis: str
     sd: float
     sd_basis: str
+    is_assumed: bool
     comparisons: int
     shown_difference: float | None
     looks: LooksForecast | None = None
@@ -82,7 +83,8 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
         work += [experiment.tuning_seeds * operations(settings) for settings in candidates]
     measured = measured_speed(pilot.records.values(), f"in {pilot.folder}") if pilot else None
     speed = measured or ASSUMED_SPEED
-    sd, sd_basis = _spread(experiment, pilot)
+    known = _pilot_spread(pilot) if pilot else None
+    sd, sd_basis = known or _assumed_spread(experiment)
     comparisons = _comparisons(experiment)
     seconds_each = sum(final) * speed.seconds_per_operation / workers / len(final)
     return Forecast(
@@ -96,6 +98,7 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
         seconds_basis=speed.basis,
         sd=sd,
         sd_basis=sd_basis,
+        is_assumed=known is None,
         comparisons=comparisons,
         shown_difference=shown_difference(seeds, sd, comparisons=comparisons),
         looks=_forecast_looks(experiment, pilot, sd, seconds_each),
@@ -139,7 +142,8 @@ def forecast_sections(found: Forecast) -> list[Section]:
     """The forecast as two tables."""
     rows = [[f"{100 * gap:.2f}", str(one), str(several)] for gap, one, several in _seeds_by_gap(found)]
     header = ["true difference (points)", "seeds, one comparison", f"seeds, {found.comparisons} comparisons"]
-    return [_trials_section(found), Section("how many seeds?", header, rows, [*_reach(found), found.sd_basis])]
+    section = Section("how many seeds?", header, rows, [*_reach(found), found.sd_basis])
+    return [_trials_section(found), section.with_columns([0, 1]) if found.comparisons == 1 else section]
 
 
 def forecast_document(found: Forecast) -> dict[str, Any]:
@@ -209,7 +213,8 @@ def _reach(found: Forecast) -> Iterator[str]:
     if found.shown_difference is None:
         yield f"{planned} planned here can show nothing: it takes at least {fewest_seeds(found.comparisons)}."
     else:
-        yield f"{planned} planned here show a difference of {100 * found.shown_difference:.2f} points."
+        least = "at least " * found.is_assumed
+        yield f"{planned} planned here show a difference of {least}{100 * found.shown_difference:.2f} points."
 
 
 def _comparisons(experiment: Experiment) -> int:
@@ -225,20 +230,22 @@ def _pilot_rows(pilot: Results) -> tuple[Row, ...]:
     return compare(pilot.plan, pilot.records, question).rows
 
 
-def _spread(experiment: Experiment, pilot: Results | None) -> tuple[float, str]:
-    """The sd of paired differences in test accuracy, from the pilot's contrasts or assumed."""
-    if pilot is not None and len(pilot.plan.arms) > 1:
-        made = [row.contrast for row in _pilot_rows(pilot) if row.contrast]
-        spreads = [one.difference.sd for one in made if one.difference.sd]
-        if spreads:
-            sd = median(spreads)
-            return (
-                sd,
-                f"Spread: the sd of differences in {pilot.folder} is {100 * sd:.3f} points (median of {len(spreads)}).",
-            )
+def _pilot_spread(pilot: Results) -> tuple[float, str] | None:
+    """The sd of paired differences in test accuracy, the median over the pilot's contrasts; None if it has none."""
+    made = [row.contrast for row in _pilot_rows(pilot) if row.contrast] if len(pilot.plan.arms) > 1 else []
+    spreads = [one.difference.sd for one in made if one.difference.sd]
+    if not spreads:
+        return None
+    sd, over = median(spreads), f" (median of {len(spreads)})" if len(spreads) > 1 else ""
+    return sd, f"Spread: the sd of differences in {pilot.folder} is {100 * sd:.3f} points{over}."
+
+
+def _assumed_spread(experiment: Experiment) -> tuple[float, str]:
+    """The sd that the finite test set alone causes at the assumed accuracy."""
     images = experiment.settings.data.test_count()
     sd = predicted_sd(ASSUMED_ACCURACY, images)
     return sd_of_difference(sd), (
-        f"Spread: assumed, {100 * sd:.2f} points from seed to seed in each arm, which is what {ASSUMED_ACCURACY:.0%} "
-        f"accuracy on {images:,} test images gives; a pilot (--pilot FOLDER) replaces it."
+        f"Spread: assumed, {100 * sd:.2f} points from seed to seed in each arm, which is what "
+        f"{100 * ASSUMED_ACCURACY:.0f} % accuracy on {images:,} test images gives; training adds to it. Next: run "
+        "a pilot of a few seeds, and name it with --pilot FOLDER."
     )

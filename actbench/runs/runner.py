@@ -24,6 +24,7 @@ from actbench.plan.plan import make_plan, plan_checksum, plan_to_json, settings_
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.processes import start_server
 from actbench.report.looks import look_lines, moved_look, preregistration_line
+from actbench.report.statement import fresh_seeds
 from actbench.report.tables import write_tables
 from actbench.report.tuning import chosen_lines
 from actbench.runs import environment
@@ -54,7 +55,6 @@ from actbench.store.results import (
 from actbench.text import counted, say
 from actbench.version import __version__
 
-FRESH_SEEDS = 1000  # far from those that an experiment begins with
 WARNING = "warning: "
 ROUNDED = (
     f"{WARNING}train.precision bf16: this processor has no products in bf16; factors are rounded and multiplied in "
@@ -222,10 +222,9 @@ def _check_seeds(experiment: Experiment, folder: Path, journal: Journal, tell: C
         )
     now = frozen | {"seeds": experiment.seeds}
     if seen and any(has_other_seeds(plan, now) for plan in (frozen, *frozen.get("earlier", []))):
-        fresh = f"seeds={{looks: [{len(experiment.seeds)}], first: {FRESH_SEEDS}}}"
         tell(
             f"{WARNING}{folder} has final trials of other seeds: nothing is judged where seeds are changed after "
-            f"looking; fresh ones can decide: --set '{fresh}'"
+            f"looking; fresh ones can decide: {fresh_seeds(len(experiment.seeds))}"
         )
 
 

@@ -79,6 +79,17 @@ def test_no_evidence_says_how_much_may_have_gone_unnoticed_and_what_would_show_i
         words,
     )
     assert "better than" not in words
+    half = said(two(tmp_path / "half", NOISE, TUNED + "margin: 0.00001\n"))
+    assert re.search(r"fresh seeds to show 0\.\d\d points, half of what these show \(8 times in 10\)\.$", half)
+
+
+def test_fresh_seeds_come_with_their_option(tmp_path: Path) -> None:
+    results = two(tmp_path, NOISE)
+    (note,) = [one for one in statements(asked(results), [results]) if one.kind == "fresh_seeds"]
+    assert (
+        note.text
+        == f"For fresh seeds: actbench run FILE --set 'seeds={{looks: [{note.numbers['seeds']}], first: 1000}}'."
+    )
 
 
 def test_every_verdict_has_its_sentence(tmp_path: Path) -> None:

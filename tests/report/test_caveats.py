@@ -176,7 +176,8 @@ def frozen_with(results: Results, *seeds: int) -> Results:
 )
 def test_another_number_of_seeds_after_looking_is_said(seeds: list[int], sentence: str | None, tmp_path: Path) -> None:
     found = beginning(said(frozen_with(planted(tmp_path, COUNTS), *seeds)), "n was")
-    assert found == ([f"{sentence}: nothing is judged. A new plan with fresh seeds can decide."] if sentence else [])
+    way = f"A new plan with fresh seeds can decide: --set 'seeds={{looks: [{seeds[-1]}], first: 1000}}'."
+    assert found == ([f"{sentence}: nothing is judged. {way}"] if sentence else [])
 
 
 def test_a_plan_that_no_final_trial_had_followed_is_none(tmp_path: Path) -> None:
@@ -331,6 +332,12 @@ def test_an_arm_that_collapsed_is_not_called_near_chance(tmp_path: Path) -> None
     counts = COUNTS | {"tanh": [1_000] * 10}
     results = planted(tmp_path, counts, UNTUNED, change=lambda label, seed: COLLAPSED if label == "tanh" else {})
     assert "at_chance" not in {one.kind for one in statements(asked(results), [results])}
+
+
+def test_other_widths_have_other_draws(tmp_path: Path) -> None:
+    text = UNTUNED.replace("model.activation: [relu, tanh]", "model.hidden: [[4], [8]]").split("baseline")[0]
+    assert len(beginning(said(planted(tmp_path, {}, text)), "Networks of other widths have other draws")) == 1
+    assert not beginning(said(planted(tmp_path / "same", COUNTS)), "Networks of other widths")
 
 
 def test_missing_trainings_are_counted(tmp_path: Path) -> None:

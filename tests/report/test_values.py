@@ -35,6 +35,7 @@ def test_outputs_for_scores_are_softmaxs_with_the_largest_marked_and_the_sum(tmp
     assert [row["output"] for row in rows] == pytest.approx([math.exp(score) / total for score in SCORES], rel=1e-12)
     assert [row["unit"] for row in rows if row["is_largest"]] == [9]
     printed = actbench("show", "softmax", "--scores", text, folder=tmp_path).stdout
+    assert [line.count("#") for line in printed.splitlines() if "largest" in line] == [20]
     assert "Sum of softmax: 1." in printed
     assert [line.split()[1] for line in printed.splitlines() if line.endswith("largest")] == ["9"]
 

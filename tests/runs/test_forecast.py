@@ -68,6 +68,14 @@ def test_a_smaller_test_set_scatters_more(tmp_path: Path) -> None:
     assert int(power.rows[1][1]) > 400
 
 
+def test_an_assumed_spread_is_the_least_and_one_comparison_is_one_column(tmp_path: Path) -> None:
+    _, power = forecast_sections(forecast(experiment_from(TUNED, tmp_path), None, 1))
+    assert any("planned here show a difference of at least 0." in note for note in power.notes)
+    assert "--pilot FOLDER" in power.notes[-1]
+    two = experiment_from(TUNED.replace(", gelu", ""), tmp_path)
+    assert forecast_sections(forecast(two, None, 1))[1].header == ["true difference (points)", "seeds, one comparison"]
+
+
 def test_a_pilot_gives_time_and_spread(tiny: Path) -> None:
     pilot = load_results(tiny / "results" / "tiny", tiny)
     trials, power = forecast_sections(forecast(pilot.experiment, pilot, 1))
