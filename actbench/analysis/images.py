@@ -60,22 +60,6 @@ class ImageContrast(OtherImages):
 
 
 @dataclass(frozen=True)
-class _Mistakes:
-    """The wrong images of several networks, network by network: whose it is, its label, and the class it was given."""
-
-    network_count: int
-    class_count: int
-    network: NDArray[np.integer]
-    label: NDArray[np.integer]
-    predicted: NDArray[np.integer]
-
-    def counted_by(self, classes: NDArray[np.integer]) -> NDArray[np.integer]:
-        """How many of each network have each label, or were given each class `[networks, classes]`."""
-        places = self.network * self.class_count + classes
-        return np.bincount(places, minlength=self.network_count * self.class_count).reshape(-1, self.class_count)
-
-
-@dataclass(frozen=True)
 class _Networks:
     """The records of an arm's networks, and which images each got right `[networks, images]`."""
 
@@ -89,8 +73,11 @@ class _Networks:
         if mistakes is None or not all(record.test_prediction_counts for record in self.records):
             return None
         given = np.asarray([record.test_prediction_counts for record in self.records])
-        right = given - mistakes.counted_by(mistakes.predicted)
-        return right, right[0] + mistakes.counted_by(mistakes.label)[0]
+        network, *classes = mistakes
+        labels, predicted = (
+            np.bincount(network * given.shape[1] + one, minlength=given.size).reshape(given.shape) for one in classes
+        )
+        return given - predicted, given[0] - predicted[0] + labels[0]
 
 
 @dataclass(frozen=True)
@@ -149,16 +136,18 @@ def _are_right(records: Sequence[TrialRecord]) -> NDArray[np.bool_]:
     return np.unpackbits(rows, axis=1, count=records[0].test_count).astype(bool)
 
 
-def _mistakes(records: Sequence[TrialRecord]) -> _Mistakes | None:
-    """The mistakes of networks with as many classes; None unless all records say them."""
+def _mistakes(records: Sequence[TrialRecord]) -> NDArray[np.integer] | None:
+    """The wrong images of networks with as many classes, network by network; None unless all records say them.
+
+    The rows are whose it is, its label, and the class that it was given.
+    """
     if not all(record.has_mistakes() for record in records):
         return None
     coded = [base64.b64decode(record.test_mistakes) for record in records]
     classes = records[0].settings.data.dataset.classes
     size = bytes_of_a_mistake(classes)
     networks = np.repeat(np.arange(len(records)), [len(codes) // size for codes in coded])
-    label, predicted = np.divmod(np.frombuffer(b"".join(coded), f">u{size}").astype(int), classes)
-    return _Mistakes(len(records), classes, networks, label, predicted)
+    return np.stack([networks, *np.divmod(np.frombuffer(b"".join(coded), f">u{size}").astype(int), classes)])
 
 
 def _other_images(one: _Paired) -> OtherImages:
@@ -218,11 +207,11 @@ def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -
 def _mistakes_in(records: Sequence[TrialRecord], images: Sequence[int]) -> Iterator[tuple[int, tuple[int, int]]]:
     """Image, with label and given class, of each recorded mistake of an arm's networks in these images."""
     known = [record for record in records if record.has_mistakes()]
-    if known and (mistakes := _mistakes(known)):
+    if known and (mistakes := _mistakes(known)) is not None:
         (_, image) = np.nonzero(~_are_right(known))
         kept = np.isin(image, images)
-        named = zip(mistakes.label[kept].tolist(), mistakes.predicted[kept].tolist(), strict=True)
-        yield from zip(image[kept].tolist(), named, strict=True)
+        _, label, predicted = mistakes[:, kept].tolist()
+        yield from zip(image[kept].tolist(), zip(label, predicted, strict=True), strict=True)
 
 
 def wrong_images(record: TrialRecord) -> list[tuple[int, tuple[int, int]]]:

@@ -27,8 +27,8 @@ class LayerFlow:
     gradient: float
     expected_value: float | None
     expected_gradient: float | None
-    dead_share: float | None
-    saturated_share: float | None
+    dead_share: float | None = None
+    saturated_share: float | None = None
 
 
 @dataclass(frozen=True)

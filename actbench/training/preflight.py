@@ -43,19 +43,14 @@ def _measure_flow(trials: Sequence[Trial], images: Images) -> Flow:
         brightness = _mean_square(inputs)
         expected = zip(*_expected_sizes(network, brightness, gradients[-1]), strict=True)
         flows = [
-            _layer_flow(network, index, layer, gradient, *prediction)
+            _layer_flow(network, index, layer, gradient, prediction)
             for index, (layer, gradient, prediction) in enumerate(zip(layers, gradients, expected, strict=True))
         ]
     return Flow(math.sqrt(brightness), tuple(flows))
 
 
 def _layer_flow(
-    network: Network,
-    index: int,
-    layer: LayerValues,
-    gradient: float,
-    expected_value: float | None,
-    expected_gradient: float | None,
+    network: Network, index: int, layer: LayerValues, gradient: float, expected: tuple[float | None, float | None]
 ) -> LayerFlow:
     figures = slope_figures(network, index, layer.before)
     value, varying = _mean_square(layer.after), _mean_square(layer.after - layer.after.mean(dim=1, keepdim=True))
@@ -63,15 +58,10 @@ def _layer_flow(
         value=math.sqrt(value),
         difference=math.sqrt(varying / value) if 0 < value < math.inf else 0.0,
         gradient=gradient,
-        expected_value=expected_value,
-        expected_gradient=expected_gradient,
-        dead_share=_mean(figures.get("dead_share")),
-        saturated_share=_mean(figures.get("saturated_share")),
+        expected_value=expected[0],
+        expected_gradient=expected[1],
+        **{name: sum(shares) / len(shares) for name, shares in figures.items()},
     )
-
-
-def _mean(shares: Sequence[float] | None) -> float | None:
-    return sum(shares) / len(shares) if shares else None
 
 
 def _mean_square(values: Tensor) -> float:
