@@ -17,7 +17,6 @@ probability of class 1. Other pairs, such as tanh with mse, give none.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from actbench.catalogue import kernels, outputs
@@ -87,12 +86,8 @@ def mse(prediction: Tensor, label: Tensor) -> Tensor:
     return (prediction - one_hot(prediction, label)).square().sum(dim=-1)
 
 
-@dataclass(frozen=True)
-class JointLoss:
-    """`function(scores, label)`, and `gradient(grad, scores, label)`: its derivative by the scores times `grad`."""
-
-    function: Callable[[Tensor, Tensor], Tensor]
-    gradient: Callable[[Tensor, Tensor, Tensor], Tensor]
+JointLoss = tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor, Tensor], Tensor]]
+"""`function(scores, label)`, and `gradient(grad, scores, label)`: its derivative by the scores times `grad`."""
 
 
 def joint_loss(output: Entry, parameters: Mapping[str, Any], loss: Entry) -> JointLoss | None:
@@ -157,8 +152,8 @@ def _largest_and_rest(scores: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 _JOINT: dict[tuple[Any, Any], JointLoss] = {
-    (outputs.sigmoid, bce): JointLoss(sigmoid_bce, sigmoid_bce_gradient),
-    (outputs.softmax, bce): JointLoss(softmax_bce, softmax_bce_gradient),
+    (outputs.sigmoid, bce): (sigmoid_bce, sigmoid_bce_gradient),
+    (outputs.softmax, bce): (softmax_bce, softmax_bce_gradient),
 }
 
 Form = Literal["logits", "log-probabilities", "scores of sigmoid", "probabilities"]

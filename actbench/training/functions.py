@@ -54,9 +54,8 @@ def bind_pair(output: Choice, loss: Choice, *, library: ctypes.CDLL | None = Non
     joint = joint_loss(output.entry, dict(output.parameters), loss.entry)
     if joint is None:
         return bind(output), bind(loss)
-    return _pass_on, partial(
-        _apply_in_closed_form, joint.function, lambda grad, _, *given: joint.gradient(grad, *given)
-    )
+    function, gradient = joint
+    return _pass_on, partial(_apply_in_closed_form, function, lambda grad, _, *given: gradient(grad, *given))
 
 
 def _pass_on(scores: Tensor) -> Applied:
