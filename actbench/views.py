@@ -14,6 +14,7 @@ from actbench.analysis.comparison import Comparison
 from actbench.errors import ConfigurationError
 from actbench.experiment.records import unusable_text
 from actbench.lazy import pandas
+from actbench.plan.looks import seeds_range
 from actbench.render.html import sections_to_html
 from actbench.render.printing import whole_document
 from actbench.render.sections import Section
@@ -218,7 +219,7 @@ class ResultFolder:
         experiment = self.results.experiment
         endings = self.results.endings()
         return (
-            f"{self.results.folder}: {experiment.arm_count()} arms x {experiment.seeds_text()}, "
+            f"{self.results.folder}: {experiment.arm_count()} arms x {seeds_range(experiment)}, "
             f"{endings.total()} of {self.results.planned()} trials, {unusable_text(endings)}"
         )
 

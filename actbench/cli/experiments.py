@@ -64,6 +64,7 @@ def validate(
 ) -> None:
     """Check an experiment file and report every mistake in it."""
     from actbench.checks.examination import named_gains, require_gains, require_passed
+    from actbench.report.looks import moved_look
     from actbench.report.networks import seeds_hint, validity_document, validity_line
 
     try:
@@ -72,18 +73,18 @@ def validate(
         if pairs := named_gains(loaded.experiment):
             require_passed(dict.fromkeys(activation for _, activation in pairs))
             require_gains(pairs)
-        hint = seeds_hint(loaded.experiment)
+        hints = [hint for hint in (seeds_hint(loaded.experiment), moved_look(loaded.experiment)) if hint]
     except errors.ConfigurationError as invalid:
         if output_format == "json":
             printing.print_document(validity_document(config, None, str(invalid).splitlines()))
             raise typer.Exit(invalid.exit_code) from None
         raise
     if output_format == "json":
-        warnings = [*loaded.warnings, *filter(None, [hint])]
+        warnings = [*loaded.warnings, *hints]
         printing.print_document(validity_document(config, loaded.experiment, warnings))
     else:
         print(validity_line(config, loaded.experiment))
-        if hint:
+        for hint in hints:
             say(f"warning: {hint}")
 
 

@@ -22,7 +22,7 @@ from actbench.experiment.layers import Matched, match_parameters, network_size
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values, label_of, value_to_text, value_to_yaml, values_to_yaml
 from actbench.experiment.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
-from actbench.text import counted, nearest_or_all
+from actbench.text import nearest_or_all
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
 Match = Literal["parameters"]
@@ -181,15 +181,6 @@ class Experiment:
     def tuned_by(self) -> str:
         """The metric by which tuned values are chosen: the primary's, on the validation images."""
         return self.primary.replace("test_", "validation_")
-
-    def seeds_at_first(self) -> int:
-        """How many seeds every arm gets, before any is looked at."""
-        return self.looks.after[0] if self.looks else len(self.seeds)
-
-    def seeds_text(self) -> str:
-        """`10 seeds`, or `11 to 80 seeds` with looks."""
-        first, last = self.seeds_at_first(), len(self.seeds)
-        return counted(last, "seed") if first == last else f"{first} to {last} seeds"
 
     def tuned_rows(self, arm: Arm) -> list[Group]:
         """What is tried for an arm: the product of these groups of tuned settings."""

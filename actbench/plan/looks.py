@@ -15,6 +15,7 @@ from actbench.plan.tuning import ArmTuning
 from actbench.statistics.intervals import ROUNDING, decide, estimate
 from actbench.statistics.looks import Decision, Evidence, Schedule, decide_look, make_schedule
 from actbench.statistics.sign_flip import sign_flip_p, whole_numbers
+from actbench.text import counted
 
 MAX_FAILED = 0.2
 MAX_WITHOUT_VALUE = 0.2
@@ -57,6 +58,28 @@ class Looked:
         return self.schedule.seeds[self.look - 1] if self.look else 0
 
 
+def schedule_of(experiment: Experiment) -> Schedule | None:
+    """The looks as they are taken, the first moved up to where it can decide; None if none are planned."""
+    if experiment.looks is None:
+        return None
+    arms = list(experiment.arms())
+    references = find_references(arms, arms, experiment.baseline)
+    compared = sum(base not in (None, arm) for arm, base in zip(arms, references, strict=True))
+    return make_schedule(experiment.looks.after, experiment.looks.shares, compared)
+
+
+def seeds_at_first(experiment: Experiment) -> int:
+    """How many seeds every arm gets, before any is looked at."""
+    schedule = schedule_of(experiment)
+    return schedule.seeds[0] if schedule else len(experiment.seeds)
+
+
+def seeds_range(experiment: Experiment) -> str:
+    """`10 seeds`, or `11 to 80 seeds` with looks."""
+    first, last = seeds_at_first(experiment), len(experiment.seeds)
+    return counted(last, "seed") if first == last else f"{first} to {last} seeds"
+
+
 def follow_looks(
     experiment: Experiment,
     arms: Sequence[ArmTrials],
@@ -70,7 +93,8 @@ def follow_looks(
     cannot be judged and gets no trials. Those of a claim get seeds until it is settled, baselines while an arm of
     theirs is open. A trial that failed counts as one that has ended.
     """
-    if experiment.looks is None:
+    schedule = schedule_of(experiment)
+    if schedule is None:
         return None
     all_arms = [arm for arm, _ in arms]
     place = {id(arm): index for index, arm in enumerate(all_arms)}
@@ -79,7 +103,6 @@ def follow_looks(
     at_edge = {tuning.arm.values for tuning in tunings if tuning.edges}
     margin = experiment.margin_of(metric)
     compared = [index for index, base in enumerate(baselines) if base is not None and base != index]
-    schedule = make_schedule(experiment.looks.after, experiment.looks.shares, len(compared))
     edge = [arm.values in at_edge for arm, _ in arms]
     is_open = {index for index in compared if not edge[index] and not edge[baselines[index] or 0]}
     needed = {index for index in range(len(arms)) if not edge[index] and (index in is_open or index not in compared)}

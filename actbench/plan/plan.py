@@ -16,7 +16,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values, values_to_yaml
 from actbench.experiment.records import Phase, Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
-from actbench.plan.looks import Looked, follow_looks
+from actbench.plan.looks import Looked, follow_looks, seeds_at_first
 from actbench.plan.trials import Shard, make_trials
 from actbench.plan.tuning import ArmTuning, tune_arm
 
@@ -133,7 +133,7 @@ def count_trials(experiment: Experiment, plan: Plan) -> int:
 
 def seeds_after_tuning(experiment: Experiment, plan: Plan) -> int:
     """How many final trials each arm gets once its tuning has finished; none where that is done, or in a shard."""
-    return 0 if plan.is_tuned() or plan.shard else experiment.seeds_at_first()
+    return 0 if plan.is_tuned() or plan.shard else seeds_at_first(experiment)
 
 
 def settings_to_do(

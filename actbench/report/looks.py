@@ -10,7 +10,7 @@ from actbench.analysis.comparison import NOTHING_TUNED, Comparison
 from actbench.analysis.verdicts import UNDECIDED, verdict_at_look, verdict_word
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import parse_metric
-from actbench.plan.looks import Looked
+from actbench.plan.looks import Looked, schedule_of
 from actbench.plan.plan import Plan
 from actbench.report.statement import Statement, cannot_decide, few
 from actbench.statistics.looks import Decision
@@ -20,12 +20,12 @@ from actbench.text import capitalised, counted, listed
 WORDS = ("better", "better (small)", "worse", "worse (small)", "equivalent", "not judged", "open", UNDECIDED)
 
 
-def moved_look(experiment: Experiment, looks: Looked) -> str:
+def moved_look(experiment: Experiment) -> str:
     """A sentence about looks that could decide nothing, which are not taken; empty without any."""
-    planned, taken = list(experiment.looks.after if experiment.looks else ()), list(looks.schedule.seeds)
-    if planned == taken:
+    schedule = schedule_of(experiment)
+    if experiment.looks is None or schedule is None or schedule.seeds == experiment.looks.after:
         return ""
-    compared = max(1, looks.schedule.comparisons)
+    planned, taken, compared = experiment.looks.after, schedule.seeds, max(1, schedule.comparisons)
     count = counted(compared, "comparison")
     if taken[0] < fewest_seeds(compared):
         return f"First look after {taken[0]} seeds, not {planned[0]}: {cannot_decide(taken[0], compared)}."

@@ -10,6 +10,7 @@ from typing import Any
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Matched, count_parameters, network_size, resolve_layers
 from actbench.experiment.settings import TrialSettings
+from actbench.plan.looks import seeds_at_first, seeds_range
 from actbench.render.sections import Section
 from actbench.report.statement import cannot_decide
 from actbench.statistics.power import fewest_seeds
@@ -100,10 +101,10 @@ def seeds_hint(experiment: Experiment) -> str:
 
 def validity_line(config: Path, experiment: Experiment) -> str:
     """A sentence: the file is valid and asks for so many trials."""
-    arms, seeds, tuning = experiment.arm_count(), experiment.seeds_at_first(), experiment.tuning_trial_count()
+    arms, seeds, tuning = experiment.arm_count(), seeds_at_first(experiment), experiment.tuning_trial_count()
     tuned = f"{arms} arms x {tuning} tuning trials + " if tuning else ""
     most = f" to {arms * (tuning + len(experiment.seeds))}" if experiment.looks else ""
-    return f"{config}: valid; {tuned}{arms} arms x {experiment.seeds_text()} = {arms * (tuning + seeds)}{most} trials"
+    return f"{config}: valid; {tuned}{arms} arms x {seeds_range(experiment)} = {arms * (tuning + seeds)}{most} trials"
 
 
 def validity_document(config: Path, experiment: Experiment | None, sentences: Sequence[str]) -> dict[str, Any]:

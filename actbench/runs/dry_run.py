@@ -15,7 +15,7 @@ from actbench.plan.plan import Plan, count_trials, make_plan, seeds_after_tuning
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, make_stacks
 from actbench.plan.trials import Shard, make_trial
 from actbench.render.sections import Section
-from actbench.report.looks import settled_texts
+from actbench.report.looks import moved_look, settled_texts
 from actbench.report.numbers import ABSENT
 from actbench.runs import estimates
 from actbench.store.journal import read_journal
@@ -204,6 +204,8 @@ def _notes(to_do: ToDo) -> Iterator[str]:
         yield notice
     if (more := len(to_do.arms) - MAX_ARMS_SHOWN) > 0:
         yield f"{more:,} more arms are not shown; --format json has them all."
+    if moved := moved_look(to_do.experiment):
+        yield moved
     if to_do.may_grow:
         yield "Tuning takes more trials for an arm whose best value is at the edge of the grid."
     if to_do.waits_for_others():

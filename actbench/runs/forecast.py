@@ -15,8 +15,10 @@ from actbench.experiment.definition import PRIMARY_METRIC, Experiment
 from actbench.experiment.layers import network_size
 from actbench.experiment.metrics import parse_metric
 from actbench.lazy import numpy
+from actbench.plan.looks import seeds_range
 from actbench.plan.trials import Shard
 from actbench.render.sections import Section
+from actbench.report.looks import moved_look
 from actbench.report.networks import size_document
 from actbench.runs.estimates import ASSUMED_SPEED, measured_speed, operations, start_seconds
 from actbench.statistics.intervals import predicted_sd
@@ -169,7 +171,7 @@ def _trials_section(found: Forecast) -> Section:
     rows, notes = {"arms": str(found.arms)} | _size_row(found.experiment), [found.seconds_basis]
     if each:
         rows["tuning trials"] = f"{found.tuning_trials:,} ({each} for each arm, if no grid is extended)"
-    rows["final trials"] = f"{most}{found.final_trials:,} ({found.experiment.seeds_text()})"
+    rows["final trials"] = f"{most}{found.final_trials:,} ({seeds_range(found.experiment)})"
     rows["time"] = f"{most or 'about '}{clock(found.seconds)} on {counted(found.workers, 'worker')}, with the start"
     if looks:
         cases = {
@@ -182,6 +184,7 @@ def _trials_section(found: Forecast) -> Section:
         rows["looks"] = f"after {listed(list(map(str, looks.after)))} seeds"
         for case, count in cases.items():
             rows[case] = f"{count:,.0f} final trials, {clock(tuning_seconds + count * looks.seconds_each)}"
+        notes += filter(None, [moved_look(found.experiment)])
         notes.append(
             f"Looks: the mean of {looks.experiments} simulated experiments, with the sd of each of the pilot's arms "
             "or, without a pilot, the spread below."

@@ -20,6 +20,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment import records
 from actbench.experiment.definition import Experiment, experiment_to_yaml
 from actbench.experiment.records import Ending, Trial, unusable_text
+from actbench.plan.looks import seeds_range
 from actbench.plan.plan import make_plan, plan_checksum, plan_to_json, settings_to_do
 from actbench.plan.stacks import CPU_CACHE_BYTES, GPU_CACHE_BYTES, Stack, make_stacks
 from actbench.processes import start_server
@@ -122,7 +123,7 @@ def run_with_progress(
             say(line)
 
     folder = result_folder(options.results, experiment, options.shard)
-    tell(f"{experiment.name}: {experiment.arm_count()} arms x {experiment.seeds_text()} -> {folder}")
+    tell(f"{experiment.name}: {experiment.arm_count()} arms x {seeds_range(experiment)} -> {folder}")
     with progress(is_quiet=is_quiet) as show:
 
         def check_and_show(state: RunState) -> None:
@@ -340,7 +341,7 @@ def _train_all(
                 _freeze(account)
                 lines = look_lines(plan) or chosen_lines(plan)
                 if plan.looks and not look_lines(plan):
-                    moved = moved_look(experiment, plan.looks)
+                    moved = moved_look(experiment)
                     registered = preregistration_line(experiment.name, plan_to_json(experiment, plan))
                     lines += [*([moved] if moved else []), registered]
                 for line in lines:

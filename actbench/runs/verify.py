@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Literal
 
 from actbench.errors import ExpectedError
 from actbench.experiment.records import TrialRecord
+from actbench.plan.looks import seeds_range
 from actbench.plan.plan import count_trials, is_same_plan, plan_checksum, plan_to_json
 from actbench.plan.trials import shard_of
 from actbench.render.sections import Section
@@ -93,7 +94,7 @@ def _experiment(results: Results | str) -> Iterator[Finding]:
         what = f"{results}; trials and tables cannot be checked without it"
         yield Finding(EXPERIMENT, "damaged", what, by_hand=True)
     else:
-        arms, seeds = results.experiment.arm_count(), results.experiment.seeds_text()
+        arms, seeds = results.experiment.arm_count(), seeds_range(results.experiment)
         yield Finding(EXPERIMENT, "ok", f"{counted(arms, 'arm')} x {seeds}")
 
 

@@ -100,7 +100,6 @@ def test_looks_take_seeds_from_the_first_on_until_the_last_look() -> None:
     assert loaded.seeds == tuple(range(100, 112))
     assert loaded.looks == Looks((5, 12), (0.01, 0.04))
     assert load(text + "{looks: [5, 12]}").experiment.looks == Looks((5, 12))
-    assert load(text + "{looks: [5, 12]}").experiment.seeds_text() == "5 to 12 seeds"
     resolved = write_yaml(experiment_to_yaml(loaded))
     assert load(resolved).experiment == replace(loaded, name=load(resolved).experiment.name)
 

@@ -14,6 +14,7 @@ from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.plan import Plan, finished_in_looks, make_plan, plan_to_json
 from actbench.plan.trials import Shard
 from builders import experiment_from, record_of
+from program import actbench
 
 EXPERIMENT = """
 name: made-up
@@ -171,3 +172,14 @@ def test_arms_at_the_edge_of_a_grid_get_no_final_trials(tmp_path: Path) -> None:
     assert seeds_by_arm(plan) == AT_LOOK | {"tanh": 0}
     assert plan.looks is not None
     assert plan.looks.schedule.comparisons == 3
+
+
+def test_everything_counts_the_first_look_where_it_is_taken(tmp_path: Path) -> None:
+    text = EXPERIMENT.replace("gelu, elu]", "gelu, elu, selu, mish, swish, sigmoid]").replace("[11,", "[9,")
+    (tmp_path / "f.yaml").write_text(text, encoding="utf-8")
+    moved = "First look after 10 seeds, not 9, which could decide nothing of 7 comparisons."
+    valid = actbench("validate", "f.yaml", folder=tmp_path)
+    assert valid.stdout == "f.yaml: valid; 8 arms x 10 to 40 seeds = 80 to 320 trials\n"
+    assert valid.stderr == f"warning: {moved}\n"
+    for verb in (["plan"], ["run", "--dry-run"]):
+        assert moved in " ".join(actbench(*verb, "f.yaml", folder=tmp_path).stdout.split())

@@ -177,7 +177,7 @@ def test_looks_say_their_level_in_percent_and_settle_no_arm_that_is_not_judged(t
 def test_a_look_that_is_moved_up_in_vain_says_so(tmp_path: Path) -> None:
     results = planted(tmp_path, {}, TUNED.replace("seeds: 10", "seeds: {looks: [2, 4]}"))
     assert results.plan.looks is not None
-    said = moved_look(results.experiment, results.plan.looks)
+    said = moved_look(results.experiment)
     assert said == "First look after 4 seeds, not 2: 4 seeds cannot decide 1 comparison, 6 can."
 
 
