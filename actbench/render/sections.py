@@ -72,10 +72,8 @@ BAR, PLAIN_BAR = "─━●│┼·◀▶", "-=o|+.<>"
 
 def without_sparks(section: Section) -> Section:
     """A table without its columns of curves in characters."""
-    return section.with_columns(
-        [
-            index
-            for index in range(len(section.header))
-            if not section.rows or not all(row[index] and set(row[index]) <= set(SPARKS) for row in section.rows)
-        ]
-    )
+    if not section.rows:
+        return section
+    columns = enumerate(zip(*section.rows, strict=True))
+    kept = [index for index, cells in columns if not all(cell and set(cell) <= set(SPARKS) for cell in cells)]
+    return section.with_columns(kept)

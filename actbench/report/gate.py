@@ -72,11 +72,8 @@ class Gate:
 
     def lines(self) -> list[str]:
         """The word with its cause, then what failed or is undecided with its numbers."""
-        return [
-            self.line(),
-            *(f"  {case.word}: {case.text}" for case in self.named(*FAILING, "undecided")),
-            *self.notes,
-        ]
+        causes = [f"  {case.word}: {case.text}" for case in self.named(*FAILING, "undecided")]
+        return [self.line(), *causes, *self.notes]
 
     def to_json(self) -> dict[str, Any]:
         """The gate as plain data."""

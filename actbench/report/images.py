@@ -50,11 +50,9 @@ def _flips_section(found: Sequence[ImageContrast]) -> Section:
         clear = f"{sum(flips.p < ALPHA for flips in one.by_seed)} of {len(one.by_seed)}"
         majority = (str(one.majority.lost), str(one.majority.won), probability(one.majority.p))
         errors = (one.errors.seeds, one.errors.seeds_and_images) if one.errors else (None, None)
-        numbers = [
-            *(value(error, ACCURACY, digits=4) for error in errors),
-            interval(one.interval(), ACCURACY, signed=True),
-        ]
-        rows.append([one.label, f"{lost:.1f}", f"{won:.1f}", clear, *majority, *numbers])
+        numbers = [value(error, ACCURACY, digits=4) for error in errors]
+        bounds = interval(one.interval(), ACCURACY, signed=True)
+        rows.append([one.label, f"{lost:.1f}", f"{won:.1f}", clear, *majority, *numbers, bounds])
     notes = [
         f"Test images that the arm gets wrong and {found[0].baseline} right (lost), and the other way round (won): the "
         "mean over the seeds, and for the majority vote of each arm's networks.",

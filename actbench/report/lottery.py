@@ -115,7 +115,6 @@ def lottery_picture(comparison: Comparison) -> Picture | None:
     if drawn is None:
         return None
     name, unit = metric_in_words(comparison.metric), " in %" * comparison.metric.is_share
-    shown = min(len(drawn.seeds), MAX_SEEDS)
     return picture(
         "lottery",
         "Had you run each once",
@@ -123,7 +122,7 @@ def lottery_picture(comparison: Comparison) -> Picture | None:
         caption=[
             f"A column is one seed: one run of each arm, {name}{unit}, the stronger its shade the better. Framed: the "
             "winner that this run alone would have announced.",
-            shown < len(drawn.seeds) and f"The first {shown} of {len(drawn.seeds)} seeds are shown.",
+            number_shown(min(len(drawn.seeds), MAX_SEEDS), len(drawn.seeds), first="first", noun="seeds"),
             number_shown(min(len(drawn.samples), MAX_ARMS), len(drawn.samples)),
         ],
         description=lottery_sentences(drawn, comparison),

@@ -35,10 +35,13 @@ from actbench.store.results import Results
 from actbench.text import capitalised, counted, listed, nearest_or_all
 
 WORD = re.compile(r"[A-Za-z_][\w.]*")
-COLUMNS = (
-    "arm", "tuned", "n", "mean", "sd", "difference", "interval", "adjusted", "p", "won", "verdict", "parameters",
-    "multiply-adds",
-)  # fmt: skip
+# By the names that options have, the headings in print.
+COLUMNS = {
+    "arm": "arm", "tuned": "tuned", "n": "n", "mean": "mean{unit}", "sd": "sd{points}",
+    "difference": "difference{points}", "interval": "{level}interval", "adjusted": "adjusted interval",
+    "p": "p (Holm)", "won": "seeds won", "verdict": "verdict", "parameters": "parameters",
+    "multiply-adds": "multiply-adds",
+}  # fmt: skip
 USUAL_COLUMNS = ("arm", "n", "mean", "difference", "interval", "p", "verdict")
 USUAL_PICTURES = ("differences", "curves")
 NAMED = re.compile(r"(?P<authors>[^,;]+?(?:, [A-Z][^,;]+?)*) (?P<year>[12]\d{3})(?:, (?P<title>.+))?")
@@ -125,31 +128,22 @@ def printed(text: str, names: Mapping[str, str]) -> str:
 
 def _names(comparison: Comparison, results: Results, kit: PaperKit) -> dict[str, str]:
     """How every label, value, setting and metric of the pictures is printed."""
-    arms = {row.sample.label: row.sample.values for row in comparison.rows}
-    texts = {value_to_text(one) for values in arms.values() for _, one in values}
-    texts |= {path for values in arms.values() for path, _ in values} | {
-        factor.path for factor in results.experiment.tune
-    }
-    words = {text: printed(text, kit.names) for text in (*texts, metric_in_words(comparison.metric))}
-    labels = {label: printed(label, kit.names) for label in arms}
-    return {**kit.names, **words, **labels}
+    settings = [pair for row in comparison.rows for pair in row.sample.values]
+    paths = [*(path for path, _ in settings), *(factor.path for factor in results.experiment.tune)]
+    texts = [*paths, *(value_to_text(one) for _, one in settings), *(row.sample.label for row in comparison.rows)]
+    return {**kit.names} | {text: printed(text, kit.names) for text in (*texts, metric_in_words(comparison.metric))}
 
 
 def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Sequence[str]) -> str:
     """A floating table: a caption of two lines, the chosen columns, and notes below it."""
     metric, label = comparison.metric, comparison.only_baseline()
     base, seeds = printed(names.get(label, label), names), seeds_text(row.own.n for row in comparison.rows)
-    unit, points = (" (%)", " (points)") if metric.is_share else ("", "")
-    level = "interval" if comparison.looks else "95 % interval"
-    heads = {
-        "mean": f"mean{unit}", "sd": f"sd{points}", "difference": f"difference{points}", "interval": level,
-        "adjusted": "adjusted interval", "p": "p (Holm)", "won": "seeds won",
-    }  # fmt: skip
+    units = {"unit": " (%)" * metric.is_share, "points": " (points)" * metric.is_share}
+    header = [COLUMNS[name].format(level="" if comparison.looks else "95 % ", **units) for name in columns]
     against = f" and its difference from {base}" if base else ""
     count = max((one.comparisons for one in comparison.contrasts()), default=0)
     family = f"Verdicts allow for {counted(count, 'comparison')}" if count else "Nothing is compared with a baseline"
     title = f"{capitalised(metric_in_words(metric))} over {seeds}{against}, the best mean first. {family}."
-    header = [heads.get(name, name) for name in columns]
     cells = [_cells(row, metric, names) for row in ranked(comparison)]
     rows = [[row.get(name, ABSENT) for name in columns] for row in cells]
     bold = {printed(names.get(label, label), names) for label in separable(comparison)}

@@ -163,11 +163,8 @@ def _rounded(number: float) -> str:
 def parse_numbers(option: str, text: str) -> list[float]:
     """`0.3439,0.6682` as numbers; raises `ConfigurationError`."""
     numbers = [scalar(part.strip()) for part in text.replace(" ", ",").split(",") if part.strip()]
-    if (
-        not numbers
-        or not all(type(one) in (int, float) and math.isfinite(one) for one in numbers)
-        or len(numbers) > MAX_NUMBERS
-    ):
+    are_numbers = all(type(one) in (int, float) and math.isfinite(one) for one in numbers)
+    if not are_numbers or not 0 < len(numbers) <= MAX_NUMBERS:
         raise ConfigurationError(f"{option}: expected numbers such as 0.3439,0.6682, found {text!r}")
     return [float(number) for number in numbers]
 

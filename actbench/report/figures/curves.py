@@ -281,8 +281,8 @@ def learnt_picture(results: Results) -> Picture | None:
         caption=[
             "Means over the seeds before training (epoch 0) and after each probed epoch; of a parameter with a value "
             "for each feature, the mean over the features.",
-            number_shown(min(len(longest), MAX_CURVES), len(longest), first="first").replace("arms", "curves"),
-            len(names) > MAX_PANELS and f"The first {MAX_PANELS} of {len(names)} parameters are shown.",
+            number_shown(min(len(longest), MAX_CURVES), len(longest), first="first", noun="curves"),
+            number_shown(len(panels), len(names), first="first", noun="parameters"),
         ],
         description=[f"{counted(len(curves), 'curve')}: {'; '.join(said)}."],
     )

@@ -61,9 +61,9 @@ PAGE, PHONE = Paper(900, 14), Paper(360, 13)
 COLUMN, FULL = Paper(245, 8), Paper(504, 8)
 
 
-def number_shown(shown: int, total: int, *, first: str = "best") -> str:
-    """How many arms are shown, if not all."""
-    return f"The {first} {shown} of {total} arms are shown." if shown < total else ""
+def number_shown(shown: int, total: int, *, first: str = "best", noun: str = "arms") -> str:
+    """How many arms, or what else they are, are shown, if not all."""
+    return f"The {first} {shown} of {total} {noun} are shown." if shown < total else ""
 
 
 def margin_shown(margin: float | None, metric: Metric) -> str:
@@ -75,7 +75,7 @@ class Canvas:
     """The marks of a picture on a paper, in their order; widths, radii and dashes are in the size of its letters."""
 
     def __init__(self, paper: Paper) -> None:
-        self.paper, self.em, self.small, self.width = paper, paper.size, paper.small, paper.width
+        self.em, self.small, self.width = paper.size, paper.small, paper.width
         self.is_narrow, self.named = paper.is_narrow, paper.named
         self.marks: list[Mark] = []
 
