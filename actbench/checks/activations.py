@@ -37,25 +37,18 @@ def activation_questions(choice: Choice, *, measures_cost: bool) -> list[check.Q
     stack = check.draws(check.TRIALS, check.BATCH, check.UNITS)
 
     @cache
-    def pole() -> float | None:
+    def pole() -> str:
         with suppress(Exception):  # the checks say what is wrong with the values
             return _pole(function)
-        return None
+        return ""
 
     @cache
-    def is_of_one_shape() -> bool:
+    def other_shape() -> str:
         with suppress(Exception):
-            return function(stack).shape == stack.shape
-        return True
+            return "" if function(stack).shape == stack.shape else "its values have another shape than its input"
+        return ""
 
-    def of_one_shape(examine: check.Examine) -> check.Examine:
-        return check.unless(
-            lambda: "" if is_of_one_shape() else "its values have another shape than its input", examine
-        )
-
-    def between_poles(examine: check.Examine) -> check.Examine:
-        return check.unless(lambda: "" if pole() is None else f"it has a pole at x = {pole():g}", examine)
-
+    between_poles, of_one_shape = partial(check.unless, pole), partial(check.unless, other_shape)
     questions: dict[str, check.Examine] = {
         "shape and dtype": lambda: _keeps_shape_and_dtype(function, stack),
         "input": lambda: check.keeps_its_input(given_itself, CENTRE.clone()),
@@ -78,11 +71,8 @@ def activation_questions(choice: Choice, *, measures_cost: bool) -> list[check.Q
     notes: dict[str, check.Examine] = {"curve": between_poles(lambda: _curve(entry, given))}
     if measures_cost:
         notes["cost"] = lambda: _cost(choice)
-    first, *others = questions
-    rest = {name: of_one_shape(questions[name]) for name in others}
-    return check.as_questions(
-        {first: questions[first], **rest}, {name: of_one_shape(note) for name, note in notes.items()}
-    )
+    questions |= {name: of_one_shape(examine) for name, examine in questions.items() if name != "shape and dtype"}
+    return check.as_questions(questions, {name: of_one_shape(note) for name, note in notes.items()})
 
 
 def _keeps_shape_and_dtype(function: check.Function, stack: Tensor) -> str:
@@ -122,9 +112,9 @@ def _stays_in_bounds(bounds: tuple[float, float], function: check.Function) -> s
     return f"every value is in {check.span(bounds)}, and its ends are approached"
 
 
-def _is_finite(function: check.Function, pole: float | None) -> str:
-    if pole is not None:
-        check.refuse(f"it has a pole at x = {pole:g}: values grow without bound next to it")
+def _is_finite(function: check.Function, pole: str) -> str:
+    if pole:
+        check.refuse(f"{pole}: values grow without bound next to it")
     for dtype in check.DTYPES:
         check.require_finite_at(function, torch.tensor(check.EXTREMES, dtype=dtype))
     return "values and derivatives, from -10,000 to 10,000 and at 0, in float32, float64 and bfloat16"
@@ -201,8 +191,8 @@ def _bends(function: check.Function) -> Tensor:
     return (centres * 1e6).round() / 1e6
 
 
-def _pole(function: check.Function) -> float | None:
-    """A point next to which values grow without bound, if the most prominent of them do so when it is approached."""
+def _pole(function: check.Function) -> str:
+    """Next to which point values grow without bound; empty if the most prominent of them do not when approached."""
     x = _wide_grid()[:-2].sort().values
     sizes = function(x).abs()
     prominence = sizes[2:-2] / (sizes[:-4] + sizes[4:] + 1)
@@ -217,7 +207,7 @@ def _pole(function: check.Function) -> float | None:
         centres = near.gather(1, sizes.argmax(dim=1, keepdim=True)).squeeze(1)
         reached.append(sizes.amax(dim=1))
     grows = reached[-1] > 10 * (reached[-5] + 1)
-    return float(centres[grows][centres[grows].abs().argmin()]) if grows.any() else None
+    return f"it has a pole at x = {float(centres[grows][centres[grows].abs().argmin()]):g}" if grows.any() else ""
 
 
 def _is_elementwise(function: check.Function, stack: Tensor) -> str:

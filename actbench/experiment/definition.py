@@ -92,14 +92,10 @@ class Expectation:
     def to_record(self) -> dict[str, Any]:
         """As a result folder records it."""
         arm, reference = (values_to_yaml(values or (), is_record=True) for values in (self.arm, self.reference))
-        spelt: dict[str, Any] = {"claim": self.claim}
         if self.is_better:
-            spelt |= {"better": arm, "than": reference}
-        else:
-            spelt |= {"arm": arm} | ({} if self.reference is None else {"minus": reference})
-        spelt["metric"] = self.metric
-        if self.is_better:
-            return spelt
+            return {"claim": self.claim, "better": arm, "than": reference, "metric": self.metric}
+        minus = {} if self.reference is None else {"minus": reference}
+        spelt = {"claim": self.claim, "arm": arm, **minus, "metric": self.metric}
         if isfinite(self.lower) and isfinite(self.upper):
             return spelt | {"between": [self.lower, self.upper]}
         return spelt | ({"above": self.lower} if isfinite(self.lower) else {"below": self.upper})
