@@ -82,7 +82,7 @@ def run(
     from actbench.config.reader import open_experiment
     from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs
     from actbench.runs.runner import run_with_progress
-    from actbench.text import say
+    from actbench.text import counted, say
 
     options = RunOptions(
         results=Path(results),
@@ -107,7 +107,7 @@ def run(
     if not quiet:
         say(outcome.summary_line())
     if outcome.left:
-        say(f"max_time: {outcome.left} trials are left. The same call continues.")
+        say(f"max_time: {counted(outcome.left, 'trial')} left. The same call continues.")
     return ResultFolder(outcome.results)
 
 

@@ -304,7 +304,7 @@ def test_a_run_whose_time_is_over_keeps_what_it_has_and_starts_no_more(
 ) -> None:
     found = trained("tiny.yaml", max_time=1e-6, fresh=True)
     assert found.trials["outcome"].dropna().empty
-    assert "max_time: 12 trials are left. The same call continues." in capsys.readouterr().err
+    assert "max_time: 12 trials left. The same call continues." in capsys.readouterr().err
     with pytest.raises(actbench.ConfigurationError, match="--max-time soon: expected a duration such as 90s"):
         trained("tiny.yaml", max_time="soon")
 

@@ -129,20 +129,21 @@ def farewell(done: int | None = None, total: int = 0) -> str:
     return visible(f"Interrupted; {kept}. Continue with: {repeated_command()}")
 
 
-def repeated_command() -> str:
-    """The command to type to continue this run; without `--fresh`, which would start it anew."""
-    return shlex.join(["actbench", *(argument for argument in sys.argv[1:] if argument != "--fresh")])
+def repeated_command(without: Sequence[str] = ("--fresh",)) -> str:
+    """The command to type to continue this run; without `--fresh`, which would start it anew, or other options."""
+    return shlex.join(["actbench", *(argument for argument in sys.argv[1:] if argument not in without)])
 
 
 def verb(function: Callable[P, None]) -> Callable[P, None]:
     """Turn expected errors into one message and their exit code; a closed pipe (`| head`) is no error."""
+    is_training = function.__name__ in ("run", "challenge")
 
     @functools.wraps(function)
     def guarded(*arguments: P.args, **options: P.kwargs) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is printed as `\\u2265`
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            with interruptible(FAREWELL):
+            with interruptible(farewell() if is_training else FAREWELL):
                 function(*arguments, **options)
             sys.stdout.flush()
         except KeyboardInterrupt as interruption:

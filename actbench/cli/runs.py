@@ -25,7 +25,7 @@ from actbench.cli.options import (
 from actbench.config.bundled import find_experiment
 from actbench.render import printing
 from actbench.runs.options import QUIET, RunOptions, parse_duration, parse_jobs, parse_ray_address
-from actbench.text import listed, say
+from actbench.text import counted, listed, say
 
 if TYPE_CHECKING:
     from actbench.experiment.definition import Experiment
@@ -228,14 +228,14 @@ def _print_results(
         gate = gate_on_claims(claims, undecided) if claims else gate_on_arms(seen, undecided)
         publish(gate, comparison_sections(comparison, [results]), given.gate_reports or (), say)
     answer = answer_sections(comparison, [results], explains=given.explain)
-    if challenger:
+    if challenger and answer[1:]:
         answer = [*challenge_sections(comparison, results, challenger), *(answer[2:] if given.explain else [])]
     further = {"gate": gate.to_json()} if gate else {}
     if challenger:
         further |= {"challenge": challenge_document(comparison, challenger)}
     printing.print_answer(
         output_format,
-        lambda: answer[:1] if given.quiet else [*answer, *claims_sections(claims, comparison)],
+        lambda: answer[:1] if given.quiet or not answer[1:] else [*answer, *claims_sections(claims, comparison)],
         lambda: report_document(comparison, results) | further,
     )
     return gate.exit_code() if gate else 0
@@ -257,13 +257,13 @@ def _finish(
             if looks and looks.look
             else "the same command tries the failed trials again."
         )
-        say(f"{failed} trials failed: their causes are in the column `cause` of trials.csv; {again}")
+        say(f"{counted(failed, 'trial')} failed: see the column `cause` of trials.csv; {again}")
     allows_unusable = given.allow_unusable or given.smoke or options.shard
     unusable = [] if allows_unusable else outcome.results.mostly_unusable()
     if unusable:
         say(f"More unusable than usable trials: {listed(unusable)}. If intended: --allow-unusable.")
     if outcome.left:
-        say(f"--max-time: {outcome.left} trials are left. Continue with: {repeated_command()}")
+        say(f"--max-time: {counted(outcome.left, 'trial')} left. Continue with: {repeated_command()}")
     is_budget = given.gate and experiment.looks is not None  # the gate says what is settled: its end is no failure
     if failed or unusable or (outcome.left and not is_budget):
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
@@ -301,8 +301,18 @@ def challenge(
         challengers = [choice.entry for choice in choices_from(loaded.origin())]
         text = challenge_text(challengers, str(file), dataset, against or ())
         config = Path(elsewhere if options.dry_run else "", f"{challenge_name(challengers, dataset)}.yaml")
+        is_new = not config.exists()
         write_new({config: text}, replaces=force)
-        _run(config, options, challenger=challengers[0].name if len(challengers) == 1 else None)
+        if not (options.dry_run or options.quiet):
+            say(f"The experiment is in {config}.")
+        try:
+            _run(config, options, challenger=challengers[0].name if len(challengers) == 1 else None)
+        except errors.ConfigurationError:
+            if is_new:
+                config.unlink()
+            raise
+        if options.smoke and not options.quiet:
+            say(f"Next: {repeated_command(without=('--smoke',))}")
 
 
 def merge(

@@ -42,9 +42,14 @@ def comparison_sections(comparison: Comparison, results: Sequence[Results]) -> l
 
 
 def answer_sections(comparison: Comparison, results: Sequence[Results], *, explains: bool = False) -> list[Section]:
-    """What a terminal shows: the answer in one line, then the short table; to explain it, all columns and notes."""
+    """What a terminal shows: the answer in one line, then the short table; to explain it, all columns and notes.
+
+    Without any trained trial only the answer, which says so.
+    """
     said = statements(comparison, results)
     answer, short = Section(answer_line(said), [], []), short_section(comparison, said)
+    if not any(row.sample.endings for row in comparison.rows):
+        return [answer]
     if explains:
         level = "" if comparison.looks else "95 % "  # with looks the bar has the level that decides equivalence
         return [

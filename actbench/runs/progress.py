@@ -83,10 +83,10 @@ def describe(state: RunState) -> str:
 
 def counted(state: RunState) -> str:
     """`12/40 trials, 31% of all epochs, 2:10 left`."""
-    share = state.epochs / state.epochs_to_do if state.epochs_to_do else 1.0
+    percent = 100 * state.epochs // state.epochs_to_do if state.epochs_to_do else 100
     left = state.seconds_left()
     time_left = f", {clock(left)} left" if left else ""
-    return f"{state.done}/{state.total} trials, {share:.0%} of all epochs{time_left}"
+    return f"{state.done}/{state.total} trials, {percent:.0f}% of all epochs{time_left}"
 
 
 @contextlib.contextmanager

@@ -231,6 +231,17 @@ def test_a_signal_while_the_program_is_imported_is_one_line(number: int, exit_co
     assert (ended.returncode, ended.stdout, ended.stderr) == (exit_code, "", "Interrupted.\n")
 
 
+def test_a_run_that_is_interrupted_before_it_trains_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("actbench.cli.runs._load", interrupted)
+    monkeypatch.setattr(sys, "argv", ["actbench", "run", "quickstart", "--fresh"])
+    answer = invoke("run", "quickstart")
+    assert (answer.exit_code, answer.stdout) == (130, "")
+    assert answer.stderr == "Interrupted; every finished trial is kept. Continue with: actbench run quickstart\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
 def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -49,7 +49,7 @@ def test_when_the_time_is_over_the_gate_says_what_is_settled(undecided: str, cod
     words = ["--until-settled", "--gate-undecided", undecided]
     stopped = gate(tmp_path, TEXT, *words, "--max-time", "0.000001s")
     assert stopped.returncode == code, stopped.stderr
-    assert "trials are left. Continue with: " in stopped.stderr
+    assert "trials left. Continue with: " in stopped.stderr
     assert "tuning has not finished" in stopped.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,7 @@ def test_one_command_goes_from_the_file_to_a_verdict_and_goes_on_where_it_was(he
     table = json.loads(first.stdout)
     assert "verdict" in first.stdout
     assert "tent" in json.dumps(table)
+    assert "The experiment is in challenge-tent-digits.yaml.\n" in first.stderr
     assert (here / "challenge-tent-digits.yaml").is_file()
     again = invoke(*command)
     assert ", 0 trained now" in again.stderr
@@ -121,6 +123,16 @@ def test_a_custom_function_that_is_refused_is_not_challenged(here: Path) -> None
     refused = invoke("challenge", "tent.py", *SMALL)
     assert refused.exit_code == errors.EXIT_USAGE
     assert "activation tent is refused: bounds: no value comes near 2" in refused.stderr
+    assert not (here / "challenge-tent-digits.yaml").exists()
+
+
+def test_a_smoke_test_of_a_challenge_ends_with_the_challenge(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["challenge", "tent.py", "--against", "relu", *SMALL, *QUICK]
+    monkeypatch.setattr("sys.argv", ["actbench", *command])
+    answer = invoke(*command)
+    assert answer.exit_code == 0, answer.stderr
+    command.remove("--smoke")
+    assert answer.stderr.endswith(f"Next: actbench {shlex.join(command)}\n")
 
 
 def test_a_loss_that_accepts_nothing_is_refused_with_the_reason(here: Path) -> None:

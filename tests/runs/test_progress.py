@@ -17,12 +17,13 @@ from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from planted import RELU, planted
 
 
-def state(done: int, epochs: int, seconds: float = 10) -> RunState:
+def state(done: int, epochs: float, seconds: float = 10) -> RunState:
     return RunState(total=4, before=0, done=done, endings=Counter(), epochs=epochs, epochs_to_do=40, seconds=seconds)
 
 
 def test_progress_says_how_much_time_is_left() -> None:
     assert describe(state(1, 10, 60)) == "1/4 trials, 25% of all epochs, 3:00 left, 0 diverged, 0 collapsed, 0 failed"
+    assert describe(state(3, 39.9)).startswith("3/4 trials, 99% of all epochs, ")
     assert describe(state(4, 40)) == "4/4 trials, 100% of all epochs, 0 diverged, 0 collapsed, 0 failed"
     assert describe(state(0, 0, 1)) == "0/4 trials, 0% of all epochs, 0 diverged, 0 collapsed, 0 failed"
     assert clock(3725) == "1:02:05"

@@ -125,7 +125,7 @@ def test_a_shard_is_told_by_its_own_share_and_how_it_goes_on_and_then_is_merged(
     Path("tiny.yaml").write_text(TINY, encoding="utf-8")
     stopped = invoke("run", "tiny.yaml", "--jobs", "1", "--shard", "1/5", "--max-time", "0.000001")
     assert stopped.exit_code == errors.EXIT_TRIALS_FAILED
-    assert "--max-time: 3 trials are left." in stopped.stderr
+    assert "--max-time: 3 trials left." in stopped.stderr
     folder = Path("results", "tiny.shard-1-of-5")
     found = document(folder)
     assert (found["state"], found["trials"]["planned"], found["trials"]["done"]) == ("stopped", 3, 0)
