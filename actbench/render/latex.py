@@ -22,6 +22,7 @@ SPECIAL = {
 LITERALLY = str.maketrans(SPECIAL)
 WITHIN_LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=')(?=')|(?<=,)(?=,)")
 PLUS_OR_MINUS = re.compile(r"\+-(?=[\d.])")
+BEFORE_PARAMETERS = re.compile(r"(?<=\w)\((?=[\w\\]+=)")  # as in leaky_relu(negative_slope=0.1)
 MINUS = re.compile(r"(?<![\w.-])(?<!\{\})-(?=[\d.])")
 
 
@@ -73,7 +74,8 @@ def _fitting(section: Section) -> tuple[Section, list[str]]:
 def escaped(text: str) -> str:
     """Text escaped for LaTeX, with a true minus before numbers."""
     parts = [part.translate(LITERALLY) for part in WITHIN_LIGATURE.split(visible(text))]
-    return MINUS.sub("$-$", PLUS_OR_MINUS.sub(r"$\\pm$", "{}".join(parts)))
+    broken = BEFORE_PARAMETERS.sub(r"\\allowbreak(", "{}".join(parts))
+    return MINUS.sub("$-$", PLUS_OR_MINUS.sub(r"$\\pm$", broken))
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -35,6 +35,10 @@ from actbench.store.results import Results
 from actbench.text import capitalised, counted, listed, nearest_or_all
 
 WORD = re.compile(r"[A-Za-z_][\w.]*")
+PLURALS = {
+    "model.activation": "activations", "model.init": "initialisers", "model.output": "output functions",
+    "train.loss": "losses", "train.optimizer": "optimizers",
+}  # fmt: skip
 # By the names that options have, the headings in print.
 COLUMNS = {
     "arm": "arm", "tuned": "tuned", "n": "n", "mean": "mean{unit}", "sd": "sd{points}",
@@ -202,7 +206,11 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
     alphas = [f"{alpha:.4g}" for alpha in schedule.alphas] if schedule else []
     shapes = {tuple(layer.units for layer in resolve_layers(arm.settings)) for arm, _ in results.plan.arms}
     units = "--".join(map(str, (data.dataset.features, *shapes.pop()))) if len(shapes) == 1 else ""
-    tried = settings_by_path(one.values for tuning in results.plan.tunings for one in tuning.candidates)
+    tunings = results.plan.tunings
+    tried = settings_by_path(one.values for tuning in tunings for one in tuning.candidates)
+    grids = {one.path: one.values for one in experiment.tune} if tunings else {}
+    beyond = [value_to_text(one) for path, grid in grids.items() for one in in_order(tried[path]) if one not in grid]
+    own = {choice.name: choice.entry.formula for choice in experiment.custom_choices()}
     count = schedule.comparisons if schedule else max((one.comparisons for one in contrasts), default=0)
     said = {
         "what": _what(results, comparison, names),
@@ -210,12 +218,14 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
         "images": escaped(printed(data.dataset.name, names)),
         "counts": f"{data.train_count():,} training, {data.validation_count():,} validation and "
         f"{data.test_count():,} test images",
-        "tuned": escaped(listed([printed(one.path, names) for one in experiment.tune if results.plan.tunings])),
-        "grid": escaped("; ".join(", ".join(map(value_to_text, in_order(values))) for values in tried.values())),
+        "parts": escaped("; ".join(_parts(results, names))),
+        "own": "; ".join(escaped(f"{printed(name, names)}(x) = {formula}") for name, formula in own.items()),
+        "tuned": escaped(listed([printed(path, names) for path in grids])),
+        "grid": escaped("; ".join(", ".join(map(value_to_text, in_order(grid))) for grid in grids.values())),
+        "beyond": escaped(listed(beyond)),
         "tuned_by": metric_in_words(parse_metric(experiment.tuned_by())),
         "tuning_seeds": counted(experiment.tuning_seeds, "seed"),
         "epochs": counted(train.epochs, "epoch"),
-        "optimizer": escaped(printed(train.optimizer.name, names)),
         "seeds": seeds_text(len(trials) for _, trials in results.plan.arms),
         "after": listed(list(map(str, schedule.seeds))) if schedule else "",
         "shares": f"{alphas[0]} each" if len(set(alphas)) == 1 else listed(alphas),
@@ -232,7 +242,7 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
 def _what(results: Results, comparison: Comparison, names: Mapping[str, str]) -> str:
     factors = [factor for factor in results.experiment.factors if len(factor.values) > 1]
     if len(factors) != 1:
-        what = listed([f"{len(factor.values)} values of {printed(factor.path, names)}" for factor in factors])
+        what = listed([_number(len(factor.values), factor.path, names) for factor in factors])
         return f"We compared {len(comparison.rows)} settings" + (f": {escaped(what)}." if what else ".")
     sources = {entry.name: entry.reference for entry in used_entries(results)}
     named = []
@@ -240,7 +250,31 @@ def _what(results: Results, comparison: Comparison, names: Mapping[str, str]) ->
         source = sources.get(getattr(one, "name", ""), "")
         cited = f"~{_cite(source)}" if references_of(source) else ""
         named.append(f"{escaped(printed(value_to_text(one), names))}{cited}")
-    return f"We compared {len(named)} values of the {escaped(printed(factors[0].path, names))}: {listed(named)}."
+    return f"We compared {escaped(_number(len(named), factors[0].path, names))}: {listed(named)}."
+
+
+def _number(count: int, path: str, names: Mapping[str, str]) -> str:
+    """`5 activations`, or `5 values of the learning rate`."""
+    return f"{count} {PLURALS[path]}" if path in PLURALS else f"{count} values of the {printed(path, names)}"
+
+
+def _parts(results: Results, names: Mapping[str, str]) -> Iterator[str]:
+    """`initialiser: Kaiming normal` for each choice that is neither compared nor tuned; several, if layers differ."""
+    experiment, found = results.experiment, dict[str, list[object]]()
+    free = {one.path for one in (*experiment.factors, *experiment.tune)}
+    for settings in (arm.settings for arm, _ in results.plan.arms):
+        layers, model, train = resolve_layers(settings), settings.model, settings.train
+        found.setdefault("model.activation", []).extend(layer.activation for layer in layers)
+        found.setdefault("model.init", []).extend(layer.init for layer in layers)
+        for path, one in (
+            ("model.output", model.output), ("train.loss", train.loss), ("train.optimizer", train.optimizer),
+            ("train.lr", train.lr), ("train.batch_size", train.batch_size),
+        ):  # fmt: skip
+            found.setdefault(path, []).append(one)
+    for path, values in found.items():
+        texts = dict.fromkeys(printed(value_to_text(one), names) for one in values if one is not None)
+        if texts and path not in free:
+            yield f"{printed(path, names)}: {listed([*texts])}"
 
 
 def _cite(text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.render.latex import escaped
 from actbench.report.files import pictures
 from actbench.report.paper import (
     TESTS,
@@ -24,8 +25,9 @@ from actbench.report.paper import (
     write_paper,
 )
 from actbench.store.results import Results, load_results
+from custom_files import custom_file, entries_of
 from places import ROOT
-from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, above, asked, five_arms, planted
+from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, UNTUNED, above, asked, five_arms, planted
 
 TEX = [shutil.which(name) for name in ("pdflatex", "bibtex", "kpsewhich")]
 HOSTILE = r"labels {x} \\input{/etc/passwd} $x$ 100% #1 _a_ ~ ^"
@@ -53,11 +55,31 @@ def test_the_kit_holds_pictures_table_methods_and_references(results: Results, t
 
 def test_the_methods_have_the_true_numbers(results: Results) -> None:
     text = methods_paragraph(asked(results), results, require_paper_sense(PaperKit(Path())).names)
-    assert "We compared 5 values of the activation: ReLU~\\cite{nair2010}" in text
+    assert "We compared 5 activations: ReLU~\\cite{nair2010}" in text
     assert "784--4--10 units) on MNIST (50,000 training, 10,000 validation and 10,000 test images)" in text
-    assert "The learning rate of each was chosen from 0.001, 0.003, 0.01" in text
-    assert "took 1 epoch with SGD and was repeated with 10 seeds" in text or "10 seeds" in text
+    assert "test images); initialiser: Kaiming normal; output: log-softmax; loss: NLL;" in text
+    assert "optimizer: Adam; batch size: 128." in text
+    assert "The learning rate of each was chosen from the grid 0.001, 0.003, 0.01, by validation accuracy" in text
+    assert "Final training took 1 epoch and was repeated with 10 seeds" in text
     assert "4 comparisons" in text
+
+
+def test_the_methods_tell_the_grid_from_its_extension(tmp_path: Path) -> None:
+    results = planted(tmp_path, {"relu": RELU, "tanh": RELU}, best_rates={"tanh": 0.03})
+    text = methods_paragraph(asked(results), results, {})
+    assert "from the grid 0.001, 0.003, 0.01, extended to 0.0333 and 0.111 where the best was at its edge" in text
+
+
+def test_the_methods_have_the_formula_of_a_custom_function(tmp_path: Path) -> None:
+    with entries_of(custom_file(tmp_path)):
+        text = UNTUNED.replace("[relu, tanh]", "[relu, tent]")
+        results = planted(tmp_path / "run", {"relu": RELU, "tent": RELU}, text)
+        methods = methods_paragraph(asked(results), results, {})
+    assert "Custom functions: tent(x) = max(0, 1 - abs(x))." in methods
+
+
+def test_a_line_may_break_before_parameters() -> None:
+    assert escaped("soft_bent(beta=2.0) and P(better)") == r"soft\_bent\allowbreak(beta=2.0) and P(better)"
 
 
 def test_the_methods_of_looks_and_of_an_extended_grid_have_the_true_numbers() -> None:
