@@ -59,12 +59,11 @@ def decisions_picture(results: Results) -> Picture | None:
         lambda canvas: _draw(canvas, shown, arrays, styles_in(results.plan)),
         caption=[
             f"{dataset.name.capitalize()}: {dataset.summary}.",
-            is_plane
-            and "Each line is where the network of one seed gives both classes the same; the dots are some of "
-            "the test points, filled where they are of class 1.",
-            not is_plane
-            and "Each coloured line is the network of one seed after training, each dashed grey one the "
-            "same network as it was drawn; the black line is the truth.",
+            "Each line is where the network of one seed gives both classes the same; the dots are some of the test "
+            "points, filled where they are of class 1."
+            if is_plane
+            else "Each coloured line is the network of one seed after training, each dashed grey one the same network "
+            "as it was drawn; the black line is the truth.",
             number_shown(len(shown), len(found), first="first"),
         ],
         description=[f"{counted(len(shown), 'panel')} with up to {MAX_SEEDS} networks each: {'; '.join(lines)}."],

@@ -257,15 +257,11 @@ def layers_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section | 
     """One row for each arm and layer; None without probes."""
     rows = []
     for arm, trials in plan.arms:
-        layers: dict[int, list[LayerProbe]] = {}
-        for record in recorded(trials, records):
-            for probe in record.probes:
-                if probe.epoch == record.probes[-1].epoch:
-                    layers.setdefault(probe.layer, []).append(probe)
-        rows += [
-            [arm.label(), str(layer), *(_mean_cell(probes, field) for field in PROBED.values())]
-            for layer, probes in sorted(layers.items())
-        ]
+        found = [record.probes for record in recorded(trials, records)]
+        last = [probe for probes in found for probe in probes if probe.epoch == probes[-1].epoch]
+        for layer in sorted({probe.layer for probe in last}):
+            of_layer = [probe for probe in last if probe.layer == layer]
+            rows.append([arm.label(), str(layer), *(_mean_cell(of_layer, field) for field in PROBED.values())])
     return Section("layers at the end of training", ["arm", "layer", *PROBED], rows, NOTES) if rows else None
 
 
