@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from timeit import Timer
 from typing import TYPE_CHECKING, Any
 
 from actbench.catalogue.registry import call_parameters
@@ -65,26 +66,20 @@ class Cost:
 
 def measured_seconds(passes: Sequence[Pass], rounds: int, clock: Clock) -> list[list[float]]:
     """Seconds per call of each pass in each round; a round measures every pass once, in its own order."""
-    calls = [_calls_needed(run, clock) for run in passes]
+    timers = [Timer(run, timer=clock) for run in passes]
+    calls = [_calls_needed(timer) for timer in timers]
     seconds: list[list[float]] = [[] for _ in passes]
     for number in range(rounds):
         for index in random.Random(number).sample(range(len(passes)), len(passes)):
             passes[index]()  # so that none is timed while what its neighbour left in the caches is replaced
-            seconds[index].append(_seconds_of(passes[index], calls[index], clock) / calls[index])
+            seconds[index].append(timers[index].timeit(calls[index]) / calls[index])
     return seconds
 
 
-def _calls_needed(run: Pass, clock: Clock) -> int:
+def _calls_needed(timer: Timer) -> int:
     """Calls that take about 3 ms together, by the fastest of a few that also warm up."""
-    fastest = min(_seconds_of(run, 1, clock) for _ in range(CALIBRATION_CALLS))
+    fastest = min(timer.repeat(CALIBRATION_CALLS, number=1))
     return min(MAX_CALLS, max(MIN_CALLS, math.ceil(MEASUREMENT_SECONDS / max(fastest, 1e-9))))
-
-
-def _seconds_of(run: Pass, calls: int, clock: Clock) -> float:
-    start = clock()
-    for _ in range(calls):
-        run()
-    return clock() - start
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:

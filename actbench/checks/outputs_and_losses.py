@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from math import inf, isinf
 from typing import Any
 
@@ -111,13 +112,14 @@ def loss_questions(choice: Choice) -> list[check.Question]:
     stack, other = (predictions(kind, check.TRIALS, check.BATCH, check.CLASSES, seed=seed) for seed in (0, 1))
 
     def given_itself(prediction: Tensor) -> Tensor:
-        return _call(entry, prediction, parameters)
+        values: Tensor = entry.function(prediction, labels(prediction).contiguous(), **parameters)
+        return values
 
     function: check.Function = check.on_copies(given_itself)
     flat = predictions(kind, check.BATCH, check.CLASSES, dtype=torch.float64)
     questions: dict[str, check.Examine] = {
         "accepts": lambda: _says_what_it_takes(entry),
-        "shape and dtype": lambda: _gives_one_number_per_example(entry, parameters),
+        "shape and dtype": lambda: _gives_one_number_per_example(entry, given_itself),
         "input": lambda: check.keeps_its_input(given_itself, stack.clone()),
         "repeatable": lambda: check.is_repeatable(function, stack, other),
         "formula": lambda: check.require_formula(
@@ -126,7 +128,7 @@ def loss_questions(choice: Choice) -> list[check.Question]:
             function(flat),
             flat,
         ),
-        "finite": lambda: _loss_is_finite(entry, parameters),
+        "finite": lambda: _loss_is_finite(entry, given_itself),
         "derivative": lambda: check.has_its_derivative(
             function, predictions(kind, 4, check.CLASSES, dtype=torch.float64)
         ),
@@ -166,11 +168,6 @@ def labels(prediction: Tensor) -> Tensor:
     return drawn.expand(prediction.shape[:-1])
 
 
-def _call(entry: Entry, prediction: Tensor, parameters: dict[str, Any]) -> Tensor:
-    values: Tensor = entry.function(prediction, labels(prediction).contiguous(), **parameters)
-    return values
-
-
 def _says_what_it_takes(entry: Entry) -> str:
     if not entry.accepts:
         check.refuse("accepts is empty: say for which outputs it is meant")
@@ -179,22 +176,20 @@ def _says_what_it_takes(entry: Entry) -> str:
     return ", ".join(entry.accepts)
 
 
-def _gives_one_number_per_example(entry: Entry, parameters: dict[str, Any]) -> str:
+def _gives_one_number_per_example(entry: Entry, function: check.Function) -> str:
     units, stack = (check.CLASSES,) if entry.across_units else (check.CLASSES, 1), (check.TRIALS, check.BATCH)
-    for dtype in (torch.float32, torch.float64):
-        for kind in entry.accepts:
-            for count in units:
-                prediction = predictions(kind, *stack, count, dtype=dtype)
-                values = _call(entry, prediction, parameters)
-                if values.shape != stack or values.dtype != dtype:
-                    check.refuse(
-                        f"predictions of shape {tuple(prediction.shape)} give {values.dtype} of shape "
-                        f"{tuple(values.shape)}: one number per example is wanted, {stack}, never a mean"
-                    )
+    for dtype, kind, count in product((torch.float32, torch.float64), entry.accepts, units):
+        prediction = predictions(kind, *stack, count, dtype=dtype)
+        values = function(prediction)
+        if values.shape != stack or values.dtype != dtype:
+            check.refuse(
+                f"predictions of shape {tuple(prediction.shape)} give {values.dtype} of shape "
+                f"{tuple(values.shape)}: one number per example is wanted, {stack}, never a mean"
+            )
     return "one number per example" + ("" if entry.across_units else ", also for a single unit")
 
 
-def _loss_is_finite(entry: Entry, parameters: dict[str, Any]) -> str:
+def _loss_is_finite(entry: Entry, function: check.Function) -> str:
     """On every kind of output that it accepts, its ends included, and where one class is at one of them alone."""
     for kind in entry.accepts:
         ordinary = predictions(kind, check.BATCH, check.CLASSES)
@@ -202,9 +197,7 @@ def _loss_is_finite(entry: Entry, parameters: dict[str, Any]) -> str:
         low, high = (torch.full((check.BATCH, check.CLASSES), end) for end in ends.get(kind, (-1e4, 0.0)))
         certain = torch.cat([high[:, :1], low[:, 1:]], dim=1)
         for prediction in (ordinary, low, high, certain):
-            check.require_finite_at(
-                lambda one: _call(entry, one, parameters), prediction, prediction[:, 0], f" for {kind}"
-            )
+            check.require_finite_at(function, prediction, prediction[:, 0], f" for {kind}")
     return f"values and derivatives on {', '.join(entry.accepts)}, their ends included"
 
 
