@@ -156,7 +156,7 @@ def is_repeatable(function: Function, x: Tensor, other: Tensor) -> str:
 
 def stays_within_its_trial(function: Function, x: Tensor) -> str:
     """Whether no trial of a stack `[trials, ...]` changes a bit of another's value or gradient."""
-    values, gradients = both(function, x)
+    unchanged = both(function, x)
     for what, filler in (
         ("other values", draws(*x.shape[1:], seed=7)),
         ("1e4", torch.tensor(1e4)),
@@ -164,13 +164,10 @@ def stays_within_its_trial(function: Function, x: Tensor) -> str:
     ):
         changed = x.clone()
         changed[1] = filler
-        found, found_gradients = both(function, changed)
-        for trial in (0, 2):
-            if not same_bits(found[trial], values[trial]):
-                refuse(f"mixes trials: {what} in one trial of a stack change the values of another")
-            if not same_bits(found_gradients[trial], gradients[trial]):
-                refuse(f"mixes trials: {what} in one trial of a stack change the gradients of another")
-    if not same_bits(function(x[:1])[0], values[0]):
+        for part, before, after in zip(("values", "gradients"), unchanged, both(function, changed), strict=True):
+            if not all(same_bits(after[trial], before[trial]) for trial in (0, 2)):
+                refuse(f"mixes trials: {what} in one trial of a stack change the {part} of another")
+    if not same_bits(function(x[:1])[0], unchanged[0][0]):
         refuse("mixes trials: a trial alone has other values than in a stack")
     return f"{len(x)} trials, one of them changed, also to NaN: the others keep every bit"
 

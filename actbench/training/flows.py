@@ -58,21 +58,18 @@ class Flow:
         """Everything that hinders training, explosions first."""
         values, gradients, difference = self.value_growth(), self.gradient_growth(), self.difference()
         shrunk = "to nothing" if gradients == 0 else _times(1 / gradients)
-        known: list[tuple[bool, Fate, str]] = [
-            (values > FACTOR, "will explode", f"values grow {_times(values)} from the images on"),
-            (
-                gradients > FACTOR,
-                "will explode",
-                f"gradients grow {_times(gradients)} on their way back to the first layer",
-            ),
-            (gradients < 1 / FACTOR, "will vanish", f"gradients shrink {shrunk} on their way back to the first layer"),
-            (
-                difference < 1 / FACTOR,
-                "will vanish",
-                f"only {difference:.2g} of a layer's values differs between images",
-            ),
+        explosions = [
+            (values, f"values grow {_times(values)} from the images on"),
+            (gradients, f"gradients grow {_times(gradients)} on their way back to the first layer"),
         ]
-        return [(fate, reason) for is_so, fate, reason in known if is_so]
+        losses = [
+            (gradients, f"gradients shrink {shrunk} on their way back to the first layer"),
+            (difference, f"only {difference:.2g} of a layer's values differs between images"),
+        ]
+        return [
+            *(("will explode", reason) for growth, reason in explosions if growth > FACTOR),
+            *(("will vanish", reason) for share, reason in losses if share < 1 / FACTOR),
+        ]
 
 
 def _times(factor: float) -> str:
