@@ -51,10 +51,7 @@ def _take_step(
     keywords = {key: value for key, value in settings.items() if key != "betas"} | function_settings
     function = optimizer_function(name, tuple(keywords))
     if function is not None:
-        kept = [
-            *(group.zeros(state) if state else [] for state in states),
-            *([] if name == "sgd" else [group.zeros("steps")]),
-        ]
+        kept = [group.zeros(state) if state else [] for state in states]
         function(group.parameters, group.gradients, *kept, lr=lr, weight_decay=group.weight_decay, **keywords)
         return
     if "optimizer" not in group.memory:
@@ -89,7 +86,7 @@ def adamw(group: Group, lr: float, *, betas: Betas = (0.9, 0.999), eps: Positive
 
 
 def _take_adam_step(class_name: str, group: Group, lr: float, settings: dict[str, Any]) -> None:
-    states = ["exp_avg", "exp_avg_sq", "max_exp_avg_sq" if settings["amsgrad"] else ""]
+    states = ["exp_avg", "exp_avg_sq", "max_exp_avg_sq" if settings["amsgrad"] else "", "steps"]
     beta1, beta2 = settings["betas"]
     of_function = {"beta1": beta1, "beta2": beta2, "decoupled_weight_decay": class_name == "AdamW"}
     _take_step(class_name, group, lr, states, settings | {"fused": True, "maximize": False}, **of_function)
@@ -106,6 +103,6 @@ def rmsprop(
     centered: bool = False,
 ) -> None:
     """Steps scaled by the running mean square of the gradient."""
-    states = ["square_avg", "grad_avg" if centered else "", "momentum_buffer" if momentum else ""]
+    states = ["square_avg", "grad_avg" if centered else "", "momentum_buffer" if momentum else "", "steps"]
     settings = {"alpha": alpha, "eps": eps, "momentum": momentum, "centered": centered, "foreach": True}
     _take_step("RMSprop", group, lr, states, settings)
