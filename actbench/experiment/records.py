@@ -6,7 +6,7 @@ import base64
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -148,6 +148,13 @@ class TrialRecord(BaseModel):
     stack_trials: int
     device: str
     environment: str = ""
+
+    @classmethod
+    def of(cls, trial: Trial, **figures: Any) -> Self:
+        """The record of a trial with these figures."""
+        data = trial.settings.data
+        counts = {part: getattr(data, part)() for part in ("train_count", "validation_count", "test_count")}
+        return cls(trial=trial.id, phase=trial.phase, seed=trial.seed, settings=trial.settings, **counts, **figures)
 
     def has_mistakes(self) -> bool:
         """Whether label and predicted class of each wrong test image are recorded."""

@@ -292,22 +292,8 @@ class RunProgress:
             self.state = replace(self.state, measured_from=(self.epochs, time.monotonic() - self.started))
 
     def _failure(self, event: TrialFailed) -> TrialRecord:
-        trial = event.stack[0]
-        data = trial.settings.data
-        return TrialRecord(
-            trial=trial.id,
-            phase=trial.phase,
-            seed=trial.seed,
-            settings=trial.settings,
-            outcome="failed",
-            cause=event.cause,
-            train_count=data.train_count(),
-            validation_count=data.validation_count(),
-            test_count=data.test_count(),
-            wall_seconds=0.0,
-            stack_trials=1,
-            device=self.device,
-        )
+        figures = {"cause": event.cause, "wall_seconds": 0.0, "stack_trials": 1, "device": self.device}
+        return TrialRecord.of(event.stack[0], outcome="failed", **figures)
 
     def _refresh(self) -> None:
         self.state = replace(self.state, epochs=self.epochs, seconds=time.monotonic() - self.started)

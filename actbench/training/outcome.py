@@ -145,17 +145,11 @@ def make_record(
 ) -> TrialRecord:
     """The record of a trial that has ended."""
     assert curve.end is not None
-    data, diverged_epoch = trial.settings.data, curve.diverged_epoch
-    return TrialRecord(
-        trial=trial.id,
-        phase=trial.phase,
-        seed=trial.seed,
-        settings=trial.settings,
+    diverged_epoch = curve.diverged_epoch
+    return TrialRecord.of(
+        trial,
         outcome="done" if diverged_epoch is None else "diverged",
         diverged_epoch=diverged_epoch,
-        train_count=data.train_count(),
-        validation_count=data.validation_count(),
-        test_count=data.test_count(),
         curves=Curves.model_validate(curve.by_name),
         probes=tuple(
             layer for layers in probes for layer in layers if diverged_epoch is None or layer.epoch <= diverged_epoch
