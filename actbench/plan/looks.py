@@ -134,17 +134,8 @@ def follow_looks(
         needed = is_open | {base for index in is_open if (base := baselines[index]) is not None}
     else:
         look = len(schedule.seeds)
-    return Looked(
-        metric.name,
-        experiment.baseline,
-        margin,
-        schedule,
-        tuple(map(tuple, decisions)),
-        tuple(seeds),
-        look,
-        tuple(claims),
-        waits,
-    )
+    decided = tuple(map(tuple, decisions))
+    return Looked(metric.name, experiment.baseline, margin, schedule, decided, tuple(seeds), look, tuple(claims), waits)
 
 
 def _of_open_claims(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -53,6 +53,18 @@ def identity_text(settings: TrialSettings) -> str:
     return (
         "{" + ",".join(f'"{name}":{layers if name == "layers" else _text(parts[name])}' for name in sorted(parts)) + "}"
     )
+
+
+def by_identity(function: Callable[[TrialSettings], Item]) -> Callable[[TrialSettings], Item]:
+    """The function, called once for settings that many trials share; hashing them would take longer."""
+    known: dict[int, tuple[TrialSettings, Item]] = {}
+
+    def known_or_called(settings: TrialSettings) -> Item:
+        if id(settings) not in known:
+            known[id(settings)] = settings, function(settings)
+        return known[id(settings)][1]
+
+    return known_or_called
 
 
 def _text(part: Any) -> str:

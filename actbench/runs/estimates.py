@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import get_args
 
 from actbench.errors import ExpectedError
 from actbench.experiment.layers import network_size, resolve_layers
 from actbench.experiment.records import Phase, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.stacks import Stack, stack_bytes
+from actbench.plan.trials import by_identity
 from actbench.runs.environment import processor_name
 from actbench.store.folder import environments_by_id
 from actbench.store.names import JOURNAL
 from actbench.store.reading import read_lines
 from actbench.text import clock, counted
-
-T = TypeVar("T")
 
 ASSUMED_OPERATIONS_PER_SECOND = 60e9
 OPERATIONS_PER_WEIGHT = 6
@@ -49,18 +48,6 @@ ASSUMED_SPEED = Speed(
     f"Time: a guess from {ASSUMED_OPERATIONS_PER_SECOND / 1e9:.0f} billion operations a second for each worker, "
     "and 0.2 ms for each step; no comparable trial has been timed here.",
 )
-
-
-def by_identity(function: Callable[[TrialSettings], T]) -> Callable[[TrialSettings], T]:
-    """The function, called once for settings that many trials share; hashing them would take longer."""
-    known: dict[int, tuple[TrialSettings, T]] = {}
-
-    def known_or_called(settings: TrialSettings) -> T:
-        if id(settings) not in known:
-            known[id(settings)] = settings, function(settings)
-        return known[id(settings)][1]
-
-    return known_or_called
 
 
 def operations(settings: TrialSettings) -> float:

@@ -54,9 +54,9 @@ class RunState:
     before: int
     done: int
     endings: Counter[Ending]
-    epochs: float
     epochs_to_do: float
-    seconds: float
+    epochs: float = 0.0
+    seconds: float = 0.0
     measured_from: tuple[float, float] | None = None
     plan: Plan = field(default_factory=lambda: Plan(()))
     records: Mapping[str, TrialRecord] = field(default_factory=dict)
@@ -316,9 +316,7 @@ def initial_state(experiment: Experiment, plan: Plan, known: Mapping[str, TrialR
         before=len(done),
         done=len(done),
         endings=count_endings(done),
-        epochs=0,
         epochs_to_do=sum(settings.train.epochs for settings, _ in settings_to_do(experiment, plan, known)),
-        seconds=0.0,
         plan=plan,
         records=known,
     )

@@ -20,12 +20,12 @@ from actbench.experiment import records
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import UNUSABLE, Ending, TrialRecord, unusable_document
 from actbench.plan.plan import Plan, count_trials, settings_to_do
-from actbench.plan.trials import Shard, shard_of
+from actbench.plan.trials import Shard, by_identity, shard_of
 from actbench.render.sections import Section
 from actbench.report.method import failure_rows, failures_table
 from actbench.report.numbers import ABSENT
 from actbench.runs.dry_run import ArmToDo, arms_section, count_by_arm
-from actbench.runs.estimates import Speed, by_identity, is_timed, operations, speed_here, speed_of
+from actbench.runs.estimates import Speed, is_timed, operations, speed_here, speed_of
 from actbench.runs.log import LOG, last_run, read_log
 from actbench.runs.shards import command_that_continues, next_step, root_of
 from actbench.store.files import Folder, HeldFolder, file_in, replace_file, require_regular_file

@@ -19,8 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from actbench.errors import UnusableEnvironmentError
 from actbench.experiment import records
 from actbench.experiment.records import SCHEMA, TrialRecord
-from actbench.experiment.settings import TrialSettings
-from actbench.plan.trials import identity_text, trial_id
+from actbench.plan.trials import by_identity, identity_text, trial_id
 from actbench.processes import available_cores, follow_parent, interrupts_held
 from actbench.store.files import require_regular_file
 from actbench.store.folder import environments_by_id, read_environment, training_code_of
@@ -228,16 +227,12 @@ def _uncollected() -> Iterator[None]:
 
 def _checker(folder: Path) -> Check:
     """A function that gives a record unless its settings, seed and phase are those of another trial than it names."""
-    versions = _possible_versions(folder)
-    texts: dict[int, tuple[TrialSettings, str]] = {}  # by id, since records share settings and hashing them is slow
+    versions, text_of = _possible_versions(folder), by_identity(identity_text)
 
     def check(content: TrialRecord | Damage) -> TrialRecord | Damage:
         if isinstance(content, Damage):
             return content
-        settings = content.settings
-        if id(settings) not in texts:
-            texts[id(settings)] = settings, identity_text(settings)
-        text, seed, phase, named = texts[id(settings)][1], content.seed, content.phase, content.trial
+        text, seed, phase, named = text_of(content.settings), content.seed, content.phase, content.trial
         for version in versions:
             if trial_id(text, seed, phase, version) == named:
                 return content
