@@ -39,6 +39,7 @@ PLURALS = {
     "model.activation": "activations", "model.init": "initialisers", "model.output": "output functions",
     "train.loss": "losses", "train.optimizer": "optimizers",
 }  # fmt: skip
+LAYERWISE = ("activation", "init")
 # By the names that options have, the headings in print.
 COLUMNS = {
     "arm": "arm", "tuned": "tuned", "n": "n", "mean": "mean{unit}", "sd": "sd{points}",
@@ -260,19 +261,15 @@ def _number(count: int, path: str, names: Mapping[str, str]) -> str:
 
 def _parts(results: Results, names: Mapping[str, str]) -> Iterator[str]:
     """`initialiser: Kaiming normal` for each choice that is neither compared nor tuned; several, if layers differ."""
-    experiment, found = results.experiment, dict[str, list[object]]()
-    free = {one.path for one in (*experiment.factors, *experiment.tune)}
-    for settings in (arm.settings for arm, _ in results.plan.arms):
-        layers, model, train = resolve_layers(settings), settings.model, settings.train
-        found.setdefault("model.activation", []).extend(layer.activation for layer in layers)
-        found.setdefault("model.init", []).extend(layer.init for layer in layers)
-        for path, one in (
-            ("model.output", model.output), ("train.loss", train.loss), ("train.optimizer", train.optimizer),
-            ("train.lr", train.lr), ("train.batch_size", train.batch_size),
-        ):  # fmt: skip
-            found.setdefault(path, []).append(one)
-    for path, values in found.items():
-        texts = dict.fromkeys(printed(value_to_text(one), names) for one in values if one is not None)
+    free = {one.path for one in (*results.experiment.factors, *results.experiment.tune)}
+    for path in (*PLURALS, "train.lr", "train.batch_size"):
+        section, name = path.split(".")
+        found = [
+            getattr(one, name)
+            for arm, _ in results.plan.arms
+            for one in (resolve_layers(arm.settings) if name in LAYERWISE else [getattr(arm.settings, section)])
+        ]
+        texts = dict.fromkeys(printed(value_to_text(one), names) for one in found if one is not None)
         if texts and path not in free:
             yield f"{printed(path, names)}: {listed([*texts])}"
 

@@ -81,15 +81,9 @@ def test_no_evidence_says_how_much_may_have_gone_unnoticed_and_what_would_show_i
     assert "better than" not in words
     half = said(two(tmp_path / "half", NOISE, TUNED + "margin: 0.00001\n"))
     assert re.search(r"fresh seeds to show 0\.\d\d points, half of what these show \(8 times in 10\)\.$", half)
-
-
-def test_fresh_seeds_come_with_their_option(tmp_path: Path) -> None:
-    results = two(tmp_path, NOISE)
+    results = two(tmp_path / "note", NOISE)
     (note,) = [one for one in statements(asked(results), [results]) if one.kind == "fresh_seeds"]
-    assert (
-        note.text
-        == f"For fresh seeds: actbench run FILE --set 'seeds={{looks: [{note.numbers['seeds']}], first: 1000}}'."
-    )
+    assert f"actbench run FILE --set 'seeds={{looks: [{note.numbers['seeds']}], first: 1000}}'" in note.text
 
 
 def test_every_verdict_has_its_sentence(tmp_path: Path) -> None:
@@ -182,13 +176,15 @@ def test_a_look_that_is_moved_up_in_vain_says_so(tmp_path: Path) -> None:
 
 
 def test_seeds_are_counted_from_the_fewest_to_the_most_of_an_arm(tmp_path: Path) -> None:
-    results = planted(tmp_path, {"relu": RELU, "tanh": above(RELU, MUCH)[:8]})
-    comparison = asked(results)
-    _, table = answer_sections(comparison, [results])
+    counts = {"relu": RELU, "tanh": above(RELU, MUCH)[:8]}
+    results = planted(tmp_path, counts, change=lambda *_: {"test_nll": 0.5})
+    _, table = answer_sections(asked(results), [results])
     assert "8 to 10 seeds" in table.title
-    picture = differences_picture(results, comparison)
-    assert picture is not None
-    assert "Each dot is one of 8 seeds:" in picture.caption
+    for metric, name in (("test_accuracy", "Test accuracy"), ("test_nll", "Test NLL")):
+        picture = differences_picture(results, asked(results, metric=metric))
+        assert picture is not None
+        assert picture.title == f"{name} minus relu, seed by seed"
+        assert "Each dot is one of 8 seeds:" in picture.caption
 
 
 def test_one_arm_alone_is_compared_with_nothing(tmp_path: Path) -> None:

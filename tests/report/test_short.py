@@ -15,7 +15,7 @@ from actbench.report.contents import EXPLAIN, answer_sections, report_sections
 from actbench.report.files import page
 from actbench.store.results import Results
 from pages import read
-from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
+from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, above, asked, five_arms, planted
 from program import actbench
 
 TWO_FACTORS = """
@@ -71,36 +71,6 @@ def test_the_picture_has_both_intervals_the_margin_and_the_line_at_0(results: Re
     assert "━" in drawn["mish"]
     assert "─" in drawn["mish"]
     assert len({len(one) for one in drawn.values()}) == 1
-
-
-def test_the_answer_says_who_by_how_much_how_surely_and_what_would_change_it(results: Results) -> None:
-    answer, _ = answer_sections(asked(results), [results])
-    words = answer.title
-    assert words.startswith("Which activation gives the highest test accuracy on mnist? ")
-    assert "tanh (+0.21 points) and elu (+0.05 points) are better than relu (p <= 0.008 after 4 comparisons" in words
-    assert "Equivalent to relu within 0.10 points: gelu." in words
-    assert "Cannot tell mish from relu: after 10 seeds the difference can still be up to 0.16 points." in words
-    assert "seeds to show 0.10 points" in words
-
-
-@pytest.mark.parametrize(
-    ("text", "seeds", "words"),
-    [
-        (TUNED, 5, "Cannot tell tanh from relu: 5 seeds cannot decide 1 comparison, 6 can."),
-        (UNTUNED, 10, "Not judged: nothing was tuned for each arm. The highest mean, 98.07 %, is that of tanh."),
-        (UNTUNED, 0, "No final trial has a result yet."),
-        (
-            TUNED.replace("baseline: {model.activation: relu}\n", ""),
-            10,
-            "No baseline is named. Best: tanh, distinguishable from every other arm (at 5 %",
-        ),
-    ],
-)
-def test_without_a_verdict_the_answer_says_why(text: str, seeds: int, words: str, tmp_path: Path) -> None:
-    counts = {"relu": RELU[:seeds], "tanh": above(RELU, MUCH)[:seeds]}
-    results = planted(tmp_path, counts, text.replace("seeds: 10", f"seeds: {seeds or 10}"))
-    answer, *_ = answer_sections(asked(results), [results])
-    assert words in answer.title
 
 
 def test_at_most_three_notes_and_then_where_the_rest_is(results: Results) -> None:

@@ -17,7 +17,7 @@ from actbench.report.short import short_verdict
 from actbench.statistics.intervals import estimate
 from actbench.statistics.looks import Decision
 from actbench.store.results import Results
-from actbench.text import counted, listed, visible
+from actbench.text import capitalised, counted, listed, visible
 
 # Beyond so many times what most arms need, an arm is shown as an arrow, so that it does not squeeze the others.
 MAX_REACH = 5.0
@@ -101,7 +101,7 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
     thick = "interval at the level of equivalence" if comparison.looks else "95 % interval for this comparison alone"
     return picture(
         "differences",
-        f"{metric_in_words(metric).capitalize()} minus {base or 'that of the baseline'}, seed by seed",
+        f"{capitalised(metric_in_words(metric))} minus {base or 'that of the baseline'}, seed by seed",
         lambda canvas: draw_rows(canvas, shown, metric, comparison.margin, styles_of(comparison), against),
         caption=[
             has_dots and f"Each dot is one of {seeds}: the arm minus {against}, trained with the same seed.",
@@ -122,7 +122,7 @@ def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
     seeds = seeds_text(len(row.by_seed) for row in shown)
     return picture(
         "arms",
-        f"{metric_in_words(metric).capitalize()} of every seed",
+        f"{capitalised(metric_in_words(metric))} of every seed",
         lambda canvas: draw_rows(canvas, shown, metric, None, styles_of(comparison), ""),
         caption=[
             f"Each dot is one of {seeds}. The marker is the mean, the bar its 95 % interval.",

@@ -15,7 +15,7 @@ from actbench.report.figures.marks import BAND, BLUE, GREY, PAGE, VERMILLION, li
 from actbench.report.figures.scales import COLOURS, Axis, Scale, first_word, limits, scale_for, styles
 from actbench.report.numbers import interval, metric_in_words, smallest_shown, value, with_unit
 from actbench.store.results import Results
-from actbench.text import counted, listed, visible
+from actbench.text import capitalised, counted, listed, visible
 
 MAX_ROWS, MAX_COLUMNS, MAX_PANELS = 40, 12, 9
 STRONGEST = 0.45
@@ -138,7 +138,7 @@ def _map_picture(factors: Factors, comparison: Comparison) -> Picture:
     against = comparison.baseline_label() if factors.has_baseline() else "the mean of all"
     return picture(
         "factors",
-        f"{name.capitalize()} minus {against}, by {row} and {column}{f' and {panel}' if panel else ''}",
+        f"{capitalised(name)} minus {against}, by {row} and {column}{f' and {panel}' if panel else ''}",
         lambda canvas: _draw_map(canvas, factors, metric),
         caption=[
             f"Differences of {name}{points} to {against}, with their 95 % intervals; the baseline's cells hold its "
