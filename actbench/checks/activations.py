@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache, partial
-from math import inf, isinf
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -102,13 +102,13 @@ def _stays_in_bounds(bounds: tuple[float, float], function: check.Function) -> s
     def where(value: float) -> str:
         return f"f({float(x[(values == value).nonzero()[0]]):g}) = "
 
-    check.require_bounds(bounds, float(values.min()), float(values.max()), where)
-    for bound, sign in zip(bounds, (-1, 1), strict=True):
+    def grows(sign: int) -> bool:
         ends = [float((sign * function(torch.linspace(-far, far, 1001, dtype=torch.float64))).max()) for far in FAR]
-        if isinf(bound) and not all(later > earlier + 1 for earlier, later in itertools.pairwise(ends)):
-            check.refuse(
-                f"{bound:g} is said to be a bound, but the values stop at {sign * ends[0]:g}: say bounds=(low, high)"
-            )
+        return all(later > earlier + 1 for earlier, later in itertools.pairwise(ends))
+
+    least, most = float(values.min()), float(values.max())
+    check.require_bounds(bounds, least, most, where)
+    check.require_ends(bounds, least, most, grows)
     return f"every value is in {check.span(bounds)}, and its ends are approached"
 
 

@@ -243,6 +243,8 @@ def require_bounds(bounds: tuple[float, float], least: float, most: float, where
 
     Messages show six digits, so that what they show is accepted. `where` says at which input a value is.
     """
+    if not isinstance(bounds, tuple | list) or [isinstance(bound, int | float) for bound in bounds] != [True, True]:
+        refuse(f"expected bounds=(low, high), two numbers, inf where the values grow without end, found {bounds!r}")
     for bound, reached, sign in ((bounds[0], least, -1), (bounds[1], most, 1)):
         if sign * (reached - bound) > BOUND_TOLERANCE * abs(bound) + 1e-12:
             refuse(
@@ -250,6 +252,17 @@ def require_bounds(bounds: tuple[float, float], least: float, most: float, where
             )
         if not isinf(bound) and abs(reached - bound) > NEAR_A_BOUND * max(1.0, abs(bound)):
             refuse(f"no value comes near {bound:g}: the nearest is {where(reached)}{reached:g}")
+
+
+def require_ends(bounds: tuple[float, float], least: float, most: float, grows: Callable[[int], bool]) -> None:
+    """Refuse an infinite bound where the values do not grow below (-1) or above (1); without bounds both are."""
+    pairs = zip(bounds, (least, most), (-1, 1), strict=True)
+    low, high = (bound if not isinf(bound) or grows(sign) else reached for bound, reached, sign in pairs)
+    if (low, high) != tuple(bounds):
+        refuse(
+            f"the values lie in {span((low, high))}: say bounds=({low:g}, {high:g}); without `bounds` they are taken "
+            "to grow without end on both sides"
+        )
 
 
 def span(bounds: tuple[float, float]) -> str:

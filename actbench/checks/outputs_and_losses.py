@@ -64,11 +64,8 @@ def _stays_in_bounds(bounds: tuple[float, float], function: check.Function) -> s
     values = function(_scores())
     check.require_bounds(bounds, float(values.min()), float(values.max()), lambda _value: "the value ")
     far = torch.cat([function(torch.diag(torch.full((5,), x, dtype=torch.float64))).ravel() for x in (-1e4, 1e4)])
-    for bound, farthest in zip(bounds, (float(far.min()), float(far.max())), strict=True):
-        if isinf(bound) and abs(farthest) < 1e3:
-            check.refuse(
-                f"{bound:g} is said to be a bound, but the values stop at {farthest:g}: say bounds=(low, high)"
-            )
+    least, most = (float(extreme(values.min(), far.min())) for extreme in (min, max))
+    check.require_ends(bounds, least, most, lambda sign: float((sign * far).max()) >= 1e3)
     return f"every value is in {check.span(bounds)}, and its ends are approached"
 
 

@@ -35,7 +35,19 @@ ACTIVATIONS = {
         "activation(formula='tanh(x)', reference='y')",
         "torch.tanh(x)",
         "bounds",
-        "-inf is said to be a bound, but the values stop at -1",
+        "the values lie in [-1, 1]: say bounds=(-1, 1); without `bounds` they are taken to grow without end on both",
+    ),
+    "one bound left out": (
+        "activation(formula='max(-0.25, x)', reference='y')",
+        "torch.clamp(x, min=-0.25)",
+        "bounds",
+        "the values lie in [-0.25, inf): say bounds=(-0.25, inf)",
+    ),
+    "bounds that are no numbers": (
+        "activation(formula='tanh(x)', bounds=(None, None), reference='y')",
+        "torch.tanh(x)",
+        "bounds",
+        "expected bounds=(low, high), two numbers, inf where the values grow without end, found (None, None)",
     ),
     "NaN between": (
         "activation(formula='max(0, x)', bounds=(0, inf), reference='y')",
