@@ -319,7 +319,14 @@ def merge(
     folders: Annotated[
         list[Path], shared.argument("FOLDER", "Result folders of one experiment, such as those of its shards.")
     ],
-    results: shared.ResultsRoot = Path("results"),
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the merged folder is written: where all of these are, else results/.",
+            show_default=False,
+            readable=False,
+        ),
+    ] = None,
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Merge the result folders of one experiment, such as its shards, into one, and derive its tables."""

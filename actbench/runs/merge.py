@@ -15,6 +15,7 @@ from actbench.experiment.records import Weights
 from actbench.plan.plan import is_same_plan, plan_to_json
 from actbench.render.sections import Section
 from actbench.report.tables import write_tables
+from actbench.runs.shards import root_of
 from actbench.store import weights
 from actbench.store.files import HeldFolder, append_lines, changed_file, end_of, write_mapping
 from actbench.store.folder import training_code_of, write_environment, write_experiment
@@ -47,11 +48,14 @@ class Merged:
     set_aside: int
 
 
-def merge_folders(folders: Sequence[Path], root: Path) -> Merged:
+def merge_folders(folders: Sequence[Path], root: Path | None) -> Merged:
     """Bring the journals of result folders, which are only read, into the experiment's own folder under `root`.
 
+    By default that is the folder that holds all of these, or `results`.
     Raises `ConfigurationError` where a folder holds no results or those of another experiment, naming what differs.
     """
+    parents = {folder.resolve().parent: root_of(folder) for folder in folders}
+    root = root or (next(iter(parents.values())) if len(parents) == 1 else Path("results"))
     found = [load_results(folder, root) for folder in folders]
     experiment = found[0].experiment
     target = root / experiment.name

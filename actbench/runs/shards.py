@@ -65,9 +65,7 @@ def root_of(folder: Path) -> Path:
 
 def next_step(merged: Path, shard: Shard, *, waits: bool) -> str:
     """What to type when all shards have come as far as this one; `merged` is the folder of the merged ones."""
-    place = "" if merged.parent == Path("results") else f" --results {shlex.quote(str(merged.parent))}"
-    pattern = shlex.quote(str(merged)) + f".shard-*-of-{shard.of}"
-    merge = f"actbench merge {pattern}{place}"
+    merge = f"actbench merge {shlex.quote(str(merged))}.shard-*-of-{shard.of}"
     if waits:
         return f"When all {shard.of} shards have come so far: {merge}, then the same command again."
     return f"When all {shard.of} shards are done: {merge}"

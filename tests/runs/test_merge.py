@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,11 +185,15 @@ def test_the_command_prints_what_each_folder_gave_and_says_what_is_next(
     monkeypatch.chdir(tmp_path)
     answer = invoke("merge", "shards/a", "--format", "json")
     document = json.loads(answer.stdout)
-    assert (document["folder"], document["trials"]) == ("results/made-up", {"planned": 6, "missing": 2})
+    assert (document["folder"], document["trials"]) == ("shards/made-up", {"planned": 6, "missing": 2})
     assert "2 trials are missing" in answer.stderr
     answer = invoke("merge", "shards/a", "shards/b")
-    assert (answer.exit_code, "6 of 6 trials are in results/made-up." in answer.stdout) == (0, True)
-    assert answer.stderr.strip() == "Next: actbench compare results/made-up"
+    assert (answer.exit_code, "6 of 6 trials are in shards/made-up." in answer.stdout) == (0, True)
+    assert answer.stderr.strip() == "Next: actbench compare shards/made-up"
+    assert json.loads(invoke("merge", "shards/a", "--results", "r", "--format", "json").stdout)["folder"] == "r/made-up"
+    apart = shutil.copytree("shards/a", "apart/a")
+    merged = invoke("merge", str(apart), "shards/b", "--format", "json")
+    assert json.loads(merged.stdout)["folder"] == "results/made-up"
     answer = invoke("merge", "shards")
     assert (answer.exit_code, answer.stdout) == (errors.EXIT_USAGE, "")
-    assert "it holds the result folders a, b, c" in answer.stderr
+    assert "it holds the result folders a, b, c, made-up" in answer.stderr
