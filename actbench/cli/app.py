@@ -146,9 +146,13 @@ def main() -> None:
 
 
 def _run_program() -> None:
-    """Run the command line, also where standard output or error has been closed or cannot be written."""
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+    """Run the command line, also where standard output or error has been closed or cannot be written.
+
+    What is printed to a closed output is an error like that of a full one; messages are dropped.
+    """
+    null = os.devnull
+    with Path(null).open("w", encoding="utf-8") as nowhere, os.fdopen(os.open(null, os.O_RDONLY), "w") as refusing:
+        sys.stdout, sys.stderr = sys.stdout or refusing, sys.stderr or nowhere
         try:
             _run_words(sys.argv[1:])
         except OSError as problem:
