@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -32,7 +33,9 @@ def find(kind: Kind, name: str) -> Entry:
         broken = load_installed()
         if (kind, name) not in ENTRIES:
             causes = "".join(f"; {problem}" for problem in broken)
-            raise KeyError(f"no {kind} is called {name!r}{did_you_mean(name, names(kind))}{causes}")
+            is_typing_error = bool(get_close_matches(name.lower(), names(kind), cutoff=0.65))
+            own = "" if is_typing_error or kind == "optimizer" else " (a function of your own needs --use FILE)"
+            raise KeyError(f"no {kind} is called {name!r}{did_you_mean(name, names(kind))}{own}{causes}")
     return ENTRIES[kind, name]
 
 

@@ -63,6 +63,7 @@ def validate(
     config: shared.Config, overrides: shared.Overrides = None, output_format: shared.TableOrJson = "table"
 ) -> None:
     """Check an experiment file and report every mistake in it."""
+    from actbench.catalogue.custom_files import files_in_use
     from actbench.checks.examination import named_gains, require_gains, require_passed
     from actbench.report.looks import moved_look
     from actbench.report.networks import seeds_hint, validity_document, validity_line
@@ -83,7 +84,8 @@ def validate(
         warnings = [*loaded.warnings, *hints]
         printing.print_document(validity_document(config, loaded.experiment, warnings))
     else:
-        print(validity_line(config, loaded.experiment))
+        checks = "".join(f"; actbench check {shlex.quote(file.path)} checks its functions" for file in files_in_use())
+        print(f"{validity_line(config, loaded.experiment)}{checks}")
         for hint in hints:
             say(f"warning: {hint}")
 

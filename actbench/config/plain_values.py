@@ -13,6 +13,7 @@ from actbench.text import did_you_mean
 Word = TypeVar("Word", bound=str)
 MAX_TUNING_SEEDS = 100
 MAX_SEEDS = 10_000
+MAX_SEED = 2**63 - 1
 DEFAULT_SEEDS = 10
 MAX_LOOKS, MIN_LOOK = 20, 2
 LEVEL, ROUNDING = 0.05, 1e-12
@@ -51,8 +52,8 @@ def _read_looks(given: dict[str, Any]) -> Seeds:
         raise ValueError(f"expected looks such as [11, 20, 40, 80] (at most {MAX_LOOKS}), found {shown(after)}")
     if list(after) != sorted(set(after)) or after[-1] > MAX_SEEDS or after[0] < MIN_LOOK:
         raise ValueError(f"expected increasing numbers of seeds ({MIN_LOOK} to {MAX_SEEDS:,}), found {list(after)}")
-    if type(first) is not int or not 0 <= first < 2**63 - MAX_SEEDS:
-        raise ValueError(f"expected the first seed as a whole number of at least 0, found {shown(first)}")
+    if type(first) is not int or not 0 <= first <= MAX_SEED - MAX_SEEDS:
+        raise ValueError(f"expected the first seed from 0 to {MAX_SEED - MAX_SEEDS}, found {shown(first)}")
     numbers = isinstance(shares, tuple) and all(isinstance(one, int | float) and 0 < one < 1 for one in shares)
     if not numbers or (shares and (len(shares) != len(after) or sum(shares) > LEVEL + ROUNDING)):
         raise ValueError(
@@ -66,13 +67,13 @@ def _read_fixed_seeds(given: Any) -> tuple[int, ...]:
     """The seeds of the final trials: so many, or these."""
     given = DEFAULT_SEEDS if given is None else given
     numbers = given if isinstance(given, tuple) else (given,)
-    whole = all(type(n) is int and 0 <= n < 2**63 for n in numbers)
+    whole = all(type(n) is int and 0 <= n <= MAX_SEED for n in numbers)
     if isinstance(given, tuple):
         if whole and numbers and len(set(numbers)) == len(numbers) <= MAX_SEEDS:
             return tuple(numbers)
     elif whole and 1 <= given <= MAX_SEEDS:
         return tuple(range(given))
-    wanted = f"how many seeds (1 to {MAX_SEEDS:,}) or a list of different whole numbers of at least 0"
+    wanted = f"how many seeds (1 to {MAX_SEEDS:,}) or a list of different whole numbers from 0 to {MAX_SEED}"
     raise ValueError(f"expected {wanted}, found {shown(given)}")
 
 

@@ -20,7 +20,15 @@ from actbench.catalogue.lookup import entries, names
 from actbench.catalogue.registry import ENTRIES, Entry, Kind, parameters_model
 from actbench.config.cells import IMPOSSIBLE, MAX_NAME_LENGTH, READ_AS_MISSING, SETTING_PATHS
 from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
-from actbench.config.plain_values import LEVEL, MAX_LOOKS, MAX_SEEDS, MAX_TUNING_SEEDS, MIN_LOOK, PRIMARY_METRICS
+from actbench.config.plain_values import (
+    LEVEL,
+    MAX_LOOKS,
+    MAX_SEED,
+    MAX_SEEDS,
+    MAX_TUNING_SEEDS,
+    MIN_LOOK,
+    PRIMARY_METRICS,
+)
 from actbench.config.reader import KNOWN_KEYS
 from actbench.experiment import metrics
 from actbench.experiment.choices import parse_choice
@@ -30,7 +38,6 @@ from actbench.experiment.naming import value_to_yaml
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-MAX_SEED = 2**63 - 1
 VARIED_PATHS = tuple(path for path in SETTING_PATHS if path != "data.dataset")
 TUNED_DATA = ("data.scale",)
 

@@ -226,6 +226,8 @@ def test_run_refuses_a_custom_function_before_anything_is_trained(with_custom_en
     assert refused.exit_code == errors.EXIT_USAGE
     assert "tent.py:6: activation tent is refused: bounds: no value comes near 2" in refused.stderr
     assert not (with_custom_entry / "results").exists()
+    valid = invoke("validate", "own.yaml", "--use", "tent.py")
+    assert valid.stdout.endswith(" trials; actbench check tent.py checks its functions\n")
 
 
 def test_a_finished_experiment_asks_nothing_again(with_custom_entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:

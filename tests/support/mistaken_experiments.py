@@ -7,7 +7,7 @@ from actbench.config.reader import KNOWN_KEYS
 NAMES = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit (at most 64)"
 
 
-SEEDS = "how many seeds (1 to 10,000) or a list of different whole numbers of at least 0"
+SEEDS = "how many seeds (1 to 10,000) or a list of different whole numbers from 0 to 9223372036854775807"
 
 
 CHOICE = "a name or {name: {setting: value}} of"
@@ -73,7 +73,7 @@ UNKNOWN_KEYS = [
     ("seeds: {look: [11, 20]}", "1:1: seeds: unknown key 'look'; known here: looks, first, alpha"),
     ("seeds: {looks: 3}", "1:1: seeds: expected looks such as [11, 20, 40, 80] (at most 20), found 3 (a whole number)"),
     ("seeds: {looks: [11, 20], first: -1}",
-     "1:1: seeds: expected the first seed as a whole number of at least 0, found -1 (a whole number)"),
+     "1:1: seeds: expected the first seed from 0 to 9223372036854765807, found -1 (a whole number)"),
     ("seeds: {looks: [11, 20], alpha: [0.04, 0.02]}",
      "1:1: seeds: expected as alpha a share of 0.05 for each of the 2 looks, with a sum of at most 0.05, found "
      "[0.04, 0.02] (a list)"),
@@ -165,7 +165,11 @@ UNKNOWN_NAMES = [
      "1:9: model.activation: no activation is called 'rleu'; did you mean relu, relu6 or prelu?"),
     ("model: {activation: RELU}",
      "1:9: model.activation: no activation is called 'RELU'; did you mean relu, relu6 or prelu?"),
-    ("model: {activation: no}", "1:9: model.activation: no activation is called 'no'"),
+    ("model: {activation: no}",
+     "1:9: model.activation: no activation is called 'no' (a function of your own needs --use FILE)"),
+    ("model: {activation: softbent}",
+     "1:9: model.activation: no activation is called 'softbent'; did you mean softsign? "
+     "(a function of your own needs --use FILE)"),
     ("model: {layers: [{units: 3, activation: tahn}]}",
      "1:29: model.layers[0].activation: no activation is called 'tahn'; did you mean tanh or arctan?"),
     ("model: {init: kaiming}",
