@@ -1,8 +1,9 @@
-"""What is compared when factors are averaged over, and when several result folders are named."""
+"""What is compared: averages over factors, several folders, and what arms are called."""
 
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,17 @@ import pandas
 import pytest
 
 from actbench.errors import ConfigurationError
+from actbench.experiment.naming import label_of
 from actbench.report.comparison import arms_table, comparison_to_json
-from actbench.report.request import Request, answer, load_folders
+from actbench.report.files import pictures
+from actbench.report.request import Request, answer, load_folders, short_names, with_short_names
 from actbench.report.statements import notes, statements
 from actbench.store.names import JOURNAL
 from actbench.store.results import load_results
+from builders import experiment_from
+from drawn import comparison_of, results_from
 from planted import LITTLE, MUCH, NOTHING, RELU, TUNED, UNTUNED, above, asked, contrast_of, planted, verdicts
+from program import actbench
 
 COUNTS = {"relu": RELU, "tanh": above(RELU, MUCH)}
 FACTORS = UNTUNED.replace("[relu, tanh]}", "[relu, tanh], train.batch_size: [32, 64]}")
@@ -241,3 +247,76 @@ def test_final_trials_that_wait_for_a_damaged_tuning_trial_are_not_passed_over(t
     assert said[-1].endswith(
         "20 final trials in the journal cannot be placed without the tuning trials that are missing; run restores them"
     )
+
+
+TWO_FACTORS = UNTUNED.replace("model.activation: [relu, tanh]", "model.activation: [relu, tanh], train.lr: [0.1, 0.2]")
+
+
+def named(vary: str, folder: Path) -> list[str]:
+    """The short names of the arms of an experiment."""
+    text = UNTUNED.replace("{model.activation: [relu, tanh]}", vary).replace("baseline: {model.activation: relu}\n", "")
+    arms = experiment_from(text, folder).arms()
+    return list(short_names({arm.label(): arm.values for arm in arms}).values())
+
+
+@pytest.mark.parametrize(
+    ("vary", "names"),
+    [
+        ("{model.activation: [relu, tanh]}", ["relu", "tanh"]),
+        ("{train.lr: [0.1, 0.2]}", ["lr=0.1", "lr=0.2"]),
+        ("{model.activation: [relu], train.lr: [0.1, 0.2]}", ["lr=0.1", "lr=0.2"]),
+        ("{model.activation: [relu, tanh], model.init: [zeros]}", ["relu", "tanh"]),
+        (
+            "{model.activation: [relu, tanh], model.init: [zeros, ones]}",
+            ["relu, zeros", "relu, ones", "tanh, zeros", "tanh, ones"],
+        ),
+        (
+            "[{model.output: [softmax, sigmoid], train.loss: [bce, bce]}, {model.hidden: [[3], [4]]}]",
+            ["softmax, hidden=3", "softmax, hidden=4", "sigmoid, hidden=3", "sigmoid, hidden=4"],
+        ),
+    ],
+)
+def test_arms_are_called_by_the_values_that_differ(vary: str, names: list[str], tmp_path: Path) -> None:
+    assert named(vary, tmp_path) == names
+
+
+def test_names_that_a_file_gives_stay(tmp_path: Path) -> None:
+    vary = "[{model.activation: [relu, tanh]}, {model.init: [zeros, ones]}]"
+    names = "names: {mine: {model.init: zeros, model.activation: relu}}"
+    assert named(f"{vary}\n{names}", tmp_path) == ["mine", "relu, ones", "tanh, zeros", "tanh, ones"]
+
+
+def test_nothing_is_shortened_where_two_arms_would_be_called_alike() -> None:
+    firsts, seconds = ("a", "a, b"), ("b, c", "c")
+    arms = [(("train.schedule", first), ("train.other", second)) for first in firsts for second in seconds]
+    assert short_names({label_of(values): values for values in arms}) == {}
+
+
+def test_everything_that_is_said_uses_short_names(tmp_path: Path) -> None:
+    results = with_short_names(results_from(TWO_FACTORS, tmp_path))
+    comparison = comparison_of(results)
+    said = [one.text for one in statements(comparison, [results])]
+    words = " ".join([*said, *(found.description for found in pictures(results, comparison))])
+    assert "tanh, lr=0.1" in words
+    assert "activation=" not in words
+
+
+def test_a_terminal_gets_short_names_and_a_program_whole_ones(tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(
+        "name: two\ndata: {dataset: digits, train: 100, test: 100}\nmodel: {hidden: [4]}\ntrain: {epochs: 1}\n"
+        "vary: {model.activation: [relu, tanh], model.init: [zeros, xavier_normal]}\nseeds: 3\n"
+        "baseline: {model.activation: relu, model.init: zeros}\n"
+    )
+    ran = actbench("run", "two.yaml", "--allow-unusable", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    for words in (
+        ran.stdout,
+        actbench("compare", folder=tmp_path).stdout,
+        actbench("compare", "--explain", "--baseline", "tanh, zeros", folder=tmp_path).stdout,
+        actbench("report", folder=tmp_path).stdout,
+    ):
+        assert "tanh, zeros" in words
+        assert "activation=" not in words
+    document = json.loads(actbench("compare", "--format", "json", folder=tmp_path).stdout)
+    assert [arm["label"] for arm in document["arms"]][-1] == "activation=tanh, init=xavier_normal"
+    assert "activation=tanh" in actbench("compare", "--format", "csv", folder=tmp_path).stdout

@@ -1,14 +1,227 @@
-"""Statements about a comparison: the answer, the table's notes and JSON say the same."""
+"""Statements: the answer in one line, notes and JSON that say the same, and seeds, looks and ties in words."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from actbench.report.contents import comparison_document, report_chapters
+from actbench.report.contents import answer_sections, comparison_document, report_chapters
+from actbench.report.figures.differences import differences_picture
+from actbench.report.looks import moved_look
 from actbench.report.statements import answer_line, caveats, notes, statements
-from planted import FIVE_ACTIVATIONS, MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
+from actbench.store.results import Results
+from planted import (
+    FIVE_ACTIVATIONS,
+    LITTLE,
+    MUCH,
+    NOISE,
+    NOTHING,
+    RATE_OUT_OF_REACH,
+    RELU,
+    TUNED,
+    UNTUNED,
+    above,
+    asked,
+    five_arms,
+    planted,
+)
+
+DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
+QUESTION = "Which activation gives the highest test accuracy on mnist? "
+
+
+def said(results: Results, **request: Any) -> str:
+    return answer_line(statements(asked(results, **request), [results]))
+
+
+def two(folder: Path, gains: list[int], text: str = TUNED, **more: Any) -> Results:
+    return planted(folder, {"relu": RELU, "tanh": above(RELU, gains)}, text, **more)
+
+
+def test_several_factors_are_asked_for_together(tmp_path: Path) -> None:
+    text = UNTUNED.replace("[relu, tanh]}", "[relu, tanh], model.init: [zeros, ones]}")
+    counts = {f"activation={name}, init={init}": RELU for name in ("relu", "tanh") for init in ("zeros", "ones")}
+    words = said(planted(tmp_path, counts, text), shared_lr=True)
+    assert words.startswith("Which activation and init give the highest test accuracy on mnist?")
+    assert "activation=tanh, init=zeros; and activation=tanh, init=ones" in words
+
+
+def test_a_winner_is_named_with_its_difference_and_how_sure_that_is(tmp_path: Path) -> None:
+    words = said(two(tmp_path, MUCH))
+    assert words == f"{QUESTION}tanh (+0.21 points) is better than relu (p = 0.002 after 1 comparison, 10 seeds)."
+
+
+def test_a_loser_is_worse_and_not_called_a_winner(tmp_path: Path) -> None:
+    words = said(two(tmp_path, [-gain for gain in MUCH]))
+    assert words.startswith(f"{QUESTION}None is shown to be better than relu. tanh (-0.21 points) is worse than relu")
+
+
+def test_a_small_difference_is_among_the_others(tmp_path: Path) -> None:
+    assert "tanh (+0.05 points) is better than relu" in said(two(tmp_path, LITTLE))
+
+
+def test_of_a_loss_the_lowest_is_the_best(tmp_path: Path) -> None:
+    results = two(
+        tmp_path, MUCH, change=lambda label, seed: {"test_loss": (0.4 if label == "tanh" else 0.5) + seed / 1e3}
+    )
+    words = said(results, metric="test_loss")
+    assert words.startswith("Which activation gives the lowest test loss on mnist? tanh (-0.1000) is better than relu")
+
+
+def test_no_evidence_says_how_much_may_have_gone_unnoticed_and_what_would_show_it(tmp_path: Path) -> None:
+    words = said(two(tmp_path, NOISE))
+    assert re.search(
+        r"Cannot tell tanh from relu: after 10 seeds the difference can still be up to 0\.\d\d points\. "
+        r"It takes \d+ fresh seeds to show 0\.10 points",
+        words,
+    )
+    assert "better than" not in words
+    half = said(two(tmp_path / "half", NOISE, TUNED + "margin: 0.00001\n"))
+    assert re.search(r"fresh seeds to show 0\.\d\d points, half of what these show \(8 times in 10\)\.$", half)
+    results = two(tmp_path / "note", NOISE)
+    (note,) = [one for one in statements(asked(results), [results]) if one.kind == "fresh_seeds"]
+    assert f"actbench run FILE --set 'seeds={{looks: [{note.numbers['seeds']}], first: 1000}}'" in note.text
+
+
+def test_every_verdict_has_its_sentence(tmp_path: Path) -> None:
+    words = said(planted(tmp_path, five_arms(), FIVE_ACTIVATIONS))
+    assert "tanh (+0.21 points) and elu (+0.05 points) are better than relu" in words
+    assert "Equivalent to relu within 0.10 points: gelu." in words
+    assert "Cannot tell mish from relu: after 10 seeds" in words
+
+
+def test_equivalence_is_said_with_its_margin(tmp_path: Path) -> None:
+    assert said(two(tmp_path, NOTHING)) == f"{QUESTION}Equivalent to relu within 0.10 points: tanh."
+
+
+def test_too_few_seeds_say_how_many_it_takes(tmp_path: Path) -> None:
+    words = said(two(tmp_path, MUCH, TUNED.replace("seeds: 10", "seeds: 3")))
+    assert words == f"{QUESTION}Cannot tell tanh from relu: 3 seeds cannot decide 1 comparison, 6 can."
+
+
+def test_untuned_arms_are_not_judged_and_the_highest_mean_is_no_winner(tmp_path: Path) -> None:
+    words = said(two(tmp_path, MUCH, UNTUNED))
+    assert words == (
+        f"{QUESTION}Not judged: nothing was tuned for each arm. The highest mean, 98.07 %, is that of tanh. "
+        "List learning rates under `tune` to have it judged."
+    )
+    assert "is better than relu" in said(two(tmp_path, MUCH, UNTUNED), shared_lr=True)
+
+
+def test_an_arm_at_the_edge_of_its_grid_is_not_judged_and_the_reason_is_given(tmp_path: Path) -> None:
+    words = said(two(tmp_path, MUCH, best_rates={"tanh": RATE_OUT_OF_REACH}))
+    assert "Not judged: train.lr is at the edge of what was tried. The highest mean, 98.07 %, is that of tanh." in words
+    words = said(two(tmp_path / "baseline", MUCH, best_rates={"relu": RATE_OUT_OF_REACH}))
+    assert "Not judged: relu: train.lr is at the edge of what was tried." in words
+    five = planted(tmp_path / "five", five_arms(), FIVE_ACTIVATIONS, best_rates={"mish": RATE_OUT_OF_REACH})
+    assert said(five).endswith("Not judged: mish (train.lr is at the edge of what was tried).")
+
+
+def test_arms_with_the_same_mean_share_it(tmp_path: Path) -> None:
+    assert "The highest mean, 97.86 %, is that of relu and tanh." in said(two(tmp_path, [0] * 10, UNTUNED))
+
+
+def test_the_highest_mean_is_never_that_of_an_arm_whose_trials_are_unusable(tmp_path: Path) -> None:
+    text = UNTUNED.replace("baseline: {model.activation: relu}\n", "")
+    some = two(tmp_path / "some", MUCH, text, change=lambda label, _: DIVERGED if label == "tanh" else {})
+    assert said(some).endswith("The highest mean, 97.86 %, is that of relu.")
+    every = two(tmp_path / "every", MUCH, text, change=lambda *_: DIVERGED)
+    assert said(every).endswith("No mean is named: too many trials of every arm are unusable.")
+
+
+def test_without_a_finite_value_the_answer_counts_what_diverged(tmp_path: Path) -> None:
+    diverged = two(tmp_path, MUCH, change=lambda *_: DIVERGED)
+    assert said(diverged, metric="test_loss").endswith("No final trial has a finite test loss: 20 diverged.")
+
+
+def test_where_the_rate_is_varied_no_tuning_of_it_is_advised(tmp_path: Path) -> None:
+    text = UNTUNED.replace("model.activation: [relu, tanh]", "train.lr: [0.1, 0.2]")
+    text = text.replace("baseline: {model.activation: relu}", "baseline: {train.lr: 0.1}")
+    words = said(planted(tmp_path, {"lr=0.1": RELU, "lr=0.2": above(RELU, MUCH)}, text))
+    assert words.endswith("--shared-lr judges these arms.")
+    assert "`tune`" not in words
+
+
+def test_exact_ties_are_called_so(tmp_path: Path) -> None:
+    results = two(tmp_path / "two", [0] * 10, change=lambda _, seed: {"test_loss": 0.5 + seed / 1e3})
+    words, (_, table) = said(results, metric="test_loss"), answer_sections(asked(results), [results])
+    assert "Cannot tell tanh from relu: all 10 differences from relu are zero." in words
+    assert "up to" not in words
+    assert [row[table.header.index("won")] for row in table.rows] == ["-", "10 ties"]
+    counts = dict.fromkeys(["relu", "tanh", "elu"], RELU) | {"gelu": above(RELU, [-gain for gain in MUCH])}
+    three = planted(tmp_path / "three", counts, FIVE_ACTIVATIONS.replace(", mish", ""))
+    (best,) = [one.text for one in statements(asked(three), [three]) if one.kind == "best"]
+    assert best.startswith("Best: relu, tanh and elu (equal means), distinguishable from every other arm")
+
+
+LOOKS = FIVE_ACTIVATIONS.replace(", elu, gelu, mish", ", elu").replace("seeds: 10", "seeds: {looks: [8, 10]}")
+
+
+def test_looks_say_their_level_in_percent_and_settle_no_arm_that_is_not_judged(tmp_path: Path) -> None:
+    counts = {"relu": RELU[:8], "tanh": above(RELU, MUCH)[:8], "elu": RELU[:8]}
+    results = planted(tmp_path, counts, LOOKS, change=lambda label, _: DIVERGED if label == "elu" else {})
+    (note,) = [one.text for one in statements(asked(results), [results]) if one.kind == "looks"]
+    assert "Looks planned after 8 and 10 seeds, each at the level 2.5 %, 5 % in all:" in note
+    assert "Settled: 1 at look 1; not judged: 1." in note
+
+
+def test_a_look_that_is_moved_up_in_vain_says_so(tmp_path: Path) -> None:
+    results = planted(tmp_path, {}, TUNED.replace("seeds: 10", "seeds: {looks: [2, 4]}"))
+    assert results.plan.looks is not None
+    said = moved_look(results.experiment)
+    assert said == "First look after 4 seeds, not 2: 4 seeds cannot decide 1 comparison, 6 can."
+
+
+def test_seeds_are_counted_from_the_fewest_to_the_most_of_an_arm(tmp_path: Path) -> None:
+    counts = {"relu": RELU, "tanh": above(RELU, MUCH)[:8]}
+    results = planted(tmp_path, counts, change=lambda *_: {"test_nll": 0.5})
+    _, table = answer_sections(asked(results), [results])
+    assert "8 to 10 seeds" in table.title
+    for metric, name in (("test_accuracy", "Test accuracy"), ("test_nll", "Test NLL")):
+        picture = differences_picture(results, asked(results, metric=metric))
+        assert picture is not None
+        assert picture.title == f"{name} minus relu, seed by seed"
+        assert "Each dot is one of 8 seeds:" in picture.caption
+
+
+def test_one_arm_alone_is_compared_with_nothing(tmp_path: Path) -> None:
+    text = UNTUNED.split("vary:")[0] + "seeds: 10\n"
+    words = said(planted(tmp_path, {"all trials": RELU}, text))
+    assert words.startswith("What test accuracy does this network reach on mnist? 97.86 % (95 % interval")
+    assert words.endswith("over 10 seeds.")
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        (
+            TUNED,
+            "Best: tanh, distinguishable from every other arm (at 5 %, Bonferroni over 1 comparison with the best).",
+        ),
+        (UNTUNED, "The highest mean, 98.07 %, is that of tanh."),
+    ],
+)
+def test_without_a_baseline_the_best_is_named_where_one_is_known(text: str, end: str, tmp_path: Path) -> None:
+    words = said(two(tmp_path, MUCH, text.replace("baseline: {model.activation: relu}\n", "")))
+    assert words == f"{QUESTION}No baseline is named. {end}"
+
+
+def test_without_any_result_nothing_is_said_of_any_arm(tmp_path: Path) -> None:
+    assert said(planted(tmp_path, {}, UNTUNED)) == f"{QUESTION}No final trial has a result yet."
+
+
+def test_many_arms_are_counted_instead_of_named(tmp_path: Path) -> None:
+    rates = [round(1e-4 * number, 6) for number in range(1, 21)]
+    text = UNTUNED.replace("model.activation: [relu, tanh]", f"train.lr: {rates}").replace(
+        "baseline: {model.activation: relu}", "baseline: {train.lr: 0.0001}"
+    )
+    words = said(planted(tmp_path, {f"lr={rate}": RELU for rate in rates}, text), shared_lr=True)
+    assert "Cannot tell 19 arms from" in words or "0.10 points: 19 arms." in words
+    assert len(words) < 500
+
 
 TUNED_SHORT = TUNED.replace("seeds: 10", "seeds: 5")
 TWO = {"relu": RELU, "tanh": above(RELU, MUCH)}

@@ -1,4 +1,4 @@
-"""The pictures of a report: which there are, what they show and what they say."""
+"""Every picture of a report: which there are, what they say, and that nothing is cut or overlaps."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from actbench.report.figures.marks import Dot, Group, Text
 from actbench.report.files import picture_svg, pictures
 from builders import TWO_ACTIVATIONS, record_of
 from drawn import comparison_of, drawn_texts, misplaced_texts, pictures_of, renamed, results_from, trained
+from stopwatch import time_limit
 
 TUNED = TWO_ACTIVATIONS + "tune: {train.lr: [1e-3, 3e-3, 1e-2]}\n"
 SEVERAL_TUNED = TWO_ACTIVATIONS + "tune: {train.lr: [1e-3, 3e-3, 1e-2], model.dropout: [0.0, 0.2]}\n"
@@ -330,3 +331,26 @@ def test_where_neither_way_of_a_metric_is_better_none_is_called_the_best(tmp_pat
     assert "largest" in found["factors"].description
     assert "best" not in found["differences"].description
     assert "better" not in found["factors"].caption + words(found["differences"])
+
+
+MAX_CPU_SECONDS = 8.0
+MAX_BYTES = 4_000_000
+RATES = [number / 10_000 for number in range(1, 101)]
+TEXT = """
+name: big
+data: {dataset: mnist}
+model: {hidden: [64, 32]}
+train: {epochs: 50}
+"""
+LOW_ARMS = f"vary: {{train.lr: {RATES[:20]}}}\nseeds: 50\nbaseline: {{train.lr: 0.0001}}\n"
+MANY_ARMS = f"vary: {{train.lr: {RATES}}}\nseeds: 10\nbaseline: {{train.lr: 0.0001}}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arms", [LOW_ARMS, MANY_ARMS], ids=["20 arms", "100 arms"])
+def test_all_pictures_take_seconds_and_few_bytes(arms: str, tmp_path: Path) -> None:
+    results = results_from(TEXT + arms, tmp_path)
+    assert len(results.records) == 1000
+    with time_limit(MAX_CPU_SECONDS):
+        size = sum(len(picture_svg(one, {}, paper)) for one in pictures_of(results).values() for paper in (PAGE, PHONE))
+    assert size < MAX_BYTES
