@@ -123,11 +123,6 @@ def test_arms_are_ranked_by_mean_and_the_smallest_loss_is_first(tmp_path: Path) 
         assert [row[0] for row in section.rows] == expected
 
 
-def test_nothing_is_called_better_while_no_rate_was_tuned(tmp_path: Path) -> None:
-    section = comparison_section(asked(planted(tmp_path, {"relu": RELU, "tanh": above(RELU, MUCH)}, UNTUNED)), [])
-    assert {row[-1] for row in section.rows} == {"-", "not judged"}
-
-
 def test_a_metric_of_which_neither_way_is_better_has_dashes(tmp_path: Path) -> None:
     results = planted(tmp_path, {"relu": RELU, "tanh": RELU})
     row = cells(comparison_section(asked(results, metric="train_loss - test_loss"), []), "tanh")
