@@ -303,14 +303,15 @@ def challenge(
         config = Path(elsewhere if options.dry_run else "", f"{challenge_name(challengers, dataset)}.yaml")
         is_new = not config.exists()
         write_new({config: text}, replaces=force)
-        if not (options.dry_run or options.quiet):
-            say(f"The experiment is in {config}.")
         try:
             _run(config, options, challenger=challengers[0].name if len(challengers) == 1 else None)
         except errors.ConfigurationError:
             if is_new:
                 config.unlink()
             raise
+        finally:
+            if config.exists() and not (options.dry_run or options.quiet):
+                say(f"The experiment is in {config}.")
         if options.smoke and not options.quiet:
             say(f"Next: {repeated_command(without=('--smoke',))}")
 

@@ -14,6 +14,7 @@ from actbench.plan.looks import seeds_at_first, seeds_range
 from actbench.render.sections import Section
 from actbench.report.statement import cannot_decide
 from actbench.statistics.power import fewest_seeds
+from actbench.text import counted
 
 
 def summary_sections(experiment: Experiment) -> list[Section]:
@@ -102,9 +103,10 @@ def seeds_hint(experiment: Experiment) -> str:
 def validity_line(config: Path, experiment: Experiment) -> str:
     """A sentence: the file is valid and asks for so many trials."""
     arms, seeds, tuning = experiment.arm_count(), seeds_at_first(experiment), experiment.tuning_trial_count()
-    tuned = f"{arms} arms x {tuning} tuning trials + " if tuning else ""
+    of_each = f"{counted(arms, 'arm')} x "
+    tuned = f"{of_each}{counted(tuning, 'tuning trial')} + " if tuning else ""
     most = f" to {arms * (tuning + len(experiment.seeds))}" if experiment.looks else ""
-    return f"{config}: valid; {tuned}{arms} arms x {seeds_range(experiment)} = {arms * (tuning + seeds)}{most} trials"
+    return f"{config}: valid; {tuned}{of_each}{seeds_range(experiment)} = {arms * (tuning + seeds)}{most} trials"
 
 
 def validity_document(config: Path, experiment: Experiment | None, sentences: Sequence[str]) -> dict[str, Any]:

@@ -186,7 +186,8 @@ def next_step(merged: Merged) -> str:
     has_begun = any(record.phase == "final" for record in results.records.values())
     if results.experiment.tune and not has_begun:
         return f"Tuning is complete, and the final trials follow: {again}."
-    return f"{results.missing()} trials are missing: {again}."
+    verb = "is" if results.missing() == 1 else "are"
+    return f"{counted(results.missing(), 'trial')} {verb} missing: {again}."
 
 
 def merge_document(merged: Merged) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def run_with_progress(
             say(line)
 
     folder = result_folder(options.results, experiment, options.shard)
-    tell(f"{experiment.name}: {experiment.arm_count()} arms x {seeds_range(experiment)} -> {folder}")
+    tell(f"{experiment.name}: {counted(experiment.arm_count(), 'arm')} x {seeds_range(experiment)} -> {folder}")
     with progress(is_quiet=is_quiet) as show:
 
         def check_and_show(state: RunState) -> None:

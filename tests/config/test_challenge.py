@@ -124,6 +124,7 @@ def test_a_custom_function_that_is_refused_is_not_challenged(here: Path) -> None
     assert refused.exit_code == errors.EXIT_USAGE
     assert "activation tent is refused: bounds: no value comes near 2" in refused.stderr
     assert not (here / "challenge-tent-digits.yaml").exists()
+    assert "The experiment is in" not in refused.stderr
 
 
 def test_a_smoke_test_of_a_challenge_ends_with_the_challenge(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
