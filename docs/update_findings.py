@@ -15,7 +15,7 @@ from actbench.analysis.claims import JudgedClaim, judge_claims
 from actbench.analysis.verdicts import combine
 from actbench.checks.claims import FUNCTION_CLAIMS
 from actbench.config.reader import load_experiment
-from actbench.experiment.definition import Expectation, Experiment
+from actbench.experiment.definition import Claim, Experiment
 from actbench.report.claims import about, claim_cells
 from actbench.statistics.intervals import Verdict, decide, estimate, exact_binomial_interval
 from actbench.store.results import Results, load_results
@@ -67,33 +67,33 @@ def system_of(path: Path) -> System:
 
 
 def _without_claims(experiment: Experiment) -> Experiment:
-    return replace(experiment, expectations=())
+    return replace(experiment, claims=())
 
 
-def _without_words(expectation: Expectation) -> Expectation:
-    return replace(expectation, claim="")
+def _without_words(claim: Claim) -> Claim:
+    return replace(claim, text="")
 
 
 def judged(system: System) -> list[JudgedClaim]:
     """The claims of the experiment's file, judged by the committed trials; none where there are none."""
     results = system.results
-    return judge_claims(system.experiment.expectations, results.plan, results.records) if results else []
+    return judge_claims(system.experiment.claims, results.plan, results.records) if results else []
 
 
 def trained_evidence(system: System) -> Iterator[Evidence]:
     """The claims of one experiment that begin with a statement's id."""
     name = system.experiment.name
     if system.results is None:
-        for expectation in system.experiment.expectations:
-            if match := CLAIM_ID.fullmatch(expectation.claim):
+        for stated in system.experiment.claims:
+            if match := CLAIM_ID.fullmatch(stated.text):
                 source = f"[{name}](../configs/documents/{name}.yaml)"
                 yield Evidence(match[1], match[2], NOT_RUN, "-", "-", "-", source)
         return
-    planned = {_without_words(expectation) for expectation in system.results.experiment.expectations}
+    planned = {_without_words(claim) for claim in system.results.experiment.claims}
     for claim in judged(system):
-        if match := CLAIM_ID.fullmatch(claim.expectation.claim):
+        if match := CLAIM_ID.fullmatch(claim.stated.text):
             cells = claim_cells(claim)
-            is_planned = _without_words(claim.expectation) in planned
+            is_planned = _without_words(claim.stated) in planned
             text = (
                 f"{match[2]} (`{about(claim)}`, expected {cells['expected']}{'' if is_planned else ', *exploratory*'})"
             )
@@ -241,7 +241,7 @@ def _sentence(entry: Mapping[str, Any], verdict: State, evidence: Sequence[Evide
 def _batch_lines(everything: Sequence[System]) -> Iterator[str]:
     """What one batch of 64 images can show, beside 10,000 images and many seeds."""
     (first,) = (system for system in everything if system.experiment.name == "d1-output-functions")
-    claims = {claim.expectation.claim: claim for claim in judged(first)}
+    claims = {claim.stated.text: claim for claim in judged(first)}
     if not claims:
         return
     yield ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from actbench.analysis.samples import loss_unit
 from actbench.experiment.cells import has_values
-from actbench.experiment.definition import Expectation
+from actbench.experiment.definition import Claim
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.records import TrialRecord
 from actbench.plan.looks import MAX_WITHOUT_VALUE, bounds, claim_values
@@ -26,7 +26,7 @@ class JudgedClaim:
     the folder does not record that.
     """
 
-    expectation: Expectation
+    stated: Claim
     metric: Metric
     verdict: Verdict
     estimate: Estimate
@@ -36,21 +36,19 @@ class JudgedClaim:
     confidence: float = CONFIDENCE
 
 
-def judge_claims(
-    expectations: Iterable[Expectation], plan: Plan, records: Mapping[str, TrialRecord]
-) -> list[JudgedClaim]:
+def judge_claims(claims: Iterable[Claim], plan: Plan, records: Mapping[str, TrialRecord]) -> list[JudgedClaim]:
     """Every claim with its verdict, in the order of the file."""
-    return [_judge(expectation, plan, records, number) for number, expectation in enumerate(expectations)]
+    return [_judge(claim, plan, records, number) for number, claim in enumerate(claims)]
 
 
-def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialRecord], number: int) -> JudgedClaim:
+def _judge(claim: Claim, plan: Plan, records: Mapping[str, TrialRecord], number: int) -> JudgedClaim:
     """The claim on all seeds, or with looks on those before the look that settled it, with the level of that look."""
-    metric, upto, confidence = parse_metric(expectation.metric), None, CONFIDENCE
+    metric, upto, confidence = parse_metric(claim.metric), None, CONFIDENCE
     if plan.looks and plan.looks.look and number < len(plan.looks.claims):
         upto, confidence = plan.looks.confidence_of_claim(number)
     arms = [(arm, trials[:upto]) for arm, trials in plan.arms]
-    values = claim_values(expectation, arms, records)
-    losses = _losses(expectation, plan) if metric.is_loss else []
+    values = claim_values(claim, arms, records)
+    losses = _losses(claim, plan) if metric.is_loss else []
     seeds = max(len(trials) for _, trials in arms)
     over_seeds = estimate(list(values.values()), confidence)
     without_value = seeds - over_seeds.n
@@ -68,12 +66,12 @@ def _judge(expectation: Expectation, plan: Plan, records: Mapping[str, TrialReco
         over_seeds = Estimate(over_seeds.n, None, None, None)
     elif over_seeds.n < MIN_SEEDS:
         reason = f"fewer than {MIN_SEEDS} seeds"
-    verdict = "undecided" if reason else decide(over_seeds.interval, *bounds(expectation, metric))
-    return JudgedClaim(expectation, metric, verdict, over_seeds, without_value, reason, confidence=confidence)
+    verdict = "undecided" if reason else decide(over_seeds.interval, *bounds(claim, metric))
+    return JudgedClaim(claim, metric, verdict, over_seeds, without_value, reason, confidence=confidence)
 
 
-def _losses(expectation: Expectation, plan: Plan) -> list[str]:
+def _losses(claim: Claim, plan: Plan) -> list[str]:
     """The losses of all arms that the claim compares or averages over."""
-    sides = [values for values in (expectation.arm, expectation.reference) if values is not None]
+    sides = [values for values in (claim.arm, claim.reference) if values is not None]
     arms = [arm for arm, _ in plan.arms if any(has_values(arm.values, side) for side in sides)]
     return sorted({loss_unit(arm.settings) for arm in arms})

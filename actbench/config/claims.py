@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from actbench.experiment.cells import has_values
 from actbench.experiment.choices import FROZEN, shown
-from actbench.experiment.definition import Expectation, Experiment
+from actbench.experiment.definition import Claim, Experiment
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.validation import Mistake, sentences, varied_values
@@ -20,7 +20,7 @@ BOUNDS = ("above", "below", "between")
 FORMS = "either `better` and `than`, or `arm` (and `minus`) with one of `above`, `below` and `between`"
 
 
-class ExpectationEntry(BaseModel):
+class ClaimEntry(BaseModel):
     """One entry as it is written."""
 
     model_config = FROZEN
@@ -36,30 +36,30 @@ class ExpectationEntry(BaseModel):
     between: tuple[float, float] = Field((-inf, inf), description="the metric, or the difference, lies between these")
 
 
-def read_expectations(
+def read_claims(
     given: Any, experiment: Experiment, unsure: Collection[str] = (), *, is_sound: bool = True
-) -> tuple[tuple[Expectation, ...], list[Mistake]]:
+) -> tuple[tuple[Claim, ...], list[Mistake]]:
     """The claims of a file, and their mistakes by place; networks are looked at only if the experiment `is_sound`."""
     if not isinstance(given, tuple) or not given:
         return (), [((), f"expected a list of claims, found {shown(given)}")]
-    found, mistakes = list[Expectation](), list[Mistake]()
+    found, mistakes = list[Claim](), list[Mistake]()
     for index, raw in enumerate(given):
-        expectation, problems = _read_one(raw, experiment, unsure, is_sound=is_sound)
+        claim, problems = _read_one(raw, experiment, unsure, is_sound=is_sound)
         mistakes += [((index, *where), message) for where, message in problems]
-        if expectation is not None and not problems:
-            found.append(expectation)
+        if claim is not None and not problems:
+            found.append(claim)
     return tuple(found), mistakes
 
 
 def _read_one(
     raw: Any, experiment: Experiment, unsure: Collection[str], *, is_sound: bool
-) -> tuple[Expectation | None, Sequence[Mistake]]:
+) -> tuple[Claim | None, Sequence[Mistake]]:
     if not isinstance(raw, dict):
         return None, [((), f"expected a mapping with `claim`, found {shown(raw)}")]
     try:
-        entry = ExpectationEntry.model_validate(raw)
+        entry = ClaimEntry.model_validate(raw)
     except ValidationError as invalid:
-        return None, list(sentences(invalid, ExpectationEntry))
+        return None, list(sentences(invalid, ClaimEntry))
     if mistakes := _form_mistakes(raw, entry):
         return None, mistakes
     values: dict[str, Values] = {}
@@ -71,8 +71,8 @@ def _read_one(
         metric = parse_metric(entry.metric)
     except ValueError as unknown:
         return None, [*mistakes, (("metric",), str(unknown))]
-    expectation = Expectation(
-        claim=entry.claim,
+    claim = Claim(
+        text=entry.claim,
         metric=metric.name,
         arm=values.get("better", values.get("arm", ())),
         reference=values.get("than", values.get("minus")),
@@ -82,8 +82,8 @@ def _read_one(
     )
     if not mistakes:
         mistakes += [
-            *_direction_mistakes(expectation, metric, unsure),
-            *_bound_mistakes(raw, entry, metric, expectation),
+            *_direction_mistakes(claim, metric, unsure),
+            *_bound_mistakes(raw, entry, metric, claim),
         ]
     if not mistakes and is_sound:
         arms = [arm.values for arm in experiment.arms()]
@@ -93,11 +93,11 @@ def _read_one(
             if not any(has_values(arm, wanted) for arm in arms)
         ]
     if not mistakes and is_sound:
-        mistakes += _metric_mistakes(expectation, metric, experiment)
-    return expectation, mistakes
+        mistakes += _metric_mistakes(claim, metric, experiment)
+    return claim, mistakes
 
 
-def _form_mistakes(raw: dict[str, Any], entry: ExpectationEntry) -> list[Mistake]:
+def _form_mistakes(raw: dict[str, Any], entry: ClaimEntry) -> list[Mistake]:
     """Keys that do not make one of the two forms."""
     keys, bounds = set(raw), [key for key in BOUNDS if key in raw]
     is_comparison = {"better", "than"} <= keys and not keys & {"arm", "minus"} and not bounds
@@ -109,13 +109,11 @@ def _form_mistakes(raw: dict[str, Any], entry: ExpectationEntry) -> list[Mistake
     return []
 
 
-def _bound_mistakes(
-    raw: dict[str, Any], entry: ExpectationEntry, metric: Metric, expectation: Expectation
-) -> Iterator[Mistake]:
+def _bound_mistakes(raw: dict[str, Any], entry: ClaimEntry, metric: Metric, claim: Claim) -> Iterator[Mistake]:
     """Bounds of a share, or of a difference of shares, that no share reaches: most likely percentages."""
     if metric.unit != "share" or " / " in metric.name:
         return
-    what = "a difference of fractions" if expectation.reference is not None else "a fraction from 0 to 1"
+    what = "a difference of fractions" if claim.reference is not None else "a fraction from 0 to 1"
     for key in (key for key in BOUNDS if key in raw):
         bounds = entry.between if key == "between" else (getattr(entry, key),)
         if any(isfinite(bound) and abs(bound) > 1 for bound in bounds):
@@ -125,21 +123,21 @@ def _bound_mistakes(
             yield (key,), f"{metric.name} is {what}, found {given}{hint}"
 
 
-def _direction_mistakes(expectation: Expectation, metric: Metric, unsure: Collection[str]) -> list[Mistake]:
+def _direction_mistakes(claim: Claim, metric: Metric, unsure: Collection[str]) -> list[Mistake]:
     """Why there is nothing to decide between these arms; arms that differ in what is `unsure` look the same."""
-    if expectation.is_better and metric.larger_is_better is None:
+    if claim.is_better and metric.larger_is_better is None:
         return [
             (("metric",), f"neither way is better for {metric.name}: use `arm` and `minus` with `above` or `below`")
         ]
-    if expectation.arm == expectation.reference and not unsure:
-        keys = ("than", "better") if expectation.is_better else ("minus", "arm")
+    if claim.arm == claim.reference and not unsure:
+        keys = ("than", "better") if claim.is_better else ("minus", "arm")
         return [((keys[0],), f"the same arm as under `{keys[1]}`")]
     return []
 
 
-def _metric_mistakes(expectation: Expectation, metric: Metric, experiment: Experiment) -> list[Mistake]:
+def _metric_mistakes(claim: Claim, metric: Metric, experiment: Experiment) -> list[Mistake]:
     """Why the networks that this claim is about do not have this metric."""
-    wanted = {expectation.arm, expectation.arm if expectation.reference is None else expectation.reference}
+    wanted = {claim.arm, claim.arm if claim.reference is None else claim.reference}
     arms = [arm for arm in experiment.arms() if any(has_values(arm.values, values) for values in wanted)]
     settings = (one for arm in arms for one in experiment.candidate_settings(arm))
     problems = dict.fromkeys(filter(None, map(metric.problem, settings)))

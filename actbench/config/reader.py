@@ -15,7 +15,7 @@ from actbench.catalogue.arrays import Dataset, is_in_use, not_in_use
 from actbench.catalogue.recorded import not_loaded
 from actbench.config import cells, plain_values
 from actbench.config.bundled import find_experiment
-from actbench.config.claims import read_expectations
+from actbench.config.claims import read_claims
 from actbench.config.source import Problem, Source, apply_override, dotted_path, read_yaml
 from actbench.errors import ConfigurationError, read_named_file
 from actbench.experiment.cells import Group, find_references
@@ -164,8 +164,8 @@ class _Loader:
                 experiment = replace(experiment, match=match)
                 self._add(("match",), (((), message) for message in _match_mistakes(experiment)))
             if data.get("expect") is not None:
-                read = read_expectations(data["expect"], experiment, self._unsure(), is_sound=is_sound)
-                experiment = replace(experiment, expectations=self._noting("expect", read))
+                read = read_claims(data["expect"], experiment, self._unsure(), is_sound=is_sound)
+                experiment = replace(experiment, claims=self._noting("expect", read))
             if looks and not data.get("baseline") and not data.get("expect"):
                 self._problem(("seeds",), "looks need a baseline (or claims) against which arms can be settled")
         elif not self.source.problems:

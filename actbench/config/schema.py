@@ -19,7 +19,7 @@ from actbench.catalogue.datasets import DATASETS
 from actbench.catalogue.lookup import entries, names
 from actbench.catalogue.registry import ENTRIES, Entry, Kind, parameters_model
 from actbench.config.cells import IMPOSSIBLE, MAX_NAME_LENGTH, READ_AS_MISSING, SETTING_PATHS
-from actbench.config.claims import ARMS, BOUNDS, ExpectationEntry
+from actbench.config.claims import ARMS, BOUNDS, ClaimEntry
 from actbench.config.plain_values import (
     LEVEL,
     MAX_LOOKS,
@@ -206,7 +206,7 @@ def _parameters(entry: Entry) -> Schema:
 
 def _claim() -> Schema:
     """One entry under `expect`: one arm better than another, or a metric within a bound."""
-    models = ExpectationEntry.model_fields
+    models = ClaimEntry.model_fields
     types = {name: _type(field.annotation, field.metadata) for name, field in models.items()}
     types |= {name: {"allOf": [_reference("arm")]} for name in ARMS} | {"metric": {"allOf": [_reference("metric")]}}
     fields = {name: _described(models[name].description, schema) for name, schema in types.items()}

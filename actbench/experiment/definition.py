@@ -53,7 +53,7 @@ class Factor:
 class Arm:
     """One combination of the factors' values, and the settings it leads to.
 
-    `tuned` are the values that its nuisance settings were given, once they are chosen. `name` is how tables call the
+    `tuned` are the values that its tuned settings were given, once they are chosen. `name` is how tables call the
     arm, if not by all of its values. `matched` says how it was made as large as its baseline.
     """
 
@@ -73,7 +73,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Expectation:
+class Claim:
     """A claim under `expect`: what a metric of some arms should be, over the seeds.
 
     It is about the mean of the metric over all arms with the values `arm`, or, where `reference` is given, about its
@@ -81,7 +81,7 @@ class Expectation:
     better side of 0; otherwise it should lie above `lower` and below `upper`.
     """
 
-    claim: str
+    text: str
     metric: str
     arm: Values
     reference: Values | None
@@ -93,9 +93,9 @@ class Expectation:
         """As a result folder records it."""
         arm, reference = (values_to_yaml(values or (), is_record=True) for values in (self.arm, self.reference))
         if self.is_better:
-            return {"claim": self.claim, "better": arm, "than": reference, "metric": self.metric}
+            return {"claim": self.text, "better": arm, "than": reference, "metric": self.metric}
         minus = {} if self.reference is None else {"minus": reference}
-        spelt = {"claim": self.claim, "arm": arm, **minus, "metric": self.metric}
+        spelt = {"claim": self.text, "arm": arm, **minus, "metric": self.metric}
         if isfinite(self.lower) and isfinite(self.upper):
             return spelt | {"between": [self.lower, self.upper]}
         return spelt | ({"above": self.lower} if isfinite(self.lower) else {"below": self.upper})
@@ -114,7 +114,7 @@ class Experiment:
     """A whole experiment file, resolved.
 
     With a `tuning_margin`, values that are behind by more than it after their first tuning seed get no further ones.
-    `factors` are what is compared; `tune` are nuisance settings, chosen for each arm with `tuning_seeds` seeds of their
+    `factors` are what is compared; `tune` are the tuned settings, chosen by arm with `tuning_seeds` seeds of their
     own. `primary` is the metric that decides, and tuning chooses by the same metric on validation images; `margin` is
     the difference in it below which arms count as equivalent, None if nothing does. With `looks`, an arm gets no more
     `seeds` once it is settled. With `cells`, the arms are these instead of every combination of the factors' values.
@@ -127,7 +127,7 @@ class Experiment:
     factors: tuple[Factor, ...]
     seeds: tuple[int, ...]
     baseline: Values
-    expectations: tuple[Expectation, ...] = ()
+    claims: tuple[Claim, ...] = ()
     tune: tuple[Factor, ...] = ()
     tuning_seeds: int = TUNING_SEEDS
     tuning_margin: float | None = None
@@ -265,7 +265,7 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
         "primary": None if experiment.primary == PRIMARY_METRIC else experiment.primary,
         "margin": None if experiment.margin == usual_margin(experiment.primary) else experiment.margin,
         "keep": experiment.keep,
-        "expect": [expectation.to_record() for expectation in experiment.expectations],
+        "expect": [claim.to_record() for claim in experiment.claims],
     }
     return resolved | {key: value for key, value in optional.items() if value}
 
@@ -285,7 +285,7 @@ def _group_to_yaml(group: Group) -> dict[str, Any]:
 
 def until_settled(experiment: Experiment, at_most: int | None) -> Experiment:
     """The experiment with looks, of its file or the usual, and at most so many seeds; raises `ConfigurationError`."""
-    if not experiment.baseline and not experiment.expectations:
+    if not experiment.baseline and not experiment.claims:
         raise ConfigurationError("--until-settled: name a baseline in the file, against which arms can be settled")
     first, looks = experiment.seeds[0], experiment.looks or Looks(USUAL_LOOKS)
     if experiment.looks is None and experiment.seeds != tuple(range(first, first + len(experiment.seeds))):
@@ -317,7 +317,7 @@ def smoke_version(experiment: Experiment) -> Experiment:
         settings=with_values(experiment.settings, tuple(shrunk.items())),
         seeds=experiment.seeds[:SMOKE_SEEDS],
         looks=Looks((SMOKE_SEEDS,)) if experiment.looks else None,
-        expectations=(),
+        claims=(),
         tuning_seeds=SMOKE_TUNING_SEEDS if experiment.tune else experiment.tuning_seeds,
     )
 

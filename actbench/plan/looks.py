@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf, isclose
 
 from actbench.experiment.cells import find_references, has_values
-from actbench.experiment.definition import Arm, Expectation, Experiment
+from actbench.experiment.definition import Arm, Claim, Experiment
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.records import Trial, TrialRecord
@@ -108,11 +108,11 @@ def follow_looks(
     needed = {index for index in range(len(arms)) if not edge[index] and (index in is_open or index not in compared)}
     if compared and not is_open:
         needed = set()
-    claims: list[int | None] = [None] * len(experiment.expectations)
+    claims: list[int | None] = [None] * len(experiment.claims)
     decisions: list[list[Decision]] = [[] for _ in arms]
     seeds, look, waits = [0] * len(arms), 0, False
     for look, count in enumerate(schedule.seeds):
-        needed |= _of_open_claims(experiment.expectations, claims, arms, edge)
+        needed |= _of_open_claims(experiment.claims, claims, arms, edge)
         for index in needed:
             seeds[index] = count
         if not needed:
@@ -130,7 +130,7 @@ def follow_looks(
             if decision is not None:
                 decisions[index].append(decision)
         is_open = {index for index in is_open if decisions[index][-1].state == "open"}
-        _settle_claims(claims, experiment.expectations, arms, records, schedule, look)
+        _settle_claims(claims, experiment.claims, arms, records, schedule, look)
         needed = is_open | {base for index in is_open if (base := baselines[index]) is not None}
     else:
         look = len(schedule.seeds)
@@ -139,7 +139,7 @@ def follow_looks(
 
 
 def _of_open_claims(
-    claims: Sequence[Expectation], settled: Sequence[int | None], arms: Sequence[ArmTrials], edge: Sequence[bool]
+    claims: Sequence[Claim], settled: Sequence[int | None], arms: Sequence[ArmTrials], edge: Sequence[bool]
 ) -> set[int]:
     """The arms of all claims that are not settled."""
     sides = [
@@ -158,7 +158,7 @@ def _of_open_claims(
 
 def _settle_claims(
     settled: list[int | None],
-    claims: Sequence[Expectation],
+    claims: Sequence[Claim],
     arms: Sequence[ArmTrials],
     records: Mapping[str, TrialRecord],
     schedule: Schedule,
@@ -176,7 +176,7 @@ def _settle_claims(
                 settled[number] = look
 
 
-def claim_values(claim: Expectation, arms: Sequence[ArmTrials], records: Mapping[str, TrialRecord]) -> dict[int, float]:
+def claim_values(claim: Claim, arms: Sequence[ArmTrials], records: Mapping[str, TrialRecord]) -> dict[int, float]:
     """By seed, the number that a claim is about: a mean over its arms, or that of the one side minus the other."""
     metric = parse_metric(claim.metric)
     values = _mean_by_seed(claim.arm, arms, records, metric)
@@ -199,11 +199,11 @@ def _mean_by_seed(
     return {seed: sum(arm[seed] for arm in by_arm) / len(by_arm) for seed in common}
 
 
-def bounds(expectation: Expectation, metric: Metric) -> tuple[float, float]:
+def bounds(claim: Claim, metric: Metric) -> tuple[float, float]:
     """Between which numbers the estimate should lie."""
-    if expectation.is_better:
+    if claim.is_better:
         return (0.0, inf) if metric.larger_is_better else (-inf, 0.0)
-    return expectation.lower, expectation.upper
+    return claim.lower, claim.upper
 
 
 def values_by_seed(trials: Sequence[Trial], records: Mapping[str, TrialRecord], metric: Metric) -> dict[int, float]:

@@ -84,7 +84,7 @@ def make_plan(
 ) -> Plan:
     """The plan of an experiment, given the records of its finished trials; `training_code` as for `make_trial`."""
     arms = tuple(experiment.arms())
-    is_timed = any(parse_metric(expectation.metric).is_timed for expectation in experiment.expectations)
+    is_timed = any(parse_metric(claim.metric).is_timed for claim in experiment.claims)
     tunings = tuple(tune_arm(experiment, arm, records or {}, training_code) for arm in arms) if experiment.tune else ()
     if not all(tuning.is_settled() for tuning in tunings):
         return Plan(tuple((arm, ()) for arm in arms), tunings, is_timed, shard, primary=experiment.primary)
@@ -168,7 +168,7 @@ def plan_to_json(experiment: Experiment, plan: Plan) -> dict[str, Any]:
             for arm, _ in plan.arms
         ],
         **({"own": own} if own else {}),
-        "claims": [expectation.to_record() for expectation in experiment.expectations],
+        "claims": [claim.to_record() for claim in experiment.claims],
         "warnings": [
             *dict.fromkeys(
                 one.message for arm, _ in plan.arms for one in conflicts(arm.settings) if not one.impossible

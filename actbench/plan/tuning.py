@@ -22,7 +22,7 @@ TIE_DIGITS = 12  # sums of equal counts of images are equal, whatever their frac
 
 @dataclass(frozen=True)
 class Candidate:
-    """Values of the nuisance settings that are tried for an arm, with the trials that try them."""
+    """Values of the tuned settings that are tried for an arm, with the trials that try them."""
 
     values: Values
     trials: tuple[Trial, ...]

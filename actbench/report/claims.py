@@ -38,10 +38,10 @@ COLOURS = {"supported": GREEN, "contradicted": VERMILLION, "undecided": QUIET}
 
 def judge_results(results: Results) -> list[JudgedClaim]:
     """The claims of a result folder's experiment with their verdicts."""
-    judged = judge_claims(results.experiment.expectations, results.plan, results.records)
+    judged = judge_claims(results.experiment.claims, results.plan, results.records)
     if doubt := results.seeds_doubt():
         judged = [replace(claim, verdict="undecided", reason=doubt) for claim in judged]
-    return [replace(claim, is_exploratory=results.is_exploratory(claim.expectation)) for claim in judged]
+    return [replace(claim, is_exploratory=results.is_exploratory(claim.stated)) for claim in judged]
 
 
 def claims_statements(claims: Sequence[JudgedClaim], comparison: Comparison | None) -> Iterator[Statement]:
@@ -67,7 +67,7 @@ def claims_sections(claims: Sequence[JudgedClaim], comparison: Comparison | None
     """One section with a row for each claim; none without claims."""
     if not claims:
         return []
-    rows = [{"claim": claim.expectation.claim} | claim_cells(claim) for claim in claims]
+    rows = [{"claim": claim.stated.text} | claim_cells(claim) for claim in claims]
     counts, *others = (one.text for one in claims_statements(claims, comparison))
     notes = [
         f"{counts} Supported: the whole 95 % interval over seeds agrees with the claim; contradicted: none "
@@ -95,16 +95,14 @@ def claim_cells(claim: JudgedClaim) -> dict[str, str]:
 
 def about(claim: JudgedClaim, name: Callable[[Values], str] = short_label) -> str:
     """`test_accuracy of mish minus relu`."""
-    expectation = claim.expectation
-    names = name(expectation.arm)
-    if expectation.reference is not None:
-        names = f"{names} minus {name(expectation.reference)}"
+    arm, reference = claim.stated.arm, claim.stated.reference
+    names = name(arm) if reference is None else f"{name(arm)} minus {name(reference)}"
     return f"{claim.metric.name} of {names}"
 
 
 def expected(claim: JudgedClaim) -> str:
     """`above 0`, `58.00 to 64.00`."""
-    lower, upper = bounds(claim.expectation, claim.metric)
+    lower, upper = bounds(claim.stated, claim.metric)
     if isfinite(lower) and isfinite(upper):
         return interval((lower, upper), claim.metric)
     return f"above {value(lower, claim.metric)}" if isfinite(lower) else f"below {value(upper, claim.metric)}"
@@ -112,7 +110,7 @@ def expected(claim: JudgedClaim) -> str:
 
 def is_difference(claim: JudgedClaim) -> bool:
     """Whether the estimate is a difference: of two arms, or of two metrics."""
-    return claim.expectation.reference is not None or " - " in claim.metric.name
+    return claim.stated.reference is not None or " - " in claim.metric.name
 
 
 def _notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
@@ -123,13 +121,13 @@ def _notes(claims: Sequence[JudgedClaim]) -> Iterator[str]:
         yield "Epochs to a target: a trial that never reaches it counts with one epoch more than it was given."
     for claim in claims:
         mean, count = claim.estimate.mean, claim.metric.name.removeprefix(OF_FIRST)
-        if count.isdigit() and mean is not None and claim.expectation.reference is None:
+        if count.isdigit() and mean is not None and claim.stated.reference is None:
             images = int(count)
             hits = round(mean * images)
             low, high = exact_binomial_interval(hits, images)
             yield (
                 f"One run on {images} images, {hits} of them right, leaves an accuracy of {100 * low:.1f} % to "
-                f"{100 * high:.1f} % possible ({short_label(claim.expectation.arm)})."
+                f"{100 * high:.1f} % possible ({short_label(claim.stated.arm)})."
             )
 
 
@@ -143,10 +141,10 @@ def claims_table(results: Results) -> Table:
 def claim_rows(claims: Sequence[JudgedClaim]) -> Iterator[dict[str, Any]]:
     """One row of `claims.csv` for each claim; shares as fractions, absent bounds empty."""
     for claim in claims:
-        lower, upper = bounds(claim.expectation, claim.metric)
+        lower, upper = bounds(claim.stated, claim.metric)
         limits = claim.estimate.interval or (None, None)
         yield {
-            "claim": claim.expectation.claim,
+            "claim": claim.stated.text,
             "verdict": claim.verdict,
             "metric": claim.metric.name,
             "about": about(claim, label_of),
@@ -167,7 +165,7 @@ def claims_picture(claims: Sequence[JudgedClaim]) -> Picture | None:
     """A row for each claim; None without claims."""
     if not claims:
         return None
-    words = [f"{visible(claim.expectation.claim)}: {claim.verdict}" for claim in claims[:12]]
+    words = [f"{visible(claim.stated.text)}: {claim.verdict}" for claim in claims[:12]]
     return picture(
         "claims",
         "What was claimed, and what was found",
@@ -190,7 +188,7 @@ def _draw(canvas: Canvas, claims: Sequence[JudgedClaim]) -> float:
     room = width - verdicts - em if narrow else left - 1.4 * em
     y = 0.3 * em
     for claim in claims:
-        lines = lines_of(claim.expectation.claim, em, room, most=3)
+        lines = lines_of(claim.stated.text, em, room, most=3)
         words = 1.3 * em * len(lines)
         high = words + 3.2 * em if narrow else max(words + 1.3 * em, 3.3 * em)
         middle = y + words + 1.2 * em if narrow else y + high / 2 - 0.45 * em
@@ -210,7 +208,7 @@ def _draw(canvas: Canvas, claims: Sequence[JudgedClaim]) -> float:
 def _draw_bullet(canvas: Canvas, claim: JudgedClaim, left: float, right: float, y: float) -> None:
     """Where the number should be, and where it is."""
     em, small, estimate = canvas.em, canvas.small, claim.estimate
-    low, high = bounds(claim.expectation, claim.metric)
+    low, high = bounds(claim.stated, claim.metric)
     ends = [end for end in (low, high) if isfinite(end)]
     found = [one for one in (estimate.mean, *(estimate.interval or ())) if one is not None]
     if not found:

@@ -243,7 +243,7 @@ def _chapters(
     found["failures"] = failures_table(list(failure_rows(results.plan, results.records)))
     sections |= {name: [section] for name, section in found.items() if section}
     sections["method"] = method_sections(results)
-    order = dict.fromkeys(["claims", *CHAPTERS] if results.experiment.expectations else CHAPTERS)
+    order = dict.fromkeys(["claims", *CHAPTERS] if results.experiment.claims else CHAPTERS)
     chapters = []
     for name in order:
         sentences: list[str] = []

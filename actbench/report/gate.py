@@ -105,7 +105,7 @@ def gate_on_claims(claims: Sequence[JudgedClaim], undecided: Undecided) -> Gate:
     """Every claim of the experiment file."""
     cases = []
     for claim in claims:
-        name, estimate = claim.expectation.claim, claim.estimate
+        name, estimate = claim.stated.text, claim.estimate
         mean = value(estimate.mean, claim.metric, signed=is_difference(claim))
         why = f"; {claim.reason}" if claim.reason else ""
         text = f"{name} ({about(claim)} is {mean}, {counted(estimate.n, 'seed')}{why})"

@@ -40,7 +40,7 @@ def table_lines(results: Results, comparison: Comparison, layers: Table) -> dict
     (section,) = comparison_sections(comparison, [results])
     tables = {"trials": trials_table(results), "epochs": epochs_table(results), "layers": layers}
     tables |= {"table": arms_table(comparison), "tuning": tuning_table(results), "claims": claims_table(results)}
-    has_data = {"tuning": bool(results.plan.tunings), "claims": bool(results.experiment.expectations)}
+    has_data = {"tuning": bool(results.plan.tunings), "claims": bool(results.experiment.claims)}
     lines: dict[str, Iterable[str] | None] = {
         f"{name}.csv": table.to_csv_lines() if has_data.get(name, True) else None for name, table in tables.items()
     }

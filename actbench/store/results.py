@@ -10,7 +10,7 @@ from typing import Any
 
 from actbench.config.reader import load_experiment
 from actbench.experiment import records
-from actbench.experiment.definition import Expectation, Experiment
+from actbench.experiment.definition import Claim, Experiment
 from actbench.experiment.records import Ending, TrialRecord, count_endings
 from actbench.plan.plan import Plan, count_trials, finished_for_shard, finished_in_looks, make_plan
 from actbench.plan.trials import Shard, shard_of
@@ -74,7 +74,7 @@ class Results:
         are_changed = any(has_other_seeds(plan, self.frozen) for plan in self.frozen.get("earlier", []))
         return "seeds or looks were changed after looking" if are_changed else ""
 
-    def is_exploratory(self, claim: Expectation) -> bool | None:
+    def is_exploratory(self, claim: Claim) -> bool | None:
         """Whether a claim was added after final trials had begun; None where the plan does not record claims."""
         plans = [plan["claims"] for plan in (*self.frozen.get("earlier", []), self.frozen) if "claims" in plan]
         meaning = _without_wording(claim.to_record())
@@ -192,5 +192,5 @@ def load_results(
 
 def _reads_probes(experiment: Experiment, metrics: Iterable[str] | None) -> bool:
     """Whether a metric or that of a claim is about layers, by its name; True if `metrics` is None."""
-    claimed = [claim.metric for claim in experiment.expectations]
+    claimed = [claim.metric for claim in experiment.claims]
     return metrics is None or any("layer" in name for name in (*metrics, experiment.primary, *claimed))

@@ -45,8 +45,8 @@ def judge_all(
         for arm, trials in plan.arms
         for trial, count in zip(trials, counts[arm.label()], strict=True)
     }
-    found = judge_claims(experiment.expectations, plan, records)
-    assert judge_claims(experiment.expectations, plan, dict(reversed(records.items()))) == found
+    found = judge_claims(experiment.claims, plan, records)
+    assert judge_claims(experiment.claims, plan, dict(reversed(records.items()))) == found
     return found
 
 
@@ -155,7 +155,7 @@ def test_of_losses_the_smaller_is_better(losses: dict[str, float], verdict: Verd
         for arm, trials in plan.arms
         for seed, trial in enumerate(trials)
     }
-    (claim,) = judge_claims(experiment.expectations, plan, records)
+    (claim,) = judge_claims(experiment.claims, plan, records)
     assert claim.estimate.mean == pytest.approx(losses["tanh"] - losses["relu"])
     assert claim.verdict == verdict
 
@@ -186,7 +186,7 @@ def test_a_seed_that_failed_in_both_arms_is_missing_once(tmp_path: Path) -> None
 
 def test_a_trial_that_was_not_trained_yet_has_no_value(tmp_path: Path) -> None:
     experiment = experiment_from(f"vary: {{{ONE_FACTOR}}}\nseeds: 5\nexpect: [{TANH_IS_BETTER}]", tmp_path)
-    (claim,) = judge_claims(experiment.expectations, make_plan(experiment), {})
+    (claim,) = judge_claims(experiment.claims, make_plan(experiment), {})
     assert (claim.verdict, claim.reason) == ("undecided", "5 of 5 seeds have no value")
     assert (claim.estimate.n, claim.estimate.mean, claim.estimate.interval) == (0, None, None)
 
@@ -238,7 +238,7 @@ def test_a_seed_that_one_of_several_arms_lacks_is_left_out_of_their_mean(tmp_pat
     counts["activation=relu, lr=0.01"][0] = None
     entry = "{claim: %s, arm: {model.activation: %s}, above: 0.5}"
     relu, tanh = judge_all(f"{entry % ('a', 'relu')}, {entry % ('b', 'tanh')}", tmp_path, counts, TWO_FACTORS)
-    assert [claim.expectation.claim for claim in (relu, tanh)] == ["a", "b"]
+    assert [claim.stated.text for claim in (relu, tanh)] == ["a", "b"]
     assert (relu.estimate.n, relu.without_value) == (4, 1)
     assert relu.estimate.mean == pytest.approx(np.mean([210, 220, 230, 250]) / TESTED)
     assert (tanh.estimate.n, tanh.without_value) == (5, 0)

@@ -202,7 +202,7 @@ CLAIM = "expect: [{{claim: c, {}, metric: test_loss{}}}]\n"
 )
 def test_a_claim_that_compares_them_by_a_loss_is_undecided(about: str, more: str, tmp_path: Path) -> None:
     results = planted(tmp_path, RIGHT, UNLIKE + CLAIM.format(about, more), change=losses)
-    (claim,) = judge_claims(results.experiment.expectations, results.plan, results.records)
+    (claim,) = judge_claims(results.experiment.claims, results.plan, results.records)
     assert claim.verdict == "undecided"
     assert claim.reason.startswith("the arms train on different losses: cross_entropy over 10")
     assert (claim.estimate.n, claim.estimate.mean, claim.estimate.interval) == (10, None, None)
@@ -211,18 +211,18 @@ def test_a_claim_that_compares_them_by_a_loss_is_undecided(about: str, more: str
 def test_a_claim_on_the_loss_of_one_arm_or_of_arms_with_one_loss_is_decided(tmp_path: Path) -> None:
     own = CLAIM.format("arm: {train.loss: mse}", ", between: [0.8, 1.0]")
     results = planted(tmp_path / "own", RIGHT, UNLIKE + own, change=losses)
-    assert [one.verdict for one in judge_claims(results.experiment.expectations, results.plan, results.records)] == [
+    assert [one.verdict for one in judge_claims(results.experiment.claims, results.plan, results.records)] == [
         "supported"
     ]
     one_loss = "{{train.loss: mse, model.activation: {}}}"
     claim = CLAIM.format(f"better: {one_loss.format('tanh')}, than: {one_loss.format('relu')}", "")
     counts = {f"loss={loss}, activation={name}": RELU for loss in LOSS for name in ("relu", "tanh")}
     results = planted(tmp_path / "factors", counts, FACTORS + claim, change=losses)
-    assert [one.verdict for one in judge_claims(results.experiment.expectations, results.plan, results.records)] == [
+    assert [one.verdict for one in judge_claims(results.experiment.claims, results.plan, results.records)] == [
         "supported"
     ]
     mixed = CLAIM.format("better: {model.activation: tanh}, than: {model.activation: relu}", "")
     results = planted(tmp_path / "mixed", counts, FACTORS + mixed, change=losses)
-    assert [one.verdict for one in judge_claims(results.experiment.expectations, results.plan, results.records)] == [
+    assert [one.verdict for one in judge_claims(results.experiment.claims, results.plan, results.records)] == [
         "undecided"
     ]

@@ -11,7 +11,7 @@ import yaml
 from actbench.config.reader import load_experiment, read_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
-from actbench.experiment.definition import Expectation, Experiment, experiment_to_yaml, smoke_version
+from actbench.experiment.definition import Claim, Experiment, experiment_to_yaml, smoke_version
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import make_stacks
 from actbench.store.folder import write_experiment
@@ -44,8 +44,8 @@ def load(text: str) -> Experiment:
     return load_experiment(Path("f.yaml")).experiment
 
 
-def expectations(*entries: str) -> tuple[Expectation, ...]:
-    return load(f"{HEAD}expect: [{', '.join(entries)}]").expectations
+def claims(*entries: str) -> tuple[Claim, ...]:
+    return load(f"{HEAD}expect: [{', '.join(entries)}]").claims
 
 
 def mistakes(text: str) -> list[str]:
@@ -57,34 +57,34 @@ def mistakes(text: str) -> list[str]:
 
 CLAIMS = [
     ("{claim: a, better: {model.activation: relu}, than: {model.activation: tanh}}",
-     Expectation("a", "test_accuracy", (RELU,), (TANH,), is_better=True)),
+     Claim("a", "test_accuracy", (RELU,), (TANH,), is_better=True)),
     ("{claim: a, better: {model.activation: relu}, than: {}, metric: step_seconds}",
-     Expectation("a", "step_seconds", (RELU,), (), is_better=True)),
+     Claim("a", "step_seconds", (RELU,), (), is_better=True)),
     ("{claim: a, arm: {train.lr: 0.01, model.activation: relu}, above: 0.5}",
-     Expectation("a", "test_accuracy", (RELU, ("train.lr", 0.01)), None, lower=0.5)),
+     Claim("a", "test_accuracy", (RELU, ("train.lr", 0.01)), None, lower=0.5)),
     ("{claim: a, arm: {model.activation: relu}, minus: {model.activation: tanh}, below: 0}",
-     Expectation("a", "test_accuracy", (RELU,), (TANH,), upper=0.0)),
+     Claim("a", "test_accuracy", (RELU,), (TANH,), upper=0.0)),
     ("{claim: a, arm: {train.lr: 0.1}, minus: {}, above: -1e-7, metric: train_loss}",
-     Expectation("a", "train_loss", (("train.lr", 0.1),), (), lower=-1e-7)),
+     Claim("a", "train_loss", (("train.lr", 0.1),), (), lower=-1e-7)),
     ("{claim: a, between: [1e-3, 1e+3], metric: layer1.mean@0 / layer2.mean@0}",
-     Expectation("a", "layer1.mean@0 / layer2.mean@0", (), None, lower=1e-3, upper=1e3)),
+     Claim("a", "layer1.mean@0 / layer2.mean@0", (), None, lower=1e-3, upper=1e3)),
     ("{claim: a, arm: {}, between: [-1, 1], metric: '  test_loss  -  train_loss '}",
-     Expectation("a", "test_loss - train_loss", (), None, lower=-1.0, upper=1.0)),
+     Claim("a", "test_loss - train_loss", (), None, lower=-1.0, upper=1.0)),
     ("{claim: 'a: \"b\", # ü', arm: {model.activation: {leaky_relu: {negative_slope: 1e-1}}}, below: 1}",
-     Expectation('a: "b", # ü', "test_accuracy",
+     Claim('a: "b", # ü', "test_accuracy",
                  (("model.activation", parse_choice("activation", {"leaky_relu": {"negative_slope": 0.1}})),), None,
                  upper=1.0)),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("entry", "expected"), CLAIMS, ids=range(len(CLAIMS)))
-def test_a_claim_is_read_from_either_form(entry: str, expected: Expectation) -> None:
-    assert expectations(entry) == (expected,)
+def test_a_claim_is_read_from_either_form(entry: str, expected: Claim) -> None:
+    assert claims(entry) == (expected,)
 
 
 def test_claims_keep_the_order_of_the_file() -> None:
     experiment = load(f"{HEAD}expect: [{', '.join(entry for entry, _ in CLAIMS)}]")
-    assert experiment.expectations == tuple(expected for _, expected in CLAIMS)
+    assert experiment.claims == tuple(expected for _, expected in CLAIMS)
 
 
 def test_claims_written_as_yaml_read_back_equal() -> None:
@@ -97,15 +97,15 @@ def test_claims_written_as_yaml_read_back_equal() -> None:
 def test_an_arm_may_use_another_name_of_a_varied_value_and_is_written_under_the_usual_one() -> None:
     entry = "{claim: a, arm: {model.activation: silu}, above: 0}"
     text = f"vary: {{model.activation: [swish, tanh]}}\nexpect: [{entry}]"
-    (expectation,) = load(text).expectations
-    assert expectation.to_record()["arm"] == {"model.activation": "swish"}
+    (claim,) = load(text).claims
+    assert claim.to_record()["arm"] == {"model.activation": "swish"}
 
 
 def test_of_a_partial_arm_only_the_arms_with_its_values_need_to_have_the_metric() -> None:
     text = "vary: {model.hidden: [[4], [4, 4]], data.validation: [0, 9]}\nexpect: [{claim: a, above: 0, %s}]"
     deep = "metric: layer2.dead_share, arm: {model.hidden: [4, 4]}"
-    (expectation,) = load(text % deep).expectations
-    assert expectation.arm == (("model.hidden", (4, 4)),)
+    (claim,) = load(text % deep).claims
+    assert claim.arm == (("model.hidden", (4, 4)),)
     for rest in ("metric: layer2.dead_share, arm: {data.validation: 9}", f"{deep}, minus: {{model.hidden: [4]}}",
                  f"{deep}, minus: {{}}"):  # fmt: skip
         (line,) = mistakes(text % rest)
@@ -266,7 +266,7 @@ def test_a_mistake_inside_a_varied_setting_hides_no_other_mistake_in_the_claims(
 def with_claims(*entries: str) -> tuple[Experiment, Experiment]:
     """An experiment with these claims and the same without."""
     experiment = load(f"{HEAD}expect: [{', '.join(entries)}]")
-    return experiment, replace(experiment, expectations=())
+    return experiment, replace(experiment, claims=())
 
 
 def test_claims_change_no_trial() -> None:
@@ -289,7 +289,7 @@ def test_where_a_claim_is_about_time_every_trial_has_a_stack_of_its_own(metric: 
 def test_the_smoke_version_makes_no_claims() -> None:
     experiment, bare = with_claims(*(entry for entry, _ in CLAIMS))
     assert smoke_version(experiment) == smoke_version(bare)
-    assert smoke_version(experiment).expectations == ()
+    assert smoke_version(experiment).claims == ()
     assert "expect" not in experiment_to_yaml(smoke_version(experiment))
 
 

@@ -1,4 +1,4 @@
-"""Several nuisance settings, several arms: which trials they take, and that they keep to themselves."""
+"""Several tuned settings, several arms: which trials they take, and that they keep to themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tuned_arms import ONE_ARM, RATES, TWO_ARMS, best_at, larger_is_better, trie
 TWO_SETTINGS = f"{ONE_ARM}tune: {{train.lr: [1e-3, 1e-2], model.dropout: [0, 0.1, 0.2]}}"
 
 
-def test_two_nuisance_settings_are_tried_in_every_combination(tmp_path: Path) -> None:
+def test_two_tuned_settings_are_tried_in_every_combination(tmp_path: Path) -> None:
     experiment = experiment_from(TWO_SETTINGS, tmp_path)
     (tuning,) = make_plan(experiment).tunings
     grid = [(("train.lr", rate), ("model.dropout", share)) for rate in (1e-3, 1e-2) for share in (0.0, 0.1, 0.2)]

@@ -14,7 +14,7 @@ from scipy import stats
 
 from actbench.analysis.claims import JudgedClaim
 from actbench.experiment.choices import parse_choice
-from actbench.experiment.definition import Expectation
+from actbench.experiment.definition import Claim
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values
 from actbench.render.markdown import section_to_markdown
@@ -48,8 +48,8 @@ def claim(
     reason: str = "",
     **bounds: Any,
 ) -> JudgedClaim:
-    expectation = Expectation("A claim", metric, arm, reference, **bounds)
-    return JudgedClaim(expectation, parse_metric(metric), verdict, found, without_value, reason)
+    claim = Claim("A claim", metric, arm, reference, **bounds)
+    return JudgedClaim(claim, parse_metric(metric), verdict, found, without_value, reason)
 
 
 def cells(judged: JudgedClaim) -> dict[str, str]:
@@ -227,6 +227,6 @@ def test_without_claims_there_is_no_table_of_them(tmp_path: Path) -> None:
     results = planted(tmp_path, {}, PLANTED)
     write_tables(results)
     assert (tmp_path / "claims.csv").exists()
-    write_tables(replace(results, experiment=replace(results.experiment, expectations=())))
+    write_tables(replace(results, experiment=replace(results.experiment, claims=())))
     assert (tmp_path / "table.csv").exists()
     assert not (tmp_path / "claims.csv").exists()

@@ -76,7 +76,7 @@ def test_a_claim_that_the_results_did_not_plan_is_exploratory_and_one_without_re
     assert system.results is not None
     (first, *others) = evidence_of(system)
     assert "exploratory" not in first.text
-    unplanned = replace(system.results, experiment=replace(system.results.experiment, expectations=()))
+    unplanned = replace(system.results, experiment=replace(system.results.experiment, claims=()))
     later = evidence_of(replace(system, results=unplanned))
     assert all("*exploratory*" in part.text for part in later)
     assert [part.verdict for part in later] == [first.verdict, *(part.verdict for part in others)]
@@ -99,8 +99,8 @@ def test_every_document_has_files_and_every_claim_in_them_exists() -> None:
     named = {
         match[1]
         for path in DOCUMENT_FILES
-        for expectation in load_experiment(path).experiment.expectations
-        if (match := CLAIM_ID.fullmatch(expectation.claim))
+        for claim in load_experiment(path).experiment.claims
+        if (match := CLAIM_ID.fullmatch(claim.text))
     }
     assert named <= set(CLAIMS)
     says = yaml.safe_load((ROOT / "docs" / "findings.yaml").read_text(encoding="utf-8"))["claims"]
