@@ -21,7 +21,7 @@ from actbench import errors
 from actbench.cli.catalogue import check, data, fetch, list_catalogue, show
 from actbench.cli.completion import join_completion_words
 from actbench.cli.experiments import init, plan, schema, summary, validate
-from actbench.cli.guard import EXIT_CODES, FAREWELL, report_file_error, verb
+from actbench.cli.guard import EXIT_CODES, FAREWELL, TRAINING, report_file_error, verb
 from actbench.cli.results import compare, export, predictions, report, verify
 from actbench.cli.runs import challenge, doctor, merge, run, status
 from actbench.cli.usage import requested_help, unknown_words
@@ -148,11 +148,13 @@ def main() -> None:
 def _run_program() -> None:
     """Run the command line, also where standard output or error has been closed or cannot be written.
 
-    What is printed to a closed output is an error like that of a full one; messages are dropped.
+    An answer to a closed output is an error like one to a full disk, unless a run has left it in its folder too;
+    messages are dropped.
     """
     null = os.devnull
     with Path(null).open("w", encoding="utf-8") as nowhere, os.fdopen(os.open(null, os.O_RDONLY), "w") as refusing:
-        sys.stdout, sys.stderr = sys.stdout or refusing, sys.stderr or nowhere
+        sys.stdout = sys.stdout or (nowhere if TRAINING.intersection(sys.argv[1:2]) else refusing)
+        sys.stderr = sys.stderr or nowhere
         try:
             _run_words(sys.argv[1:])
         except OSError as problem:

@@ -40,6 +40,7 @@ if sys.platform != "win32":
     SIGNAL_EXIT_CODES[signal.SIGHUP] = errors.EXIT_HUNG_UP  # what a terminal sends that is closed
 SHOW_CURSOR = b"\x1b[?25h"
 FAREWELL = "Interrupted."
+TRAINING = {"run", "challenge"}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -136,7 +137,7 @@ def repeated_command(without: Sequence[str] = ("--fresh",)) -> str:
 
 def verb(function: Callable[P, None]) -> Callable[P, None]:
     """Turn expected errors into one message and their exit code; a closed pipe (`| head`) is no error."""
-    is_training = function.__name__ in ("run", "challenge")
+    is_training = function.__name__ in TRAINING
 
     @functools.wraps(function)
     def guarded(*arguments: P.args, **options: P.kwargs) -> None:
