@@ -247,7 +247,7 @@ def _draw_words(canvas: Canvas, row: Shown, y: float, words: tuple[str, str], na
         canvas.box(0, above - 0.9 * em, width, 1.2 * em, PAGE, 0.85)
         canvas.text(0, above, canvas.fitted(row.label, width - taken - em), is_bold=True)
         canvas.text(width, above, word, "end", colour, is_bold=is_decided)
-        canvas.text(width - text_width(f" {word}", em, is_bold=is_decided), above, number, "end")
+        canvas.text(width - text_width(f"  {word}", em, is_bold=is_decided), above, number, "end")
         return
     canvas.name_beside(row.label, y, names)
     base, start = y + 0.35 * em, width - room
