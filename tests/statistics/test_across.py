@@ -21,6 +21,8 @@ def test_with_equal_errors_the_random_effects_are_the_t_interval_of_the_mean() -
 def test_the_sd_between_experiments_is_what_their_own_errors_leave() -> None:
     assert random_effects([1.0, 1.1, 5.0], [1.0, 1.0, 100.0]).between == 0.0
     assert random_effects([1.0, 1.1, 5.0], [0.01, 0.01, 0.01]).between == pytest.approx(2.281, abs=0.001)
+    without_error = random_effects([0.01, 0.02, 0.06], [0.0, 0.001, 0.002])
+    assert without_error.between == pytest.approx(np.std([0.01, 0.02, 0.06], ddof=1))
     with pytest.raises(ValueError, match="at least two"):
         random_effects([1.0], [0.1])
 
@@ -52,3 +54,9 @@ def test_ranks_and_profiles_of_a_small_table() -> None:
     assert mean_ranks(scores, larger_is_better=True) == [2.5, 1.25, 2.25]
     assert mean_ranks(scores, larger_is_better=False) == [1.5, 2.75, 1.75]
     assert performance_profile(scores, [0.0, 0.05], larger_is_better=True) == [[0, 1], [1, 1], [0.5, 0.5]]
+
+
+def test_an_arm_that_is_exactly_a_distance_behind_is_within_it() -> None:
+    scores = [[0.979, 0.978], [0.901, 0.9]]
+    assert all(best - other > 0.001 for best, other in scores)  # by rounding alone
+    assert performance_profile(scores, [0.0, 0.001], larger_is_better=True)[1] == [0.0, 1.0]

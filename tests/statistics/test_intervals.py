@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from actbench.statistics.intervals import (
+    decide,
     estimate,
     estimates,
     exact_binomial_interval,
@@ -82,3 +85,9 @@ def test_wilsons_interval_of_halves_lies_between_those_of_whole_successes() -> N
     assert list(low) == sorted(low)
     assert list(high) == sorted(high)
     assert wilson_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=5e-5)
+
+
+@pytest.mark.parametrize("bounds", [(0.3, math.inf), (0.0, 0.3)])
+def test_a_bound_that_rounding_alone_leaves_behind_is_not_passed(bounds: tuple[float, float]) -> None:
+    assert 0.1 + 0.2 > 0.3
+    assert decide((0.1 + 0.2, 0.5), *bounds) == "undecided"

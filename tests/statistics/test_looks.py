@@ -54,6 +54,7 @@ def test_an_arm_is_different_equivalent_or_open_at_a_look() -> None:
     assert found.p == 2 / 2**11
     assert found.p_adjusted == pytest.approx(4 * found.p * 4)  # Holm's first of 4, a quarter of 5 %
     assert (found.look, found.seeds, found.confidence) == (1, 11, 0.975)
+    assert found.difference.interval == estimate(arms[0].differences, 0.975).interval
     assert found.adjusted_confidence == pytest.approx(1 - 0.0125 / 4)
     assert found.adjusted_interval == estimate(arms[0].differences, 1 - 0.0125 / 4).interval
 

@@ -26,6 +26,8 @@ def test_few_seeds_are_resampled_in_every_way() -> None:
 def test_of_equal_candidates_the_first_is_chosen() -> None:
     assert chosen_shares([[1, 2], [2, 1], [1, 2]])[2] == 0
     assert chosen_shares([[3, 3], [3, 3]]) == [1.0, 0.0]
+    thirds = [[0.3, 0.2, 0.1], [0.1, 0.2, 0.3]]  # whose sums differ by rounding alone where their counts agree
+    assert chosen_shares(thirds) == chosen_shares(thirds[::-1]) == pytest.approx([17 / 27, 10 / 27])
 
 
 def test_many_seeds_are_sampled_and_two_equally_good_candidates_share() -> None:
