@@ -7,11 +7,13 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 
 from actbench.analysis.across import Across, compare_across
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
+from actbench.statistics.across import random_effects
 
 ACCURACY = parse_metric("test_accuracy")
 BASELINE = (("model.activation", "relu"),)
@@ -94,6 +96,16 @@ def test_folders_that_contradict_each_other_are_no_evidence_however_many_seeds_t
     effect = next(arm.effect for arm in found.arms if arm.label == "tanh")
     assert effect is not None
     assert effect.between == pytest.approx(0.021, abs=0.002)
+
+
+def test_the_sd_between_folders_is_what_their_standard_errors_leave() -> None:
+    folders = [folder(number, {"tanh": 0.001 * number}) for number in range(8)]
+    gaps = np.array([[tanh.by_seed[seed] - relu.by_seed[seed] for seed in range(5)] for _, (relu, tanh) in folders])
+    found = compare_across(folders, ACCURACY, BASELINE, None)
+    effect = next(arm.effect for arm in found.arms if arm.label == "tanh")
+    expected = random_effects(gaps.mean(axis=1).tolist(), (gaps.std(axis=1, ddof=1) / 5**0.5).tolist())
+    assert effect is not None
+    assert effect.between == pytest.approx(expected.between)
 
 
 def test_all_pairs_are_a_family_of_their_own_the_better_rank_first() -> None:

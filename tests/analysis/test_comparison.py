@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actbench.analysis.comparison import Comparison, compare, question_of
+from actbench.analysis.comparison import Comparison, compare, contrasts, question_of
+from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
 from actbench.report.request import Request, answer
-from actbench.statistics.sign_flip import EXACT_UP_TO
+from actbench.statistics.sign_flip import EXACT_UP_TO, MONTE_CARLO_RESAMPLES
 from builders import TWO_ACTIVATIONS
 from planted import (
     FIVE_ACTIVATIONS,
@@ -216,6 +217,30 @@ def test_all_pairs_are_paid_for_together(tmp_path: Path) -> None:
     assert [one.p_holm for one in comparison.pairs] == pytest.approx(list(multipletests(expected, method="holm")[1]))
     assert comparison.pairs[0].p_holm == pytest.approx(10 * 2 / 2**10)
     assert contrast_of(comparison, "tanh").p_holm == pytest.approx(4 * 2 / 2**10)
+
+
+def test_a_pair_spends_what_the_later_of_its_looks_may() -> None:
+    relu = Sample("relu", (), {seed: count / IMAGES for seed, count in enumerate(RELU)}, 40, alpha=0.01)
+    tanh = Sample("tanh", (), {seed: one + 0.01 for seed, one in relu.by_seed.items()}, 10, alpha=0.02)
+    elu = Sample("elu", (), {seed: one + seed / IMAGES for seed, one in relu.by_seed.items()}, 10, alpha=0.02)
+    for pair in ((relu, tanh), (tanh, relu), (relu, elu), (elu, relu)):
+        (found,) = contrasts([pair], parse_metric("test_accuracy"), None)
+        assert found.p is not None
+        assert found.p_holm == pytest.approx(5 * found.p)
+        assert found.adjusted_confidence == 0.99
+        assert found.adjusted_interval == found.difference.interval_of(0.99)
+
+
+def test_losses_of_any_number_of_seeds_are_too_few_for_more_comparisons_than_resampling_resolves() -> None:
+    def pair(seeds: int) -> tuple[Sample, Sample]:
+        return Sample("tanh", (), dict.fromkeys(range(seeds), 0.5), seeds), Sample(
+            "relu", (), {seed: 0.5 + (-1) ** seed for seed in range(seeds)}, seeds
+        )
+
+    many = [pair(1)] * (MONTE_CARLO_RESAMPLES // 40)
+    for metric, word in (("test_loss", "too few seeds to tell"), ("test_accuracy", "no evidence")):
+        (*_, found) = contrasts([*many, pair(EXACT_UP_TO + 2)], parse_metric(metric), None)
+        assert (found.verdict or "").startswith(word)
 
 
 def test_pairs_are_made_only_where_they_are_asked_for(tmp_path: Path) -> None:

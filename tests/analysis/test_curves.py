@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from actbench.analysis.curves import arm_curves, pair_tables
+from actbench.analysis.curves import ArmCurves, arm_curves, pair_tables
 from actbench.experiment.metrics import CURVES, parse_metric
+from actbench.statistics.intervals import Estimate
 from builders import TWO_ACTIVATIONS
 from planted import planted
 
@@ -34,6 +35,12 @@ def test_arm_curves_are_means_over_the_trials_that_got_so_far(tmp_path: Path) ->
     assert relu.part == "validation"
     assert relu.accuracy == pytest.approx((30 / 239, 100 / 239, 150 / 239))
     assert tanh.accuracy == ()
+
+
+def test_the_band_of_an_accuracy_ends_at_no_image_and_at_all_of_them() -> None:
+    means = (Estimate(3, 0.99, 0.01, (0.97, 1.02)), Estimate(3, 0.01, 0.01, (-0.02, 0.04)))
+    arm = ArmCurves("relu", (), "train", (), means, (0.99, 0.01))
+    assert (arm.band(1), arm.band(2)) == ((0.97, 1.0), (0.0, 0.04))
 
 
 def test_a_pair_of_factors_gives_a_table_of_means(tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ def test_a_mean_over_different_losses_is_judged_neither(factors: Results) -> Non
 
 def test_no_share_of_the_variance_of_different_losses_is_explained(factors: Results) -> None:
     assert effects(factors.plan, factors.records, parse_metric("test_loss")) is None
+    assert effects(factors.plan, factors.records, parse_metric("test_accuracy")) is not None
 
 
 @pytest.mark.parametrize("as_baseline", [False, True])
@@ -149,9 +150,10 @@ def test_folders_are_compared_by_the_losses_that_they_trained_on(as_baseline: bo
     assert comparison.best == ()
 
 
-@pytest.mark.parametrize(
-    "metric", ["test_loss", "validation_loss", "train_loss@1", "epochs_to_0.5_train_loss", "test_loss - train_loss"]
-)
+@pytest.mark.parametrize("metric", [
+    "test_loss", "validation_loss", "train_loss@1", "epochs_to_0.5_train_loss", "test_loss - train_loss",
+    "train_accuracy / train_loss", "train_loss - train_accuracy",
+])  # fmt: skip
 def test_every_metric_in_the_unit_of_a_loss_is_one(metric: str, unlike: Results) -> None:
     assert parse_metric(metric).is_loss
     assert set(verdicts(asked(unlike, metric=metric)).values()) <= {"not judged", None}

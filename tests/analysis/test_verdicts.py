@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from actbench.analysis.verdicts import TOO_FEW_SEEDS
+from actbench.analysis.verdicts import TOO_FEW_SEEDS, is_different
 from actbench.analysis.verdicts import verdict as verdict_of
 from actbench.experiment.definition import MARGIN
 from actbench.statistics.intervals import Estimate, estimate
@@ -97,8 +97,9 @@ def test_every_word_has_its_case(images: list[float], expected: str) -> None:
     assert judge(images) == expected
 
 
-def test_without_any_pair_seeds_are_too_few() -> None:
+def test_seeds_are_too_few_without_any_pair_and_where_their_least_p_is_5_percent() -> None:
     assert verdict(Estimate(0, None, None, None), [], 1.0, 1, MARGIN, True) == TOO_FEW_SEEDS
+    assert verdict_of(estimate([0.01, -0.01] * 3), (-0.01, 0.01), 1.0, ALPHA, True) == TOO_FEW_SEEDS
 
 
 def test_a_difference_needs_both_the_p_and_the_interval() -> None:
@@ -107,6 +108,17 @@ def test_a_difference_needs_both_the_p_and_the_interval() -> None:
     around_zero = Estimate(8, 0.002, 0.003, (-0.0005, 0.0045))
     assert verdict(around_zero, differences, 0.01, 1, MARGIN, True).startswith("no evidence")
     assert verdict(estimate(differences), differences, 0.01, 1, MARGIN, True) == "better"
+
+
+def test_an_interval_that_ends_at_0_holds_it() -> None:
+    assert not is_different((0.0, 0.002), 0.01)
+    assert not is_different((-0.002, 0.0), 0.01)
+
+
+@pytest.mark.parametrize("bounds", [(-0.003, 0.001), (-0.001, 0.003)])
+def test_the_further_end_of_the_interval_is_how_far_a_difference_may_reach(bounds: tuple[float, float]) -> None:
+    word = verdict_of(Estimate(9, 0.0, 0.001, bounds), bounds, 0.5, 0.004, True)
+    assert word.endswith("could still be up to 0.30 pp)")
 
 
 def test_losses_are_better_when_smaller_and_have_no_points_and_no_margin() -> None:
