@@ -12,10 +12,11 @@ from actbench.config.reader import load_experiment
 from actbench.errors import ConfigurationError
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import NAME_LENGTH, experiment_to_yaml, parse_arm, smoke_version
+from actbench.experiment.metrics import parse_metric
 from actbench.plan.plan import make_plan
 from actbench.store.folder import write_experiment
 from actbench.store.names import EXPERIMENT
-from builders import experiment_from
+from builders import TWO_ACTIVATIONS, experiment_from
 from places import EXPERIMENT_FILES
 
 RELU, SWISH = parse_choice("activation", "relu"), parse_choice("activation", "swish")
@@ -192,3 +193,9 @@ def test_the_smoke_version_reads_back_from_its_result_folder(name: str, tmp_path
     smoke = smoke_version(experiment_from(f"name: {name}\n{TWO_FACTORS}", tmp_path))
     write_experiment(tmp_path, experiment_to_yaml(smoke))
     assert load_experiment(tmp_path / EXPERIMENT).experiment == smoke
+
+
+def test_a_margin_in_one_loss_says_nothing_of_another(tmp_path: Path) -> None:
+    experiment = experiment_from(f"{TWO_ACTIVATIONS}primary: test_loss\nmargin: 0.01\n", tmp_path)
+    margins = [experiment.margin_of(parse_metric(name)) for name in ("test_loss", "test_nll")]
+    assert margins == [0.01, None]

@@ -53,3 +53,10 @@ def test_no_value_is_to_be_removed_that_matters_in_another_arm() -> None:
     (warning,) = warnings_of("train.optimizer: [sgd, adamw], train.weight_decay: [null, 0.01]")
     assert "`optimizer=adamw, weight_decay=default`" in warning
     assert "remove" not in warning
+
+
+def test_of_several_equal_arms_the_two_that_differ_least_are_named() -> None:
+    warnings = warnings_of("train.batch_size: [full, 1198], model.bias_init: [null, zeros]")
+    first = "batch_size=full, bias_init=default"
+    others = ("batch_size=full, bias_init=zeros", "batch_size=1198, bias_init=default")
+    assert [warning.split("`")[1::2] for warning in warnings] == [[first, other] for other in others]
