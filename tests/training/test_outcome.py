@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+from math import nan
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
 from actbench.experiment.records import TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.training.loop import train_stack
+from actbench.training.measures import Measures
+from actbench.training.outcome import Evaluation, TrialCurves, record_epoch
 
 
 def trained(settings: dict[str, object], arrays: Arrays, seeds: int = 2) -> list[TrialRecord]:
@@ -74,3 +78,11 @@ def test_a_layers_parameters_are_kept_by_name_and_row_by_row() -> None:
     }  # fmt: skip
     assert kept["layer1.weight"] == pytest.approx([0.5] * 9)
     assert kept["layer1.negative_slope"] == pytest.approx([0.25])
+
+
+def test_a_validation_loss_that_is_not_finite_is_a_divergence() -> None:
+    curve, nothing = TrialCurves({"train_loss": []}), torch.zeros(1, 1)
+    validated = Evaluation([nan], nothing, nothing, [Measures(None, None, None, 0, 0)])
+    record_epoch([curve], 4, ([0.5], [3]), validated)
+    assert curve.diverged_epoch == 4
+    assert curve.by_name["validation_loss"] == [None]
