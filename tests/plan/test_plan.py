@@ -13,10 +13,10 @@ from actbench.config.reader import load_experiment
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Experiment, Factor
 from actbench.experiment.settings import TrialSettings
-from actbench.plan.plan import make_plan
+from actbench.plan.plan import is_same_plan, make_plan, plan_checksum, plan_to_json
 from actbench.plan.stacks import MAX_STACK_TRIALS, MIN_STACK_TRIALS, Stack, cache_width, make_stacks, stack_shape
 from actbench.plan.trials import make_trial
-from builders import experiment_from
+from builders import TWO_ACTIVATIONS, experiment_from
 from places import EXPERIMENT_FILES
 
 EXPERIMENTS = [
@@ -236,3 +236,13 @@ def test_no_worker_is_left_without_a_stack_in_the_last_round(seeds: int, workers
     assert len(stacks) % workers == 0
     assert sorted(trial.id for stack in stacks for trial in stack) == sorted(trials)
     assert max(map(len, stacks)) <= 8
+
+
+def test_another_margin_or_claim_makes_another_plan_and_other_warnings_do_not(tmp_path: Path) -> None:
+    experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
+    plan = plan_to_json(experiment, make_plan(experiment))
+    for changes, is_same in (({"warnings": ["any"]}, True), ({"margin": 0.01}, False), ({"claims": [{}]}, False)):
+        assert is_same_plan(plan, plan | changes) == is_same
+        assert (plan_checksum(plan | changes) == plan["checksum"]) == is_same
+    without = {key: value for key, value in plan.items() if key != "claims"}
+    assert is_same_plan(without, plan | {"claims": [{}]})

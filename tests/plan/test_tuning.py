@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from actbench.experiment.metrics import parse_metric
 from actbench.experiment.records import Outcome, Trial
 from actbench.plan.plan import make_plan
+from actbench.plan.tuning import Candidate, rank
 from builders import experiment_from
 from tuned_arms import (
     ONE_ARM,
@@ -32,6 +34,7 @@ from tuned_arms import (
 @pytest.mark.parametrize("right", [
     {1e-3: (110, 110, 110), 1e-2: (130, 100, 101), 1e-1: (112, 112, 105)},
     {1e-3: (111, 111, 100), 1e-2: (110, 110, 110), 1e-1: (90, 90, 130)},
+    {1e-3: (100, 100, 100), 1e-2: (101, 130, 101), 1e-1: (115, 113, 104)},  # a tie but for rounding
 ])  # fmt: skip
 def test_the_choice_has_the_most_validation_images_right_in_all_after_the_last_epoch(
     right: dict[float, tuple[int, ...]], tmp_path: Path
@@ -62,6 +65,16 @@ def test_a_candidate_with_a_trial_gone_wrong_ranks_behind_all_others_however_acc
 
     records = tuned(experiment, lambda trial: right[trial.settings.train.lr], outcome_of)
     assert make_plan(experiment, records).tunings[0].chosen == (("train.lr", 1e-3),)
+
+
+def test_a_trial_that_finished_without_a_value_has_gone_wrong(tmp_path: Path) -> None:
+    trials = make_plan(experiment_from(ONE_ARM + RATES, tmp_path)).tunings[0].candidates[0].trials
+    records = {one.id: tuning_record(one, 100) for one in trials}
+    short = records[trials[0].id]
+    curves = short.curves.model_copy(update={"validation_loss": (1.0, None)})
+    changed = records | {short.trial: short.model_copy(update={"curves": curves})}
+    metric = parse_metric("validation_loss")
+    assert rank(Candidate((), trials), records, metric) < rank(Candidate((), trials), changed, metric)
 
 
 def test_where_every_candidate_has_trials_gone_wrong_the_fewest_count_and_then_the_images(tmp_path: Path) -> None:
@@ -248,3 +261,11 @@ def test_a_value_that_is_behind_after_its_first_seed_gets_no_further_ones(
     )
     if margin == 0.001:
         assert tuning.chosen == (("train.lr", 1e-2),)  # whatever the others might have had with more seeds
+
+
+def test_a_value_whose_first_trial_diverged_is_behind_however_accurate(tmp_path: Path) -> None:
+    experiment = experiment_from(f"{ONE_ARM}{RATES}\ntuning_margin: 0.9\n", tmp_path)
+    diverges = best_at("train.lr", 1e-3)
+    records = tuned(experiment, best_at("train.lr", 1e-2), lambda one: "diverged" if diverges(one) == 200 else "done")
+    tuning = make_plan(experiment, records).tunings[0]
+    assert [len(candidate.trials) for candidate in tuning.candidates] == [1, 2, 2]
