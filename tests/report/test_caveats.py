@@ -125,6 +125,12 @@ def test_any_other_metric_than_test_accuracy_is_descriptive(metric: str, is_desc
     assert bool(found) == is_descriptive
 
 
+@pytest.mark.parametrize(("metric", "is_descriptive"), [("test_accuracy", True), ("test_loss", False)])
+def test_where_a_loss_decides_the_accuracy_is_descriptive(metric: str, is_descriptive: bool, tmp_path: Path) -> None:
+    results = planted(tmp_path, COUNTS, f"{TUNED}primary: test_loss\nmargin: 0.01\n")
+    assert bool(beginning(said(results, metric=metric), "Descriptive: ")) == is_descriptive
+
+
 def test_every_line_of_the_journal_that_scored_the_test_images_counts(tmp_path: Path) -> None:
     def change(label: str, seed: int) -> dict[str, Any]:
         return {"outcome": "failed", "test_correct_count": None} if (label, seed) == ("relu", 0) else {}

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from actbench.errors import ConfigurationError
+from actbench.experiment.records import Trial, TrialRecord
 from actbench.report.contents import comparison_sections
 from actbench.report.gate import (
     GITHUB_VARIABLE,
@@ -25,6 +26,8 @@ from actbench.report.gate import (
     publish,
 )
 from actbench.store.results import Results
+from builders import record_of
+from drawn import results_from
 from planted import (
     FIVE_ACTIVATIONS,
     LITTLE,
@@ -296,3 +299,18 @@ def test_a_summary_that_cannot_be_written_is_said_and_changes_no_verdict(
     warning = lines[-1]
     assert warning.startswith("warning: GITHUB_STEP_SUMMARY=")
     assert warning.endswith("summary.md: cannot be written (No such file or directory); there is no summary")
+
+
+def test_the_means_are_of_the_seeds_of_the_look_that_settled_the_arm(tmp_path: Path) -> None:
+    """A claim that stays open gives both arms more seeds after the one is found worse."""
+    claim = "{claim: c, arm: {model.activation: tanh}, minus: {model.activation: relu}, above: -0.0021}"
+    text = f"{UNTUNED.replace('seeds: 10', 'seeds: {looks: [8, 16]}')}expect: [{claim}]"
+
+    def train(trial: Trial) -> TrialRecord:
+        behind = 20 + trial.seed % 3 if trial.settings.model.activation.name == "tanh" else 0
+        return record_of(trial, (9780 if trial.seed < 8 else 9000) + 5 * (-1) ** trial.seed - behind)
+
+    results = results_from(text, tmp_path, train)
+    assert [len(trials) for _, trials in results.plan.arms] == [16, 16]
+    _, lines = published(results, shared_lr=True)
+    assert lines[1].startswith("  worse: tanh: 97.80 -> 97.59 % (-0.21 points)")

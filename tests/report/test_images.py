@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from actbench.analysis.images import OtherImages
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.errors import ConfigurationError
 from actbench.report.images import images_document, images_sections, other_images_document, predictions_table
 from actbench.report.request import Request, answer
+from actbench.statistics.crossed import CrossedErrors
+from actbench.statistics.intervals import t_interval
 from actbench.store.results import Results
 from planted import planted
 from program import actbench
@@ -70,6 +73,14 @@ def test_flips_are_counted_for_each_seed_and_for_the_majority_of_networks(result
     assert (tanh["majority"]["lost"], tanh["majority"]["won"]) == (2, 1)  # images 10 and 11; image 1
 
 
+def test_what_half_of_the_networks_get_right_is_no_majority(tmp_path: Path) -> None:
+    results = planted(
+        tmp_path, {label: [360, 360] for label in WRONG}, TEXT.replace("seeds: 3", "seeds: 2"), change=measured
+    )
+    (tanh,) = document(results)["arms"]
+    assert (tanh["majority"]["lost"], tanh["majority"]["won"]) == (10, 1)  # images 10 to 19; image 3
+
+
 def test_classes_differ_by_what_the_confusion_matrices_say(results: Results) -> None:
     (tanh,) = document(results)["arms"]
     images = np.bincount(LABELS, minlength=10)
@@ -85,7 +96,7 @@ def test_classes_differ_by_what_the_confusion_matrices_say(results: Results) -> 
 def test_classes_and_mistakes_are_those_of_the_records_where_a_class_takes_two_bytes(tmp_path: Path) -> None:
     labels, random = np.arange(260) % 26, np.random.default_rng(0)
     predicted = {
-        label: [np.where(random.random(260) < 0.2, random.integers(0, 26, 260), labels) for _ in range(3)]
+        label: [np.where(random.random(260) < 0.2, random.integers(0, 3, 260), labels) for _ in range(3)]
         for label in WRONG
     }
 
@@ -134,6 +145,12 @@ def test_the_errors_for_other_images_are_in_every_comparison_document(results: R
     printed = json.loads(actbench("compare", folder, "--format", "json", "--images", folder=folder).stdout)
     assert printed["other_images"][0]["se_seeds"] == found["se_seeds"]
     assert printed["images"]["hardest"][0]["image"] == 0
+
+
+def test_the_interval_for_other_images_has_the_t_of_the_seeds_and_two_seeds_have_none() -> None:
+    two, three = (OtherImages("tanh", "relu", seeds, 0.01, CrossedErrors(0.001, 0.002)) for seeds in (2, 3))
+    assert two.interval() is None
+    assert three.interval() == t_interval(0.01, 0.002, 2, 0.95)
 
 
 def test_the_tables_say_what_the_document_says(results: Results) -> None:

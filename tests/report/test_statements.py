@@ -25,6 +25,7 @@ from planted import (
     UNTUNED,
     above,
     asked,
+    contrast_of,
     five_arms,
     planted,
 )
@@ -93,6 +94,47 @@ def test_every_verdict_has_its_sentence(tmp_path: Path) -> None:
     assert "Cannot tell mish from relu: after 10 seeds" in words
 
 
+THREE = TUNED.replace("[relu, tanh]", "[relu, tanh, elu]")
+
+
+def three(folder: Path, tanh: list[int], elu: list[int]) -> Results:
+    return planted(folder, {"relu": RELU, "tanh": above(RELU, tanh), "elu": above(RELU, elu)}, THREE)
+
+
+def test_of_several_arms_the_largest_p_is_said(tmp_path: Path) -> None:
+    words = said(three(tmp_path, MUCH, [*MUCH[:8], -1, -2]))
+    assert "tanh (+0.21 points) and elu (+0.16 points) are better than relu (p <= 0.008 after 2 comparisons" in words
+
+
+def test_of_several_arms_that_cannot_be_told_the_widest_reach_is_said(tmp_path: Path) -> None:
+    results = three(tmp_path, NOISE, [2 * gain for gain in NOISE])
+    near, far = (contrast_of(asked(results), label).reach() for label in ("tanh", "elu"))
+    assert near < far
+    assert f"the difference can still be up to {100 * far:.2f} points." in said(results)
+
+
+def test_of_several_arms_with_too_few_seeds_the_fewest_are_said(tmp_path: Path) -> None:
+    counts = {"relu": RELU[:5], "tanh": above(RELU, MUCH)[:5], "elu": above(RELU, MUCH)[:4]}
+    words = said(planted(tmp_path, counts, THREE.replace("seeds: 10", "seeds: 5")))
+    assert "Cannot tell tanh and elu from relu: 4 seeds cannot decide 2 comparisons, 7 can." in words
+
+
+def test_fewer_fresh_seeds_than_are_there_are_never_advised(tmp_path: Path) -> None:
+    results = two(tmp_path, [gain // 2 + 6 for gain in NOISE], TUNED + "margin: 0.0011\n")
+    (note,) = [one for one in statements(asked(results), [results]) if one.kind == "fresh_seeds"]
+    assert note.numbers["seeds"] > 10
+
+
+def test_among_all_pairs_the_better_is_said_to_be_better_in_whatever_order_they_are(tmp_path: Path) -> None:
+    for name, gains, words in (
+        ("up", MUCH, "tanh is better than relu"),
+        ("down", [-gain for gain in MUCH], "relu is better than tanh"),
+    ):
+        results = two(tmp_path / name, gains)
+        (pairs,) = [one.text for one in statements(asked(results, all_pairs=True), [results]) if one.kind == "pairs"]
+        assert pairs == f"Of all 1 pair (Holm over these): {words}."
+
+
 def test_equivalence_is_said_with_its_margin(tmp_path: Path) -> None:
     assert said(two(tmp_path, NOTHING)) == f"{QUESTION}Equivalent to relu within 0.10 points: tanh."
 
@@ -118,6 +160,11 @@ def test_an_arm_at_the_edge_of_its_grid_is_not_judged_and_the_reason_is_given(tm
     assert "Not judged: relu: train.lr is at the edge of what was tried." in words
     five = planted(tmp_path / "five", five_arms(), FIVE_ACTIVATIONS, best_rates={"mish": RATE_OUT_OF_REACH})
     assert said(five).endswith("Not judged: mish (train.lr is at the edge of what was tried).")
+
+
+def test_an_arm_that_is_not_judged_and_got_no_trials_lacks_no_seeds(tmp_path: Path) -> None:
+    results = planted(tmp_path, {"relu": RELU}, best_rates={"tanh": RATE_OUT_OF_REACH})
+    assert "missing_seeds" not in {one.kind for one in statements(asked(results), [results])}
 
 
 def test_arms_with_the_same_mean_share_it(tmp_path: Path) -> None:
@@ -152,8 +199,8 @@ def test_exact_ties_are_called_so(tmp_path: Path) -> None:
     assert "up to" not in words
     assert [row[table.header.index("won")] for row in table.rows] == ["-", "10 ties"]
     counts = dict.fromkeys(["relu", "tanh", "elu"], RELU) | {"gelu": above(RELU, [-gain for gain in MUCH])}
-    three = planted(tmp_path / "three", counts, FIVE_ACTIVATIONS.replace(", mish", ""))
-    (best,) = [one.text for one in statements(asked(three), [three]) if one.kind == "best"]
+    tied = planted(tmp_path / "tied", counts, FIVE_ACTIVATIONS.replace(", mish", ""))
+    (best,) = [one.text for one in statements(asked(tied), [tied]) if one.kind == "best"]
     assert best.startswith("Best: relu, tanh and elu (equal means), distinguishable from every other arm")
 
 
@@ -275,8 +322,7 @@ def test_what_another_family_finds_is_said(tmp_path: Path) -> None:
     """No arm differs from relu, but elu is below the best mean, and below it among all pairs."""
     up = [40, -18, 24, 28, -15, 42, 30, 5, 32, -12]
     down = [gain - 22 - seed for seed, gain in enumerate(up)]
-    three = TUNED.replace("[relu, tanh]", "[relu, tanh, elu]")
-    results = planted(tmp_path, {"relu": RELU, "tanh": above(RELU, up), "elu": above(RELU, down)}, three)
+    results = three(tmp_path, up, down)
     comparison = asked(results, all_pairs=True)
     assert {arm["verdict"].split(" (")[0] for arm in comparison_document(comparison, [results])["arms"][1:]} == {
         "no evidence of a difference"

@@ -231,10 +231,20 @@ def test_a_tuned_choice_is_said_with_the_share_of_resampled_seeds_that_make_it_a
     for trial, other in list(zip(best.trials, others[0].trials, strict=True))[:1]:
         mine, theirs = swapped[trial.id], swapped[other.id]
         swapped[trial.id] = mine.model_copy(update={"curves": _with_right(mine, 5000)})
-        swapped[other.id] = theirs.model_copy(update={"curves": _with_right(theirs, 9999)})
+        swapped[other.id] = theirs.model_copy(update={"curves": _with_right(theirs, 5050)})
     found = stability(replace(one, chosen=best.values), swapped)
     assert found is not None
     assert 0 < found.chosen < 1
+    assert found.lost > 0  # the others are worse in all
+    dropped = replace(others[0], trials=others[0].trials[:1])
+    without = stability(replace(one, candidates=(best, dropped, *others[1:])), swapped)
+    assert without is not None
+    assert without.shares.keys() == {best.values, *(other.values for other in others[1:])}
+    bad = {"outcome": "diverged", "diverged_epoch": 1}
+    diverged = {trial.id: swapped[trial.id].model_copy(update=bad) for trial in others[0].trials}
+    never = stability(replace(one, chosen=best.values), swapped | diverged)
+    assert never is not None
+    assert never.shares[others[0].values] == 0
     document = list(tuning_rows(results.plan, swapped, value_to_yaml))
     assert {row["chosen_in"] for row in document if row["arm"] == one.arm.label()} == set(found.shares.values())
     assert all(isinstance(row["train.lr"], float) for row in document)
