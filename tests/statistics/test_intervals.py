@@ -69,6 +69,7 @@ def test_one_difference_shows_no_equivalence() -> None:
     assert not is_equivalent(estimate([]), 0.001)
     assert is_equivalent(estimate([0.0, 0.0]), 0.001)
     assert not is_equivalent(estimate([0.002, 0.002]), 0.001)
+    assert not is_equivalent(estimate([0.001, 0.001]), 0.001)
 
 
 @pytest.mark.parametrize("trials", [1, 2, 5, 64])
