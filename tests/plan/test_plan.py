@@ -239,8 +239,9 @@ def test_no_worker_is_left_without_a_stack_in_the_last_round(seeds: int, workers
 
 
 def test_another_margin_or_claim_makes_another_plan_and_other_warnings_do_not(tmp_path: Path) -> None:
-    experiment = experiment_from(TWO_ACTIVATIONS, tmp_path)
+    experiment = experiment_from(f"{TWO_ACTIVATIONS}margin: 0.02\n", tmp_path)
     plan = plan_to_json(experiment, make_plan(experiment))
+    assert plan["margin"] == 0.02
     for changes, is_same in (({"warnings": ["any"]}, True), ({"margin": 0.01}, False), ({"claims": [{}]}, False)):
         assert is_same_plan(plan, plan | changes) == is_same
         assert (plan_checksum(plan | changes) == plan["checksum"]) == is_same
