@@ -59,3 +59,12 @@ def test_without_noise_the_shares_are_exact() -> None:
     shares, noise = variance_shares(values, "ab")
     assert [(one.share, one.interval) for one in shares] == [(1, (1, 1)), (0, (0, 0)), (0, (0, 0))]
     assert noise == 0
+
+
+def test_the_ends_of_an_interval_have_the_ratio_at_its_percentiles_beside_an_unchanged_rest() -> None:
+    values = np.random.default_rng(3).normal(0, 1, (2, 2, 4)) + np.asarray([0, 2])[:, None, None]
+    (row, *_), noise = variance_shares(values, "ab")
+    f = 8 * 2 * values.mean(axis=(1, 2)).var() / values.var(axis=-1, ddof=1).mean()
+    for end, percentile in zip(row.interval, (0.95, 0.05), strict=True):
+        noncentral = end / (1 - end) * (1 - row.share) * values.size / noise
+        assert stats.ncf.cdf(f, 1, 12, noncentral) == pytest.approx(percentile)

@@ -81,6 +81,12 @@ def test_the_intervals_of_a_proportion_are_scipys(trials: int) -> None:
             assert interval(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
+@pytest.mark.parametrize("trials", [3, 6, 7])
+def test_a_proportion_of_none_or_all_has_an_interval_that_ends_exactly_there(trials: int) -> None:
+    assert wilson_interval(0, trials)[0] == 0
+    assert wilson_interval(trials, trials)[1] == 1
+
+
 def test_wilsons_interval_of_halves_lies_between_those_of_whole_successes() -> None:
     low, high = zip(*(wilson_interval(successes / 2, 10) for successes in range(21)), strict=True)
     assert list(low) == sorted(low)

@@ -22,6 +22,7 @@ def test_holm_agrees_with_statsmodels_in_any_order() -> None:
 def test_every_p_has_the_level_of_the_step_that_decides_it() -> None:
     assert holm_levels([0.001, 0.5, 0.02, 0.011]) == pytest.approx([ALPHA / 4, ALPHA, ALPHA / 2, ALPHA / 3])
     assert holm_levels([0.03, 0.02, 0.9]) == pytest.approx([ALPHA / 3] * 3)  # the method stops at its first step
+    assert holm_levels([ALPHA / 2, 0.9]) == pytest.approx([ALPHA / 2] * 2)  # of which none is below its level
     assert holm_levels([0.01, 0.01]) == pytest.approx([ALPHA / 2] * 2)
     assert holm_levels([]) == []
     for p_values in np.random.default_rng(5).uniform(0, 0.1, (200, 6)):

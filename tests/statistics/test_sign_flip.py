@@ -8,7 +8,7 @@ from scipy import stats
 
 from actbench.statistics import sign_flip
 from actbench.statistics.multiple import holm
-from actbench.statistics.sign_flip import sign_flip_p, smallest_p
+from actbench.statistics.sign_flip import sign_flip_p, smallest_p, whole_numbers
 
 pytestmark = pytest.mark.oldest
 
@@ -94,3 +94,7 @@ def test_so_many_pairs_and_comparisons_reach_no_smaller_p(pairs: int, comparison
 def test_counts_of_images_reach_the_smallest_p_of_any_number_of_pairs() -> None:
     assert smallest_p(41, 2556) == 2556 * 2 / 2**41
     assert sign_flip_p([9800] * 41, [9799] * 41) == pytest.approx(2 / 2**41)
+
+
+def test_shares_of_two_test_sets_are_whole_numbers_of_a_unit_that_they_have_in_common() -> None:
+    assert whole_numbers([3 / 9_973], [1 / 10_000]) == ([30_000], [9_973])
