@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from actbench.catalogue.datasets import DATASETS, Arrays, load
-from actbench.experiment.records import TrialRecord
+from actbench.experiment.records import LayerProbe, TrialRecord
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.training.loop import train_stack
 from actbench.training.measures import Measures
-from actbench.training.outcome import Evaluation, TrialCurves, record_epoch
+from actbench.training.outcome import Evaluation, TrialCurves, make_record, record_epoch
 
 
 def trained(settings: dict[str, object], arrays: Arrays, seeds: int = 2) -> list[TrialRecord]:
@@ -86,3 +86,12 @@ def test_a_validation_loss_that_is_not_finite_is_a_divergence() -> None:
     record_epoch([curve], 4, ([0.5], [3]), validated)
     assert curve.diverged_epoch == 4
     assert curve.by_name["validation_loss"] == [None]
+
+
+def test_a_trial_that_diverged_keeps_its_probes_and_times_up_to_that_epoch() -> None:
+    trial = make_trial(TrialSettings.model_validate({"train": {"epochs": 3}}), 0)
+    curve = TrialCurves({"train_loss": [0.5, None], "train_correct_count": [1, 1]}, diverged_epoch=2, end={})
+    figures = {"mean": 0.0, "sd": 1.0, "zero_share": 0.0, "weight_gradient_norm": 1.0, "bias_gradient_norm": 1.0}
+    probes = tuple((LayerProbe.model_validate({"epoch": epoch, "layer": 1} | figures),) for epoch in range(4))
+    record = make_record(trial, curve, probes, 1.0, [0.1, 0.2, 0.3], 1, "cpu")
+    assert ([one.epoch for one in record.probes], record.epoch_seconds) == ([0, 1, 2], (0.1, 0.2))
