@@ -246,7 +246,9 @@ def test_whole_numbers_stay_whole(score: Score, expected: list[int], tmp_path: P
 # ----- fewer trials: values that are behind after the first seed
 
 
-@pytest.mark.parametrize(("margin", "seeds"), [(0.001, [1, 2, 1]), (0.1, [1, 2, 2]), (0.5, [2, 2, 2])])
+@pytest.mark.parametrize(
+    ("margin", "seeds"), [(0.001, [1, 2, 1]), (round(10 / 239, 12), [1, 2, 2]), (0.1, [1, 2, 2]), (0.5, [2, 2, 2])]
+)
 def test_a_value_that_is_behind_after_its_first_seed_gets_no_further_ones(
     margin: float, seeds: list[int], tmp_path: Path
 ) -> None:
