@@ -234,6 +234,14 @@ def test_each_that_is_left_out_is_paid_for_as_if_all_were(tmp_path: Path) -> Non
     assert asked(planted(tmp_path / "four", counts, other_baseline)).best == ("tanh", "relu")
 
 
+def test_an_arm_whose_adjusted_interval_holds_0_is_not_left_out_whatever_its_p(tmp_path: Path) -> None:
+    """Ten wins of ten, but one by far the largest: the interval excludes 0 alone, and not among three."""
+    far = above(RELU, [-300] * 10)
+    counts = {"relu": RELU, "tanh": above(RELU, [10] * 9 + [72]), "elu": far, "gelu": far}
+    other_baseline = FOUR.replace("activation: relu}", "activation: elu}")
+    assert asked(planted(tmp_path, counts, other_baseline)).best == ("tanh", "relu")
+
+
 def test_an_arm_and_its_baseline_are_decided_once(tmp_path: Path) -> None:
     """Holm finds tanh better than relu at p = 0.035, since all others differ; Bonferroni alone would not."""
     close = above(RELU, [20, 15, 25, 18, 22, 30, 12, 19, -18, -12])
