@@ -25,6 +25,7 @@ from actbench.report.gate import (
     junit_text,
     publish,
 )
+from actbench.statistics.intervals import wilson_interval
 from actbench.store.results import Results
 from builders import record_of
 from drawn import results_from
@@ -41,6 +42,7 @@ from planted import (
     Change,
     above,
     asked,
+    contrast_of,
     planted,
 )
 
@@ -301,7 +303,7 @@ def test_a_summary_that_cannot_be_written_is_said_and_changes_no_verdict(
     assert warning.endswith("summary.md: cannot be written (No such file or directory); there is no summary")
 
 
-def test_the_means_are_of_the_seeds_of_the_look_that_settled_the_arm(tmp_path: Path) -> None:
+def test_the_numbers_are_of_the_seeds_of_the_look_that_settled_the_arm(tmp_path: Path) -> None:
     """A claim that stays open gives both arms more seeds after the one is found worse."""
     claim = "{claim: c, arm: {model.activation: tanh}, minus: {model.activation: relu}, above: -0.0021}"
     text = f"{UNTUNED.replace('seeds: 10', 'seeds: {looks: [8, 16]}')}expect: [{claim}]"
@@ -314,3 +316,5 @@ def test_the_means_are_of_the_seeds_of_the_look_that_settled_the_arm(tmp_path: P
     assert [len(trials) for _, trials in results.plan.arms] == [16, 16]
     _, lines = published(results, shared_lr=True)
     assert lines[1].startswith("  worse: tanh: 97.80 -> 97.59 % (-0.21 points)")
+    decided = contrast_of(asked(results, shared_lr=True), "tanh")
+    assert decided.probability_better_interval == wilson_interval(0, 8)

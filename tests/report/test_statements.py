@@ -215,6 +215,12 @@ def test_looks_say_their_level_in_percent_and_settle_no_arm_that_is_not_judged(t
     assert "Settled: 1 at look 1; not judged: 1." in note
 
 
+def test_before_the_first_look_nothing_is_judged_and_what_it_lacks_is_said(tmp_path: Path) -> None:
+    counts = {"relu": RELU[:8], "tanh": above(RELU, MUCH)[:8], "elu": RELU[:7]}
+    words = said(planted(tmp_path, counts, LOOKS))
+    assert "Not judged: the first look, after 8 seeds, lacks trials." in words
+
+
 def test_a_look_that_is_moved_up_in_vain_says_so(tmp_path: Path) -> None:
     results = planted(tmp_path, {}, TUNED.replace("seeds: 10", "seeds: {looks: [2, 4]}"))
     assert results.plan.looks is not None
