@@ -14,6 +14,7 @@ from actbench.config.cells import READ_AS_MISSING
 from actbench.config.reader import read_experiment
 from actbench.config.source import write_yaml
 from actbench.errors import ConfigurationError
+from actbench.experiment.cells import find_references
 from actbench.experiment.definition import Experiment, experiment_to_yaml, parse_arm
 from actbench.plan.plan import make_plan
 from actbench.plan.tuning import tune_arm
@@ -105,6 +106,14 @@ def test_a_baseline_takes_the_settings_that_change_together_with_its_own() -> No
     of_the_same_loss = "vary: [{model.output: [log_softmax, sigmoid], train.loss: [nll, nll]}]\n"
     (message,) = mistakes(of_the_same_loss + "baseline: {train.loss: nll}")
     assert "baseline: nll: fits several cells" in message
+
+
+def test_an_arm_has_no_baseline_where_several_have_its_values_and_none_the_other_ones() -> None:
+    grid = "vary: {model.activation: [relu, tanh], train.lr: [0.1, 0.2, 0.3]}\nbaseline: {model.activation: relu}\n"
+    experiment = read(f"{grid}exclude: [{{model.activation: relu, train.lr: 0.3}}]\n")
+    arms = list(experiment.arms())
+    found = find_references(arms, arms, experiment.baseline)
+    assert [one and one.label() for one in found[2:]] == [*(arm.label() for arm in arms[:2]), None]
 
 
 @pytest.mark.parametrize(
