@@ -168,3 +168,8 @@ def test_an_activation_that_is_zero_has_no_named_gain(init: Any) -> None:
 def test_a_softplus_that_jumps_at_its_threshold_warns(parameters: dict[str, float], warns: bool) -> None:
     conflicts_found = found(model={"activation": {"softplus": parameters}})
     assert conflicts_found == ([("model.activation", False)] if warns else [])
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.5, 0.5), (0.5, -0.5), (-0.5, 0.5)])
+def test_a_range_is_impossible_without_any_width(low: float, high: float) -> None:
+    assert found(model={"init": {"uniform": {"a": low, "b": high}}}) == [("model.init", True)] * (low >= high)

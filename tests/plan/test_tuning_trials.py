@@ -120,6 +120,7 @@ def test_tuning_and_final_trials_never_share_a_stack(workers: int, is_timed: boo
     stacks = make_stacks(trials, workers=workers, is_timed=is_timed)
     assert all(len({one.phase for one in stack}) == 1 for stack in stacks)
     assert Counter(one.id for stack in stacks for one in stack) == Counter(one.id for one in trials)
+    assert not is_timed or {len(stack) for stack in stacks} == {1}
     if workers == 1 and not is_timed:
         assert sorted(len(stack) for stack in stacks) == [9, 9]
 
