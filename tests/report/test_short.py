@@ -13,6 +13,8 @@ from actbench.render.sections import Section, without_constants, without_sparks
 from actbench.render.terminal import _print_section, section_lines
 from actbench.report.contents import EXPLAIN, answer_sections, report_sections
 from actbench.report.files import page
+from actbench.report.short import FIRST, short_notes
+from actbench.report.statement import Statement
 from actbench.store.results import Results
 from pages import read
 from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, above, asked, five_arms, planted
@@ -82,6 +84,11 @@ def test_at_most_three_notes_and_then_where_the_rest_is(results: Results) -> Non
     assert "sign-flip test" in explained
     assert "The picture: ●" in explained
     assert "The picture: ●" not in "\n".join(screen(results, 50, explains=True))  # where there is no room for it
+
+
+def test_what_limits_a_conclusion_the_most_is_among_the_three_notes(results: Results) -> None:
+    said = [Statement(kind, "caveats", kind) for kind in reversed(FIRST)]
+    assert short_notes(asked(results), said)[:2] == list(FIRST[:2])
 
 
 def test_two_factors_have_their_difference_at_80_columns(tmp_path: Path) -> None:
