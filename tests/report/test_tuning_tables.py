@@ -15,7 +15,7 @@ from actbench.experiment.naming import value_to_yaml
 from actbench.experiment.records import Curves, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.render.sections import Section
-from actbench.report.tuning import stability, tuning_rows
+from actbench.report.tuning import stability, tried, tuning_rows
 from actbench.runs.dry_run import count_to_do, dry_run_sections, estimate_costs
 from actbench.store.folder import read_plan, write_experiment
 from actbench.store.journal import read_journal
@@ -245,6 +245,8 @@ def test_a_tuned_choice_is_said_with_the_share_of_resampled_seeds_that_make_it_a
     never = stability(replace(one, chosen=best.values), swapped | diverged)
     assert never is not None
     assert never.shares[others[0].values] == 0
+    failed = {each.values: each.failed for each in tried(one, swapped | diverged)}
+    assert failed == dict.fromkeys(failed, 0) | {others[0].values: 3}
     document = list(tuning_rows(results.plan, swapped, value_to_yaml))
     assert {row["chosen_in"] for row in document if row["arm"] == one.arm.label()} == set(found.shares.values())
     assert all(isinstance(row["train.lr"], float) for row in document)
