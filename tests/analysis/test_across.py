@@ -13,6 +13,7 @@ import pytest
 from actbench.analysis.across import Across, compare_across
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
+from actbench.report.across import across_answer
 from actbench.statistics.across import random_effects
 
 ACCURACY = parse_metric("test_accuracy")
@@ -96,6 +97,13 @@ def test_folders_that_contradict_each_other_are_no_evidence_however_many_seeds_t
     effect = next(arm.effect for arm in found.arms if arm.label == "tanh")
     assert effect is not None
     assert effect.between == pytest.approx(0.021, abs=0.002)
+
+
+def test_of_several_arms_that_cannot_be_told_the_answer_says_the_widest_reach() -> None:
+    signs = [(-1) ** number for number in range(8)]
+    folders = [folder(number, {"tanh": 0.02 * sign, "elu": 0.04 * sign}) for number, sign in enumerate(signs)]
+    answer = across_answer(compare_across(folders, ACCURACY, BASELINE, 0.001))
+    assert "Cannot tell tanh and elu from relu: the mean difference can still be up to 4." in answer
 
 
 def test_the_sd_between_folders_is_what_their_standard_errors_leave() -> None:
