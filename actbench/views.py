@@ -142,7 +142,10 @@ class ComparisonView:
         return view
 
     def _repr_html_(self) -> str:
-        answer, short, *_ = answer_sections(self._shown, self._shown_results)
+        answer, *tables = answer_sections(self._shown, self._shown_results)
+        if not tables:  # nothing has been trained
+            return sections_to_html([answer])
+        short = tables[0]
         short = replace(without_picture(short), notes=[note for note in short.notes if note != EXPLAIN])
         shown = pictures(self._shown_results[0], self._shown)[:1] if self._shown.rows else []
         figure = (

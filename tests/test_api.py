@@ -182,6 +182,9 @@ def test_trials_of_an_earlier_version_of_the_experiment_are_not_counted(tmp_path
     folder = tmp_path / "made-up"
     folder.mkdir()
     write_experiment(folder, experiment_to_yaml(replace(earlier, seeds=(0,))))
+    untrained = "No final trial has a result yet"
+    assert untrained in actbench.load(folder)._repr_html_()
+    assert untrained in actbench.load(folder).compare()._repr_html_()
     append_records(folder, [record_of(trial, outcome="diverged") for trial in make_plan(earlier).trials().values()])
     assert repr(actbench.load(folder)).endswith("2 arms x 1 seed, 2 of 2 trials, 2 diverged, 0 collapsed, 0 failed>")
 

@@ -151,7 +151,7 @@ def _arm(
     errors = [(one.sd or 0.0) / math.sqrt(one.n) for one in by_folder if one.mean is not None]
     effect = random_effects(differences, errors)
     common = [values for pair in pairs if (values := common_values(*pair))[0]]
-    exact = [mean_of_shares(*values) for values in common] if metric.unit == "share" else differences
+    exact = [mean_of_shares(*values) for values in common] if metric.is_share else differences
     p = sign_flip_p(exact, [0.0] * len(exact))
     return ArmAcross(label, means, against, differences, effect, effect.interval(CONFIDENCE), p, reason=reason)
 
@@ -159,7 +159,7 @@ def _arm(
 def _judged(arms: Sequence[ArmAcross], metric: Metric, margin: float | None) -> list[ArmAcross]:
     """The arms as one family."""
     p_values = [1.0 if arm.p is None else arm.p for arm in arms]
-    larger, is_share, judged = bool(metric.larger_is_better), metric.unit == "share", []
+    larger, is_share, judged = bool(metric.larger_is_better), metric.is_share, []
     for arm, p_holm, level in zip(arms, holm(p_values), holm_levels(p_values), strict=True):
         over, bounds = estimate(arm.differences), arm.effect.interval(1 - level) if arm.effect else None
         least_p = smallest_p(len(arm.differences), len(arms))

@@ -198,7 +198,7 @@ def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison) ->
         a[: decision.difference.n], b[: decision.difference.n], larger_is_better=bool(metric.larger_is_better)
     )
     better, interval = wins or (None, None)
-    word = verdict_at_look(decision, bool(metric.larger_is_better), comparison.margin, is_share=metric.unit == "share")
+    word = verdict_at_look(decision, bool(metric.larger_is_better), comparison.margin, is_share=metric.is_share)
     return replace(
         row,
         contrast=replace(
@@ -314,7 +314,7 @@ def _contrast(first: Sample, second: Sample, metric: Metric, paired: Estimate) -
     a, b = common_values(first, second) if is_paired else ([*first.by_seed.values()], [*second.by_seed.values()])
     if len(first.losses | second.losses) > 1:
         return Contrast(first, second, is_paired, Estimate(min(len(a), len(b)), None, None, None), None)
-    whole = whole_numbers(a, b) if metric.unit == "share" else (a, b)
+    whole = whole_numbers(a, b) if metric.is_share else (a, b)
     if not is_paired:
         better = None if direction is None else unpaired_probability_better(*whole, larger_is_better=direction)
         difference = unpaired_difference(a, b)
@@ -335,7 +335,7 @@ def _interval(contrast: Contrast, confidence: float) -> tuple[float, float] | No
 
 def paired_differences(first: Sample, second: Sample, metric: Metric) -> list[float]:
     """The first minus the second, for every seed that both have, in the order of the seeds."""
-    return pair_differences(*common_values(first, second), is_share=metric.unit == "share")
+    return pair_differences(*common_values(first, second), is_share=metric.is_share)
 
 
 def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparisons: int, why_not: str) -> Contrast:
@@ -351,7 +351,7 @@ def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparison
         _least_p(contrast, comparisons, metric),
         bool(metric.larger_is_better),
         margin=margin if contrast.is_paired else None,
-        is_share=metric.unit == "share",
+        is_share=metric.is_share,
     )
     return replace(contrast, verdict=word)
 
@@ -368,7 +368,7 @@ def _reason_not_judged(contrast: Contrast, why_not: str) -> str:
 def _least_p(contrast: Contrast, comparisons: int, metric: Metric) -> float:
     """The smallest adjusted p that these seeds can give in a family of so many."""
     if contrast.is_paired:
-        return smallest_p(contrast.difference.n, comparisons, is_counted=metric.unit == "share")
+        return smallest_p(contrast.difference.n, comparisons, is_counted=metric.is_share)
     return smallest_unpaired_p(len(contrast.first.by_seed), len(contrast.second.by_seed), comparisons)
 
 

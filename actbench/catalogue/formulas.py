@@ -61,6 +61,13 @@ def _known(value: Any) -> Any:
     return value if isinstance(value, Dual | str | bool | None) else Dual(value)
 
 
+def _number(value: Any) -> Dual:
+    """Also what a comparison gives, and a setting that is true or false, as numbers without a slope."""
+    if value is None or isinstance(value, str):
+        raise FormulaError(f"{value!r} is no number")
+    return value if isinstance(value, Dual) else Dual(_array(value))
+
+
 def _compared(value: Any) -> Any:
     return value.value if isinstance(value, Dual) else value
 
@@ -141,7 +148,7 @@ def curve(
 ) -> tuple[NDArray[numpy.float64], NDArray[numpy.float64]] | None:
     """The formula's values and derivatives at x; None where it has none or one is not finite."""
     try:
-        found = _known(_compute(formula, {**parameters, "x": Dual(x, numpy.ones_like(x))}))
+        found = _number(_compute(formula, {**parameters, "x": Dual(x, numpy.ones_like(x))}))
     except (FormulaError, TypeError):
         return None
     value, slope = (numpy.broadcast_to(_array(part), x.shape) for part in (found.value, found.slope))
@@ -161,15 +168,18 @@ def _value(node: ast.expr, known: Mapping[str, Any], functions: Mapping[str, Cal
     def of(inner: ast.expr) -> Any:
         return _value(inner, known, functions)
 
+    def number(inner: ast.expr) -> Dual:
+        return _number(of(inner))
+
     match node:
         case ast.Constant(value=int() | float() | str() | None):
             return _known(node.value)
         case ast.Name() if node.id in known:
             return _known(known[node.id])
         case ast.BinOp() if type(node.op) in BINARY:
-            return BINARY[type(node.op)](of(node.left), of(node.right))
+            return BINARY[type(node.op)](number(node.left), number(node.right))
         case ast.UnaryOp(op=ast.USub()):
-            return -of(node.operand)
+            return -number(node.operand)
         case ast.Compare(comparators=[right]) if type(node.ops[0]) in BINARY:
             return BINARY[type(node.ops[0])](_compared(of(node.left)), _compared(of(right)))
         case ast.Compare(left=left, ops=[first, *ops], comparators=[middle, *others]):
@@ -178,15 +188,15 @@ def _value(node: ast.expr, known: Mapping[str, Any], functions: Mapping[str, Cal
             test = of(node.test)
             if isinstance(test, bool):
                 return of(node.body if test else node.orelse)
-            return _choose(test, of(node.body), of(node.orelse))
+            return _choose(test, number(node.body), number(node.orelse))
         case ast.Call(func=ast.Name(id=name), keywords=[]) if name in OF_SEVERAL:
-            return OF_SEVERAL[name](*map(of, node.args))
+            return OF_SEVERAL[name](*map(number, node.args))
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in functions:
-            inner = of(argument)
+            inner = number(argument)
             x = _array(inner.value)
             return Dual(functions[name](x), SLOPES[name](x) * inner.slope if name in SLOPES else math.nan)
-        case ast.Subscript(slice=ast.Name(id="label")):
-            return Dual(numpy.take_along_axis(of(node.value).value, known["label"][..., None], -1), math.nan)
+        case ast.Subscript(slice=ast.Name(id="label")) if "label" in known:
+            return Dual(numpy.take_along_axis(number(node.value).value, known["label"][..., None], -1), math.nan)
     what = node.id if isinstance(node, ast.Name) else ast.unparse(node)
     names = ", ".join([*known, *functions, *OF_SEVERAL])
     raise FormulaError(f"{what!r} is nothing that a formula can say; known: {names}")

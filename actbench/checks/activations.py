@@ -96,7 +96,8 @@ def _stays_in_bounds(bounds: tuple[float, float], function: check.Function) -> s
     values = function(x)
     check.require_finite(values, x, "value")
     farther = torch.tensor([-1e8, -1e6, 1e6, 1e8], dtype=torch.float64)
-    x, values = torch.cat([x, farther]), torch.cat([values, function(farther)])
+    x = torch.cat([x, farther, torch.zeros(1, dtype=torch.float64)])
+    values = function(x)
     x, values = x[values.isfinite()], values[values.isfinite()]
 
     def where(value: float) -> str:

@@ -245,6 +245,8 @@ def require_bounds(bounds: tuple[float, float], least: float, most: float, where
     """
     if not isinstance(bounds, tuple | list) or [isinstance(bound, int | float) for bound in bounds] != [True, True]:
         refuse(f"expected bounds=(low, high), two numbers, inf where the values grow without end, found {bounds!r}")
+    if not bounds[0] <= bounds[1]:
+        refuse(f"expected the smaller bound first, found {bounds!r}")
     for bound, reached, sign in ((bounds[0], least, -1), (bounds[1], most, 1)):
         if sign * (reached - bound) > BOUND_TOLERANCE * abs(bound) + 1e-12:
             refuse(
@@ -257,7 +259,7 @@ def require_bounds(bounds: tuple[float, float], least: float, most: float, where
 def require_ends(bounds: tuple[float, float], least: float, most: float, grows: Callable[[int], bool]) -> None:
     """Refuse an infinite bound where the values do not grow below (-1) or above (1); without bounds both are."""
     pairs = zip(bounds, (least, most), (-1, 1), strict=True)
-    low, high = (bound if not isinf(bound) or grows(sign) else reached for bound, reached, sign in pairs)
+    low, high = (bound if not isinf(bound) or grows(sign) else reached + 0.0 for bound, reached, sign in pairs)
     if (low, high) != tuple(bounds):
         refuse(
             f"the values lie in {span((low, high))}: say bounds=({low:g}, {high:g}); without `bounds` they are taken "

@@ -153,7 +153,7 @@ def _run_program() -> None:
     """
     null = os.devnull
     with Path(null).open("w", encoding="utf-8") as nowhere, os.fdopen(os.open(null, os.O_RDONLY), "w") as refusing:
-        sys.stdout = sys.stdout or (nowhere if TRAINING.intersection(sys.argv[1:2]) else refusing)
+        sys.stdout = sys.stdout or (nowhere if _trains(sys.argv[1:]) else refusing)
         sys.stderr = sys.stderr or nowhere
         try:
             _run_words(sys.argv[1:])
@@ -161,6 +161,11 @@ def _run_program() -> None:
             sys.exit(report_file_error(problem))
         finally:
             drop_what_was_not_said()
+
+
+def _trains(words: list[str]) -> bool:
+    """Whether a command leaves its answer in a folder too."""
+    return bool(TRAINING.intersection(words[:1])) and not {"--dry-run", "--help", "-h"}.intersection(words)
 
 
 def _run_words(words: list[str]) -> None:

@@ -126,9 +126,10 @@ def _compare_across(
     everything = [load_results(folder, root) for folder in folders]
     shown = map(with_short_names, everything) if output_format == "table" else everything
     found = answer_across(list(shown), request)
+    shown_sections = slice(1 if quiet else None) if output_format == "table" else slice(1, None)
     printing.print_answer(
         output_format,
-        lambda: across_sections(found)[: 1 if quiet else None],
+        lambda: across_sections(found)[shown_sections],
         lambda: across_document(found),
         csv=across_table(found).to_csv,
     )

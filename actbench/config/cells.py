@@ -115,9 +115,12 @@ def factors_of(groups: Sequence[Group], include: Sequence[Values] = (), without:
 
 
 def read_cells(
-    data: Mapping[str, Any], groups: Sequence[Group], unsure: Collection[str]
+    data: Mapping[str, Any], groups: Sequence[Group], unsure: Collection[str], *, is_record: bool
 ) -> tuple[Cells | None, list[Mistake]]:
-    """The cells of a file; None if they are every combination of single settings, without names."""
+    """The cells of a file; None if they are every combination of single settings, without names.
+
+    Those of a record keep names that a new file may not give.
+    """
     mistakes = list[Mistake]()
 
     def entries(key: str, kind: type, expected: str) -> Any:
@@ -150,7 +153,7 @@ def read_cells(
         if len(name) > MAX_NAME_LENGTH or not name.isprintable() or not name.strip() or "," in name:
             allowed = f"expected at most {MAX_NAME_LENGTH} printable characters without commas"
             mistakes.append((("names", name), allowed))
-        elif name in READ_AS_MISSING:
+        elif name in READ_AS_MISSING and not is_record:
             mistakes.append((("names", name), "pandas would read this name in a table as a missing value"))
     cells = Cells(tuple(groups), excluded, exclude == IMPOSSIBLE, include, names)
     return (None if cells.is_full_grid() and not names else cells), mistakes
@@ -173,8 +176,8 @@ def _whole_cell(raw: Any, factors: Sequence[Factor], unsure: Collection[str]) ->
     return values, problems
 
 
-def cell_mistakes(experiment: Experiment) -> Iterator[Mistake]:
-    """What the cells of a sound experiment say without effect, or twice."""
+def cell_mistakes(experiment: Experiment, *, is_record: bool) -> Iterator[Mistake]:
+    """What the cells of a sound experiment say without effect, or twice; a record may name an arm as another."""
     cells = experiment.cells
     if cells is None:
         return
@@ -201,7 +204,7 @@ def cell_mistakes(experiment: Experiment) -> Iterator[Mistake]:
         else:
             named[matching[0]] = name
     unnamed = replace(experiment, cells=replace(cells, names=()))
-    for values, name in named.items():
+    for values, name in () if is_record else named.items():
         with suppress(ConfigurationError):
             if not has_values(values, meant := parse_arm(unnamed, name)):
                 yield ("names", name), f"another arm has this name: {label_of(meant)}"

@@ -104,7 +104,7 @@ def read_margin(given: Any, primary: str) -> float | None:
     """The difference in the primary metric below which two arms count as equivalent; only shares have a default."""
     if given is None:
         return definition.usual_margin(primary)
-    is_share = parse_metric(primary).unit == "share"
+    is_share = parse_metric(primary).is_share
     if type(given) in (int, float) and 0 < given < (1 if is_share else math.inf):
         return float(given)
     what = "a difference in accuracy as a fraction, such as 0.001" if is_share else f"a difference in {primary} above 0"

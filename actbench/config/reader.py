@@ -120,7 +120,7 @@ class _Loader:
                 self._problem((key,), misplaced(key) or f"unknown key{nearest_or_all(key, KNOWN_KEYS)}")
             settings = self._settings(data)
             groups = self._noting("vary", cells.read_groups("vary", data.get("vary")))
-            kept = self._noting("", cells.read_cells(data, groups, self._unsure()))
+            kept = self._noting("", cells.read_cells(data, groups, self._unsure(), is_record=self.is_record))
             factors = tuple(cells.factors_of(groups, kept.include if kept else ()))
             tune_groups, tune = self._tune_groups([factor.path for factor in factors])
             seeds, looks = self._plain("seeds", plain_values.read_seeds, plain_values.NO_SEEDS)
@@ -249,7 +249,7 @@ class _Loader:
         problems = len(self.source.problems)
         if not self._is_small_enough(experiment):
             return False
-        self._add((), cells.cell_mistakes(experiment))
+        self._add((), cells.cell_mistakes(experiment, is_record=self.is_record))
         if len(self.source.problems) > problems:
             return False
         self._add((), ((("tune",), message) for message in cells.budget_mistakes(experiment)))

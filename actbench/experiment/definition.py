@@ -272,7 +272,7 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
 
 def usual_margin(primary: str) -> float | None:
     """The margin where the file gives none: 0.001 for shares; no other metric has a usual one."""
-    return MARGIN if parse_metric(primary).unit == "share" else None
+    return MARGIN if parse_metric(primary).is_share else None
 
 
 def _group_to_yaml(group: Group) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def _evidence(
     first, second = values_by_seed(trials, records, metric), values_by_seed(baseline, records, metric)
     pairs = [(first[seed], second[seed]) for seed in first if seed in second]
     a, b = [one for one, _ in pairs], [other for _, other in pairs]
-    is_share = metric.unit == "share"
+    is_share = metric.is_share
     unusable = [sum(records[one.id].ending() != "done" for one in arm) for arm in (trials, baseline)]
     return Evidence(
         pair_differences(a, b, is_share=is_share),

@@ -149,7 +149,7 @@ def _print_lists(console: Console, section: Section, rows: list[list[str]]) -> N
         for heading, cell in zip(section.header[1:], cells, strict=True):
             if cell != "-":
                 _print_words(console, f"{heading}: {cell}", indent=4)
-    _print_notes(console, section.notes)
+    _print_notes(console, (*section.legends.values(), *section.notes))
 
 
 def fitting_columns(section: Section, width: int) -> list[int]:

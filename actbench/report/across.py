@@ -54,7 +54,8 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
     if metric.larger_is_better is None or len(losses) > 1:
         raise ConfigurationError(f"--across: {metric.name} has no better direction that all folders share")
     margins = [one.experiment.margin_of(metric) for one in results]
-    margin = min((one for one in margins if one is not None), default=None) if None not in margins else None
+    known = [one for one in margins if one is not None]
+    margin = min(known) if len(known) == len(results) else None
     untuned = [str(one.folder) for one in results if not one.plan.tunings and not request.shared_lr]
     doubts = [f"{one.folder}: {doubt}" for one in results if (doubt := one.seeds_doubt())]
     why_not = f"nothing was tuned for each arm in {listed(untuned)}" if untuned else next(iter(doubts), "")
@@ -142,7 +143,7 @@ def _notes(found: Across) -> list[str]:
         if is_surprising(arm.interval, arm.verdict)
     ]
     return [
-        f"n is {counted(n, 'folder')}, not seeds: {listed(found.folders)}.",
+        f"Folders are counted, not seeds (n = {n}): {listed(found.folders)}.",
         *filter(None, [excluded_alone(surprising, len(compared))]),
         "The difference is the mean over folders, each counting the same, with a t interval for folders like these; sd "
         "between: DerSimonian & Laird's; p is the exact sign-flip test of the folders' differences, Holm over "
@@ -213,9 +214,10 @@ def _document(arm: ArmAcross) -> dict[str, Any]:
 
 
 def across_table(found: Across) -> Table:
-    """One row for each arm."""
-    rows = [*map(_row, found.arms)]
-    return Table([*rows[0]], rows)
+    """One row for each arm, or where all pairs were asked for one for each of these."""
+    pairs = [{"arm": one.label, "against": one.against} | _row(one) for one in found.pairs]
+    rows = pairs or [*map(_row, found.arms)]
+    return Table([name for name in rows[0] if not pairs or name != "mean_rank"], rows)
 
 
 def _row(arm: ArmAcross) -> dict[str, Any]:

@@ -96,8 +96,8 @@ def _at_chance(results: Results) -> Iterator[Statement]:
     chance = 1 / results.experiment.settings.data.dataset.classes
     accuracies: dict[str, float] = {}
     for arm, trials in results.plan.arms:
-        found = recorded(trials, results.records)
-        usable = [record for record in found if sum(map(bool, record.test_prediction_counts or ())) > 1]
+        done = [record for record in recorded(trials, results.records) if record.ending() == "done"]
+        usable = [record for record in done if sum(map(bool, record.test_prediction_counts)) > 1]
         if images := sum(record.test_count for record in usable):
             correct, each = sum(record.test_correct_count or 0 for record in usable) / images, usable[0].test_count
             _, highest = exact_binomial_interval(round(correct * each), each)
@@ -121,7 +121,9 @@ def _history(results: Results) -> Iterator[Statement]:
     is_doubtful, steps = bool(results.seeds_doubt()), " to ".join(map(str, counts))
     if len(set(counts)) > 1:
         how = "extended" if counts[-1] == max(counts) else "changed"
-        doubt = f"nothing is judged. A new plan with fresh seeds can decide: {fresh_seeds(counts[-1])}"
+        seen = [seed for plan in plans for seed in plan.get("seeds", ())]
+        fresh = fresh_seeds(counts[-1], len(results.plan.arms) - 1, seen)
+        doubt = f"nothing is judged. A new plan with fresh seeds can decide: {fresh}"
         end = doubt if is_doubtful else "the new seeds are fresh"
         yield Statement("changed_seeds", "caveats", f"n was {how} after looking, from {steps} seeds: {end}.")
     elif "seeds" in changed:

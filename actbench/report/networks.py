@@ -105,7 +105,7 @@ def validity_line(config: Path, experiment: Experiment) -> str:
     arms, seeds, tuning = experiment.arm_count(), seeds_at_first(experiment), experiment.tuning_trial_count()
     of_each = f"{counted(arms, 'arm')} x "
     tuned = f"{of_each}{counted(tuning, 'tuning trial')} + " if tuning else ""
-    most = f" to {arms * (tuning + len(experiment.seeds))}" if experiment.looks else ""
+    most = f" to {arms * (tuning + len(experiment.seeds))}" if len(experiment.seeds) > seeds else ""
     return f"{config}: valid; {tuned}{of_each}{seeds_range(experiment)} = {arms * (tuning + seeds)}{most} trials"
 
 

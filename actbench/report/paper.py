@@ -142,7 +142,7 @@ def _names(comparison: Comparison, results: Results, kit: PaperKit) -> dict[str,
 def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Sequence[str]) -> str:
     """A floating table: a caption of two lines, the chosen columns, and notes below it."""
     metric, label = comparison.metric, comparison.only_baseline()
-    base, seeds = printed(names.get(label, label), names), seeds_text(row.own.n for row in comparison.rows)
+    base, seeds = printed(label, names), seeds_text(row.own.n for row in comparison.rows)
     units = {"unit": " (%)" * metric.is_share, "points": " (points)" * metric.is_share}
     header = [COLUMNS[name].format(level="" if comparison.looks else "95 % ", **units) for name in columns]
     against = f" and its difference from {base}" if base else ""
@@ -151,7 +151,7 @@ def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Seque
     title = f"{capitalised(metric_in_words(metric))} over {seeds}{against}, the best mean first. {family}."
     cells = [_cells(row, metric, names) for row in ranked(comparison)]
     rows = [[row.get(name, ABSENT) for name in columns] for row in cells]
-    bold = {printed(names.get(label, label), names) for label in separable(comparison)}
+    bold = {printed(label, names) for label in separable(comparison)}
     section = Section(title, header, rows, _table_notes(comparison, columns))
     return PREAMBLE + section_to_latex(section, bold, label="comparison", notes_below=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -42,9 +42,10 @@ def few(names: Sequence[str], noun: str) -> str:
     return listed(names) if len(names) <= MAX_NAMES else f"{len(names)} {noun}"
 
 
-def fresh_seeds(count: int) -> str:
-    """The option of `run` for so many seeds that no earlier plan had."""
-    return f"--set 'seeds={{looks: [{count}], first: {FRESH_SEEDS}}}'"
+def fresh_seeds(count: int, comparisons: int, seen: Iterable[int]) -> str:
+    """The option of `run` for so many seeds, or as many as can decide, none of which has been seen."""
+    count, first = max(count, fewest_seeds(max(1, comparisons))), max(FRESH_SEEDS, max(seen, default=0) + 1)
+    return f"--set 'seeds={{looks: [{count}], first: {first}}}'"
 
 
 def cannot_decide(count: int, comparisons: int, noun: str = "seed") -> str:

@@ -50,9 +50,13 @@ def statements(
     found = [*answer_statements(comparison, results), *_numbers(comparison)]
     if comparison.seeds and len(comparison.rows) > 1 and any(row.own.mean is not None for row in comparison.rows):
         found += [*_adjusted(comparison), *_best(comparison), *_pairs(comparison)]
-    for one in results:
-        where = f"{one.folder}: " if len(results) > 1 else ""
-        found += [replace(each, text=f"{where}{each.text}") for each in folder_caveats(comparison, one)]
+    of_folders = [list(folder_caveats(comparison, one)) for one in results]
+    for one, said in zip(results, of_folders, strict=True):
+        for each in said:
+            if len(results) == 1 or (each.kind == "tuned" and all(each in others for others in of_folders)):
+                found += [each] if each not in found else []
+            else:
+                found.append(replace(each, text=f"{one.folder}: {each.text}"))
     found += comparison_caveats(comparison, results)
     primary = next((one.experiment.primary for one in results), PRIMARY_METRIC)
     if comparison.metric.name != primary:
@@ -180,6 +184,8 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     if others:
         names = ("; " if any("," in name for name in others) else ", ").join(others)
         text = f"Best: {named}. Not distinguishable from {them}: {names} {family}."
+    elif len(tied) == len(judged):
+        text = f"Best: {named}."
     place: Literal["notes", "both"] = "notes" if comparison.contrasts() else "both"
     yield Statement("best", "best set", text, comparison.best, {"best_mean": mean}, place)
     below = [row.sample.label for row in judged if row.sample.label not in comparison.best]
@@ -289,7 +295,8 @@ def _judged(comparison: Comparison, groups: dict[str, list[Contrast]]) -> Iterat
         seeds, text = (0, "") if comparison.looks else seeds_to_decide(comparison, group)
         if seeds:
             yield _said("seeds_to_decide", text, "baseline")
-            note = f"For fresh seeds: actbench run FILE {fresh_seeds(seeds)}."
+            option = fresh_seeds(seeds, len(comparison.contrasts()), comparison.seeds)
+            note = f"For fresh seeds: actbench run FILE {option}."
             yield Statement("fresh_seeds", "baseline", note, numbers={"seeds": seeds})
     if group := groups.get(TOO_FEW_SEEDS):
         yield _said("too_few_seeds", f"Cannot tell {_names(group)} from {base}: {too_few(group)}.", "baseline", group)

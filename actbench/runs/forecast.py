@@ -211,6 +211,8 @@ def _seeds_by_gap(found: Forecast) -> list[tuple[float, int, int]]:
 
 def _reach(found: Forecast) -> Iterator[str]:
     yield "Seeds that show a true difference in test accuracy 8 times in 10 (paired, 5 %, Bonferroni over comparisons)."
+    if found.experiment.primary != PRIMARY_METRIC:
+        yield f"This experiment decides by {found.experiment.primary}: the seeds that it takes may be others."
     seeds = len(found.experiment.seeds)
     planned = f"The {seeds} seeds" if seeds > 1 else "The one seed"
     if found.shown_difference is None:

@@ -49,7 +49,7 @@ class Merged:
 
 
 def merge_folders(folders: Sequence[Path], root: Path | None) -> Merged:
-    """Bring the journals of result folders, which are only read, into the experiment's own folder under `root`.
+    """Bring the journals of result folders into the experiment's own folder under `root`; others are only read.
 
     By default that is the folder that holds all of these, or `results`.
     Raises `ConfigurationError` where a folder holds no results or those of another experiment, naming what differs.

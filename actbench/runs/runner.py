@@ -33,7 +33,7 @@ from actbench.runs.estimates import expected_text, speed_here
 from actbench.runs.executors import local as executors
 from actbench.runs.executors.local import Limits
 from actbench.runs.executors.worker import TrainStack, is_with_torch, module_of, train_with_torch
-from actbench.runs.log import RunLog
+from actbench.runs.log import RunLog, write_log
 from actbench.runs.options import QUIET, RunOptions
 from actbench.runs.progress import RunProgress, RunState, Uninterrupted, initial_state, progress
 from actbench.runs.status import keep_standing, standing_of
@@ -180,12 +180,13 @@ def run_experiment(
             if options.fresh and (aside := store.set_aside(held)):
                 tell(f"The earlier results are now in {aside}.")
             journal = read_journal(folder, journal)
-            damaged = set_damaged_lines_aside(held) if journal.damaged_lines else 0
+            if journal.damaged_lines and (damaged := set_damaged_lines_aside(held)):
+                moved = f"{counted(damaged, 'damaged line')} moved to {DAMAGED}"
+                moved = f"{moved}; the trials that this loses are trained again"
+                write_log(held, f"{JOURNAL}: {moved}")
+                tell(f"{WARNING}{folder / JOURNAL}: {moved}")
             journal = read_journal(folder, journal)
             account = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
-            if damaged:
-                moved = f"{counted(damaged, 'damaged line')} moved to {DAMAGED}"
-                account.log.write(f"{WARNING}{JOURNAL}: {moved}; the trials that this loses are trained again", QUIET)
             try:
                 if account.state.plan.missing(account.known):
                     _train_all(options, site, account, load_arrays(), tell)
@@ -225,7 +226,7 @@ def _check_seeds(experiment: Experiment, folder: Path, journal: Journal, tell: C
     if seen and any(has_other_seeds(plan, now) for plan in (frozen, *frozen.get("earlier", []))):
         tell(
             f"{WARNING}{folder} has final trials of other seeds: nothing is judged where seeds are changed after "
-            f"looking; fresh ones can decide: {fresh_seeds(len(experiment.seeds))}"
+            f"looking; fresh ones can decide: {fresh_seeds(len(experiment.seeds), experiment.arm_count() - 1, seen)}"
         )
 
 

@@ -65,8 +65,8 @@ def seeds_needed(difference: float, sd_of_differences: float, *, comparisons: in
 
 
 def fewest_seeds(comparisons: int, alpha: float = ALPHA) -> int:
-    """The fewest seeds with which the sign-flip test, Holm over the comparisons, can reach p <= alpha at all."""
-    return next(seeds for seeds in range(2, 1000) if smallest_p(seeds, comparisons) <= alpha)
+    """The fewest seeds with which the sign-flip test, Holm over the comparisons, can reach p < alpha at all."""
+    return next(seeds for seeds in range(2, 1000) if smallest_p(seeds, comparisons) < alpha)
 
 
 def _power(seeds: int, effect: float, comparisons: int) -> float:

@@ -14,6 +14,7 @@ def latest_journal(root: Path) -> Path | None:
     """The journal under `root` that was written last, one of `--smoke` if there is no other; None without one."""
 
     def rank(journal: Path) -> tuple[bool, int]:
-        return not journal.parent.name.endswith(SMOKE_SUFFIX), journal.stat().st_mtime_ns
+        name, *_ = journal.parent.name.partition(".shard-")
+        return not name.endswith(SMOKE_SUFFIX), journal.stat().st_mtime_ns
 
     return max(root.glob(f"*/{JOURNAL}"), key=rank, default=None)

@@ -25,7 +25,7 @@ DIGITS = 7
 
 @dataclass(frozen=True)
 class Measures:
-    """One trial's measures over all images of an evaluation; None where its outputs give no probabilities.
+    """One trial's measures over all images of an evaluation; those of probabilities are None where it has none.
 
     `nll`: mean of -log p(label). `brier`: mean of sum_i (p_i - [i = label])^2, from 0 to 2. `ece`: expected calibration
     error, mean |accuracy - confidence| over 15 bins with equally many images. NaN where outputs are not finite.

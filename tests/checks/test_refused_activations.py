@@ -31,6 +31,18 @@ ACTIVATIONS = {
         "bounds",
         "no value comes near -2",
     ),
+    "bounds the wrong way round": (
+        "activation(formula='tanh(x)', bounds=(1, -1), reference='y')",
+        "torch.tanh(x)",
+        "bounds",
+        "expected the smaller bound first, found (1, -1)",
+    ),
+    "a bound that is no number": (
+        "activation(formula='tanh(x)', bounds=(float('nan'), 1), reference='y')",
+        "torch.tanh(x)",
+        "bounds",
+        "expected the smaller bound first, found (nan, 1)",
+    ),
     "no bounds": (
         "activation(formula='tanh(x)', reference='y')",
         "torch.tanh(x)",
@@ -42,6 +54,12 @@ ACTIVATIONS = {
         "torch.clamp(x, min=-0.25)",
         "bounds",
         "the values lie in [-0.25, inf): say bounds=(-0.25, inf)",
+    ),
+    "one bound left out, reached at 0 alone": (
+        "activation(formula='abs(x)', reference='y')",
+        "x.abs()",
+        "bounds",
+        "the values lie in [0, inf): say bounds=(0, inf)",
     ),
     "bounds that are no numbers": (
         "activation(formula='tanh(x)', bounds=(None, None), reference='y')",
@@ -235,6 +253,17 @@ def test_a_pole_is_the_only_reason_of_a_refusal(expression: str, tmp_path: Path)
     checks = checks_of("activation", text, tmp_path)
     assert [name for name, check in checks.items() if check.outcome == "refused"] == ["finite"]
     assert {checks[name].outcome for name in ("bounds", "derivative", "float32", "curve")} == {"skipped"}
+
+
+@pytest.mark.parametrize("formula", ["x * (x > 0)", "(x > 0) * x", "max(x > 0, x) * clipped * (x > 0)"])
+def test_a_formula_may_use_a_comparison_or_a_setting_that_is_true_or_false_as_a_number(
+    formula: str, tmp_path: Path
+) -> None:
+    expression = "x * (x > 0)" if "max" not in formula else "torch.clamp(x, min=1) * (x > 0)"
+    text = function_text(
+        f"activation(formula='{formula}', reference='y')", "own(x, *, clipped=True)", f"return {expression}"
+    )
+    assert checks_of("activation", text, tmp_path)["formula"].outcome == "pass"
 
 
 @pytest.mark.filterwarnings("error")

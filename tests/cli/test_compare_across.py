@@ -17,7 +17,7 @@ def test_two_folders_are_too_few_and_untuned_ones_are_not_judged(tmp_path: Path)
     answer = actbench("compare", "--across", *FOLDERS, "--shared-lr", folder=tmp_path)
     assert answer.returncode == 0
     assert "too few folders" in answer.stdout
-    assert "n is 2 folders, not seeds" in " ".join(answer.stdout.split())
+    assert "Folders are counted, not seeds (n = 2)" in " ".join(answer.stdout.split())
     document = json.loads(actbench("compare", "--across", *FOLDERS, "--format", "json", folder=tmp_path).stdout)
     why = "nothing was tuned for each arm in"
     assert re.search(rf"over 2 folders\? Not judged: mish, .* and elu \({why} \S+\)\.", document["answer"])
@@ -41,6 +41,11 @@ def test_what_across_cannot_do_is_said(tmp_path: Path) -> None:
 
 
 def test_pictures_are_saved_and_pairs_are_printed(tmp_path: Path) -> None:
+    rows = actbench("compare", "--across", *FOLDERS, "--all-pairs", "--format", "csv", folder=tmp_path).stdout
+    assert rows.splitlines()[0].startswith("arm,against,folders,difference,")
+    assert rows.count("\n") == 1 + 28
+    table = actbench("compare", "--across", *FOLDERS, "--format", "markdown", folder=tmp_path).stdout
+    assert table.startswith("| arm | difference (points) |")
     words = ["--shared-lr", "--all-pairs", "--figures", "drawn"]
     answer = actbench("compare", "--across", *FOLDERS, *words, folder=tmp_path)
     assert answer.returncode == 0, answer.stderr

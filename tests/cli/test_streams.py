@@ -35,11 +35,12 @@ def test_a_reader_who_leaves_is_no_error(verb: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
 def test_an_answer_that_cannot_be_written_or_is_not_wanted_is_exit_4(redirection: str, tmp_path: Path) -> None:
-    command = f"{sys.executable} -m actbench list {redirection}"
-    finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert finished.returncode == 4, finished.stderr
-    assert re.fullmatch(r"actbench: the output cannot be written \(.*\)\n", finished.stderr)
     (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
+    for arguments in ("list", "run tiny.yaml --dry-run"):
+        command = f"{sys.executable} -m actbench {arguments} {redirection}"
+        finished = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert finished.returncode == 4, finished.stderr
+        assert re.search(r"actbench: the output cannot be written \(.*\)\n$", finished.stderr)
     training = f"{sys.executable} {MADE_UP} 'at once' run tiny.yaml --jobs 1 {redirection}"
     finished = subprocess.run(["bash", "-c", training], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == (4 if redirection == ">/dev/full" else 0)
@@ -78,7 +79,7 @@ def test_a_quiet_run_prints_its_answer_and_says_only_warnings(tmp_path: Path) ->
     again = actbench("run", "tiny.yaml", "-q", "--set", "seeds=2", "--jobs", "1", folder=tmp_path)
     assert [re.sub(":.*", "", line) for line in again.stderr.splitlines()] == ["warning"] * 3
     moved = "trials.jsonl: 1 damaged line moved to trials.damaged.jsonl; the trials that this loses are trained again"
-    assert f"warning: {moved}\n" in again.stderr
+    assert f"warning: results/tiny/{moved}\n" in again.stderr
     assert moved in (tmp_path / "results" / "tiny" / "run.log").read_text(encoding="utf-8")
     assert "final trials of other seeds: nothing is judged" in again.stderr
     refused = actbench("run", "tiny.yaml", "-q", "-v", folder=tmp_path)

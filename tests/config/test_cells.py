@@ -135,6 +135,17 @@ def test_a_result_folder_records_cells_so_that_they_are_read_back(text: str) -> 
     assert make_plan(again).trials().keys() == make_plan(experiment).trials().keys()
 
 
+@pytest.mark.parametrize(
+    "names",
+    ["{N/A: {model.output: sigmoid, model.activation: relu}}", "{relu: {model.output: tanh, model.activation: tanh}}"],
+)
+def test_a_record_keeps_names_that_a_new_file_may_not_give(names: str) -> None:
+    text = f"{PAIRS}names: {names}\n"
+    with pytest.raises(ConfigurationError, match=r"as a missing value|another arm has this name"):
+        read(text)
+    assert read_experiment(text, "x.yaml", "x", is_record=True).experiment.cells is not None
+
+
 def test_an_optimizer_has_rates_of_its_own() -> None:
     text = (
         "data: {dataset: digits}\nvary: {train.optimizer: [sgd, adam]}\nseeds: 2\n"

@@ -84,6 +84,7 @@ def test_at_most_three_notes_and_then_where_the_rest_is(results: Results) -> Non
     assert "sign-flip test" in explained
     assert "The picture: ●" in explained
     assert "The picture: ●" not in "\n".join(screen(results, 50, explains=True))  # where there is no room for it
+    assert "picture: ●" in " ".join(screen(results, 14, explains=True))  # where every column is a list
 
 
 def test_what_limits_a_conclusion_the_most_is_among_the_three_notes(results: Results) -> None:

@@ -22,6 +22,7 @@ from actbench.report.figures.layout import Paper
 from actbench.report.figures.marks import VERMILLION, Text
 from actbench.report.gate import gate_on_arms
 from actbench.report.looks import look_lines
+from actbench.report.statement import fresh_seeds
 from actbench.runs.status import read_status, status_document, status_sections
 from actbench.runs.verify import is_whole, verify_folder
 from actbench.store.folder import read_plan
@@ -185,6 +186,7 @@ def test_seeds_that_are_added_after_looking_withhold_the_verdict(experiment: Exp
     added = run(replace(fixed, seeds=tuple(range(12))), tmp_path, Noisy(), said=said)
     (warning,) = [line for line in said if line.startswith("warning: ")]
     assert warning.endswith("fresh ones can decide: --set 'seeds={looks: [12], first: 1000}'")
+    assert fresh_seeds(1, 7, [1000, 1011]) == "--set 'seeds={looks: [9], first: 1012}'"  # as many as can decide
     assert {row.contrast.verdict for row in added.comparison.rows if row.contrast} == {"not judged"}
     assert {row.contrast.reason for row in added.comparison.rows if row.contrast} == {
         "seeds or looks were changed after looking"

@@ -37,6 +37,7 @@ def test_a_first_look_that_could_decide_nothing_moves_up_to_where_it_can() -> No
     joined = make_schedule((3, 8, 40), (0.01, 0.02, 0.02), 7)  # 8 seeds reach .03 with neither share
     assert joined == Schedule((9, 40), (0.03, 0.02), 7)
     assert make_schedule((3,), (), 7).seeds == (3,)
+    assert make_schedule((4, 20), (2 / 2**6, 0.01), 1).seeds == (7, 20)  # p = alpha is no difference
 
 
 def test_the_shares_of_the_looks_are_equal_unless_they_are_given() -> None:

@@ -139,7 +139,10 @@ def test_the_latest_folder_is_the_one_whose_journal_was_written_last(tmp_path: P
         (tmp_path / name / JOURNAL).write_text("")
         os.utime(tmp_path / name / JOURNAL, (age, age))
     assert latest_folder(tmp_path).name == "c"
-    (tmp_path / "c").rename(tmp_path / smoke_version(experiment_from(TWO_ACTIVATIONS, tmp_path)).name)
+    smoke = smoke_version(experiment_from(TWO_ACTIVATIONS, tmp_path)).name
+    (tmp_path / "c").rename(tmp_path / smoke)
+    assert latest_folder(tmp_path).name == "a"
+    (tmp_path / smoke).rename(tmp_path / f"{smoke}.shard-1-of-2")
     assert latest_folder(tmp_path).name == "a"
 
 
