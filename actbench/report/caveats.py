@@ -121,7 +121,7 @@ def _history(results: Results) -> Iterator[Statement]:
     is_doubtful, steps = bool(results.seeds_doubt()), " to ".join(map(str, counts))
     if len(set(counts)) > 1:
         how = "extended" if counts[-1] == max(counts) else "changed"
-        seen = [seed for plan in plans for seed in plan.get("seeds", ())]
+        seen = {record.seed for record in results.records.values() if record.phase == "final"}
         fresh = fresh_seeds(counts[-1], len(results.plan.arms) - 1, seen)
         doubt = f"nothing is judged. A new plan with fresh seeds can decide: {fresh}"
         end = doubt if is_doubtful else "the new seeds are fresh"
