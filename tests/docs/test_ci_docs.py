@@ -16,7 +16,7 @@ import yaml
 from actbench.catalogue.custom_files import custom_files_in_use
 from actbench.config.reader import load_experiment
 from actbench.store.journal import append_records, read_journal
-from actbench.store.names import EXPERIMENT, JOURNAL
+from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from places import ROOT
 from program import Finished, actbench
 
@@ -59,9 +59,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for command in ("git init -q", commit):
         subprocess.run(command.split(), cwd=folder, check=True)
     kept = subprocess.run(["git", "ls-files"], cwd=folder, capture_output=True, text=True, check=True).stdout.split()
-    assert [Path(name).name for name in kept] == [EXPERIMENT, JOURNAL]
+    assert {Path(name).name for name in kept} == {EXPERIMENT, JOURNAL, PLAN, ENVIRONMENT}
     for path in (folder / "ci" / "baseline" / "activations").iterdir():
-        if path.name not in (EXPERIMENT, JOURNAL):
+        if path.name not in (EXPERIMENT, JOURNAL, PLAN, ENVIRONMENT):
             path.unlink()
     return folder
 

@@ -43,7 +43,7 @@ def test_no_file_names_the_person_the_folder_or_the_machine(walk: Walk) -> None:
     parts = [walk.folder / "results", walk.folder / "pictures"]
     written = [path for part in parts for path in part.rglob("*") if path.is_file()] + [walk.folder / "page.html"]
     names = {path.name for path in written}
-    assert {"trials.jsonl", "environment.json", "experiment.yaml", "trials.csv", "table.md", "curves.pdf"} <= names
+    assert {"trials.jsonl", "environment.json", "experiment.yaml", "trials.csv", "table.md", "differences.pdf"} <= names
     for path in written:
         contents = unpacked(path)
         assert [secret for secret in secrets(walk.folder) if secret in contents] == [], path
@@ -63,5 +63,5 @@ def test_the_environment_record_has_known_keys_and_no_others(walk: Walk) -> None
 
 @pytest.mark.slow
 def test_a_picture_does_not_say_when_it_was_made(walk: Walk) -> None:
-    assert b"CreationDate" not in unpacked(walk.folder / "pictures" / "curves.pdf")
+    assert b"CreationDate" not in unpacked(walk.folder / "pictures" / "differences.pdf")
     assert b"<dc:date>" not in (walk.folder / "page.html").read_bytes()

@@ -132,7 +132,7 @@ EXPERIMENTS = {
 
 PLACES = {
     "an empty folder": BadFolder(_emptied, 2, NO_RESULTS),
-    "a file": BadFolder(_replaced_by_a_file, 2, NO_RESULTS),
+    "a file": BadFolder(_replaced_by_a_file, 2, "results/f: not a result folder (a file)"),
     "a link to itself": BadFolder(_replaced_by_a_link_to_itself, 2, NO_RESULTS),
     "a folder above": BadFolder(_one_deeper, 2, f"{NO_RESULTS}; it holds the result folders inner"),
 }
