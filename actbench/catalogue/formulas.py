@@ -57,12 +57,12 @@ def _array(value: Any) -> NDArray[numpy.float64]:
 
 
 def _known(value: Any) -> Any:
-    """What a name or a constant stands for: numbers without a slope of their own, and texts and such as they are."""
+    """The value of a name or a constant: a number gets the slope 0, anything else is returned as it is."""
     return value if isinstance(value, Dual | str | bool | None) else Dual(value)
 
 
 def _number(value: Any) -> Dual:
-    """Also what a comparison gives, and a setting that is true or false, as numbers without a slope."""
+    """A value as a number; comparisons and booleans count as 0 or 1, with the slope 0."""
     if value is None or isinstance(value, str):
         raise FormulaError(f"{value!r} is no number")
     return value if isinstance(value, Dual) else Dual(_array(value))

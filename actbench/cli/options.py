@@ -135,7 +135,7 @@ def require_one(options: Mapping[str, object]) -> None:
 
 
 def require_gate(*, is_wanted: bool, undecided: str, reports: Sequence[Path] | None) -> None:
-    """Raise `ConfigurationError` for what does nothing without --gate, or a report whose format nobody knows."""
+    """Raise `ConfigurationError` for options that need --gate, or a report that is neither .xml nor .json."""
     require_owner("--gate", is_wanted, {"--gate-report": reports, "--gate-undecided": undecided != "exit"})
     for file in reports or ():
         if file.suffix not in (".xml", ".json"):
