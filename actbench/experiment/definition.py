@@ -174,6 +174,12 @@ class Experiment:
         has_unit = metric.name == primary.name or metric.unit == primary.unit == "share"
         return self.margin if has_unit else None
 
+    def comparisons(self) -> int:
+        """How many arms are compared with a baseline."""
+        arms = list(self.arms())
+        references = find_references(arms, arms, self.baseline)
+        return sum(one is not None and one is not arm for arm, one in zip(arms, references, strict=True))
+
     def tuned_by(self) -> str:
         """The metric by which tuned values are chosen: the primary's, on the validation images."""
         return self.primary.replace("test_", "validation_")

@@ -62,10 +62,7 @@ def schedule_of(experiment: Experiment) -> Schedule | None:
     """The looks as they are taken, the first moved up to where it can decide; None if none are planned."""
     if experiment.looks is None:
         return None
-    arms = list(experiment.arms())
-    references = find_references(arms, arms, experiment.baseline)
-    compared = sum(base not in (None, arm) for arm, base in zip(arms, references, strict=True))
-    return make_schedule(experiment.looks.after, experiment.looks.shares, compared)
+    return make_schedule(experiment.looks.after, experiment.looks.shares, experiment.comparisons())
 
 
 def seeds_at_first(experiment: Experiment) -> int:

@@ -122,7 +122,7 @@ def _history(results: Results) -> Iterator[Statement]:
     if len(set(counts)) > 1:
         how = "extended" if counts[-1] == max(counts) else "changed"
         seen = {record.seed for record in results.records.values() if record.phase == "final"}
-        fresh = fresh_seeds(counts[-1], len(results.plan.arms) - 1, seen)
+        fresh = fresh_seeds(counts[-1], results.experiment.comparisons(), seen)
         doubt = f"nothing is judged. A new plan with fresh seeds can decide: {fresh}"
         end = doubt if is_doubtful else "the new seeds are fresh"
         yield Statement("changed_seeds", "caveats", f"n was {how} after looking, from {steps} seeds: {end}.")

@@ -91,10 +91,8 @@ def _layer_rows(settings: TrialSettings) -> list[list[str]]:
 
 def seeds_hint(experiment: Experiment) -> str:
     """`5 seeds cannot decide 25 comparisons, 10 can: --set seeds=10`; empty where they can, or nothing is compared."""
-    arms = [dict(arm.values) for arm in experiment.arms()]
-    baselines = sum(all(values.get(path) == setting for path, setting in experiment.baseline) for values in arms)
-    comparisons, seeds = len(arms) - baselines, len(experiment.seeds)
-    if not experiment.baseline or not baselines or comparisons < 1:
+    comparisons, seeds = experiment.comparisons(), len(experiment.seeds)
+    if not comparisons:
         return ""
     enough = fewest_seeds(comparisons)
     return "" if seeds >= enough else f"{cannot_decide(seeds, comparisons)}: --set seeds={enough}"

@@ -10,7 +10,6 @@ from statistics import median
 from typing import Any
 
 from actbench.analysis.comparison import Question, Row, compare
-from actbench.experiment.cells import has_values
 from actbench.experiment.definition import PRIMARY_METRIC, Experiment
 from actbench.experiment.layers import network_size
 from actbench.experiment.metrics import parse_metric
@@ -224,8 +223,7 @@ def _reach(found: Forecast) -> Iterator[str]:
 
 def _comparisons(experiment: Experiment) -> int:
     """How many contrasts `compare` will make: with the baseline, or with one arm if none is named."""
-    baselines = sum(has_values(arm.values, experiment.baseline) for arm in experiment.arms())
-    return max(1, experiment.arm_count() - (max(1, baselines) if experiment.baseline else 1))
+    return experiment.comparisons() or max(1, experiment.arm_count() - 1)
 
 
 def _pilot_rows(pilot: Results) -> tuple[Row, ...]:

@@ -226,7 +226,7 @@ def _check_seeds(experiment: Experiment, folder: Path, journal: Journal, tell: C
     if seen and any(has_other_seeds(plan, now) for plan in (frozen, *frozen.get("earlier", []))):
         tell(
             f"{WARNING}{folder} has final trials of other seeds: nothing is judged where seeds are changed after "
-            f"looking; fresh ones can decide: {fresh_seeds(len(experiment.seeds), experiment.arm_count() - 1, seen)}"
+            f"looking; fresh ones can decide: {fresh_seeds(len(experiment.seeds), experiment.comparisons(), seen)}"
         )
 
 
