@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -134,7 +135,13 @@ def _mean_sample(values: Values, group: Sequence[Sample]) -> Sample:
         endings=sum_endings(sample.endings for sample in group),
         tuned=(),
         test_images=0,
-        doubt="; ".join(dict.fromkeys(sample.doubt for sample in group if sample.doubt)),
+        doubt=_doubt([sample.doubt for sample in group]),
         losses=frozenset().union(*(sample.losses for sample in group)),
         size=group[0].size if len({sample.size for sample in group}) == 1 else None,
     )
+
+
+def _doubt(of_arms: Sequence[str]) -> str:
+    """The doubts of several arms, each with how many arms have it; the counts in them are of one arm."""
+    found = Counter(filter(None, of_arms)).items()
+    return "; ".join(f"{doubt} in {count} of {len(of_arms)} arms" if of_arms[1:] else doubt for doubt, count in found)

@@ -222,7 +222,8 @@ def answer_statements(comparison: Comparison, results: Sequence[Results]) -> Ite
     elif metric.larger_is_better is None:
         yield _said("no_direction", "Not judged: neither direction of this metric is better.")
     elif not contrasts:
-        yield _said("no_baseline", "No baseline is named.", "baseline")
+        named = f"The baseline {comparison.baseline_label()} is not one of these: name one with --baseline."
+        yield _said("no_baseline", named if comparison.baseline else "No baseline is named.", "baseline")
         if not comparison.best:
             yield _highest(comparison)
     elif all(contrast.verdict == NOT_JUDGED for contrast in contrasts):
@@ -254,7 +255,9 @@ def _question(comparison: Comparison, results: Sequence[Results]) -> str:
     if len(comparison.rows) < 2:
         return f"What {metric} does this network reach{data}?"
     factors = experiment.factors if experiment and len(results) == 1 else ()
-    which = " and ".join(one.path.split(".")[-1] for one in factors if len(one.values) > 1) or "arm"
+    shown = {path for row in comparison.rows for path, _ in row.sample.values}
+    asked = [one.path for one in factors if len(one.values) > 1 and one.path in shown]
+    which = " and ".join(path.split(".")[-1] for path in asked) or "arm"
     if comparison.metric.larger_is_better is None:
         return f"How does {metric} depend on {which}{data}?"
     best = "highest" if comparison.metric.larger_is_better else "lowest"

@@ -165,8 +165,10 @@ def test_failures_and_doubts_of_all_its_arms_are_those_of_a_factors_value(tmp_pa
     counts = {label: [9000] * 3 for label in by_label(planted(tmp_path / "empty", {}, FACTORS))}
     results = planted(tmp_path / "failed", counts, FACTORS, change=change)
     relu, tanh = marginal_samples(list(by_label(results).values()), "model.activation")
-    assert (relu.failed, relu.endings["collapsed"], relu.doubt) == (6, 3, "3 of 3 trials unusable")
+    assert (relu.failed, relu.endings["collapsed"], relu.doubt) == (6, 3, "3 of 3 trials unusable in 2 of 2 arms")
     assert (tanh.failed, tanh.endings["collapsed"], tanh.doubt) == (0, 0, "")
+    small, _ = marginal_samples(list(by_label(results).values()), "train.batch_size")
+    assert (small.failed, small.trials, small.doubt) == (3, 6, "3 of 3 trials unusable in 1 of 2 arms")
 
 
 def test_a_marginal_sample_names_no_tuned_value(tmp_path: Path) -> None:

@@ -50,6 +50,18 @@ def test_several_factors_are_asked_for_together(tmp_path: Path) -> None:
     assert "activation=tanh, init=zeros; and activation=tanh, init=ones" in words
 
 
+def test_of_one_factor_the_question_is_about_that_factor_and_its_own_baseline(tmp_path: Path) -> None:
+    text = UNTUNED.replace("[relu, tanh]}", "[relu, tanh], model.init: [zeros, ones]}")
+    counts = {f"activation={name}, init={init}": RELU for name in ("relu", "tanh") for init in ("zeros", "ones")}
+    results = planted(tmp_path, counts, text)
+    assert said(results, by="activation").startswith(f"{QUESTION}Not judged:")
+    assert said(results, by="init").startswith(
+        "Which init gives the highest test accuracy on mnist? The baseline relu is not one of these: name one with "
+        "--baseline. The highest mean, 97.86 %, is that of "
+    )
+    assert "--baseline" not in said(results, by="init", baseline="init=zeros")
+
+
 def test_a_winner_is_named_with_its_difference_and_how_sure_that_is(tmp_path: Path) -> None:
     words = said(two(tmp_path, MUCH))
     assert words == f"{QUESTION}tanh (+0.21 points) is better than relu (p = 0.002 after 1 comparison, 10 seeds)."
