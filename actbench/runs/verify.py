@@ -288,6 +288,8 @@ def _advice(folder: Path, findings: Sequence[Finding]) -> Iterator[str]:
     if by_hand := [_place(finding) for finding in bad if finding.by_hand]:
         yield f"Nothing derives these again; put them back from a copy, or take the line out: {', '.join(by_hand)}."
     if len(by_hand) < len(bad):
+        if folders := [one.where for one in bad if one.state == "damaged" and (folder / one.where).is_dir()]:
+            yield f"A folder is where a file belongs, and no run replaces it; remove it first: {', '.join(folders)}."
         yield (
             "This sets damaged lines aside, trains what is missing, and derives the other files again: "
             + command_that_continues(folder, shard_of(folder.resolve().name))

@@ -197,10 +197,13 @@ def test_a_table_that_nothing_gives_is_damage(folder: Path) -> None:
     assert bad(folder) == [("claims.csv", None, "there is nothing in the journal that it could be derived from")]
 
 
-def test_a_table_that_is_a_folder_is_damage(folder: Path) -> None:
-    (folder / "table.md").unlink()
-    (folder / "table.md").mkdir()
-    assert bad(folder) == [("table.md", None, "cannot be read (Is a directory)")]
+@pytest.mark.parametrize("name", ["table.md", "trials.csv", PLAN])
+def test_a_folder_in_place_of_what_a_run_derives_is_damage_and_is_to_be_removed_first(name: str, folder: Path) -> None:
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    assert any(where == name and what.endswith("cannot be read (Is a directory)") for where, _, what in bad(folder))
+    advice = said(folder).stdout
+    assert advice.index(f"remove it first: {name}.") < advice.index("actbench run")
 
 
 BAD_JSON = {
