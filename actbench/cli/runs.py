@@ -198,6 +198,9 @@ def _print_results(
 ) -> int:
     """Print a run's answer, table and claims, or how far a shard is; the exit code of the gate, if one is wanted."""
     output_format = given.output_format
+    if given.quiet and options.shard and output_format == "table":
+        print(outcome.summary_line())
+        return 0
     if shard := options.shard:
         from actbench.runs.shards import shard_document, shard_section
 
@@ -267,7 +270,7 @@ def _finish(
     is_budget = given.gate and experiment.looks is not None  # the gate says what is settled: its end is no failure
     if failed or unusable or (outcome.left and not is_budget):
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
-    if options.shard:
+    if options.shard and not given.quiet:
         say(next_step(options.results / experiment.name, options.shard, waits=outcome.waits))
     elif options.verbosity > QUIET and not outcome.left:
         used = (word for file in files_in_use() for word in ("--use", file.path))

@@ -87,6 +87,13 @@ def test_a_quiet_run_prints_its_answer_and_says_only_warnings(tmp_path: Path) ->
     assert refused.stderr == "actbench: --quiet and --verbose: give one of them\n"
 
 
+def test_a_quiet_shard_prints_one_line(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 7"), encoding="utf-8")
+    finished = actbench("run", "tiny.yaml", "--jobs", "1", "--shard", "1/14", "-q", folder=tmp_path)
+    line = "results/tiny.shard-1-of-14: 2 trials, 2 trained now, 0 diverged, 0 collapsed, 0 failed\n"
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, line, "")
+
+
 def test_a_run_ends_with_where_the_results_are_the_counts_and_what_to_type_next(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY.replace("seeds: 3", "seeds: 1"), encoding="utf-8")
     finished = actbench("run", "tiny.yaml", "--jobs", "1", "-vv", folder=tmp_path)
