@@ -299,7 +299,8 @@ def challenge(
     from actbench.config.starter import challenge_name, challenge_text, write_new
     from actbench.experiment.choices import choices_from
 
-    say(f"Loading {file} ...")
+    if not options.quiet:
+        say(f"Loading {file} ...")
     with custom_files_in_use([file]) as (loaded,), TemporaryDirectory() as elsewhere:
         challengers = [choice.entry for choice in choices_from(loaded.origin())]
         text = challenge_text(challengers, str(file), dataset, against or ())
@@ -314,7 +315,7 @@ def challenge(
             raise
         finally:
             if config.exists() and not (options.dry_run or options.quiet):
-                say(f"The experiment is in {config}.")
+                say(f"The experiment is in {config}{', without the values of --set' * bool(options.overrides)}.")
         if options.smoke and not options.quiet:
             say(f"Next: {repeated_command(without=('--smoke',))}")
 

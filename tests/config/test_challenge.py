@@ -94,7 +94,7 @@ def test_one_command_goes_from_the_file_to_a_verdict_and_goes_on_where_it_was(he
     table = json.loads(first.stdout)
     assert "verdict" in first.stdout
     assert "tent" in json.dumps(table)
-    assert "The experiment is in challenge-tent-digits.yaml.\n" in first.stderr
+    assert "The experiment is in challenge-tent-digits.yaml, without the values of --set.\n" in first.stderr
     assert (here / "challenge-tent-digits.yaml").is_file()
     again = invoke(*command)
     assert ", 0 trained now" in again.stderr
@@ -134,6 +134,8 @@ def test_a_smoke_test_of_a_challenge_ends_with_the_challenge(here: Path, monkeyp
     assert answer.exit_code == 0, answer.stderr
     command.remove("--smoke")
     assert answer.stderr.endswith(f"Next: actbench {shlex.join(command)}\n")
+    quiet = invoke("challenge", "tent.py", "--against", "relu", *SMALL, *QUICK, "--quiet")
+    assert (quiet.exit_code, quiet.stderr) == (0, "")
 
 
 def test_a_loss_that_accepts_nothing_is_refused_with_the_reason(here: Path) -> None:
