@@ -30,7 +30,7 @@ from actbench.report.tables import primary_comparison
 from actbench.report.tuning import tuning_table
 from actbench.store import tables
 from actbench.store.results import Results
-from actbench.text import nearest_or_all, visible
+from actbench.text import counted, nearest_or_all, visible
 
 
 def _frame(make: Callable[[Any], tables.Table], attribute: str, description: str) -> cached_property[pandas.DataFrame]:
@@ -222,8 +222,8 @@ class ResultFolder:
         experiment = self.results.experiment
         endings = self.results.endings()
         return (
-            f"{self.results.folder}: {experiment.arm_count()} arms x {seeds_range(experiment)}, "
-            f"{endings.total()} of {self.results.planned()} trials, {unusable_text(endings)}"
+            f"{self.results.folder}: {counted(experiment.arm_count(), 'arm')} x {seeds_range(experiment)}, "
+            f"{endings.total()} of {counted(self.results.planned(), 'trial')}, {unusable_text(endings)}"
         )
 
     def _claims_sections(self) -> list[Section]:

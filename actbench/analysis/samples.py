@@ -83,7 +83,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
         if not plan.is_tuned():
             doubts.append("tuning has not finished")
         if failed > MAX_FAILED * len(trials):
-            doubts.append(f"{failed} of {len(trials)} trials unusable")
+            doubts.append(f"{failed} of {counted(len(trials), 'trial')} unusable")
         by_seed = values_by_seed(trials, records, metric)
         lost = [one for one in recorded(trials, records) if one.outcome == "diverged" and one.seed not in by_seed]
         if lost and not problem:

@@ -19,7 +19,7 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from actbench import errors
-from actbench.text import say, visible
+from actbench.text import counted, say, visible
 
 P = ParamSpec("P")
 
@@ -126,7 +126,7 @@ def interruptible(farewell: str) -> Iterator[Interruption]:
 
 def farewell(done: int | None = None, total: int = 0) -> str:
     """The last line of an interrupted run: how many trials are kept, if that is known, and how to continue."""
-    kept = "every finished trial is kept" if done is None else f"{done:,} of {total:,} trials kept"
+    kept = "every finished trial is kept" if done is None else f"{done:,} of {counted(total, 'trial')} kept"
     return visible(f"Interrupted; {kept}. Continue with: {repeated_command()}")
 
 

@@ -337,7 +337,7 @@ def _mistakes(problems: Iterable[Problem]) -> list[str]:
 
     lines = list(dict.fromkeys(map(str, sorted(problems, key=place))))
     left_out = len(lines) - MAX_MISTAKES_SHOWN
-    return lines if left_out <= 0 else [*lines[:MAX_MISTAKES_SHOWN], f"... and {left_out:,} more mistakes"]
+    return lines if left_out <= 0 else [*lines[:MAX_MISTAKES_SHOWN], f"... and {counted(left_out, 'more mistake')}"]
 
 
 def open_experiment(

@@ -175,7 +175,8 @@ def _sizes(comparison: Comparison, results: Sequence[Results]) -> Iterator[State
     matched = {arm.label(): arm.matched for one in results for arm, _ in one.plan.arms if arm.matched}
     if matched:
         changed = [
-            f"{label} has {one.units} units instead of {one.given} in layer {one.layer} ({one.left:+,} parameters)"
+            f"{label} has {counted(one.units, 'unit')} instead of {one.given} in layer {one.layer} "
+            f"({one.left:+,} parameters)"
             for label, one in matched.items()
             if one.units != one.given
         ]
@@ -215,7 +216,7 @@ def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Stat
         yield Statement("failed", "caveats", note, numbers=numbers)
     missing, planned = sum(one.missing() for one in results), sum(one.planned() for one in results)
     if missing:
-        note = f"{missing} of {planned} trainings are still missing, so all this is provisional."
+        note = f"Still missing: {missing} of {counted(planned, 'training')}, so all this is provisional."
         yield Statement("missing", "caveats", note, numbers={"missing": missing, "planned": planned})
     by_doubt: dict[str, list[str]] = {}
     for row in (row for row in comparison.rows if row.sample.doubt):

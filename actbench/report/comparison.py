@@ -14,6 +14,7 @@ from actbench.report.numbers import ABSENT, interval, probability, seeds_text, v
 from actbench.report.tuning import tuned_text
 from actbench.statistics.intervals import CONFIDENCE
 from actbench.store.tables import Table
+from actbench.text import counted
 
 IMPORTANCE = (
     "arm", "mean", "difference", "verdict", "n (failed)", "tuned", "interval", "sd", "p (Holm)",
@@ -103,7 +104,8 @@ def pairs_sections(comparison: Comparison) -> list[Section]:
         for one in comparison.pairs
     ]
     unit = " in points" * metric.is_share
-    note = f"Difference: first minus second{unit}; the verdict is on the first; p (Holm) is over all {len(rows)} pairs."
+    family = counted(len(rows), "pair")
+    note = f"Difference: first minus second{unit}; the verdict is on the first; p (Holm) is over {family}."
     return [Section(f"{metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))]
 
 

@@ -121,7 +121,7 @@ def _arm_case(contrast: Contrast, sample: Sample, comparison: Comparison) -> Cas
     now, before = contrast.first, contrast.second
     fails_more = now.failed * before.trials > before.failed * now.trials
     if now.failed > MAX_FAILED * now.trials and fails_more and not verdict.startswith("worse"):
-        return Case(label, "broken", f"{text}; {now.failed} of {now.trials} trials unusable")
+        return Case(label, "broken", f"{text}; {now.failed} of {counted(now.trials, 'trial')} unusable")
     if verdict.startswith(DECIDED):
         return Case(label, verdict.split(" ")[0], f"{text}; {_how_sure(contrast)}")
     if contrast.reason:

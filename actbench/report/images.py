@@ -25,6 +25,7 @@ from actbench.report.numbers import ABSENT, interval, probability, value
 from actbench.statistics.multiple import ALPHA
 from actbench.store.results import Results
 from actbench.store.tables import Table
+from actbench.text import counted
 
 ACCURACY = parse_metric("test_accuracy")
 HARDEST, MAX_CLASS_COLUMNS = 10, 20
@@ -157,9 +158,9 @@ def hardest_pictures(results: Results, dataset: Dataset, arrays: Arrays, count: 
     for one in hardest:
         image = arrays.test_inputs[one.image].reshape(side, side) / dataset.maximum
         rows = [image[row : row + 2].mean(axis=0) for row in range(0, side, 2)]
-        label = int(arrays.test_labels[one.image])
+        label, networks = int(arrays.test_labels[one.image]), counted(one.networks, "network")
         taken = "" if one.taken_for is None else f", most often taken for {one.taken_for}"
-        lines += [f"image {one.image}, class {label}{taken}; wrong in {one.wrong} of {one.networks} networks"]
+        lines += [f"image {one.image}, class {label}{taken}; wrong in {one.wrong} of {networks}"]
         lines += ["".join(SHADES[round(float(pixel) * (len(SHADES) - 1))] for pixel in row).rstrip() for row in rows]
     return lines
 

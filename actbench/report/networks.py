@@ -68,8 +68,8 @@ def _matched_text(matched: Matched | None) -> str:
     if matched is None or matched.units == matched.given:
         return ""
     return (
-        f"Layer {matched.layer} has {matched.units} units instead of {matched.given}, to match the baseline's "
-        f"{matched.target:,} parameters ({matched.left:+,})."
+        f"Layer {matched.layer} has {counted(matched.units, 'unit')} instead of {matched.given}, to match the "
+        f"baseline's {matched.target:,} parameters ({matched.left:+,})."
     )
 
 
@@ -103,8 +103,9 @@ def validity_line(config: Path, experiment: Experiment) -> str:
     arms, seeds, tuning = experiment.arm_count(), seeds_at_first(experiment), experiment.tuning_trial_count()
     of_each = f"{counted(arms, 'arm')} x "
     tuned = f"{of_each}{counted(tuning, 'tuning trial')} + " if tuning else ""
-    most = f" to {arms * (tuning + len(experiment.seeds))}" if len(experiment.seeds) > seeds else ""
-    return f"{config}: valid; {tuned}{of_each}{seeds_range(experiment)} = {arms * (tuning + seeds)}{most} trials"
+    least = f"{arms * (tuning + seeds)} to " if len(experiment.seeds) > seeds else ""
+    most = counted(arms * (tuning + len(experiment.seeds)), "trial")
+    return f"{config}: valid; {tuned}{of_each}{seeds_range(experiment)} = {least}{most}"
 
 
 def validity_document(config: Path, experiment: Experiment | None, sentences: Sequence[str]) -> dict[str, Any]:

@@ -109,10 +109,11 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
         )
         yield Statement("unpaired", "baseline", note)
     elif tested and (reachable := smallest_p(min(tested), len(tested))) > ALPHA:
-        note = f"{min(tested)} seeds can never reach p (Holm) below {reachable:.3f} here: {TOO_FEW_SEEDS}."
+        note = f"{counted(min(tested), 'seed')} can never reach p (Holm) below {reachable:.3f} here: {TOO_FEW_SEEDS}."
         yield Statement("unreachable_p", "baseline", note, numbers={"seeds": min(tested), "smallest_p": reachable})
     if fewest < seeds and not comparison.looks:
-        note = f"Some differences rest on only {fewest} of {seeds} seeds: the others are not in both arms, or failed."
+        rest = f"{fewest} of {counted(seeds, 'seed')}"
+        note = f"Some differences rest on only {rest}: the others are not in both arms, or failed."
         yield Statement("missing_seeds", "baseline", note, numbers={"seeds": fewest})
     if comparison.detectable is not None:
         least = size(comparison.detectable, comparison.metric)
@@ -146,7 +147,7 @@ def _pairs(comparison: Comparison) -> Iterator[Statement]:
         if word.startswith(("better", "worse")):
             above, under = names if word.startswith("better") else reversed(names)
             below.setdefault(above, []).append(under)
-    family = f"Of all {counted(len(comparison.pairs), 'pair')} (Holm over these)"
+    family = f"Of {counted(len(comparison.pairs), 'pair')} (Holm over these)"
     if below:
         found = "; ".join(f"{above} is better than {few(others, 'arms')}" for above, others in below.items())
         text = f"{family}: {found}."

@@ -111,7 +111,7 @@ def tuning_section(plan: Plan, records: Mapping[str, TrialRecord]) -> Section:
     seeds = max(len(candidate.trials) for candidate in plan.tunings[0].candidates)
     name = metric_in_words(metric) + " in %" * metric.is_share
     notes = [
-        f"Mean {name} after the last epoch, over {seeds} tuning seeds that no final trial uses; "
+        f"Mean {name} after the last epoch, over {counted(seeds, 'tuning seed')} that no final trial uses; "
         "* is chosen (ties: the smaller value), ! counts trials that diverged or failed.",
         "Chosen in: the share of bootstrap samples of the tuning seeds that would choose the same value; lost: how "
         f"much worse the {metric_in_words(metric)} of other choices is on average. Comparisons use those chosen.",

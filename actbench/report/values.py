@@ -21,6 +21,7 @@ from actbench.lazy import NDArray, numpy, torch
 from actbench.render.sections import SPARKS, Section
 from actbench.report.listing import entry_document
 from actbench.report.numbers import ABSENT
+from actbench.text import counted
 
 SHAPE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 MAX_VALUES, MAX_SHOWN, MAX_COLUMNS = 100_000_000, 100, 10
@@ -110,7 +111,8 @@ def _moments_section(drawn: Sequence[Draws], seed: int) -> Section:
         cells = [ABSENT if number is None else _rounded(number) for number in numbers]
         rows.append([str(one.choice), one.choice.entry.formula, *cells])
     inputs, units = drawn[0].weights.shape
-    notes = [f"{inputs * units:,} weights of a layer of {inputs:,} inputs and {units:,} units, drawn from seed {seed}."]
+    weights, layer = counted(inputs * units, "weight"), f"{counted(inputs, 'input')} and {counted(units, 'unit')}"
+    notes = [f"{weights} of a layer of {layer}, drawn from seed {seed}."]
     if any(isinstance(dict(one.choice.parameters).get("gain"), str) for one in drawn):
         notes.append(f"A gain that depends on the activation is that of {GAIN_OF}.")
     header = ["initialiser", "formula", "mean", "drawn", "sd", "drawn", "smallest", "largest"]

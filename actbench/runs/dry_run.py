@@ -197,13 +197,13 @@ def _size(size_bytes: float) -> str:
 
 def _notes(to_do: ToDo) -> Iterator[str]:
     yield (
-        f"{to_do.planned} trials, {to_do.done} done, {to_do.planned - to_do.done} to do ({to_do.epochs():,} epochs) "
-        f"-> {to_do.folder}"
+        f"{counted(to_do.planned, 'trial')}, {to_do.done} done, {to_do.planned - to_do.done} to do "
+        f"({counted(to_do.epochs(), 'epoch')}) -> {to_do.folder}"
     )
     if notice := other_training_code(to_do.folder):
         yield notice
     if (more := len(to_do.arms) - MAX_ARMS_SHOWN) > 0:
-        yield f"{more:,} more arms are not shown; --format json has them all."
+        yield f"{counted(more, 'more arm')} not shown; --format json has them all."
     if moved := moved_look(to_do.experiment):
         yield moved
     if to_do.may_grow:

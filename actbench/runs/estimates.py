@@ -75,8 +75,8 @@ def speed_of(trials: int, seconds: float, operation_count: float, where: str) ->
     """The speed of trials that took so many seconds for so many operations."""
     return Speed(
         seconds / operation_count,
-        f"Time: from {trials} trials {where}, {seconds / trials:.2g} s each on one worker; another machine, or a busy "
-        "one, takes another time.",
+        f"Time: from {counted(trials, 'trial')} {where}, {seconds / trials:.2g} s each on one worker; another machine, "
+        "or a busy one, takes another time.",
     )
 
 

@@ -168,7 +168,7 @@ def merge_section(merged: Merged) -> Section:
 
 def _notes(merged: Merged) -> Iterator[str]:
     folder, results = merged.results.folder, merged.results
-    yield f"{results.planned() - results.missing()} of {results.planned()} trials are in {folder}."
+    yield f"{folder} holds {results.planned() - results.missing():,} of {counted(results.planned(), 'trial')}."
     if any(source.damaged_lines for source in merged.sources):
         yield "Damaged lines were left behind; `actbench verify FOLDER` says what is wrong with them."
     if merged.set_aside:

@@ -27,7 +27,7 @@ from actbench.statistics.intervals import estimate
 from actbench.store.files import FileEnd, HeldFolder
 from actbench.store.journal import append_records
 from actbench.store.weights import write_weights
-from actbench.text import clock, say, visible
+from actbench.text import clock, counted, say, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -78,15 +78,15 @@ Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 
 def describe(state: RunState) -> str:
     """`12/40 trials, 31% of all epochs, 2:10 left, 0 diverged, 0 collapsed, 0 failed`."""
-    return f"{counted(state)}, {unusable_text(state.endings)}"
+    return f"{done_so_far(state)}, {unusable_text(state.endings)}"
 
 
-def counted(state: RunState) -> str:
+def done_so_far(state: RunState) -> str:
     """`12/40 trials, 31% of all epochs, 2:10 left`."""
     percent = 100 * state.epochs // state.epochs_to_do if state.epochs_to_do else 100
     left = state.seconds_left()
     time_left = f", {clock(left)} left" if left else ""
-    return f"{state.done}/{state.total} trials, {percent:.0f}% of all epochs{time_left}"
+    return f"{state.done:,}/{counted(state.total, 'trial')}, {percent:.0f}% of all epochs{time_left}"
 
 
 @contextlib.contextmanager
@@ -150,7 +150,7 @@ class Screen:
         if self.state is None:
             return Text(f"starting ... {elapsed}")
         state = self.state
-        lines = [counted(state), f"{unusable_text(state.endings)}, {elapsed} so far"]
+        lines = [done_so_far(state), f"{unusable_text(state.endings)}, {elapsed} so far"]
         lines += look_lines(state.plan, is_whole=True)
         if self.best:
             lines += ["best so far, test accuracy % (95 % interval):", *(f"  {line}" for line in self.best)]
@@ -187,7 +187,7 @@ def best_arms(plan: Plan, records: Mapping[str, TrialRecord], most: int) -> list
     lines = []
     for sample, own in best:
         bounds = f" ({interval(own.interval, metric)})" if own.interval else ""
-        numbers = f"{value(own.mean, metric)}{bounds}, {own.n} of {sample.trials} seeds"
+        numbers = f"{value(own.mean, metric)}{bounds}, {own.n} of {counted(sample.trials, 'seed')}"
         lines.append(f"{visible(sample.label):<{width}}  {numbers}")
     return lines
 

@@ -86,7 +86,8 @@ class RunResult:
 
     def summary_line(self) -> str:
         """`results/mnist: 40 trials, 12 trained now, 1 diverged, 0 collapsed, 0 failed`."""
-        return f"{self.folder}: {self.total} trials, {self.trained} trained now, {unusable_text(self.endings)}"
+        trials = counted(self.total, "trial")
+        return f"{self.folder}: {trials}, {self.trained} trained now, {unusable_text(self.endings)}"
 
 
 @dataclass(frozen=True)
@@ -330,7 +331,7 @@ def _train_all(
     state = account.state
     settings = (
         f"actbench {__version__}, training code {records.TRAINING_CODE_VERSION}, environment {account.environment}, "
-        f"{account.device}, {counted(site.workers, 'worker')}; {state.total} trials, {state.done} of them done"
+        f"{account.device}, {counted(site.workers, 'worker')}; {counted(state.total, 'trial')}, {state.done} done"
         + (f"; {options.command_line}" if options.command_line else "")
     )
     with account.log.run(settings, account.outcome):

@@ -67,5 +67,5 @@ def next_step(merged: Path, shard: Shard, *, waits: bool) -> str:
     """What to type when all shards have come as far as this one; `merged` is the folder of the merged ones."""
     merge = f"actbench merge {shlex.quote(str(merged))}.shard-*-of-{shard.of}"
     if waits:
-        return f"When all {shard.of} shards have come so far: {merge}, then the same command again."
-    return f"When all {shard.of} shards are done: {merge}"
+        return f"When all shards have come so far: {merge}, then the same command again."
+    return f"When all shards are done: {merge}"

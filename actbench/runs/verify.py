@@ -86,7 +86,7 @@ def _results_or_mistake(folder: Path, journal: Journal) -> Results | str:
         return load_results(folder, folder.parent, journal, metrics=())
     except ExpectedError as problem:
         first, *others = str(problem).splitlines()
-        return first + (f" ... and {len(others)} more mistakes" if others else "")
+        return first + (f" ... and {counted(len(others), 'more mistake')}" if others else "")
 
 
 def _experiment(results: Results | str) -> Iterator[Finding]:

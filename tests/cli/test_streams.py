@@ -106,3 +106,26 @@ def test_a_run_ends_with_where_the_results_are_the_counts_and_what_to_type_next(
     assert re.fullmatch(r"4 trials to train on 1 worker, perhaps 0:\d\d with the start", said[3])
     begun = [line.split()[0] for line in said[4:-2]]
     assert begun == ["run", "started", "trained", "4/4", "run"]
+
+
+ONE_TRIAL = """
+name: one
+data: {dataset: digits, train: 60, test: 40}
+model: {hidden: [1]}
+train: {epochs: 1}
+seeds: 1
+"""
+
+
+def test_one_is_no_plural(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(ONE_TRIAL, encoding="utf-8")
+    lines = (
+        "validate one.yaml", "summary one.yaml", "plan one.yaml", "run one.yaml --dry-run", "run one.yaml -vv --jobs 1",
+        "run one.yaml --shard 1/1 --jobs 1", "merge results/one.shard-1-of-1", "status results/one",
+        "verify results/one", "report results/one", "predictions results/one --hardest 1",
+        "show kaiming_normal --shape 1x1",
+    )  # fmt: skip
+    for line in lines:
+        finished = actbench(*line.split(), folder=tmp_path)
+        assert finished.returncode == 0, finished.stderr
+        assert re.findall(r"\b1 (?:[a-z]+ )?[a-z]+s\b", finished.stdout + finished.stderr) == [], line

@@ -58,7 +58,7 @@ def test_the_slurm_script_run_twice_as_an_array_with_merges_between_ends_with_ev
             variables = {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": count, "SLURM_CPUS_PER_TASK": "1"}
             assert typed(script, variables).exit_code == 0
         printed = typed(merge).stdout
-    ((done, planned),) = re.findall(r"(\d+) of (\d+) trials are in results/sweep", printed)
+    ((done, planned),) = re.findall(r"results/sweep holds (\d+) of (\d+) trials", printed)
     assert done == planned
     assert shell(script, errors.EXIT_TRIALS_FAILED, variables) != 0
 

@@ -337,4 +337,4 @@ def test_other_widths_have_other_draws(tmp_path: Path) -> None:
 
 def test_missing_trainings_are_counted(tmp_path: Path) -> None:
     counts: dict[str, list[int | None]] = {"relu": [*RELU], "tanh": [*RELU[:9], None]}
-    assert beginning(said(planted(tmp_path, counts, UNTUNED)), "1 of 20 trainings are still missing, so all this is")
+    assert beginning(said(planted(tmp_path, counts, UNTUNED)), "Still missing: 1 of 20 trainings, so all this is")

@@ -247,7 +247,7 @@ def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:
         "0.00 [0.00 to 0.28]", "worse",
     ]  # fmt: skip
     assert section.notes == [
-        "Difference: first minus second in points; the verdict is on the first; p (Holm) is over all 10 pairs."
+        "Difference: first minus second in points; the verdict is on the first; p (Holm) is over 10 pairs."
     ]
 
 

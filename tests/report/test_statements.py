@@ -144,7 +144,7 @@ def test_among_all_pairs_the_better_is_said_to_be_better_in_whatever_order_they_
     ):
         results = two(tmp_path / name, gains)
         (pairs,) = [one.text for one in statements(asked(results, all_pairs=True), [results]) if one.kind == "pairs"]
-        assert pairs == f"Of all 1 pair (Holm over these): {words}."
+        assert pairs == f"Of 1 pair (Holm over these): {words}."
 
 
 def test_equivalence_is_said_with_its_margin(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_what_another_family_finds_is_said(tmp_path: Path) -> None:
     }
     found = {one.kind: one for one in statements(comparison, [results])}
     assert found["below_best"].arms == ("elu",)
-    assert found["pairs"].text == "Of all 3 pairs (Holm over these): tanh is better than elu."
+    assert found["pairs"].text == "Of 3 pairs (Holm over these): tanh is better than elu."
 
 
 def test_a_baseline_other_than_the_planned_one_is_noted(tmp_path: Path) -> None:

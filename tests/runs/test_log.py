@@ -38,7 +38,7 @@ def test_a_run_says_how_it_began_what_it_trained_and_how_it_ended(experiment: Ex
     folder = run(experiment, tmp_path).folder
     begun, started, trained, ended = texts(folder)
     assert begun.startswith("run started: actbench 0.1.0, training code ")
-    assert begun.endswith(", cpu, 1 worker; 6 trials, 0 of them done")
+    assert begun.endswith(", cpu, 1 worker; 6 trials, 0 done")
     assert started == "started 6 trials (relu and tanh; final, seeds 0 to 2)"
     assert trained == "trained 6 trials (relu and tanh; final, seeds 0 to 2) in 1.50 s"
     assert ended.startswith("run finished after 0:0")

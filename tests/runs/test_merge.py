@@ -188,7 +188,7 @@ def test_the_command_prints_what_each_folder_gave_and_says_what_is_next(
     assert (document["folder"], document["trials"]) == ("shards/made-up", {"planned": 6, "missing": 2})
     assert "2 trials are missing" in answer.stderr
     answer = invoke("merge", "shards/a", "shards/b")
-    assert (answer.exit_code, "6 of 6 trials are in shards/made-up." in answer.stdout) == (0, True)
+    assert (answer.exit_code, "shards/made-up holds 6 of 6 trials." in answer.stdout) == (0, True)
     assert answer.stderr.strip() == "Next: actbench compare shards/made-up"
     assert json.loads(invoke("merge", "shards/a", "--results", "r", "--format", "json").stdout)["folder"] == "r/made-up"
     apart = shutil.copytree("shards/a", "apart/a")

@@ -81,7 +81,7 @@ def test_a_run_in_progress_is_seen_while_it_holds_the_lock_and_nothing_is_change
     assert found["last_in_the_log"] == "trained 3 trials"
     assert found["started"].startswith("20")
     assert 0 < found["seconds_left"] <= 60  # four trials of 30 s on two workers
-    assert "from 1 trials" in found["seconds_basis"]
+    assert "from 1 trial " in found["seconds_basis"]
     (failed, diverged) = sorted(found["failures"], key=lambda one: str(one["what"]), reverse=True)
     assert (failed["arm"], failed["seed"], failed["cause"]) == ("relu", "1", "ValueError: poison")
     assert (diverged["what"], diverged["epoch"]) == ("diverged", "2")

@@ -32,7 +32,7 @@ from actbench.processes import available_cores, interrupts_held
 from actbench.runs.environment import describe_machine, require_cpu_for_bf16
 from actbench.runs.executors import local
 from actbench.runs.executors.worker import TrainStack, train_and_report
-from actbench.text import describe_exception
+from actbench.text import counted, describe_exception
 from actbench.version import __version__
 
 POLL_SECONDS = 0.01
@@ -149,8 +149,8 @@ class RayWorkers:
         is_waiting = busy and not started
         if is_waiting and time.monotonic() - max(work.heard for work in busy.values()) > self.start_seconds:
             raise UnusableEnvironmentError(
-                f"Ray has started none of {len(busy)} stacks for {self.start_seconds:.0f} s: does the cluster "
-                f"have free {'GPUs' if self.device == 'cuda' else 'cores'}?"
+                f"Ray has started none of {counted(len(busy), 'stack')} for {self.start_seconds:.0f} s: does the "
+                f"cluster have free {'GPUs' if self.device == 'cuda' else 'cores'}?"
             )
 
     def _require_start(self, error: BaseException) -> None:
