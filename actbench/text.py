@@ -84,6 +84,13 @@ def counted(count: int, noun: str, *, in_words: bool = False) -> str:
     return f"{number} {noun}{'s' * (count != 1)}"
 
 
+def first_few(names: Sequence[str], most: int, noun: str = "") -> list[str]:
+    """The first so many names, then how many others there are: `7 more`, or `7 more mistakes`."""
+    rest = len(names) - most
+    more = counted(rest, f"more {noun}") if noun else f"{rest:,} more"
+    return [*names[:most], more] if rest > 0 else [*names]
+
+
 def capitalised(text: str) -> str:
     """The text with its first letter as a capital."""
     return text[:1].upper() + text[1:]

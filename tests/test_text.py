@@ -1,4 +1,4 @@
-"""What is said while something takes long, and not otherwise."""
+"""Lists that are cut, and what is said while something takes long, and not otherwise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from actbench import text
-from actbench.text import said_if_slow
+from actbench.text import first_few, listed, said_if_slow
 
 
 def test_only_what_is_slow_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +23,10 @@ def test_only_what_is_slow_is_announced(monkeypatch: pytest.MonkeyPatch) -> None
     with said_if_slow("slow ...", seconds=0):
         assert is_said.wait(60)
     assert said == ["slow ..."]
+
+
+def test_of_many_names_the_first_are_given_and_the_others_counted() -> None:
+    assert first_few(["a", "b"], 2) == ["a", "b"]
+    assert listed(first_few(["a", "b", "c"], 2)) == "a, b and 1 more"
+    assert first_few(["a"] * 1002, 1, "mistake") == ["a", "1,001 more mistakes"]
+    assert first_few(["a", "b"], 1, "mistake") == ["a", "1 more mistake"]

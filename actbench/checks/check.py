@@ -14,7 +14,7 @@ from torch.autograd.gradcheck import GradcheckError, gradcheck
 from actbench.catalogue.custom_code import changed_for_trials, shared_by_trials
 from actbench.catalogue.formulas import FormulaError, evaluate
 from actbench.checks.examination import Check
-from actbench.text import describe_exception
+from actbench.text import describe_exception, first_few, listed
 
 Function = Callable[[Tensor], Tensor]
 Examine = Callable[[], str]
@@ -208,7 +208,7 @@ def runs_on_cuda(function: Function, x: Tensor) -> str:
 
 def named(numbers: Sequence[float]) -> str:
     """A few numbers for a sentence."""
-    return ", ".join(f"{number:g}" for number in numbers[:3]) + (", ..." if len(numbers) > 3 else "")
+    return listed(first_few([f"{number:g}" for number in numbers], 3))
 
 
 def require_finite(values: Tensor, at: Tensor, what: str) -> None:

@@ -39,7 +39,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import Values
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, varied_values
-from actbench.text import counted, nearest_or_all, visible
+from actbench.text import counted, first_few, listed, nearest_or_all, visible
 
 TUNING_KEYS = ("tune", "tuning_seeds", "tuning_margin")
 KNOWN_KEYS = (
@@ -322,9 +322,8 @@ def _how_to_leave_out(labels: Sequence[str], experiment: Experiment) -> str:
     """The arms that are impossible, if others are not, and the word that leaves them out."""
     if len(labels) == experiment.arm_count():
         return ""
-    more = f" and {len(labels) - MAX_LABELS} more" if len(labels) > MAX_LABELS else ""
-    arms = ", ".join(f"`{label}`" for label in labels[:MAX_LABELS])
-    return f" ({arms}{more}); `exclude: impossible` leaves such arms out"
+    arms = listed(first_few([f"`{label}`" for label in labels], MAX_LABELS))
+    return f" ({arms}); `exclude: impossible` leaves such arms out"
 
 
 def _mistakes(problems: Iterable[Problem]) -> list[str]:
@@ -335,9 +334,7 @@ def _mistakes(problems: Iterable[Problem]) -> list[str]:
         numbers = [] if on_command_line else [int(part) for part in problem.place.split(":")[-2:] if part.isdigit()]
         return on_command_line, numbers, dotted_path(problem.path)
 
-    lines = list(dict.fromkeys(map(str, sorted(problems, key=place))))
-    left_out = len(lines) - MAX_MISTAKES_SHOWN
-    return lines if left_out <= 0 else [*lines[:MAX_MISTAKES_SHOWN], f"... and {counted(left_out, 'more mistake')}"]
+    return first_few(list(dict.fromkeys(map(str, sorted(problems, key=place)))), MAX_MISTAKES_SHOWN, "mistake")
 
 
 def open_experiment(

@@ -17,11 +17,11 @@ from actbench.report.figures.layout import Canvas, Picture, picture
 from actbench.report.figures.marks import BAND, GREEN, GRID, INK, PAGE, QUIET, VERMILLION, lines_of, minus, text_width
 from actbench.report.figures.scales import Axis, Scale
 from actbench.report.numbers import interval, size, value, with_unit
-from actbench.report.statement import Statement
+from actbench.report.statement import MAX_NAMES, Statement
 from actbench.statistics.intervals import Verdict, exact_binomial_interval
 from actbench.store.results import Results
 from actbench.store.tables import Table
-from actbench.text import counted, visible
+from actbench.text import counted, first_few, visible
 
 CLAIM_COLUMNS = (
     "claim", "verdict", "metric", "about", "lower", "upper", "n", "without_value", "estimate", "sd", "ci_low",
@@ -165,7 +165,7 @@ def claims_picture(claims: Sequence[JudgedClaim]) -> Picture | None:
     """A row for each claim; None without claims."""
     if not claims:
         return None
-    words = [f"{visible(claim.stated.text)}: {claim.verdict}" for claim in claims[:12]]
+    words = [f"{visible(claim.stated.text)}: {claim.verdict}" for claim in claims]
     return picture(
         "claims",
         "What was claimed, and what was found",
@@ -176,7 +176,7 @@ def claims_picture(claims: Sequence[JudgedClaim]) -> Picture | None:
             len(claims) > MAX_CLAIMS
             and f"The first {MAX_CLAIMS} of {len(claims)} claims are shown; the table has all.",
         ],
-        description=[f"{counted(len(claims), 'claim')}. {'; '.join(words)}."],
+        description=[f"{counted(len(claims), 'claim')}. {'; '.join(first_few(words, MAX_NAMES))}."],
     )
 
 

@@ -15,7 +15,7 @@ from actbench.report.comparison import own_seeds, size_cells
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, smallest_shown, value
 from actbench.report.request import is_made_of_values
 from actbench.report.statement import Statement
-from actbench.text import counted
+from actbench.text import counted, first_few
 
 PICTURE_WIDTH, PROSE_WIDTH = 21, 22
 MAX_NOTES, MAX_SURPRISES = 3, 3
@@ -91,11 +91,9 @@ def _surprises(comparison: Comparison) -> str:
 def excluded_alone(found: Sequence[tuple[str, str, float | None]], comparisons: int) -> str:
     """Names, adjusted interval and p of arms whose interval excludes 0 by itself only, as a sentence; else empty."""
     named = [f"{label} ({bounds}, p {probability(p)})" for label, bounds, p in found]
-    if more := len(named[MAX_SURPRISES:]):
-        named = [*named[:MAX_SURPRISES], f"{more} more"]
     family = counted(comparisons, "comparison")
     why = f"adjusted for {family}, interval and p are no evidence of a difference"
-    return f"By itself the interval excludes 0; {why}: {', '.join(named)}." if named else ""
+    return f"By itself the interval excludes 0; {why}: {', '.join(first_few(named, MAX_SURPRISES))}." if named else ""
 
 
 def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:

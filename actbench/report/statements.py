@@ -35,7 +35,7 @@ from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import detectable_difference, seeds_needed
 from actbench.statistics.sign_flip import smallest_p
 from actbench.store.results import Results
-from actbench.text import counted, listed
+from actbench.text import counted, first_few, listed
 
 Judged = TypeVar("Judged", Contrast, ArmAcross)
 
@@ -334,10 +334,8 @@ def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> tuple[
 def _found(group: Sequence[Contrast], comparison: Comparison) -> str:
     """`mish (+0.31 points) and gelu (+0.20 points)`, the largest first."""
     ordered = sorted(group, key=lambda one: -abs(one.difference.mean or 0.0))
-    metric = comparison.metric
-    named = [f"{one.first.label} ({size(one.difference.mean, metric, signed=True)})" for one in ordered[:MAX_NAMED]]
-    rest = len(ordered) - len(named)
-    return few([*named, f"{rest} more"] if rest else named, "arms")
+    named = [f"{one.first.label} ({size(one.difference.mean, comparison.metric, signed=True)})" for one in ordered]
+    return listed(first_few(named, MAX_NAMED))
 
 
 def _how_sure(group: Sequence[Contrast]) -> str:

@@ -21,7 +21,7 @@ from actbench.report.numbers import ABSENT, metric_in_words, value, with_unit
 from actbench.statistics.intervals import Estimate, chosen_shares, estimate
 from actbench.store.results import Results
 from actbench.store.tables import Table, varied_settings
-from actbench.text import capitalised, counted, visible
+from actbench.text import capitalised, counted, first_few, visible
 
 MAX_DESCRIBED = 12
 
@@ -230,8 +230,7 @@ def _description(path: str, arms: Sequence[TunedArm]) -> list[str]:
     values = _tried_values(arms)
     span = f"{path} from {value_to_text(values[0])} to {value_to_text(values[-1])} was tried"
     settled = [in_words(arm) for arm in arms if arm.tuning.is_settled()]
-    more = [f"and {len(settled) - MAX_DESCRIBED} more"] if len(settled) > MAX_DESCRIBED else []
-    choices = "; ".join([*settled[:MAX_DESCRIBED], *more])
+    choices = "; ".join(first_few(settled, MAX_DESCRIBED))
     return [
         f"{span} for {counted(len(arms), 'arm')}"
         + (f". Chosen, with mean {metric_in_words(metric)}: {choices}." if settled else "; nothing is chosen yet.")

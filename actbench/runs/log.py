@@ -13,7 +13,7 @@ from actbench.errors import UnusableEnvironmentError
 from actbench.experiment.records import NOT_FINITE, Trial, TrialRecord
 from actbench.plan.plan import Plan
 from actbench.store.files import Folder, append_lines, file_in, path_of, replace_file, require_regular_file
-from actbench.text import counted, listed, visible
+from actbench.text import counted, first_few, listed, visible
 
 LOG = "run.log"
 STARTED = "run started"
@@ -109,8 +109,7 @@ def arm_names(plan: Plan) -> dict[str, str]:
 def stack_text(stack: Sequence[Trial], names: ArmNames) -> str:
     """`6 trials (relu and tanh; seeds 0 to 2)`."""
     arms = list(dict.fromkeys(names.get(trial.id, trial.id) for trial in stack))
-    more = len(arms) - MAX_ARMS_NAMED
-    shown = listed([*arms[:MAX_ARMS_NAMED], *([f"{more} more"] if more > 0 else [])])
+    shown = listed(first_few(arms, MAX_ARMS_NAMED))
     seeds = sorted({trial.seed for trial in stack})
     span = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
     return f"{counted(len(stack), 'trial')} ({shown}; {stack[0].phase}, {span})"

@@ -23,7 +23,7 @@ from actbench.store.journal import new_lines, set_damaged_lines_aside
 from actbench.store.lock import locked
 from actbench.store.names import DAMAGED, JOURNAL, PLAN
 from actbench.store.results import Results, is_result_folder, load_results, recorded_experiment
-from actbench.text import counted
+from actbench.text import counted, first_few
 
 MAX_DIFFERENCES_SHOWN = 5
 MAX_VALUE_LENGTH = 60
@@ -103,10 +103,9 @@ def _require_one_experiment(experiments: Sequence[tuple[Path, Experiment]]) -> N
         given = _flat(experiment_to_yaml(another))
         paths = [path for path in dict.fromkeys((*expected, *given)) if expected.get(path) != given.get(path)]
         named = [f"{path} is {_shown(expected, path)} in one, {_shown(given, path)} in the other" for path in paths]
-        if len(named) > MAX_DIFFERENCES_SHOWN:
-            named[MAX_DIFFERENCES_SHOWN:] = [f"and {len(paths) - MAX_DIFFERENCES_SHOWN} more"]
+        shown = "; ".join(first_few(named, MAX_DIFFERENCES_SHOWN))
         if paths:
-            mistakes.append(f"{first} and {other} hold different experiments: {'; '.join(named)}")
+            mistakes.append(f"{first} and {other} hold different experiments: {shown}")
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
 

@@ -24,7 +24,7 @@ from actbench.store.lock import is_locked, leftovers
 from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
 from actbench.store.results import Results, load_results, share_of
 from actbench.store.tables import Table, layers_table, layers_table_from
-from actbench.text import counted
+from actbench.text import counted, first_few, listed
 
 State = Literal["ok", "note", "missing", "damaged"]
 
@@ -85,8 +85,7 @@ def _results_or_mistake(folder: Path, journal: Journal) -> Results | str:
     try:
         return load_results(folder, folder.parent, journal, metrics=())
     except ExpectedError as problem:
-        first, *others = str(problem).splitlines()
-        return first + (f" ... and {counted(len(others), 'more mistake')}" if others else "")
+        return "; ".join(first_few(str(problem).splitlines(), 1, "mistake"))
 
 
 def _experiment(results: Results | str) -> Iterator[Finding]:
@@ -149,7 +148,7 @@ def _journal(folder: Path, journal: Journal) -> Iterator[Finding]:
     for number, damage in journal.damaged[:MAX_LINES_SHOWN]:
         yield Finding(JOURNAL, "damaged", damage.reason, number)
     if (more := len(journal.damaged) - MAX_LINES_SHOWN) > 0:
-        yield Finding(JOURNAL, "damaged", f"and {counted(more, 'damaged line')} more")
+        yield Finding(JOURNAL, "damaged", counted(more, "more damaged line"))
 
 
 def _trials(results: Results, journal: Journal, *, knows_plans: bool) -> Iterator[Finding]:
@@ -186,8 +185,7 @@ def _present_trials(results: Results) -> Finding:
     arms = [arm.label() for arm, trials in plan.arms if any(trial.id in lacking for trial in trials)]
     if not plan.is_tuned() or not arms:
         return Finding("trials", "missing", f"{there}; tuning has not finished")
-    more = f" and {len(arms) - MAX_NAMES_SHOWN} arms more" if len(arms) > MAX_NAMES_SHOWN else ""
-    return Finding("trials", "missing", f"{there}; not all of {'; '.join(arms[:MAX_NAMES_SHOWN])}{more}")
+    return Finding("trials", "missing", f"{there}; not all of {listed(first_few(arms, MAX_NAMES_SHOWN))}")
 
 
 def _other_versions(records: Sequence[TrialRecord], results: Results) -> str:
@@ -236,7 +234,7 @@ def _weights(results: Results) -> Iterator[Finding]:
     kept = weights.kept_trials(results.folder)
     lacking = sorted(final.keys() - kept)
     state: State = "missing" if lacking else "ok"
-    named = f"; not of {', '.join(lacking[:MAX_NAMES_SHOWN])}{' ...' * (len(lacking) > MAX_NAMES_SHOWN)}"
+    named = f"; not of {listed(first_few(lacking, MAX_NAMES_SHOWN))}"
     there = f"of {len(final) - len(lacking)} of {counted(len(final), 'final trial')}{named * bool(lacking)}"
     yield Finding(weights.FOLDER, state, there, by_hand=True)
     for key in sorted(final.keys() & kept):

@@ -71,7 +71,7 @@ ACTIVATIONS = {
         "activation(formula='max(0, x)', bounds=(0, inf), reference='y')",
         "torch.where((x - 77).abs() < 0.5, x * float('nan'), torch.relu(x))",
         "bounds",
-        "its value is NaN at 76.51, 76.52, 76.53, ... in float64",
+        "its value is NaN at 76.51, 76.52, 76.53 and 96 more in float64",
     ),
     "NaN at 0": (
         "activation(formula='sin(x) / x', bounds=(-0.21723, 1), reference='y')",
@@ -83,7 +83,7 @@ ACTIVATIONS = {
         "activation(formula='exp(x)', bounds=(0, inf), reference='y')",
         "torch.exp(x)",
         "finite",
-        "its value is infinite at 200, 10000 in float32",
+        "its value is infinite at 200 and 10000 in float32",
     ),
     "gradient NaN at 0": (
         LINE,

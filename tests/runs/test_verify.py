@@ -111,7 +111,7 @@ def test_very_many_damaged_lines_are_counted_and_the_first_are_shown(folder: Pat
     found = [finding for finding in bad(folder) if finding[0] == JOURNAL]
     assert found[0][2] == "6 whole lines, 50 damaged"
     assert [line for _, line, _ in found[1:-1]] == list(range(7, 27))
-    assert found[-1] == (JOURNAL, None, "and 30 damaged lines more")
+    assert found[-1] == (JOURNAL, None, "30 more damaged lines")
 
 
 def test_a_line_with_the_id_of_another_trial_is_damaged_and_counts_nowhere(folder: Path) -> None:
@@ -269,7 +269,7 @@ def test_an_interrupted_run_leaves_a_folder_that_lacks_nothing_but_trials_and_ta
 def test_a_folder_whose_journal_is_gone_lacks_everything(folder: Path) -> None:
     (folder / JOURNAL).unlink()
     assert bad(folder)[:2] == [(JOURNAL, None, "not there"), ("trials", None,
-                               "0 of 6 are there; not all of relu; tanh")]  # fmt: skip
+                               "0 of 6 are there; not all of relu and tanh")]  # fmt: skip
 
 
 def test_notes_are_nothing_that_has_to_be_mended(experiment: Experiment, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from actbench.report.figures.marks import BAND, GREEN, INK, PAGE, QUIET, VERMILL
 from actbench.report.figures.scales import Axis, Scale, Style, first_word, limits, scale_for, styles_of
 from actbench.report.numbers import interval, metric_in_words, seeds_text, value, with_unit
 from actbench.report.short import short_verdict
+from actbench.report.statement import MAX_NAMES
 from actbench.statistics.intervals import estimate
 from actbench.statistics.looks import Decision
 from actbench.store.results import Results
-from actbench.text import capitalised, counted, listed, visible
+from actbench.text import capitalised, counted, first_few, listed, visible
 
 # Beyond so many times what most arms need, an arm is shown as an arrow, so that it does not squeeze the others.
 MAX_REACH = 5.0
@@ -120,6 +121,7 @@ def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
         return None
     metric, shown = comparison.metric, rows[:MAX_ARMS]
     seeds = seeds_text(len(row.by_seed) for row in shown)
+    said = [f"{visible(row.label)} at {with_unit(row.mean, metric)}" for row in rows]
     return picture(
         "arms",
         f"{capitalised(metric_in_words(metric))} of every seed",
@@ -129,11 +131,7 @@ def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
             any(row.bad for row in shown) and "Crosses: a trial diverged, collapsed or failed.",
             number_shown(len(shown), len(rows), first=first_word(metric) if len(comparison.losses) < 2 else "first"),
         ],
-        description=[
-            f"{counted(len(rows), 'arm')}: "
-            + "; ".join(f"{visible(row.label)} at {with_unit(row.mean, metric)}" for row in rows[:3])
-            + "."
-        ],
+        description=[f"{counted(len(rows), 'arm')}: {'; '.join(first_few(said, 3))}."],
     )
 
 
@@ -144,9 +142,8 @@ def _differences_in_words(rows: Sequence[Shown], comparison: Comparison, against
         bounds = f", {level}interval {interval(row.thick, metric, signed=True)}" if row.thick else ""
         return f"{visible(row.label)} {value(row.mean, metric, signed=True)}{bounds}{f': {row.word}' * bool(row.word)}"
 
-    more = f"; and {len(rows) - 12} more" if len(rows) > 12 else ""
     what = f"{metric_in_words(metric)} to {visible(against)}{' in points' * metric.is_share}"
-    return [f"Differences of {what}: {'; '.join(map(in_words, rows[:12]))}{more}."]
+    return [f"Differences of {what}: {'; '.join(first_few(list(map(in_words, rows)), MAX_NAMES))}."]
 
 
 def _axis(rows: Sequence[Shown], metric: Metric, margin: float | None, against: str, ends: Interval) -> Axis:
@@ -270,7 +267,7 @@ def settling_picture(comparison: Comparison) -> Picture | None:
     arms.sort(key=lambda arm: sign * (arm[1][-1].difference.mean or 0.0))  # as the picture of differences
     shown = arms[:MAX_ARMS]
     after = listed(list(map(str, planned.schedule.seeds)))
-    words = [f"{visible(row.sample.label)} {_verdict(row)} after {made[-1].seeds} seeds" for row, made in arms[:12]]
+    words = [f"{visible(row.sample.label)} {_verdict(row)} after {made[-1].seeds} seeds" for row, made in arms]
     return picture(
         "settling",
         "When each arm was settled",
@@ -281,7 +278,7 @@ def settling_picture(comparison: Comparison) -> Picture | None:
             margin_shown(comparison.margin, comparison.metric),
             number_shown(len(shown), len(arms)),
         ],
-        description=[f"{'; '.join(words)}."],
+        description=[f"{'; '.join(first_few(words, MAX_NAMES))}."],
     )
 
 

@@ -15,7 +15,7 @@ from actbench.report.figures.layout import Canvas, Picture, picture
 from actbench.report.figures.marks import GRID, PAGE, QUIET, VERMILLION, Line, text_width
 from actbench.report.numbers import ABSENT
 from actbench.store.results import Results
-from actbench.text import counted, listed, visible
+from actbench.text import counted, first_few, listed, visible
 
 # Some units of relu are always dead; a tenth of a layer is capacity that training cannot win back.
 MAX_DEAD = 0.1
@@ -161,11 +161,9 @@ def trouble_sentences(results: Results) -> list[str]:
         found = sorted(((arm.worst(probe), arm) for arm in arms), key=lambda one: -one[0][0])
         troubled = [(worst, arm) for worst, arm in found if worst[0] > 0]
         named = [
-            f"{visible(arm.label)}: {probe.text(number)} in layer {-layer}"
-            for (_, layer, number), arm in troubled[:MAX_SENTENCES]
+            f"{visible(arm.label)}: {probe.text(number)} in layer {-layer}" for (_, layer, number), arm in troubled
         ]
-        more = [f"{len(troubled) - len(named)} more arms with {probe.trouble}"] if len(troubled) > len(named) else []
-        said += [f"{'; '.join([*named, *more])}."] if named else []
+        said += [f"{'; '.join(first_few(named, MAX_SENTENCES))}."] if named else []
     if not said and arms:
         troubles = listed([probe.trouble for probe in PROBES])
         return [f"No layer of {counted(len(arms), 'arm')} is in trouble after the last epoch: none has {troubles}."]

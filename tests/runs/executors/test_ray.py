@@ -166,7 +166,7 @@ def test_a_node_that_would_train_something_else_ends_the_run_and_fails_no_trial(
             replace(workers, train=without).run(stacks, digits, events.append)
         no_card = replace(workers, device="cuda", start_seconds=0.2)
         with pytest.raises(
-            UnusableEnvironmentError, match=r"has started none of \d stack for 0 s: does the cluster have free GPUs"
+            UnusableEnvironmentError, match=r"has started none of \d stacks? for 0 s: does the cluster have free GPUs"
         ):
             no_card.run(stacks, digits, events.append)
     assert events == []
