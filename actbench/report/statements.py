@@ -111,7 +111,7 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
     elif tested and (reachable := smallest_p(min(tested), len(tested))) > ALPHA:
         note = f"{counted(min(tested), 'seed')} can never reach p (Holm) below {reachable:.3f} here: {TOO_FEW_SEEDS}."
         yield Statement("unreachable_p", "baseline", note, numbers={"seeds": min(tested), "smallest_p": reachable})
-    if fewest < seeds and not comparison.looks:
+    if tested and fewest < seeds and not comparison.looks:
         rest = f"{fewest} of {counted(seeds, 'seed')}"
         note = f"Some differences rest on only {rest}: the others are not in both arms, or failed."
         yield Statement("missing_seeds", "baseline", note, numbers={"seeds": fewest})
@@ -356,9 +356,12 @@ def _reasons(group: Sequence[Contrast]) -> str:
 
 
 def _why_none(comparison: Comparison) -> str:
-    """That no final trial has ended, or how many ended without a number."""
+    """That no final trial has ended, or why those that have ended have no number."""
     endings, name = sum_endings(row.sample.endings for row in comparison.rows), metric_in_words(comparison.metric)
-    how = listed([f"{count} {ending}" for ending, count in endings.items() if ending != "done" and count])
+    if endings["done"] and comparison.metric.is_timed:
+        alone = f"a claim about {name} under `expect` has each trained alone; then `actbench run FILE --fresh`"
+        return f"No final trial has a {name}, since trials of one stack share their time: {alone}."
+    how = listed([f"{count} {ending}" for ending, count in endings.items() if count])
     return f"No final trial has a finite {name}: {how}." if how else "No final trial has a result yet."
 
 

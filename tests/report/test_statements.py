@@ -196,6 +196,17 @@ def test_without_a_finite_value_the_answer_counts_what_diverged(tmp_path: Path) 
     assert said(diverged, metric="test_loss").endswith("No final trial has a finite test loss: 20 diverged.")
 
 
+def test_where_nothing_was_measured_the_answer_says_why_and_what_to_do(tmp_path: Path) -> None:
+    shared = two(tmp_path, MUCH, UNTUNED, change=lambda *_: {"stack_trials": 20})
+    words = said(shared, metric="step_seconds")
+    assert words.endswith(
+        "No final trial has a step_seconds, since trials of one stack share their time: a claim about step_seconds "
+        "under `expect` has each trained alone; then `actbench run FILE --fresh`."
+    )
+    assert "missing_seeds" not in {one.kind for one in statements(asked(shared, metric="step_seconds"), [shared])}
+    assert said(shared, metric="test_nll").endswith("No final trial has a finite test NLL: 20 done.")
+
+
 def test_where_the_rate_is_varied_no_tuning_of_it_is_advised(tmp_path: Path) -> None:
     text = UNTUNED.replace("model.activation: [relu, tanh]", "train.lr: [0.1, 0.2]")
     text = text.replace("baseline: {model.activation: relu}", "baseline: {train.lr: 0.1}")
