@@ -99,7 +99,7 @@ def trained_evidence(system: System) -> Iterator[Evidence]:
             )
             source = f"[{name}](../results/documents/{name}/{'claims.csv' if is_planned else 'trials.jsonl'})"
             yield Evidence(
-                match[1], text, claim.verdict, cells["estimate"], cells["95 % interval"], cells["n"] + " seeds", source
+                match[1], text, claim.verdict, cells["estimate"], cells["interval"], cells["n"] + " seeds", source
             )
 
 
@@ -256,7 +256,7 @@ def _batch_lines(everything: Sequence[System]) -> Iterator[str]:
         batch = next(claim for text, claim in claims.items() if text.startswith(f"One batch of 64: {name}"))
         whole = next(claim for text, claim in claims.items() if re.match(rf"D1\.\d {name} reaches", text))
         cells = [claim_cells(claim) for claim in (batch, whole)]
-        means = " | ".join(f"{cell['estimate']} ({cell['95 % interval']})" for cell in cells)
+        means = " | ".join(f"{cell['estimate']} ({cell['interval']})" for cell in cells)
         yield f"| {name} | {hits}/64 = {100 * hits / 64:.2f} % | {100 * low:.1f} to {100 * high:.1f} % | {means} |"
 
 

@@ -18,14 +18,14 @@ from actbench.report.figures.marks import BAND, GREEN, GRID, INK, PAGE, QUIET, V
 from actbench.report.figures.scales import Axis, Scale
 from actbench.report.numbers import interval, size, value, with_unit
 from actbench.report.statement import MAX_NAMES, Statement
-from actbench.statistics.intervals import Verdict, exact_binomial_interval
+from actbench.statistics.intervals import CONFIDENCE, Verdict, exact_binomial_interval
 from actbench.store.results import Results
 from actbench.store.tables import Table
 from actbench.text import counted, first_few, visible
 
 CLAIM_COLUMNS = (
     "claim", "verdict", "metric", "about", "lower", "upper", "n", "without_value", "estimate", "sd", "ci_low",
-    "ci_high", "reason", "exploratory",
+    "ci_high", "confidence", "reason", "exploratory",
 )  # fmt: skip
 EXPLORATORY = (
     "Exploratory: added after final trials had begun, so that their results may have suggested the claim. New seeds "
@@ -67,20 +67,40 @@ def claims_sections(claims: Sequence[JudgedClaim], comparison: Comparison | None
     """One section with a row for each claim; none without claims."""
     if not claims:
         return []
-    rows = [{"claim": claim.stated.text} | claim_cells(claim) for claim in claims]
+    level = _level(claims)
+    rows = [{"claim": claim.stated.text} | claim_cells(claim, own_level=not level) for claim in claims]
+    header = [level + name if name == "interval" else name for name in rows[0]]
     counts, *others = (one.text for one in claims_statements(claims, comparison))
     notes = [
-        f"{counts} Supported: the whole 95 % interval over seeds agrees with the claim; contradicted: none "
-        "of it does. Each claim is judged by itself, so about one in twenty intervals misses what it is about.",
+        f"{counts} Supported: the whole {level}interval over seeds agrees with the claim; contradicted: none "
+        f"of it does. Each claim is judged by itself, so {_misses(claims)} what it is about.",
         *dict.fromkeys(_notes(claims)),
         *others,
     ]
-    return [Section("claims", list(rows[0]), [list(row.values()) for row in rows], notes, is_complete=True)]
+    return [Section("claims", header, [list(row.values()) for row in rows], notes, is_complete=True)]
 
 
-def claim_cells(claim: JudgedClaim) -> dict[str, str]:
-    """A claim's cells for readers."""
+def _level(claims: Sequence[JudgedClaim]) -> str:
+    """`95 % `, the confidence of all intervals; empty where looks with unlike shares decided."""
+    levels = {claim.confidence for claim in claims}
+    return f"{_percent(levels.pop())} " if len(levels) == 1 else ""
+
+
+def _percent(confidence: float) -> str:
+    return f"{100 * confidence:.4g} %"
+
+
+def _misses(claims: Sequence[JudgedClaim]) -> str:
+    """How often an interval is wrong: the looks of a claim share the 5 %, so that they are counted together."""
+    if any(claim.confidence != CONFIDENCE for claim in claims):
+        return "at most one claim in twenty has an interval, at any of its looks, that misses"
+    return "about one in twenty intervals misses"
+
+
+def claim_cells(claim: JudgedClaim, *, own_level: bool = False) -> dict[str, str]:
+    """A claim's cells for readers; the interval with its confidence, if asked for."""
     signed, mean = is_difference(claim), claim.estimate.mean
+    limits = interval(claim.estimate.interval, claim.metric, signed=signed)
     return {
         "verdict": "exploratory: " * bool(claim.is_exploratory)
         + claim.verdict
@@ -88,7 +108,7 @@ def claim_cells(claim: JudgedClaim) -> dict[str, str]:
         "about": about(claim),
         "expected": expected(claim),
         "estimate": size(mean, claim.metric, signed=True) if signed else with_unit(mean, claim.metric),
-        "95 % interval": interval(claim.estimate.interval, claim.metric, signed=signed),
+        "interval": limits + f" ({_percent(claim.confidence)})" * (own_level and claim.estimate.interval is not None),
         "n": str(claim.estimate.n),
     }
 
@@ -156,6 +176,7 @@ def claim_rows(claims: Sequence[JudgedClaim]) -> Iterator[dict[str, Any]]:
             "sd": claim.estimate.sd,
             "ci_low": limits[0],
             "ci_high": limits[1],
+            "confidence": claim.confidence,
             "reason": claim.reason or None,
             "exploratory": claim.is_exploratory,
         }
@@ -171,8 +192,8 @@ def claims_picture(claims: Sequence[JudgedClaim]) -> Picture | None:
         "What was claimed, and what was found",
         lambda canvas: _draw(canvas, claims[:MAX_CLAIMS]),
         caption=[
-            "Shaded: where the claim says the number is. Marker and bar: what was found, with its 95 % interval. Each "
-            "row has its own scale.",
+            "Shaded: where the claim says the number is. Marker and bar: what was found, with its "
+            f"{_level(claims)}interval. Each row has its own scale.",
             len(claims) > MAX_CLAIMS
             and f"The first {MAX_CLAIMS} of {len(claims)} claims are shown; the table has all.",
         ],

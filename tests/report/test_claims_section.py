@@ -121,6 +121,18 @@ def test_the_first_note_counts_the_verdicts_and_says_what_they_mean() -> None:
     assert "about one in twenty intervals misses" in note
 
 
+def test_with_looks_the_interval_has_the_level_of_the_look() -> None:
+    found = Estimate(20, 0.9795, 0.001, (0.9788, 0.9803))
+    first, second = (replace(claim(found=found, lower=0.5), confidence=level) for level in (0.975, 0.9875))
+    alike, unlike = claims_section([first, first]), claims_section([first, second, claim(lower=0.5)])
+    assert "97.5 % interval" in alike.header
+    assert "the whole 97.5 % interval over seeds" in alike.notes[0]
+    column = unlike.header.index("interval")
+    assert [row[column] for row in unlike.rows] == ["97.88 to 98.03 (97.5 %)", "97.88 to 98.03 (98.75 %)", "-"]
+    assert "at most one claim in twenty" in unlike.notes[0]
+    assert [row["confidence"] for row in claim_rows([first, second])] == [0.975, 0.9875]
+
+
 def test_no_column_of_the_section_may_be_left_out() -> None:
     section = claims_section([claim(lower=0.5)])
     assert section.title == "claims"
@@ -180,16 +192,15 @@ def test_a_row_for_programs_holds_fractions_and_leaves_empty_what_is_not_there()
     assert judged == {
         "claim": "A claim", "verdict": "supported", "metric": "test_accuracy",
         "about": "test_accuracy of mish minus relu", "lower": 0.0, "upper": None, "n": 10, "without_value": 0,
-        "estimate": 0.9795, "sd": 0.001, "ci_low": 0.9788, "ci_high": 0.9803, "reason": None,
-        "exploratory": None,
+        "estimate": 0.9795, "sd": 0.001, "ci_low": 0.9788, "ci_high": 0.9803,
+        "confidence": 0.95, "reason": None, "exploratory": None,
     }  # fmt: skip
     assert (unjudged["lower"], unjudged["upper"], unjudged["reason"]) == (0.25, None, "3 of 3 seeds have no value")
     assert {unjudged[name] for name in ("estimate", "sd", "ci_low", "ci_high")} == {None}
     header, row, _ = Table(CLAIM_COLUMNS, [judged, unjudged]).to_csv().splitlines()
     assert header == ",".join(judged)
-    assert (
-        row == "A claim,supported,test_accuracy,test_accuracy of mish minus relu,0.0,,10,0,0.9795,0.001,0.9788,0.9803,,"
-    )
+    numbers = "0.0,,10,0,0.9795,0.001,0.9788,0.9803,0.95"
+    assert row == f"A claim,supported,test_accuracy,test_accuracy of mish minus relu,{numbers},,"
 
 
 PLANTED = """
