@@ -19,6 +19,7 @@ from actbench.experiment.definition import Claim, Experiment
 from actbench.report.claims import about, claim_cells
 from actbench.statistics.intervals import Verdict, decide, estimate, exact_binomial_interval
 from actbench.store.results import Results, load_results
+from function_claims import check
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs" / "documents"
@@ -106,7 +107,7 @@ def trained_evidence(system: System) -> Iterator[Evidence]:
 def function_evidence() -> Iterator[Evidence]:
     """The claims that are decided on the functions themselves."""
     for claim in FUNCTION_CLAIMS:
-        finding = claim.check()
+        finding = check(claim)
         source = f"`actbench show {claim.functions[0]}`"
         yield Evidence(claim.id, claim.sentence, finding.verdict, finding.evidence, "-", "-", source)
 

@@ -20,7 +20,7 @@ ROOMS = {
     "training": "catalogue experiment",
     "analysis": "catalogue experiment plan statistics",
     "store": "catalogue config experiment plan",
-    "checks": "analysis catalogue experiment statistics training",
+    "checks": "catalogue experiment statistics training",
     "render": "",
     "report": "analysis catalogue checks config experiment plan render statistics store",
     "runs": "analysis catalogue checks config experiment plan render report statistics store training",

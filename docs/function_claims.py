@@ -1,4 +1,4 @@
-"""Questions about functions that are decided by computing values and derivatives.
+"""Decide the documents' claims about functions: `python docs/function_claims.py` writes what the package ships.
 
 The limits that turn a vague word such as `close` into a verdict are the constants below, and the evidence names those
 that it used. Numbers in it are rounded so far that every machine gives the same.
@@ -6,16 +6,18 @@ that it used. Numbers in it are rounded so far that every machine gives the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from math import inf
 from typing import Any
 
 from actbench.analysis.verdicts import combine
 from actbench.catalogue.facts import SATURATED_SHARE, largest_slope, saturation, values_and_derivatives
-from actbench.catalogue.registry import Entry, default_parameters
+from actbench.catalogue.lookup import find, names
+from actbench.catalogue.registry import Entry, Kind, default_parameters
+from actbench.checks.claims import FINDINGS, FUNCTION_CLAIMS, Finding, FunctionClaim
 from actbench.lazy import Tensor, torch
-from actbench.statistics.intervals import Verdict
 
 MODERATE, WIDE, FAR = 10.0, 50.0, 1e6
 REACHED = 0.001
@@ -26,12 +28,16 @@ SMALL_SCORE, SMALL_GAP = 80.0, 1e-4
 ROUNDING = {"float64": 1e-12, "float32": 1e-5}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A verdict with the numbers behind it: a clause from a predicate, a sentence from several together."""
+def check(claim: FunctionClaim) -> Finding:
+    """Decide the claim by its predicates."""
+    return together(*(_find_out(**finding) for finding in claim.findings))
 
-    verdict: Verdict
-    evidence: str
+
+def _find_out(ask: str, of: Sequence[Any], **settings: bool) -> Finding:
+    kind: Kind = "activation" if of[0] in names("activation") else "output"
+    arguments = [find(kind, argument) if isinstance(argument, str) else argument for argument in of]
+    finding: Finding = globals()[ask](*arguments, **settings)
+    return finding
 
 
 def together(*findings: Finding) -> Finding:
@@ -331,3 +337,8 @@ def _beside(number: float, end: float) -> str:
 
 def _percent(share: float) -> str:
     return f"{float(f'{100 * share:.3g}'):g} %"
+
+
+if __name__ == "__main__":
+    TABLE = {claim.id: asdict(check(claim)) for claim in FUNCTION_CLAIMS}
+    FINDINGS.write_text(json.dumps(TABLE, indent=1) + "\n", encoding="utf-8")
