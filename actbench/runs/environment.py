@@ -97,6 +97,7 @@ def describe_environment(
 
 def describe_machine() -> dict[str, Any]:
     """Versions, system and processor, on which times and last digits may depend."""
+    compiled = compiled_functions()
     return {
         "python": platform.python_version(),
         **{package: installed_version(package) for package in PACKAGES},
@@ -104,7 +105,7 @@ def describe_machine() -> dict[str, Any]:
         "machine": platform.machine(),
         "processor": processor_name(),
         "cores": available_cores(),
-        "compiled_functions": "yes" if compiled_functions().library is not None else None,
+        "compiled_functions": None if compiled.library is None else "yes, with AMX" if compiled.has_tiles else "yes",
     }
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("sparse.c", "head.c", "activations.c"))
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("sparse.c", "head.c", "activations.c", "tiles.c"))
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = (
     "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC",
@@ -38,14 +38,23 @@ ARGUMENTS = {
     **{f"{name}_{way}": "ipppf" for name in COMPILED_ACTIVATIONS for way in ("forward", "backward")},
 }
 """By function the types of its arguments, a letter for each: integers, pointers and floats."""
+TILE_ARGUMENTS = {
+    "tile_forward": ARGUMENTS["thin_forward"],
+    "tile_gradients": ARGUMENTS["thin_gradients"],
+    "tile_backward": ARGUMENTS["thin_backward"],
+    "tile_images_forward": "ipiipppiipipip",
+    "tile_images_gradient": "ipiipppiippipipppp",
+}
+"""The same for the functions that only a processor with AMX has."""
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """The library of compiled functions, or None with the reason."""
+    """The library of compiled functions, or None with the reason; whether it multiplies in bf16, in AMX's tiles."""
 
     library: ctypes.CDLL | None
     reason: str = ""
+    has_tiles: bool = False
 
 
 @cache
@@ -60,12 +69,12 @@ def compiled_functions() -> Compiled:
     library = library_file()
     try:
         if library.exists():
-            return Compiled(load(library))
+            return load(library)
     except OSError:  # damaged: build it again
         pass
     try:
         build(library)
-        return Compiled(load(library))
+        return load(library)
     except (OSError, subprocess.SubprocessError) as error:
         return Compiled(None, str(error).strip() or type(error).__name__)
 
@@ -137,11 +146,16 @@ def build(library: Path) -> None:
         compiled.replace(library)
 
 
-def load(library: Path) -> ctypes.CDLL:
-    """The library with its functions' argument types; raises `OSError` if it is damaged."""
+def load(library: Path) -> Compiled:
+    """The library with its functions' argument types; raises `OSError` if it is damaged.
+
+    The system has to permit a process to use AMX's tiles before it uses them.
+    """
     loaded = ctypes.CDLL(str(library))
-    for name, arguments in ARGUMENTS.items():
+    loaded.tiles_available.restype = ctypes.c_int64
+    has_tiles = bool(loaded.tiles_available())
+    for name, arguments in (ARGUMENTS | (TILE_ARGUMENTS if has_tiles else {})).items():
         function = getattr(loaded, name)
         function.argtypes = [_TYPES[letter] for letter in arguments]
         function.restype = ctypes.c_int64 if name == "cross_entropy" else None
-    return loaded
+    return Compiled(loaded, has_tiles=has_tiles)

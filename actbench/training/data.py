@@ -56,12 +56,16 @@ class SeedSplit:
     divisor: float
 
     @cached_property
-    def table(self) -> Tensor:
-        """What zero is scaled to, and what each byte from 1 to 255 is scaled to minus that, `[256]`."""
+    def scaled_bytes(self) -> Tensor:
+        """What each byte is scaled to, `[256]`."""
         scaled = torch.empty(256)
         scale(torch.arange(256), self, out=scaled)
-        scaled[1:] -= scaled[0].clone()
         return scaled
+
+    @cached_property
+    def table(self) -> Tensor:
+        """What zero is scaled to, and what each byte from 1 to 255 is scaled to minus that, `[256]`."""
+        return torch.cat([self.scaled_bytes[:1], self.scaled_bytes[1:] - self.scaled_bytes[0]])
 
 
 def to_device(arrays: Arrays, device: torch.device) -> tuple[Images, Images]:

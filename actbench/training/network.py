@@ -14,6 +14,7 @@ from actbench.catalogue.losses import joint_loss
 from actbench.experiment.choices import Choice
 from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import Trial
+from actbench.training.bytes import ByteBatch, library_for_bytes
 from actbench.training.data import Images, SeedSplit, generator, scale
 from actbench.training.functions import Applied, Pullback, activate_groups, apply_by_autograd, apply_groups
 from actbench.training.parameters import Parameters, create_parameters
@@ -99,7 +100,7 @@ class LayerValues:
 
 def forward(network: Network, inputs: Inputs, *, training: bool) -> list[LayerValues]:
     """Every layer's values `[trials, batch, units]` for a batch of inputs."""
-    workspace = network.workspace((inputs.rows if isinstance(inputs, SparseBatch) else inputs).shape[1])
+    workspace = network.workspace((inputs if isinstance(inputs, Tensor) else inputs.rows).shape[1])
     values: list[LayerValues] = []
     for index, (layer, memory) in enumerate(zip(network.layers[0], workspace.layers, strict=True)):
         before = memory.multiply(inputs)
@@ -133,7 +134,7 @@ def backward(
 ) -> None:
     """Write every parameter's gradient, given the gradient `[trials, batch, units]` of the loss by the scores.
 
-    `first_step` changes the weights of a first layer with sparse inputs, instead of writing their gradient.
+    `first_step` changes the weights of a first layer whose inputs are no tensor, instead of writing their gradient.
     """
     workspace = network.workspace(grad.shape[1])
     for index in reversed(range(network.depth())):
@@ -156,6 +157,9 @@ def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], 
     if images.sparse is not None:
         tables = torch.stack([split.table for split in splits])
         return SparseBatch(images.sparse, rows, tables, network.seed_index), labels
+    if (library := library_for_bytes(images.inputs, network.trials[0].settings.train.precision)) is not None:
+        scaled = torch.stack([split.scaled_bytes for split in splits])
+        return ByteBatch(library, images.inputs, rows, scaled, network.seed_index), labels
     stored = workspace.stored(images.inputs)
     for place, split, inputs in zip(rows, splits, workspace.inputs, strict=True):  # one by one, to stay in the cache
         torch.index_select(images.inputs, 0, place, out=stored)

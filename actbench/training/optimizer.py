@@ -21,7 +21,7 @@ from actbench.experiment.settings import TrainSettings
 from actbench.training.compiled import compiled_functions
 from actbench.training.data import Images, SeedSplit
 from actbench.training.network import LayerValues, Network, backward, forward, gather_batch, objective
-from actbench.training.sparse import NO_STEP, SparseBatch
+from actbench.training.sparse import NO_STEP
 
 CONSTANTS = 8
 WARM_UP_STEPS = 3
@@ -145,9 +145,9 @@ def descend(
             optimizer.entry.function(group, lr * factor, **dict(optimizer.parameters))
         return
     stepper.adam.begin_step(factor)
-    is_sparse = isinstance(layers[0].inputs, SparseBatch)  # then its weights are changed with their gradients
-    backward(network, layers, grad, stepper.adam.first_layer() if is_sparse else NO_STEP)
-    stepper.adam.end_step(start=network.parameters.named[0, "weight"].values[0].numel() if is_sparse else 0)
+    is_fused = not isinstance(layers[0].inputs, Tensor)  # then its weights are changed with their gradients
+    backward(network, layers, grad, stepper.adam.first_layer() if is_fused else NO_STEP)
+    stepper.adam.end_step(start=network.parameters.named[0, "weight"].values[0].numel() if is_fused else 0)
 
 
 def schedule_factor(train: TrainSettings, step: int, total_steps: int) -> float:

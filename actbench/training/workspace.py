@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,14 +12,37 @@ from torch import Tensor
 
 from actbench.experiment.layers import Layer, learnable_parameter_sizes
 from actbench.experiment.records import Trial
+from actbench.experiment.settings import Precision
+from actbench.training.bytes import ByteBatch
 from actbench.training.compiled import MAX_THIN_UNITS, compiled_functions
 from actbench.training.functions import Apply, FunctionGroups, bind_activation, bind_pair, group_trials
 from actbench.training.parameters import Parameters
 from actbench.training.products import is_aligned, multiply
 from actbench.training.sparse import NO_STEP, SparseBatch
 
-Inputs = Tensor | SparseBatch
-"""A batch of every trial, `[trials, batch, features]`, or the same without its zeros."""
+Inputs = Tensor | SparseBatch | ByteBatch
+"""A batch of every trial, `[trials, batch, features]`, or what the compiled functions read in its place."""
+
+
+@dataclass(frozen=True)
+class CompiledProducts:
+    """The compiled products of a layer: forward, by weights and biases, and by inputs."""
+
+    forward: Callable[..., None]
+    gradients: Callable[..., None]
+    backward: Callable[..., None]
+
+
+def compiled_products(precision: Precision, units: int) -> CompiledProducts | None:
+    """The compiled products of layers with few units, or in bf16 on a processor with AMX; None for torch's."""
+    compiled = compiled_functions()
+    is_compiled = compiled.has_tiles if precision == "bf16" else units <= MAX_THIN_UNITS
+    if compiled.library is None or not is_compiled:
+        return None
+    name = "tile" if precision == "bf16" else "thin"
+    return CompiledProducts(
+        *(getattr(compiled.library, f"{name}_{way}") for way in ("forward", "gradients", "backward"))
+    )
 
 
 @dataclass(frozen=True)
@@ -27,8 +50,7 @@ class LayerMemory:
     """One layer's parameters and gradients in the shapes of the products, its activations, and memory for its values.
 
     `weight` is `[trials, in, out]`, `bias` `[trials, 1, out]`; `linear` and `activated` are
-    `[trials, batch, out]`, `grad` `[trials, batch, in]`. `thin` holds the compiled functions, where
-    they are available and the layer has few units.
+    `[trials, batch, out]`, `grad` `[trials, batch, in]`. `products` are the compiled ones, where the layer has them.
     """
 
     weight: Tensor
@@ -39,16 +61,16 @@ class LayerMemory:
     linear: Tensor
     activated: Tensor
     grad: Tensor
-    thin: ctypes.CDLL | None
+    products: CompiledProducts | None
 
     def multiply(self, inputs: Inputs) -> Tensor:
         """Inputs times weights plus biases, `[trials, batch, units]`."""
-        if isinstance(inputs, SparseBatch):
+        if not isinstance(inputs, Tensor):
             return inputs.multiply(self.weight, self.bias, out=self.linear)
-        if self.thin is None:
+        if self.products is None:
             return multiply(inputs, self.weight, out=self.linear).add_(self.bias)
         inputs = _trial_by_trial(inputs)
-        self.thin.thin_forward(
+        self.products.forward(
             *inputs.shape, self.weight.shape[2], inputs.data_ptr(), inputs.stride(0), self.weight.data_ptr(),
             self.weight.stride(0), self.bias.data_ptr(), self.bias.stride(0), self.linear.data_ptr(),
         )  # fmt: skip
@@ -57,16 +79,16 @@ class LayerMemory:
     def write_gradients(self, inputs: Inputs, grad: Tensor, step: tuple[int, ...] = NO_STEP) -> None:
         """Write the gradients by weights and biases, given that by the linear part's result, `[trials, batch, units]`.
 
-        A `step` of Adam changes the weights of sparse inputs at once, and their gradient is not written.
+        A `step` of Adam changes the weights of inputs that are no tensor at once, and their gradient is not written.
         """
-        if isinstance(inputs, SparseBatch):
+        if not isinstance(inputs, Tensor):
             inputs.write_gradients(grad, self.weight_gradient, self.bias_gradient, step)
-        elif self.thin is None:
+        elif self.products is None:
             multiply(inputs.mT, grad, out=self.weight_gradient)
             torch.sum(grad, dim=1, out=self.bias_gradient)
         else:
             inputs = _trial_by_trial(inputs)
-            self.thin.thin_gradients(
+            self.products.gradients(
                 *inputs.shape, self.weight.shape[2], inputs.data_ptr(), inputs.stride(0), grad.data_ptr(),
                 self.weight_gradient.data_ptr(), self.weight_gradient.stride(0), self.bias_gradient.data_ptr(),
                 self.bias_gradient.stride(0),
@@ -74,9 +96,9 @@ class LayerMemory:
 
     def gradient_by_inputs(self, grad: Tensor) -> Tensor:
         """The gradient by the layer's inputs, `[trials, batch, inputs]`."""
-        if self.thin is None:
+        if self.products is None:
             return multiply(grad, self.weight.mT, out=self.grad)
-        self.thin.thin_backward(
+        self.products.backward(
             *self.grad.shape, self.weight.shape[2], grad.data_ptr(), self.weight.data_ptr(), self.weight.stride(0),
             self.grad.data_ptr(),
         )  # fmt: skip
@@ -135,7 +157,7 @@ def create_workspace(
                 linear=empty(*shape),
                 activated=empty(*shape),
                 grad=empty(len(trials), batch, layer.fan_in if index else 0),
-                thin=library if layer.units <= MAX_THIN_UNITS and precision == "float32" else None,
+                products=compiled_products(precision, layer.units) if device.type == "cpu" else None,
             )
         )
     pairs = [(trial.settings.model.output, trial.settings.train.loss) for trial in trials]

@@ -35,11 +35,19 @@ def test_bf16_is_for_the_cpu_only() -> None:
         require_cpu_for_bf16("cuda")
 
 
-@pytest.mark.parametrize(("library", "recorded"), [(ctypes.CDLL(None), "yes"), (None, None)])
-def test_the_environment_says_whether_first_layers_may_leave_zeros_out(
-    library: ctypes.CDLL | None, recorded: str | None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("compiled", "recorded"),
+    [
+        (Compiled(ctypes.CDLL(None)), "yes"),
+        (Compiled(ctypes.CDLL(None), has_tiles=True), "yes, with AMX"),
+        (Compiled(None, "no C compiler"), None),
+    ],
+    ids=["compiled", "AMX", "none"],
+)
+def test_the_environment_says_which_compiled_functions_a_machine_has(
+    compiled: Compiled, recorded: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actbench.runs.environment.compiled_functions", lambda: Compiled(library))
+    monkeypatch.setattr("actbench.runs.environment.compiled_functions", lambda: compiled)
     assert describe_machine()["compiled_functions"] == recorded
 
 

@@ -47,7 +47,7 @@ BUILDS = {
     "training/optimizer.py": {"ctypes"},
     "training/functions.py": {"ctypes"},
     "training/sparse.py": {"ctypes"},
-    "training/network.py": {"ctypes"},
+    "training/bytes.py": {"ctypes"},
     "training/workspace.py": {"ctypes"},
 }
 

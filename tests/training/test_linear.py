@@ -1,4 +1,4 @@
-"""Layers with few units, and the cross entropy of their scores, by compiled functions: the values of torch's own."""
+"""Layers with few units or in bf16, and the cross entropy of scores, by compiled functions: torch's values."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from actbench.experiment.settings import TrialSettings
+from actbench.experiment.settings import Precision, TrialSettings
 from actbench.plan.trials import make_trial
 from actbench.training.compiled import Compiled, compiled_functions
 from actbench.training.functions import FunctionGroups, bind_pair
 from actbench.training.network import create_network
-from actbench.training.workspace import LayerMemory
+from actbench.training.workspace import LayerMemory, compiled_products
 
 LIBRARY = compiled_functions().library
 CPU = torch.device("cpu")
 
 pytestmark = pytest.mark.skipif(LIBRARY is None, reason=compiled_functions().reason or "available")
+with_tiles = pytest.mark.skipif(not compiled_functions().has_tiles, reason="this processor has no AMX")
 
 
-def layer(trials: int, batch: int, inputs: int, units: int, generator: torch.Generator) -> tuple[LayerMemory, Tensor]:
+def layer(
+    trials: int, batch: int, inputs: int, units: int, generator: torch.Generator, precision: Precision = "float32"
+) -> tuple[LayerMemory, Tensor]:
     """One layer's memory, its parameters inside longer rows as in a network, and the rows of gradients."""
     rows, gradients = torch.randn(2, trials, inputs * units + units + 9, generator=generator)
 
@@ -40,7 +43,7 @@ def layer(trials: int, batch: int, inputs: int, units: int, generator: torch.Gen
         linear=torch.empty(trials, batch, units),
         activated=torch.empty(trials, batch, units),
         grad=torch.empty(trials, batch, inputs),
-        thin=LIBRARY,
+        products=compiled_products(precision, units),
     )
     return memory, gradients
 
@@ -58,6 +61,33 @@ def test_thin_products_are_those_of_torch(units: int, batch: int, inputs: int) -
     for mine, theirs in zip(ours, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5 * math.sqrt(batch * inputs))
     assert torch.equal(gradients[:, inputs * units + units :], beyond)
+
+
+@with_tiles
+@pytest.mark.parametrize("units", [1, 10, 16, 17, 32, 100])
+@pytest.mark.parametrize(("batch", "inputs"), [(1, 1), (3, 5), (16, 32), (33, 31), (128, 128), (300, 47), (5, 784)])
+def test_products_in_tiles_are_those_of_factors_rounded_to_bf16(units: int, batch: int, inputs: int) -> None:
+    generator = torch.Generator().manual_seed(batch + units)
+    memory, gradients = layer(3, batch, inputs, units, generator, "bf16")
+    values, grad = (torch.randn(3, batch, size, generator=generator) for size in (inputs, units))
+    beyond = gradients[:, inputs * units + units :].clone()
+    left, right, slopes = (factor.bfloat16().double() for factor in (values, memory.weight, grad))
+    expected = left @ right + memory.bias, left.mT @ slopes, grad.double().sum(1), slopes @ right.mT
+    memory.write_gradients(values, grad)
+    ours = memory.multiply(values), memory.weight_gradient, memory.bias_gradient, memory.gradient_by_inputs(grad)
+    for mine, theirs in zip(ours, expected, strict=True):
+        torch.testing.assert_close(mine.double(), theirs, rtol=1e-5, atol=1e-6 * math.sqrt(batch * inputs))
+    assert torch.equal(gradients[:, inputs * units + units :], beyond)
+
+
+@with_tiles
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_stays_in_its_row_of_a_tile(broken: float) -> None:
+    memory, _ = layer(1, 40, 40, 20, torch.Generator().manual_seed(0), "bf16")
+    values = torch.ones(1, 40, 40)
+    values[0, 3, 39] = broken
+    is_finite = memory.multiply(values)[0].isfinite().all(dim=1)
+    assert is_finite.tolist() == [row != 3 for row in range(40)]
 
 
 def test_trials_of_one_seed_share_the_memory_of_their_inputs() -> None:
@@ -126,27 +156,30 @@ def test_other_outputs_and_losses_are_computed_as_they_are_written(output: Any, 
 
 
 @pytest.mark.parametrize(
-    ("model", "train", "thin", "joint"),
+    ("model", "train", "compiled", "joint"),
     [
         ({"hidden": (64, 10)}, {}, [False, True, True], True),
         ({"hidden": (17,)}, {}, [False, True], True),
-        ({"hidden": (8,)}, {"precision": "bf16"}, [False, False], True),
+        ({"hidden": (64,)}, {"precision": "bf16"}, [compiled_functions().has_tiles] * 2, True),
         ({"hidden": (8,), "output": "sigmoid"}, {"loss": "mse"}, [True, True], False),
     ],
     ids=str,
 )
-def test_only_layers_with_few_units_are_thin(
-    model: dict[str, Any], train: dict[str, Any], thin: list[bool], joint: bool
+def test_only_layers_with_few_units_and_those_in_bf16_have_compiled_products(
+    model: dict[str, Any], train: dict[str, Any], compiled: list[bool], joint: bool
 ) -> None:
     settings = TrialSettings.model_validate({"data": {"dataset": "digits"}, "model": model, "train": train})
     workspace = create_network([make_trial(settings, 0)], CPU).workspace(4)
-    assert [memory.thin is not None for memory in workspace.layers] == thin
+    assert [memory.products is not None for memory in workspace.layers] == compiled
     scores = torch.randn(1, 4, 10)
     assert torch.equal(workspace.outputs.applies[0](scores)[0], scores) == joint
 
 
-def test_a_machine_without_the_functions_has_no_thin_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_machine_without_the_functions_multiplies_with_torch(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actbench.training.workspace.compiled_functions", lambda: Compiled(None, "no C compiler"))
-    settings = TrialSettings.model_validate({"data": {"dataset": "digits"}, "model": {"hidden": (8,)}})
+    settings = TrialSettings.model_validate(
+        {"data": {"dataset": "digits"}, "model": {"hidden": (8,)}, "train": {"precision": precision}}
+    )
     workspace = create_network([make_trial(settings, 0)], CPU).workspace(4)
-    assert [memory.thin for memory in workspace.layers] == [None, None]
+    assert [memory.products for memory in workspace.layers] == [None, None]
