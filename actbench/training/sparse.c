@@ -5,6 +5,7 @@ exactly; a constant other than 0 (standardised images) adds a term of rank one. 
 fused multiply-adds in the order of the columns (forward) or of the images (gradient), whatever the width of the vectors,
 the number of trials or the other elements: its bits depend on nothing else. Weights are [features, units], row by row.
 */
+#include <float.h>
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,6 +23,7 @@ the number of trials or the other elements: its bits depend on nothing else. Wei
 #define GRADIENT_IMAGES 128            /* images whose gradients for a panel stay in the cache */
 
 typedef float vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t bits __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 #define INLINE static inline __attribute__((always_inline))
 
 typedef struct {
@@ -44,11 +46,13 @@ INLINE vector square_root(vector x)
 #endif
 }
 
-/* Kingma & Ba: moments m and v of the gradient, corrected for their start at 0; L2 decay or a decoupled one. */
+/* Kingma & Ba: moments m and v of the gradient, corrected for their start at 0; L2 decay or a decoupled one. The mean of a
+   gradient that stays 0 ends as 0 and not in denormal numbers, with which processors of Intel take long. */
 INLINE void step_of_adam(const Adam *adam, vector gradient, vector *weight, vector *mean, vector *square)
 {
     gradient += adam->decay * *weight;
-    *mean += adam->mean_weight * (gradient - *mean);
+    vector next = *mean + adam->mean_weight * (gradient - *mean);
+    *mean = (vector)((bits)next & ((next >= FLT_MIN) | (next <= -FLT_MIN) | (next != next)));
     *square = adam->square_keep * *square + adam->square_weight * gradient * gradient;
     *weight = adam->shrink * *weight - adam->rate * *mean / (square_root(*square) * adam->inverse_root + adam->epsilon);
 }

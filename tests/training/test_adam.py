@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -126,6 +127,27 @@ def test_changing_the_first_layer_with_its_gradients_changes_no_bit(
     written = trained(network_of(train, train, hidden=hidden), images, adam=True)
     assert torch.equal(at_once, written)
     torch.testing.assert_close(at_once, torchs, rtol=1e-3, atol=1e-5)
+
+
+def test_the_mean_of_a_gradient_that_stays_zero_ends_as_zero() -> None:
+    """In denormal numbers a step would take longer."""
+    network = network_of({"lr": 1e-3})
+    adam, parameters = adam_of(network), network.parameters
+    means = adam.moments[0]
+    tiny = torch.finfo(torch.float32).tiny
+    means.fill_(1.5 * tiny)
+    means[:, 1] = -1.5 * tiny
+    means[:, 0] = math.nan
+    parameters.gradient_rows.zero_()
+    sizes = []
+    with torch.no_grad():
+        for _ in range(6):
+            adam.begin_step(1.0)
+            adam.end_step(start=0)
+            sizes.append(means[0, 1:3].abs().tolist())
+    assert sizes[2] == pytest.approx([1.5 * 0.9**3 * tiny] * 2)
+    assert sizes[4:] == [[0, 0]] * 2
+    assert means[:, 0].isnan().all()
 
 
 def test_only_adam_on_the_cpu_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
