@@ -21,7 +21,7 @@ from actbench.catalogue.datasets import (
     load,
     raw_folder,
 )
-from actbench.catalogue.image_files import MAX_FILE_BYTES
+from actbench.catalogue.image_files import MAX_BYTES
 from actbench.errors import UnusableEnvironmentError
 
 MNIST = DATASETS["mnist"]
@@ -189,7 +189,7 @@ def change_a_byte(path: Path) -> None:
 
 
 def swell(path: Path) -> None:
-    os.truncate(path, MAX_FILE_BYTES + 1)
+    os.truncate(path, MAX_BYTES + 1)
 
 
 def make_a_folder(path: Path) -> None:

