@@ -142,7 +142,7 @@ Parts = Sequence["NDArray[numpy.uint8] | NDArray[numpy.int64]"]
 
 
 def _read_files(dataset: Dataset, folder: Path) -> Arrays:
-    """The dataset's files, if they are those published; pictures stand upright, as in MNIST, and classes are counted from 0."""
+    """The published files; pictures stand upright, as in MNIST, and classes are counted from 0."""
     read = {"EMNIST": _read_emnist, "USPS": _read_usps}.get(dataset.torchvision_class, _read_four_files)
     train_inputs, train_labels, test_inputs, test_labels = read(dataset, raw_folder(dataset, folder))
     return Arrays(
