@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from statistics import fmean
 
-from actbench.analysis.comparison import common_values, paired_differences
+from actbench.analysis.comparison import Contrast, common_values, contrasts, paired_differences
 from actbench.analysis.samples import Sample
-from actbench.analysis.verdicts import NOT_JUDGED, TOO_FEW_FOLDERS, TOO_FEW_SEEDS, verdict
+from actbench.analysis.verdicts import TOO_FEW_FOLDERS, TOO_FEW_SEEDS
 from actbench.experiment.cells import find_references
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, short_label
-from actbench.statistics.across import (
-    RandomEffects,
-    critical_difference,
-    mean_ranks,
-    performance_profile,
-    random_effects,
-    rank_groups,
-)
-from actbench.statistics.intervals import CONFIDENCE, estimate
-from actbench.statistics.multiple import holm, holm_levels
-from actbench.statistics.sign_flip import mean_of_shares, sign_flip_p, smallest_p
+from actbench.statistics.across import critical_difference, mean_ranks, performance_profile, rank_groups, sd_between
+from actbench.statistics.intervals import estimate
 from actbench.text import listed
 
 DISTANCES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02)
@@ -31,27 +23,14 @@ DISTANCES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02)
 
 @dataclass(frozen=True)
 class ArmAcross:
-    """An arm against the baseline over experiments: the difference in each, and what they say together.
-
-    `p` is the sign-flip p of the differences of the experiments, `p_holm` over all arms. `effect` has the interval over
-    experiments like these, `adjusted_interval` that of the step in Holm's method. `against` is the arm that it is
-    compared with: the baseline, or another one of a pair; empty for the baseline itself.
-    """
+    """An arm over experiments: its mean in each, and its contrast with the baseline, by experiment instead of seed."""
 
     label: str
+    values: Values
     means: tuple[float, ...]
-    against: str = ""
-    differences: tuple[float, ...] = ()
-    effect: RandomEffects | None = None
-    interval: tuple[float, float] | None = None
-    p: float | None = None
-    p_holm: float | None = None
-    adjusted_interval: tuple[float, float] | None = None
-    verdict: str = ""
-    reason: str = ""
-    mean_rank: float = 0.0
-    profile: tuple[float, ...] = ()
-    values: Values = ()
+    mean_rank: float
+    profile: tuple[float, ...]
+    contrast: Contrast | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +38,7 @@ class Across:
     """All arms that every experiment has, the best mean rank first, with the critical difference of these ranks.
 
     `groups` are the first and the last of arms whose ranks differ by less than that. `pairs` are all pairs, a family of
-    their own, if these were asked for.
+    their own, if these were asked for. `between` has the sd of the true difference between experiments, by labels.
     """
 
     metric: Metric
@@ -69,7 +48,12 @@ class Across:
     critical_difference: float
     groups: tuple[tuple[int, int], ...]
     margin: float | None
-    pairs: tuple[ArmAcross, ...] = ()
+    between: Mapping[tuple[str, str], float | None]
+    pairs: tuple[Contrast, ...] = ()
+
+    def contrasts(self) -> list[Contrast]:
+        """Every arm against the baseline."""
+        return [arm.contrast for arm in self.arms if arm.contrast]
 
 
 def compare_across(
@@ -94,27 +78,25 @@ def compare_across(
         lacking = f"the baseline {short_label(baseline)}" if baseline else "a baseline (--baseline ARM)"
         missing = "an arm besides the baseline" if base else lacking
         raise ValueError(f"all folders have {listed(labels) or 'no arm'} in common; {missing} is missing")
-    means = {label: tuple(_mean(arms[label]) for arms in by_label) for label in labels}
-
-    def judged(pairs: Iterable[tuple[str, str]]) -> list[ArmAcross]:
-        family = [
-            _arm(one, other, means[one], [(arms[one], arms[other]) for arms in by_label], metric, why_not)
-            for one, other in pairs
-        ]
-        return _judged(family, metric, margin)
-
-    arms = judged((label, base.label) for label in labels if label != base.label)
-    everything = [ArmAcross(base.label, means[base.label]), *arms]
-    scores = [[arm.means[folder] for arm in everything] for folder in range(len(samples))]
+    labels = [base.label, *(label for label in labels if label != base.label)]
+    scores = [[fmean(arms[label].by_seed.values()) for label in labels] for arms in by_label]
     larger = bool(metric.larger_is_better)
     ranks = mean_ranks(scores, larger_is_better=larger)
     profiles = performance_profile(scores, DISTANCES, larger_is_better=larger)
-    placed = tuple(
-        replace(arm, mean_rank=rank, profile=tuple(profile), values=by_label[0][arm.label].values)
-        for arm, rank, profile in zip(everything, ranks, profiles, strict=True)
-    )
-    ordered = sorted(placed, key=lambda arm: arm.mean_rank)
-    critical = critical_difference(len(placed), len(samples))
+
+    def judged(pairs: Iterable[tuple[str, str]]) -> list[Contrast]:
+        family = contrasts([_over_folders(by_label, *pair) for pair in pairs], metric, margin, why_not)
+        return [replace(one, verdict=TOO_FEW_FOLDERS) if one.verdict == TOO_FEW_SEEDS else one for one in family]
+
+    made = {one.first.label: one for one in judged((label, base.label) for label in labels[1:])}
+    arms = [
+        ArmAcross(label, by_label[0][label].values, means, rank, tuple(profile), made.get(label))
+        for label, means, rank, profile in zip(labels, zip(*scores, strict=True), ranks, profiles, strict=True)
+    ]
+    ordered = sorted(arms, key=lambda arm: arm.mean_rank)
+    critical = critical_difference(len(arms), len(samples))
+    pairs = judged(combinations([arm.label for arm in ordered], 2)) if all_pairs else []
+    named = [(one.first.label, one.second.label) for one in (*made.values(), *pairs)]
     return Across(
         metric,
         base.label,
@@ -123,47 +105,25 @@ def compare_across(
         critical,
         rank_groups([arm.mean_rank for arm in ordered], critical),
         margin,
-        tuple(judged(combinations([arm.label for arm in ordered], 2))) if all_pairs else (),
+        {pair: _between(by_label, *pair, metric) for pair in named},
+        tuple(pairs),
     )
 
 
-def _mean(sample: Sample) -> float:
-    return sum(sample.by_seed.values()) / len(sample.by_seed)
-
-
-def _arm(
-    label: str,
-    against: str,
-    means: tuple[float, ...],
-    pairs: Sequence[tuple[Sample, Sample]],
-    metric: Metric,
-    why_not: str,
-) -> ArmAcross:
-    """The differences of one arm in all experiments, each the mean over its seeds."""
-    by_folder = [estimate(paired_differences(arm, base, metric)) for arm, base in pairs]
-    differences = tuple(one.mean for one in by_folder if one.mean is not None)
+def _over_folders(by_label: Sequence[Mapping[str, Sample]], first: str, second: str) -> tuple[Sample, Sample]:
+    """Two arms as samples whose seeds are the folders: in each the mean over the seeds that both have."""
+    pairs = [(arms[first], arms[second]) for arms in by_label]
+    common = {folder: both for folder, pair in enumerate(pairs) if (both := common_values(*pair))[0]}
     doubts = [sample.doubt for pair in pairs for sample in pair if sample.doubt]
-    if len(differences) < len(pairs):
-        doubts.append(f"{label} and {against} have no seed in common in one folder")
-    reason = why_not or (doubts[0] if doubts else "")
-    if len(differences) < 2:
-        return ArmAcross(label, means, against, differences, reason=reason)
-    errors = [(one.sd or 0.0) / math.sqrt(one.n) for one in by_folder if one.mean is not None]
-    effect = random_effects(differences, errors)
-    common = [values for pair in pairs if (values := common_values(*pair))[0]]
-    exact = [mean_of_shares(*values) for values in common] if metric.is_share else differences
-    p = sign_flip_p(exact, [0.0] * len(exact))
-    return ArmAcross(label, means, against, differences, effect, effect.interval(CONFIDENCE), p, reason=reason)
+    if len(common) < len(pairs):
+        doubts.append(f"{first} and {second} have no seed in common in one folder")
+    # Rounded once, so that the exact test finds the fractions again, and equal sums of images are ties.
+    one, other = ({folder: fmean(both[index]) for folder, both in common.items()} for index in (0, 1))
+    doubt = doubts[0] if doubts else ""
+    return Sample(first, (), one, len(pairs), doubt=doubt), Sample(second, (), other, len(pairs))
 
 
-def _judged(arms: Sequence[ArmAcross], metric: Metric, margin: float | None) -> list[ArmAcross]:
-    """The arms as one family."""
-    p_values = [1.0 if arm.p is None else arm.p for arm in arms]
-    larger, is_share, judged = bool(metric.larger_is_better), metric.is_share, []
-    for arm, p_holm, level in zip(arms, holm(p_values), holm_levels(p_values), strict=True):
-        over, bounds = estimate(arm.differences), arm.effect.interval(1 - level) if arm.effect else None
-        least_p = smallest_p(len(arm.differences), len(arms))
-        word = verdict(over, bounds, p_holm, least_p, larger, margin=margin, is_share=is_share)
-        word = NOT_JUDGED if arm.reason else TOO_FEW_FOLDERS if word == TOO_FEW_SEEDS else word
-        judged.append(replace(arm, p_holm=p_holm, adjusted_interval=bounds, verdict=word))
-    return judged
+def _between(by_label: Sequence[Mapping[str, Sample]], first: str, second: str, metric: Metric) -> float | None:
+    found = [estimate(paired_differences(arms[first], arms[second], metric)) for arms in by_label]
+    known = [(one.mean, (one.sd or 0.0) / math.sqrt(one.n)) for one in found if one.mean is not None]
+    return sd_between(*zip(*known, strict=True)) if len(known) > 1 else None

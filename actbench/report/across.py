@@ -9,25 +9,25 @@ from string import ascii_lowercase
 from typing import Any
 
 from actbench.analysis.across import DISTANCES, Across, ArmAcross, compare_across
+from actbench.analysis.comparison import Contrast, paired_differences
 from actbench.analysis.samples import arm_samples
 from actbench.analysis.verdicts import (
     EQUIVALENT,
     NO_EVIDENCE,
     NOT_JUDGED,
     TOO_FEW_FOLDERS,
-    is_surprising,
 )
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import parse_arm
 from actbench.experiment.metrics import Metric
 from actbench.render.sections import Section
-from actbench.report.figures.differences import Shown, draw_rows
+from actbench.report.figures.differences import difference_row, draw_rows
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, margin_shown, number_shown, picture
 from actbench.report.figures.marks import INK, text_width
 from actbench.report.figures.scales import Axis, Scale, styles
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.request import Request, metric_of
-from actbench.report.short import excluded_alone, short_verdict
+from actbench.report.short import short_verdict, surprises
 from actbench.report.statement import cannot_decide, few
 from actbench.report.statements import by_verdict
 from actbench.statistics.across import performance_profile
@@ -36,6 +36,10 @@ from actbench.store.tables import Table
 from actbench.text import counted, listed, visible
 
 LINEAR = Scale()
+COLUMNS = (
+    "arm", "against", "folders", "difference", "difference_ci_low", "difference_ci_high", "sd_between_folders", "p",
+    "p_holm", "mean_rank", "verdict",
+)  # fmt: skip
 PROFILE = "Share of folders in which an arm's mean is within this distance of the best (Dolan & Moré)."
 MOST_OF_DISTANCES = 8  # of ten: an arm that is far behind in a few folders would press all others together
 
@@ -86,22 +90,21 @@ def across_sections(found: Across) -> list[Section]:
 def across_answer(found: Across) -> str:
     """`Which arm gives the highest test accuracy over 8 folders? gelu (+0.14 points) is better than relu.`."""
     best, folders = "highest" if found.metric.larger_is_better else "lowest", counted(len(found.folders), "folder")
-    groups = by_verdict(found.arms)
+    groups = by_verdict(found.contrasts())
     sentences = [f"Which arm gives the {best} {metric_in_words(found.metric)} over {folders}?"]
     for word in ("better", "worse"):
         if group := groups.get(word):
-            effects = [(arm.label, arm.effect.mean) for arm in group if arm.effect]
-            named = [f"{label} ({size(mean, found.metric, signed=True)})" for label, mean in effects]
+            named = [f"{one.first.label} ({size(one.difference.mean, found.metric, signed=True)})" for one in group]
             sentences.append(f"{few(named, 'arms')} {'is' if len(group) == 1 else 'are'} {word} than {found.baseline}.")
     if group := groups.get(EQUIVALENT):
         margin = size(found.margin or 0.0, found.metric)
         sentences.append(f"Equivalent to {found.baseline} within {margin}: {_labels(group)}.")
     if group := groups.get(NO_EVIDENCE):
-        reach = size(max(abs(end) for arm in group for end in arm.adjusted_interval or (0.0,)), found.metric)
+        reach = size(max(map(Contrast.reach, group)), found.metric)
         cannot_tell = f"Cannot tell {_labels(group)} from {found.baseline}"
         sentences.append(f"{cannot_tell}: the mean difference can still be up to {reach}.")
     if group := groups.get(TOO_FEW_FOLDERS):
-        why = cannot_decide(len(found.folders), sum(bool(arm.against) for arm in found.arms), "folder")
+        why = cannot_decide(len(found.folders), len(found.contrasts()), "folder")
         sentences.append(f"Cannot tell {_labels(group)} from {found.baseline}: {why}.")
     if group := groups.get(NOT_JUDGED):
         reasons = few([*dict.fromkeys(arm.reason for arm in group)], "reasons")
@@ -109,8 +112,8 @@ def across_answer(found: Across) -> str:
     return " ".join(sentences)
 
 
-def _labels(arms: Sequence[ArmAcross]) -> str:
-    return few([arm.label for arm in arms], "arms")
+def _labels(group: Sequence[Contrast]) -> str:
+    return few([one.first.label for one in group], "arms")
 
 
 def _verdicts(found: Across) -> Section:
@@ -118,33 +121,27 @@ def _verdicts(found: Across) -> Section:
     names = ["arm", f"difference{points}", "95 % interval", "sd between", "p (Holm)", "verdict"]
     rows = []
     for arm in found.arms:
-        difference, interval_, p, verdict = _cells_of(arm, found.metric)
-        between = value(arm.effect.between, found.metric, digits=3) if arm.effect else ABSENT
-        rows.append([arm.label, difference, interval_, between, p, verdict or "baseline"])
+        difference, bounds, p, word = _cells_of(arm.contrast, found.metric)
+        between = value(found.between.get((arm.label, found.baseline)), found.metric, digits=3)
+        rows.append([arm.label, difference, bounds, between, p, word or "baseline"])
     title = f"{metric_in_words(found.metric)} over {counted(len(found.folders), 'folder')}, against {found.baseline}"
     return Section(title, names, rows, _notes(found), importance=(0, 1, 5, 4, 2, 3))
 
 
-def _cells_of(arm: ArmAcross, metric: Metric) -> list[str]:
+def _cells_of(contrast: Contrast | None, metric: Metric) -> list[str]:
     """The difference, its interval, p and the verdict."""
-    return [
-        value(arm.effect.mean, metric, signed=True) if arm.effect else ABSENT,
-        interval(arm.interval, metric, signed=True),
-        probability(arm.p_holm) if arm.effect else ABSENT,
-        short_verdict(arm.verdict),
-    ]
+    if contrast is None:
+        return [ABSENT, ABSENT, ABSENT, ""]
+    mean, bounds = contrast.difference.mean, contrast.difference.interval
+    shown = [value(mean, metric, signed=True), interval(bounds, metric, signed=True)]
+    return [*shown, probability(contrast.p_holm), short_verdict(contrast.verdict)]
 
 
 def _notes(found: Across) -> list[str]:
-    compared, n = [arm for arm in found.arms if arm.against], len(found.folders)
-    surprising = [
-        (arm.label, interval(arm.adjusted_interval, found.metric, signed=True), arm.p_holm)
-        for arm in compared
-        if is_surprising(arm.interval, arm.verdict)
-    ]
+    compared, n = found.contrasts(), len(found.folders)
     return [
         f"Folders are counted, not seeds (n = {n}): {listed(found.folders)}.",
-        *filter(None, [excluded_alone(surprising, len(compared))]),
+        *filter(None, [surprises(compared, found.metric)]),
         "The difference is the mean over folders, each counting the same, with a t interval for folders like these; sd "
         "between: DerSimonian & Laird's; p is the exact sign-flip test of the folders' differences, Holm over "
         f"{counted(len(compared), 'arm')}.",
@@ -166,7 +163,7 @@ def _ranks(found: Across) -> Section:
 
 def _pairs(found: Across) -> Section:
     """Every arm against every one with a worse mean rank."""
-    rows = [[pair.label, pair.against, *_cells_of(pair, found.metric)] for pair in found.pairs]
+    rows = [[one.first.label, one.second.label, *_cells_of(one, found.metric)] for one in found.pairs]
     note = f"Holm over {counted(len(rows), 'pair')}."
     if any(pair.verdict == TOO_FEW_FOLDERS for pair in found.pairs):
         note = f"{cannot_decide(len(found.folders), len(rows), 'folder')}."
@@ -192,47 +189,44 @@ def across_document(found: Across) -> dict[str, Any]:
         "groups": [[arm.label for arm in found.arms[start : end + 1]] for start, end in found.groups],
         "margin": found.margin,
         "arms": [
-            _document(arm)
-            | {"means": list(arm.means), "profile": dict(zip(map(str, DISTANCES), arm.profile, strict=True))}
+            _document(arm.label, arm.contrast, found)
+            | {"mean_rank": arm.mean_rank, "means": list(arm.means)}
+            | {"profile": dict(zip(map(str, DISTANCES), arm.profile, strict=True))}
             for arm in found.arms
         ],
-        "pairs": [
-            {"against": pair.against} | {key: one for key, one in _document(pair).items() if key != "mean_rank"}
-            for pair in found.pairs
-        ],
+        "pairs": [{"against": pair.second.label} | _document(pair.first.label, pair, found) for pair in found.pairs],
     }
 
 
-def _document(arm: ArmAcross) -> dict[str, Any]:
-    return {
-        **_row(arm),
-        "differences": list(arm.differences),
-        "difference_ci": arm.interval,
-        "difference_ci_adjusted": arm.adjusted_interval,
-        "reason": arm.reason or None,
+def _document(label: str, contrast: Contrast | None, found: Across) -> dict[str, Any]:
+    return _row(label, contrast, found) | {
+        "differences": paired_differences(contrast.first, contrast.second, found.metric) if contrast else [],
+        "difference_ci": contrast and contrast.difference.interval,
+        "difference_ci_adjusted": contrast and contrast.adjusted_interval,
+        "reason": (contrast and contrast.reason) or None,
     }
 
 
 def across_table(found: Across) -> Table:
     """One row for each arm, or where all pairs were asked for one for each of these."""
-    pairs = [{"arm": one.label, "against": one.against} | _row(one) for one in found.pairs]
-    rows = pairs or [*map(_row, found.arms)]
-    return Table([name for name in rows[0] if not pairs or name != "mean_rank"], rows)
+    rows = [{"against": one.second.label} | _row(one.first.label, one, found) for one in found.pairs]
+    arms = [_row(one.label, one.contrast, found) | {"mean_rank": one.mean_rank} for one in found.arms]
+    left_out = "mean_rank" if rows else "against"
+    return Table([name for name in COLUMNS if name != left_out], rows or arms)
 
 
-def _row(arm: ArmAcross) -> dict[str, Any]:
-    low, high = arm.interval or (None, None)
+def _row(label: str, contrast: Contrast | None, found: Across) -> dict[str, Any]:
+    low, high = (contrast and contrast.difference.interval) or (None, None)
     return {
-        "arm": arm.label,
-        "folders": len(arm.means),
-        "difference": arm.effect and arm.effect.mean,
+        "arm": label,
+        "folders": len(found.folders),
+        "difference": contrast and contrast.difference.mean,
         "difference_ci_low": low,
         "difference_ci_high": high,
-        "sd_between_folders": arm.effect and arm.effect.between,
-        "p": arm.p,
-        "p_holm": arm.p_holm,
-        "mean_rank": arm.mean_rank,
-        "verdict": arm.verdict or None,
+        "sd_between_folders": contrast and found.between[label, contrast.second.label],
+        "p": contrast and contrast.p,
+        "p_holm": contrast and contrast.p_holm,
+        "verdict": contrast and contrast.verdict,
     }
 
 
@@ -304,11 +298,7 @@ def _draw_critical_bar(canvas: Canvas, critical: float, axis: Axis) -> None:
 
 
 def _folders_picture(found: Across) -> Picture:
-    rows = []
-    for arm in found.arms:
-        if arm.effect:
-            by_folder, word = tuple(zip(found.folders, arm.differences, strict=False)), short_verdict(arm.verdict)
-            rows.append(Shown(arm.label, by_folder, arm.effect.mean, arm.interval, arm.adjusted_interval, word))
+    rows = [row for one in found.contrasts() if (row := difference_row(one, {}, found.folders))]
     shown, chosen = rows[:MAX_ARMS], styles({arm.label: arm.values for arm in found.arms})
     return picture(
         "folders",

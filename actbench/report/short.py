@@ -9,6 +9,7 @@ from statistics import median
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, is_surprising, verdict_word
 from actbench.experiment.cells import distinguishing_paths, restricted
+from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import value_to_text
 from actbench.render.sections import Section, Tone
 from actbench.report.comparison import own_seeds, size_cells
@@ -70,28 +71,22 @@ def without_picture(short: Section) -> Section:
 
 def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
     """At most three notes, what limits a conclusion first."""
-    surprises = [text for text in [_surprises(comparison)] if text]
+    surprising = [row.contrast for row in ranked(comparison) if row.contrast]
+    said_of_them = [text for text in [surprises(surprising, comparison.metric)] if text]
     found = [one for one in said if one.place == "notes"]
     known = {one.kind: one.text for one in found}
     limiting = [known[kind] for kind in FIRST if kind in known]
-    return [*limiting[: MAX_NOTES - len(surprises)], *surprises]
+    return [*limiting[: MAX_NOTES - len(said_of_them)], *said_of_them]
 
 
-def _surprises(comparison: Comparison) -> str:
-    """The arms whose difference by itself excludes 0, and why the verdict says no difference all the same."""
-    metric = comparison.metric
-    found = [
-        (row.sample.label, interval(row.contrast.adjusted_interval, metric, signed=True), row.contrast.p_holm)
-        for row in ranked(comparison)
-        if row.contrast and is_surprising(row.contrast.difference.interval, row.contrast.verdict)
+def surprises(contrasts: Sequence[Contrast], metric: Metric) -> str:
+    """The arms whose difference by itself excludes 0, and why the verdict says no difference all the same; or empty."""
+    found = [one for one in contrasts if is_surprising(one.difference.interval, one.verdict)]
+    named = [
+        f"{one.first.label} ({interval(one.adjusted_interval, metric, signed=True)}, p {probability(one.p_holm)})"
+        for one in found
     ]
-    return excluded_alone(found, max((one.comparisons for one in comparison.contrasts()), default=0))
-
-
-def excluded_alone(found: Sequence[tuple[str, str, float | None]], comparisons: int) -> str:
-    """Names, adjusted interval and p of arms whose interval excludes 0 by itself only, as a sentence; else empty."""
-    named = [f"{label} ({bounds}, p {probability(p)})" for label, bounds, p in found]
-    family = counted(comparisons, "comparison")
+    family = counted(max((one.comparisons for one in contrasts), default=0), "comparison")
     why = f"adjusted for {family}, interval and p are no evidence of a difference"
     return f"By itself the interval excludes 0; {why}: {', '.join(first_few(named, MAX_SURPRISES))}." if named else ""
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import isclose
 from statistics import median
-from typing import Literal, TypeVar
+from typing import Literal
 
-from actbench.analysis.across import ArmAcross
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.verdicts import (
@@ -36,8 +35,6 @@ from actbench.statistics.power import detectable_difference, seeds_needed
 from actbench.statistics.sign_flip import smallest_p
 from actbench.store.results import Results
 from actbench.text import counted, first_few, listed
-
-Judged = TypeVar("Judged", Contrast, ArmAcross)
 
 MAX_NAMED = 4
 MAX_SEEDS = 500
@@ -265,9 +262,9 @@ def _question(comparison: Comparison, results: Sequence[Results]) -> str:
     return f"Which {which} {'give' if ' and ' in which else 'gives'} the {best} {metric}{data}?"
 
 
-def by_verdict(judged: Iterable[Judged]) -> dict[str, list[Judged]]:
-    """Contrasts or arms by their verdicts without numbers; small differences are among the others."""
-    groups: dict[str, list[Judged]] = {}
+def by_verdict(judged: Iterable[Contrast]) -> dict[str, list[Contrast]]:
+    """Contrasts by their verdicts without numbers; small differences are among the others."""
+    groups: dict[str, list[Contrast]] = {}
     for one in judged:
         groups.setdefault(verdict_word(one.verdict).removesuffix(" (small)"), []).append(one)
     return groups

@@ -4,46 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from statistics import stdev
 
 from actbench.lazy import stats
-from actbench.statistics.intervals import t_interval
 from actbench.statistics.multiple import ALPHA
 
 
-@dataclass(frozen=True)
-class RandomEffects:
-    """The mean effect over experiments, its standard error with k - 1 degrees of freedom, and the sd between them."""
+def sd_between(effects: Sequence[float], standard_errors: Sequence[float]) -> float:
+    """DerSimonian & Laird's (1986) sd of the true effects between experiments; raises `ValueError` below two effects.
 
-    k: int
-    mean: float
-    standard_error: float
-    between: float
-
-    def interval(self, confidence: float) -> tuple[float, float]:
-        """The t interval of the mean effect, for experiments like these."""
-        return t_interval(self.mean, self.standard_error, self.k - 1, confidence)
-
-
-def random_effects(effects: Sequence[float], standard_errors: Sequence[float]) -> RandomEffects:
-    """The mean of the effects, with sd / sqrt(k) as its error, and DerSimonian & Laird's (1986) sd between experiments.
-
-    Every experiment counts the same, as in the sign-flip test of the effects: weights by 1 / (se**2 + between**2) give
-    intervals that hold the mean too rarely where few experiments differ much in their errors (90 instead of 95 % of
-    simulated ones). Raises `ValueError` below two effects.
+    Their weights by 1 / (se**2 + between**2) are not used for the mean: its intervals would hold it too rarely where
+    few experiments differ much in their errors (90 instead of 95 % of simulated ones).
     """
     k = len(effects)
     if k < 2:
         raise ValueError("random effects take at least two experiments")
-    mean = sum(effects) / k
-    sd = math.sqrt(sum((effect - mean) ** 2 for effect in effects) / (k - 1))
     if min(standard_errors) <= 0:
-        return RandomEffects(k, mean, sd / math.sqrt(k), sd)
+        return stdev(effects)
     weights = [1 / error**2 for error in standard_errors]
     centre = sum(w * effect for w, effect in zip(weights, effects, strict=True)) / sum(weights)
     excess = sum(w * (effect - centre) ** 2 for w, effect in zip(weights, effects, strict=True)) - (k - 1)
     scale = sum(weights) - sum(w * w for w in weights) / sum(weights)
-    return RandomEffects(k, mean, sd / math.sqrt(k), math.sqrt(max(0.0, excess / scale)))
+    return math.sqrt(max(0.0, excess / scale))
 
 
 def mean_ranks(scores: Sequence[Sequence[float]], *, larger_is_better: bool) -> list[float]:

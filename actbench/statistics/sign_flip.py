@@ -58,12 +58,6 @@ def whole_numbers(first: Sequence[float], second: Sequence[float]) -> tuple[Sequ
     return whole[: len(first)], whole[len(first) :]
 
 
-def mean_of_shares(first: Sequence[float], second: Sequence[float]) -> float:
-    """The mean of first minus second, rounded once, so that means of equal counts of images are exactly equal."""
-    differences = (Fraction(*_ratio(a)) - Fraction(*_ratio(b)) for a, b in zip(first, second, strict=True))
-    return float(sum(differences, Fraction()) / len(first))
-
-
 @lru_cache(maxsize=MAX_REMEMBERED)
 def _ratio(share: float) -> tuple[int, int]:
     return Fraction(share).limit_denominator(MAX_DENOMINATOR).as_integer_ratio()

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from actbench.analysis.across import Across, compare_across
+from actbench.analysis.comparison import Contrast
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
 from actbench.report.across import across_answer
-from actbench.statistics.across import random_effects
+from actbench.statistics.across import sd_between
 
 ACCURACY = parse_metric("test_accuracy")
 BASELINE = (("model.activation", "relu"),)
@@ -42,17 +43,21 @@ def across(count: int, gaps: dict[str, float], margin: float = 0.005, **changes:
 
 
 def verdicts(found: Across) -> dict[str, str]:
-    return {arm.label: arm.verdict for arm in found.arms}
+    return {arm.label: (arm.contrast and arm.contrast.verdict) or "" for arm in found.arms}
+
+
+def contrast_of(found: Across, label: str) -> Contrast:
+    (one,) = [one for one in found.contrasts() if one.first.label == label]
+    return one
 
 
 def test_an_arm_that_is_ahead_in_every_folder_is_better_over_all_of_them() -> None:
     found = across(8, {"tanh": -0.02, "gelu": 0.0})
     assert verdicts(found) == {"relu": "", "gelu": "equivalent within +-0.50 pp", "tanh": "worse"}
-    tanh = found.arms[-1]
-    assert tanh.label == "tanh"
-    assert tanh.p == 2 / 2**8
-    assert tanh.p_holm == pytest.approx(2 * 2 / 2**8)
-    assert tanh.mean_rank == 3
+    against_relu, tanh = contrast_of(found, "tanh"), found.arms[-1]
+    assert against_relu.p == 2 / 2**8
+    assert against_relu.p_holm == pytest.approx(2 * 2 / 2**8)
+    assert (tanh.label, tanh.mean_rank) == ("tanh", 3)
     assert tanh.profile[0] == 0
 
 
@@ -68,20 +73,20 @@ def test_equal_sums_of_images_are_ties_of_the_exact_test() -> None:
             for label, right in counts.items()
         ]
         folders.append((f"folder-{number}", samples))
-    (tanh,) = [arm for arm in compare_across(folders, ACCURACY, BASELINE, None).arms if arm.label == "tanh"]
+    tanh = contrast_of(compare_across(folders, ACCURACY, BASELINE, None), "tanh")
     reached = [
         abs(sum(a * b for a, b in zip(sums, signs, strict=True))) >= sum(sums) for signs in product((1, -1), repeat=8)
     ]
     assert tanh.p == sum(reached) / 2**8 == 14 / 256
-    assert tanh.verdict.startswith("no evidence")
+    assert (tanh.verdict or "").startswith("no evidence")
 
 
 def test_a_folder_whose_arms_share_no_seed_has_no_difference_and_leaves_the_arm_unjudged() -> None:
     folders = [folder(number, {"tanh": -0.02}) for number in range(8)]
     name, (relu, tanh) = folders[3]
     folders[3] = name, [relu, replace(tanh, by_seed={seed + 100: one for seed, one in tanh.by_seed.items()})]
-    (found,) = [arm for arm in compare_across(folders, ACCURACY, BASELINE, None).arms if arm.label == "tanh"]
-    assert (len(found.differences), found.verdict) == (7, "not judged")
+    found = contrast_of(compare_across(folders, ACCURACY, BASELINE, None), "tanh")
+    assert (found.difference.n, found.verdict) == (7, "not judged")
     assert found.reason == "tanh and relu have no seed in common in one folder"
 
 
@@ -94,9 +99,9 @@ def test_folders_that_contradict_each_other_are_no_evidence_however_many_seeds_t
     folders = [folder(number, {"tanh": 0.02 if number % 2 else -0.02}, seeds=50) for number in range(8)]
     found = compare_across(folders, ACCURACY, BASELINE, 0.001)
     assert verdicts(found)["tanh"].startswith("no evidence of a difference (could still be up to")
-    effect = next(arm.effect for arm in found.arms if arm.label == "tanh")
-    assert effect is not None
-    assert effect.between == pytest.approx(0.021, abs=0.002)
+    between = found.between["tanh", "relu"]
+    assert between is not None
+    assert between == pytest.approx(0.021, abs=0.002)
 
 
 def test_of_several_arms_that_cannot_be_told_the_answer_says_the_widest_reach() -> None:
@@ -110,16 +115,16 @@ def test_the_sd_between_folders_is_what_their_standard_errors_leave() -> None:
     folders = [folder(number, {"tanh": 0.001 * number}) for number in range(8)]
     gaps = np.array([[tanh.by_seed[seed] - relu.by_seed[seed] for seed in range(5)] for _, (relu, tanh) in folders])
     found = compare_across(folders, ACCURACY, BASELINE, None)
-    effect = next(arm.effect for arm in found.arms if arm.label == "tanh")
-    expected = random_effects(gaps.mean(axis=1).tolist(), (gaps.std(axis=1, ddof=1) / 5**0.5).tolist())
-    assert effect is not None
-    assert effect.between == pytest.approx(expected.between)
+    between = found.between["tanh", "relu"]
+    expected = sd_between(gaps.mean(axis=1).tolist(), (gaps.std(axis=1, ddof=1) / 5**0.5).tolist())
+    assert between is not None
+    assert between == pytest.approx(expected)
 
 
 def test_all_pairs_are_a_family_of_their_own_the_better_rank_first() -> None:
     folders = [folder(number, {"tanh": -0.02, "elu": 0.02}) for number in range(8)]
     found = compare_across(folders, ACCURACY, BASELINE, 0.005, all_pairs=True)
-    assert [(pair.label, pair.against, pair.verdict) for pair in found.pairs] == [
+    assert [(pair.first.label, pair.second.label, pair.verdict) for pair in found.pairs] == [
         ("elu", "relu", "better"), ("elu", "tanh", "better"), ("relu", "tanh", "better"),
     ]  # fmt: skip
     assert {pair.p_holm for pair in found.pairs} == {3 * 2 / 2**8}

@@ -1,30 +1,25 @@
-"""Random effects, mean ranks and profiles over several experiments."""
+"""Effects, mean ranks and profiles over several experiments."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from actbench.statistics.across import critical_difference, mean_ranks, performance_profile, random_effects, rank_groups
+from actbench.statistics.across import critical_difference, mean_ranks, performance_profile, rank_groups, sd_between
+from actbench.statistics.intervals import estimate
 
 
-def test_with_equal_errors_the_random_effects_are_the_t_interval_of_the_mean() -> None:
+def test_with_equal_errors_the_variance_between_experiments_is_what_they_leave_of_all() -> None:
     effects = [0.1, 0.3, 0.2, 0.5, 0.0]
-    found = random_effects(effects, [0.05] * 5)
-    assert found.mean == pytest.approx(np.mean(effects))
-    assert found.interval(0.95) == pytest.approx(stats.ttest_1samp(effects, 0).confidence_interval(0.95))
-    assert found.between**2 == pytest.approx(np.var(effects, ddof=1) - 0.05**2)
-    assert random_effects(effects, [0.0] * 5).interval(0.95) == pytest.approx(found.interval(0.95))
+    assert sd_between(effects, [0.05] * 5) ** 2 == pytest.approx(np.var(effects, ddof=1) - 0.05**2)
 
 
 def test_the_sd_between_experiments_is_what_their_own_errors_leave() -> None:
-    assert random_effects([1.0, 1.1, 5.0], [1.0, 1.0, 100.0]).between == 0.0
-    assert random_effects([1.0, 1.1, 5.0], [0.01, 0.01, 0.01]).between == pytest.approx(2.281, abs=0.001)
-    without_error = random_effects([0.01, 0.02, 0.06], [0.0, 0.001, 0.002])
-    assert without_error.between == pytest.approx(np.std([0.01, 0.02, 0.06], ddof=1))
+    assert sd_between([1.0, 1.1, 5.0], [1.0, 1.0, 100.0]) == 0.0
+    assert sd_between([1.0, 1.1, 5.0], [0.01, 0.01, 0.01]) == pytest.approx(2.281, abs=0.001)
+    assert sd_between([0.01, 0.02, 0.06], [0.0, 0.001, 0.002]) == pytest.approx(np.std([0.01, 0.02, 0.06], ddof=1))
     with pytest.raises(ValueError, match="at least two"):
-        random_effects([1.0], [0.1])
+        sd_between([1.0], [0.1])
 
 
 def test_the_interval_holds_the_true_mean_in_95_percent_of_experiments() -> None:
@@ -33,7 +28,7 @@ def test_the_interval_holds_the_true_mean_in_95_percent_of_experiments() -> None
     for _ in range(400):
         errors = random.uniform(0.02, 0.3, 8)
         effects = 0.2 + random.normal(0, 0.1, 8) + random.normal(0, errors)
-        low, high = random_effects(effects.tolist(), errors.tolist()).interval(0.95)
+        low, high = estimate(effects.tolist()).interval or (0.0, 0.0)
         held += low <= 0.2 <= high
     assert 0.92 <= held / 400 <= 0.98
 

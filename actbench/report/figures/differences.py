@@ -50,7 +50,7 @@ class Shown:
 def differences_picture(results: Results, comparison: Comparison) -> Picture | None:
     """The first picture of a report; None while no trial of the final phase has a value."""
     rows, bad = ranked(comparison), _bad_seeds(results)
-    if known := [shown for row in rows if (shown := _difference(row.contrast, bad))]:
+    if known := [shown for row in rows if (shown := difference_row(row.contrast, bad))]:
         return _of_differences(comparison, known)
     return _of_values(comparison, [shown for row in rows if (shown := _value(row, bad))])
 
@@ -59,7 +59,7 @@ def first_seeds(comparison: Comparison, count: int) -> Picture | None:
     """The same picture as it would be if only the first so many seeds had been trained; None without a baseline."""
     kept, rows = set(comparison.seeds[:count]), []
     for row in ranked(comparison):
-        shown = _difference(row.contrast, {}) if row.contrast and row.contrast.is_paired else None
+        shown = difference_row(row.contrast, {}) if row.contrast and row.contrast.is_paired else None
         if shown and (by_seed := tuple((seed, one) for seed, one in shown.by_seed if seed in kept)):
             over = estimate([one for _, one in by_seed])
             rows.append(Shown(shown.label, by_seed, over.mean or 0.0, over.interval))
@@ -74,14 +74,17 @@ def _bad_seeds(results: Results) -> dict[str, frozenset[int]]:
     }
 
 
-def _difference(contrast: Contrast | None, bad: dict[str, frozenset[int]]) -> Shown | None:
+def difference_row(
+    contrast: Contrast | None, bad: Mapping[str, frozenset[int]], names: Sequence[str] = ()
+) -> Shown | None:
+    """The row of a contrast; None without a difference. `names` are those of folders that take the place of seeds."""
     if contrast is None or contrast.difference.mean is None:
         return None
     first, second, found = contrast.first, contrast.second, contrast.difference
-    by_seed = {seed: one - second.by_seed[seed] for seed, one in first.by_seed.items() if seed in second.by_seed}
-    paired, word = tuple(by_seed.items()) if contrast.is_paired else (), short_verdict(contrast.verdict)
-    wrong = bad.get(first.label, frozenset()) | bad.get(second.label, frozenset())
-    return Shown(first.label, paired, contrast.difference.mean, found.interval, contrast.adjusted_interval, word, wrong)
+    both = [seed for seed in first.by_seed if seed in second.by_seed and contrast.is_paired]
+    dots = tuple((names[seed] if names else seed, first.by_seed[seed] - second.by_seed[seed]) for seed in both)
+    wrong, word = bad.get(first.label, frozenset()) | bad.get(second.label, frozenset()), short_verdict(contrast.verdict)
+    return Shown(first.label, dots, contrast.difference.mean, found.interval, contrast.adjusted_interval, word, wrong)
 
 
 def _value(row: Row, bad: dict[str, frozenset[int]]) -> Shown | None:
