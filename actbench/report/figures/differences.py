@@ -78,13 +78,14 @@ def difference_row(
     contrast: Contrast | None, bad: Mapping[str, frozenset[int]], names: Sequence[str] = ()
 ) -> Shown | None:
     """The row of a contrast; None without a difference. `names` are those of folders that take the place of seeds."""
-    if contrast is None or contrast.difference.mean is None:
+    if contrast is None or (found := contrast.difference).mean is None:
         return None
-    first, second, found = contrast.first, contrast.second, contrast.difference
+    first, second = contrast.first, contrast.second
     both = [seed for seed in first.by_seed if seed in second.by_seed and contrast.is_paired]
     dots = tuple((names[seed] if names else seed, first.by_seed[seed] - second.by_seed[seed]) for seed in both)
-    wrong, word = bad.get(first.label, frozenset()) | bad.get(second.label, frozenset()), short_verdict(contrast.verdict)
-    return Shown(first.label, dots, contrast.difference.mean, found.interval, contrast.adjusted_interval, word, wrong)
+    wrong = bad.get(first.label, frozenset()) | bad.get(second.label, frozenset())
+    word = short_verdict(contrast.verdict)
+    return Shown(first.label, dots, found.mean, found.interval, contrast.adjusted_interval, word, wrong)
 
 
 def _value(row: Row, bad: dict[str, frozenset[int]]) -> Shown | None:
