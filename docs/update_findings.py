@@ -167,7 +167,7 @@ def findings() -> str:
     for part in (*trained, *function_evidence(), *cost_evidence(statements)):
         evidence[part.statement].append(part)
     verdicts = {statement: combined([part.verdict for part in parts]) for statement, parts in evidence.items()}
-    lines = [*_opening(data, verdicts)]
+    lines = [*_opening(data, verdicts, [part for parts in evidence.values() for part in parts])]
     for article, title in data["documents"].items():
         lines += ["", f"## {article}: {title}"]
         for statement, entry in statements.items():
@@ -178,10 +178,11 @@ def findings() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _opening(data: Mapping[str, Any], verdicts: Mapping[str, State]) -> Iterator[str]:
+def _opening(data: Mapping[str, Any], verdicts: Mapping[str, State], evidence: Sequence[Evidence]) -> Iterator[str]:
     yield "# Findings"
     yield ""
     yield from data["opening"].strip().splitlines()
+    yield from words_in_use(data["only_if_used"], evidence)
     yield ""
     added = sum("whose" in entry for entry in data["claims"].values())
     counts = [f"{count} {word}" for word in WORDS if (count := [*verdicts.values()].count(word))]
@@ -208,6 +209,15 @@ def _opening(data: Mapping[str, Any], verdicts: Mapping[str, State]) -> Iterator
     yield "## Errata of the articles"
     yield ""
     yield from (f"- {erratum}" for erratum in data["errata"])
+
+
+def words_in_use(meanings: Mapping[str, str], evidence: Sequence[Evidence]) -> list[str]:
+    """What those words mean that a piece of evidence has as its verdict or, with stars around them, in its text."""
+    return [
+        meaning
+        for word, meaning in meanings.items()
+        if any(word == part.verdict or f"*{word}*" in part.text for part in evidence)
+    ]
 
 
 def _statement_lines(

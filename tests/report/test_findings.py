@@ -29,6 +29,7 @@ from update_findings import (
     findings,
     system_of,
     trained_evidence,
+    words_in_use,
 )
 
 DOCUMENT_FILES = sorted(CONFIGS.glob("*.yaml"))
@@ -80,7 +81,11 @@ def test_a_claim_that_the_results_did_not_plan_is_exploratory_and_one_without_re
     later = evidence_of(replace(system, results=unplanned))
     assert all("*exploratory*" in part.text for part in later)
     assert [part.verdict for part in later] == [first.verdict, *(part.verdict for part in others)]
-    assert {part.verdict for part in evidence_of(replace(system, results=None))} == {NOT_RUN}
+    missing = evidence_of(replace(system, results=None))
+    assert {part.verdict for part in missing} == {NOT_RUN}
+    meanings = yaml.safe_load((ROOT / "docs" / "findings.yaml").read_text(encoding="utf-8"))["only_if_used"]
+    used = [words_in_use(meanings, parts) for parts in ([first, *others], later, missing)]
+    assert used == [[], [meanings["exploratory"]], [meanings[NOT_RUN]]]
 
 
 @pytest.mark.parametrize("path", DOCUMENT_FILES, ids=lambda path: path.stem)
