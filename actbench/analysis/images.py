@@ -30,36 +30,6 @@ class Flips:
 
 
 @dataclass(frozen=True)
-class OtherImages:
-    """An arm's accuracy minus its baseline's on the seeds that both have, and how sure it is on other images."""
-
-    label: str
-    baseline: str
-    seeds: int
-    mean: float
-    errors: CrossedErrors | None
-
-    def interval(self) -> tuple[float, float] | None:
-        """Of the mean difference for other seeds and other images: t of the seeds' degrees of freedom."""
-        if self.errors is None or self.seeds < MIN_SEEDS:
-            return None
-        return t_interval(self.mean, self.errors.seeds_and_images, self.seeds - 1, CONFIDENCE)
-
-
-@dataclass(frozen=True)
-class ImageContrast(OtherImages):
-    """An arm against its baseline, image by image.
-
-    `majority` compares what more than half of each arm's networks get right. `by_class` is the difference of the share
-    of a class's images that are right, for each class; empty where records of schema 1 do not say it.
-    """
-
-    by_seed: tuple[Flips, ...]
-    majority: Flips
-    by_class: tuple[Estimate, ...]
-
-
-@dataclass(frozen=True)
 class _Networks:
     """The records of an arm's networks, and which images each got right `[networks, images]`."""
 
@@ -81,13 +51,54 @@ class _Networks:
 
 
 @dataclass(frozen=True)
-class _Paired:
-    """The networks of an arm and of its baseline, of the same seeds in the same order."""
+class ImageContrast:
+    """An arm against its baseline, image by image, from their networks of the same seeds in the same order."""
 
     label: str
     baseline: str
     own: _Networks
     reference: _Networks
+
+    @cached_property
+    def mean(self) -> float:
+        """The arm's accuracy minus its baseline's."""
+        return float(self._differences().mean())
+
+    @cached_property
+    def errors(self) -> CrossedErrors | None:
+        """How sure the difference is for other seeds, and for other images."""
+        return crossed_errors(self._differences())
+
+    def _differences(self) -> NDArray[np.int8]:
+        return self.own.are_right.astype(np.int8) - self.reference.are_right.astype(np.int8)
+
+    def interval(self) -> tuple[float, float] | None:
+        """Of the mean difference for other seeds and other images: t of the seeds' degrees of freedom."""
+        seeds = len(self.own.records)
+        if self.errors is None or seeds < MIN_SEEDS:
+            return None
+        return t_interval(self.mean, self.errors.seeds_and_images, seeds - 1, CONFIDENCE)
+
+    @cached_property
+    def by_seed(self) -> list[Flips]:
+        """The images on which the two networks of each seed disagree."""
+        return _flips(self.own.are_right, self.reference.are_right, [record.seed for record in self.own.records])
+
+    @cached_property
+    def majority(self) -> Flips:
+        """The same of what more than half of each arm's networks get right."""
+        both = (self.own.are_right, self.reference.are_right)
+        own, reference = (bits.mean(axis=0, keepdims=True) > MIN_SHARE_OF_A_MAJORITY for bits in both)
+        return _flips(own, reference, [None])[0]
+
+    @cached_property
+    def by_class(self) -> list[Estimate]:
+        """The difference of the share of each class's images that are right; empty where records do not say it."""
+        if self.own.by_class is None or self.reference.by_class is None:
+            return []
+        (right, images), (right_of_reference, _) = self.own.by_class, self.reference.by_class
+        shares = [(right - right_of_reference)[:, label] / count if count else () for label, count in enumerate(images)]
+        return estimates(shares)
 
 
 @dataclass(frozen=True)
@@ -101,17 +112,8 @@ class HardImage:
     taken_for: int | None
 
 
-def image_contrasts(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> list[ImageContrast]:
+def image_contrasts(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[ImageContrast]:
     """Every arm of the comparison against its baseline, where both have recorded which images are right."""
-    return [_contrast(one) for one in _paired(comparison, plan, records)]
-
-
-def other_images(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> list[OtherImages]:
-    """The part of every contrast that says what holds for other images."""
-    return [_other_images(one) for one in _paired(comparison, plan, records)]
-
-
-def _paired(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecord]) -> Iterator[_Paired]:
     tested = {arm.label(): _tested(recorded(trials, records)) for arm, trials in plan.arms}
     paired_with = _Networks((), np.empty(0, dtype=bool))
     for row in comparison.rows:
@@ -122,7 +124,7 @@ def _paired(comparison: Comparison, plan: Plan, records: Mapping[str, TrialRecor
             first, second = [own[seed] for seed in seeds], [reference[seed] for seed in seeds]
             if list(map(id, paired_with.records)) != list(map(id, second)):  # most arms have one baseline
                 paired_with = _Networks(second, _are_right(second))
-            yield _Paired(row.sample.label, other, _Networks(first, _are_right(first)), paired_with)
+            yield ImageContrast(row.sample.label, other, _Networks(first, _are_right(first)), paired_with)
 
 
 def _tested(records: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
@@ -150,36 +152,11 @@ def _mistakes(records: Sequence[TrialRecord]) -> NDArray[np.integer] | None:
     return np.stack([networks, *np.divmod(np.frombuffer(b"".join(coded), f">u{size}").astype(int), classes)])
 
 
-def _other_images(one: _Paired) -> OtherImages:
-    differences = one.own.are_right.astype(np.int8) - one.reference.are_right.astype(np.int8)
-    errors = crossed_errors(differences)
-    return OtherImages(one.label, one.baseline, len(one.own.records), float(differences.mean()), errors)
-
-
-def _contrast(one: _Paired) -> ImageContrast:
-    own, reference = one.own.are_right, one.reference.are_right
-    votes = [bits.mean(axis=0, keepdims=True) > MIN_SHARE_OF_A_MAJORITY for bits in (own, reference)]
-    return ImageContrast(
-        **vars(_other_images(one)),
-        by_seed=tuple(_flips(own, reference, [record.seed for record in one.own.records])),
-        majority=next(_flips(votes[0], votes[1], [None])),
-        by_class=tuple(_class_differences(one)),
-    )
-
-
-def _flips(own: NDArray[np.bool_], reference: NDArray[np.bool_], seeds: Sequence[int | None]) -> Iterator[Flips]:
+def _flips(own: NDArray[np.bool_], reference: NDArray[np.bool_], seeds: Sequence[int | None]) -> list[Flips]:
     """The discordant images of each row."""
     all_lost, all_won = ((a & ~b).sum(axis=1) for a, b in ((reference, own), (own, reference)))
     p_values = mcnemar_p(all_lost, all_won).tolist()
-    return map(Flips, all_lost.tolist(), all_won.tolist(), p_values, seeds)
-
-
-def _class_differences(one: _Paired) -> list[Estimate]:
-    if one.own.by_class is None or one.reference.by_class is None:
-        return []
-    (right, images), (right_of_reference, _) = one.own.by_class, one.reference.by_class
-    differences = right - right_of_reference
-    return estimates([differences[:, label] / images[label] if images[label] else () for label in range(len(images))])
+    return [*map(Flips, all_lost.tolist(), all_won.tolist(), p_values, seeds)]
 
 
 def hardest_images(plan: Plan, records: Mapping[str, TrialRecord], count: int) -> list[HardImage]:

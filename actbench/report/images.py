@@ -14,7 +14,6 @@ from actbench.analysis.images import (
     ImageContrast,
     hardest_images,
     image_contrasts,
-    other_images,
     wrong_images,
 )
 from actbench.catalogue.arrays import Arrays, Dataset
@@ -22,6 +21,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.metrics import parse_metric
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT, interval, probability, value
+from actbench.statistics.intervals import Estimate
 from actbench.statistics.multiple import ALPHA
 from actbench.store.results import Results
 from actbench.store.tables import Table
@@ -35,28 +35,33 @@ PREDICTION_COLUMNS = ("arm", "trial", "seed", "image", "label", "predicted", "co
 
 def images_sections(comparison: Comparison, results: Results) -> list[Section]:
     """Flips against the baseline, differences by class, the hardest images; without what no record says."""
-    found = image_contrasts(comparison, results.plan, results.records)
+    flips, classes, baselines = [], [], []
+    for one in image_contrasts(comparison, results.plan, results.records):  # each is large, so none is kept
+        flips.append([one.label, *_flips_cells(one)])
+        classes.append([one.label, *map(_difference_cell, one.by_class)])
+        baselines.append(one.baseline)
+    has_classes = flips and 1 < len(classes[0]) <= 1 + MAX_CLASS_COLUMNS
     hardest = hardest_images(results.plan, results.records, HARDEST)
     return [
-        *([_flips_section(found)] if found else []),
-        *([_classes_section(found)] if found and 0 < len(found[0].by_class) <= MAX_CLASS_COLUMNS else []),
+        *([_flips_section(flips, baselines[0])] if flips else []),
+        *([_classes_section(classes, baselines[0])] if has_classes else []),
         *([_hardest_section(hardest)] if hardest else []),
     ]
 
 
-def _flips_section(found: Sequence[ImageContrast]) -> Section:
-    rows = []
-    for one in found:
-        lost, won = (fmean(getattr(flips, name) for flips in one.by_seed) for name in ("lost", "won"))
-        clear = f"{sum(flips.p < ALPHA for flips in one.by_seed)} of {len(one.by_seed)}"
-        majority = (str(one.majority.lost), str(one.majority.won), probability(one.majority.p))
-        errors = (one.errors.seeds, one.errors.seeds_and_images) if one.errors else (None, None)
-        numbers = [value(error, ACCURACY, digits=4) for error in errors]
-        bounds = interval(one.interval(), ACCURACY, signed=True)
-        rows.append([one.label, f"{lost:.1f}", f"{won:.1f}", clear, *majority, *numbers, bounds])
+def _flips_cells(one: ImageContrast) -> list[str]:
+    lost, won = (fmean(getattr(flips, name) for flips in one.by_seed) for name in ("lost", "won"))
+    clear = f"{sum(flips.p < ALPHA for flips in one.by_seed)} of {len(one.by_seed)}"
+    majority = (str(one.majority.lost), str(one.majority.won), probability(one.majority.p))
+    errors = (one.errors.seeds, one.errors.seeds_and_images) if one.errors else (None, None)
+    numbers = [value(error, ACCURACY, digits=4) for error in errors]
+    return [f"{lost:.1f}", f"{won:.1f}", clear, *majority, *numbers, interval(one.interval(), ACCURACY, signed=True)]
+
+
+def _flips_section(rows: list[list[str]], baseline: str) -> Section:
     notes = [
-        f"Test images that the arm gets wrong and {found[0].baseline} right (lost), and the other way round (won): the "
-        "mean over the seeds, and for the majority vote of each arm's networks.",
+        f"Test images that the arm gets wrong and {baseline} right (lost), and the other way round (won): the mean "
+        "over the seeds, and for the majority vote of each arm's networks.",
         "p: McNemar's exact test, not adjusted. It is about trained networks (for every seed its own two), not about "
         "arms, so seeds are never pooled.",
         "se: standard error of the difference in points for other seeds on these images, and for other seeds and other "
@@ -69,18 +74,17 @@ def _flips_section(found: Sequence[ImageContrast]) -> Section:
     return Section("which test images", header, rows, notes, importance=(0, 1, 2, 9, 4, 5, 6, 3, 8, 7))
 
 
-def _classes_section(found: Sequence[ImageContrast]) -> Section:
-    rows = []
-    for one in found:
-        bounds = [difference.interval or (0.0, 0.0) for difference in one.by_class]
-        stars = ["*" * (not low <= 0 <= high) for low, high in bounds]
-        numbers = [value(difference.mean, ACCURACY, signed=True) for difference in one.by_class]
-        rows.append([one.label, *map(str.__add__, numbers, stars)])
+def _difference_cell(difference: Estimate) -> str:
+    low, high = difference.interval or (0.0, 0.0)
+    return value(difference.mean, ACCURACY, signed=True) + "*" * (not low <= 0 <= high)
+
+
+def _classes_section(rows: list[list[str]], baseline: str) -> Section:
     notes = [
-        f"Difference to {found[0].baseline} in the share of each class's images that are right, in points; * where its "
-        "95 % interval over seeds excludes 0, by itself: of so many classes some do by chance."
+        f"Difference to {baseline} in the share of each class's images that are right, in points; * where its 95 % "
+        "interval over seeds excludes 0, by itself: of so many classes some do by chance."
     ]
-    return Section("by class", ["arm", *map(str, range(len(found[0].by_class)))], rows, notes)
+    return Section("by class", ["arm", *map(str, range(len(rows[0]) - 1))], rows, notes)
 
 
 def _hardest_section(hardest: Sequence[HardImage]) -> Section:
@@ -104,13 +108,13 @@ def other_images_document(comparison: Comparison, results: Results) -> list[dict
         {
             "arm": one.label,
             "baseline": one.baseline,
-            "n": one.seeds,
+            "n": len(one.own.records),
             "difference": one.mean,
             "se_seeds": one.errors.seeds if one.errors else None,
             "se_seeds_and_images": one.errors.seeds_and_images if one.errors else None,
             "ci_seeds_and_images": one.interval(),
         }
-        for one in other_images(comparison, results.plan, results.records)
+        for one in image_contrasts(comparison, results.plan, results.records)
     ]
 
 

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actbench.analysis.images import OtherImages
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.errors import ConfigurationError
 from actbench.report.images import images_document, images_sections, other_images_document, predictions_table
 from actbench.report.request import Request, answer
-from actbench.statistics.crossed import CrossedErrors
 from actbench.statistics.intervals import t_interval
 from actbench.store.results import Results
 from planted import planted
@@ -147,10 +145,18 @@ def test_the_errors_for_other_images_are_in_every_comparison_document(results: R
     assert printed["images"]["hardest"][0]["image"] == 0
 
 
-def test_the_interval_for_other_images_has_the_t_of_the_seeds_and_two_seeds_have_none() -> None:
-    two, three = (OtherImages("tanh", "relu", seeds, 0.01, CrossedErrors(0.001, 0.002)) for seeds in (2, 3))
-    assert two.interval() is None
-    assert three.interval() == t_interval(0.01, 0.002, 2, 0.95)
+def test_the_interval_for_other_images_has_the_t_of_the_seeds_and_two_seeds_have_none(
+    results: Results, tmp_path: Path
+) -> None:
+    text, counts = TEXT.replace("seeds: 3", "seeds: 2"), {label: [360, 360] for label in WRONG}
+    of_two = planted(tmp_path / "two", counts, text, change=measured)
+    three, two = (
+        other_images_document(answer([one], None, Request(), lambda said: None), one)[0] for one in (results, of_two)
+    )
+    expected = t_interval(three["difference"], three["se_seeds_and_images"], 2, 0.95)
+    assert three["ci_seeds_and_images"] == pytest.approx(expected)
+    assert two["se_seeds_and_images"] > 0
+    assert two["ci_seeds_and_images"] is None
 
 
 def test_the_tables_say_what_the_document_says(results: Results) -> None:
