@@ -24,7 +24,7 @@ from actbench.report.claims import claims_picture, judge_results
 from actbench.report.contents import MAIN_EFFECT, comparison_sections, main_effects, report_chapters
 from actbench.report.figures.curves import curves_picture, learnt_picture, seeds_picture
 from actbench.report.figures.decisions import decisions_picture
-from actbench.report.figures.differences import differences_picture, first_seeds, settling_picture
+from actbench.report.figures.differences import differences_picture, settling_picture
 from actbench.report.figures.factors import factors_pictures
 from actbench.report.figures.inside import inside_picture, layers_section, trouble_sentences
 from actbench.report.figures.layout import FULL, PAGE, PHONE, Paper, Picture
@@ -45,10 +45,8 @@ from actbench.statistics.multiple import ALPHA
 from actbench.store.files import refuse_device, write_atomically
 from actbench.store.names import EXPERIMENT
 from actbench.store.results import Results
-from actbench.text import counted
 from actbench.version import __version__
 
-MAX_STAGED_ARMS = 20
 MAX_OPEN_ROWS, MAX_ROWS = 15, 500
 ALWAYS_OPEN, ALWAYS_FOLDED = ("comparison", "method"), ("curves", "lottery", "claims", "factors", "layers")
 FOLDED_DRAWINGS = {"seeds": "Every seed"}
@@ -115,14 +113,6 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
 def arm_numbers(comparison: Comparison) -> dict[str, int]:
     """The number by which a page knows each arm, by label."""
     return {row.sample.label: number for number, row in enumerate(comparison.rows)}
-
-
-def _stages(comparison: Comparison) -> list[tuple[str, Picture]]:
-    """The comparison as it was after one seed, two, and more."""
-    seeds = len(comparison.seeds)
-    counts = sorted({1, 2, 3, (seeds + 3) // 2, seeds} & set(range(1, seeds + 1)))
-    found = [(count, first_seeds(comparison, count)) for count in counts if len(comparison.rows) <= MAX_STAGED_ARMS]
-    return [(counted(count, "seed"), replace(one, name=f"stage-{count}")) for count, one in found if one is not None]
 
 
 def _swatch(style: Style) -> dict[str, str]:
@@ -217,7 +207,6 @@ def page(results: Results, comparison: Comparison, drawn: Sequence[Picture]) -> 
         folded_drawings=FOLDED_DRAWINGS,
         arms=arms,
         swatches={label: _swatch(style) for label, style in styles_of(comparison).items()},
-        stages=_stages(comparison),
         wide=lambda one: picture_svg(one, arms),
         narrow=lambda one: picture_svg(one, arms, PHONE),
         explore=Markup(explore_json(results, comparison)),  # no `<` is left in it

@@ -76,7 +76,6 @@ const source = one("explore-data");
 if (!source) return;
 const data = JSON.parse(source.textContent);
 const said = one("explore-said"), slider = one("explore-count"), count = one("explore-count-said");
-all(".states").forEach(states => states.remove());
 all("#explore, #chosen").forEach(panel => { panel.hidden = false; });
 const option = (name, value) => { const made = document.createElement("option"); made.value = value; return text(made, name); };
 const every = data.seeds.map((_, index) => index);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
@@ -15,7 +15,6 @@ from actbench.report.figures.scales import Axis, Scale, Style, first_word, limit
 from actbench.report.numbers import interval, metric_in_words, seeds_text, value, with_unit
 from actbench.report.short import short_verdict
 from actbench.report.statement import MAX_NAMES
-from actbench.statistics.intervals import estimate
 from actbench.statistics.looks import Decision
 from actbench.store.results import Results
 from actbench.text import capitalised, counted, first_few, listed, visible
@@ -53,17 +52,6 @@ def differences_picture(results: Results, comparison: Comparison) -> Picture | N
     if known := [shown for row in rows if (shown := difference_row(row.contrast, bad))]:
         return _of_differences(comparison, known)
     return _of_values(comparison, [shown for row in rows if (shown := _value(row, bad))])
-
-
-def first_seeds(comparison: Comparison, count: int) -> Picture | None:
-    """The same picture as it would be if only the first so many seeds had been trained; None without a baseline."""
-    kept, rows = set(comparison.seeds[:count]), []
-    for row in ranked(comparison):
-        shown = difference_row(row.contrast, {}) if row.contrast and row.contrast.is_paired else None
-        if shown and (by_seed := tuple((seed, one) for seed, one in shown.by_seed if seed in kept)):
-            over = estimate([one for _, one in by_seed])
-            rows.append(Shown(shown.label, by_seed, over.mean or 0.0, over.interval))
-    return _of_differences(replace(comparison, looks=None), rows) if rows else None
 
 
 def _bad_seeds(results: Results) -> dict[str, frozenset[int]]:
