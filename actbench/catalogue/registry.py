@@ -14,10 +14,11 @@ from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from actbench.catalogue.kernels import Kernel
+from actbench.text import counted
 
 Kind = Literal["activation", "output", "initialiser", "loss", "optimizer"]
 Yields = Literal["scores", "bounded scores", "probabilities", "log-probabilities"]
@@ -292,9 +293,25 @@ def _contained(function: Function) -> Function:
     return contained_function
 
 
+def _require_types(entry: Entry) -> None:
+    """Raise `RegistrationError` where an argument of the decorator has another type than it says."""
+    hints = {name: hint for name, hint in get_type_hints(Entry).items() if name not in ("kernel", "origin")}
+    fields: dict[str, Any] = {name: (hint, ...) for name, hint in hints.items()}
+    try:
+        create_model("Arguments", __config__=ConfigDict(strict=True), **fields)(**vars(entry))
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        expected, found = inspect.formatannotation(hints[name]).replace("collections.abc.", ""), vars(entry)[name]
+        instead = f": write {tuple(found)!r:.60}" if isinstance(found, list) and expected.startswith("tuple") else ""
+        raise RegistrationError(
+            f"{name} of {entry.kind} {entry.name!r} is {found!r:.60}, expected {expected}{instead}"
+        ) from None
+
+
 def _require_custom_function(entry: Entry) -> None:
     """Raise `RegistrationError` where a function from a file or a package could not be trained with."""
     kind, name, function, aliases = entry.kind, entry.name, entry.function, entry.aliases
+    _require_types(entry)
     texts = [entry.formula, entry.reference, entry.summary, *(str(p.default) for p in _keyword_parameters(function))]
     if any(SURROGATE.search(text) for text in texts):
         raise RegistrationError(f"{kind} {name!r} has a text with a character that no file can hold")
@@ -306,6 +323,6 @@ def _require_custom_function(entry: Entry) -> None:
     expected = ARGUMENTS[kind]
     if len(positional) != len(expected):
         raise RegistrationError(
-            f"{kind} {name!r} is called with {len(expected)} values ({', '.join(expected)}) and with settings after a "
-            f"*, which have defaults; it takes {', '.join(positional) or 'nothing'}"
+            f"{kind} {name!r} is called with {counted(len(expected), 'value')} ({', '.join(expected)}) and with "
+            f"settings after a *, which have defaults; it takes {', '.join(positional) or 'nothing'}"
         )

@@ -88,8 +88,12 @@ def test_another_file_is_another_version_and_other_line_ends_are_not(tmp_path: P
         (TENT.replace('    """Triangle of height 1 over [-1, 1]."""\n', ""), r":6: .*'tent' needs a docstring"),
         (TENT.replace(', reference="this file"', ""), r":6: TypeError: .*'reference'"),
         (TENT.replace("tent(x)", "tent(x, *, height)"), r":6: parameter 'height' of activation 'tent' needs a default"),
-        (TENT.replace("tent(x)", "tent(x, y)"), r":6: activation 'tent' is called with 1 values \(x\).*takes x, y"),
+        (TENT.replace("tent(x)", "tent(x, y)"), r":6: activation 'tent' is called with 1 value \(x\).*takes x, y"),
         (TENT.replace("bounds=(0, 1)", 'aliases=("a b",)'), r":6: alias 'a b' of activation 'tent' is no name"),
+        (TENT.replace("(0, 1)", "[0, 1]"), r":6: bounds of activation 'tent' is \[0, 1\], .*: write \(0, 1\)"),
+        (TENT.replace("(0, 1)", "(0, None)"), r":6: bounds of .* is \(0, None\), expected tuple\[float, float\] \|"),
+        (TENT.replace("(0, 1)", "(0, 1), aliases='ab'"), r":6: aliases of .* is 'ab', expected tuple\[str, ...\]"),
+        (TENT.replace('"this file"', "3"), r":6: reference of activation 'tent' is 3, expected str"),
         (
             function_text('optimizer(formula="x", reference="y")', "own(groups)", "return groups").replace(
                 "import activation,", "import optimizer,"
