@@ -232,15 +232,14 @@ def values_section(rows: Sequence[dict[str, Any]], note: str = "") -> Section:
 
 
 def score_rows(choices: Sequence[Choice], scores: Sequence[float]) -> list[dict[str, Any]]:
-    """What every function makes of the scores in double precision; of finite outputs the largest is marked."""
+    """What every function makes of the scores in double precision; of finite outputs the largest are marked."""
     rows = []
     for choice in choices:
         given = torch.tensor([scores], dtype=torch.float64)
         outputs = choice.entry.function(given, **call_parameters(dict(choice.parameters)))[0].tolist()
-        is_finite = all(map(math.isfinite, outputs))
-        largest = max(range(len(outputs)), key=outputs.__getitem__) if is_finite else None
+        largest = max(outputs) if all(map(math.isfinite, outputs)) else None
         rows += [
-            {"function": str(choice), "unit": unit, "score": score, "output": output, "is_largest": unit == largest}
+            {"function": str(choice), "unit": unit, "score": score, "output": output, "is_largest": output == largest}
             for unit, (score, output) in enumerate(zip(scores, outputs, strict=True))
         ]
     return rows

@@ -40,6 +40,11 @@ def test_outputs_for_scores_are_softmaxs_with_the_largest_marked_and_the_sum(tmp
     assert [line.split()[1] for line in printed.splitlines() if line.endswith("largest")] == ["9"]
 
 
+def test_outputs_that_are_equally_large_are_all_marked(tmp_path: Path) -> None:
+    shown = actbench("show", "softmax", "--scores", "5,1,5", "--format", "json", folder=tmp_path)
+    assert [row["is_largest"] for row in json.loads(shown.stdout)["outputs"]] == [True, False, True]
+
+
 def test_no_output_is_the_largest_where_they_overflow(tmp_path: Path) -> None:
     arguments = ("show", "softmax: {shift: false}", "--scores", "1000,0", "--format", "json")
     rows = json.loads(actbench(*arguments, folder=tmp_path).stdout)["outputs"]
