@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.cells import Cells, Group, has_values
 from actbench.experiment.choices import shown
 from actbench.experiment.definition import SECTIONS, Experiment, Factor, parse_arm
-from actbench.experiment.naming import Values, label_of
+from actbench.experiment.naming import Values, label_of, settings_by_path
 from actbench.experiment.validation import Mistake, SettingPath, validated_setting, varied_values
 from actbench.text import counted, did_you_mean
 
@@ -106,11 +105,7 @@ def tune_mistakes(groups: Sequence[Group], varied: Collection[str], *, is_list: 
 
 def factors_of(groups: Sequence[Group], include: Sequence[Values] = (), without: Collection[str] = ()) -> list[Factor]:
     """Each setting of the groups with its distinct values, in their order, and those of the included cells."""
-    values: dict[str, dict[Any, None]] = {}
-    for path, value in itertools.chain.from_iterable(
-        (*itertools.chain(*(group.cells() for group in groups)), *include)
-    ):
-        values.setdefault(path, {})[value] = None
+    values = settings_by_path((*(cell for group in groups for cell in group.cells()), *include))
     return [Factor(path, tuple(each)) for path, each in values.items() if path not in without]
 
 

@@ -23,6 +23,11 @@ class Group:
         return [tuple(zip(self.paths, row, strict=True)) for row in self.rows]
 
 
+def product(parts: Iterable[Iterable[Values]]) -> Iterator[Values]:
+    """Every combination of one cell of each part as one cell, the last part changing fastest."""
+    return (tuple(itertools.chain.from_iterable(cells)) for cells in itertools.product(*parts))
+
+
 @dataclass(frozen=True)
 class Cells:
     """The product of groups, without the cells of `exclude` (and impossible ones), and with those of `include`.
@@ -47,9 +52,7 @@ class Cells:
 
     def values(self) -> Iterator[Values]:
         """The values of every cell, the last group changing fastest; those of `include` come last."""
-        paths = [path for group in self.groups for path in group.paths]
-        for row in itertools.product(*(group.rows for group in self.groups)):
-            cell = tuple(zip(paths, itertools.chain.from_iterable(row), strict=True))
+        for cell in product(group.cells() for group in self.groups):
             if not any(has_values(cell, partial) for partial in self.exclude):
                 yield cell
         yield from self.include
@@ -57,13 +60,13 @@ class Cells:
     def completed(self, partial: Values) -> list[Values]:
         """The partial cell with the settings that change together with its own: one for each row that fits."""
         chosen = dict(partial)
-        rows = [
+        rows = (
             [cell for cell in group.cells() if all(chosen.get(path, value) == value for path, value in cell)]
             if chosen.keys() & set(group.paths)
             else [()]
             for group in self.groups
-        ]
-        return [tuple(itertools.chain.from_iterable(row)) for row in itertools.product(*rows)]
+        )
+        return list(product(rows))
 
 
 def has_values(cell: Values, partial: Values) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,15 @@ from pydantic import BaseModel
 
 from actbench.catalogue.recorded import RecordedEntry
 from actbench.errors import ConfigurationError
-from actbench.experiment.cells import Cells, Group, distinguishing_paths, find_references, has_values, restricted
+from actbench.experiment.cells import (
+    Cells,
+    Group,
+    distinguishing_paths,
+    find_references,
+    has_values,
+    product,
+    restricted,
+)
 from actbench.experiment.choices import Choice, custom_choices
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.layers import Matched, match_parameters, network_size
@@ -198,8 +205,8 @@ class Experiment:
 
     def candidate_settings(self, arm: Arm) -> Iterator[TrialSettings]:
         """The arm's settings with every combination of the values that are tuned."""
-        for rows in itertools.product(*(group.cells() for group in self.tuned_rows(arm))):
-            yield with_values(arm.settings, tuple(itertools.chain.from_iterable(rows)))
+        for values in product(group.cells() for group in self.tuned_rows(arm)):
+            yield with_values(arm.settings, values)
 
     def custom_choices(self) -> dict[Choice, RecordedEntry]:
         """What of its settings is not built in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -103,13 +104,10 @@ def parameter_name(index: int, name: str) -> str:
     return f"layer{index + 1}.{name}"
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def count_parameters(layer: Layer) -> int:
     """Trainable numbers of one layer: weights, biases, batch norm's scale and shift, learnt activation parameters."""
-    return (
-        (layer.fan_in + 1) * layer.units
-        + 2 * layer.units * layer.batch_norm
-        + sum(learnable_parameter_sizes(layer).values())
-    )
+    return sum(map(math.prod, parameter_shapes((layer,)).values()))
 
 
 @dataclass(frozen=True)

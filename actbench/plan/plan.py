@@ -126,9 +126,14 @@ def finished_for_shard(
     return tried | finished(merged) | finished(own)
 
 
-def count_trials(experiment: Experiment, plan: Plan) -> int:
-    """Distinct trials, with the final ones that depend on unfinished tuning unless the plan is a shard's."""
-    return len(plan.trials()) + experiment.arm_count() * seeds_after_tuning(experiment, plan)
+def count_trials(experiment: Experiment, plan: Plan, known: Container[str]) -> tuple[int, int]:
+    """How many distinct trials are planned, final ones after unfinished tuning included, and how many are known.
+
+    A shard's plan counts none after its tuning.
+    """
+    trials = plan.trials()
+    planned = len(trials) + experiment.arm_count() * seeds_after_tuning(experiment, plan)
+    return planned, sum(trial in known for trial in trials)
 
 
 def seeds_after_tuning(experiment: Experiment, plan: Plan) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from actbench.experiment.cells import Group, product
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import Arm, Experiment, with_values
 from actbench.experiment.metrics import Metric, parse_metric
@@ -69,7 +69,7 @@ def tune_arm(
     while True:
         candidates = tuple(
             Candidate(values, make_trials(with_values(arm.settings, values), seeds, "tune", training_code))
-            for values in _combinations(grids)
+            for values in product(Group(paths, rows).cells() for paths, rows in grids.items())
         )
         if experiment.tuning_margin is not None:
             first = tuple(replace(candidate, trials=candidate.trials[:1]) for candidate in candidates)
@@ -103,12 +103,6 @@ def tune_arm(
         for path, value in extended.items():
             grids[path,] = _in_order((*grids[path,], (value,)))
             extensions[path,] += 1
-
-
-def _combinations(grids: Mapping[tuple[str, ...], Sequence[tuple[Any, ...]]]) -> Iterator[Values]:
-    """Every combination of the rows of all groups, as values."""
-    rows = ([tuple(zip(paths, row, strict=True)) for row in rows] for paths, rows in grids.items())
-    return (tuple(itertools.chain.from_iterable(combination)) for combination in itertools.product(*rows))
 
 
 def _in_order(rows: Sequence[tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:

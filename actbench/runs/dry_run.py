@@ -97,7 +97,7 @@ def count_to_do(
     records = {} if fresh else journal.records
     known = {} if fresh else known_trials(root, experiment, shard, journal)
     plan = make_plan(experiment, known, shard)
-    trials = plan.trials()
+    planned, done = count_trials(experiment, plan, known)
     dataset = experiment.settings.data.dataset
     is_unsettled = not plan.is_tuned()
     return ToDo(
@@ -105,10 +105,10 @@ def count_to_do(
         folder=folder,
         shard=shard,
         arms=count_by_arm(experiment, plan, known),
-        planned=count_trials(experiment, plan),
-        done=sum(key in known for key in trials),
+        planned=planned,
+        done=done,
         may_grow=is_unsettled,
-        tries_again=is_unsettled and any(key in records and key not in known for key in trials),
+        tries_again=is_unsettled and any(trial.id in records for trial in plan.missing(known)),
         downloads=None if is_present(dataset, data_folder) else dataset.name,
         data_folder=data_folder,
         settings=settings_to_do(experiment, plan, known),

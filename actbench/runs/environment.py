@@ -80,10 +80,8 @@ def describe_environment(
 ) -> dict[str, Any]:
     """The environment record of this machine or another; its `id` is in every trial's line."""
     described: dict[str, Any] = {
-        "actbench": __version__,
-        "training_code": records.TRAINING_CODE_VERSION,
+        **(machine or describe_node()),
         "commit": _commit(),
-        **(machine or describe_machine()),
         "device": device,
         "device_name": _device_name(device),
         "workers": workers,
@@ -109,10 +107,14 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def describe_node() -> dict[str, Any]:
+    """What makes the same training give the same numbers: the version of actbench, and the machine."""
+    return {"actbench": __version__, "training_code": records.TRAINING_CODE_VERSION, **describe_machine()}
+
+
 def describe_numerics(device: str) -> str:
     """A checksum of everything but the settings on which a training's bits depend; not of the number of cores."""
-    facts = {"actbench": __version__, "training_code": records.TRAINING_CODE_VERSION, "device": device}
-    described = facts | describe_machine() | {"cores": None, "device_name": _device_name(device)}
+    described = describe_node() | {"cores": None, "device": device, "device_name": _device_name(device)}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
 
 

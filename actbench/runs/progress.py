@@ -59,7 +59,7 @@ class RunState:
     seconds: float = 0.0
     measured_from: tuple[float, float] | None = None
     plan: Plan = field(default_factory=lambda: Plan(()))
-    records: Mapping[str, TrialRecord] = field(default_factory=dict)
+    records: dict[str, TrialRecord] = field(default_factory=dict)
 
     def seconds_left(self) -> float | None:
         """Extrapolated from this run's epochs; None before some seconds of training."""
@@ -210,7 +210,6 @@ class RunProgress:
     state: RunState
     started: float
     show: Callable[[RunState], None]
-    known: dict[str, TrialRecord]
     log: RunLog
     keep_environment: Callable[[Mapping[str, Any] | None], str]
     uninterrupted: Uninterrupted = contextlib.nullcontext
@@ -218,7 +217,6 @@ class RunProgress:
     frozen: str = ""
     names: dict[str, str] = field(default_factory=dict)
     logged: float = 0.0
-    epochs: float = 0
     epochs_by_trial: dict[str, float] = field(default_factory=dict)
     next_standing: float = 0.0
     discard: Callable[[Stack], None] = lambda _stack: None
@@ -244,7 +242,7 @@ class RunProgress:
             with self.uninterrupted():
                 self.journal_end = append_records(self.folder, kept, self.journal_end)
             self._keep_standing(kept)
-            self.known |= {record.trial: record for record in kept}
+            self.state.records.update({record.trial: record for record in kept})
             self._count_epochs(event.stack, event.stack[0].settings.train.epochs)
             done, endings = self.state.done + len(records), self.state.endings + count_endings(records)
             self.state = replace(self.state, done=done, endings=endings)
@@ -270,14 +268,14 @@ class RunProgress:
     def expect(self, experiment: Experiment, plan: Plan) -> None:
         """Count the trials that the plan asks for now, and those of them that earlier runs have finished."""
         self.names = arm_names(plan)
-        now = initial_state(experiment, plan, self.known)
+        now = initial_state(experiment, plan, self.state.records)
         expected = replace(
             self.state,
             total=now.total,
             before=self.state.before + now.done - self.state.done,
             done=now.done,
             endings=Counter({**now.endings, "failed": self.state.endings["failed"]}),
-            epochs_to_do=self.epochs + now.epochs_to_do,
+            epochs_to_do=self.state.epochs + now.epochs_to_do,
             plan=plan,
         )
         if expected != self.state:
@@ -285,18 +283,17 @@ class RunProgress:
             self._refresh()
 
     def _count_epochs(self, stack: Stack, epochs: float) -> None:
-        for trial in stack:
-            self.epochs += epochs - self.epochs_by_trial.get(trial.id, 0)
-            self.epochs_by_trial[trial.id] = epochs
-        if self.state.measured_from is None and self.epochs:
-            self.state = replace(self.state, measured_from=(self.epochs, time.monotonic() - self.started))
+        trained = self.state.epochs + sum(epochs - self.epochs_by_trial.get(trial.id, 0) for trial in stack)
+        self.epochs_by_trial |= {trial.id: epochs for trial in stack}
+        measured_from = self.state.measured_from or ((trained, time.monotonic() - self.started) if trained else None)
+        self.state = replace(self.state, epochs=trained, measured_from=measured_from)
 
     def _failure(self, event: TrialFailed) -> TrialRecord:
         figures = {"cause": event.cause, "wall_seconds": 0.0, "stack_trials": 1, "device": self.device}
         return TrialRecord.of(event.stack[0], outcome="failed", **figures)
 
     def _refresh(self) -> None:
-        self.state = replace(self.state, epochs=self.epochs, seconds=time.monotonic() - self.started)
+        self.state = replace(self.state, seconds=time.monotonic() - self.started)
         self.show(self.state)
         if self.logged + LOG_INTERVAL_SECONDS <= self.state.seconds:
             self.logged = self.state.seconds
@@ -308,14 +305,14 @@ class RunProgress:
         return f"run {what} after {clock(time.monotonic() - self.started)}: {describe(self.state)}"
 
 
-def initial_state(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]) -> RunState:
+def initial_state(experiment: Experiment, plan: Plan, known: dict[str, TrialRecord]) -> RunState:
     """The state at the start of a run with these records and this plan."""
-    done = [known[key] for key in plan.trials() if key in known]
+    total, done = count_trials(experiment, plan, known)
     return RunState(
-        total=count_trials(experiment, plan),
-        before=len(done),
-        done=len(done),
-        endings=count_endings(done),
+        total=total,
+        before=done,
+        done=done,
+        endings=count_endings(known[key] for key in plan.trials() if key in known),
         epochs_to_do=sum(settings.train.epochs for settings, _ in settings_to_do(experiment, plan, known)),
         plan=plan,
         records=known,

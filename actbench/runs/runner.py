@@ -189,7 +189,7 @@ def run_experiment(
             journal = read_journal(folder, journal)
             account = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
             try:
-                if account.state.plan.missing(account.known):
+                if account.state.plan.missing(account.state.records):
                     _train_all(options, site, account, load_arrays(), tell)
                 _freeze(account)
             except FolderChangedError:
@@ -268,7 +268,6 @@ def _begin(
         state=initial_state(experiment, plan, known),
         started=time.monotonic(),
         show=show,
-        known=known,
         log=log,
         keep_environment=keep,
         uninterrupted=uninterrupted,
@@ -335,7 +334,8 @@ def _train_all(
         + (f"; {options.command_line}" if options.command_line else "")
     )
     with account.log.run(settings, account.outcome):
-        while missing := (plan := make_plan(experiment, account.known, options.shard)).missing(account.known):
+        known = state.records  # which grow
+        while missing := (plan := make_plan(experiment, known, options.shard)).missing(known):
             if site.limits.is_over():
                 break
             account.expect(experiment, plan)
@@ -363,7 +363,7 @@ def _freeze(account: RunProgress) -> None:
     """Write plan.json, which says what will be compared, before the first final trial starts."""
     plan = account.state.plan
     if plan.is_tuned():
-        begun = any(record.phase == "final" for record in account.known.values())
+        begun = any(record.phase == "final" for record in account.state.records.values())
         store.freeze_plan(account.folder, plan_to_json(account.experiment, plan), has_begun=begun)
         account.frozen = plan_checksum(store.read_plan(account.folder.path))
 

@@ -82,14 +82,15 @@ def standing_of(
     experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord], journal: Mapping[str, TrialRecord]
 ) -> Standing:
     """The standing of an experiment, given its plan, the trials that need no training, and all records."""
+    planned, done = count_trials(experiment, plan, known)
     endings = Counter(journal[key].ending() for key in plan.trials() if key in journal)
     timed, left = list(filter(is_timed, journal.values())), settings_to_do(experiment, plan, known)
     work = by_identity(lambda settings: round(operations(settings)))
     return Standing(
         name=experiment.name,
         has_tuning=bool(experiment.tune),
-        planned=count_trials(experiment, plan),
-        done=sum(key in known for key in plan.trials()),
+        planned=planned,
+        done=done,
         waits=plan.shard is not None and plan.waits(),
         endings={word: endings[word] for word in UNUSABLE},
         arms=count_by_arm(experiment, plan, known),

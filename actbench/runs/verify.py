@@ -176,12 +176,12 @@ def _trials(results: Results, journal: Journal, *, knows_plans: bool) -> Iterato
 def _present_trials(results: Results) -> Finding:
     """How many of the experiment's trials, or of a shard's share, are there; the first few arms that lack some."""
     plan, known = share_of(results)
-    own, count = plan.trials(), count_trials(results.experiment, plan)
-    lacking = {key for key in own if key not in results.records and key not in known}
-    missing = count - (len(own) - len(lacking))
-    there = f"{count - missing} of {count} are there" + (f" (shard {plan.shard})" if plan.shard else "")
-    if not missing:
+    present = results.records.keys() | known.keys()
+    planned, found = count_trials(results.experiment, plan, present)
+    there = f"{found} of {planned} are there" + (f" (shard {plan.shard})" if plan.shard else "")
+    if found == planned:
         return Finding("trials", "ok", there)
+    lacking = {trial.id for trial in plan.missing(present)}
     arms = [arm.label() for arm, trials in plan.arms if any(trial.id in lacking for trial in trials)]
     if not plan.is_tuned() or not arms:
         return Finding("trials", "missing", f"{there}; tuning has not finished")

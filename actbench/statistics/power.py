@@ -21,22 +21,20 @@ MIN_EFFECT = 1e-6
 MAX_CRITICAL_T = 1e4
 
 
-def sd_of_difference(sd: float, correlation: float = 0.0) -> float:
-    """The sd of paired differences between arms that each have this sd: sd * sqrt(2 (1 - correlation))."""
-    return sd * math.sqrt(2 * (1 - correlation))
+def sd_of_difference(sd: float) -> float:
+    """The sd of differences between arms that each have this sd, and do not depend on each other."""
+    return sd * math.sqrt(2)
 
 
-def detectable_difference(
-    seeds: int, sd_of_differences: float, *, comparisons: int = 1, power: float = POWER
-) -> float | None:
-    """The smallest true difference that so many seeds show with this probability; None below two seeds."""
-    return None if seeds < 2 else _detectable_effect(seeds, comparisons, power) * sd_of_differences
+def detectable_difference(seeds: int, sd_of_differences: float, *, comparisons: int = 1) -> float | None:
+    """The smallest true difference that so many seeds show with a probability of 80 %; None below two seeds."""
+    return None if seeds < 2 else _detectable_effect(seeds, comparisons) * sd_of_differences
 
 
 @lru_cache
-def _detectable_effect(seeds: int, comparisons: int, power: float) -> float:
+def _detectable_effect(seeds: int, comparisons: int) -> float:
     """In standard deviations of the differences, the same for thousands of arms."""
-    return increasing_root(lambda effect: _power(seeds, effect, comparisons) - power, 0.0, MIN_EFFECT)
+    return increasing_root(lambda effect: _power(seeds, effect, comparisons) - POWER, 0.0, MIN_EFFECT)
 
 
 def shown_difference(seeds: int, sd_of_differences: float, *, comparisons: int = 1) -> float | None:
@@ -46,8 +44,8 @@ def shown_difference(seeds: int, sd_of_differences: float, *, comparisons: int =
     return detectable_difference(seeds, sd_of_differences, comparisons=comparisons)
 
 
-def seeds_needed(difference: float, sd_of_differences: float, *, comparisons: int = 1, power: float = POWER) -> int:
-    """The fewest seeds that show this true difference with this probability, of those that can show any at all.
+def seeds_needed(difference: float, sd_of_differences: float, *, comparisons: int = 1) -> int:
+    """The fewest seeds that show this true difference with a probability of 80 %, of those that can show any at all.
 
     The sign-flip test needs smallest_p(seeds, comparisons) <= 5 %, however large the difference. Raises `ValueError`
     for a difference of 0, which no number of seeds shows.
@@ -59,9 +57,9 @@ def seeds_needed(difference: float, sd_of_differences: float, *, comparisons: in
         return enough
     effect = abs(difference) / sd_of_differences
     least = enough
-    while _power(enough, effect, comparisons) < power:
+    while _power(enough, effect, comparisons) < POWER:
         least, enough = enough + 1, 2 * enough
-    return bisect_left(range(enough), power, lo=least, key=lambda seeds: _power(seeds, effect, comparisons))
+    return bisect_left(range(enough), POWER, lo=least, key=lambda seeds: _power(seeds, effect, comparisons))
 
 
 def fewest_seeds(comparisons: int, alpha: float = ALPHA) -> int:

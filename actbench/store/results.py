@@ -64,7 +64,7 @@ class Results:
 
     def planned(self) -> int:
         """The number of distinct trials of the experiment that are known so far."""
-        return count_trials(self.experiment, self.plan)
+        return count_trials(self.experiment, self.plan, self.records)[0]
 
     def seeds_doubt(self) -> str:
         """Why nothing may be judged, if seeds were added or removed after final trials had been seen; else empty.
@@ -82,7 +82,8 @@ class Results:
 
     def missing(self) -> int:
         """Trials of the experiment that have not been trained."""
-        return self.planned() - sum(trial in self.records for trial in self.plan.trials())
+        planned, trained = count_trials(self.experiment, self.plan, self.records)
+        return planned - trained
 
 
 def has_other_seeds(plan: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

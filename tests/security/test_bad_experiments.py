@@ -107,7 +107,7 @@ def test_of_very_many_mistakes_the_first_are_shown_and_the_others_counted() -> N
     lines = messages(invoke("validate", "f.yaml").stderr)
     assert len(lines) == MAX_MISTAKES_SHOWN + 1
     assert lines[MAX_MISTAKES_SHOWN - 1].startswith("f.yaml:100:1: k99: unknown key")
-    assert lines[-1] == "... and 2,900 more mistakes"
+    assert lines[-1] == "2,900 more mistakes"
 
 
 def test_no_tag_leaves_a_trace() -> None:

@@ -10,23 +10,20 @@ from actbench.statistics.power import detectable_difference, fewest_seeds, sd_of
 
 pytestmark = pytest.mark.oldest
 
-COLUMNS = [(1, 0.8), (1, 0.9), (8, 0.8), (8, 0.9)]
-
 
 @pytest.mark.parametrize(
     ("sd", "points", "seeds"),
     [
-        (0.10, 0.20, [7, 8, 11, 12]),
-        (0.10, 0.10, [18, 24, 30, 37]),
-        (0.10, 0.05, [65, 87, 107, 133]),
-        (0.08, 0.10, [13, 16, 21, 25]),
-        (0.12, 0.10, [25, 33, 41, 51]),
-        (0.15, 0.10, [38, 50, 62, 77]),
+        (0.10, 0.20, [7, 11]),
+        (0.10, 0.10, [18, 30]),
+        (0.10, 0.05, [65, 107]),
+        (0.08, 0.10, [13, 21]),
+        (0.12, 0.10, [25, 41]),
+        (0.15, 0.10, [38, 62]),
     ],
 )
 def test_the_protocols_numbers_of_seeds_come_out(sd: float, points: float, seeds: list[int]) -> None:
-    found = [seeds_needed(points, sd_of_difference(sd), comparisons=m, power=power) for m, power in COLUMNS]
-    assert found == seeds
+    assert [seeds_needed(points, sd_of_difference(sd), comparisons=count) for count in (1, 8)] == seeds
 
 
 @pytest.mark.parametrize(
@@ -78,10 +75,3 @@ def test_edges() -> None:
     assert seeds_needed(1e-6, 1.0) == pytest.approx(7.849e12, rel=1e-3)
     with pytest.raises(ValueError, match="difference of 0"):
         seeds_needed(0.0, 0.1)
-
-
-def test_correlated_arms_differ_less() -> None:
-    assert sd_of_difference(0.1) == pytest.approx(0.1414, abs=1e-4)
-    assert sd_of_difference(0.1, 0.3) == pytest.approx(0.1183, abs=1e-4)
-    assert sd_of_difference(0.1, 1.0) == 0.0
-    assert 1 - seeds_needed(0.05, sd_of_difference(0.1, 0.3)) / 65 == pytest.approx(0.29, abs=0.02)

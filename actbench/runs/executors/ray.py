@@ -25,29 +25,21 @@ from typing import Any
 from actbench.catalogue.custom_files import CustomFile, files_in_use
 from actbench.catalogue.datasets import Arrays
 from actbench.errors import UnusableEnvironmentError
-from actbench.experiment import records
 from actbench.experiment.records import Weights
 from actbench.plan.stacks import Stack
 from actbench.processes import available_cores, interrupts_held
-from actbench.runs.environment import describe_machine, require_cpu_for_bf16
+from actbench.runs.environment import describe_node, require_cpu_for_bf16
 from actbench.runs.executors import local
 from actbench.runs.executors.worker import TrainStack, train_and_report
 from actbench.text import counted, describe_exception
-from actbench.version import __version__
 
 POLL_SECONDS = 0.01
 OBJECT_STORE_BYTES = 512 * 2**20
 ANSWER_SECONDS = 10.0
-PROGRAM = ("actbench", "training_code")
-SAME_EVERYWHERE = (*PROGRAM, "torch", "numpy")
+SAME_EVERYWHERE = ("actbench", "training_code", "torch", "numpy")
 
 # Read by Ray at its import: no usage reports, no log lines on standard output, visible devices unchanged.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-
-
-def describe_node() -> dict[str, Any]:
-    """Versions of actbench and its libraries, system and processor of this machine."""
-    return {"actbench": __version__, "training_code": records.TRAINING_CODE_VERSION, **describe_machine()}
 
 
 _node_of_this_worker = functools.cache(describe_node)
@@ -133,8 +125,7 @@ class RayWorkers:
             return
         if not work.has_started():  # the first message describes the node
             self._require_same(message)
-            is_here = message == self.here
-            work.machine = None if is_here else {key: message[key] for key in message if key not in PROGRAM}
+            work.machine = None if message == self.here else message
         if work.handle(message, waiting, emit):
             del busy[stream]
 
