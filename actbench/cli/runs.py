@@ -144,7 +144,7 @@ def _run(config: Path, options: TrainingOptions, challenger: str | None = None) 
         return
     with interruptible(farewell()) as interruption:
         outcome = _train(experiment, run_options, interruption)
-        gate_code = _print_results(experiment, outcome, run_options, options, challenger)
+        gate_code = _print_results(outcome, run_options, options, challenger)
     _finish(experiment, outcome, run_options, options, gate_code)
 
 
@@ -190,22 +190,15 @@ def _print_dry_run(experiment: Experiment, options: RunOptions, output_format: s
 
 
 def _print_results(
-    experiment: Experiment,
-    outcome: RunResult,
-    options: RunOptions,
-    given: TrainingOptions,
-    challenger: str | None = None,
+    outcome: RunResult, options: RunOptions, given: TrainingOptions, challenger: str | None = None
 ) -> int:
     """Print a run's answer, table and claims, or how far a shard is; the exit code of the gate, if one is wanted."""
     output_format = given.output_format
     if given.quiet and options.shard and output_format == "table":
         print(outcome.summary_line())
         return 0
-    if shard := options.shard:
-        from actbench.runs.shards import shard_document, shard_section
-
-        found = experiment, options.results, shard, outcome.waits
-        printing.print_answer(output_format, shard_section, shard_document, *found)
+    if options.shard:
+        _print_status(outcome.folder, options.results, output_format)
         return 0
     from actbench.report.challenge import challenge_document, challenge_sections, seen_from_baseline
     from actbench.report.claims import claims_sections, judge_results
@@ -270,8 +263,9 @@ def _finish(
     is_budget = given.gate and experiment.looks is not None  # the gate says what is settled: its end is no failure
     if failed or unusable or (outcome.left and not is_budget):
         raise typer.Exit(errors.EXIT_TRIALS_FAILED)
-    if options.shard and not given.quiet:
-        say(next_step(options.results / experiment.name, options.shard, waits=outcome.waits))
+    if options.shard:
+        if given.output_format == "json" and not given.quiet:  # the table ends with it
+            say(next_step(options.results / experiment.name, options.shard, waits=outcome.waits))
     elif options.verbosity > QUIET and not outcome.left:
         used = (word for file in files_in_use() for word in ("--use", file.path))
         say(f"Next: {shlex.join(['actbench', 'report', str(outcome.folder), *used])}")
@@ -348,12 +342,16 @@ def status(
     output_format: shared.TableOrJson = "table",
 ) -> None:
     """Show how far a run is: trials done by arm, whether it is running, since when, time left, and what went wrong."""
+    _print_status(folder, results, output_format)
+
+
+def _print_status(folder: Path | None, root: Path, output_format: shared.TableOrJson) -> None:
     from datetime import UTC, datetime
 
     from actbench.runs.status import read_status, status_document, status_sections
 
-    state = read_status(folder, results, datetime.now(UTC))
-    printing.print_answer(output_format, status_sections, status_document, state)
+    status = read_status(folder, root, datetime.now(UTC))
+    printing.print_answer(output_format, status_sections, status_document, status)
 
 
 def doctor(

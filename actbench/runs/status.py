@@ -352,6 +352,8 @@ def status_document(status: Status) -> dict[str, Any]:
         "name": status.standing.name,
         "state": _state(status),
         "running": status.is_running,
+        "shard": str(status.shard) if status.shard else None,
+        "waits_for_other_shards": status.waits(),
         "trials": status.counts(),
         "counted": _iso(status.counted),
         "started": _iso(status.started),

@@ -216,9 +216,16 @@ def test_a_shard_that_waits_for_the_others_names_the_commands_that_follow(
     answer = invoke(*arguments, "--format", "json")
     assert answer.exit_code == 0
     document = json.loads(answer.stdout)
-    assert document["trials"] == {"tuning": {"planned": 9, "done": 9}}
+    assert document["trials"] == {
+        "planned": 9, "done": 9, "failed": 0, "diverged": 0, "collapsed": 0, "crashed": 0,
+    }  # fmt: skip
     assert (document["shard"], document["waits_for_other_shards"]) == ("2/2", True)
-    assert "actbench merge out/tiny.shard-*-of-2, then the same command again." in answer.stderr
+    command = "actbench merge out/tiny.shard-*-of-2, then the same command again."
+    assert command in answer.stderr
+    status = json.loads(invoke("status", "out/tiny.shard-2-of-2", "--format", "json").stdout)
+    assert status == document | {"seconds_left": None}
+    answer = invoke(*arguments)
+    assert (command in answer.stdout, command in answer.stderr) == (True, False)
     dry = json.loads(invoke(*arguments, "--dry-run", "--format", "json").stdout)
     assert (dry["shard"], dry["folder"]) == ("2/2", "out/tiny.shard-2-of-2")
     assert dry["trials"] == {"planned": 9, "done": 9, "to_do": 0}
