@@ -261,7 +261,7 @@ def export(
     from actbench.report.request import say_what_is_missing
     from actbench.store.results import load_results
 
-    found = load_results(folder, folder.parent)
+    found = load_results(folder)
     say_what_is_missing(found, say)
     exported = export_results(found, tool, out)
     printing.print_answer(output_format, export_section, dict, exported)

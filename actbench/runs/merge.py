@@ -56,7 +56,7 @@ def merge_folders(folders: Sequence[Path], root: Path | None) -> Merged:
     """
     parents = {folder.resolve().parent: root_of(folder) for folder in folders}
     root = root or (next(iter(parents.values())) if len(parents) == 1 else Path("results"))
-    found = [load_results(folder, root) for folder in folders]
+    found = [load_results(folder) for folder in folders]
     experiment = found[0].experiment
     target = root / experiment.name
     given = [(one.folder, one.experiment) for one in found]

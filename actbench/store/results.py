@@ -164,7 +164,10 @@ def recorded_experiment(folder: Path) -> Experiment:
 
 
 def load_results(
-    folder: Path | None, root: Path, journal: Journal | None = None, metrics: Iterable[str] | None = None
+    folder: Path | None,
+    root: Path = Path("results"),
+    journal: Journal | None = None,
+    metrics: Iterable[str] | None = None,
 ) -> Results:
     """Read a result folder, or the latest under `root`; its journal only if it has changed since `journal` was read.
 

@@ -49,6 +49,15 @@ def test_usage_mistakes_are_exit_2(tiny: Path, tmp_path: Path) -> None:
     assert actbench("run", "--no-such-option", folder=tmp_path).returncode == 2
 
 
+@pytest.mark.parametrize(
+    "verb", ["compare", "report", "predictions", "export --to mlflow", "verify", "merge", "status"]
+)
+def test_a_name_alone_is_answered_with_the_results_of_that_name(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "results" / "tiny").mkdir(parents=True)
+    (tmp_path / "results" / "tiny" / "experiment.yaml").touch()
+    assert_one_message(actbench(*verb.split(), "tiny", folder=tmp_path), 2, "; did you mean results/tiny?")
+
+
 @pytest.mark.usefixtures("_uncompiled")
 def test_a_data_folder_without_data_and_without_network_is_exit_4(tmp_path: Path) -> None:
     no_network = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
