@@ -29,6 +29,7 @@ from actbench.experiment.layers import Matched, match_parameters, network_size
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import Values, label_of, value_to_text, value_to_yaml, values_to_yaml
 from actbench.experiment.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
+from actbench.experiment.suffix import SMOKE_SUFFIX
 from actbench.text import nearest_or_all
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "model": ModelSettings, "train": TrainSettings}
@@ -39,7 +40,6 @@ TUNING_SEEDS = 3
 USUAL_LOOKS = (11, 20, 40, 80)
 MARGIN = 0.001
 PRIMARY_METRIC = "test_accuracy"
-SMOKE_SUFFIX = "-smoke"
 NUMBER = re.compile(r"(?<![^=\s])[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?(?![^,])", re.IGNORECASE)
 SMOKE_TRAIN_IMAGES, SMOKE_TEST_IMAGES, SMOKE_EPOCHS, SMOKE_SEEDS, SMOKE_TUNING_SEEDS = 512, 256, 1, 2, 1
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from actbench.experiment.suffix import SMOKE_SUFFIX
+
 EXPERIMENT, ENVIRONMENT, JOURNAL = "experiment.yaml", "environment.json", "trials.jsonl"
 DAMAGED = "trials.damaged.jsonl"
 PLAN = "plan.json"
-SMOKE_SUFFIX = "-smoke"
 
 
 def latest_journal(root: Path) -> Path | None:
