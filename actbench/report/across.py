@@ -99,7 +99,10 @@ def across_answer(found: Across) -> str:
     if group := groups.get(EQUIVALENT):
         margin = size(found.margin or 0.0, found.metric)
         sentences.append(f"Equivalent to {found.baseline} within {margin}: {_labels(group)}.")
-    if group := groups.get(NO_EVIDENCE):
+    unsure = groups.get(NO_EVIDENCE, [])
+    if group := [one for one in unsure if one.is_tied()]:
+        sentences.append(f"Cannot tell {_labels(group)} from {found.baseline}: all differences are zero.")
+    if group := [one for one in unsure if not one.is_tied()]:
         reach = size(max(map(Contrast.reach, group)), found.metric)
         cannot_tell = f"Cannot tell {_labels(group)} from {found.baseline}"
         sentences.append(f"{cannot_tell}: the mean difference can still be up to {reach}.")

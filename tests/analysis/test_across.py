@@ -111,6 +111,14 @@ def test_of_several_arms_that_cannot_be_told_the_answer_says_the_widest_reach() 
     assert "Cannot tell tanh and elu from relu: the mean difference can still be up to 4." in answer
 
 
+def test_of_ties_in_every_folder_the_answer_says_so() -> None:
+    folders = [folder(number, {"tanh": 0.02 * (-1) ** number, "elu": 0.0}) for number in range(8)]
+    ties = [(name, [relu, tanh, replace(elu, by_seed=relu.by_seed)]) for name, (relu, tanh, elu) in folders]
+    answer = across_answer(compare_across(ties, ACCURACY, BASELINE, None))
+    assert "Cannot tell elu from relu: all differences are zero. Cannot tell tanh from relu: the mean diff" in answer
+    assert "0.00" not in answer
+
+
 def test_the_sd_between_folders_is_what_their_standard_errors_leave() -> None:
     folders = [folder(number, {"tanh": 0.001 * number}) for number in range(8)]
     gaps = np.array([[tanh.by_seed[seed] - relu.by_seed[seed] for seed in range(5)] for _, (relu, tanh) in folders])
