@@ -104,7 +104,7 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
     if files.figures is not None:
         written += save_pictures(drawn, files.figures, files.figure_format)
     if files.paper is not None:
-        written += write_paper(comparison, results, drawn, files.paper)
+        written += write_paper(comparison, results, drawn, files.paper, say)
     if files.html is not None and files.is_opened and not webbrowser.open(files.html.resolve().as_uri()):
         say(f"--open: no browser is found here; open {files.html} in one")
     return written

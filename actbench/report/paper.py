@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from markupsafe import Markup
 
@@ -17,6 +17,7 @@ from actbench.catalogue.registry import Entry
 from actbench.config.reader import read_text
 from actbench.config.source import read_yaml
 from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.experiment.definition import Factor, experiment_to_yaml
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import settings_by_path, value_to_text
@@ -32,7 +33,7 @@ from actbench.report.short import short_verdict
 from actbench.report.tuning import tuned_text
 from actbench.store.files import write_atomically
 from actbench.store.results import Results
-from actbench.text import capitalised, counted, listed, nearest_or_all
+from actbench.text import capitalised, counted, did_you_mean, listed, nearest_or_all
 
 WORD = re.compile(r"[A-Za-z_][\w.]*")
 PLURALS = {
@@ -56,7 +57,6 @@ TESTS = {
     "sign-flip test": "Fisher 1935",
     "Holm": "Holm 1979",
     "equivalence": "Schuirmann 1987",
-    "share of seeds won": "Wilson 1927",
 }
 
 
@@ -79,8 +79,12 @@ def require_paper_sense(kit: PaperKit) -> PaperKit:
     for name in kit.columns:
         if name not in COLUMNS:
             raise ConfigurationError(f"--columns: no column is called {name!r}{nearest_or_all(name, COLUMNS)}")
-    usual = read_yaml(source("labels.yaml"), "labels.yaml").data
-    return replace(kit, names=usual | (_labels(kit.labels) if kit.labels else {}))
+    return replace(kit, names=_usual_labels() | (_labels(kit.labels) if kit.labels else {}))
+
+
+def _usual_labels() -> dict[str, str]:
+    usual: dict[str, str] = read_yaml(source("labels.yaml"), "labels.yaml").data
+    return usual
 
 
 def _labels(path: Path) -> dict[str, str]:
@@ -92,8 +96,10 @@ def _labels(path: Path) -> dict[str, str]:
     return {str(name): text for name, text in read.data.items()}
 
 
-def write_paper(comparison: Comparison, results: Results, drawn: Sequence[Picture], kit: PaperKit) -> list[Path]:
-    """Write the kit; the paths of its files.
+def write_paper(
+    comparison: Comparison, results: Results, drawn: Sequence[Picture], kit: PaperKit, say: Callable[[str], None]
+) -> list[Path]:
+    """Write the kit; the paths of its files. Labels of names that occur nowhere are reported through `say`.
 
     Raises `ConfigurationError` on an unknown picture, and `UnusableEnvironmentError` if a file cannot be written.
     """
@@ -102,12 +108,20 @@ def write_paper(comparison: Comparison, results: Results, drawn: Sequence[Pictur
         if name not in by_name and (kit.pictures is not USUAL_PICTURES):
             raise ConfigurationError(f"--picture: no picture is called {name!r}{nearest_or_all(name, by_name)}")
     shown = [by_name[name] for name in kit.pictures if name in by_name]
-    names = _names(comparison, results, kit)
+    names = _names(comparison, results, kit.names)
+    known = {
+        *_usual_labels(),
+        *_names(comparison, results, {}),
+        *WORD.findall(str(experiment_to_yaml(results.experiment))),
+    }
+    for name in filter(lambda name: name not in known, kit.names):
+        say(f"warning: --labels: nothing here is called {name!r}{did_you_mean(name, sorted(known))}")
     paper = replace(COLUMN if kit.width == "column" else FULL, size=kit.font_points, names=names)
+    methods = methods_paragraph(comparison, results, names)
     texts = {
         "table.tex": paper_table(comparison, names, kit.columns),
-        "methods.tex": methods_paragraph(comparison, results, names) + "\n",
-        "references.bib": "\n".join(bibliography(results).values()),
+        "methods.tex": methods + "\n",
+        "references.bib": "\n".join(entry for key, entry in bibliography(results).items() if key in methods),
         "paper.tex": render(
             "paper.tex",
             most=f"{paper.width:g}bp",
@@ -131,12 +145,12 @@ def printed(text: str, names: Mapping[str, str]) -> str:
     return names.get(text) or WORD.sub(lambda word: names.get(word[0], word[0].replace("_", " ")), text)
 
 
-def _names(comparison: Comparison, results: Results, kit: PaperKit) -> dict[str, str]:
+def _names(comparison: Comparison, results: Results, names: Mapping[str, str]) -> dict[str, str]:
     """How every label, value, setting and metric of the pictures is printed."""
     settings = [pair for row in comparison.rows for pair in row.sample.values]
     paths = [*(path for path, _ in settings), *(factor.path for factor in results.experiment.tune)]
     texts = [*paths, *(value_to_text(one) for _, one in settings), *(row.sample.label for row in comparison.rows)]
-    return {**kit.names} | {text: printed(text, kit.names) for text in (*texts, metric_in_words(comparison.metric))}
+    return {**names} | {text: printed(text, names) for text in (*texts, metric_in_words(comparison.metric))}
 
 
 def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Sequence[str]) -> str:
@@ -159,7 +173,7 @@ def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Seque
 def _cells(row: Row, metric: Metric, names: Mapping[str, str]) -> dict[str, str]:
     """A row as text in every column that has something."""
     cells = {
-        "arm": printed(names.get(row.sample.label, row.sample.label), names),
+        "arm": printed(row.sample.label, names),
         "tuned": tuned_text(row.sample.tuned),
         "n": f"{row.own.n}" + (f" ({row.sample.failed} failed)" if row.sample.failed else ""),
         "mean": value(row.own.mean, metric),
@@ -219,10 +233,10 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
         "images": escaped(printed(data.dataset.name, names)),
         "counts": f"{data.train_count():,} training, {data.validation_count():,} validation and "
         f"{data.test_count():,} test images",
-        "parts": escaped("; ".join(_parts(results, names))),
+        "parts": "; ".join(_parts(results, names)),
         "own": "; ".join(escaped(f"{printed(name, names)}(x) = {formula}") for name, formula in own.items()),
         "tuned": escaped(listed([printed(path, names) for path in grids])),
-        "grid": escaped("; ".join(", ".join(map(value_to_text, in_order(grid))) for grid in grids.values())),
+        "grid": "; ".join(", ".join(_sourced(results, in_order(grid), names)) for grid in grids.values()),
         "beyond": escaped(listed(beyond)),
         "tuned_by": metric_in_words(parse_metric(experiment.tuned_by())),
         "tuning_seeds": counted(experiment.tuning_seeds, "seed"),
@@ -241,17 +255,29 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
 
 
 def _what(results: Results, comparison: Comparison, names: Mapping[str, str]) -> str:
-    factors = [factor for factor in results.experiment.factors if len(factor.values) > 1]
-    if len(factors) != 1:
-        what = listed([_number(len(factor.values), factor.path, names) for factor in factors])
-        return f"We compared {len(comparison.rows)} settings" + (f": {escaped(what)}." if what else ".")
-    sources = {entry.name: entry.reference for entry in used_entries(results)}
-    named = []
-    for one in factors[0].values:
-        source = sources.get(getattr(one, "name", ""), "")
-        cited = f"~{_cite(source)}" if references_of(source) else ""
-        named.append(f"{escaped(printed(value_to_text(one), names))}{cited}")
-    return f"We compared {escaped(_number(len(named), factors[0].path, names))}: {listed(named)}."
+    factors = _compared(results)
+    numbers = [escaped(_number(len(factor.values), factor.path, names)) for factor in factors]
+    values = [listed(_sourced(results, factor.values, names)) for factor in factors]
+    if len(factors) == 1:
+        return f"We compared {numbers[0]}: {values[0]}."
+    what = listed([f"{number} ({each})" for number, each in zip(numbers, values, strict=True)])
+    return f"We compared {len(comparison.rows)} settings" + (f": {what}." if what else ".")
+
+
+def _compared(results: Results) -> list[Factor]:
+    return [factor for factor in results.experiment.factors if len(factor.values) > 1]
+
+
+def _sourced(results: Results, values: Iterable[Any], names: Mapping[str, str]) -> list[str]:
+    """The values as LaTeX, each with citations of the functions that it names."""
+    sources: dict[str, str] = {}
+    for entry in used_entries(results):  # an activation and an output may share a name
+        sources[entry.name] = f"{sources.get(entry.name, '')};{entry.reference}"
+    found = []
+    for text in dict.fromkeys(map(value_to_text, values)):
+        named = ";".join(sources.get(word, "") for word in WORD.findall(text))
+        found.append(escaped(printed(text, names)) + (f"~{_cite(named)}" if references_of(named) else ""))
+    return found
 
 
 def _number(count: int, path: str, names: Mapping[str, str]) -> str:
@@ -261,7 +287,7 @@ def _number(count: int, path: str, names: Mapping[str, str]) -> str:
 
 def _parts(results: Results, names: Mapping[str, str]) -> Iterator[str]:
     """`initialiser: Kaiming normal` for each choice that is neither compared nor tuned; several, if layers differ."""
-    free = {one.path for one in (*results.experiment.factors, *results.experiment.tune)}
+    free = {one.path for one in (*_compared(results), *results.experiment.tune)}
     for path in (*PLURALS, "train.lr", "train.batch_size"):
         section, name = path.split(".")
         found = [
@@ -269,9 +295,9 @@ def _parts(results: Results, names: Mapping[str, str]) -> Iterator[str]:
             for arm, _ in results.plan.arms
             for one in (resolve_layers(arm.settings) if name in LAYERWISE else [getattr(arm.settings, section)])
         ]
-        texts = dict.fromkeys(printed(value_to_text(one), names) for one in found if one is not None)
+        texts = _sourced(results, (one for one in found if one is not None), names)
         if texts and path not in free:
-            yield f"{printed(path, names)}: {listed([*texts])}"
+            yield f"{escaped(printed(path, names))}: {listed(texts)}"
 
 
 def _cite(text: str) -> str:

@@ -30,6 +30,7 @@ from places import ROOT
 from planted import FIVE_ACTIVATIONS, MUCH, NOTHING, RELU, UNTUNED, above, asked, five_arms, planted
 
 TEX = [shutil.which(name) for name in ("pdflatex", "bibtex", "kpsewhich")]
+SAID: list[str] = []
 HOSTILE = r"labels {x} \\input{/etc/passwd} $x$ 100% #1 _a_ ~ ^"
 
 
@@ -40,7 +41,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 def written(results: Results, kit: PaperKit) -> dict[str, Path]:
     comparison = asked(results)
-    paths = write_paper(comparison, results, pictures(results, comparison), require_paper_sense(kit))
+    paths = write_paper(comparison, results, pictures(results, comparison), require_paper_sense(kit), SAID.append)
     return {path.name: path for path in paths}
 
 
@@ -50,15 +51,15 @@ def test_the_kit_holds_pictures_table_methods_and_references(results: Results, t
     assert found["differences.pdf"].read_bytes().startswith(b"%PDF")
     cited = set(re.findall(r"[a-z]+\d{4}", found["methods.tex"].read_text()))
     keys = set(re.findall(r"@\w+\{(\w+),", found["references.bib"].read_text()))
-    assert {"nair2010", "hendrycks2016", "holm1979", "student1908"} <= cited <= keys
+    assert {"nair2010", "hendrycks2016", "he2015", "kingma2015", "holm1979", "student1908"} <= cited == keys
 
 
 def test_the_methods_have_the_true_numbers(results: Results) -> None:
     text = methods_paragraph(asked(results), results, require_paper_sense(PaperKit(Path())).names)
     assert "We compared 5 activations: ReLU~\\cite{nair2010}" in text
     assert "784--4--10 units) on MNIST (50,000 training, 10,000 validation and 10,000 test images)" in text
-    assert "test images); initialiser: Kaiming normal; output: log-softmax; loss: NLL;" in text
-    assert "optimizer: Adam; batch size: 128." in text
+    assert "test images); initialiser: Kaiming normal~\\cite{he2015}; output: log-softmax~\\cite{bridle1990};" in text
+    assert "optimizer: Adam~\\cite{kingma2015}; batch size: 128." in text
     assert "The learning rate of each was chosen from the grid 0.001, 0.003, 0.01, by validation accuracy" in text
     assert "Final training took 1 epoch and was repeated with 10 seeds" in text
     assert "4 comparisons" in text
@@ -108,6 +109,30 @@ def test_the_table_has_the_chosen_columns_names_in_print_and_what_is_bold_elsewh
     assert table.count("\\\\\n") == 3
     (caption,) = re.findall(r"\\caption\{(.*)\}", table)
     assert len(caption) < 140
+
+
+def test_functions_of_several_factors_are_cited_too(tmp_path: Path) -> None:
+    text = UNTUNED.replace("[relu, tanh]", "[relu, gelu], train.optimizer: [adam, sgd]")
+    arms = {f"activation={one}, optimizer={other}": RELU for one in ("relu", "gelu") for other in ("adam", "sgd")}
+    results = planted(tmp_path / "run", arms, text)
+    found = written(results, PaperKit(tmp_path / "paper"))
+    methods = found["methods.tex"].read_text()
+    assert (
+        "4 settings: 2 activations (ReLU~\\cite{nair2010} and GELU~\\cite{hendrycks2016}); and 2 optimizers (Adam"
+        in methods
+    )
+    keys = re.findall(r"@\w+\{(\w+),", found["references.bib"].read_text())
+    assert {"nair2010", "hendrycks2016", "kingma2015"} <= set(keys)
+    assert all(key in methods for key in keys)
+
+
+def test_a_label_with_an_underscore_stays_as_it_is_and_bold(tmp_path: Path) -> None:
+    results = planted(tmp_path / "run", {"relu": RELU, "tanh": above(RELU, MUCH)})
+    (tmp_path / "labels.yaml").write_text("tanh: Tan_H\nrleu: ReLU\ngelu: G\n")
+    SAID.clear()
+    table = written(results, PaperKit(tmp_path / "paper", tmp_path / "labels.yaml"))["table.tex"].read_text()
+    assert "\\textbf{Tan\\_H} & " in table
+    assert SAID == ["warning: --labels: nothing here is called 'rleu'; did you mean relu, relu6 or prelu?"]
 
 
 def test_labels_of_a_file_are_used_and_are_only_text(results: Results, tmp_path: Path) -> None:
