@@ -10,7 +10,7 @@ from statistics import fmean
 
 from actbench.analysis.comparison import Contrast, common_values, contrasts, paired_differences
 from actbench.analysis.samples import Sample
-from actbench.analysis.verdicts import TOO_FEW_FOLDERS, TOO_FEW_SEEDS
+from actbench.analysis.verdicts import TOO_FEW_FOLDERS, TOO_FEW_SEEDS, ArmVerdict
 from actbench.experiment.cells import find_references
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import Values, short_label
@@ -86,7 +86,9 @@ def compare_across(
 
     def judged(pairs: Iterable[tuple[str, str]]) -> list[Contrast]:
         family = contrasts([_over_folders(by_label, *pair) for pair in pairs], metric, margin, why_not)
-        return [replace(one, verdict=TOO_FEW_FOLDERS) if one.verdict == TOO_FEW_SEEDS else one for one in family]
+        return [
+            replace(one, decided=ArmVerdict(TOO_FEW_FOLDERS)) if one.word == TOO_FEW_SEEDS else one for one in family
+        ]
 
     made = {one.first.label: one for one in judged((label, base.label) for label in labels[1:])}
     arms = [

@@ -9,12 +9,14 @@ from statistics import median
 
 from actbench.analysis.samples import Sample, arm_samples, marginal_samples
 from actbench.analysis.verdicts import (
+    NO_DIFFERENCE,
     NOT_JUDGED,
     TOO_FEW_SEEDS,
+    ArmVerdict,
     is_different,
     verdict,
     verdict_at_look,
-)
+)  # fmt: skip
 from actbench.experiment.cells import find_references
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import Metric
@@ -45,9 +47,8 @@ class Contrast:
     `p` is the exact sign-flip p of the paired differences, or a permutation p where seeds cannot be paired; `p_holm`
     is the same adjusted by Holm's method for its family, the `comparisons` that are made together. The interval of
     `difference` (95 %) is of this comparison alone; `adjusted_interval`, which the verdict uses, has the confidence of
-    this contrast's step in Holm's method. `verdict` is None where
-    neither way of the metric is better; `reason` is why it is `not judged`. Samples in the units of different losses
-    have no difference, and are not judged.
+    this contrast's step in Holm's method. `decided` is None where neither way of the metric is better; `reason` is why
+    it is `not judged`. Samples in the units of different losses have no difference, and are not judged.
     """
 
     first: Sample
@@ -61,9 +62,24 @@ class Contrast:
     adjusted_confidence: float | None = None
     probability_better: float | None = None
     probability_better_interval: tuple[float, float] | None = None
-    verdict: str | None = None
+    decided: ArmVerdict | None = None
     reason: str = ""
     look: Decision | None = None
+
+    @property
+    def verdict(self) -> str | None:
+        """The verdict as people read it."""
+        return self.decided and str(self.decided)
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word; empty without one."""
+        return self.decided.word if self.decided else ""
+
+    def excludes_zero_only_unadjusted(self) -> bool:
+        """Whether the interval of this comparison alone excludes 0 although the verdict names no difference."""
+        bounds = self.difference.interval
+        return bounds is not None and not bounds[0] <= 0 <= bounds[1] and self.word in NO_DIFFERENCE
 
     def reach(self) -> float:
         """How far from 0 the interval of the difference reaches, the adjusted one if there is one."""
@@ -192,13 +208,13 @@ def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison) ->
     if contrast is None or contrast.reason:
         return row
     if decision is None:
-        return replace(row, contrast=replace(contrast, verdict=TOO_FEW_SEEDS))
+        return replace(row, contrast=replace(contrast, decided=ArmVerdict(TOO_FEW_SEEDS)))
     a, b = common_values(contrast.first, contrast.second)
     wins = probability_better(
         a[: decision.difference.n], b[: decision.difference.n], larger_is_better=bool(metric.larger_is_better)
     )
     better, interval = wins or (None, None)
-    word = verdict_at_look(decision, bool(metric.larger_is_better), comparison.margin, is_share=metric.is_share)
+    decided = verdict_at_look(decision, metric, comparison.margin)
     return replace(
         row,
         contrast=replace(
@@ -210,8 +226,8 @@ def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison) ->
             adjusted_confidence=decision.adjusted_confidence,
             probability_better=better,
             probability_better_interval=interval,
-            verdict=word,
-            reason=f"too many unusable trials at look {decision.look}" if word == NOT_JUDGED else "",
+            decided=decided,
+            reason=f"too many unusable trials at look {decision.look}" if decided.word == NOT_JUDGED else "",
             look=decision,
         ),
     )
@@ -341,19 +357,12 @@ def paired_differences(first: Sample, second: Sample, metric: Metric) -> list[fl
 def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparisons: int, why_not: str) -> Contrast:
     """The contrast with its verdict, for a metric of which one way is better."""
     if reason := _reason_not_judged(contrast, why_not):
-        return replace(contrast, verdict=NOT_JUDGED, reason=reason)
+        return replace(contrast, decided=ArmVerdict(NOT_JUDGED), reason=reason)
     if contrast.p_holm is None:
-        return replace(contrast, verdict=TOO_FEW_SEEDS)
-    word = verdict(
-        contrast.difference,
-        contrast.adjusted_interval,
-        contrast.p_holm,
-        _least_p(contrast, comparisons, metric),
-        bool(metric.larger_is_better),
-        margin=margin if contrast.is_paired else None,
-        is_share=metric.is_share,
-    )
-    return replace(contrast, verdict=word)
+        return replace(contrast, decided=ArmVerdict(TOO_FEW_SEEDS))
+    least_p, margin = _least_p(contrast, comparisons, metric), margin if contrast.is_paired else None
+    bounds = contrast.adjusted_interval
+    return replace(contrast, decided=verdict(contrast.difference, bounds, contrast.p_holm, least_p, metric, margin))
 
 
 def _reason_not_judged(contrast: Contrast, why_not: str) -> str:
@@ -437,10 +446,5 @@ def _detectable(rows: Sequence[Row]) -> float | None:
 
 def separable(comparison: Comparison) -> tuple[str, ...]:
     """The arms that may be set in bold: found better than their baseline, or alone in the best set."""
-    better = [row.sample.label for row in comparison.rows if row.contrast and is_better(row.contrast.verdict)]
+    better = [row.sample.label for row in comparison.rows if row.contrast and row.contrast.word == "better"]
     return tuple(dict.fromkeys((*better, *(comparison.best if len(comparison.best) == 1 else ()))))
-
-
-def is_better(verdict: str | None) -> bool:
-    """Whether a verdict says that the arm is better than its baseline."""
-    return (verdict or "").startswith("better")

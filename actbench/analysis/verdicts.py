@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
+from actbench.experiment.metrics import Metric
 from actbench.statistics.intervals import Estimate, Verdict, is_equivalent
 from actbench.statistics.looks import Decision
 from actbench.statistics.multiple import ALPHA
 
 NOT_JUDGED, TOO_FEW_SEEDS, TOO_FEW_FOLDERS = "not judged", "too few seeds to tell", "too few folders"
 NO_EVIDENCE, EQUIVALENT, UNDECIDED = "no evidence of a difference", "equivalent", "undecided"
+NO_DIFFERENCE = (NO_EVIDENCE, TOO_FEW_SEEDS, TOO_FEW_FOLDERS, EQUIVALENT)
+
+
+class ArmVerdict(NamedTuple):
+    """What is said of an arm: a word, whether its difference is smaller than the margin, and the numbers after that."""
+
+    word: str
+    is_small: bool = False
+    numbers: str = ""
+
+    def __str__(self) -> str:
+        """The verdict as people read it, such as `equivalent within +-0.20 pp`."""
+        return f"{self.without_numbers()}{self.numbers}"
+
+    def without_numbers(self) -> str:
+        """`better`, `worse (small)`, `equivalent`."""
+        return f"{self.word}{' (small)' * self.is_small}"
 
 
 def is_different(adjusted_interval: tuple[float, float] | None, adjusted_p: float | None) -> bool:
@@ -25,11 +44,9 @@ def verdict(
     adjusted_interval: tuple[float, float] | None,
     p_holm: float,
     least_p: float,
-    larger_is_better: bool,
-    *,
+    metric: Metric,
     margin: float | None = None,
-    is_share: bool = True,
-) -> str:
+) -> ArmVerdict:
     """The first that holds: better or worse, too few seeds, equivalent, and otherwise no evidence.
 
     `adjusted_interval` is that of the difference at the level of its step in Holm's method. `least_p` is the
@@ -39,51 +56,44 @@ def verdict(
     might pass. Without a margin nothing is small or equivalent.
     """
     if difference.mean is None or adjusted_interval is None:
-        return TOO_FEW_SEEDS
+        return ArmVerdict(TOO_FEW_SEEDS)
     if is_different(adjusted_interval, p_holm):
-        return _different(difference.mean, larger_is_better, margin)
+        return _different(difference.mean, metric, margin)
     if least_p >= ALPHA:
-        return TOO_FEW_SEEDS
-    is_alike = margin is not None and is_equivalent(difference, margin)
-    return _not_different(NO_EVIDENCE, adjusted_interval, margin if is_alike else None, is_share)
+        return ArmVerdict(TOO_FEW_SEEDS)
+    if margin is not None and is_equivalent(difference, margin):
+        return _equivalent(margin, metric)
+    return ArmVerdict(NO_EVIDENCE, numbers=_reach(adjusted_interval, metric))
 
 
-def verdict_at_look(decision: Decision, larger_is_better: bool, margin: float | None, *, is_share: bool) -> str:
+def verdict_at_look(decision: Decision, metric: Metric, margin: float | None) -> ArmVerdict:
     """The words for what a look decided, which are those of `verdict` as far as they mean the same."""
     if decision.state == "not judged":
-        return NOT_JUDGED
+        return ArmVerdict(NOT_JUDGED)
     mean, bounds = decision.difference.mean, decision.adjusted_interval
     if mean is None or bounds is None:
-        return TOO_FEW_SEEDS
+        return ArmVerdict(TOO_FEW_SEEDS)
     if decision.state == "different":
-        return _different(mean, larger_is_better, margin)
-    word, is_alike = f"{UNDECIDED} after {decision.seeds} seeds", decision.state == "equivalent"
-    return _not_different(word, bounds, margin if is_alike else None, is_share)
+        return _different(mean, metric, margin)
+    if margin is not None and decision.state == "equivalent":
+        return _equivalent(margin, metric)
+    return ArmVerdict(UNDECIDED, numbers=f" after {decision.seeds} seeds{_reach(bounds, metric)}")
 
 
-def _not_different(word: str, bounds: tuple[float, float], margin: float | None, is_share: bool) -> str:
-    """Equivalent within a margin, or else the word for what is open and how large a difference can still be."""
-    if margin is not None:
-        return f"{EQUIVALENT} within +-{_size(margin, is_share)}"
-    reach = max(-bounds[0], bounds[1])
-    return f"{word} (could still be up to {_size(reach, is_share)})" if reach else word
-
-
-def _different(mean: float, larger_is_better: bool, margin: float | None) -> str:
-    word = "better" if (mean > 0) == larger_is_better else "worse"
+def _different(mean: float, metric: Metric, margin: float | None) -> ArmVerdict:
     # Ten images more in every pair are exactly 0.10 pp, on whichever side of it the floats fall.
-    return f"{word} (small)" if margin is not None and round(abs(mean), 12) < margin else word
+    is_small = margin is not None and round(abs(mean), 12) < margin
+    return ArmVerdict("better" if (mean > 0) == bool(metric.larger_is_better) else "worse", is_small)
 
 
-def verdict_word(verdict: str | None) -> str:
-    """A verdict without its numbers: `better`, `worse (small)`, `equivalent`; empty without a verdict."""
-    return (verdict or "").split(" within ")[0].split(" (could ")[0].split(" after ")[0]
+def _equivalent(margin: float, metric: Metric) -> ArmVerdict:
+    return ArmVerdict(EQUIVALENT, numbers=f" within +-{_size(margin, metric.is_share)}")
 
 
-def is_surprising(interval: tuple[float, float] | None, verdict: str | None) -> bool:
-    """Whether the interval of one comparison alone excludes 0 although the verdict names no difference."""
-    none_named = verdict_word(verdict) in (NO_EVIDENCE, TOO_FEW_SEEDS, TOO_FEW_FOLDERS, EQUIVALENT)
-    return interval is not None and not interval[0] <= 0 <= interval[1] and none_named
+def _reach(bounds: tuple[float, float], metric: Metric) -> str:
+    """How large a difference can still be; empty if it is 0."""
+    reach = max(-bounds[0], bounds[1])
+    return f" (could still be up to {_size(reach, metric.is_share)})" if reach else ""
 
 
 def _size(number: float, is_share: bool) -> str:

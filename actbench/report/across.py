@@ -137,7 +137,7 @@ def _cells_of(contrast: Contrast | None, metric: Metric) -> list[str]:
         return [ABSENT, ABSENT, ABSENT, ""]
     mean, bounds = contrast.difference.mean, contrast.difference.interval
     shown = [value(mean, metric, signed=True), interval(bounds, metric, signed=True)]
-    return [*shown, probability(contrast.p_holm), short_verdict(contrast.verdict)]
+    return [*shown, probability(contrast.p_holm), short_verdict(contrast.decided)]
 
 
 def _notes(found: Across) -> list[str]:
@@ -168,7 +168,7 @@ def _pairs(found: Across) -> Section:
     """Every arm against every one with a worse mean rank."""
     rows = [[one.first.label, one.second.label, *_cells_of(one, found.metric)] for one in found.pairs]
     note = f"Holm over {counted(len(rows), 'pair')}."
-    if any(pair.verdict == TOO_FEW_FOLDERS for pair in found.pairs):
+    if any(pair.word == TOO_FEW_FOLDERS for pair in found.pairs):
         note = f"{cannot_decide(len(found.folders), len(rows), 'folder')}."
     points = " (points)" * found.metric.is_share
     header = ["arm", "against", f"difference{points}", "95 % interval", "p (Holm)", "verdict"]
@@ -313,7 +313,7 @@ def _folders_picture(found: Across) -> Picture:
             margin_shown(found.margin, found.metric),
             number_shown(len(shown), len(rows)),
         ],
-        description=[f"{'; '.join(f'{visible(row.label)} {row.word}' for row in shown)}."],
+        description=[f"{'; '.join(f'{visible(row.label)} {short_verdict(row.verdict)}' for row in shown)}."],
     )
 
 

@@ -56,9 +56,7 @@ def seen_from_baseline(comparison: Comparison) -> Comparison:
 
 
 def _turned(contrast: Contrast) -> Contrast:
-    estimate, verdict = contrast.difference, contrast.verdict
-    word = (verdict or "").split(" ")[0]
-    share = contrast.probability_better
+    estimate, decided, share = contrast.difference, contrast.decided, contrast.probability_better
     return replace(
         contrast,
         first=contrast.second,
@@ -69,7 +67,7 @@ def _turned(contrast: Contrast) -> Contrast:
         adjusted_interval=_mirrored(contrast.adjusted_interval),
         probability_better=None if share is None else 1 - share,
         probability_better_interval=None,
-        verdict=verdict.replace(word, TURNED[word], 1) if verdict and word in TURNED else verdict,
+        decided=decided and decided._replace(word=TURNED.get(decided.word, decided.word)),
     )
 
 

@@ -53,7 +53,7 @@ def claims_statements(claims: Sequence[JudgedClaim], comparison: Comparison | No
     exploratory = sum(bool(claim.is_exploratory) for claim in claims)
     yield Statement("claims", "claims", text, numbers=counts | {"exploratory": exploratory}, place="claims")
     rows, contrasts = (comparison.rows, comparison.contrasts()) if comparison else ((), [])
-    are_unjudged = any(row.sample.doubt for row in rows) or any(one.verdict == NOT_JUDGED for one in contrasts)
+    are_unjudged = any(row.sample.doubt for row in rows) or any(one.word == NOT_JUDGED for one in contrasts)
     is_decided = any(claim.verdict != "undecided" for claim in claims)
     if is_decided and are_unjudged:
         text = (

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, Contrast
 from actbench.analysis.samples import Sample
+from actbench.analysis.verdicts import TOO_FEW_SEEDS
 from actbench.errors import EXIT_CHECK_FAILED, EXIT_UNDECIDED, ConfigurationError
 from actbench.experiment.metrics import Metric
 from actbench.plan.looks import MAX_FAILED
@@ -114,19 +115,19 @@ def gate_on_claims(claims: Sequence[JudgedClaim], undecided: Undecided) -> Gate:
 
 
 def _arm_case(contrast: Contrast, sample: Sample, comparison: Comparison) -> Case:
-    verdict, label = contrast.verdict or "", contrast.first.label
+    word, label = contrast.word, contrast.first.label
     if sample is contrast.second:  # of a challenge, whose rows are the opponents
         label = f"{label} against {sample.label}"
     text = f"{label}: {_change(contrast, comparison.metric)}"
     now, before = contrast.first, contrast.second
     fails_more = now.failed * before.trials > before.failed * now.trials
-    if now.failed > MAX_FAILED * now.trials and fails_more and not verdict.startswith("worse"):
+    if now.failed > MAX_FAILED * now.trials and fails_more and word != "worse":
         return Case(label, "broken", f"{text}; {now.failed} of {counted(now.trials, 'trial')} unusable")
-    if verdict.startswith(DECIDED):
-        return Case(label, verdict.split(" ")[0], f"{text}; {_how_sure(contrast)}")
+    if word in DECIDED:
+        return Case(label, word, f"{text}; {_how_sure(contrast)}")
     if contrast.reason:
         return Case(label, "undecided", f"{text}; not judged: {contrast.reason}")
-    if verdict.startswith("too few"):
+    if word == TOO_FEW_SEEDS:
         return Case(label, "undecided", f"{text}; {too_few([contrast])}")
     return Case(label, "undecided", f"{text}; {_how_sure(contrast)}. {_what_decides(contrast, comparison)}".rstrip())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from actbench.analysis.comparison import NOTHING_TUNED, Comparison
-from actbench.analysis.verdicts import UNDECIDED, verdict_at_look, verdict_word
+from actbench.analysis.verdicts import UNDECIDED, verdict_at_look
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.looks import Looked, schedule_of
@@ -63,9 +63,7 @@ def _word(decision: Decision, looks: Looked) -> str:
     """The verdict without its numbers; an arm is open until the last look, and undecided after it."""
     if decision.state == "open":
         return UNDECIDED if looks.schedule.is_last(decision.look - 1) else "open"
-    metric = parse_metric(looks.metric)
-    is_share = metric.is_share
-    return verdict_word(verdict_at_look(decision, bool(metric.larger_is_better), looks.margin, is_share=is_share))
+    return verdict_at_look(decision, parse_metric(looks.metric), looks.margin).without_numbers()
 
 
 def preregistration_line(name: str, frozen: Mapping[str, Any]) -> str:

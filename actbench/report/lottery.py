@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from actbench.analysis.comparison import Comparison, Contrast, ranked
 from actbench.analysis.samples import Sample
-from actbench.analysis.verdicts import NO_EVIDENCE, verdict_word
+from actbench.analysis.verdicts import NO_EVIDENCE
 from actbench.experiment.metrics import Metric
 from actbench.render.sections import Section
 from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, number_shown, picture
@@ -59,7 +59,7 @@ def _loudest(comparison: Comparison, seeds: Sequence[int], *, sign: int) -> tupl
     said = [
         (sign * _at(row.contrast, seed), -number, row.contrast, seed)
         for number, row in enumerate(comparison.rows)
-        if row.contrast and row.contrast.is_paired and verdict_word(row.contrast.verdict) == NO_EVIDENCE
+        if row.contrast and row.contrast.is_paired and row.contrast.word == NO_EVIDENCE
         for seed in seeds
         if seed in row.contrast.second.by_seed
     ]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison, Row, ranked, separable
+from actbench.analysis.verdicts import NO_EVIDENCE
 from actbench.catalogue.registry import Entry
 from actbench.config.reader import read_text
 from actbench.config.source import read_yaml
@@ -188,7 +189,7 @@ def _cells(row: Row, metric: Metric, names: Mapping[str, str]) -> dict[str, str]
             "adjusted": interval(contrast.adjusted_interval, metric, signed=True),
             "p": probability(contrast.p_holm),
             "won": ABSENT if won is None else f"{won:.0%}",
-            "verdict": short_verdict(contrast.verdict) or ABSENT,
+            "verdict": short_verdict(contrast.decided) or ABSENT,
         }
     return cells | ({"verdict": "baseline"} if row.is_baseline else {})
 
@@ -205,7 +206,7 @@ def _table_notes(comparison: Comparison, columns: Sequence[str]) -> list[str]:
         + (", in units of the look's share." if comparison.looks else "."),
         "verdict": "Cannot tell: no evidence of a difference, which does not mean that there is none.",
     }
-    if not any(short_verdict(one.verdict) == "cannot tell" for one in comparison.contrasts()):
+    if not any(one.word == NO_EVIDENCE for one in comparison.contrasts()):
         del notes["verdict"]
     found = [note for name, note in notes.items() if name in columns]
     if failed := sum(row.sample.failed for row in comparison.rows):

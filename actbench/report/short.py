@@ -7,7 +7,7 @@ from itertools import repeat
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
-from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, is_surprising, verdict_word
+from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, ArmVerdict
 from actbench.experiment.cells import distinguishing_paths, restricted
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import value_to_text
@@ -81,7 +81,7 @@ def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
 
 def surprises(contrasts: Sequence[Contrast], metric: Metric) -> str:
     """The arms whose difference by itself excludes 0, and why the verdict says no difference all the same; or empty."""
-    found = [one for one in contrasts if is_surprising(one.difference.interval, one.verdict)]
+    found = [one for one in contrasts if one.excludes_zero_only_unadjusted()]
     named = [
         f"{one.first.label} ({interval(one.adjusted_interval, metric, signed=True)}, p {probability(one.p_holm)})"
         for one in found
@@ -118,17 +118,16 @@ def _won(contrast: Contrast | None) -> str:
 def _verdict(row: Row) -> str:
     if row.contrast is None:
         return "baseline" if row.is_baseline else ABSENT
-    return short_verdict(row.contrast.verdict) or ABSENT
+    return short_verdict(row.contrast.decided) or ABSENT
 
 
-def short_verdict(verdict: str | None) -> str:
+def short_verdict(verdict: ArmVerdict | None) -> str:
     """A verdict in at most three words; empty without a verdict."""
-    word = verdict_word(verdict)
-    return SHORT_VERDICTS.get(word, word)
+    return SHORT_VERDICTS.get(verdict.word, verdict.without_numbers()) if verdict else ""
 
 
 def _tone(contrast: Contrast | None) -> Tone:
-    return TONES.get(verdict_word(contrast.verdict).removesuffix(" (small)"), "") if contrast else ""
+    return TONES.get(contrast.word, "") if contrast else ""
 
 
 def _scale(comparison: Comparison) -> float:

@@ -16,8 +16,6 @@ from actbench.analysis.verdicts import (
     NOT_JUDGED,
     TOO_FEW_SEEDS,
     UNDECIDED,
-    is_surprising,
-    verdict_word,
 )
 from actbench.experiment.definition import PRIMARY_METRIC
 from actbench.experiment.metrics import CURVES, MEASURES
@@ -123,7 +121,7 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
 def _adjusted(comparison: Comparison) -> Iterator[Statement]:
     """The arms whose interval by itself excludes 0 although the verdict says no difference, each with its reason."""
     for row in comparison.rows:
-        if row.contrast and is_surprising(row.contrast.difference.interval, row.contrast.verdict):
+        if row.contrast and row.contrast.excludes_zero_only_unadjusted():
             count = counted(row.contrast.comparisons, "comparison")
             bounds = interval(row.contrast.adjusted_interval, comparison.metric, signed=True)
             text = (
@@ -140,15 +138,15 @@ def _pairs(comparison: Comparison) -> Iterator[Statement]:
         return
     below: dict[str, list[str]] = {}
     for pair in comparison.pairs:
-        word, names = verdict_word(pair.verdict), [pair.first.label, pair.second.label]
-        if word.startswith(("better", "worse")):
-            above, under = names if word.startswith("better") else reversed(names)
+        if pair.word in ("better", "worse"):
+            names = [pair.first.label, pair.second.label]
+            above, under = names if pair.word == "better" else reversed(names)
             below.setdefault(above, []).append(under)
     family = f"Of {counted(len(comparison.pairs), 'pair')} (Holm over these)"
     if below:
         found = "; ".join(f"{above} is better than {few(others, 'arms')}" for above, others in below.items())
         text = f"{family}: {found}."
-    elif all(pair.verdict == TOO_FEW_SEEDS for pair in comparison.pairs):
+    elif all(pair.word == TOO_FEW_SEEDS for pair in comparison.pairs):
         text = f"{family} no pair is decided: {cannot_decide(len(comparison.seeds), len(comparison.pairs))}."
     else:
         text = f"{family} no two arms are found different."
@@ -224,7 +222,7 @@ def answer_statements(comparison: Comparison, results: Sequence[Results]) -> Ite
         yield _said("no_baseline", named if comparison.baseline else "No baseline is named.", "baseline")
         if not comparison.best:
             yield _highest(comparison)
-    elif all(contrast.verdict == NOT_JUDGED for contrast in contrasts):
+    elif all(contrast.word == NOT_JUDGED for contrast in contrasts):
         yield _said("not_judged", f"Not judged: {_reasons(contrasts)}.", "baseline", contrasts)
         yield _highest(comparison)
         if not comparison.is_judged and not comparison.doubt:
@@ -266,7 +264,7 @@ def by_verdict(judged: Iterable[Contrast]) -> dict[str, list[Contrast]]:
     """Contrasts by their verdicts without numbers; small differences are among the others."""
     groups: dict[str, list[Contrast]] = {}
     for one in judged:
-        groups.setdefault(verdict_word(one.verdict).removesuffix(" (small)"), []).append(one)
+        groups.setdefault(one.word, []).append(one)
     return groups
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from actbench.analysis.verdicts import TOO_FEW_SEEDS, is_different
 from actbench.analysis.verdicts import verdict as verdict_of
 from actbench.experiment.definition import MARGIN
+from actbench.experiment.metrics import parse_metric
 from actbench.statistics.intervals import Estimate, estimate
 from actbench.statistics.multiple import ALPHA, holm, holm_levels
 from actbench.statistics.sign_flip import sign_flip_p, smallest_p
 
 IMAGES = 10_000
 SD_IMAGES = 10.0
+ACCURACY, LOSS = parse_metric("test_accuracy"), parse_metric("test_loss")
 
 
 def simulated(rng: np.random.Generator, *shape: int, gain: float = 0.0) -> np.ndarray:
@@ -42,15 +45,9 @@ def verdict(
 ) -> str:
     """The verdict on paired differences in a family of so many comparisons, decided at this level."""
     least_p = smallest_p(len(differences), comparisons)
-    return verdict_of(
-        difference,
-        estimate(differences, 1 - level).interval if level < ALPHA else difference.interval,
-        p_holm,
-        least_p,
-        larger_is_better,
-        margin=margin,
-        is_share=is_share,
-    )
+    bounds = estimate(differences, 1 - level).interval if level < ALPHA else difference.interval
+    metric = replace(ACCURACY if is_share else LOSS, larger_is_better=larger_is_better)
+    return str(verdict_of(difference, bounds, p_holm, least_p, metric, margin))
 
 
 def judge(images: Sequence[float], *, comparisons: int = 1, margin: float | None = MARGIN) -> str:
@@ -100,7 +97,7 @@ def test_every_word_has_its_case(images: list[float], expected: str) -> None:
 
 def test_seeds_are_too_few_without_any_pair_and_where_their_least_p_is_5_percent() -> None:
     assert verdict(Estimate(0, None, None, None), [], 1.0, 1, MARGIN, True) == TOO_FEW_SEEDS
-    assert verdict_of(estimate([0.01, -0.01] * 3), (-0.01, 0.01), 1.0, ALPHA, True) == TOO_FEW_SEEDS
+    assert verdict_of(estimate([0.01, -0.01] * 3), (-0.01, 0.01), 1.0, ALPHA, ACCURACY).word == TOO_FEW_SEEDS
 
 
 def test_a_difference_needs_both_the_p_and_the_interval() -> None:
@@ -119,8 +116,8 @@ def test_an_interval_that_ends_at_0_holds_it() -> None:
 
 @pytest.mark.parametrize("bounds", [(-0.003, 0.001), (-0.001, 0.003)])
 def test_the_further_end_of_the_interval_is_how_far_a_difference_may_reach(bounds: tuple[float, float]) -> None:
-    word = verdict_of(Estimate(9, 0.0, 0.001, bounds), bounds, 0.5, 0.004, True)
-    assert word.endswith("could still be up to 0.30 pp)")
+    said = verdict_of(Estimate(9, 0.0, 0.001, bounds), bounds, 0.5, 0.004, ACCURACY)
+    assert str(said).endswith("could still be up to 0.30 pp)")
 
 
 def test_losses_are_better_when_smaller_and_have_no_points_and_no_margin() -> None:

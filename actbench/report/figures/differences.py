@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
+from actbench.analysis.verdicts import ArmVerdict
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import recorded
 from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, margin_shown, number_shown, picture
@@ -22,6 +23,7 @@ from actbench.text import capitalised, counted, first_few, listed, visible
 # Beyond so many times what most arms need, an arm is shown as an arrow, so that it does not squeeze the others.
 MAX_REACH = 5.0
 LARGEST_TIP_COUNT = 600
+COLOURS = {"better": GREEN, "worse": VERMILLION}
 Interval = tuple[float, float]
 
 
@@ -38,7 +40,7 @@ class Shown:
     mean: float
     thick: Interval | None
     thin: Interval | None = None
-    word: str = ""
+    verdict: ArmVerdict | None = None
     bad: frozenset[int | str] = frozenset()
 
     def numbers(self) -> list[float]:
@@ -72,8 +74,7 @@ def difference_row(
     both = [seed for seed in first.by_seed if seed in second.by_seed and contrast.is_paired]
     dots = tuple((names[seed] if names else seed, first.by_seed[seed] - second.by_seed[seed]) for seed in both)
     wrong = bad.get(first.label, frozenset()) | bad.get(second.label, frozenset())
-    word = short_verdict(contrast.verdict)
-    return Shown(first.label, dots, found.mean, found.interval, contrast.adjusted_interval, word, wrong)
+    return Shown(first.label, dots, found.mean, found.interval, contrast.adjusted_interval, contrast.decided, wrong)
 
 
 def _value(row: Row, bad: dict[str, frozenset[int]]) -> Shown | None:
@@ -132,7 +133,8 @@ def _differences_in_words(rows: Sequence[Shown], comparison: Comparison, against
 
     def in_words(row: Shown) -> str:
         bounds = f", {level}interval {interval(row.thick, metric, signed=True)}" if row.thick else ""
-        return f"{visible(row.label)} {value(row.mean, metric, signed=True)}{bounds}{f': {row.word}' * bool(row.word)}"
+        said = f": {short_verdict(row.verdict)}" if row.verdict else ""
+        return f"{visible(row.label)} {value(row.mean, metric, signed=True)}{bounds}{said}"
 
     what = f"{metric_in_words(metric)} to {visible(against)}{' in points' * metric.is_share}"
     return [f"Differences of {what}: {'; '.join(first_few(list(map(in_words, rows)), MAX_NAMES))}."]
@@ -159,7 +161,7 @@ def draw_rows(
 ) -> float:  # fmt: skip
     """A row for each arm, its differences to another one or, against none, its values; the height."""
     em, narrow, width = canvas.em, canvas.is_narrow, canvas.width
-    said = [(minus(value(row.mean, metric, signed=bool(against))), row.word) for row in rows]
+    said = [(minus(value(row.mean, metric, signed=bool(against))), short_verdict(row.verdict)) for row in rows]
     names = canvas.label_width([row.label for row in rows])
     right = max(text_width(" ".join(each), em) for each in said) + 0.6 * em
     left, stop = (0.6 * em, width - 0.6 * em) if narrow else (names + 1.2 * em, width - right - em)
@@ -207,12 +209,12 @@ def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, 
         if bounds:
             canvas.line([(axis.within(bounds[0]), y), (axis.within(bounds[1]), y)], INK, width, opacity=0.8)
     canvas.dot(axis.at(row.mean), y, 0.5, PAGE, style.marker)
-    signed = row.word != ""
+    signed = row.verdict is not None
     parts = (
         f"{row.label}: {value(row.mean, metric, signed=signed)}",
         row.thick and f"alone {interval(row.thick, metric, signed=signed)}",
         row.thin and f"for the verdict {interval(row.thin, metric, signed=True)}",
-        row.word,
+        short_verdict(row.verdict),
     )
     canvas.dot(axis.at(row.mean), y, 0.37, style.colour, style.marker, tip=", ".join(part for part in parts if part))
     has_tips = len(row.by_seed) * em <= LARGEST_TIP_COUNT
@@ -223,14 +225,11 @@ def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, 
             canvas.dot(axis.at(one), y + 0.72 * em, 0.21, style.colour, marker, 0.85, tip=said)
 
 
-def _colour_of(word: str) -> str:
-    return GREEN if word.startswith("better") else VERMILLION if word.startswith("worse") else QUIET
-
-
 def _draw_words(canvas: Canvas, row: Shown, y: float, words: tuple[str, str], names: float, room: float) -> None:
     """The arm's name and what is said of it: beside its row, or above it on a narrow paper."""
     em, width, (number, word) = canvas.em, canvas.width, words
-    colour, is_decided = _colour_of(word), word.startswith(("better", "worse"))
+    said = row.verdict.word if row.verdict else ""
+    colour, is_decided = COLOURS.get(said, QUIET), said in COLOURS
     if canvas.is_narrow:
         above, taken = y - 0.95 * em, text_width(f"{number}  {word}", em)
         canvas.box(0, above - 0.9 * em, width, 1.2 * em, PAGE, 0.85)
@@ -275,7 +274,7 @@ def settling_picture(comparison: Comparison) -> Picture | None:
 
 
 def _verdict(row: Row) -> str:
-    return short_verdict(row.contrast.verdict) if row.contrast else ""
+    return short_verdict(row.contrast.decided) if row.contrast else ""
 
 
 def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison) -> float:
@@ -301,7 +300,8 @@ def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison)
             canvas.text(0, middle, canvas.fitted(label, column))
             for number, decision in enumerate(made):
                 _draw_look(canvas, decision, axis, y + 1.1 * em * (number + 0.5), style, left)
-            canvas.text(canvas.width, middle, _verdict(row), "end", _colour_of(_verdict(row)))
+            colour = COLOURS.get(row.contrast.word, QUIET) if row.contrast else QUIET
+            canvas.text(canvas.width, middle, _verdict(row), "end", colour)
         y += high + 0.7 * em
     return bottom + 3.4 * em
 
