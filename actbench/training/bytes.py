@@ -15,23 +15,22 @@ from actbench.training.sparse import NO_STEP
 
 @dataclass(frozen=True)
 class ByteBatch:
-    """A batch of every seed: rows `[seeds, batch]` of the stored `images` `[images, features]`.
+    """A batch of every seed as it is stored, `[seeds, batch, features]`.
 
     `scaled` `[seeds, 256]` is what each byte stands for, `seed_index` `[trials]` each trial's seed, `library` holds the
     functions.
     """
 
     library: ctypes.CDLL
-    images: Tensor
-    rows: Tensor
+    stored: Tensor
     scaled: Tensor
     seed_index: Tensor
 
     def multiply(self, weight: Tensor, bias: Tensor, out: Tensor) -> Tensor:
         """The products with weights `[trials, features, units]` plus biases, written to `[trials, batch, units]`."""
         self.library.tile_images_forward(
-            len(out), *self._batch(), *weight.shape[1:],
-            weight.data_ptr(), weight.stride(0), bias.data_ptr(), bias.stride(0), out.data_ptr(),
+            len(out), *self._batch(), weight.shape[2], weight.data_ptr(), weight.stride(0),
+            bias.data_ptr(), bias.stride(0), out.data_ptr(),
         )  # fmt: skip
         return out
 
@@ -43,13 +42,12 @@ class ByteBatch:
         With the pointers of a step of Adam, the weights are changed along their gradients, which are not kept.
         """
         self.library.tile_images_gradient(
-            len(grad), *self._batch(), *weight_gradient.shape[1:], grad.data_ptr(), weight_gradient.data_ptr(),
+            len(grad), *self._batch(), grad.shape[2], grad.data_ptr(), weight_gradient.data_ptr(),
             weight_gradient.stride(0), bias_gradient.data_ptr(), bias_gradient.stride(0), *step,
         )  # fmt: skip
 
     def _batch(self) -> tuple[int, ...]:
-        pointers = (tensor.data_ptr() for tensor in (self.rows, self.images, self.scaled))
-        return self.seed_index.data_ptr(), *self.rows.shape, *pointers
+        return self.seed_index.data_ptr(), *self.stored.shape, self.stored.data_ptr(), self.scaled.data_ptr()
 
 
 def library_for_bytes(inputs: Tensor, precision: Precision) -> ctypes.CDLL | None:

@@ -19,7 +19,7 @@ from actbench.training.data import Images, SeedSplit, generator, scale
 from actbench.training.functions import Applied, Pullback, activate_groups, apply_by_autograd, apply_groups
 from actbench.training.parameters import Parameters, create_parameters
 from actbench.training.sparse import NO_STEP, SparseBatch
-from actbench.training.workspace import Inputs, Workspace, create_workspace
+from actbench.training.workspace import Inputs, Workspace, batch_images, create_workspace
 
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPSILON = 1e-5
@@ -100,7 +100,7 @@ class LayerValues:
 
 def forward(network: Network, inputs: Inputs, *, training: bool) -> list[LayerValues]:
     """Every layer's values `[trials, batch, units]` for a batch of inputs."""
-    workspace = network.workspace((inputs if isinstance(inputs, Tensor) else inputs.rows).shape[1])
+    workspace = network.workspace(batch_images(inputs))
     values: list[LayerValues] = []
     for index, (layer, memory) in enumerate(zip(network.layers[0], workspace.layers, strict=True)):
         before = memory.multiply(inputs)
@@ -158,9 +158,11 @@ def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], 
         tables = torch.stack([split.table for split in splits])
         return SparseBatch(images.sparse, rows, tables, network.seed_index), labels
     if (library := library_for_bytes(images.inputs, network.trials[0].settings.train.precision)) is not None:
+        stored = workspace.stored(images.inputs, *rows.shape)
+        torch.index_select(images.inputs, 0, rows.view(-1), out=stored.flatten(0, 1))
         scaled = torch.stack([split.scaled_bytes for split in splits])
-        return ByteBatch(library, images.inputs, rows, scaled, network.seed_index), labels
-    stored = workspace.stored(images.inputs)
+        return ByteBatch(library, stored, scaled, network.seed_index), labels
+    stored = workspace.stored(images.inputs, rows.shape[1])
     for place, split, inputs in zip(rows, splits, workspace.inputs, strict=True):  # one by one, to stay in the cache
         torch.index_select(images.inputs, 0, place, out=stored)
         scale(stored, split, out=inputs)

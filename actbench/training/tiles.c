@@ -21,7 +21,6 @@ int64_t tiles_available(void) { return 0; }
 #define TILE_DATA 18         /* their number among the extended states */
 #define SIDE 16              /* rows of a tile, and float32 elements in one */
 #define INNER 32             /* inner dimension of a tile */
-#define AHEAD 4              /* images that are fetched before their turn */
 #define TILE 512             /* elements of a packed tile */
 #define INLINE static inline __attribute__((always_inline))
 #define WRITE_MEMORY() __asm__ volatile("" ::: "memory") /* compilers do not know what loads of tiles read */
@@ -310,17 +309,14 @@ INLINE __m512i look_up(const Table *table, const uint8_t *row, int64_t count)
     return _mm512_maskz_mov_epi16(mask, _mm512_mask_mov_epi16(lower, in_upper, upper));
 }
 
-/* Pack the rows [count] of stored images [., features] as a left factor, and turned where `turned` is not NULL. */
-static void pack_images(const uint8_t *images, const int64_t *rows, int64_t count, int64_t features, const float *scaled,
-                        bf16 *left, bf16 *turned)
+/* Pack images [count, features] as a left factor, and turned where `turned` is not NULL. */
+static void pack_images(const uint8_t *images, int64_t count, int64_t features, const float *scaled, bf16 *left,
+                        bf16 *turned)
 {
     Table table = round_table(scaled);
     int64_t inner = tiles_of(features, INNER), image_tiles = tiles_of(count, INNER);
     for (int64_t image = 0; image < tiles_of(count, INNER) * INNER; image++) {
-        if (image + AHEAD < count) /* the images lie anywhere in memory, which takes long to read */
-            for (int64_t byte = 0; byte < features; byte += 64)
-                __builtin_prefetch(images + rows[image + AHEAD] * features + byte);
-        const uint8_t *row = image < count ? images + rows[image] * features : images;
+        const uint8_t *row = images + image * features;
         bf16 *out = left + image / SIDE * inner * TILE + image % SIDE * INNER;
         for (int64_t k = 0; k < inner; k++)
             _mm512_store_si512(out + k * TILE, look_up(&table, row + k * INNER, image < count ? features - k * INNER : 0));
@@ -346,17 +342,16 @@ static void pack_images(const uint8_t *images, const int64_t *rows, int64_t coun
             }
 }
 
-/* outs[trial] = inputs[seed of trial] W[trial] + bias[trial] for the images `rows` [seeds, count]; `scaled` [seeds, 256]
-   is what each byte of an image stands for. */
-void tile_images_forward(int64_t trials, const int64_t *seed_index, int64_t seeds, int64_t count, const int64_t *rows,
-                         const uint8_t *images, const float *scaled, int64_t features, int64_t units,
-                         const float *weights, int64_t weight_stride, const float *biases, int64_t bias_stride,
+/* outs[trial] = inputs[seed of trial] W[trial] + bias[trial] for inputs [seeds, count, features] of bytes; `scaled`
+   [seeds, 256] is what each byte stands for. */
+void tile_images_forward(int64_t trials, const int64_t *seed_index, int64_t seeds, int64_t count, int64_t features,
+                         const uint8_t *images, const float *scaled, int64_t units, const float *weights, int64_t weight_stride, const float *biases, int64_t bias_stride,
                          float *outs)
 {
     bf16 *left = packed_memory(0, tiles_of(count, INNER) * INNER, features), *right = packed_memory(1, units, features);
     configure();
     for (int64_t seed = 0; seed < seeds; seed++) {
-        pack_images(images, rows + seed * count, count, features, scaled + seed * 256, left, NULL);
+        pack_images(images + seed * count * features, count, features, scaled + seed * 256, left, NULL);
         for (int64_t trial = 0; trial < trials; trial++) {
             if (seed_index[trial] != seed)
                 continue;
@@ -369,9 +364,8 @@ void tile_images_forward(int64_t trials, const int64_t *seed_index, int64_t seed
 
 /* The gradients of weights and biases, given those of the outs. With `adams` [trials], a step of Adam is taken along the
    gradients of the weights, which are not written; `weights`, `means` and `squares` have the stride of the gradients. */
-void tile_images_gradient(int64_t trials, const int64_t *seed_index, int64_t seeds, int64_t count, const int64_t *rows,
-                          const uint8_t *images, const float *scaled, int64_t features, int64_t units,
-                          const float *gradients, float *weight_gradients, int64_t weight_stride, float *bias_gradients,
+void tile_images_gradient(int64_t trials, const int64_t *seed_index, int64_t seeds, int64_t count, int64_t features,
+                          const uint8_t *images, const float *scaled, int64_t units, const float *gradients, float *weight_gradients, int64_t weight_stride, float *bias_gradients,
                           int64_t bias_stride, const float *adams, float *weights, float *means, float *squares)
 {
     int64_t padded = tiles_of(count, INNER) * INNER, left_tiles = tiles_of(padded, SIDE) * tiles_of(features, INNER);
@@ -380,7 +374,7 @@ void tile_images_gradient(int64_t trials, const int64_t *seed_index, int64_t see
     float *block = scratch(2, sizeof(float) * 2 * SIDE * units);
     configure();
     for (int64_t seed = 0; seed < seeds; seed++) {
-        pack_images(images, rows + seed * count, count, features, scaled + seed * 256, left, turned);
+        pack_images(images + seed * count * features, count, features, scaled + seed * 256, left, turned);
         for (int64_t trial = 0; trial < trials; trial++) {
             if (seed_index[trial] != seed)
                 continue;

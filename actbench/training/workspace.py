@@ -24,6 +24,13 @@ Inputs = Tensor | SparseBatch | ByteBatch
 """A batch of every trial, `[trials, batch, features]`, or what the compiled functions read in its place."""
 
 
+def batch_images(inputs: Inputs) -> int:
+    """Images in a batch of every trial."""
+    if isinstance(inputs, SparseBatch):
+        return inputs.rows.shape[1]
+    return (inputs if isinstance(inputs, Tensor) else inputs.stored).shape[1]
+
+
 @dataclass(frozen=True)
 class CompiledProducts:
     """The compiled products of a layer: forward, by weights and biases, and by inputs."""
@@ -121,10 +128,11 @@ class Workspace:
     losses: FunctionGroups
     gathered: dict[torch.dtype, Tensor] = field(default_factory=dict)
 
-    def stored(self, inputs: Tensor) -> Tensor:
-        """Memory for a batch `[batch, features]` of inputs in their stored type."""
+    def stored(self, inputs: Tensor, *batch: int) -> Tensor:
+        """Memory for so many of the inputs `[images, features]` in their stored type, `[*batch, features]`."""
+        shape = *batch, inputs.shape[1]
         if inputs.dtype not in self.gathered:
-            self.gathered[inputs.dtype] = torch.empty_like(self.inputs[0], dtype=inputs.dtype)
+            self.gathered[inputs.dtype] = torch.empty(shape, dtype=inputs.dtype, device=inputs.device)
         return self.gathered[inputs.dtype]
 
 
