@@ -21,9 +21,10 @@ int64_t tiles_available(void) { return 0; }
 #define TILE_DATA 18         /* their number among the extended states */
 #define SIDE 16              /* rows of a tile, and float32 elements in one */
 #define INNER 32             /* inner dimension of a tile */
+#define AT_ONCE 13           /* inner tiles multiplied at once: two times so many of either factor are in the first cache */
 #define TILE 512             /* elements of a packed tile */
 #define INLINE static inline __attribute__((always_inline))
-#define WRITE_MEMORY() __asm__ volatile("" ::: "memory") /* compilers do not know what loads of tiles read */
+#define COMPLETE_WRITES() __asm__ volatile("" ::: "memory") /* compilers do not know what loads of tiles read */
 
 typedef uint16_t bf16;
 
@@ -144,34 +145,51 @@ INLINE void configure(void)
         shape.bytes[i] = 64;
         shape.rows[i] = SIDE;
     }
-    WRITE_MEMORY();
+    COMPLETE_WRITES();
     _tile_loadconfig(&shape);
 }
 
-/* Copy the part of a tile of sums that is in the matrix. */
-INLINE void copy_sums(const float *sums, int64_t rows, int64_t columns, float *out, int64_t stride)
-{
-    for (int64_t row = 0; row < (rows < SIDE ? rows : SIDE); row++)
-        _mm512_mask_storeu_ps(out + row * stride, first(columns), _mm512_load_ps(sums + row * SIDE));
-}
-
-#define STORE(tile, down, across)                                                                      \
-    if (rows - SIDE * down >= SIDE && columns - SIDE * across >= SIDE)                                  \
-        _tile_stored(tile, out + SIDE * down * stride + SIDE * across, stride * 4);                     \
-    else if (rows > SIDE * down && columns > SIDE * across) {                                          \
-        _tile_stored(tile, sums, 64);                                                                  \
-        copy_sums(sums, rows - SIDE * down, columns - SIDE * across, out + SIDE * down * stride + SIDE * across, stride); \
+/* Load a tile of sums of a matrix, or store it, where a part of the tile may lie beyond the matrix. */
+#define TILE_OF_SUMS(tile, down, across, TRANSFER, COPY)                                              \
+    {                                                                                                  \
+        int64_t height = rows - SIDE * down, width = columns - SIDE * across;                          \
+        float *at = out + SIDE * down * stride + SIDE * across;                                        \
+        if (height >= SIDE && width >= SIDE)                                                           \
+            TRANSFER(tile, at, stride * 4);                                                            \
+        else if (height > 0 && width > 0)                                                              \
+            COPY(tile)                                                                                 \
     }
+#define LOAD_PART(tile)                                                                                \
+    {                                                                                                  \
+        for (int64_t row = 0; row < (height < SIDE ? height : SIDE); row++)                            \
+            _mm512_store_ps(sums + row * SIDE, _mm512_maskz_loadu_ps(first(width), at + row * stride)); \
+        COMPLETE_WRITES();                                                                             \
+        _tile_loadd(tile, sums, 64);                                                                   \
+    }
+#define STORE_PART(tile)                                                                               \
+    {                                                                                                  \
+        _tile_stored(tile, sums, 64);                                                                  \
+        for (int64_t row = 0; row < (height < SIDE ? height : SIDE); row++)                            \
+            _mm512_mask_storeu_ps(at + row * stride, first(width), _mm512_load_ps(sums + row * SIDE)); \
+    }
+#define FOUR_TILES(TRANSFER, COPY)                                                                     \
+    TILE_OF_SUMS(0, 0, 0, TRANSFER, COPY)                                                              \
+    TILE_OF_SUMS(1, 0, 1, TRANSFER, COPY)                                                              \
+    TILE_OF_SUMS(2, 1, 0, TRANSFER, COPY)                                                              \
+    TILE_OF_SUMS(3, 1, 1, TRANSFER, COPY)
 
-/* out [rows, columns] = bias + left right, for at most two tiles in either direction; bias [32], or NULL for zeros. */
-INLINE void multiply_block(int64_t rows, int64_t columns, int64_t inner_tiles, const bf16 *left, const bf16 *right,
-                           const float *bias, float *out, int64_t stride)
+/* out [rows, columns] = start + left right, for at most two tiles in either direction and `count` of the `inner_tiles`;
+   start is out itself, or at first `bias` [32] for every row, or 0 where that is NULL. */
+INLINE void multiply_block(int64_t rows, int64_t columns, int64_t inner_tiles, int64_t count, const bf16 *left,
+                           const bf16 *right, int is_first, const float *bias, float *out, int64_t stride)
 {
-    _Alignas(64) float sums[SIDE * SIDE];
+    _Alignas(64) float sums[SIDE * SIDE] = {0};
     int is_tall = rows > SIDE, is_wide = columns > SIDE;
     const bf16 *below = is_tall ? left + inner_tiles * TILE : left, *beside = is_wide ? right + inner_tiles * TILE : right;
-    WRITE_MEMORY();
-    if (bias) { /* the same row for every row of the tile */
+    COMPLETE_WRITES();
+    if (!is_first) {
+        FOUR_TILES(_tile_loadd, LOAD_PART)
+    } else if (bias) { /* the same row for every row of the tile */
         _tile_loadd(0, bias, 0);
         _tile_loadd(1, bias + SIDE, 0);
         _tile_loadd(2, bias, 0);
@@ -182,7 +200,7 @@ INLINE void multiply_block(int64_t rows, int64_t columns, int64_t inner_tiles, c
         _tile_zero(2);
         _tile_zero(3);
     }
-    for (int64_t k = 0; k < inner_tiles * TILE; k += TILE) {
+    for (int64_t k = 0; k < count * TILE; k += TILE) {
         _tile_loadd(4, left + k, 64);
         _tile_loadd(6, right + k, 64);
         _tile_dpbf16ps(0, 4, 6);
@@ -197,10 +215,7 @@ INLINE void multiply_block(int64_t rows, int64_t columns, int64_t inner_tiles, c
                 _tile_dpbf16ps(3, 5, 7);
         }
     }
-    STORE(0, 0, 0)
-    STORE(1, 0, 1)
-    STORE(2, 1, 0)
-    STORE(3, 1, 1)
+    FOUR_TILES(_tile_stored, STORE_PART)
 }
 
 /* out [rows, columns] = bias + left right, packed; bias [columns], or NULL for zeros. */
@@ -213,10 +228,12 @@ static void multiply(int64_t rows, int64_t columns, int64_t inner, const bf16 *l
         int64_t width = columns - column < 2 * SIDE ? columns - column : 2 * SIDE;
         if (bias)
             memcpy(start, bias + column, sizeof(float) * width);
-        for (int64_t row = 0; row < rows; row += 2 * SIDE)
-            multiply_block(rows - row, columns - column, inner_tiles, left + row / SIDE * inner_tiles * TILE,
-                           right + column / SIDE * inner_tiles * TILE, bias ? start : NULL, out + row * stride + column,
-                           stride);
+        for (int64_t k = 0; k < inner_tiles; k += AT_ONCE) /* right tiles stay in the first cache for all rows */
+            for (int64_t row = 0; row < rows; row += 2 * SIDE)
+                multiply_block(rows - row, columns - column, inner_tiles, inner_tiles - k < AT_ONCE ? inner_tiles - k : AT_ONCE,
+                               left + (row / SIDE * inner_tiles + k) * TILE,
+                               right + (column / SIDE * inner_tiles + k) * TILE, k == 0, bias ? start : NULL,
+                               out + row * stride + column, stride);
     }
 }
 
