@@ -86,6 +86,10 @@ class Contrast:
         low, high = self.adjusted_interval or self.difference.interval or (0.0, 0.0)
         return max(-low, high)
 
+    def alpha(self) -> float:
+        """The level of a test of this contrast: 5 %, or the share of the later of its samples' looks."""
+        return max(self.first, self.second, key=lambda sample: sample.trials).alpha
+
     def is_tied(self) -> bool:
         """Whether every paired difference is exactly 0."""
         return self.is_paired and self.difference.mean == 0 and not self.difference.sd
@@ -306,8 +310,8 @@ def contrasts(
 
 
 def _share(contrast: Contrast) -> float:
-    """The part of 5 % that a contrast may spend: all of it, or that of the later of its samples' looks."""
-    return max(contrast.first, contrast.second, key=lambda sample: sample.trials).alpha / ALPHA
+    """The part of 5 % that a contrast may spend."""
+    return contrast.alpha() / ALPHA
 
 
 def common_values(first: Sample, second: Sample) -> tuple[list[float], list[float]]:
@@ -361,8 +365,9 @@ def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparison
     if contrast.p_holm is None:
         return replace(contrast, decided=ArmVerdict(TOO_FEW_SEEDS))
     least_p, margin = _least_p(contrast, comparisons, metric), margin if contrast.is_paired else None
-    bounds = contrast.adjusted_interval
-    return replace(contrast, decided=verdict(contrast.difference, bounds, contrast.p_holm, least_p, metric, margin))
+    level = contrast.alpha() if contrast.first.is_sound and contrast.second.is_sound else None
+    bounds, p = contrast.adjusted_interval, contrast.p_holm
+    return replace(contrast, decided=verdict(contrast.difference, bounds, p, least_p, metric, margin, level))
 
 
 def _reason_not_judged(contrast: Contrast, why_not: str) -> str:
@@ -375,10 +380,12 @@ def _reason_not_judged(contrast: Contrast, why_not: str) -> str:
 
 
 def _least_p(contrast: Contrast, comparisons: int, metric: Metric) -> float:
-    """The smallest adjusted p that these seeds can give in a family of so many."""
+    """The smallest adjusted p that these seeds can give in a family of so many, in units of what it may spend."""
     if contrast.is_paired:
-        return smallest_p(contrast.difference.n, comparisons, is_counted=metric.is_share)
-    return smallest_unpaired_p(len(contrast.first.by_seed), len(contrast.second.by_seed), comparisons)
+        least = smallest_p(contrast.difference.n, comparisons, is_counted=metric.is_share)
+    else:
+        least = smallest_unpaired_p(len(contrast.first.by_seed), len(contrast.second.by_seed), comparisons)
+    return min(1.0, least / _share(contrast))
 
 
 def _predicted_sd(sample: Sample, own: Estimate, metric: Metric) -> float | None:

@@ -29,7 +29,8 @@ class Sample:
     which images were used, so that only seeds of equal data are paired. `doubt` is why the sample is not judged, or
     empty. `losses` are those in whose units the metric is, none if it depends on no loss. `folder` is set when the
     samples of several folders are compared. `alpha` is what a test of the sample may spend of 5 %: the share of the
-    look that it has come to. `size` is that of its networks, None where they are of several sizes.
+    look that it has come to. `is_sound` is false if nothing may be called equivalent to it, since a trial that looks
+    counted is unusable. `size` is that of its networks, None where they are of several sizes.
     """
 
     label: str
@@ -44,6 +45,7 @@ class Sample:
     losses: frozenset[str] = frozenset()
     folder: str = ""
     alpha: float = ALPHA
+    is_sound: bool = True
     size: NetworkSize | None = None
 
     @property
@@ -101,6 +103,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
                 doubt="; ".join(doubts),
                 losses=frozenset({loss_unit(arm.settings)} if metric.is_loss else ()),
                 alpha=alpha,
+                is_sound=plan.looks is None or not failed,
                 size=network_size(arm.settings),
             )
         )

@@ -46,12 +46,14 @@ def verdict(
     least_p: float,
     metric: Metric,
     margin: float | None = None,
+    level: float | None = ALPHA,
 ) -> ArmVerdict:
     """The first that holds: better or worse, too few seeds, equivalent, and otherwise no evidence.
 
     `adjusted_interval` is that of the difference at the level of its step in Holm's method. `least_p` is the
     smallest adjusted p that so many seeds can give; where it is not below 5 % they are too few. A difference is
-    small where it is nearer to 0 than the margin, and equivalent where its 90 % interval lies within the margin;
+    small where it is nearer to 0 than the margin, and equivalent where its interval of 1 - 2 `level` lies within the
+    margin, unless `level` is None;
     nothing is called equivalent on seeds that could not have shown a difference, although the t tests of equivalence
     might pass. Without a margin nothing is small or equivalent.
     """
@@ -61,7 +63,7 @@ def verdict(
         return _different(difference.mean, metric, margin)
     if least_p >= ALPHA:
         return ArmVerdict(TOO_FEW_SEEDS)
-    if margin is not None and is_equivalent(difference, margin):
+    if margin is not None and level is not None and is_equivalent(difference, margin, level):
         return _equivalent(margin, metric)
     return ArmVerdict(NO_EVIDENCE, numbers=_reach(adjusted_interval, metric))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import fewest_seeds
 from actbench.text import counted, listed
 
@@ -48,6 +49,7 @@ def fresh_seeds(count: int, comparisons: int, seen: Iterable[int]) -> str:
     return f"--set 'seeds={{looks: [{count}], first: {first}}}'"
 
 
-def cannot_decide(count: int, comparisons: int, noun: str = "seed") -> str:
-    """`5 seeds cannot decide 7 comparisons, 9 can`."""
-    return f"{counted(count, noun)} cannot decide {counted(comparisons, 'comparison')}, {fewest_seeds(comparisons)} can"
+def cannot_decide(count: int, comparisons: int, noun: str = "seed", *, alpha: float = ALPHA) -> str:
+    """`5 seeds cannot decide 7 comparisons, 9 can`: at the level alpha, that of a look for example."""
+    fewest = fewest_seeds(comparisons, alpha)
+    return f"{counted(count, noun)} cannot decide {counted(comparisons, 'comparison')}, {fewest} can"

@@ -147,7 +147,8 @@ def _pairs(comparison: Comparison) -> Iterator[Statement]:
         found = "; ".join(f"{above} is better than {few(others, 'arms')}" for above, others in below.items())
         text = f"{family}: {found}."
     elif all(pair.word == TOO_FEW_SEEDS for pair in comparison.pairs):
-        text = f"{family} no pair is decided: {cannot_decide(len(comparison.seeds), len(comparison.pairs))}."
+        count, alpha = len(comparison.seeds), max(pair.alpha() for pair in comparison.pairs)
+        text = f"{family} no pair is decided: {cannot_decide(count, len(comparison.pairs), alpha=alpha)}."
     else:
         text = f"{family} no two arms are found different."
     arms = tuple(dict.fromkeys(name for above, others in below.items() for name in (above, *others)))

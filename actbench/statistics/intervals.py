@@ -77,12 +77,12 @@ def _estimates(table: NDArray[np.float64], confidence: float) -> Iterator[Estima
         yield Estimate(n, mean, sd, bounds)
 
 
-def is_equivalent(difference: Estimate, margin: float) -> bool:
-    """Two one-sided t tests at 5 % (Schuirmann 1987): the 90 % interval of the mean lies inside (-margin, margin)."""
+def is_equivalent(difference: Estimate, margin: float, level: float = ALPHA) -> bool:
+    """Two one-sided t tests at a level (Schuirmann 1987): the interval of 1 - 2 level lies inside (-margin, margin)."""
     if difference.mean is None or difference.sd is None:
         return False
     standard_error = difference.sd / math.sqrt(difference.n)
-    low, high = t_interval(difference.mean, standard_error, difference.n - 1, 1 - 2 * ALPHA)
+    low, high = t_interval(difference.mean, standard_error, difference.n - 1, 1 - 2 * level)
     return -margin < low and high < margin
 
 

@@ -231,6 +231,40 @@ def test_a_pair_spends_what_the_later_of_its_looks_may() -> None:
         assert found.adjusted_interval == found.difference.interval_of(0.99)
 
 
+def at_look(label: str, gains: Sequence[int], alpha: float, *, is_sound: bool = True) -> Sample:
+    """So many images more than 9,700 of 10,000, seed by seed, at a look that may spend this."""
+    values = {seed: (9700 + gain) / IMAGES for seed, gain in enumerate(gains)}
+    return Sample(label, (), values, len(gains), alpha=alpha, is_sound=is_sound)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.0125, 0.001])
+@pytest.mark.parametrize("offset", [0, 2, 4, 6])
+def test_a_pair_is_equivalent_by_two_tests_at_the_level_of_its_look(alpha: float, offset: int) -> None:
+    gains = [offset + gain for gain in (12, -12, 9, -9, 6, -6, 10, -10, 2, -2, 0, 0)]
+    differences = np.array(gains) / IMAGES
+    above = stats.ttest_1samp(differences, -0.001, alternative="greater").pvalue
+    below = stats.ttest_1samp(differences, 0.001, alternative="less").pvalue
+    pair = at_look("tanh", gains, alpha), at_look("relu", [0] * len(gains), alpha)
+    (found,) = contrasts([pair], parse_metric("test_accuracy"), 0.001)
+    assert (found.verdict == "equivalent within +-0.10 pp") == (max(above, below) < alpha)
+
+
+def test_beside_an_unusable_trial_at_a_look_no_pair_is_equivalent() -> None:
+    sound, unsound = (at_look(name, [0] * 12, 0.0125, is_sound=name == "tanh") for name in ("tanh", "elu"))
+    relu = at_look("relu", [0] * 12, 0.0125)
+    for first, second in ((unsound, relu), (relu, unsound), (sound, relu)):
+        (found,) = contrasts([(first, second)], parse_metric("test_accuracy"), 0.001)
+        assert (found.verdict or "").startswith("equivalent" if unsound not in (first, second) else "no evidence")
+
+
+def test_seeds_of_a_look_are_too_few_where_their_least_p_is_above_its_level() -> None:
+    for alpha, word in ((0.05, "better"), (0.01, "too few seeds to tell")):
+        pairs = [(at_look("tanh", MUCH, alpha), at_look("relu", [0] * 10, alpha))] * 15
+        assert 2 / 2**10 * 15 < 0.05
+        assert 2 / 2**10 * 15 > 0.01
+        assert {one.verdict for one in contrasts(pairs, parse_metric("test_accuracy"), 0.001)} == {word}
+
+
 def test_losses_of_any_number_of_seeds_are_too_few_for_more_comparisons_than_resampling_resolves() -> None:
     def pair(seeds: int) -> tuple[Sample, Sample]:
         return Sample("tanh", (), dict.fromkeys(range(seeds), 0.5), seeds), Sample(
