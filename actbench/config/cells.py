@@ -111,11 +111,8 @@ def factors_of(groups: Sequence[Group], include: Sequence[Values] = (), without:
 
 def read_cells(
     data: Mapping[str, Any], groups: Sequence[Group], unsure: Collection[str], *, is_record: bool
-) -> tuple[Cells | None, list[Mistake]]:
-    """The cells of a file; None if they are every combination of single settings, without names.
-
-    Those of a record keep names that a new file may not give.
-    """
+) -> tuple[Cells, list[Mistake]]:
+    """The cells of a file. Those of a record keep names that a new file may not give."""
     mistakes = list[Mistake]()
 
     def entries(key: str, kind: type, expected: str) -> Any:
@@ -150,8 +147,7 @@ def read_cells(
             mistakes.append((("names", name), allowed))
         elif name in READ_AS_MISSING and not is_record:
             mistakes.append((("names", name), "pandas would read this name in a table as a missing value"))
-    cells = Cells(tuple(groups), excluded, exclude == IMPOSSIBLE, include, names)
-    return (None if cells.is_full_grid() and not names else cells), mistakes
+    return Cells(tuple(groups), excluded, exclude == IMPOSSIBLE, include, names), mistakes
 
 
 def _partial_cell(raw: Any, factors: Sequence[Factor], unsure: Collection[str]) -> tuple[Values, list[Mistake]]:
@@ -174,8 +170,6 @@ def _whole_cell(raw: Any, factors: Sequence[Factor], unsure: Collection[str]) ->
 def cell_mistakes(experiment: Experiment, *, is_record: bool) -> Iterator[Mistake]:
     """What the cells of a sound experiment say without effect, or twice; a record may name an arm as another."""
     cells = experiment.cells
-    if cells is None:
-        return
     everything = list(Cells(cells.groups).values())
     for index, partial in enumerate(cells.exclude):
         if not any(has_values(cell, partial) for cell in everything):
@@ -207,14 +201,11 @@ def cell_mistakes(experiment: Experiment, *, is_record: bool) -> Iterator[Mistak
 
 def budget_mistakes(experiment: Experiment) -> Iterator[str]:
     """Why tuning would not try as many combinations for every arm."""
-    if not experiment.tune_groups:
+    if not experiment.tune:
         return
     counts: dict[int, str] = {}
     for arm in experiment.arms():
-        count = 1
-        for group in experiment.tuned_rows(arm):
-            count *= len(group.rows)
-        counts.setdefault(count, arm.label())
+        counts.setdefault(experiment.combination_count(arm), arm.label())
     if 0 in counts:
         yield f"no row applies to the arm {counts[0]}"
     elif len(counts) > 1:

@@ -121,7 +121,7 @@ class _Loader:
             settings = self._settings(data)
             groups = self._noting("vary", cells.read_groups("vary", data.get("vary")))
             kept = self._noting("", cells.read_cells(data, groups, self._unsure(), is_record=self.is_record))
-            factors = tuple(cells.factors_of(groups, kept.include if kept else ()))
+            factors = tuple(cells.factors_of(groups, kept.include))
             tune_groups, tune = self._tune_groups([factor.path for factor in factors])
             seeds, looks = self._plain("seeds", plain_values.read_seeds, plain_values.NO_SEEDS)
             metrics = plain_values.PRIMARY_METRICS
@@ -154,7 +154,7 @@ class _Loader:
             is_sound = not any(problem.path[:1] in SETTING_PARTS for problem in self.source.problems)
             if is_sound:
                 is_sound = self._check_arms(experiment)
-            if is_sound and kept:
+            if is_sound and not any(problem.path[:1] == ("baseline",) for problem in self.source.problems):
                 try:  # with the values of the settings that change together with the baseline's
                     experiment = replace(experiment, baseline=complete(experiment, experiment.baseline))
                 except ConfigurationError as ambiguous:
@@ -229,9 +229,7 @@ class _Loader:
         is_list = isinstance(self.source.data.get("tune"), tuple)
         self._add(("tune",), cells.tune_mistakes(groups, varied, is_list=is_list))
         without = varied if is_list else ()
-        return (groups if any(len(group.paths) > 1 for group in groups) else []), cells.factors_of(
-            groups, without=without
-        )
+        return groups, cells.factors_of(groups, without=without)
 
     def _unsure(self) -> set[str]:
         """Varied settings in which mistakes have been found: whatever refers to them may be right."""
@@ -273,7 +271,7 @@ class _Loader:
         return len(self.source.problems) == problems
 
     def _is_small_enough(self, experiment: Experiment) -> bool:
-        count = experiment.cells.largest_count() if experiment.cells else experiment.arm_count()
+        count = experiment.cells.largest_count()
         trials = count * len(experiment.seeds)
         if count <= MAX_ARMS:
             trials += count * experiment.tuning_trial_count()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +21,17 @@ class Group:
     def cells(self) -> list[Values]:
         """Each row as values."""
         return [tuple(zip(self.paths, row, strict=True)) for row in self.rows]
+
+    def fitting(self, chosen: Mapping[str, Any]) -> list[Values]:
+        """The rows that have the chosen values."""
+        return [cell for cell in self.cells() if all(chosen.get(path, value) == value for path, value in cell)]
+
+    def remaining(self, chosen: Mapping[str, Any]) -> Group:
+        """The settings that are not chosen, with the rows that have the chosen values."""
+        paths = tuple(path for path in self.paths if path not in chosen)
+        if paths == self.paths:
+            return self
+        return Group(paths, tuple(tuple(dict(cell)[path] for path in paths) for cell in self.fitting(chosen)))
 
 
 def product(parts: Iterable[Iterable[Values]]) -> Iterator[Values]:
@@ -46,6 +57,10 @@ class Cells:
         is_zipped = any(len(group.paths) > 1 for group in self.groups)
         return not (is_zipped or self.exclude or self.excludes_impossible or self.include)
 
+    def are_named(self) -> bool:
+        """Whether tables call the cells by what tells them apart, or by their names, and not by all of their values."""
+        return bool(self.names) or not self.is_full_grid()
+
     def largest_count(self) -> int:
         """How many cells there are before any is left out."""
         return math.prod(len(group.rows) for group in self.groups) + len(self.include)
@@ -60,12 +75,7 @@ class Cells:
     def completed(self, partial: Values) -> list[Values]:
         """The partial cell with the settings that change together with its own: one for each row that fits."""
         chosen = dict(partial)
-        rows = (
-            [cell for cell in group.cells() if all(chosen.get(path, value) == value for path, value in cell)]
-            if chosen.keys() & set(group.paths)
-            else [()]
-            for group in self.groups
-        )
+        rows = (group.fitting(chosen) if chosen.keys() & set(group.paths) else [()] for group in self.groups)
         return list(product(rows))
 
 

@@ -51,10 +51,6 @@ class Factor:
     path: str
     values: tuple[Any, ...]
 
-    def group(self) -> Group:
-        """The setting as one that changes alone."""
-        return Group((self.path,), tuple((value,) for value in self.values))
-
 
 @dataclass(frozen=True)
 class Arm:
@@ -124,14 +120,15 @@ class Experiment:
     `factors` are what is compared; `tune` are the tuned settings, chosen by arm with `tuning_seeds` seeds of their
     own. `primary` is the metric that decides, and tuning chooses by the same metric on validation images; `margin` is
     the difference in it below which arms count as equivalent, None if nothing does. With `looks`, an arm gets no more
-    `seeds` once it is settled. With `cells`, the arms are these instead of every combination of the factors' values.
-    With `tune_groups`, their rows are tried; of a group with varied settings, an arm tries the rows with its values.
+    `seeds` once it is settled. The arms are the `cells`, and the rows of the `tune_groups` are tried; of a group with
+    varied settings, an arm tries the rows with its values.
     With `match`, arms are made as large as their baseline in this respect. `keep` is kept of each final trial.
     """
 
     name: str
     settings: TrialSettings
     factors: tuple[Factor, ...]
+    cells: Cells
     seeds: tuple[int, ...]
     baseline: Values
     claims: tuple[Claim, ...] = ()
@@ -140,24 +137,23 @@ class Experiment:
     tuning_margin: float | None = None
     margin: float | None = MARGIN
     looks: Looks | None = None
-    cells: Cells | None = None
     tune_groups: tuple[Group, ...] = ()
     primary: str = PRIMARY_METRIC
     match: Match | None = None
     keep: Keep | None = None
 
     def arms(self) -> Iterator[Arm]:
-        """Every combination of the factors' values, the last factor changing fastest; or those of the cells."""
+        """An arm for each cell, the last factor changing fastest where they are every combination of values."""
         return iter(self._arms)
 
     @cached_property
     def _arms(self) -> tuple[Arm, ...]:
         """Kept, since thousands of arms take seconds to make and everything looks at them."""
-        cells = self.cells or Cells(tuple(factor.group() for factor in self.factors))
+        cells = self.cells
         arms = [Arm(cell, with_values(self.settings, cell)) for cell in cells.values()]
         if cells.excludes_impossible:
             arms = [arm for arm in arms if not any(conflict.impossible for conflict in conflicts(arm.settings))]
-        if self.cells:
+        if cells.are_named():
             paths = distinguishing_paths([arm.values for arm in arms])
             labels = {arm.values: label_of(restricted(arm.values, paths)) for arm in arms}
             for name, values in cells.names:
@@ -167,13 +163,11 @@ class Experiment:
 
     def arm_count(self) -> int:
         """How many arms there are."""
-        if self.cells:
-            return len(self._arms)
-        return math.prod(len(factor.values) for factor in self.factors)
+        return self.cells.largest_count() if self.is_full_grid() else len(self._arms)
 
     def is_full_grid(self) -> bool:
         """Whether every combination of the factors' values is an arm."""
-        return self.cells is None or self.cells.is_full_grid()
+        return self.cells.is_full_grid()
 
     def margin_of(self, metric: Metric) -> float | None:
         """The margin of a metric, if it has the primary's unit; losses have no unit in common."""
@@ -193,15 +187,12 @@ class Experiment:
 
     def tuned_rows(self, arm: Arm) -> list[Group]:
         """What is tried for an arm: the product of these groups of tuned settings."""
-        if not self.tune_groups:
-            return [factor.group() for factor in self.tune]
-        own, tuned = dict(arm.values), {factor.path for factor in self.tune}
-        groups = []
-        for group in self.tune_groups:
-            rows = [row for row in group.cells() if all(own.get(path, value) == value for path, value in row)]
-            paths = tuple(path for path in group.paths if path in tuned)
-            groups.append(Group(paths, tuple(tuple(dict(row)[path] for path in paths) for row in rows)))
-        return groups
+        own = dict(arm.values)
+        return [group.remaining(own) for group in self.tune_groups]
+
+    def combination_count(self, arm: Arm) -> int:
+        """How many combinations of tuned values are tried for an arm, if no grid is extended."""
+        return math.prod(len(group.rows) for group in self.tuned_rows(arm))
 
     def candidate_settings(self, arm: Arm) -> Iterator[TrialSettings]:
         """The arm's settings with every combination of the values that are tuned."""
@@ -214,12 +205,7 @@ class Experiment:
 
     def tuning_trial_count(self) -> int:
         """Trials that tuning takes for each arm, if no grid is extended."""
-        if not self.tune:
-            return 0
-        if not self.tune_groups:
-            return self.tuning_seeds * math.prod(len(factor.values) for factor in self.tune)
-        counts = [math.prod(len(group.rows) for group in self.tuned_rows(arm)) for arm in self.arms()]
-        return self.tuning_seeds * max(counts, default=0)
+        return self.tuning_seeds * max(map(self.combination_count, self.arms()), default=0) if self.tune else 0
 
 
 def _matched(arms: Sequence[Arm], baseline: Values) -> Iterator[Arm]:
@@ -250,21 +236,15 @@ def experiment_to_yaml(experiment: Experiment) -> dict[str, Any]:
         fields = getattr(experiment.settings, section)
         resolved[section] = {name: spelt(value) for name, value in fields if value is not None}
     cells, looks = experiment.cells, experiment.looks
-    if cells:
-        plain_cell = partial(values_to_yaml, is_record=True)
-        resolved["vary"] = [_group_to_yaml(group) for group in cells.groups]
-        written = {
-            "exclude": "impossible" if cells.excludes_impossible else list(map(plain_cell, cells.exclude)),
-            "include": list(map(plain_cell, cells.include)),
-            "names": {name: plain_cell(cell) for name, cell in cells.names},
-        }
-        resolved |= {key: value for key, value in written.items() if value}
-    elif experiment.factors:
-        resolved["vary"] = {f.path: [spelt(value) for value in f.values] for f in experiment.factors}
-    if experiment.tune_groups:
-        resolved["tune"] = [_group_to_yaml(group) for group in experiment.tune_groups]
-    elif experiment.tune:
-        resolved["tune"] = {f.path: [spelt(value) for value in f.values] for f in experiment.tune}
+    plain_cell = partial(values_to_yaml, is_record=True)
+    written = {
+        "vary": _groups_to_yaml(cells.groups, is_list=cells.are_named()),
+        "exclude": "impossible" if cells.excludes_impossible else list(map(plain_cell, cells.exclude)),
+        "include": list(map(plain_cell, cells.include)),
+        "names": {name: plain_cell(cell) for name, cell in cells.names},
+        "tune": _groups_to_yaml(experiment.tune_groups, is_list=not Cells(experiment.tune_groups).is_full_grid()),
+    }
+    resolved |= {key: value for key, value in written.items() if value}
     spelt_seeds: Any = len(seeds) if seeds == tuple(range(len(seeds))) else list(seeds)
     if looks:
         spelt_seeds = {"looks": list(looks.after), "first": seeds[0]}
@@ -288,12 +268,13 @@ def usual_margin(primary: str) -> float | None:
     return MARGIN if parse_metric(primary).is_share else None
 
 
-def _group_to_yaml(group: Group) -> dict[str, Any]:
-    columns = zip(*group.rows, strict=True)
-    return {
-        path: [value_to_yaml(value, is_record=True) for value in column]
-        for path, column in zip(group.paths, columns, strict=True)
-    }
+def _groups_to_yaml(groups: Sequence[Group], *, is_list: bool) -> list[dict[str, Any]] | dict[str, Any]:
+    """A mapping for each group, or one for groups of one setting each."""
+    spelt = partial(value_to_yaml, is_record=True)
+    found = [
+        {path: [spelt(row[index]) for row in group.rows] for index, path in enumerate(group.paths)} for group in groups
+    ]
+    return found if is_list else {path: values for group in found for path, values in group.items()}
 
 
 def until_settled(experiment: Experiment, at_most: int | None) -> Experiment:
@@ -337,12 +318,12 @@ def smoke_version(experiment: Experiment) -> Experiment:
 
 def parse_arm(experiment: Experiment, text: str) -> Values:
     """Factor values from `relu`, `model.activation=relu` or several with commas; raises `ConfigurationError`."""
-    if experiment.cells and (named := [arm.values for arm in experiment.arms() if arm.label() == text.strip()]):
+    if named := [arm.values for arm in experiment.arms() if arm.label() == text.strip()]:
         return named[0]
     names = [
         (name, f.path, value) for f in experiment.factors for value in f.values for name in _names_of(f.path, value)
     ]
-    known = [name for name, _ in experiment.cells.names] if experiment.cells else []
+    known = [name for name, _ in experiment.cells.names]
     known += [value_to_text(value) for factor in experiment.factors for value in factor.values]
     chosen: dict[str, Any] = {}
     mistakes: list[str] = []
@@ -378,7 +359,7 @@ def _as_listed(text: str, experiment: Experiment) -> str:
 def complete(experiment: Experiment, given: Values) -> Values:
     """Varied values with those that change together with them; raises `ConfigurationError` unless one row fits."""
     cells = experiment.cells
-    if cells is None or not given:
+    if not given:
         return given
     rows = cells.completed(given) or [cell for cell in cells.include if has_values(cell, given)]
     if len(rows) != 1:

@@ -143,7 +143,7 @@ def test_a_record_keeps_names_that_a_new_file_may_not_give(names: str) -> None:
     text = f"{PAIRS}names: {names}\n"
     with pytest.raises(ConfigurationError, match=r"as a missing value|another arm has this name"):
         read(text)
-    assert read_experiment(text, "x.yaml", "x", is_record=True).experiment.cells is not None
+    assert read_experiment(text, "x.yaml", "x", is_record=True).experiment.cells.names
 
 
 def test_an_optimizer_has_rates_of_its_own() -> None:
@@ -223,8 +223,7 @@ def test_more_cells_than_can_be_trained_are_refused_at_once() -> None:
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda path: path.name)
 def test_committed_experiments_have_the_ids_of_their_records_whether_grids_or_cells(folder: Path) -> None:
     results = load_results(folder, folder.parent)
-    assert (results.experiment.cells is not None) == (folder.name == "outputs-and-losses")
-    assert results.experiment.tune_groups == ()
+    assert results.experiment.cells.are_named() == (folder.name == "outputs-and-losses")
     assert results.plan.trials().keys() <= results.records.keys()
 
 

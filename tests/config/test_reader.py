@@ -12,6 +12,7 @@ import yaml
 from actbench.config.reader import Loaded, load_experiment
 from actbench.config.source import write_yaml
 from actbench.errors import MAX_NAMED_FILE_BYTES, ConfigurationError
+from actbench.experiment.cells import Cells
 from actbench.experiment.definition import SECTIONS, Experiment, Looks, experiment_to_yaml
 from actbench.experiment.settings import ModelSettings, TrialSettings
 from actbench.plan.plan import make_plan
@@ -79,7 +80,8 @@ def test_what_a_file_leaves_out_has_its_default() -> None:
     loaded = load("model: {}\n", name="from-its_file.2.yaml")
     settings = TrialSettings(model=ModelSettings(hidden=(256, 128)))
     assert loaded == Loaded(
-        Experiment("from-its_file.2", settings, factors=(), seeds=tuple(range(10)), baseline=()), warnings=()
+        Experiment("from-its_file.2", settings, factors=(), cells=Cells(()), seeds=tuple(range(10)), baseline=()),
+        warnings=(),
     )
     assert load("data:\nmodel:\ntrain:\nvary:\nname:\nbaseline:\nseeds:\n", name="from-its_file.2.yaml") == loaded
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from actbench.config.reader import load_experiment
+from actbench.experiment.cells import Cells, Group
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Experiment, Factor
 from actbench.experiment.settings import TrialSettings
@@ -38,8 +39,9 @@ def stacks_of(experiment: Experiment, *, workers: int = 1, cache_bytes: int = 2*
 
 def made_of(arms: int, seeds: int) -> Experiment:
     settings = TrialSettings.model_validate({"model": {"hidden": (8,)}})
-    rates = Factor("train.lr", tuple(1.0 + arm for arm in range(arms)))
-    return Experiment("made-up", settings, (rates,), tuple(range(seeds)), ())
+    rates = tuple(1.0 + arm for arm in range(arms))
+    cells = Cells((Group(("train.lr",), tuple((rate,) for rate in rates)),))
+    return Experiment("made-up", settings, (Factor("train.lr", rates),), cells, tuple(range(seeds)), ())
 
 
 @pytest.mark.parametrize("workers", [1, 3])
