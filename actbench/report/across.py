@@ -27,9 +27,9 @@ from actbench.report.figures.marks import INK, text_width
 from actbench.report.figures.scales import Axis, Scale, styles
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.request import Request, metric_of
-from actbench.report.short import short_verdict, surprises
+from actbench.report.short import short_verdict
 from actbench.report.statement import cannot_decide, few
-from actbench.report.statements import by_verdict
+from actbench.report.statements import adjusted_statements, by_verdict
 from actbench.statistics.across import performance_profile
 from actbench.store.results import Results
 from actbench.store.tables import Table
@@ -144,7 +144,7 @@ def _notes(found: Across) -> list[str]:
     compared, n = found.contrasts(), len(found.folders)
     return [
         f"Folders are counted, not seeds (n = {n}): {listed(found.folders)}.",
-        *filter(None, [surprises(compared, found.metric)]),
+        *(said.text for said in adjusted_statements(compared, found.metric)),
         "The difference is the mean over folders, each counting the same, with a t interval for folders like these; sd "
         "between: DerSimonian & Laird's; p is the exact sign-flip test of the folders' differences, Holm over "
         f"{counted(len(compared), 'arm')}.",

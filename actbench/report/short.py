@@ -9,17 +9,16 @@ from statistics import median
 from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
 from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, ArmVerdict
 from actbench.experiment.cells import distinguishing_paths, restricted
-from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import value_to_text
 from actbench.render.sections import Section, Tone
 from actbench.report.comparison import own_seeds, size_cells
-from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, smallest_shown, value
+from actbench.report.numbers import ABSENT, metric_in_words, smallest_shown, value
 from actbench.report.request import is_made_of_values
 from actbench.report.statement import Statement
-from actbench.text import counted, first_few
+from actbench.text import counted
 
 PICTURE_WIDTH, PROSE_WIDTH = 21, 22
-MAX_NOTES, MAX_SURPRISES = 3, 3
+MAX_NOTES = 3
 ALIKE = 1.01  # sizes up to this ratio are no reason for a column or a caveat
 MAX_REACH = 4.0  # of the median reach of the intervals: what lies further out is an arrow at the edge
 SHORT_VERDICTS = {NO_EVIDENCE: "cannot tell", TOO_FEW_SEEDS: "too few seeds"}
@@ -57,7 +56,7 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
         title=f"{metric_in_words(metric)}{units}, {own_seeds(comparison)}",
         header=names,
         rows=[list(cells) for cells in zip(*columns.values(), strict=True)],
-        notes=short_notes(comparison, said),
+        notes=short_notes(said),
         importance=tuple(dict.fromkeys([*map(names.index, (heading, *order, *others)), *range(len(names))])),
         prose=(0,) if len(names) > 2 and max(map(len, arms)) > PROSE_WIDTH else (),
         tones=[_tone(row.contrast) for row in rows] if len(names) > 2 else (),
@@ -69,26 +68,12 @@ def without_picture(short: Section) -> Section:
     return short.with_columns([index for index, name in enumerate(short.header) if not name.startswith("picture")])
 
 
-def short_notes(comparison: Comparison, said: Sequence[Statement]) -> list[str]:
+def short_notes(said: Sequence[Statement]) -> list[str]:
     """At most three notes, what limits a conclusion first."""
-    surprising = [row.contrast for row in ranked(comparison) if row.contrast]
-    said_of_them = [text for text in [surprises(surprising, comparison.metric)] if text]
-    found = [one for one in said if one.place == "notes"]
-    known = {one.kind: one.text for one in found}
+    known = {one.kind: one.text for one in said if one.place == "notes"}
+    surprises = [known["adjusted"]] if "adjusted" in known else []
     limiting = [known[kind] for kind in FIRST if kind in known]
-    return [*limiting[: MAX_NOTES - len(said_of_them)], *said_of_them]
-
-
-def surprises(contrasts: Sequence[Contrast], metric: Metric) -> str:
-    """The arms whose difference by itself excludes 0, and why the verdict says no difference all the same; or empty."""
-    found = [one for one in contrasts if one.excludes_zero_only_unadjusted()]
-    named = [
-        f"{one.first.label} ({interval(one.adjusted_interval, metric, signed=True)}, p {probability(one.p_holm)})"
-        for one in found
-    ]
-    family = counted(max((one.comparisons for one in contrasts), default=0), "comparison")
-    why = f"adjusted for {family}, interval and p are no evidence of a difference"
-    return f"By itself the interval excludes 0; {why}: {', '.join(first_few(named, MAX_SURPRISES))}." if named else ""
+    return [*limiting[: MAX_NOTES - len(surprises)], *surprises]
 
 
 def _arms(rows: Sequence[Row]) -> tuple[str, list[str]]:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Literal
 
 from actbench.analysis.claims import JudgedClaim
-from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.comparison import Comparison, Contrast, ranked
 from actbench.analysis.verdicts import (
     EQUIVALENT,
     NO_EVIDENCE,
@@ -18,7 +18,7 @@ from actbench.analysis.verdicts import (
     UNDECIDED,
 )
 from actbench.experiment.definition import PRIMARY_METRIC
-from actbench.experiment.metrics import CURVES, MEASURES
+from actbench.experiment.metrics import CURVES, MEASURES, Metric
 from actbench.experiment.records import sum_endings
 from actbench.plan.looks import MAX_FAILED
 from actbench.report.caveats import comparison_caveats, folder_caveats
@@ -34,7 +34,7 @@ from actbench.statistics.sign_flip import smallest_p
 from actbench.store.results import Results
 from actbench.text import counted, first_few, listed
 
-MAX_NAMED = 4
+MAX_NAMED, MAX_SURPRISES = 4, 3
 MAX_SEEDS = 500
 
 
@@ -44,7 +44,8 @@ def statements(
     """Everything that is to be said about a comparison of these folders: the answer, then the notes in their order."""
     found = [*answer_statements(comparison, results), *_numbers(comparison)]
     if comparison.seeds and len(comparison.rows) > 1 and any(row.own.mean is not None for row in comparison.rows):
-        found += [*_adjusted(comparison), *_best(comparison), *_pairs(comparison)]
+        against = [row.contrast for row in ranked(comparison) if row.contrast]
+        found += [*adjusted_statements(against, comparison.metric), *_best(comparison), *_pairs(comparison)]
     of_folders = [list(folder_caveats(comparison, one)) for one in results]
     for one, said in zip(results, of_folders, strict=True):
         for each in said:
@@ -118,18 +119,20 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
         yield Statement("detectable", "baseline", note, numbers=numbers)
 
 
-def _adjusted(comparison: Comparison) -> Iterator[Statement]:
-    """The arms whose interval by itself excludes 0 although the verdict says no difference, each with its reason."""
-    for row in comparison.rows:
-        if row.contrast and row.contrast.excludes_zero_only_unadjusted():
-            count = counted(row.contrast.comparisons, "comparison")
-            bounds = interval(row.contrast.adjusted_interval, comparison.metric, signed=True)
-            text = (
-                f"By itself the interval of {row.sample.label} excludes 0; adjusted for {count} with the baseline, "
-                f"interval and p are no evidence of a difference: {bounds}, p {probability(row.contrast.p_holm)}."
-            )
-            numbers = {"p": row.contrast.p, "p_holm": row.contrast.p_holm, "comparisons": row.contrast.comparisons}
-            yield Statement("adjusted", "baseline", text, (row.sample.label,), numbers)
+def adjusted_statements(contrasts: Sequence[Contrast], metric: Metric) -> Iterator[Statement]:
+    """The arms whose interval by itself excludes 0, and why the verdict names no difference all the same."""
+    if found := [one for one in contrasts if one.excludes_zero_only_unadjusted()]:
+        named = [
+            f"{one.first.label} ({interval(one.adjusted_interval, metric, signed=True)}, p {probability(one.p_holm)})"
+            for one in found
+        ]
+        comparisons = max(one.comparisons for one in contrasts)
+        text = (
+            f"By itself the interval excludes 0; adjusted for {counted(comparisons, 'comparison')}, interval and p are "
+            f"no evidence of a difference: {', '.join(first_few(named, MAX_SURPRISES))}."
+        )
+        arms = tuple(one.first.label for one in found)
+        yield Statement("adjusted", "baseline", text, arms, {"comparisons": comparisons})
 
 
 def _pairs(comparison: Comparison) -> Iterator[Statement]:

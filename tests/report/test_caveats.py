@@ -87,7 +87,7 @@ def test_an_arm_that_is_not_judged_is_named_once_with_every_reason(tmp_path: Pat
     results = planted(tmp_path / "several", counts, FIVE_ACTIVATIONS.replace(", mish", ""), best_rates={"gelu": 1e-9},
                       change=lambda label, seed: DIVERGED if label in ("tanh", "elu") and seed < 3 else {})  # fmt: skip
     sentence = "for tanh and elu, 3 of 10 trials unusable; for gelu, train.lr is at the edge of what was tried."
-    assert f"Not judged: {sentence}" in short_notes(asked(results), statements(asked(results), [results]))
+    assert f"Not judged: {sentence}" in short_notes(statements(asked(results), [results]))
 
 
 def test_an_arm_that_is_not_judged_is_named_once_among_several_folders(tmp_path: Path) -> None:
