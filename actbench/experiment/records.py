@@ -23,6 +23,8 @@ CLOCK_FIELDS = ("wall_seconds", "epoch_seconds")
 HISTOGRAM_EDGES = (-16.0, -8.0, -4.0, -2.0, -1.0, -0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 HISTOGRAM_PATTERN = rf"^([A-Za-z0-9+/]{{{4 * (len(HISTOGRAM_EDGES) + 1) // 3}}})?$"  # a byte for each bin, as base64
 MAX_MAGNITUDE = 1e60  # far beyond float32, in which networks train, and small enough for the squares of differences
+MAX_ROUNDING = 1e-6  # of measures that end at a round number
+MAX_SECONDS = 1e9  # 30 years
 MAX_CLASSES_IN_A_BYTE = 16
 MIN_IMAGES_OF_A_COLLAPSE = 20  # of fewer test images, a sound network may well give all the same class
 NOT_FINITE = "the loss was no longer finite"  # why a trial diverged, in records without a cause
@@ -50,6 +52,15 @@ Report = Callable[[float | Weights], None]
 """What a stack calls with the epochs that it has finished, and with the weights of a trial that has ended."""
 
 
+Number = Annotated[float, Field(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]
+Magnitude = Annotated[float, Field(ge=0, le=MAX_MAGNITUDE)]
+Share = Annotated[float, Field(ge=0, le=1)]
+NLL = Annotated[float, Field(ge=-MAX_ROUNDING, le=MAX_MAGNITUDE)]
+Brier = Annotated[float, Field(ge=-MAX_ROUNDING, le=2 + MAX_ROUNDING)]  # it sums over the classes
+ECE = Annotated[float, Field(ge=-MAX_ROUNDING, le=1 + MAX_ROUNDING)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
+
+
 class Curves(BaseModel):
     """One value per epoch; losses are means per image, None where not finite.
 
@@ -60,19 +71,14 @@ class Curves(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    train_loss: tuple[float | None, ...] = ()
+    train_loss: tuple[Number | None, ...] = ()
     train_correct_count: tuple[int, ...] = ()
-    validation_loss: tuple[float | None, ...] = ()
+    validation_loss: tuple[Number | None, ...] = ()
     validation_correct_count: tuple[int, ...] = ()
-    validation_nll: tuple[float | None, ...] = ()
-    validation_brier: tuple[float | None, ...] = ()
-    validation_ece: tuple[float | None, ...] = ()
+    validation_nll: tuple[NLL | None, ...] = ()
+    validation_brier: tuple[Brier | None, ...] = ()
+    validation_ece: tuple[ECE | None, ...] = ()
     validation_top2_correct_count: tuple[int, ...] = ()
-
-
-Number = Annotated[float, Field(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]
-Magnitude = Annotated[float, Field(ge=0, le=MAX_MAGNITUDE)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class LayerProbe(BaseModel):
@@ -134,18 +140,18 @@ class TrialRecord(BaseModel):
     curves: Curves = Curves()
     probes: tuple[LayerProbe, ...] = ()
     test_correct_count: int | None = None
-    test_loss: float | None = None
+    test_loss: Number | None = None
     test_is_correct: str = ""
     test_prediction_counts: tuple[int, ...] = ()
-    test_nll: float | None = None
-    test_brier: float | None = None
-    test_ece: float | None = None
+    test_nll: NLL | None = None
+    test_brier: Brier | None = None
+    test_ece: ECE | None = None
     test_top2_correct_count: int | None = None
     test_mistakes: str = ""
-    parameters: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
-    wall_seconds: float
-    epoch_seconds: tuple[float, ...] = ()
-    stack_trials: int
+    parameters: dict[str, tuple[Number | None, ...]] = Field(default_factory=dict)
+    wall_seconds: Seconds
+    epoch_seconds: tuple[Seconds, ...] = ()
+    stack_trials: Annotated[int, Field(ge=1)]
     device: str
     environment: str = ""
 
