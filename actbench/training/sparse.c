@@ -12,8 +12,10 @@ the number of trials or the other elements: its bits depend on nothing else. Wei
 
 #ifdef __AVX512F__
 #define LANES 16
+#define GRADIENT_VECTORS 4             /* so that a panel of gradients stays in the first cache */
 #else
 #define LANES 8
+#define GRADIENT_VECTORS 8
 #endif
 #define MOST_VECTORS 8                 /* registers for sums; their latency is hidden from 8 on */
 #define PANEL (MOST_VECTORS * LANES)   /* units computed at once */
@@ -283,11 +285,11 @@ INLINE void gradient_panel(int vectors, int64_t width, int64_t count, const int3
     }
 }
 
-/* Call PANEL_FUNCTION for every panel of units, with a constant number of vectors. */
-#define FOR_EACH_PANEL(units, unit, CALL)                                   \
+/* CALL a function for every panel of units, with a constant number of vectors, at most 8 or 4. */
+#define FOR_EACH_PANEL(units, unit, most, CALL)                             \
     for (int64_t unit = 0, width; unit < units; unit += width) {            \
         int64_t left = units - unit;                                        \
-        if (left >= 8 * LANES) { width = 8 * LANES; CALL(8) }               \
+        if (most == 8 && left >= 8 * LANES) { width = 8 * LANES; CALL(8) }  \
         else if (left > 2 * LANES) { width = left < 4 * LANES ? left : 4 * LANES; CALL(4) } \
         else if (left > LANES) { width = left; CALL(2) }                    \
         else { width = left; CALL(1) }                                      \
@@ -310,7 +312,7 @@ void sparse_forward(int64_t trials, const int64_t *seed_index, int64_t count, co
 #define CALL(vectors)                                                                                              \
     forward_panel(vectors, width, images, own + first, size, table, features, units, weight + unit, bias + unit,   \
                   out + unit);
-            FOR_EACH_PANEL(units, unit, CALL)
+            FOR_EACH_PANEL(units, unit, MOST_VECTORS, CALL)
 #undef CALL
         }
     }
@@ -345,7 +347,7 @@ void sparse_gradient(int64_t trials, const int64_t *seed_index, int64_t seeds, i
                    weight_gradient + unit, bias_gradient + unit,                                                   \
                    is_step ? (Step){adams + trial, weights + from + unit, means + from + unit, squares + from + unit} \
                            : (Step){NULL, NULL, NULL, NULL});
-                FOR_EACH_PANEL(units, unit, CALL)
+                FOR_EACH_PANEL(units, unit, GRADIENT_VECTORS, CALL)
 #undef CALL
             }
         }
