@@ -113,6 +113,18 @@ def test_every_link_of_a_page_leads_to_a_file() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+def test_every_link_to_a_heading_leads_to_one() -> None:
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        for target, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", page.read_text(encoding="utf-8")):
+            assert anchor in headings(page.parent / target if target else page), f"{page.name}: {target}#{anchor}"
+
+
 def test_a_custom_activation_takes_less_than_ten_lines() -> None:
     (tent,) = blocks("python", README)
     assert len(tent.splitlines()) < 10
