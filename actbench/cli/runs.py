@@ -163,7 +163,7 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
         if hint := seeds_hint(experiment):
             say(f"warning: {hint}")
     if options.gate and not experiment.claims and (options.smoke or not experiment.baseline):
-        why = "--smoke leaves the claims out" if options.smoke else f"{config} has neither `expect` nor `baseline`"
+        why = "--smoke judges nothing" if options.smoke else f"{config} has neither `expect` nor `baseline`"
         raise errors.ConfigurationError(f"--gate: nothing to judge, since {why}")
     return experiment
 

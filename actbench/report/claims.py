@@ -121,11 +121,11 @@ def about(claim: JudgedClaim, name: Callable[[Values], str] = short_label) -> st
 
 
 def expected(claim: JudgedClaim) -> str:
-    """`above 0`, `58.00 to 64.00`."""
-    lower, upper = bounds(claim.stated, claim.metric)
+    """`above 0.10 points`, `58.00 to 64.00 %`."""
+    shown, (lower, upper) = size if is_difference(claim) else with_unit, bounds(claim.stated, claim.metric)
     if isfinite(lower) and isfinite(upper):
-        return interval((lower, upper), claim.metric)
-    return f"above {value(lower, claim.metric)}" if isfinite(lower) else f"below {value(upper, claim.metric)}"
+        return f"{value(lower, claim.metric)} to {shown(upper, claim.metric)}"
+    return f"above {shown(lower, claim.metric)}" if isfinite(lower) else f"below {shown(upper, claim.metric)}"
 
 
 def is_difference(claim: JudgedClaim) -> bool:

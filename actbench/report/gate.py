@@ -20,7 +20,7 @@ from actbench.experiment.metrics import Metric
 from actbench.plan.looks import MAX_FAILED
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
-from actbench.report.claims import about, is_difference
+from actbench.report.claims import claim_cells
 from actbench.report.numbers import probability, size, value, with_unit
 from actbench.report.statements import seeds_to_decide, too_few
 from actbench.statistics.intervals import estimate
@@ -88,7 +88,9 @@ def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:
     """
     contrasts = comparison.contrasts()
     if not contrasts:
-        raise ConfigurationError("--gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER")
+        is_alone = any(row.is_baseline for row in comparison.rows)
+        ways = "it is the only arm: name --baseline FOLDER" if is_alone else "name one with --baseline ARM or FOLDER"
+        raise ConfigurationError(f"--gate: no arm is compared with a baseline; {ways}")
     cases = [_arm_case(row.contrast, row.sample, comparison) for row in comparison.rows if row.contrast]
     compared = {id(contrast.second) for contrast in contrasts}
     cases += [
@@ -106,10 +108,10 @@ def gate_on_claims(claims: Sequence[JudgedClaim], undecided: Undecided) -> Gate:
     """Every claim of the experiment file."""
     cases = []
     for claim in claims:
-        name, estimate = claim.stated.text, claim.estimate
-        mean = value(estimate.mean, claim.metric, signed=is_difference(claim))
+        name, seeds, cells = claim.stated.text, claim.estimate.n, claim_cells(claim)
+        found = f"is {cells['estimate']} after {counted(seeds, 'seed')}" if seeds else "has no value yet"
         why = f"; {claim.reason}" if claim.reason else ""
-        text = f"{name} ({about(claim)} is {mean}, {counted(estimate.n, 'seed')}{why})"
+        text = f"{name} ({cells['about']} {found}, expected {cells['expected']}{why})"
         cases.append(Case(name, claim.verdict, text))
     return Gate(tuple(cases), undecided)
 
@@ -158,7 +160,10 @@ def _how_sure(contrast: Contrast) -> str:
 
 
 def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say: Callable[[str], None]) -> None:
-    """Say the gate's lines, and write them for GitHub and to the files for other systems."""
+    """Say the gate's lines, and write them for GitHub and to the files for other systems.
+
+    Raises `OSError` where one of the files cannot be written: who asked for it waits for it.
+    """
     for line in gate.lines():
         say(line)
     if os.environ.get(GITHUB_VARIABLE) == "true":
@@ -167,17 +172,13 @@ def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say:
     if path := os.environ.get(SUMMARY_VARIABLE):
         tables = "\n".join(section_to_markdown(section, heading="##") for section in sections)
         causes = "".join(f"- {line.strip()}\n" for line in gate.lines()[1:])
-        _write(Path(path), f"**{gate.line()}**\n\n{causes}\n{tables}\n", say, f"{SUMMARY_VARIABLE}={path}", mode="a")
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(f"**{gate.line()}**\n\n{causes}\n{tables}\n")
+        except OSError as problem:
+            say(f"warning: {SUMMARY_VARIABLE}={path}: cannot be written ({problem.strerror}); there is no summary")
     for file in files:
-        _write(file, junit_text(gate) if file.suffix == ".xml" else code_quality_text(gate), say, str(file))
-
-
-def _write(path: Path, text: str, say: Callable[[str], None], name: str, mode: str = "w") -> None:
-    try:
-        with path.open(mode, encoding="utf-8") as file:
-            file.write(text)
-    except OSError as problem:
-        say(f"warning: {name}: cannot be written ({problem.strerror}); there is no summary")
+        file.write_text(junit_text(gate) if file.suffix == ".xml" else code_quality_text(gate), encoding="utf-8")
 
 
 def github_annotations(gate: Gate) -> list[str]:

@@ -75,7 +75,8 @@ def test_under_a_gate_supported_claims_are_exit_0_and_undecided_ones_exit_5(
 
 
 @pytest.mark.parametrize(("claims", "option", "reason"), [
-    ("", [], "tiny.yaml has neither `expect` nor `baseline`"), (CLAIMS, ["--smoke"], "--smoke leaves the claims out"),
+    ("", [], "tiny.yaml has neither `expect` nor `baseline`"), (CLAIMS, ["--smoke"], "--smoke judges nothing"),
+    ("", ["--smoke"], "--smoke judges nothing"),
     ("", ["--dry-run"], "tiny.yaml has neither `expect` nor `baseline`"),
 ])  # fmt: skip
 def test_a_gate_without_claims_is_exit_2_and_nothing_is_trained(
@@ -99,8 +100,8 @@ def test_a_report_has_the_claims_after_the_table(folder: Path, trained: tuple[Pa
         "## one run of each: the winner by seed",
         "## claims",
     ]
-    assert f"| {HELD} | supported | test_accuracy of all trials | above 2.00 | " in markdown
-    assert f"| {REFUTED} | contradicted | test_accuracy of relu | below 2.00 | " in markdown
+    assert f"| {HELD} | supported | test_accuracy of all trials | above 2.00 % | " in markdown
+    assert f"| {REFUTED} | contradicted | test_accuracy of relu | below 2.00 % | " in markdown
 
 
 def test_a_report_on_another_metric_judges_the_same_claims(folder: Path, trained: tuple[Path, Finished]) -> None:

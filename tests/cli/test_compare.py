@@ -186,6 +186,17 @@ def test_a_gate_with_nothing_to_compare_is_exit_2(results: Path, tmp_path: Path)
     assert finished.stderr == (
         "actbench: --gate: no arm is compared with a baseline; name one with --baseline ARM or FOLDER\n"
     )
+    planted(tmp_path / "alone", {"relu": RELU}, UNTUNED.replace("[relu, tanh]", "[relu]"))
+    assert_one_message(
+        gate("alone", folder=tmp_path), 2,
+        "--gate: no arm is compared with a baseline; it is the only arm: name --baseline FOLDER",
+    )  # fmt: skip
+
+
+def test_a_gate_whose_report_cannot_be_written_does_not_pass(results: Path) -> None:
+    finished = gate("better", "--shared-lr", "--gate-report", "absent/gate.xml", folder=results)
+    assert finished.returncode == 4
+    assert finished.stderr.endswith("absent/gate.xml: cannot be used (No such file or directory)\n")
 
 
 def test_a_summary_that_cannot_be_written_leaves_the_gates_exit_code(results: Path) -> None:

@@ -64,7 +64,7 @@ def test_an_accuracy_is_in_percent() -> None:
         "claim": "A claim",
         "verdict": "supported",
         "about": "test_accuracy of mish",
-        "expected": "above 97.50",
+        "expected": "above 97.50 %",
         "estimate": "97.95 %",
         "95 % interval": "97.88 to 98.03",
         "n": "10",
@@ -75,7 +75,7 @@ def test_a_difference_of_accuracies_is_in_points_with_its_sign() -> None:
     found = Estimate(5, -0.0031, 0.001, (-0.005, 0.001))
     row = cells(claim(reference=RELU, found=found, verdict="contradicted", is_better=True))
     assert row["about"] == "test_accuracy of mish minus relu"
-    assert row["expected"] == "above 0.00"
+    assert row["expected"] == "above 0.00 points"
     assert (row["estimate"], row["95 % interval"]) == ("-0.31 points", "-0.50 to +0.10")
 
 
@@ -83,9 +83,9 @@ def test_a_difference_of_two_metrics_is_in_points_with_its_sign_too() -> None:
     found = Estimate(5, 0.125, 0.001, (0.12, 0.13))
     row = cells(claim("train_accuracy - validation_accuracy", found=found, lower=0.1))
     assert row["about"] == "train_accuracy - validation_accuracy of mish"
-    assert (row["expected"], row["estimate"]) == ("above 10.00", "+12.50 points")
+    assert (row["expected"], row["estimate"]) == ("above 10.00 points", "+12.50 points")
     judged = claim("train_accuracy - validation_accuracy", found=found, lower=0.1, verdict="contradicted")
-    assert "is +12.50, 5 seeds" in gate_on_claims([judged], "exit").lines()[1]
+    assert "is +12.50 points after 5 seeds, expected above 10.00 points)" in gate_on_claims([judged], "exit").lines()[1]
 
 
 def test_losses_and_other_numbers_are_plain() -> None:
@@ -102,7 +102,7 @@ def test_shares_between_bounds_and_several_values_read_as_what_they_are() -> Non
     found = Estimate(40, 0.609375, 0.05, (0.5934, 0.6253))
     row = cells(claim("layer1.dead_share", arm=MISH_SLOWLY, found=found, lower=0.58, upper=0.64))
     assert row["about"] == "layer1.dead_share of mish, lr=0.001"
-    assert (row["expected"], row["estimate"]) == ("58.00 to 64.00", "60.94 %")
+    assert (row["expected"], row["estimate"]) == ("58.00 to 64.00 %", "60.94 %")
     assert cells(claim(arm=MISH, reference=(), upper=0.0))["about"] == "test_accuracy of mish minus all trials"
 
 
