@@ -92,8 +92,8 @@ def first_few(names: Sequence[str], most: int, noun: str = "") -> list[str]:
 
 
 def capitalised(text: str) -> str:
-    """The text with its first letter as a capital."""
-    return text[:1].upper() + text[1:]
+    """The text with its first letter as a capital, unless it begins with a name such as `test_accuracy` or `lr=0.1`."""
+    return text if {"_", "="} & {*text.partition(" ")[0]} else text[:1].upper() + text[1:]
 
 
 def describe_exception(error: BaseException) -> str:

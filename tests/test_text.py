@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from actbench import text
-from actbench.text import first_few, listed, said_if_slow
+from actbench.text import capitalised, first_few, listed, said_if_slow
 
 
 def test_only_what_is_slow_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,3 +30,8 @@ def test_of_many_names_the_first_are_given_and_the_others_counted() -> None:
     assert listed(first_few(["a", "b", "c"], 2)) == "a, b and 1 more"
     assert first_few(["a"] * 1002, 1, "mistake") == ["a", "1,001 more mistakes"]
     assert first_few(["a", "b"], 1, "mistake") == ["a", "1 more mistake"]
+
+
+def test_names_keep_their_small_first_letter() -> None:
+    texts = ("claims", "test_accuracy by arm", "lr=0.1 is best", "")
+    assert [*map(capitalised, texts)] == ["Claims", "test_accuracy by arm", "lr=0.1 is best", ""]

@@ -40,7 +40,11 @@ def section_to_latex(
     section, left_out = _fitting(without_sparks(section))
     emphasised = [index for index, name in enumerate(section.header) if index == 0 or name.startswith("mean")]
     kinds = _kinds(section)
-    parts = [capitalised(part) for part in (section.title, *(() if notes_below else section.notes))]
+    arms = {word.strip(",") for row in section.rows for word in row[0].split()}
+    parts = [
+        part if part.partition(" ")[0].strip(",") in arms else capitalised(part)
+        for part in (section.title, *(() if notes_below else section.notes))
+    ]
     caption = [part if part.endswith(".") else f"{part}." for part in parts]
     label = label or re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-")
     below = " ".join(map(escaped, section.notes)) if notes_below else ""

@@ -15,6 +15,7 @@ from actbench.experiment.choices import Choice
 from actbench.experiment.definition import Experiment
 from actbench.experiment.layers import learnable_parameter_sizes, resolve_layers
 from actbench.render.html import render
+from actbench.text import listed
 
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 SKIPPED = {"torch", "Tensor"}
@@ -39,7 +40,7 @@ def network_code(experiment: Experiment, config: str, overrides: list[str]) -> s
         "arrays from a file": settings.data.dataset.source == "file",
     }
     if found := [name for name, is_used in problems.items() if is_used]:
-        raise ConfigurationError(f"--code: there is no plain form of {', '.join(found)} here")
+        raise ConfigurationError(f"--code: there is no plain form of {listed(found)} here")
     functions = [layer.activation or settings.model.output for layer in layers]
     names = _names((*functions, train.loss))
     count = settings.data.train_count()

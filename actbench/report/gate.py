@@ -173,8 +173,8 @@ def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say:
         tables = "\n".join(section_to_markdown(section, heading="##") for section in sections)
         causes = "".join(f"- {line.strip()}\n" for line in gate.lines()[1:])
         try:
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(f"**{gate.line()}**\n\n{causes}\n{tables}\n")
+            with Path(path).open("a", encoding="utf-8") as summary:
+                summary.write(f"**{gate.line()}**\n\n{causes}\n{tables}\n")
         except OSError as problem:
             say(f"warning: {SUMMARY_VARIABLE}={path}: cannot be written ({problem.strerror}); there is no summary")
     for file in files:

@@ -112,6 +112,8 @@ def _planned(looks: Looked) -> str:
     levels = [f"{100 * alpha:.3g} %" for alpha in schedule.alphas]
     each = f"each at the level {levels[0]}" if len(set(levels)) == 1 else f"at the levels {listed(levels)}"
     after = listed(list(map(str, schedule.seeds)))
+    if len(levels) == 1:
+        return f"One look was planned, after {after} seeds, at the level {levels[0]}."
     return f"Looks planned after {after} seeds, {each}, 5 % in all: an arm that is settled gets no more seeds."
 
 

@@ -7,18 +7,20 @@ from collections.abc import Iterable
 from actbench.experiment.metrics import CURVES, MEASURES, Metric
 from actbench.text import counted
 
-ABSENT = "-"
+ABSENT, MAX_PLAIN = "-", 1e6
 WORDS = {"nll": "NLL", "brier": "Brier score", "ece": "calibration error", "top2_accuracy": "top-2 accuracy"}
 
 
 def value(number: float | None, metric: Metric, *, signed: bool = False, digits: int | None = None) -> str:
-    """97.95 for the accuracy 0.9795; 0.0812 for a loss; four significant digits of anything else."""
+    """97.95 for the accuracy 0.9795; 0.0812 for a loss, 2.42e+23 for a huge one; four significant digits of others."""
     if number is None:
         return ABSENT
     sign = "+" if signed else ""
     if metric.unit == "number":
         return f"{number:{sign}.4g}"
     scaled = number * 100 if metric.is_share else number
+    if abs(scaled) >= MAX_PLAIN:
+        return f"{scaled:{sign}.3g}"
     places = digits if digits is not None else 2 if metric.is_share else 4
     text = f"{scaled:{sign}.{places}f}"
     return text.replace("-0.00", "0.00") if float(text) == 0 else text

@@ -257,7 +257,7 @@ def _question(comparison: Comparison, results: Sequence[Results]) -> str:
     factors = experiment.factors if experiment and len(results) == 1 else ()
     shown = {path for row in comparison.rows for path, _ in row.sample.values}
     asked = [one.path for one in factors if len(one.values) > 1 and one.path in shown]
-    which = " and ".join(path.split(".")[-1] for path in asked) or "arm"
+    which = listed([path.split(".")[-1] for path in asked]) or "arm"
     if comparison.metric.larger_is_better is None:
         return f"How does {metric} depend on {which}{data}?"
     best = "highest" if comparison.metric.larger_is_better else "lowest"

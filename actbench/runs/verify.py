@@ -235,7 +235,7 @@ def _weights(results: Results) -> Iterator[Finding]:
     lacking = sorted(final.keys() - kept)
     state: State = "missing" if lacking else "ok"
     named = f"; not of {listed(first_few(lacking, MAX_NAMES_SHOWN))}"
-    there = f"of {len(final) - len(lacking)} of {counted(len(final), 'final trial')}{named * bool(lacking)}"
+    there = f"there for {len(final) - len(lacking)} of {counted(len(final), 'final trial')}{named * bool(lacking)}"
     yield Finding(weights.FOLDER, state, there, by_hand=True)
     for key in sorted(final.keys() & kept):
         try:

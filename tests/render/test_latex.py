@@ -38,6 +38,11 @@ def latex_of(results: Results, comparison: Comparison) -> str:
     return sections_to_latex(comparison_sections(comparison, [results]), separable(comparison))
 
 
+def test_arms_keep_their_small_letters() -> None:
+    table = section_to_latex(Section("tried", ["arm"], [["tanh"]], ["tanh is better than relu.", "lr=0.1 is worse."]))
+    assert r"\caption{Tried. tanh is better than relu. lr=0.1 is worse.}" in table
+
+
 def bold_in(text: str) -> list[str]:
     return re.findall(r"\\textbf\{(.*?)\}", text)
 

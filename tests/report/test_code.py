@@ -58,7 +58,7 @@ def test_what_has_no_plain_form_is_named(tmp_path: Path) -> None:
     path.write_text(
         "data: {dataset: digits}\nmodel: {dropout: 0.5, activation: {prelu: {learn: true}}}\n", encoding="utf-8"
     )
-    with pytest.raises(ConfigurationError, match=r"no plain form of dropout, learnt parameters of activations here"):
+    with pytest.raises(ConfigurationError, match=r"no plain form of dropout and learnt parameters of activations here"):
         network_code(load_experiment(path).experiment, "x.yaml", [])
 
 

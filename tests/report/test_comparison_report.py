@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from actbench.analysis.comparison import Comparison
+from actbench.experiment.metrics import parse_metric
 from actbench.render.sections import Section
 from actbench.render.terminal import _print_section, fitting_columns
 from actbench.report.comparison import (
@@ -21,6 +22,7 @@ from actbench.report.comparison import (
     comparison_to_json,
     pairs_sections,
 )
+from actbench.report.numbers import value
 from actbench.report.statements import notes, statements
 from planted import (
     FIVE_ACTIVATIONS,
@@ -110,6 +112,7 @@ def test_a_loss_has_no_unit_and_no_predicted_sd(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert cells(section, "tanh")["mean"] == "0.5000"
     assert cells(section, "tanh")["difference [95 % interval]"] == "+0.0000 [+0.0000 to +0.0000]"
+    assert value(-2.4203e23, parse_metric("test_loss"), signed=True) == "-2.42e+23"
 
 
 def test_arms_are_ranked_by_mean_and_the_smallest_loss_is_first(tmp_path: Path) -> None:

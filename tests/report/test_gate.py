@@ -200,7 +200,7 @@ def test_junit_and_gitlab_reports_name_every_arm(tmp_path: Path) -> None:
     gains = {"tanh": [-gain for gain in MUCH], "elu": NOISE, "gelu": LITTLE, "mish": MUCH}
     counts = {"relu": RELU, **{label: above(RELU, gain) for label, gain in gains.items()}}
     results = planted(tmp_path / "results", counts, FIVE_ACTIVATIONS)
-    found, lines = published(results, files=[tmp_path / "gate.xml", tmp_path / "gate.json"])
+    found, _ = published(results, files=[tmp_path / "gate.xml", tmp_path / "gate.json"])
     suite = ElementTree.fromstring((tmp_path / "gate.xml").read_text(encoding="utf-8"))
     assert suite.attrib | {"name": ""} == {"name": "", "tests": "4", "failures": "2", "skipped": "0", "errors": "0"}
     assert [case.get("name") for case in suite.iter("testcase")] == ["tanh", "elu", "gelu", "mish"]

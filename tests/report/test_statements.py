@@ -48,6 +48,10 @@ def test_several_factors_are_asked_for_together(tmp_path: Path) -> None:
     words = said(planted(tmp_path, counts, text), shared_lr=True)
     assert words.startswith("Which activation and init give the highest test accuracy on mnist?")
     assert "activation=tanh, init=zeros; and activation=tanh, init=ones" in words
+    text = text.replace("ones]}", "ones], model.dropout: [0, 0.1]}")
+    counts = {f"{label}, dropout={share}": RELU for label in counts for share in (0.0, 0.1)}
+    words = said(planted(tmp_path / "three", counts, text), shared_lr=True)
+    assert words.startswith("Which activation, init and dropout give the highest")
 
 
 def test_of_one_factor_the_question_is_about_that_factor_and_its_own_baseline(tmp_path: Path) -> None:
@@ -236,6 +240,9 @@ def test_looks_say_their_level_in_percent_and_settle_no_arm_that_is_not_judged(t
     (note,) = [one.text for one in statements(asked(results), [results]) if one.kind == "looks"]
     assert "Looks planned after 8 and 10 seeds, each at the level 2.5 %, 5 % in all:" in note
     assert "Settled: 1 at look 1; not judged: 1." in note
+    one = planted(tmp_path / "one", counts, LOOKS.replace("[8, 10]", "[8]"))
+    (note,) = [one.text for one in statements(asked(one), [one]) if one.kind == "looks"]
+    assert note.startswith("One look was planned, after 8 seeds, at the level 5 %. ")
 
 
 def test_before_the_first_look_nothing_is_judged_and_what_it_lacks_is_said(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_nothing_but_verify_misses_them_and_the_next_run_trains_nothing(folder: 
     assert bad(folder) == {}
     weights.weights_file(folder, key).unlink()
     weights.weights_file(folder, other).rename(folder / weights.FOLDER / "0123456789abcdef.npz")
-    assert bad(folder) == {"weights": f"of 2 of 4 final trials; not of {key} and {other}"}
+    assert bad(folder) == {"weights": f"there for 2 of 4 final trials; not of {key} and {other}"}
     assert ("weights", "1 file of no final trial of this experiment") in [
         (one.where, one.what) for one in verify_folder(folder) if one.state == "note"
     ]
