@@ -13,7 +13,7 @@ from actbench.analysis.samples import Sample
 from actbench.analysis.verdicts import TOO_FEW_FOLDERS, TOO_FEW_SEEDS, ArmVerdict
 from actbench.experiment.cells import find_references
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import Values, short_label
+from actbench.experiment.naming import SettingValues, short_label
 from actbench.statistics.across import critical_difference, mean_ranks, performance_profile, rank_groups, sd_between
 from actbench.statistics.intervals import estimate
 from actbench.text import listed
@@ -26,7 +26,7 @@ class ArmAcross:
     """An arm over experiments: its mean in each, and its contrast with the baseline, by experiment instead of seed."""
 
     label: str
-    values: Values
+    values: SettingValues
     means: tuple[float, ...]
     mean_rank: float
     profile: tuple[float, ...]
@@ -59,7 +59,7 @@ class Across:
 def compare_across(
     samples: Sequence[tuple[str, Sequence[Sample]]],
     metric: Metric,
-    baseline: Values,
+    baseline: SettingValues,
     margin: float | None,
     why_not: str = "",
     *,

@@ -20,9 +20,9 @@ from actbench.analysis.verdicts import (
 from actbench.experiment.cells import find_references
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import Values, short_label
+from actbench.experiment.naming import SettingValues, short_label
 from actbench.experiment.records import TrialRecord
-from actbench.plan.looks import Looked, pair_differences
+from actbench.plan.looks import LookProgress, pair_differences
 from actbench.plan.plan import Plan
 from actbench.statistics.intervals import ROUNDING, Estimate, estimates, predicted_sd, probability_better
 from actbench.statistics.looks import Decision
@@ -118,7 +118,7 @@ class Comparison:
     """
 
     metric: Metric
-    baseline: Values
+    baseline: SettingValues
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
     margin: float | None
@@ -128,7 +128,7 @@ class Comparison:
     pairs: tuple[Contrast, ...] = ()
     losses: tuple[str, ...] = ()
     doubt: str = ""
-    looks: Looked | None = None
+    looks: LookProgress | None = None
 
     def contrasts(self) -> list[Contrast]:
         """Every sample against its baseline, in the order of the rows."""
@@ -162,7 +162,7 @@ class Question:
     """
 
     metric: Metric
-    baseline: Values
+    baseline: SettingValues
     margin: float | None
     by: str | None = None
     accepts_shared_rate: bool = False
@@ -199,7 +199,7 @@ def compare(
     return replace(compared, rows=rows, looks=looks, best=best, detectable=None)
 
 
-def _why_not(question: Question, looks: Looked) -> str:
+def _why_not(question: Question, looks: LookProgress) -> str:
     """Why nothing is said before the first look, or of another question than the planned one; else empty."""
     if question.by is None and question.metric.name == looks.metric and question.baseline == looks.baseline:
         return "" if looks.look else looks.lacks()

@@ -9,7 +9,7 @@ from typing import Any
 
 from actbench.experiment.definition import Arm
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import Values, settings_by_path
+from actbench.experiment.naming import SettingValues, settings_by_path
 from actbench.experiment.records import Trial, TrialRecord, recorded
 from actbench.lazy import numpy as np
 from actbench.plan.plan import Plan
@@ -28,7 +28,7 @@ class ArmCurves:
     """
 
     label: str
-    values: Values
+    values: SettingValues
     part: str
     seeds: tuple[tuple[float, ...], ...]
     means: tuple[Estimate, ...]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from actbench.experiment.identity import data_identity
 from actbench.experiment.layers import NetworkSize, network_size
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import Values, label_of
+from actbench.experiment.naming import SettingValues, label_of
 from actbench.experiment.records import Ending, Trial, TrialRecord, count_endings, recorded, sum_endings
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.looks import MAX_FAILED, values_by_seed
@@ -34,10 +34,10 @@ class Sample:
     """
 
     label: str
-    values: Values
+    values: SettingValues
     by_seed: Mapping[int, float]
     trials: int
-    tuned: Values = ()
+    tuned: SettingValues = ()
     endings: Mapping[Ending, int] = field(default_factory=dict)
     test_images: int = 0
     data: tuple[tuple[str, object], ...] = ()
@@ -127,7 +127,7 @@ def marginal_samples(samples: Sequence[Sample], path: str) -> list[Sample]:
     return [_mean_sample(((path, value),), group) for value, group in groups.items()]
 
 
-def _mean_sample(values: Values, group: Sequence[Sample]) -> Sample:
+def _mean_sample(values: SettingValues, group: Sequence[Sample]) -> Sample:
     common = [seed for seed in group[0].by_seed if all(seed in sample.by_seed for sample in group)]
     return replace(
         group[0],

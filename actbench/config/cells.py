@@ -11,7 +11,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.cells import Cells, Group, has_values
 from actbench.experiment.choices import shown
 from actbench.experiment.definition import SECTIONS, Experiment, Factor, parse_arm
-from actbench.experiment.naming import Values, label_of, settings_by_path
+from actbench.experiment.naming import SettingValues, label_of, settings_by_path
 from actbench.experiment.validation import Mistake, SettingPath, validated_setting, varied_values
 from actbench.text import counted, did_you_mean
 
@@ -103,14 +103,16 @@ def tune_mistakes(groups: Sequence[Group], varied: Collection[str], *, is_list: 
             yield (*where, group.paths[0]), "expected at least two values to choose from"
 
 
-def factors_of(groups: Sequence[Group], include: Sequence[Values] = (), without: Collection[str] = ()) -> list[Factor]:
+def factors_of(
+    groups: Sequence[Group], include: Sequence[SettingValues] = (), without: Collection[str] = ()
+) -> list[Factor]:
     """Each setting of the groups with its distinct values, in their order, and those of the included cells."""
     values = settings_by_path((*(cell for group in groups for cell in group.cells()), *include))
     return [Factor(path, tuple(each)) for path, each in values.items() if path not in without]
 
 
 def read_cells(
-    data: Mapping[str, Any], groups: Sequence[Group], unsure: Collection[str], *, is_record: bool
+    data: Mapping[str, Any], groups: Sequence[Group], paths_with_mistakes: Collection[str], *, is_record: bool
 ) -> tuple[Cells, list[Mistake]]:
     """The cells of a file. Those of a record keep names that a new file may not give."""
     mistakes = list[Mistake]()
@@ -124,10 +126,13 @@ def read_cells(
         return given or kind()
 
     def sound(
-        key: str, given: Iterable[tuple[Any, Any]], read: Callable[..., tuple[Values, list[Mistake]]], *known: Any
-    ) -> dict[Any, Values]:
+        key: str,
+        given: Iterable[tuple[Any, Any]],
+        read: Callable[..., tuple[SettingValues, list[Mistake]]],
+        *known: Any,
+    ) -> dict[Any, SettingValues]:
         """What is read without mistakes from the entries under a key, by index or name."""
-        found = {where: read(raw, *known, unsure) for where, raw in given}
+        found = {where: read(raw, *known, paths_with_mistakes) for where, raw in given}
         for where, (_, problems) in found.items():
             mistakes.extend(((key, where, *rest), message) for rest, message in problems)
         return {where: values for where, (values, problems) in found.items() if not problems}
@@ -150,19 +155,23 @@ def read_cells(
     return Cells(tuple(groups), excluded, exclude == IMPOSSIBLE, include, names), mistakes
 
 
-def _partial_cell(raw: Any, factors: Sequence[Factor], unsure: Collection[str]) -> tuple[Values, list[Mistake]]:
-    values, problems = varied_values(raw, factors, unsure)
-    if not values and not problems and not unsure:
+def _partial_cell(
+    raw: Any, factors: Sequence[Factor], paths_with_mistakes: Collection[str]
+) -> tuple[SettingValues, list[Mistake]]:
+    values, problems = varied_values(raw, factors, paths_with_mistakes)
+    if not values and not problems and not paths_with_mistakes:
         problems.append(((), "expected at least one varied setting"))
     return values, problems
 
 
-def _whole_cell(raw: Any, factors: Sequence[Factor], unsure: Collection[str]) -> tuple[Values, list[Mistake]]:
+def _whole_cell(
+    raw: Any, factors: Sequence[Factor], paths_with_mistakes: Collection[str]
+) -> tuple[SettingValues, list[Mistake]]:
     """A cell whose values need not occur in the groups."""
     paths = [factor.path for factor in factors]
-    values, problems = varied_values(raw, factors, {*unsure} - {*paths}, takes_any=True)
+    values, problems = varied_values(raw, factors, {*paths_with_mistakes} - {*paths}, takes_any=True)
     missing = [path for path in paths if path not in raw] if isinstance(raw, dict) else []
-    if missing and not unsure:
+    if missing and not paths_with_mistakes:
         problems.append(((), f"expected a whole cell: {', '.join(missing)} is missing"))
     return values, problems
 
@@ -183,7 +192,7 @@ def cell_mistakes(experiment: Experiment, *, is_record: bool) -> Iterator[Mistak
             yield ("include", index), f"the arm {label_of(cell)} is impossible, and impossible arms are excluded"
         elif cell in remaining or cell in cells.include[:index]:
             yield ("include", index), f"the arm {label_of(cell)} is there already"
-    named: dict[Values, str] = {}
+    named: dict[SettingValues, str] = {}
     for name, partial in cells.names:
         matching = [arm.values for arm in arms if has_values(arm.values, partial)]
         if len(matching) != 1:

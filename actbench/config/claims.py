@@ -12,7 +12,7 @@ from actbench.experiment.cells import has_values
 from actbench.experiment.choices import FROZEN, shown
 from actbench.experiment.definition import Claim, Experiment
 from actbench.experiment.metrics import Metric, parse_metric
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import SettingValues
 from actbench.experiment.validation import Mistake, sentences, varied_values
 
 ARMS = ("better", "than", "arm", "minus")
@@ -37,14 +37,14 @@ class ClaimEntry(BaseModel):
 
 
 def read_claims(
-    given: Any, experiment: Experiment, unsure: Collection[str] = (), *, is_sound: bool = True
+    given: Any, experiment: Experiment, paths_with_mistakes: Collection[str] = (), *, is_sound: bool = True
 ) -> tuple[tuple[Claim, ...], list[Mistake]]:
     """The claims of a file, and their mistakes by place; networks are looked at only if the experiment `is_sound`."""
     if not isinstance(given, tuple) or not given:
         return (), [((), f"expected a list of claims, found {shown(given)}")]
     found, mistakes = list[Claim](), list[Mistake]()
     for index, raw in enumerate(given):
-        claim, problems = _read_one(raw, experiment, unsure, is_sound=is_sound)
+        claim, problems = _read_one(raw, experiment, paths_with_mistakes, is_sound=is_sound)
         mistakes += [((index, *where), message) for where, message in problems]
         if claim is not None and not problems:
             found.append(claim)
@@ -52,7 +52,7 @@ def read_claims(
 
 
 def _read_one(
-    raw: Any, experiment: Experiment, unsure: Collection[str], *, is_sound: bool
+    raw: Any, experiment: Experiment, paths_with_mistakes: Collection[str], *, is_sound: bool
 ) -> tuple[Claim | None, Sequence[Mistake]]:
     if not isinstance(raw, dict):
         return None, [((), f"expected a mapping with `claim`, found {shown(raw)}")]
@@ -62,10 +62,10 @@ def _read_one(
         return None, list(sentences(invalid, ClaimEntry))
     if mistakes := _form_mistakes(raw, entry):
         return None, mistakes
-    values: dict[str, Values] = {}
+    values: dict[str, SettingValues] = {}
     for key in ARMS:
         if key in raw:
-            values[key], problems = varied_values(raw[key], experiment.factors, unsure)
+            values[key], problems = varied_values(raw[key], experiment.factors, paths_with_mistakes)
             mistakes += [((key, *where), message) for where, message in problems]
     try:
         metric = parse_metric(entry.metric)
@@ -82,7 +82,7 @@ def _read_one(
     )
     if not mistakes:
         mistakes += [
-            *_direction_mistakes(claim, metric, unsure),
+            *_direction_mistakes(claim, metric, paths_with_mistakes),
             *_bound_mistakes(raw, entry, metric, claim),
         ]
     if not mistakes and is_sound:
@@ -123,13 +123,13 @@ def _bound_mistakes(raw: dict[str, Any], entry: ClaimEntry, metric: Metric, clai
             yield (key,), f"{metric.name} is {what}, found {given}{hint}"
 
 
-def _direction_mistakes(claim: Claim, metric: Metric, unsure: Collection[str]) -> list[Mistake]:
-    """Why there is nothing to decide between these arms; arms that differ in what is `unsure` look the same."""
+def _direction_mistakes(claim: Claim, metric: Metric, paths_with_mistakes: Collection[str]) -> list[Mistake]:
+    """Why there is nothing to decide between these arms; those that differ in `paths_with_mistakes` look the same."""
     if claim.is_better and metric.larger_is_better is None:
         return [
             (("metric",), f"neither way is better for {metric.name}: use `arm` and `minus` with `above` or `below`")
         ]
-    if claim.arm == claim.reference and not unsure:
+    if claim.arm == claim.reference and not paths_with_mistakes:
         keys = ("than", "better") if claim.is_better else ("minus", "arm")
         return [((keys[0],), f"the same arm as under `{keys[1]}`")]
     return []

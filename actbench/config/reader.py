@@ -36,7 +36,7 @@ from actbench.experiment.definition import (
 from actbench.experiment.identity import equal_arms
 from actbench.experiment.layers import network_size
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import SettingValues
 from actbench.experiment.settings import DEFAULT_HIDDEN, TrialSettings
 from actbench.experiment.validation import Mistake, SettingPath, misplaced, sentences, varied_values
 from actbench.text import counted, first_few, listed, nearest_or_all, visible
@@ -119,8 +119,10 @@ class _Loader:
             for key in (key for key in data if key not in KNOWN_KEYS):
                 self._problem((key,), misplaced(key) or f"unknown key{nearest_or_all(key, KNOWN_KEYS)}")
             settings = self._settings(data)
-            groups = self._noting("vary", cells.read_groups("vary", data.get("vary")))
-            kept = self._noting("", cells.read_cells(data, groups, self._unsure(), is_record=self.is_record))
+            groups = self._with_mistakes_added("vary", cells.read_groups("vary", data.get("vary")))
+            kept = self._with_mistakes_added(
+                "", cells.read_cells(data, groups, self._paths_with_mistakes(), is_record=self.is_record)
+            )
             factors = tuple(cells.factors_of(groups, kept.include))
             tune_groups, tune = self._tune_groups([factor.path for factor in factors])
             seeds, looks = self._plain("seeds", plain_values.read_seeds, plain_values.NO_SEEDS)
@@ -132,9 +134,11 @@ class _Loader:
             has_margin = tune and data.get("tuning_margin") is not None
             if not self.is_record:
                 self._require_loaded(settings, factors)
-            baseline: Values = ()
+            baseline: SettingValues = ()
             if data.get("baseline") is not None:
-                baseline = self._noting("baseline", varied_values(data["baseline"], factors, self._unsure()))
+                baseline = self._with_mistakes_added(
+                    "baseline", varied_values(data["baseline"], factors, self._paths_with_mistakes())
+                )
             experiment = Experiment(
                 name=self._plain("name", partial(plain_values.read_name, default=default_name), "unnamed"),
                 settings=settings,
@@ -164,8 +168,8 @@ class _Loader:
                 experiment = replace(experiment, match=match)
                 self._add(("match",), (((), message) for message in _match_mistakes(experiment)))
             if data.get("expect") is not None:
-                read = read_claims(data["expect"], experiment, self._unsure(), is_sound=is_sound)
-                experiment = replace(experiment, claims=self._noting("expect", read))
+                read = read_claims(data["expect"], experiment, self._paths_with_mistakes(), is_sound=is_sound)
+                experiment = replace(experiment, claims=self._with_mistakes_added("expect", read))
             if looks and not data.get("baseline") and not data.get("expect"):
                 self._problem(("seeds",), "looks need a baseline (or claims) against which arms can be settled")
         elif not self.source.problems:
@@ -219,19 +223,19 @@ class _Loader:
             self._problem((key,), str(mistake))
             return otherwise
 
-    def _noting(self, key: str, found: tuple[T, Iterable[Mistake]]) -> T:
+    def _with_mistakes_added(self, key: str, found: tuple[T, Iterable[Mistake]]) -> T:
         """What was read from a key (or from the file, if it is empty), after its mistakes have been noted."""
         self._add((key,) if key else (), found[1])
         return found[0]
 
     def _tune_groups(self, varied: Sequence[str]) -> tuple[list[Group], list[Factor]]:
-        groups = self._noting("tune", cells.read_groups("tune", self.source.data.get("tune")))
+        groups = self._with_mistakes_added("tune", cells.read_groups("tune", self.source.data.get("tune")))
         is_list = isinstance(self.source.data.get("tune"), tuple)
         self._add(("tune",), cells.tune_mistakes(groups, varied, is_list=is_list))
         without = varied if is_list else ()
         return groups, cells.factors_of(groups, without=without)
 
-    def _unsure(self) -> set[str]:
+    def _paths_with_mistakes(self) -> set[str]:
         """Varied settings in which mistakes have been found: whatever refers to them may be right."""
         paths = [problem.path for problem in self.source.problems if problem.path[:1] in (("vary",), ("include",))]
         if any(len(path) < 2 or path[1] not in cells.SETTING_PATHS for path in paths):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import SettingValues
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,11 @@ class Group:
     paths: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
-    def cells(self) -> list[Values]:
+    def cells(self) -> list[SettingValues]:
         """Each row as values."""
         return [tuple(zip(self.paths, row, strict=True)) for row in self.rows]
 
-    def fitting(self, chosen: Mapping[str, Any]) -> list[Values]:
+    def fitting(self, chosen: Mapping[str, Any]) -> list[SettingValues]:
         """The rows that have the chosen values."""
         return [cell for cell in self.cells() if all(chosen.get(path, value) == value for path, value in cell)]
 
@@ -34,7 +34,7 @@ class Group:
         return Group(paths, tuple(tuple(dict(cell)[path] for path in paths) for cell in self.fitting(chosen)))
 
 
-def product(parts: Iterable[Iterable[Values]]) -> Iterator[Values]:
+def product(parts: Iterable[Iterable[SettingValues]]) -> Iterator[SettingValues]:
     """Every combination of one cell of each part as one cell, the last part changing fastest."""
     return (tuple(itertools.chain.from_iterable(cells)) for cells in itertools.product(*parts))
 
@@ -47,10 +47,10 @@ class Cells:
     """
 
     groups: tuple[Group, ...]
-    exclude: tuple[Values, ...] = ()
+    exclude: tuple[SettingValues, ...] = ()
     excludes_impossible: bool = False
-    include: tuple[Values, ...] = ()
-    names: tuple[tuple[str, Values], ...] = ()
+    include: tuple[SettingValues, ...] = ()
+    names: tuple[tuple[str, SettingValues], ...] = ()
 
     def is_full_grid(self) -> bool:
         """Whether every combination of the values of single settings is a cell."""
@@ -65,26 +65,26 @@ class Cells:
         """How many cells there are before any is left out."""
         return math.prod(len(group.rows) for group in self.groups) + len(self.include)
 
-    def values(self) -> Iterator[Values]:
+    def values(self) -> Iterator[SettingValues]:
         """The values of every cell, the last group changing fastest; those of `include` come last."""
         for cell in product(group.cells() for group in self.groups):
             if not any(has_values(cell, partial) for partial in self.exclude):
                 yield cell
         yield from self.include
 
-    def completed(self, partial: Values) -> list[Values]:
+    def completed(self, partial: SettingValues) -> list[SettingValues]:
         """The partial cell with the settings that change together with its own: one for each row that fits."""
         chosen = dict(partial)
         rows = (group.fitting(chosen) if chosen.keys() & set(group.paths) else [()] for group in self.groups)
         return list(product(rows))
 
 
-def has_values(cell: Values, partial: Values) -> bool:
+def has_values(cell: SettingValues, partial: SettingValues) -> bool:
     """Whether a cell has all values of a partial one."""
     return all(value in cell for value in partial)
 
 
-def distinguishing_paths(cells: Sequence[Values]) -> list[str]:
+def distinguishing_paths(cells: Sequence[SettingValues]) -> list[str]:
     """The first settings that are enough to tell all cells apart, in their order."""
     paths = [path for path, _ in cells[0]] if cells else []
     for path in reversed(paths):
@@ -94,7 +94,7 @@ def distinguishing_paths(cells: Sequence[Values]) -> list[str]:
     return paths
 
 
-def restricted(cell: Values, paths: Iterable[str]) -> Values:
+def restricted(cell: SettingValues, paths: Iterable[str]) -> SettingValues:
     """The values of some settings of a cell."""
     kept = set(paths)
     return tuple(value for value in cell if value[0] in kept)
@@ -102,13 +102,13 @@ def restricted(cell: Values, paths: Iterable[str]) -> Values:
 
 class _WithValues(Protocol):
     @property
-    def values(self) -> Values: ...
+    def values(self) -> SettingValues: ...
 
 
 Valued = TypeVar("Valued", bound=_WithValues)
 
 
-def find_references(samples: Sequence[Valued], among: Sequence[Valued], baseline: Values) -> list[Valued | None]:
+def find_references(samples: Sequence[Valued], among: Sequence[Valued], baseline: SettingValues) -> list[Valued | None]:
     """For each sample the one that differs from it in the baseline's values only, or the only one with these values."""
     known = {path for sample in among for path, _ in sample.values}
     required = tuple((path, value) for path, value in baseline if path in known)

@@ -27,7 +27,7 @@ from actbench.experiment.choices import Choice, custom_choices
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.layers import Matched, match_parameters, network_size
 from actbench.experiment.metrics import Metric, parse_metric
-from actbench.experiment.naming import Values, label_of, value_to_text, value_to_yaml, values_to_yaml
+from actbench.experiment.naming import SettingValues, label_of, value_to_text, value_to_yaml, values_to_yaml
 from actbench.experiment.settings import DataSettings, ModelSettings, TrainSettings, TrialSettings
 from actbench.experiment.suffix import SMOKE_SUFFIX
 from actbench.text import nearest_or_all
@@ -60,9 +60,9 @@ class Arm:
     arm, if not by all of its values. `matched` says how it was made as large as its baseline.
     """
 
-    values: Values
+    values: SettingValues
     settings: TrialSettings
-    tuned: Values = ()
+    tuned: SettingValues = ()
     name: str = ""
     matched: Matched | None = None
 
@@ -86,8 +86,8 @@ class Claim:
 
     text: str
     metric: str
-    arm: Values
-    reference: Values | None
+    arm: SettingValues
+    reference: SettingValues | None
     is_better: bool = False
     lower: float = -inf
     upper: float = inf
@@ -130,7 +130,7 @@ class Experiment:
     factors: tuple[Factor, ...]
     cells: Cells
     seeds: tuple[int, ...]
-    baseline: Values
+    baseline: SettingValues
     claims: tuple[Claim, ...] = ()
     tune: tuple[Factor, ...] = ()
     tuning_seeds: int = TUNING_SEEDS
@@ -208,7 +208,7 @@ class Experiment:
         return self.tuning_seeds * max(map(self.combination_count, self.arms()), default=0) if self.tune else 0
 
 
-def _matched(arms: Sequence[Arm], baseline: Values) -> Iterator[Arm]:
+def _matched(arms: Sequence[Arm], baseline: SettingValues) -> Iterator[Arm]:
     """Every arm with the width of one layer changed, so that it has about as many parameters as its baseline."""
     for arm, reference in zip(arms, find_references(arms, arms, baseline), strict=True):
         if reference in (None, arm):
@@ -218,7 +218,7 @@ def _matched(arms: Sequence[Arm], baseline: Values) -> Iterator[Arm]:
             yield replace(arm, settings=settings, matched=how)
 
 
-def with_values(settings: TrialSettings, values: Values) -> TrialSettings:
+def with_values(settings: TrialSettings, values: SettingValues) -> TrialSettings:
     """The settings with each dotted path set to its (already validated) value."""
     for path, value in values:
         section, field = path.split(".")
@@ -316,7 +316,7 @@ def smoke_version(experiment: Experiment) -> Experiment:
     )
 
 
-def parse_arm(experiment: Experiment, text: str) -> Values:
+def parse_arm(experiment: Experiment, text: str) -> SettingValues:
     """Factor values from `relu`, `model.activation=relu` or several with commas; raises `ConfigurationError`."""
     if named := [arm.values for arm in experiment.arms() if arm.label() == text.strip()]:
         return named[0]
@@ -356,7 +356,7 @@ def _as_listed(text: str, experiment: Experiment) -> str:
     return NUMBER.sub(lambda found: listed.get(float(found[0]), found[0]), text)
 
 
-def complete(experiment: Experiment, given: Values) -> Values:
+def complete(experiment: Experiment, given: SettingValues) -> SettingValues:
     """Varied values with those that change together with them; raises `ConfigurationError` unless one row fits."""
     cells = experiment.cells
     if not given:

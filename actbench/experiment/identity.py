@@ -12,7 +12,7 @@ from actbench.experiment.choices import Choice
 from actbench.experiment.compatibility import Conflict
 from actbench.experiment.definition import Arm
 from actbench.experiment.layers import Layer, resolve_layers
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import SettingValues
 from actbench.experiment.settings import DataSettings, TrialSettings
 from actbench.text import counted, listed
 
@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
 def equal_arms(arms: Iterable[Arm]) -> Iterator[Conflict]:
     """A warning for every two values whose arms train the same networks; pairs that differ alike are counted."""
     groups: dict[Hashable, list[Arm]] = defaultdict(list)
-    pairs: dict[tuple[Values, Values], list[tuple[Arm, Arm]]] = defaultdict(list)
+    pairs: dict[tuple[SettingValues, SettingValues], list[tuple[Arm, Arm]]] = defaultdict(list)
     counts: dict[str, set[object]] = defaultdict(set)
     for arm in arms:
         group = groups[_effect(arm.settings)]
@@ -83,7 +83,7 @@ def equal_arms(arms: Iterable[Arm]) -> Iterator[Conflict]:
         yield Conflict(paths[-1], message, impossible=False)
 
 
-def _differing(arm: Arm, other: Arm) -> Values:
+def _differing(arm: Arm, other: Arm) -> SettingValues:
     """The values of an arm that are not the other's."""
     return tuple(value for value, theirs in zip(arm.values, other.values, strict=True) if value != theirs)
 

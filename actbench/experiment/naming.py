@@ -9,23 +9,23 @@ from actbench.catalogue.datasets import Dataset
 from actbench.experiment.choices import Choice
 from actbench.experiment.settings import LayerSettings, dataset_to_record
 
-Values = tuple[tuple[str, Any], ...]
+SettingValues = tuple[tuple[str, Any], ...]
 
 
-def label_of(values: Values) -> str:
+def label_of(values: SettingValues) -> str:
     """How tables call the arm, or all arms, with these values."""
     if len(values) == 1 and isinstance(values[0][1], Choice):
         return str(values[0][1])
     return ", ".join(f"{path.split('.')[-1]}={value_to_text(value)}" for path, value in values) or "all trials"
 
 
-def short_label(values: Values) -> str:
+def short_label(values: SettingValues) -> str:
     """`relu, lr=0.001` for `activation=relu, lr=0.001`: numbers keep the name of their setting."""
     names = [value_to_text(one) if isinstance(one, Choice | str) else label_of(((path, one),)) for path, one in values]
     return ", ".join(names) or label_of(values)
 
 
-def settings_by_path(arms: Iterable[Values]) -> dict[str, list[Any]]:
+def settings_by_path(arms: Iterable[SettingValues]) -> dict[str, list[Any]]:
     """Every value of each setting, in the order in which they occur."""
     found: dict[str, dict[Any, None]] = {}
     for path, value in (pair for values in arms for pair in values):
@@ -46,7 +46,7 @@ def value_to_yaml(value: Any, *, is_record: bool = False) -> Any:
     return value
 
 
-def values_to_yaml(values: Values, *, is_record: bool = False) -> dict[str, Any]:
+def values_to_yaml(values: SettingValues, *, is_record: bool = False) -> dict[str, Any]:
     """`{"model.activation": "relu"}`."""
     return {path: value_to_yaml(value, is_record=is_record) for path, value in values}
 

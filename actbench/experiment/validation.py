@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from actbench.experiment.choices import explain, shown
 from actbench.experiment.definition import SECTIONS, Factor
-from actbench.experiment.naming import Values, value_to_yaml
+from actbench.experiment.naming import SettingValues, value_to_yaml
 from actbench.experiment.settings import LayerSettings, TrialSettings
 from actbench.text import nearest_or_all
 
@@ -28,15 +28,18 @@ def validated_setting(path: str, raw: Any) -> tuple[Any, list[Mistake]]:
 
 
 def varied_values(
-    given: Any, factors: Sequence[Factor], unsure: Collection[str] = (), *, takes_any: bool = False
-) -> tuple[Values, list[Mistake]]:
-    """Values of varied settings in the order of the factors, among theirs unless it `takes_any`; without `unsure`."""
+    given: Any, factors: Sequence[Factor], paths_with_mistakes: Collection[str] = (), *, takes_any: bool = False
+) -> tuple[SettingValues, list[Mistake]]:
+    """Values of varied settings in the order of the factors, among theirs unless it `takes_any`.
+
+    Those of `paths_with_mistakes` are left out.
+    """
     if not isinstance(given, dict):
         return (), [((), f"expected a mapping such as `model.activation: relu`, found {shown(given)}")]
     by_path = {factor.path: factor for factor in factors}
     chosen, mistakes = dict[str, Any](), list[Mistake]()
     for path, raw in given.items():
-        if path in unsure:
+        if path in paths_with_mistakes:
             continue
         if path not in by_path:
             mistakes.append(((path,), f"expected a setting that is varied{nearest_or_all(path, by_path)}"))

@@ -9,7 +9,7 @@ from math import inf, isclose
 from actbench.experiment.cells import find_references, has_values
 from actbench.experiment.definition import Arm, Claim, Experiment
 from actbench.experiment.metrics import Metric, parse_metric
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import SettingValues
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.tuning import ArmTuning
 from actbench.statistics.intervals import ROUNDING, decide, estimate
@@ -24,7 +24,7 @@ ArmTrials = tuple[Arm, tuple[Trial, ...]]
 
 
 @dataclass(frozen=True)
-class Looked:
+class LookProgress:
     """How far an experiment with looks has come.
 
     `decisions` are those of every arm, look by look until it is settled; none for baselines and arms without one.
@@ -34,7 +34,7 @@ class Looked:
     """
 
     metric: str
-    baseline: Values
+    baseline: SettingValues
     margin: float | None
     schedule: Schedule
     decisions: tuple[tuple[Decision, ...], ...]
@@ -83,7 +83,7 @@ def follow_looks(
     tunings: Sequence[ArmTuning],
     records: Mapping[str, TrialRecord],
     metric: Metric,
-) -> Looked | None:
+) -> LookProgress | None:
     """What the records decide at each look whose trials all have ended; None if the experiment plans no looks.
 
     `arms` have the trials of all seeds. An arm whose tuned value is at the edge of its grid, or whose baseline's is,
@@ -132,7 +132,9 @@ def follow_looks(
     else:
         look = len(schedule.seeds)
     decided = tuple(map(tuple, decisions))
-    return Looked(metric.name, experiment.baseline, margin, schedule, decided, tuple(seeds), look, tuple(claims), waits)
+    return LookProgress(
+        metric.name, experiment.baseline, margin, schedule, decided, tuple(seeds), look, tuple(claims), waits
+    )
 
 
 def _of_open_claims(
@@ -188,7 +190,7 @@ def claim_values(claim: Claim, arms: Sequence[ArmTrials], records: Mapping[str, 
 
 
 def _mean_by_seed(
-    values: Values, arms: Sequence[ArmTrials], records: Mapping[str, TrialRecord], metric: Metric
+    values: SettingValues, arms: Sequence[ArmTrials], records: Mapping[str, TrialRecord], metric: Metric
 ) -> dict[int, float]:
     """The mean of the metric over all arms with these values, for the seeds in which each of them has one."""
     by_arm = [values_by_seed(trials, records, metric) for arm, trials in arms if has_values(arm.values, values)]
@@ -221,7 +223,7 @@ def _evidence(
     return Evidence(
         pair_differences(a, b, is_share=is_share),
         sign_flip_p(*(whole_numbers(a, b) if is_share else (a, b))),
-        is_sound=not any(unusable),
+        all_trials_usable=not any(unusable),
         is_judged=max(unusable) <= MAX_FAILED * len(trials),
     )
 

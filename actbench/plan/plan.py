@@ -13,10 +13,10 @@ from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import PRIMARY_METRIC, Arm, Experiment, with_values
 from actbench.experiment.identity import equal_arms
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.naming import Values, values_to_yaml
+from actbench.experiment.naming import SettingValues, values_to_yaml
 from actbench.experiment.records import Phase, Trial, TrialRecord
 from actbench.experiment.settings import TrialSettings
-from actbench.plan.looks import Looked, follow_looks, seeds_at_first
+from actbench.plan.looks import LookProgress, follow_looks, seeds_at_first
 from actbench.plan.trials import Shard, make_trials
 from actbench.plan.tuning import ArmTuning, tune_arm
 
@@ -38,7 +38,7 @@ class Plan:
     tunings: tuple[ArmTuning, ...] = ()
     is_timed: bool = False
     shard: Shard | None = None
-    looks: Looked | None = None
+    looks: LookProgress | None = None
     primary: str = PRIMARY_METRIC
 
     def is_tuned(self) -> bool:
@@ -63,7 +63,7 @@ class Plan:
         looks = self.looks
         return not self.is_tuned() or (looks is not None and looks.waits and not looks.schedule.is_last(looks.look))
 
-    def trials_by_arm(self) -> Iterator[tuple[Arm, Values, Trial]]:
+    def trials_by_arm(self) -> Iterator[tuple[Arm, SettingValues, Trial]]:
         """Every trial with its arm and tuned values, tuning first."""
         for tuning in self.tunings:
             for candidate in tuning.candidates:

@@ -28,7 +28,7 @@ def make_stacks(
     shapes: dict[Any, dict[Any, dict[str, Trial]]] = {}
     for trial in trials:
         shape = trial.phase, stack_shape(trial.settings)
-        shapes.setdefault(shape, {}).setdefault(functions(trial.settings), {})[trial.id] = trial
+        shapes.setdefault(shape, {}).setdefault(function_key(trial.settings), {})[trial.id] = trial
     total = sum(len(by_id) for by_functions in shapes.values() for by_id in by_functions.values())
     fair_share = max(1, total // (2 * workers)) if workers > 1 else total
     stacks: list[Stack] = []
@@ -75,11 +75,11 @@ def _stacks_of_one_shape(alike: Sequence[Stack], width: int) -> list[Stack]:
 
 def _flushed(group: Sequence[Trial]) -> list[Stack]:
     """The group as one stack, ordered by functions and settings; none if it is empty."""
-    by_functions = {key: place for place, key in enumerate(dict.fromkeys(functions(one.settings) for one in group))}
+    by_functions = {key: place for place, key in enumerate(dict.fromkeys(function_key(one.settings) for one in group))}
     by_settings = {key: place for place, key in enumerate(dict.fromkeys(one.settings for one in group))}
 
     def place(trial: Trial) -> tuple[int, int]:
-        return by_functions[functions(trial.settings)], by_settings[trial.settings]
+        return by_functions[function_key(trial.settings)], by_settings[trial.settings]
 
     return [tuple(sorted(group, key=place))] if group else []
 
@@ -122,7 +122,7 @@ def stack_shape(settings: TrialSettings) -> tuple[Any, ...]:
     return data, layers, *how
 
 
-def functions(settings: TrialSettings) -> tuple[Any, ...]:
+def function_key(settings: TrialSettings) -> tuple[Any, ...]:
     """The activations, the output and the loss; trials with the same ones share each call."""
     activations = tuple(layer.activation for layer in resolve_layers(settings))
     return activations, settings.model.output, settings.train.loss

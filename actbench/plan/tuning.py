@@ -11,7 +11,7 @@ from actbench.experiment.cells import Group, product
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import Arm, Experiment, with_values
 from actbench.experiment.metrics import Metric, parse_metric
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import SettingValues
 from actbench.experiment.records import Trial, TrialRecord
 from actbench.experiment.validation import validated_setting
 from actbench.plan.trials import make_trials
@@ -24,7 +24,7 @@ TIE_DIGITS = 12  # sums of equal counts of images are equal, whatever their frac
 class Candidate:
     """Values of the tuned settings that are tried for an arm, with the trials that try them."""
 
-    values: Values
+    values: SettingValues
     trials: tuple[Trial, ...]
 
 
@@ -38,7 +38,7 @@ class ArmTuning:
 
     arm: Arm
     candidates: tuple[Candidate, ...]
-    chosen: Values | None = None
+    chosen: SettingValues | None = None
     edges: tuple[str, ...] = ()
     metric: str = "validation_accuracy"
 
@@ -65,7 +65,7 @@ def tune_arm(
     metric, seeds = parse_metric(experiment.tuned_by()), range(experiment.tuning_seeds)
     grids = {group.paths: _in_order(group.rows) for group in experiment.tuned_rows(arm)}
     extensions = dict.fromkeys(grids, 0)
-    eliminated: dict[Values, bool] = {}
+    eliminated: dict[SettingValues, bool] = {}
     while True:
         candidates = tuple(
             Candidate(values, make_trials(with_values(arm.settings, values), seeds, "tune", training_code))
@@ -111,7 +111,7 @@ def _in_order(rows: Sequence[tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:
 
 
 def _without(
-    candidates: Sequence[Candidate], eliminated: Mapping[Values, bool], *, unsure: bool = False
+    candidates: Sequence[Candidate], eliminated: Mapping[SettingValues, bool], *, unsure: bool = False
 ) -> tuple[Candidate, ...]:
     """The candidates, eliminated (or unknown) ones with their first trial only."""
     return tuple(

@@ -115,7 +115,7 @@ def _at_chance(results: Results) -> Iterator[Statement]:
 
 def _history(results: Results) -> Iterator[Statement]:
     """What was changed after the first final trial, and how often the test images were scored."""
-    plans = [*results.frozen.get("earlier", []), results.frozen]
+    plans = [*results.frozen_plan.get("earlier", []), results.frozen_plan]
     counts = [len(plan.get("seeds", ())) for plan in plans]
     changed = [key for key in PLANNED if len({json.dumps(plan.get(key)) for plan in plans}) > 1]
     is_doubtful, steps = bool(results.seeds_doubt()), " to ".join(map(str, counts))
@@ -129,7 +129,7 @@ def _history(results: Results) -> Iterator[Statement]:
     elif "seeds" in changed:
         end = "not all are fresh, and nothing is judged" if is_doubtful else "those of the earlier plan do not count"
         yield Statement("changed_seeds", "caveats", f"Other seeds were drawn after looking: {end}.")
-    warnings = results.frozen.get("warnings", [])
+    warnings = results.frozen_plan.get("warnings", [])
     for warning in warnings[:MAX_NAMES]:
         yield Statement("warning", "caveats", f"Warning: {warning}.")
     if more := len(warnings[MAX_NAMES:]):

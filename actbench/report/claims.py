@@ -10,7 +10,7 @@ from typing import Any, get_args
 from actbench.analysis.claims import JudgedClaim, judge_claims
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.verdicts import NOT_JUDGED
-from actbench.experiment.naming import Values, label_of, short_label
+from actbench.experiment.naming import SettingValues, label_of, short_label
 from actbench.plan.looks import bounds
 from actbench.render.sections import Section
 from actbench.report.figures.layout import Canvas, Picture, picture
@@ -113,7 +113,7 @@ def claim_cells(claim: JudgedClaim, *, own_level: bool = False) -> dict[str, str
     }
 
 
-def about(claim: JudgedClaim, name: Callable[[Values], str] = short_label) -> str:
+def about(claim: JudgedClaim, name: Callable[[SettingValues], str] = short_label) -> str:
     """`test_accuracy of mish minus relu`."""
     arm, reference = claim.stated.arm, claim.stated.reference
     names = name(arm) if reference is None else f"{name(arm)} minus {name(reference)}"

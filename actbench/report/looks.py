@@ -10,7 +10,7 @@ from actbench.analysis.comparison import NOTHING_TUNED, Comparison
 from actbench.analysis.verdicts import UNDECIDED, verdict_at_look
 from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import parse_metric
-from actbench.plan.looks import Looked, schedule_of
+from actbench.plan.looks import LookProgress, schedule_of
 from actbench.plan.plan import Plan
 from actbench.report.statement import Statement, cannot_decide, few
 from actbench.statistics.looks import Decision
@@ -59,7 +59,7 @@ def settled_texts(plan: Plan) -> list[str]:
     return texts
 
 
-def _word(decision: Decision, looks: Looked) -> str:
+def _word(decision: Decision, looks: LookProgress) -> str:
     """The verdict without its numbers; an arm is open until the last look, and undecided after it."""
     if decision.state == "open":
         return UNDECIDED if looks.schedule.is_last(decision.look - 1) else "open"
@@ -107,7 +107,7 @@ def look_statements(comparison: Comparison) -> Iterator[Statement]:
         yield Statement("spared", "numbers", note, numbers={"trainings": spent, "fixed_design": fixed})
 
 
-def _planned(looks: Looked) -> str:
+def _planned(looks: LookProgress) -> str:
     schedule = looks.schedule
     levels = [f"{100 * alpha:.3g} %" for alpha in schedule.alphas]
     each = f"each at the level {levels[0]}" if len(set(levels)) == 1 else f"at the levels {listed(levels)}"
@@ -117,7 +117,7 @@ def _planned(looks: Looked) -> str:
     return f"Looks planned after {after} seeds, {each}, 5 % in all: an arm that is settled gets no more seeds."
 
 
-def _settled(looks: Looked) -> str:
+def _settled(looks: LookProgress) -> str:
     last = [made[-1] for made in looks.decisions if made]
     if not looks.look:
         return f"{capitalised(looks.lacks())}."

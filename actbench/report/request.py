@@ -14,7 +14,7 @@ from actbench.errors import ConfigurationError, all_found
 from actbench.experiment.cells import distinguishing_paths, find_references, restricted
 from actbench.experiment.definition import Arm, Experiment, parse_arm
 from actbench.experiment.metrics import Metric, parse_metric
-from actbench.experiment.naming import Values, label_of, short_label, values_to_yaml
+from actbench.experiment.naming import SettingValues, label_of, short_label, values_to_yaml
 from actbench.store.results import Results, is_result_folder, load_results
 from actbench.text import counted, did_you_mean
 
@@ -168,7 +168,7 @@ def _factor_of(experiments: Sequence[Experiment], name: str | None) -> str | Non
     )
 
 
-def short_names(arms: Mapping[str, Values]) -> dict[str, str]:
+def short_names(arms: Mapping[str, SettingValues]) -> dict[str, str]:
     """Short names by label, without settings that all arms share.
 
     An arm that its experiment file names keeps that name. Nothing where two arms would have the same name.
@@ -181,7 +181,7 @@ def short_names(arms: Mapping[str, Values]) -> dict[str, str]:
     return names if len(set(names.values())) == len(names) else {}
 
 
-def is_made_of_values(label: str, values: Values, paths: Sequence[str]) -> bool:
+def is_made_of_values(label: str, values: SettingValues, paths: Sequence[str]) -> bool:
     """Whether a label consists of values, of all settings or of these, and is not a name from the experiment file."""
     shown = restricted(values, paths)
     return label == label_of(values) or label in (label_of(shown), short_label(shown))

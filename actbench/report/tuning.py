@@ -9,7 +9,7 @@ from typing import Any
 
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.naming import Values, label_of, settings_by_path, value_to_text
+from actbench.experiment.naming import SettingValues, label_of, settings_by_path, value_to_text
 from actbench.experiment.records import TrialRecord, recorded
 from actbench.plan.plan import Plan
 from actbench.plan.tuning import ArmTuning, is_number, rank
@@ -26,7 +26,7 @@ from actbench.text import capitalised, counted, first_few, visible
 MAX_DESCRIBED = 12
 
 
-def tuned_text(values: Values) -> str:
+def tuned_text(values: SettingValues) -> str:
     """`0.003` for one tuned setting, `lr=0.003, dropout=0.1` for several, `-` for none."""
     return ABSENT if not values else value_to_text(values[0][1]) if len(values) == 1 else label_of(values)
 
@@ -45,7 +45,7 @@ def chosen_lines(plan: Plan) -> list[str]:
 class Tried:
     """Values that were tried for an arm: their scores, and how many trials diverged or failed."""
 
-    values: Values
+    values: SettingValues
     scores: Estimate
     failed: int
     is_chosen: bool
@@ -70,7 +70,7 @@ class Stability:
     `shares` are by values; `lost` is how much of the validation metric the other choices cost on average.
     """
 
-    shares: Mapping[Values, float]
+    shares: Mapping[SettingValues, float]
     chosen: float
     lost: float
 

@@ -27,7 +27,7 @@ MAX_TRIALS_STACKED = 2_000  # enough to fill the largest stacks, whose memory is
 
 
 @dataclass(frozen=True)
-class ArmToDo:
+class ArmCounts:
     """An arm as an experiment file spells it, and how many of its trials are for tuning, planned in all, done, left.
 
     `settled` is with looks what is settled.
@@ -43,7 +43,7 @@ class ArmToDo:
 
 
 @dataclass(frozen=True)
-class ToDo:
+class RunPreview:
     """What a run would train.
 
     `may_grow`: tuning may ask for more trials. `tries_again`: failed tuning trials are retried. `downloads` names the
@@ -53,7 +53,7 @@ class ToDo:
     experiment: Experiment
     folder: Path
     shard: Shard | None
-    arms: tuple[ArmToDo, ...]
+    arms: tuple[ArmCounts, ...]
     planned: int
     done: int
     may_grow: bool
@@ -90,7 +90,7 @@ class Costs:
 
 def count_to_do(
     experiment: Experiment, root: Path, data_folder: Path, *, fresh: bool, shard: Shard | None = None
-) -> ToDo:
+) -> RunPreview:
     """Planned, done and remaining trials of every arm; only reads the result folder under `root`."""
     folder = result_folder(root, experiment, shard)
     journal = read_journal(folder, has_probes=False)
@@ -100,7 +100,7 @@ def count_to_do(
     planned, done = count_trials(experiment, plan, known)
     dataset = experiment.settings.data.dataset
     is_unsettled = not plan.is_tuned()
-    return ToDo(
+    return RunPreview(
         experiment=experiment,
         folder=folder,
         shard=shard,
@@ -115,7 +115,7 @@ def count_to_do(
     )
 
 
-def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]) -> tuple[ArmToDo, ...]:
+def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRecord]) -> tuple[ArmCounts, ...]:
     """The trials of every arm, tuning included, and how many have a record."""
     own, tunings = plan.trials(), {tuning.arm.values: tuning.trials() for tuning in plan.tunings}
     arms = []
@@ -125,11 +125,11 @@ def count_by_arm(experiment: Experiment, plan: Plan, known: Mapping[str, TrialRe
         done = sum(trial.id in known for trial in (*tuning, *final))
         planned = len(tuning) + len(final) + seeds_after_tuning(experiment, plan)
         counts = len(tuning), planned, done, planned - done
-        arms.append(ArmToDo(arm.to_yaml(), arm.label(), *counts, settled or None))
+        arms.append(ArmCounts(arm.to_yaml(), arm.label(), *counts, settled or None))
     return tuple(arms)
 
 
-def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
+def estimate_costs(to_do: RunPreview, workers: int, device: str) -> Costs:
     """Time, memory and disk of the trials to do, on this machine."""
     settings_of_all = [settings for settings, _ in to_do.settings]
     speed = estimates.speed_here(to_do.folder, settings_of_all[0], device) if settings_of_all else None
@@ -149,7 +149,7 @@ def estimate_costs(to_do: ToDo, workers: int, device: str) -> Costs:
     )
 
 
-def dry_run_sections(to_do: ToDo, costs: Costs) -> list[Section]:
+def dry_run_sections(to_do: RunPreview, costs: Costs) -> list[Section]:
     """The trials to do, arm by arm, and their costs unless all are done."""
     shard = f" of shard {to_do.shard}" if to_do.shard else ""
     title, notes = f"{to_do.experiment.name}: dry run{shard}", list(_notes(to_do))
@@ -195,7 +195,7 @@ def _size(size_bytes: float) -> str:
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:.1f} GB"
 
 
-def _notes(to_do: ToDo) -> Iterator[str]:
+def _notes(to_do: RunPreview) -> Iterator[str]:
     yield (
         f"{counted(to_do.planned, 'trial')}, {to_do.done} done, {to_do.planned - to_do.done} to do "
         f"({counted(to_do.epochs(), 'epoch')}) -> {to_do.folder}"
@@ -216,7 +216,7 @@ def _notes(to_do: ToDo) -> Iterator[str]:
         yield f"{to_do.downloads} is not in {to_do.data_folder}; the run would download it."
 
 
-def dry_run_document(to_do: ToDo, costs: Costs) -> dict[str, Any]:
+def dry_run_document(to_do: RunPreview, costs: Costs) -> dict[str, Any]:
     """The same as plain data."""
     return {
         "name": to_do.experiment.name,

@@ -149,7 +149,7 @@ def _copy_weights(target: HeldFolder, merged: Results, all_results: Sequence[Res
 
 
 def _frozen_plans(results: Results) -> Iterator[dict[str, Any]]:
-    frozen = dict(results.frozen)
+    frozen = dict(results.frozen_plan)
     yield from frozen.pop("earlier", [])
     if frozen and any(record.phase == "final" for record in results.records.values()):
         yield frozen

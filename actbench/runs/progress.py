@@ -78,10 +78,10 @@ Uninterrupted = Callable[[], contextlib.AbstractContextManager[None]]
 
 def describe(state: RunState) -> str:
     """`12/40 trials, 31% of all epochs, 2:10 left, 0 diverged, 0 collapsed, 0 failed`."""
-    return f"{done_so_far(state)}, {unusable_text(state.endings)}"
+    return f"{progress_text(state)}, {unusable_text(state.endings)}"
 
 
-def done_so_far(state: RunState) -> str:
+def progress_text(state: RunState) -> str:
     """`12/40 trials, 31% of all epochs, 2:10 left`."""
     percent = 100 * state.epochs // state.epochs_to_do if state.epochs_to_do else 100
     left = state.seconds_left()
@@ -90,7 +90,7 @@ def done_so_far(state: RunState) -> str:
 
 
 @contextlib.contextmanager
-def progress(*, is_quiet: bool = False) -> Iterator[Show]:
+def progress_display(*, is_quiet: bool = False) -> Iterator[Show]:
     """A function that shows a run's state on standard error."""
     if is_quiet:
         yield lambda _state: None
@@ -150,7 +150,7 @@ class Screen:
         if self.state is None:
             return Text(f"starting ... {elapsed}")
         state = self.state
-        lines = [done_so_far(state), f"{unusable_text(state.endings)}, {elapsed} so far"]
+        lines = [progress_text(state), f"{unusable_text(state.endings)}, {elapsed} so far"]
         lines += look_lines(state.plan, is_whole=True)
         if self.best:
             lines += ["best so far, test accuracy % (95 % interval):", *(f"  {line}" for line in self.best)]
@@ -197,9 +197,9 @@ class RunProgress:
     """The counters of a run, and where each finished stack is stored.
 
     `journal_end` is the end of the journal and `stored` the records in it, as this process wrote them.
-    `keep_environment` records another machine, or this one for None, and returns the id of its record. `frozen` is the
-    checksum of the plan, `names` the arm of each trial, `logged` when progress was last logged,
-    `next_standing` when the counts for `status` are kept next; `discard` removes the checkpoint of a stored stack.
+    `keep_environment` records another machine, or this one for None, and returns the id of its record. `names` has the
+    arm of each trial, `logged` is when progress was last logged, `next_standing` when the counts for `status` are kept
+    next; `discard` removes the checkpoint of a stored stack.
     """
 
     experiment: Experiment
@@ -214,7 +214,7 @@ class RunProgress:
     keep_environment: Callable[[Mapping[str, Any] | None], str]
     uninterrupted: Uninterrupted = contextlib.nullcontext
     environment: str = ""
-    frozen: str = ""
+    plan_checksum: str = ""
     names: dict[str, str] = field(default_factory=dict)
     logged: float = 0.0
     epochs_by_trial: dict[str, float] = field(default_factory=dict)
@@ -237,7 +237,7 @@ class RunProgress:
             environment = self.environment
             if isinstance(event, StackDone) and event.machine:
                 environment = self.keep_environment(event.machine)
-            plan = {"final": {"plan": self.frozen}, "tune": {}}
+            plan = {"final": {"plan": self.plan_checksum}, "tune": {}}
             kept = [one.model_copy(update={"environment": environment} | plan[one.phase]) for one in records]
             with self.uninterrupted():
                 self.journal_end = append_records(self.folder, kept, self.journal_end)

@@ -35,12 +35,19 @@ from actbench.runs.executors.local import Limits
 from actbench.runs.executors.worker import TrainStack, is_with_torch, module_of, train_with_torch
 from actbench.runs.log import RunLog, write_log
 from actbench.runs.options import QUIET, RunOptions
-from actbench.runs.progress import RunProgress, RunState, Uninterrupted, initial_state, progress
+from actbench.runs.progress import RunProgress, RunState, Uninterrupted, initial_state, progress_display
 from actbench.runs.status import keep_standing, standing_of
 from actbench.store import checkpoints, weights
-from actbench.store import folder as store
 from actbench.store.checkpoints import Checkpoints
 from actbench.store.files import FolderChangedError, HeldFolder, changed_file, end_of
+from actbench.store.folder import (
+    environments_by_id,
+    freeze_plan,
+    read_plan,
+    set_aside,
+    write_environment,
+    write_experiment,
+)
 from actbench.store.journal import Journal, copy_records, read_journal, set_damaged_lines_aside
 from actbench.store.lock import locked
 from actbench.store.names import DAMAGED, JOURNAL
@@ -50,8 +57,8 @@ from actbench.store.results import (
     known_trials,
     load_results,
     other_training_code,
+    plan_and_finished_trials,
     result_folder,
-    share_of,
 )
 from actbench.text import counted, say
 from actbench.version import __version__
@@ -125,7 +132,7 @@ def run_with_progress(
 
     folder = result_folder(options.results, experiment, options.shard)
     tell(f"{experiment.name}: {counted(experiment.arm_count(), 'arm')} x {seeds_range(experiment)} -> {folder}")
-    with progress(is_quiet=is_quiet) as show:
+    with progress_display(is_quiet=is_quiet) as show:
 
         def check_and_show(state: RunState) -> None:
             check(state)
@@ -178,7 +185,7 @@ def run_experiment(
         with locked(folder) as held:
             if options.fresh:
                 checkpoints.clear(held)
-            if options.fresh and (aside := store.set_aside(held)):
+            if options.fresh and (aside := set_aside(held)):
                 tell(f"The earlier results are now in {aside}.")
             journal = read_journal(folder, journal)
             if journal.damaged_lines and (damaged := set_damaged_lines_aside(held)):
@@ -187,11 +194,11 @@ def run_experiment(
                 write_log(held, f"{JOURNAL}: {moved}")
                 tell(f"{WARNING}{folder / JOURNAL}: {moved}")
             journal = read_journal(folder, journal)
-            account = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
+            progress = _begin(experiment, options, site, held, journal, show, tell, uninterrupted)
             try:
-                if account.state.plan.missing(account.state.records):
-                    _train_all(options, site, account, load_arrays(), tell)
-                _freeze(account)
+                if progress.state.plan.missing(progress.state.records):
+                    _train_all(options, site, progress, load_arrays(), tell)
+                _freeze(progress)
             except FolderChangedError:
                 raise
             except Exception:
@@ -200,11 +207,16 @@ def run_experiment(
                 raise
             held.require_in_place()
             results = load_results(folder, options.results, journal)
-            if not account.stored.keys() <= results.records.keys() or end_of(held.file(JOURNAL)) != account.journal_end:
+            if (
+                not progress.stored.keys() <= results.records.keys()
+                or end_of(held.file(JOURNAL)) != progress.journal_end
+            ):
                 raise changed_file(folder / JOURNAL)
             comparison = write_tables(results, held)
-            keep_standing(held, experiment, lambda: standing_of(experiment, *share_of(results), results.records))
-    state = account.state
+            keep_standing(
+                held, experiment, lambda: standing_of(experiment, *plan_and_finished_trials(results), results.records)
+            )
+    state = progress.state
     left, trained = state.total - state.done, state.done - state.before
     waits = left == 0 and state.plan.waits()
     return RunResult(results, comparison, state.total, left, trained, state.endings, waits)
@@ -215,7 +227,7 @@ def _check_seeds(experiment: Experiment, folder: Path, journal: Journal, tell: C
 
     Tell that nothing will be judged where the seeds are others than those that have been seen, and not all fresh.
     """
-    frozen = store.read_plan(folder)
+    frozen = read_plan(folder)
     seen = {record.seed for record in journal.records.values() if record.phase == "final"} & set(experiment.seeds)
     if experiment.looks and frozen and "looks" not in frozen and seen:
         raise ConfigurationError(
@@ -247,9 +259,9 @@ def _begin(
     tell: Callable[[str], None],
     uninterrupted: Uninterrupted,
 ) -> RunProgress:
-    """Write the experiment to the locked folder; the account of the run, which begins with the known trials."""
+    """Write the experiment to the locked folder; the progress of the run, which begins with the known trials."""
     known = known_trials(options.results, experiment, options.shard, journal)
-    store.write_experiment(held, experiment_to_yaml(experiment))
+    write_experiment(held, experiment_to_yaml(experiment))
     plan = make_plan(experiment, known, options.shard)
     if options.shard and plan.is_tuned():  # the shard's folder holds all that its plan needs
         tuned = {trial.id for tuning in plan.tunings for trial in tuning.trials()}
@@ -279,8 +291,8 @@ def _keep_environment(
 ) -> str:
     """Store the environment record of this machine or another; its id."""
     described = environment.describe_environment(dataset, device, workers, machine)
-    if machine is None or described["id"] not in store.environments_by_id(folder.path):
-        store.write_environment(folder, described)
+    if machine is None or described["id"] not in environments_by_id(folder.path):
+        write_environment(folder, described)
     return str(described["id"])
 
 
@@ -303,8 +315,8 @@ def _training_site(
         kept = Checkpoints(folder / checkpoints.FOLDER, environment.describe_numerics(device), checkpoints.SECONDS)
         with_torch: Any = train
         train = partial(with_torch, checkpoints=kept)
-    is_apart = limits.trial_seconds is not None or (is_with_torch(train) and bool(files_in_use()))
-    if workers == 1 and not is_apart:  # a custom function might end or disturb this process
+    needs_worker_process = limits.trial_seconds is not None or (is_with_torch(train) and bool(files_in_use()))
+    if workers == 1 and not needs_worker_process:  # a custom function might end or disturb this process
         run_stacks = partial(executors.run_in_process, train=train, device=device, limits=limits)
         yield TrainingSite(device, workers, limits, run_stacks, kept)
         return
@@ -315,32 +327,32 @@ def _training_site(
 
 
 def _train_all(
-    options: RunOptions, site: TrainingSite, account: RunProgress, arrays: Arrays, tell: Callable[[str], None]
+    options: RunOptions, site: TrainingSite, progress: RunProgress, arrays: Arrays, tell: Callable[[str], None]
 ) -> None:
     """Train what is missing until nothing is: tuning may extend its grids, and final trials follow from it."""
-    experiment = account.experiment
-    account.environment = account.keep_environment(None)
-    account.show(account.state)
+    experiment = progress.experiment
+    progress.environment = progress.keep_environment(None)
+    progress.show(progress.state)
     if site.checkpoints:
-        site.checkpoints.prepare(account.folder)
-        account.discard = site.checkpoints.discard
+        site.checkpoints.prepare(progress.folder)
+        progress.discard = site.checkpoints.discard
     if experiment.keep:
-        weights.remove_leftovers(account.folder)
+        weights.remove_leftovers(progress.folder)
     cache_bytes = CPU_CACHE_BYTES if site.device == "cpu" else GPU_CACHE_BYTES
-    state = account.state
+    state = progress.state
     settings = (
-        f"actbench {__version__}, training code {records.TRAINING_CODE_VERSION}, environment {account.environment}, "
-        f"{account.device}, {counted(site.workers, 'worker')}; {counted(state.total, 'trial')}, {state.done} done"
+        f"actbench {__version__}, training code {records.TRAINING_CODE_VERSION}, environment {progress.environment}, "
+        f"{progress.device}, {counted(site.workers, 'worker')}; {counted(state.total, 'trial')}, {state.done} done"
         + (f"; {options.command_line}" if options.command_line else "")
     )
-    with account.log.run(settings, account.outcome):
+    with progress.log.run(settings, progress.outcome):
         known = state.records  # which grow
         while missing := (plan := make_plan(experiment, known, options.shard)).missing(known):
             if site.limits.is_over():
                 break
-            account.expect(experiment, plan)
+            progress.expect(experiment, plan)
             if plan.is_tuned():
-                _freeze(account)
+                _freeze(progress)
                 lines = look_lines(plan) or chosen_lines(plan)
                 if plan.looks and not look_lines(plan):
                     moved = moved_look(experiment)
@@ -352,20 +364,20 @@ def _train_all(
             begun = {trial.id for stack in resumed for trial in stack}
             rest = [trial for trial in missing if trial.id not in begun]
             stacks = make_stacks(rest, workers=site.workers, cache_bytes=cache_bytes, is_timed=plan.is_timed)
-            site.run_stacks([*resumed, *stacks], arrays, account.handle)
-        account.expect(experiment, plan)
+            site.run_stacks([*resumed, *stacks], arrays, progress.handle)
+        progress.expect(experiment, plan)
         for line in [] if missing else look_lines(plan):
             tell(line)
-    checkpoints.clear(account.folder)
+    checkpoints.clear(progress.folder)
 
 
-def _freeze(account: RunProgress) -> None:
+def _freeze(progress: RunProgress) -> None:
     """Write plan.json, which says what will be compared, before the first final trial starts."""
-    plan = account.state.plan
+    plan = progress.state.plan
     if plan.is_tuned():
-        begun = any(record.phase == "final" for record in account.state.records.values())
-        store.freeze_plan(account.folder, plan_to_json(account.experiment, plan), has_begun=begun)
-        account.frozen = plan_checksum(store.read_plan(account.folder.path))
+        begun = any(record.phase == "final" for record in progress.state.records.values())
+        freeze_plan(progress.folder, plan_to_json(progress.experiment, plan), has_begun=begun)
+        progress.plan_checksum = plan_checksum(read_plan(progress.folder.path))
 
 
 def _load_data(dataset: Dataset, folder: Path, tell: Callable[[str], None]) -> Arrays:

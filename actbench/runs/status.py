@@ -24,7 +24,7 @@ from actbench.plan.trials import Shard, by_identity, shard_of
 from actbench.render.sections import Section
 from actbench.report.method import failure_rows, failures_table
 from actbench.report.numbers import ABSENT
-from actbench.runs.dry_run import ArmToDo, arms_section, count_by_arm
+from actbench.runs.dry_run import ArmCounts, arms_section, count_by_arm
 from actbench.runs.estimates import Speed, is_timed, operations, speed_here, speed_of
 from actbench.runs.log import LOG, last_run, read_log
 from actbench.runs.shards import command_that_continues, next_step, root_of
@@ -32,7 +32,7 @@ from actbench.store.files import Folder, HeldFolder, file_in, replace_file, requ
 from actbench.store.folder import latest_folder, read_environment, require_result_folder
 from actbench.store.lock import is_locked
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL
-from actbench.store.results import load_results, share_of
+from actbench.store.results import load_results, plan_and_finished_trials
 from actbench.text import clock, listed
 from actbench.version import __version__
 
@@ -58,7 +58,7 @@ class Standing:
     done: int
     waits: bool
     endings: dict[str, int]
-    arms: tuple[ArmToDo, ...]
+    arms: tuple[ArmCounts, ...]
     failures: tuple[tuple[str, ...], ...]
     timed: int
     timed_nanoseconds: int
@@ -223,7 +223,7 @@ def _read(folder: Path, root: Path, *, keeps: bool) -> tuple[Standing, Speed | N
     """The standing by the journal, the speed to expect before any trial, and custom functions that are not loaded."""
     key = key_of(folder)
     results = load_results(folder, root, metrics=())
-    plan, known = share_of(results)
+    plan, known = plan_and_finished_trials(results)
     standing = standing_of(results.experiment, plan, known, results.records)
     if keeps and _is_worth_keeping(folder, results.experiment):
         _write_standing(folder, standing, key)

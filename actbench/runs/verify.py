@@ -22,7 +22,7 @@ from actbench.store.folder import read_environment, read_plan, require_result_fo
 from actbench.store.journal import Journal, probes_in_file, read_journal
 from actbench.store.lock import is_locked, leftovers
 from actbench.store.names import DAMAGED, ENVIRONMENT, EXPERIMENT, JOURNAL, PLAN
-from actbench.store.results import Results, load_results, share_of
+from actbench.store.results import Results, load_results, plan_and_finished_trials
 from actbench.store.tables import Table, layers_table, layers_table_from
 from actbench.text import counted, first_few, listed
 
@@ -106,12 +106,12 @@ def _json_files(folder: Path, results: Results | str) -> Iterator[Finding]:
         yield _json_file(folder / PLAN, read_plan)
     elif results.plan.is_tuned():
         plan = _json_file(folder / PLAN, read_plan)
-        frozen = {key: value for key, value in results.frozen.items() if key != "earlier"}
+        frozen = {key: value for key, value in results.frozen_plan.items() if key != "earlier"}
         if plan.state == "ok" and not is_same_plan(
             frozen, json.loads(json.dumps(plan_to_json(results.experiment, results.plan)))
         ):
             yield Finding(PLAN, "damaged", "not the plan that follows from the experiment and the tuning trials")
-        elif plan.state == "ok" and (changed := _changed_plan(results.frozen)):
+        elif plan.state == "ok" and (changed := _changed_plan(results.frozen_plan)):
             yield Finding(PLAN, "damaged", changed, by_hand=True)
         else:
             yield plan
@@ -163,7 +163,9 @@ def _trials(results: Results, journal: Journal, *, knows_plans: bool) -> Iterato
     if repeated := journal.whole_lines - len(results.records):
         yield Finding("trials", "note", f"{counted(repeated, 'line')} of the journal for trials that have another line")
     plans = (
-        {plan_checksum(plan) for plan in (results.frozen, *results.frozen.get("earlier", []))} if knows_plans else set()
+        {plan_checksum(plan) for plan in (results.frozen_plan, *results.frozen_plan.get("earlier", []))}
+        if knows_plans
+        else set()
     )
     if knows_plans and (others := [record for record in found if record.plan and record.plan not in plans]):
         what = f"{counted(len(others), 'final trial')} trained under a plan that {PLAN} does not hold"
@@ -175,7 +177,7 @@ def _trials(results: Results, journal: Journal, *, knows_plans: bool) -> Iterato
 
 def _present_trials(results: Results) -> Finding:
     """How many of the experiment's trials, or of a shard's share, are there; the first few arms that lack some."""
-    plan, known = share_of(results)
+    plan, known = plan_and_finished_trials(results)
     present = results.records.keys() | known.keys()
     planned, found = count_trials(results.experiment, plan, present)
     there = f"{found} of {planned} are there" + (f" (shard {plan.shard})" if plan.shard else "")

@@ -38,13 +38,13 @@ class Schedule:
 class Evidence:
     """One comparison at a look: its paired differences, the exact p of their mean, and what may be said of it.
 
-    `is_sound` is false if a trial of either arm is unusable: such a pair is not called equivalent, since a rare
-    collapse makes a large difference that a few seeds may not show.
+    Unless it has `all_trials_usable`, a pair of arms is not called equivalent, since a rare collapse makes a large
+    difference that a few seeds may not show.
     """
 
     differences: Sequence[float]
     p: float | None
-    is_sound: bool = True
+    all_trials_usable: bool = True
     is_judged: bool = True
 
 
@@ -117,7 +117,7 @@ def _decision(
     outer, p_adjusted, state = inner.interval_of(1 - step[1]), min(1.0, step[0] * ALPHA / alpha), "open"
     if p_adjusted < ALPHA and outer is not None and not outer[0] <= 0 <= outer[1]:
         state = "different"
-    elif evidence.is_sound and margin is not None and inner.interval is not None:
+    elif evidence.all_trials_usable and margin is not None and inner.interval is not None:
         state = "equivalent" if -margin < inner.interval[0] and inner.interval[1] < margin else "open"
     return Decision(state, look + 1, seeds, inner, 1 - 2 * alpha, evidence.p, p_adjusted, outer, 1 - step[1])
 

@@ -168,7 +168,7 @@ def _record(body: bytes, parsed: ParsedSettings, *, has_probes: bool) -> tuple[T
     for part in (line.curves, *line.probes):
         object.__setattr__(part, "__pydantic_fields_set__", FIELDS[type(part)])
     line.__dict__["settings"] = shared
-    return _of_fields(TrialRecord, line.__dict__), expected
+    return construct_unchecked(TrialRecord, line.__dict__), expected
 
 
 def parsed_settings(settings: bytes, parsed: ParsedSettings) -> tuple[TrialSettings, Expected]:
@@ -179,7 +179,7 @@ def parsed_settings(settings: bytes, parsed: ParsedSettings) -> tuple[TrialSetti
     return parsed[settings]
 
 
-def _of_fields(model: type[Model], fields: dict[str, Any]) -> Model:
+def construct_unchecked(model: type[Model], fields: dict[str, Any]) -> Model:
     """What has these values; the names of fields that were given, a third of its memory, are shared by all."""
     made = model.__new__(model)
     object.__setattr__(made, "__dict__", fields)
@@ -196,8 +196,8 @@ def fields_of(record: TrialRecord, settings: int) -> dict[str, Any]:
 
 def record_of(fields: dict[str, Any], settings: TrialSettings) -> TrialRecord:
     """The record of `fields_of`, checked there, with its settings."""
-    fields["settings"], fields["curves"] = settings, _of_fields(Curves, fields["curves"])
-    return _of_fields(TrialRecord, fields)
+    fields["settings"], fields["curves"] = settings, construct_unchecked(Curves, fields["curves"])
+    return construct_unchecked(TrialRecord, fields)
 
 
 def probes_of_line(line: bytes) -> tuple[LayerProbe, ...]:

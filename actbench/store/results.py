@@ -31,7 +31,7 @@ from actbench.text import say
 class Results:
     """The contents of a result folder.
 
-    `frozen` is the plan as it was before the first final trial; `test_reads` counts how often the test images were
+    `frozen_plan` is the plan as it was before the first final trial; `test_reads` counts how often the test images were
     scored; `environments` are by the ids that records name.
     """
 
@@ -40,7 +40,7 @@ class Results:
     plan: Plan
     records: dict[str, TrialRecord]
     damaged_lines: int
-    frozen: dict[str, Any]
+    frozen_plan: dict[str, Any]
     test_reads: int
     environments: dict[str, dict[str, Any]]
 
@@ -71,12 +71,14 @@ class Results:
 
         Fresh seeds, of which no earlier plan had any, decide as if they were the first.
         """
-        are_changed = any(has_other_seeds(plan, self.frozen) for plan in self.frozen.get("earlier", []))
+        are_changed = any(has_other_seeds(plan, self.frozen_plan) for plan in self.frozen_plan.get("earlier", []))
         return "seeds or looks were changed after looking" if are_changed else ""
 
     def is_exploratory(self, claim: Claim) -> bool | None:
         """Whether a claim was added after final trials had begun; None where the plan does not record claims."""
-        plans = [plan["claims"] for plan in (*self.frozen.get("earlier", []), self.frozen) if "claims" in plan]
+        plans = [
+            plan["claims"] for plan in (*self.frozen_plan.get("earlier", []), self.frozen_plan) if "claims" in plan
+        ]
         meaning = _without_wording(claim.to_record())
         return any(meaning not in map(_without_wording, claims) for claims in plans) if plans else None
 
@@ -127,7 +129,7 @@ def _finished(
     return finished_for_shard(own, merged.records, with_looks=experiment.looks is not None)
 
 
-def share_of(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
+def plan_and_finished_trials(results: Results) -> tuple[Plan, dict[str, TrialRecord]]:
     """The plan of runs in the folder, a shard's if the folder is one's, and the trials that are finished."""
     experiment, folder = results.experiment, results.folder.resolve()
     shard = shard_of(folder.name, experiment.name)
@@ -188,7 +190,7 @@ def load_results(
         plan=make_plan(experiment, journal.records, training_code=latest_training_code(environments)),
         records=journal.records,
         damaged_lines=journal.damaged_lines,
-        frozen=read_plan(folder),
+        frozen_plan=read_plan(folder),
         test_reads=journal.test_reads,
         environments=environments,
     )

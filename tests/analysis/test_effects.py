@@ -13,7 +13,7 @@ import pytest
 
 from actbench.analysis.effects import Effects, effects
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import SettingValues
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan, make_plan
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
@@ -26,7 +26,7 @@ PATHS = ["model.activation", "train.lr", "train.batch_size"]
 
 
 def made_up(
-    text: str, folder: Path, count: Callable[[Values, int], int]
+    text: str, folder: Path, count: Callable[[SettingValues, int], int]
 ) -> tuple[Plan, dict[str, TrialRecord], pd.DataFrame]:
     """A plan whose trials have these correct counts by their arm's values and seed, and the same as a table."""
     plan = make_plan(experiment_from(text, folder))
@@ -40,7 +40,7 @@ def made_up(
     return plan, records, pd.DataFrame(rows)
 
 
-def noisy(values: Values, seed: int) -> int:
+def noisy(values: SettingValues, seed: int) -> int:
     """Both main effects, an interaction, and noise that depends on the trial."""
     at = {path: str(value) for path, value in values}
     is_tanh, is_fast = at["model.activation"] == "tanh", at["train.lr"] == "0.1"
@@ -125,7 +125,7 @@ def test_the_order_of_arms_and_records_changes_nothing(tmp_path: Path) -> None:
     ],
     ids=["one factor", "a factor with one value", "one seed", "equal values"],
 )
-def test_there_is_nothing_to_share_with(text: str, count: Callable[[Values, int], int], tmp_path: Path) -> None:
+def test_there_is_nothing_to_share_with(text: str, count: Callable[[SettingValues, int], int], tmp_path: Path) -> None:
     plan, records, _ = made_up(text, tmp_path, lambda values, seed: count((*values, ("train.lr", 0.1)), seed))
     assert effects(plan, records, ACCURACY) is None
 

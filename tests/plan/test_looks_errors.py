@@ -14,7 +14,7 @@ import pytest
 
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Trial, TrialRecord
-from actbench.plan.looks import Looked
+from actbench.plan.looks import LookProgress
 from actbench.plan.plan import finished_in_looks, make_plan
 from builders import experiment_from, record_of
 
@@ -42,7 +42,7 @@ class World:
     gap: int = 0
 
 
-def simulated(experiment: Experiment, template: TrialRecord, world: World, seed: int) -> Looked:
+def simulated(experiment: Experiment, template: TrialRecord, world: World, seed: int) -> LookProgress:
     """One experiment that is killed again and again, always continues, and tries failed trials again where it may."""
     chance = random.Random(seed)
     counts: dict[str, int] = {}

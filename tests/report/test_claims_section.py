@@ -16,7 +16,7 @@ from actbench.analysis.claims import JudgedClaim
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.definition import Claim
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import SettingValues
 from actbench.render.markdown import section_to_markdown
 from actbench.render.sections import Section
 from actbench.report.claims import CLAIM_COLUMNS, claim_rows, claims_sections
@@ -26,9 +26,9 @@ from actbench.statistics.intervals import Estimate, Verdict, exact_binomial_inte
 from actbench.store.tables import Table
 from planted import planted
 
-RELU: Values = (("model.activation", parse_choice("activation", "relu")),)
-MISH: Values = (("model.activation", parse_choice("activation", "mish")),)
-MISH_SLOWLY: Values = (*MISH, ("train.lr", 0.001))
+RELU: SettingValues = (("model.activation", parse_choice("activation", "relu")),)
+MISH: SettingValues = (("model.activation", parse_choice("activation", "mish")),)
+MISH_SLOWLY: SettingValues = (*MISH, ("train.lr", 0.001))
 NONE = Estimate(0, None, None, None)
 CENSORED = "Epochs to a target: a trial that never reaches it counts with one epoch more than it was given."
 
@@ -40,8 +40,8 @@ def claims_section(claims: Sequence[JudgedClaim]) -> Section:
 
 def claim(
     metric: str = "test_accuracy",
-    arm: Values = MISH,
-    reference: Values | None = None,
+    arm: SettingValues = MISH,
+    reference: SettingValues | None = None,
     found: Estimate = NONE,
     verdict: Verdict = "undecided",
     without_value: int = 0,

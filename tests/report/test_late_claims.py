@@ -55,7 +55,7 @@ def test_a_claim_added_to_others_leaves_those_planned(tmp_path: Path) -> None:
     late = LATE.removeprefix("expect:\n")
     results = trained(tmp_path, TUNED + EARLY, TUNED + EARLY + late, TUNED + EARLY + late)
     assert [claim.is_exploratory for claim in judge_results(results)] == [False, True]
-    assert len(results.frozen["earlier"]) == 1
+    assert len(results.frozen_plan["earlier"]) == 1
 
 
 def test_where_the_plan_records_no_claims_none_is_called_planned_or_exploratory(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_warnings_about_the_experiment_stay_in_the_folder_and_below_the_table(tm
 
 def test_many_warnings_are_shortened(tmp_path: Path) -> None:
     results = planted(tmp_path, {"relu": RELU, "tanh": RELU})
-    results.frozen.update(seeds=[0], warnings=[f"number {index}" for index in range(40)])
+    results.frozen_plan.update(seeds=[0], warnings=[f"number {index}" for index in range(40)])
     told = [note for note in notes(statements(asked(results), [results])) if "arning" in note]
     assert len(told) == 13
     assert told[-1] == "28 more warnings: plan.json has all."

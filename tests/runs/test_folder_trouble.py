@@ -332,7 +332,7 @@ def test_a_journal_that_is_changed_after_the_last_trial_is_noticed_before_anythi
         if (folder / JOURNAL).exists() and len(read_journal(folder).records) == 6:
             change(folder / JOURNAL)
 
-    monkeypatch.setattr("actbench.store.folder.freeze_plan", freeze_and_change)
+    monkeypatch.setattr("actbench.runs.runner.freeze_plan", freeze_and_change)
     with pytest.raises(UnusableEnvironmentError, match=r"trials\.jsonl: removed, replaced or changed while"):
         run(experiment, tmp_path)
 

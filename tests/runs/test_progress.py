@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from actbench.plan.plan import make_plan
-from actbench.runs.progress import RunState, Screen, best_arms, describe, log_progress, progress
+from actbench.runs.progress import RunState, Screen, best_arms, describe, log_progress, progress_display
 from actbench.text import clock
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 from planted import RELU, planted
@@ -55,7 +55,7 @@ def test_the_end_of_a_look_is_written_once() -> None:
 
 
 def test_a_quiet_run_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress(is_quiet=True) as show:
+    with progress_display(is_quiet=True) as show:
         show(state(4, 40))
     assert capsys.readouterr() == ("", "")
 

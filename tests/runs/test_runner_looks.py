@@ -27,7 +27,7 @@ from actbench.runs.status import read_status, status_document, status_sections
 from actbench.runs.verify import is_whole, verify_folder
 from actbench.store.folder import read_plan
 from actbench.store.journal import read_journal
-from actbench.store.results import load_results, share_of
+from actbench.store.results import load_results, plan_and_finished_trials
 from builders import experiment_from, record_of
 from tuned_runs import Fake, files_of, run
 
@@ -131,7 +131,7 @@ def test_between_looks_status_and_screen_say_which_arms_are_settled_and_how(stop
     (arms,) = [section for section in status_sections(status) if section.title == "trials by arm"]
     assert [row[-1] for row in arms.rows] == ["-", "worse at look 1, 9 seeds", "open after look 1, 9 seeds"]
     assert [arm["settled"] for arm in status_document(status)["arms"]][1] == "worse at look 1, 9 seeds"
-    plan, _ = share_of(load_results(stopped, stopped.parent))
+    plan, _ = plan_and_finished_trials(load_results(stopped, stopped.parent))
     assert look_lines(plan, is_whole=True) == ["look 1 of 3, 9 seeds: worse tanh; open gelu"]
 
 

@@ -26,7 +26,7 @@ from actbench.runs.status import (
     status_sections,
 )
 from actbench.store.names import ENVIRONMENT, EXPERIMENT, JOURNAL
-from actbench.store.results import load_results, share_of
+from actbench.store.results import load_results, plan_and_finished_trials
 from builders import TWO_ACTIVATIONS, experiment_from
 from fake_runs import Counting, run
 from tuned_runs import TUNED
@@ -54,7 +54,7 @@ def folder(experiment: Experiment, tmp_path: Path) -> Path:
 
 def from_journal(folder: Path) -> Standing:
     results = load_results(folder, folder.parent)
-    plan, known = share_of(results)
+    plan, known = plan_and_finished_trials(results)
     return standing_of(results.experiment, plan, known, results.records)
 
 

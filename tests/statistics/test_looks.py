@@ -20,9 +20,9 @@ AT_THE_MARGIN = [MARGIN, -MARGIN] * 3 + [MARGIN]
 UNEQUAL = [0.0018, 0.0007, 0.0009, 0.001, 0.0011, 0.0012, 0.0013, 0.0015]  # the baseline's sd, then those of others
 
 
-def evidence(differences: list[float], *, is_sound: bool = True, is_judged: bool = True) -> Evidence:
+def evidence(differences: list[float], *, all_trials_usable: bool = True, is_judged: bool = True) -> Evidence:
     p = sign_flip_p([round(one / IMAGE) for one in differences], [0] * len(differences))
-    return Evidence(differences, p, is_sound, is_judged)
+    return Evidence(differences, p, all_trials_usable, is_judged)
 
 
 def noisy(mean: float, n: int, sd: float = 0.001) -> list[float]:
@@ -74,9 +74,8 @@ def test_arms_found_different_earlier_rank_first_and_the_family_keeps_its_size()
 
 def test_a_pair_with_an_unusable_trial_may_be_different_but_not_equivalent() -> None:
     close, far = noisy(0.0, 11, 0.0001), noisy(0.01, 11)
-    decisions = decide_look(
-        [evidence(close, is_sound=False), evidence(far, is_sound=False)], make_schedule(LOOKS, (), 2), 0, 0, MARGIN
-    )
+    doubtful = [evidence(each, all_trials_usable=False) for each in (close, far)]
+    decisions = decide_look(doubtful, make_schedule(LOOKS, (), 2), 0, 0, MARGIN)
     assert [one and one.state for one in decisions] == ["open", "different"]
 
 

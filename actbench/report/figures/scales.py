@@ -10,7 +10,7 @@ from typing import Literal
 from actbench.analysis.comparison import Comparison
 from actbench.experiment.choices import Choice
 from actbench.experiment.metrics import Metric
-from actbench.experiment.naming import Values
+from actbench.experiment.naming import SettingValues
 from actbench.plan.plan import Plan
 from actbench.report.figures.marks import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, minus
 
@@ -164,7 +164,7 @@ class Style:
     dashes: tuple[float, ...]
 
 
-def styles(arms: Mapping[str, Values] | Sequence[str]) -> dict[str, Style]:
+def styles(arms: Mapping[str, SettingValues] | Sequence[str]) -> dict[str, Style]:
     """The style of each arm by its label, in whatever order they come; arms of one activation share its colour."""
     values = arms if isinstance(arms, Mapping) else dict.fromkeys(arms, ())
     names = {label: _activation(of, label) for label, of in values.items()}
@@ -195,7 +195,7 @@ def styles_of(comparison: Comparison) -> dict[str, Style]:
     return styles({row.sample.label: row.sample.values for row in comparison.rows})
 
 
-def _activation(values: Values, label: str) -> str:
+def _activation(values: SettingValues, label: str) -> str:
     """The name of the activation that an arm varies, else its label."""
     named = [one.name for path, one in values if path == "model.activation" and isinstance(one, Choice)]
     return named[0] if named else label

@@ -9,7 +9,7 @@ import pytest
 from actbench.catalogue.lookup import entries
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.metrics import parse_metric
-from actbench.experiment.naming import Values, label_of
+from actbench.experiment.naming import SettingValues, label_of
 from actbench.report.figures.scales import COLOURS, PLACES, Axis, Scale, epoch_ticks, limits, scale_for, styles, ticks
 from actbench.report.numbers import metric_in_words
 
@@ -116,7 +116,7 @@ def luminance(colour: str) -> float:
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def arms(*activations: object) -> dict[str, Values]:
+def arms(*activations: object) -> dict[str, SettingValues]:
     values = [(("model.activation", parse_choice("activation", one)),) for one in activations]
     return {label_of(one): one for one in values}
 
@@ -139,7 +139,7 @@ def test_an_activation_looks_the_same_in_every_experiment() -> None:
 
 
 def test_a_custom_arm_looks_the_same_in_whatever_order_the_arms_come() -> None:
-    odd: dict[str, Values] = {f"odd {number}": (("train.lr", number),) for number in range(3)}
+    odd: dict[str, SettingValues] = {f"odd {number}": (("train.lr", number),) for number in range(3)}
     values = arms("relu", {"leaky_relu": {"negative_slope": 0.1}}, {"leaky_relu": {"negative_slope": 0.2}}) | odd
     assert styles(values) == styles(dict(reversed(values.items())))
 
