@@ -23,7 +23,7 @@ from actbench.report.claims import claims_sections, claims_table, judge_results
 from actbench.report.comparison import arms_table, pairs_table
 from actbench.report.contents import EXPLAIN, answer_sections, comparison_document, comparison_sections
 from actbench.report.figures.layout import COLUMN, FULL, Picture
-from actbench.report.files import arm_numbers, page, picture_svg, pictures, write_page
+from actbench.report.files import arm_numbers, page, picture_svg, pictures, pictures_by_chapter, write_page
 from actbench.report.request import Request, answer, with_short_names
 from actbench.report.short import without_picture
 from actbench.report.tables import primary_comparison
@@ -136,7 +136,7 @@ class ComparisonView:
     def report(self, path: str | Path | None = None) -> PageView:
         """The page that `actbench report --html` writes, in a frame; written to a path if one is given."""
         results = self._shown_results[0]
-        view = PageView(page(results, self._shown, pictures(results, self._shown)))
+        view = PageView(page(results, self._shown, pictures_by_chapter(results, self._shown)))
         if path is not None:
             view.save(path)
         return view

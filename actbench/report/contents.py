@@ -71,7 +71,7 @@ def report_sections(comparison: Comparison, results: Results, *, explains: bool 
     else:
         answered = answer_sections(comparison, [results], explains=explains)
         chapters = report_chapters(comparison, results, answered)
-        chapters["effects"] += main_effects(comparison, results)
+        chapters["factors"] += main_effects(comparison, results)
     return [section for sections in chapters.values() for section in sections]
 
 
@@ -87,8 +87,10 @@ def report_chapters(comparison: Comparison, results: Results, compared: list[Sec
         "lottery": [drawn] if (drawn := lottery_section(comparison)) else [],
         "claims": claims_sections(claims, comparison),
         "tuning": [tuning_section(plan, records)] if plan.tunings else [],
-        "factors": [_pair_section(table, metric) for table in pair_tables(plan, records, metric)],
-        "effects": [_effects_section(explained, metric)] if explained else [],
+        "factors": [
+            *(_pair_section(table, metric) for table in pair_tables(plan, records, metric)),
+            *([_effects_section(explained, metric)] if explained else []),
+        ],
         "images": images_sections(comparison, results),
         "curves": [_curves_section([curve for curve in curves if curve.part == part]) for part in parts],
     }

@@ -8,6 +8,7 @@ import json
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,8 @@ FOLDED_DRAWINGS = {"seeds": "Every seed"}
 # In the order of the page; in a report on claims they come first.
 CHAPTERS = (
     "comparison", "lottery", "factors", "claims", "decisions", "curves", "tuning", "images", "layers", "failures",
-    "functions", "pictures", "method",
+    "functions", "method",
 )  # fmt: skip
-# Where pictures and tables belong that are not called like their chapter.
-PLACES = {
-    "differences": "comparison", "arms": "comparison", "settling": "comparison", "seeds": "curves",
-    "sensitivity": "tuning", "inside": "layers", "learnt": "layers", "luck": "factors", "interaction": "factors",
-    "effects": "factors",
-}  # fmt: skip
 SCRIPT = "page.js"
 EXPLORED = sorted((*CURVES, *MEASURES), key=lambda name: PARTS.index(name.partition("_")[0]))
 MAX_NUMBERS, MAX_EXPLORED_ARMS, MAX_SEEDS = 30_000, 40, 200
@@ -96,10 +91,10 @@ def write_files(comparison: Comparison, results: Results, files: Files, say: Cal
 
     Raises `UnusableEnvironmentError` where one cannot be written.
     """
-    drawn = pictures(results, comparison)
-    written = []
+    by_chapter = pictures_by_chapter(results, comparison)
+    drawn, written = [*chain.from_iterable(by_chapter.values())], []
     if files.html is not None:
-        write_page(files.html, page(results, comparison, drawn))
+        write_page(files.html, page(results, comparison, by_chapter))
         written.append(files.html)
     if files.figures is not None:
         written += save_pictures(drawn, files.figures, files.figure_format)
@@ -149,23 +144,25 @@ def save_pictures(drawn: Sequence[Picture], folder: Path, ending: str) -> list[P
     return paths
 
 
+def pictures_by_chapter(results: Results, comparison: Comparison) -> dict[str, list[Picture]]:
+    """The pictures for which there are data, by the chapter of the page that they belong to."""
+    drawn: dict[str, Sequence[Picture | None]] = {
+        "comparison": (differences_picture(results, comparison), settling_picture(comparison)),
+        "lottery": (lottery_picture(comparison),),
+        "factors": factors_pictures(results, comparison),
+        "claims": (claims_picture(judge_results(results)),),
+        "decisions": (decisions_picture(results),),
+        "curves": (curves_picture(results, comparison), seeds_picture(results, comparison)),
+        "tuning": (sensitivity_picture(results, comparison),),
+        "layers": (inside_picture(results, comparison), learnt_picture(results)),
+        "functions": (functions_picture(results),),
+    }
+    return {chapter: [one for one in of_chapter if one is not None] for chapter, of_chapter in drawn.items()}
+
+
 def pictures(results: Results, comparison: Comparison) -> list[Picture]:
-    """The pictures for which there are data."""
-    drawn: Sequence[Picture | None] = (
-        differences_picture(results, comparison),
-        settling_picture(comparison),
-        lottery_picture(comparison),
-        *factors_pictures(results, comparison),
-        claims_picture(judge_results(results)),
-        decisions_picture(results),
-        curves_picture(results, comparison),
-        seeds_picture(results, comparison),
-        sensitivity_picture(results, comparison),
-        inside_picture(results, comparison),
-        learnt_picture(results),
-        functions_picture(results),
-    )
-    return [picture for picture in drawn if picture is not None]
+    """All of them, in the order in which they are listed and written."""
+    return [*chain.from_iterable(pictures_by_chapter(results, comparison).values())]
 
 
 @dataclass(frozen=True)
@@ -190,8 +187,8 @@ class Chapter:
     tables: Sequence[Table]
 
 
-def page(results: Results, comparison: Comparison, drawn: Sequence[Picture]) -> str:
-    """The whole page; the same text for the same results."""
+def page(results: Results, comparison: Comparison, drawn: Mapping[str, Sequence[Picture]]) -> str:
+    """The whole page with these pictures by chapter; the same text for the same results."""
     arms = arm_numbers(comparison)
     said = statements(comparison, [results])
     question, answer = question_and_answer(said)
@@ -219,13 +216,10 @@ def page(results: Results, comparison: Comparison, drawn: Sequence[Picture]) -> 
 
 
 def _chapters(
-    results: Results, comparison: Comparison, drawn: Sequence[Picture], said: Sequence[Statement]
+    results: Results, comparison: Comparison, drawn: Mapping[str, Sequence[Picture]], said: Sequence[Statement]
 ) -> list[Chapter]:
     """The chapters with content."""
-    sections: dict[str, list[Section]] = {}
-    compared = comparison_sections(comparison, [results])
-    for name, of_chapter in report_chapters(comparison, results, compared).items():
-        sections.setdefault(PLACES.get(name, name), []).extend(of_chapter)
+    sections = report_chapters(comparison, results, comparison_sections(comparison, [results]))
     if verdicts := main_effects(comparison, results):
         sections["factors"] = [*map(without_picture, verdicts), *sections["factors"]]
     found = {"layers": layers_section(results.plan, results.records)}
@@ -239,7 +233,7 @@ def _chapters(
         tables = [_table(name, section) for section in sections.get(name, ())]
         if name == "comparison":
             tables[0] = _arms_table(comparison, said, sections[name][0])
-        placed = [picture for picture in drawn if _chapter_of(picture) == name]
+        placed = drawn.get(name, ())
         if name == "layers" and tables:
             sentences = trouble_sentences(results)
         if name == "lottery":
@@ -247,11 +241,6 @@ def _chapters(
         if tables or placed:
             chapters.append(Chapter(name, sentences, placed, tables))
     return chapters
-
-
-def _chapter_of(picture: Picture) -> str:
-    name = PLACES.get(picture.name, picture.name.split("-")[0])
-    return name if name in CHAPTERS else "pictures"
 
 
 def _arms_table(comparison: Comparison, said: Sequence[Statement], full: Section) -> Table:

@@ -10,7 +10,7 @@ from actbench.analysis.comparison import Comparison, compare, question_of
 from actbench.experiment.metrics import parse_metric
 from actbench.report.figures.layout import PAGE
 from actbench.report.figures.paint import file_svg
-from actbench.report.files import page, pictures
+from actbench.report.files import page, pictures, pictures_by_chapter
 from actbench.report.lottery import lottery_section
 from actbench.report.request import with_short_names
 from actbench.runs.verify import verify_folder
@@ -35,7 +35,7 @@ def test_the_page_beside_the_results_says_what_they_say(folder: Path, monkeypatc
     question = question_of(results.experiment, parse_metric("test_accuracy"))
     comparison = compare(results.plan, results.records, question)
     committed = (folder / "report.html").read_text(encoding="utf-8")
-    assert committed == page(results, comparison, pictures(results, comparison))
+    assert committed == page(results, comparison, pictures_by_chapter(results, comparison))
 
 
 def question_and_answer(name: str) -> tuple[Results, Comparison]:

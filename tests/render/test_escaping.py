@@ -136,7 +136,7 @@ def test_latex_is_given_no_command_but_its_own(text: str) -> None:
 
 
 def test_a_page_shows_hostile_texts_and_runs_none(poisoned: Results) -> None:
-    text = page(poisoned, asked(poisoned), [])
+    text = page(poisoned, asked(poisoned), {})
     assert problems(text) == []
     assert not UNSEEN.search(text)
     root = read(text)
@@ -154,7 +154,7 @@ def test_a_page_shows_hostile_names_of_arms(poisoned: Results) -> None:
     comparison = asked(poisoned)
     for hostile in HOSTILE:
         rows = tuple(replace(row, sample=replace(row.sample, label=hostile)) for row in comparison.rows)
-        text = page(poisoned, replace(comparison, rows=rows), [])
+        text = page(poisoned, replace(comparison, rows=rows), {})
         assert problems(text) == []
         tables = {one.all("caption")[0].attributes["id"]: one for one in read(text).all("table")}
         first = tables["comparison-table-1"].all("tbody")[0].all("th")[0]
@@ -162,7 +162,7 @@ def test_a_page_shows_hostile_names_of_arms(poisoned: Results) -> None:
 
 
 def test_a_command_to_repeat_a_run_is_one_command_whatever_the_commit_says(poisoned: Results) -> None:
-    root = read(page(poisoned, asked(poisoned), []))
+    root = read(page(poisoned, asked(poisoned), {}))
     commands = root.all("pre")[0].text().splitlines()
     assert commands[0] == "git checkout '<b>bold</b> & &lt; &#60;'"
     assert len(commands) == 4

@@ -15,7 +15,7 @@ import pytest
 from actbench.analysis.comparison import compare, question_of
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
-from actbench.report.files import page, pictures
+from actbench.report.files import page, pictures_by_chapter
 from actbench.store.results import load_results
 from places import ROOT
 from planted import RELU, TUNED, planted
@@ -90,7 +90,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     equal = planted(folder / "equal", {"relu": RELU, "tanh": RELU}, TUNED)
     comparison = compare(equal.plan, equal.records, question_of(equal.experiment, parse_metric("test_accuracy")))
     found["equal"] = folder / "equal.html"
-    found["equal"].write_text(page(equal, comparison, pictures(equal, comparison)), encoding="utf-8")
+    found["equal"].write_text(page(equal, comparison, pictures_by_chapter(equal, comparison)), encoding="utf-8")
     found["names"] = folder / "names.html"
     found["names"].write_text(page_of_hostile_names(folder / "results" / "hostile"), encoding="utf-8")
     return found
@@ -115,7 +115,7 @@ def page_of_hostile_names(folder: Path) -> str:
         for row in comparison.rows
     )
     renamed = replace(comparison, rows=rows, best=())
-    return page(results, renamed, pictures(results, renamed))
+    return page(results, renamed, pictures_by_chapter(results, renamed))
 
 
 def opened(browser: Any, page: Path, width: int, scheme: str) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ PICTURE = Picture("differences", "A title", draw_line, "A caption.", "A descript
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     """Results of which only one small picture is drawn."""
-    monkeypatch.setattr(room, "pictures", lambda results, comparison: [PICTURE])
+    monkeypatch.setattr(room, "pictures_by_chapter", lambda results, comparison: {"comparison": [PICTURE]})
     return planted(tmp_path / "run", {"relu": RELU, "tanh": above(RELU, MUCH)})
 
 

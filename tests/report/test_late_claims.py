@@ -34,7 +34,7 @@ def test_a_claim_made_before_the_trials_is_not_exploratory_even_if_it_is_reworde
     (claim,) = judge_results(results)
     assert claim.is_exploratory is False
     assert [row["exploratory"] for row in claims_table(results).rows] == [False]
-    assert "xploratory" not in page(results, primary_comparison(results), [])
+    assert "xploratory" not in page(results, primary_comparison(results), {})
 
 
 def test_a_claim_added_after_the_trials_is_marked_everywhere(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_claim_added_after_the_trials_is_marked_everywhere(tmp_path: Path) -> 
     assert any(note.startswith("Exploratory: ") for note in section.notes)
     document = report_document(primary_comparison(results), results)
     assert [claim["exploratory"] for claim in document["claims"]] == [True]
-    shown = page(results, primary_comparison(results), [])
+    shown = page(results, primary_comparison(results), {})
     assert shown.count("exploratory: ") == 1
     assert "Exploratory: added after final trials had begun" in shown
 

@@ -148,7 +148,7 @@ def everything_said(comparison: Comparison, results: Results) -> dict[str, list[
     terminal, pairs = without_pairs(" ".join("\n".join(section_lines(sections, io.StringIO())).split()))
     rows = [list(row) for section in sections for row in section.rows]
     said["terminal"] = [*read_sentences(terminal), *pairs, *read_rows(rows, base)]
-    root = read(page(results, comparison, []))
+    root = read(page(results, comparison, {}))
     text, pairs = without_pairs(" ".join(root.text().split()))
     cells = [[cell.text() for cell in row.all("th", "td")] for row in root.all("tr")]
     said["page"] = [*read_sentences(text), *pairs, *read_rows([row for row in cells if row], base)]

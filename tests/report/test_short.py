@@ -163,7 +163,7 @@ def test_two_factors_have_main_effects_with_verdicts_and_the_luck_of_the_seed_on
     activation = {row[0]: row[-1] for row in sections["main effect of activation"].rows}
     assert activation == {"relu": "baseline", "leaky_relu(negative_slope=0.25)": "equivalent"}
     assert not any("main effect" in one.title for one in report_sections(asked(results), results))
-    root = read(page(results, asked(results), []))
+    root = read(page(results, asked(results), {}))
     (chapter,) = [one for one in root.all("section") if one.attributes["aria-labelledby"] == "factors"]
     first, second, *_ = chapter.all("table")
     assert first.all("caption")[0].text().startswith("main effect of activation,")

@@ -99,7 +99,7 @@ def test_what_is_described_wrongly_changes_no_number(bad: BadFolder, results: Pa
     bad.damage(results)
     assert json.loads(invoke("compare", "results/f", "--format", "json").stdout)["arms"] == good_arms
     read = load_results(results, results.parent)
-    assert page(read, primary_comparison(read), []).startswith("<!DOCTYPE html>")
+    assert page(read, primary_comparison(read), {}).startswith("<!DOCTYPE html>")
 
 
 @pytest.mark.parametrize("bad", JOURNALS.values(), ids=JOURNALS.keys())
