@@ -193,7 +193,7 @@ def compare(
     if compared.doubt or not is_judged:
         return replace(compared, looks=looks)
     last = {arm.values: made[-1] for (arm, _), made in zip(plan.arms, looks.decisions, strict=True) if made}
-    rows = tuple(_row_at_look(row, last.get(row.sample.values), compared) for row in compared.rows)
+    rows = tuple(_row_at_look(row, last.get(row.sample.values), compared, looks) for row in compared.rows)
     decided = [row.contrast for row in rows if row.contrast]
     best = best_set(samples, question.metric, decided) if question.seeks_best else ()
     return replace(compared, rows=rows, looks=looks, best=best, detectable=None)
@@ -206,7 +206,7 @@ def _why_not(question: Question, looks: LookProgress) -> str:
     return f"seeds were added until {looks.metric} was settled for each arm; anything else is descriptive"
 
 
-def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison) -> Row:
+def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison, looks: LookProgress) -> Row:
     """The row with what the arm's latest look decided, on the seeds up to that look."""
     contrast, metric = row.contrast, comparison.metric
     if contrast is None or contrast.reason:
@@ -226,6 +226,7 @@ def _row_at_look(row: Row, decision: Decision | None, comparison: Comparison) ->
             difference=decision.difference,
             p=decision.p,
             p_holm=decision.p_adjusted,
+            comparisons=looks.schedule.comparisons,
             adjusted_interval=decision.adjusted_interval,
             adjusted_confidence=decision.adjusted_confidence,
             probability_better=better,

@@ -12,7 +12,7 @@ from actbench.statistics.multiple import ALPHA
 
 NOT_JUDGED, TOO_FEW_SEEDS, TOO_FEW_FOLDERS = "not judged", "too few seeds to tell", "too few folders"
 NO_EVIDENCE, EQUIVALENT, UNDECIDED = "no evidence of a difference", "equivalent", "undecided"
-NO_DIFFERENCE = (NO_EVIDENCE, TOO_FEW_SEEDS, TOO_FEW_FOLDERS, EQUIVALENT)
+NO_DIFFERENCE = (NO_EVIDENCE, TOO_FEW_SEEDS, TOO_FEW_FOLDERS, EQUIVALENT, UNDECIDED)
 
 
 class ArmVerdict(NamedTuple):

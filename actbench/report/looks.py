@@ -27,8 +27,9 @@ def moved_look(experiment: Experiment) -> str:
         return ""
     planned, taken, compared = experiment.looks.after, schedule.seeds, max(1, schedule.comparisons)
     count = counted(compared, "comparison")
-    if taken[0] < fewest_seeds(compared):
-        return f"First look after {taken[0]} seeds, not {planned[0]}: {cannot_decide(taken[0], compared)}."
+    if taken[0] < fewest_seeds(compared, alpha := schedule.alphas[0]):
+        why = cannot_decide(taken[0], compared, alpha=alpha)
+        return f"First look after {taken[0]} seeds, not {planned[0]}: {why}."
     return f"First look after {taken[0]} seeds, not {planned[0]}, which could decide nothing of {count}."
 
 

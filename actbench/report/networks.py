@@ -10,9 +10,10 @@ from typing import Any
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Matched, count_parameters, network_size, resolve_layers
 from actbench.experiment.settings import TrialSettings
-from actbench.plan.looks import seeds_at_first, seeds_range
+from actbench.plan.looks import schedule_of, seeds_at_first, seeds_range
 from actbench.render.sections import Section
 from actbench.report.statement import cannot_decide
+from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import fewest_seeds
 from actbench.text import counted
 
@@ -94,8 +95,10 @@ def seeds_hint(experiment: Experiment) -> str:
     comparisons, seeds = experiment.comparisons(), len(experiment.seeds)
     if not comparisons:
         return ""
-    enough = fewest_seeds(comparisons)
-    return "" if seeds >= enough else f"{cannot_decide(seeds, comparisons)}: --set seeds={enough}"
+    schedule = schedule_of(experiment)
+    alpha = schedule.alphas[0] if schedule else ALPHA
+    enough = fewest_seeds(comparisons, alpha)
+    return "" if seeds >= enough else f"{cannot_decide(seeds, comparisons, alpha=alpha)}: --set seeds={enough}"
 
 
 def validity_line(config: Path, experiment: Experiment) -> str:

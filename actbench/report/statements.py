@@ -16,6 +16,7 @@ from actbench.analysis.verdicts import (
     NOT_JUDGED,
     TOO_FEW_SEEDS,
     UNDECIDED,
+    is_different,
 )
 from actbench.experiment.definition import PRIMARY_METRIC
 from actbench.experiment.metrics import CURVES, MEASURES, Metric
@@ -89,13 +90,14 @@ def _numbers(comparison: Comparison) -> Iterator[Statement]:
 
 def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[Statement]:
     tested, seeds = [contrast.difference.n for contrast in contrasts if contrast.p is not None], len(comparison.seeds)
+    family, share = max(one.comparisons for one in contrasts), max(one.alpha() for one in contrasts) / ALPHA
     if any(contrast.is_paired for contrast in contrasts) and tested:
         note = (
-            f"Differences are paired by seed; p is the sign-flip test, Holm over {counted(len(tested), 'comparison')} "
+            f"Differences are paired by seed; p is the sign-flip test, Holm over {counted(family, 'comparison')} "
             "with the baseline; P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval. "
             "The verdict uses the adjusted interval, whose confidence is that of the step in Holm's method."
         )
-        yield Statement("paired", "baseline", note, numbers={"comparisons": len(tested)})
+        yield Statement("paired", "baseline", note, numbers={"comparisons": family})
     measured = [one for one in contrasts if one.difference.n or not (one.first.doubt or one.second.doubt)]
     fewest = min((contrast.difference.n for contrast in measured), default=seeds)
     if any(not contrast.is_paired for contrast in contrasts):
@@ -104,7 +106,7 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
             "interval, p of regroupings)."
         )
         yield Statement("unpaired", "baseline", note)
-    elif tested and (reachable := smallest_p(min(tested), len(tested))) > ALPHA:
+    elif tested and (reachable := smallest_p(min(tested), family) / share) > ALPHA:
         note = f"{counted(min(tested), 'seed')} can never reach p (Holm) below {reachable:.3f} here: {TOO_FEW_SEEDS}."
         yield Statement("unreachable_p", "baseline", note, numbers={"seeds": min(tested), "smallest_p": reachable})
     if tested and fewest < seeds and not comparison.looks:
@@ -128,11 +130,21 @@ def adjusted_statements(contrasts: Sequence[Contrast], metric: Metric) -> Iterat
         ]
         comparisons = max(one.comparisons for one in contrasts)
         text = (
-            f"By itself the interval excludes 0; adjusted for {counted(comparisons, 'comparison')}, interval and p are "
-            f"no evidence of a difference: {', '.join(first_few(named, MAX_SURPRISES))}."
+            f"By itself the interval excludes 0; adjusted for {counted(comparisons, 'comparison')}, "
+            f"{why_not_different(found)}: {', '.join(first_few(named, MAX_SURPRISES))}."
         )
         arms = tuple(one.first.label for one in found)
         yield Statement("adjusted", "baseline", text, arms, {"comparisons": comparisons})
+
+
+def why_not_different(found: Sequence[Contrast]) -> str:
+    """Which condition for a difference these contrasts miss: one, both, or some the one and some the other."""
+    missed = {
+        "the interval holds 0": [is_different(one.adjusted_interval, 0.0) for one in found],
+        f"p is not below {ALPHA}": [one.p_holm is not None and one.p_holm < ALPHA for one in found],
+    }
+    reasons = [reason for reason, met in missed.items() if not all(met)]
+    return (" or " if any(map(any, missed.values())) else " and ").join(reasons)
 
 
 def _pairs(comparison: Comparison) -> Iterator[Statement]:
@@ -178,20 +190,31 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     tied = [label for label in comparison.best if label in equal]
     best, others = comparison.best[0], [label for label in comparison.best if label not in tied]
     named, them = (best, "it") if len(tied) < 2 else (f"{few(tied, 'arms')} (equal means)", "them")
-    family = f"(at 5 %, Bonferroni over {counted(len(judged) - 1, 'comparison')} with the best)"
     which = "every other arm" if len(judged) == len(comparison.rows) else "every other arm that is judged"
-    text = f"Best: {named}, distinguishable from {which} {family}."
+    below = [row.sample.label for row in judged if row.sample.label not in comparison.best]
+    text = f"Best: {named}, distinguishable from {which} {_rule(comparison, below, len(judged) - 1)}."
     if others:
         names = ("; " if any("," in name for name in others) else ", ").join(others)
-        text = f"Best: {named}. Not distinguishable from {them}: {names} {family}."
+        text = f"Best: {named}. Not distinguishable from {them}: {names} {_rule(comparison, others, len(judged) - 1)}."
     elif len(tied) == len(judged):
         text = f"Best: {named}."
     place: Literal["notes", "both"] = "notes" if comparison.contrasts() else "both"
     yield Statement("best", "best set", text, comparison.best, {"best_mean": mean}, place)
-    below = [row.sample.label for row in judged if row.sample.label not in comparison.best]
     if below and len(comparison.best) > 1 and not any(row.is_baseline and row.sample.label == best for row in judged):
-        text = f"{few(below, 'arms')} {'is' if len(below) == 1 else 'are'} worse than {best} {family}."
+        rule = _rule(comparison, below, len(judged) - 1)
+        text = f"{few(below, 'arms')} {'is' if len(below) == 1 else 'are'} worse than {best} {rule}."
         yield Statement("below_best", "best set", text, tuple(below))
+
+
+def _rule(comparison: Comparison, named: Sequence[str], others: int) -> str:
+    """In brackets the rule by which these arms were told from the best: an arm and its baseline are decided once."""
+    pairs = [{one.first.label, one.second.label} for one in comparison.contrasts()]
+    decided = {name for pair in pairs if comparison.best[0] in pair for name in pair}
+    if decided.issuperset(named):
+        return "(as the verdicts say)"
+    level = "at the level of the later look" if comparison.looks else "at 5 %"
+    rest = "; an arm and its baseline as the verdicts say" * bool(decided.intersection(named))
+    return f"({level}, Bonferroni over {counted(others, 'comparison')} with the best{rest})"
 
 
 def question_and_answer(said: Iterable[Statement]) -> tuple[str, str]:

@@ -39,8 +39,9 @@ from planted import (
 )
 from program import actbench
 
-BEST_ALONE = "Best: {}, distinguishable from {} (at 5 %, Bonferroni over {} with the best)."
-BEST_BESIDE = "Best: {}. Not distinguishable from it: {} (at 5 %, Bonferroni over {} with the best)."
+BEST_ALONE = "Best: {}, distinguishable from {} ({})."
+BEST_BESIDE = "Best: {}. Not distinguishable from it: {} ({})."
+VERDICTS, OVER = "as the verdicts say", "at 5 %, Bonferroni over {} with the best"
 DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 
 
@@ -168,7 +169,7 @@ def test_the_notes_say_what_the_numbers_are(two: Comparison) -> None:
         "P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval. The verdict uses the "
         "adjusted interval, whose confidence is that of the step in Holm's method.",
         "10 seeds show a true difference of 0.05 points 8 times in 10; a smaller one goes unnoticed more often.",
-        BEST_ALONE.format("tanh", "every other arm", "1 comparison"),
+        BEST_ALONE.format("tanh", "every other arm", VERDICTS),
     ]
 
 
@@ -217,28 +218,29 @@ def test_only_what_is_read_off_the_test_images_is_said_to_be_so(metric: str, beg
 
 
 def test_the_best_set_is_a_sentence(five: Comparison, two: Comparison, tmp_path: Path) -> None:
-    assert best_note(two) == BEST_ALONE.format("tanh", "every other arm", "1 comparison")
+    assert best_note(two) == BEST_ALONE.format("tanh", "every other arm", VERDICTS)
     level = asked(planted(tmp_path / "level", {"relu": RELU, "tanh": above(RELU, NOTHING)}))
-    assert best_note(level) == BEST_BESIDE.format("tanh", "relu", "1 comparison")
+    assert best_note(level) == BEST_BESIDE.format("tanh", "relu", VERDICTS)
     assert best_note(asked(planted(tmp_path / "one", {"relu": RELU}))) == ""
 
 
 def test_arms_without_results_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> None:
     counts = {"relu": RELU, "elu": above(RELU, MUCH), "gelu": above(RELU, above(MUCH, NOTHING))}
     found = best_note(asked(planted(tmp_path / "close", counts, FIVE_ACTIVATIONS)))
-    assert found == BEST_BESIDE.format("gelu", "elu", "2 comparisons")
+    assert found == BEST_BESIDE.format("gelu", "elu", OVER.format("2 comparisons"))
     counts = {"relu": RELU, "elu": above(RELU, MUCH)}
     found = best_note(asked(planted(tmp_path / "far", counts, FIVE_ACTIVATIONS)))
-    assert found == BEST_ALONE.format("elu", "every other arm that is judged", "1 comparison")
+    assert found == BEST_ALONE.format("elu", "every other arm that is judged", VERDICTS)
 
 
 def test_arms_in_doubt_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> None:
     best_rates = {"mish": RATE_OUT_OF_REACH}
     comparison = asked(planted(tmp_path / "one", five_arms(), FIVE_ACTIVATIONS, best_rates=best_rates))
-    assert best_note(comparison) == BEST_ALONE.format("tanh", "every other arm that is judged", "3 comparisons")
+    rule = f"{OVER.format('3 comparisons')}; an arm and its baseline {VERDICTS}"
+    assert best_note(comparison) == BEST_ALONE.format("tanh", "every other arm that is judged", rule)
     close = five_arms() | {"elu": above(RELU, above(MUCH, NOTHING))}
     comparison = asked(planted(tmp_path / "two", close, FIVE_ACTIVATIONS, best_rates=best_rates))
-    assert best_note(comparison) == BEST_BESIDE.format("elu", "tanh", "3 comparisons")
+    assert best_note(comparison) == BEST_BESIDE.format("elu", "tanh", OVER.format("3 comparisons"))
 
 
 def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:

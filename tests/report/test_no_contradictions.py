@@ -88,11 +88,13 @@ def read_sentences(text: str) -> Iterator[Said]:
     """What the sentences say of pairs, each with its family."""
     text = " ".join(text.split())
     for word, sign in (("better", BETTER), ("worse", WORSE)):
-        for firsts, second in re.findall(rf"({NAMES}) (?:is|are) {word} than ({NAME})(?!\w)(?! \(at)", text):
+        for firsts, second in re.findall(rf"({NAMES}) (?:is|are) {word} than ({NAME})(?!\w)(?! \(a[ts] )", text):
             for first in names_in(firsts):
                 if first != second:
                     yield "baseline", first, second, sign
-        for firsts, second in re.findall(rf"({NAMES}) (?:is|are) {word} than ({NAME}) \(at 5 %, Bonferroni", text):
+        for firsts, second in re.findall(
+            rf"({NAMES}) (?:is|are) {word} than ({NAME}) \((?:at .*, Bonferroni|as the verdicts)", text
+        ):
             yield from (("best set", first, second, sign) for first in names_in(firsts))
     for firsts, second in re.findall(rf"Cannot tell ({NAMES}) from ({NAME})", text):
         yield from (("baseline", first, second, UNDECIDED) for first in names_in(firsts))
@@ -163,7 +165,7 @@ def everything_said(comparison: Comparison, results: Results) -> dict[str, list[
             low, high = arm["difference_ci_adjusted"]
             assert arm["p_holm"] < 0.05
             assert low > 0 or high < 0
-        elif word.startswith(("no evidence", "too few", "equivalent")) and arm["difference_ci"]:
+        elif word.startswith(("no evidence", "too few", "equivalent", "undecided")) and arm["difference_ci"]:
             low, high = arm["difference_ci"]
             assert (arm["label"] in explained) == (low > 0 or high < 0), arm
     said["picture"] = list(read_picture(comparison, results, base))

@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
+from actbench.analysis.comparison import Contrast
+from actbench.analysis.samples import Sample
 from actbench.report.contents import answer_sections, comparison_document, report_chapters
 from actbench.report.figures.differences import differences_picture
 from actbench.report.looks import moved_look
-from actbench.report.statements import answer_line, caveats, notes, statements
+from actbench.report.networks import seeds_hint
+from actbench.report.statements import answer_line, caveats, notes, statements, why_not_different
+from actbench.statistics.intervals import estimate
 from actbench.store.results import Results
+from builders import experiment_from
 from planted import (
     FIVE_ACTIVATIONS,
     LITTLE,
@@ -31,6 +37,8 @@ from planted import (
 )
 
 DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
+OVER_TWO = "at 5 %, Bonferroni over 2 comparisons with the best"
+FOLLOWS = "an arm and its baseline as the verdicts say"
 QUESTION = "Which activation gives the highest test accuracy on mnist? "
 
 
@@ -258,6 +266,28 @@ def test_a_look_that_is_moved_up_in_vain_says_so(tmp_path: Path) -> None:
     assert said == "First look after 4 seeds, not 2: 4 seeds cannot decide 1 comparison, 6 can."
 
 
+def test_seeds_that_cannot_decide_at_the_level_of_their_only_look_are_said_beforehand(tmp_path: Path) -> None:
+    """Of 7 pairs p is at least 2 / 2^7 = 0.0156, of 8 it is 0.0078."""
+    text = TUNED.replace("seeds: 10", "seeds: {looks: [7], alpha: [0.01]}")
+    assert seeds_hint(experiment_from(text, tmp_path)) == "7 seeds cannot decide 1 comparison, 8 can: --set seeds=8"
+    assert seeds_hint(experiment_from(text.replace("[7]", "[8]"), tmp_path)) == ""
+
+
+def test_an_arm_that_stays_open_has_its_reason_and_the_planned_comparisons(tmp_path: Path) -> None:
+    """Eight wins of eight, but one is far larger than the others; elu gets no trials and counts with p = 1."""
+    text = FIVE_ACTIVATIONS.replace(", gelu, mish", "").replace("seeds: 10", "seeds: {looks: [8], alpha: [0.02]}")
+    counts, gains = {"relu": RELU[:8]}, [10, 10, 10, 10, 10, 10, 10, 46]
+    counts["tanh"] = above(RELU[:8], gains)
+    results = planted(tmp_path, counts, text, best_rates={"elu": RATE_OUT_OF_REACH})
+    inner, outer = (stats.ttest_1samp(gains, 0).confidence_interval(level) for level in (1 - 2 * 0.02, 1 - 0.02 / 2))
+    assert inner.low > 0 > outer.low
+    arm = contrast_of(asked(results), "tanh")
+    assert arm.word == "undecided"
+    assert arm.p_holm == pytest.approx(0.05 / 0.02 * 2 * 2 / 2**8)
+    (note,) = [one for one in statements(asked(results), [results]) if one.kind == "adjusted"]
+    assert f"adjusted for 2 comparisons, the interval holds 0: tanh ({outer.low / 100:.2f} to" in note.text
+
+
 def test_seeds_are_counted_from_the_fewest_to_the_most_of_an_arm(tmp_path: Path) -> None:
     counts = {"relu": RELU, "tanh": above(RELU, MUCH)[:8]}
     results = planted(tmp_path, counts, change=lambda *_: {"test_nll": 0.5})
@@ -341,7 +371,7 @@ def test_an_interval_that_excludes_0_beside_no_verdict_has_its_reason(tmp_path: 
     short = planted(tmp_path / "five", {"relu": RELU[:5], "tanh": above(RELU[:5], MUCH[:5])}, TUNED_SHORT)
     (one,) = [one for one in statements(asked(short), [short]) if one.kind == "adjusted"]
     assert one.arms == ("tanh",)
-    assert one.text.startswith("By itself the interval excludes 0; adjusted for 1 comparison, ")
+    assert one.text.startswith("By itself the interval excludes 0; adjusted for 1 comparison, p is not below 0.05: ")
     assert one.text.endswith(", p 0.062).")
     close = [27, -9, 24, 15, -6, 36, 21, 3, 30, -3]
     many = planted(tmp_path / "many", five_arms() | {"mish": above(RELU, close)}, FIVE_ACTIVATIONS)
@@ -353,6 +383,41 @@ def test_an_interval_that_excludes_0_beside_no_verdict_has_its_reason(tmp_path: 
     assert arm["difference_ci"][0] > 0 > arm["difference_ci_adjusted"][0]
     assert arm["confidence_adjusted"] > 0.95
     assert arm["verdict"].startswith("no evidence")
+    assert "the interval holds 0 and p is not below 0.05" in one.text
+
+
+def test_a_note_on_several_arms_says_what_each_of_them_misses() -> None:
+    half, whole = ((-0.01, 0.02), 0.03), ((0.01, 0.02), 0.06)
+    for bounds_and_p, why in (
+        ([half], "the interval holds 0"),
+        ([whole], "p is not below 0.05"),
+        ([half, whole], "the interval holds 0 or p is not below 0.05"),
+        ([((-0.01, 0.02), 0.06)], "the interval holds 0 and p is not below 0.05"),
+    ):
+        made = [
+            Contrast(Sample("a", (), {}, 0), Sample("b", (), {}, 0), True, estimate([]), p, p, adjusted_interval=bounds)
+            for bounds, p in bounds_and_p
+        ]
+        assert why_not_different(made) == why
+
+
+@pytest.mark.parametrize(
+    ("tanh", "elu", "best", "below"),
+    [
+        ([-9, 1] * 5, [-90] * 10, "relu. Not distinguishable from it: tanh (as the verdicts say).", ""),
+        ([9, -1] * 5, [-90] * 10, "tanh. Not distinguishable from it: relu (as the verdicts say).", "elu is worse"),
+        ([9, -1] * 5, [-1, 1] * 5, f"tanh. Not distinguishable from it: relu, elu ({OVER_TWO}; {FOLLOWS}).", ""),
+        ([90] * 10, [-90] * 10, f"tanh, distinguishable from every other arm ({OVER_TWO}; {FOLLOWS}).", ""),
+    ],
+)
+def test_the_best_set_says_by_which_rule_each_was_told_from_it(
+    tanh: list[int], elu: list[int], best: str, below: str, tmp_path: Path
+) -> None:
+    """Of an arm and its baseline the verdict holds, which is Holm's; other pairs follow Bonferroni's method."""
+    results = three(tmp_path, tanh, elu)
+    found = {one.kind: one.text for one in statements(asked(results), [results])}
+    assert found["best"] == f"Best: {best}"
+    assert found.get("below_best", "") == (f"{below} than tanh ({OVER_TWO})." if below else "")
 
 
 def test_what_another_family_finds_is_said(tmp_path: Path) -> None:
