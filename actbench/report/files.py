@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from actbench.analysis.comparison import Comparison
 from actbench.analysis.samples import Sample, loss_unit
-from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.errors import ConfigurationError
 from actbench.experiment.metrics import CURVES, MEASURES, PARTS, Metric, parse_metric
 from actbench.plan.looks import values_by_seed
 from actbench.render.html import render, source
@@ -43,7 +43,7 @@ from actbench.report.statements import caveats, question_and_answer, statements
 from actbench.report.tuning import sensitivity_picture
 from actbench.statistics.intervals import CONFIDENCE, t_quantile
 from actbench.statistics.multiple import ALPHA
-from actbench.store.files import refuse_device, write_atomically
+from actbench.store.files import refuse_device, write_atomically, writing
 from actbench.store.names import EXPERIMENT
 from actbench.store.results import Results
 from actbench.version import __version__
@@ -124,19 +124,15 @@ def picture_svg(picture: Picture, arms: Mapping[str, int], paper: Paper = PAGE) 
 
 def write_page(path: Path, text: str) -> None:
     """Write a page, all or nothing."""
-    try:
+    with writing(f"--html {path}"):
         refuse_device(path)
         write_atomically(path, text)
-    except OSError as problem:
-        raise UnusableEnvironmentError(f"--html {path}: cannot be written ({problem.strerror})") from None
 
 
 def save_pictures(drawn: Sequence[Picture], folder: Path, ending: str) -> list[Path]:
     """Every picture in a file named after it; raises `UnusableEnvironmentError` where one cannot be written."""
-    try:
+    with writing(f"--figures {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise UnusableEnvironmentError(f"--figures {folder}: cannot be made ({problem.strerror})") from None
     paths = [folder / f"{picture.name}.{ending}" for picture in drawn]
     paper = PAGE if ending == "svg" else FULL
     for picture, path in zip(drawn, paths, strict=True):

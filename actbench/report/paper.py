@@ -17,7 +17,7 @@ from actbench.analysis.verdicts import NO_EVIDENCE
 from actbench.catalogue.registry import Entry
 from actbench.config.reader import read_text
 from actbench.config.source import read_yaml
-from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.errors import ConfigurationError
 from actbench.experiment.definition import Factor, experiment_to_yaml
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.metrics import Metric, parse_metric
@@ -32,7 +32,7 @@ from actbench.report.figures.paint import save_scene
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, seeds_text, size, value
 from actbench.report.short import short_verdict
 from actbench.report.tuning import tuned_text
-from actbench.store.files import write_atomically
+from actbench.store.files import write_atomically, writing
 from actbench.store.results import Results
 from actbench.text import capitalised, counted, did_you_mean, listed, nearest_or_all
 
@@ -129,12 +129,10 @@ def write_paper(
             figures=[(one.name, Markup(escaped(printed(one.caption, names)))) for one in shown],
         ),
     }
-    try:
+    with writing(f"--paper {kit.folder}"):
         kit.folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_atomically(kit.folder / name, text)
-    except OSError as problem:
-        raise UnusableEnvironmentError(f"--paper {kit.folder}: cannot be written ({problem.strerror})") from None
     for picture in shown:
         path = kit.folder / f"{picture.name}.pdf"
         save_scene(picture.draw(paper), path, picture.title, picture.description, kit.font)

@@ -46,6 +46,15 @@ def refuse_device(path: Path) -> None:
         raise OSError(errno.EINVAL, "A device is not replaced by a file", str(path))
 
 
+@contextlib.contextmanager
+def writing(what: Path | str) -> Iterator[None]:
+    """Raise `UnusableEnvironmentError` that this cannot be written in place of an `OSError`."""
+    try:
+        yield
+    except OSError as problem:
+        raise UnusableEnvironmentError(f"{what}: cannot be written ({problem.strerror})") from None
+
+
 @dataclass(frozen=True)
 class Target:
     """A file to be written, reached through the descriptor of its folder if that is held open, else by its path."""

@@ -81,8 +81,8 @@ def test_a_place_that_cannot_be_written_is_said_and_leaves_nothing(results: Resu
     for files, said in (
         (Files(tmp_path / "missing" / "report.html"), r"report.html: cannot be written \(No such file or directory\)"),
         (Files(tmp_path / "folder"), r"folder: cannot be written \(Is a directory\)"),
-        (Files(figures=tmp_path / "file"), r"file: cannot be made \(File exists\)"),
-        (Files(figures=tmp_path / "file" / "below"), r"below: cannot be made \(Not a directory\)"),
+        (Files(figures=tmp_path / "file"), r"file: cannot be written \(File exists\)"),
+        (Files(figures=tmp_path / "file" / "below"), r"below: cannot be written \(Not a directory\)"),
     ):
         with pytest.raises(UnusableEnvironmentError, match=said):
             written(results, files)

@@ -9,9 +9,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actbench.errors import ConfigurationError, UnusableEnvironmentError
+from actbench.errors import ConfigurationError
 from actbench.report.figures.marks import INK, ROLES, Area, Dot, Group, Line, Mark, Points, Scene, Text, marker_points
-from actbench.store.files import write_atomically
+from actbench.store.files import write_atomically, writing
 from actbench.text import visible
 
 if TYPE_CHECKING:
@@ -30,13 +30,11 @@ def save_scene(scene: Scene, path: Path, title: str, description: str, font: str
     Raises `ConfigurationError` on another suffix and `UnusableEnvironmentError` if the file cannot be written.
     """
     suffix = require_format(path)
-    try:
+    with writing(path):
         if suffix == "svg":
             write_atomically(path, file_svg(scene, title, description))
         else:
             _paint(scene, path, suffix, font)
-    except OSError as problem:
-        raise UnusableEnvironmentError(f"{path}: cannot be written ({problem.strerror})") from None
 
 
 def require_format(path: Path) -> str:
