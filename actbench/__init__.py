@@ -27,9 +27,9 @@ else:
     def __getattr__(name: str) -> object:
         """Import the API at its first use, so that the command line does not wait for it."""
         if name in __all__:
-            from actbench import api
+            from actbench import api, errors
 
-            return getattr(api, name)
+            return getattr(api if hasattr(api, name) else errors, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:

@@ -14,22 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
-from actbench.errors import ConfigurationError, ExpectedError, UnusableEnvironmentError, unusable_file
+from actbench.errors import ConfigurationError, unusable_file
 from actbench.processes import available_cores
 from actbench.report.request import Request, load_reference
 from actbench.store.results import Results, load_results
 from actbench.views import ComparisonView, ResultFolder, compared
-
-__all__ = [
-    "ComparisonView",
-    "ConfigurationError",
-    "ExpectedError",
-    "ResultFolder",
-    "UnusableEnvironmentError",
-    "compare",
-    "load",
-    "run",
-]
 
 P = ParamSpec("P")
 T = TypeVar("T")
