@@ -84,9 +84,10 @@ def _tuned_note(results: Results) -> str:
     tunings, count = results.plan.tunings, results.experiment.tuning_seeds
     seeds = "1 tuning seed that is" if count == 1 else f"{count} tuning seeds that are"
     tried = settings_by_path(candidate.values for tuning in tunings for candidate in tuning.candidates)
+    some = " (not all by every arm)" * (len({frozenset(one.values for one in arm.candidates) for arm in tunings}) > 1)
     grids = "; ".join(f"{path} from {', '.join(map(value_to_text, in_order(grid)))}" for path, grid in tried.items())
     return (
-        f"Tuned for each arm: {grids}, by {metric_in_words(parse_metric(tunings[0].metric))} over {seeds} not among "
+        f"Tuned for each arm: {grids}{some}, by {metric_in_words(parse_metric(tunings[0].metric))} over {seeds} not among "
         "these; tuning.csv has all that was tried."
     )
 
@@ -222,6 +223,6 @@ def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Stat
     for row in (row for row in comparison.rows if row.sample.doubt):
         by_doubt.setdefault(row.sample.doubt, []).append(row.sample.label)
     if by_doubt:
-        reasons = "; ".join(f"for {few(labels, 'arms')}, {doubt}" for doubt, labels in by_doubt.items())
+        reasons = "; ".join(f"{few(labels, 'arms')} ({doubt})" for doubt, labels in by_doubt.items())
         arms = tuple(label for labels in by_doubt.values() for label in labels)
         yield Statement("not_judged", "caveats", f"Not judged: {reasons}.", arms)

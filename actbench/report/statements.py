@@ -250,7 +250,9 @@ def answer_statements(comparison: Comparison, results: Sequence[Results]) -> Ite
         if not comparison.best:
             yield _highest(comparison)
     elif all(contrast.word == NOT_JUDGED for contrast in contrasts):
-        yield _said("not_judged", f"Not judged: {_reasons(contrasts)}.", "baseline", contrasts)
+        reasons = {contrast.reason for contrast in contrasts}
+        why = reasons.pop() if len(reasons) == 1 else _reasons(contrasts)
+        yield _said("not_judged", f"Not judged: {why}.", "baseline", contrasts)
         yield _highest(comparison)
         if not comparison.is_judged and not comparison.doubt:
             is_varied = any(factor.path == "train.lr" for one in results for factor in one.experiment.factors)
@@ -327,7 +329,7 @@ def _judged(comparison: Comparison, groups: dict[str, list[Contrast]]) -> Iterat
     if group := groups.get(TOO_FEW_SEEDS):
         yield _said("too_few_seeds", f"Cannot tell {_names(group)} from {base}: {too_few(group)}.", "baseline", group)
     if group := groups.get(NOT_JUDGED):
-        yield _said("not_judged", f"Not judged: {_names(group)} ({_reasons(group)}).", "baseline", group)
+        yield _said("not_judged", f"Not judged: {_reasons(group)}.", "baseline", group)
 
 
 def too_few(group: Sequence[Contrast]) -> str:
@@ -374,7 +376,11 @@ def _names(group: Sequence[Contrast]) -> str:
 
 
 def _reasons(group: Sequence[Contrast]) -> str:
-    return few(list(dict.fromkeys(one.reason for one in group)), "reasons")
+    """`relu and tanh (3 of 10 trials unusable); mish (train.lr is at the edge of what was tried)`."""
+    by_reason: dict[str, list[Contrast]] = {}
+    for one in group:
+        by_reason.setdefault(one.reason, []).append(one)
+    return "; ".join(f"{_names(found)} ({reason})" for reason, found in by_reason.items())
 
 
 def _why_none(comparison: Comparison) -> str:
