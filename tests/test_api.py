@@ -325,3 +325,10 @@ def test_pictures_and_the_page_are_shown_and_saved(copied: Path, tmp_path: Path)
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page.text
     assert "<script" not in page._repr_html_()
     assert page._repr_html_().startswith("<iframe ")
+
+
+def test_results_are_not_compared_with_themselves(copied: Path) -> None:
+    found = actbench.load()
+    for again, options in (([found], {}), ([], {"baseline": found})):
+        with pytest.raises(actbench.ConfigurationError, match="tiny is named twice"):
+            actbench.compare(found, *again, **options)  # type: ignore[arg-type]

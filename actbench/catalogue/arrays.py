@@ -183,10 +183,11 @@ def _input_mistakes(given: Mapping[str, NDArray[Any]]) -> Iterator[str]:
         elif array.dtype != numpy.uint8 and array.dtype.kind != "f":
             yield f"{name}: expected uint8 or floats from 0 to 1, found {array.dtype}"
         elif array.dtype.kind == "f" and not (array.min() >= 0 and array.max() <= 1):
-            yield (
-                f"{name}: expected floats from 0 to 1, found {array.min():g} to {array.max():g}: subtract the smallest "
-                "value and divide by the range of x_train"
-            )
+            low, high = array.min(), array.max()
+            cure = "subtract the smallest value and divide by the range of x_train"
+            if not numpy.isfinite(low - high):
+                cure = "leave out what is no finite number"
+            yield f"{name}: expected floats from 0 to 1, found {low:g} to {high:g}: {cure}"
     if train.shape[1:] != test.shape[1:]:
         yield f"x_test: expected images of {train.shape[1:]} values, as in x_train, found {test.shape[1:]}"
     if (train.dtype == numpy.uint8) != (test.dtype == numpy.uint8):

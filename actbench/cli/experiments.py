@@ -66,7 +66,7 @@ def validate(
     from actbench.catalogue.custom_files import files_in_use
     from actbench.checks.examination import named_gains, require_gains, require_passed
     from actbench.report.looks import moved_look
-    from actbench.report.networks import seeds_hint, validity_document, validity_line
+    from actbench.report.networks import hints, validity_document, validity_line
 
     try:
         loaded = load(config, overrides)
@@ -74,19 +74,19 @@ def validate(
         if pairs := named_gains(loaded.experiment):
             require_passed(dict.fromkeys(activation for _, activation in pairs))
             require_gains(pairs)
-        hints = [hint for hint in (seeds_hint(loaded.experiment), moved_look(loaded.experiment)) if hint]
+        hinted = [*hints(loaded.experiment), *filter(None, [moved_look(loaded.experiment)])]
     except errors.ConfigurationError as invalid:
         if output_format == "json":
             printing.print_document(validity_document(config, None, str(invalid).splitlines()))
             raise typer.Exit(invalid.exit_code) from None
         raise
     if output_format == "json":
-        warnings = [*loaded.warnings, *hints]
+        warnings = [*loaded.warnings, *hinted]
         printing.print_document(validity_document(config, loaded.experiment, warnings))
     else:
         checks = "".join(f"; actbench check {shlex.quote(file.path)} checks its functions" for file in files_in_use())
         print(f"{validity_line(config, loaded.experiment)}{checks}")
-        for hint in hints:
+        for hint in hinted:
             say(f"warning: {hint}")
 
 

@@ -193,7 +193,7 @@ def report(
         chosen = columns.replace(" ", "").split(",") if columns else USUAL_COLUMNS
         kit = require_paper_sense(PaperKit(paper, labels, width, font, font_size, picture or USUAL_PICTURES, chosen))
     files = Files(html, open_page, figures, figure_format, kit)
-    files.require_sense(output_format)
+    files.require_sense(output_format, explains=explain)
     writes = files.are_wanted()
     with said_if_slow("Reading the results and drawing the pictures ...") if writes else nullcontext():
         found = load_results(folder, results, metrics=None if writes else (metric,) if metric else ())

@@ -158,9 +158,9 @@ def _load(config: Path, options: TrainingOptions) -> Experiment:
 
         experiment = until_settled(experiment, options.at_most)
     if not options.smoke:
-        from actbench.report.networks import seeds_hint
+        from actbench.report.networks import hints
 
-        if hint := seeds_hint(experiment):
+        for hint in hints(experiment):
             say(f"warning: {hint}")
     if options.gate and not experiment.claims and (options.smoke or not experiment.baseline):
         why = "--smoke judges nothing" if options.smoke else f"{config} has neither `expect` nor `baseline`"

@@ -84,11 +84,13 @@ def _tuned_note(results: Results) -> str:
     tunings, count = results.plan.tunings, results.experiment.tuning_seeds
     seeds = "1 tuning seed that is" if count == 1 else f"{count} tuning seeds that are"
     tried = settings_by_path(candidate.values for tuning in tunings for candidate in tuning.candidates)
-    some = " (not all by every arm)" * (len({frozenset(one.values for one in arm.candidates) for arm in tunings}) > 1)
-    grids = "; ".join(f"{path} from {', '.join(map(value_to_text, in_order(grid)))}" for path, grid in tried.items())
+    are_unlike = len({frozenset(each.values for each in tuning.candidates) for tuning in tunings}) > 1
+    some = " (not all by every arm)" * are_unlike
+    grids = [f"{path} from {', '.join(map(value_to_text, in_order(grid)))}" for path, grid in tried.items()]
+    metric = metric_in_words(parse_metric(tunings[0].metric))
     return (
-        f"Tuned for each arm: {grids}{some}, by {metric_in_words(parse_metric(tunings[0].metric))} over {seeds} not among "
-        "these; tuning.csv has all that was tried."
+        f"Tuned for each arm: {'; '.join(grids)}{some}, by {metric} over {seeds} not among these; tuning.csv has all "
+        "that was tried."
     )
 
 

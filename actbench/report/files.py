@@ -75,14 +75,14 @@ class Files:
         """Whether any file is requested."""
         return self.html is not None or self.figures is not None or self.paper is not None
 
-    def require_sense(self, printed: str) -> None:
+    def require_sense(self, printed: str, *, explains: bool = False) -> None:
         """Raise `ConfigurationError` on options that contradict each other."""
         if self.is_opened and self.html is None:
             raise ConfigurationError("--open: there is no page to open; add --html FILE")
-        if self.are_wanted() and printed != "table":
+        if self.are_wanted() and (printed != "table" or explains):
+            option = "--explain" if explains else f"--format {printed}"
             raise ConfigurationError(
-                f"--format {printed} is for the report on standard output; leave it out beside --html, --figures and "
-                "--paper"
+                f"{option} is for the report on standard output; leave it out beside --html, --figures and --paper"
             )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic_core import PydanticCustomError
 
@@ -59,7 +59,9 @@ def _find_function(text: str, known: Mapping[str, Kind]) -> Choice:
         if name in names("initialiser"):
             raise ConfigurationError(f"{name} is an initialiser: say for which layer it draws, such as --shape 5x3")
         noun = "initialiser" if "initialiser" in known.values() else "function"
-        raise ConfigurationError(f"no {noun} is called {name!r}{did_you_mean(str(name), known)}")
+        other = next((kind for kind in get_args(Kind) if name in names(kind)), "")
+        where = f"; it is in `actbench list {other}`" if other else did_you_mean(str(name), known)
+        raise ConfigurationError(f"no {noun} is called {name!r}{where}")
     try:
         return parse_choice(known[str(name)], value)
     except PydanticCustomError as invalid:

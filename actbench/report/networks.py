@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from actbench.analysis.samples import loss_unit
 from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Matched, count_parameters, network_size, resolve_layers
+from actbench.experiment.metrics import parse_metric
 from actbench.experiment.settings import TrialSettings
 from actbench.plan.looks import schedule_of, seeds_at_first, seeds_range
 from actbench.render.sections import Section
 from actbench.report.statement import cannot_decide
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import fewest_seeds
-from actbench.text import counted
+from actbench.text import counted, listed
 
 
 def summary_sections(experiment: Experiment) -> list[Section]:
@@ -90,15 +92,17 @@ def _layer_rows(settings: TrialSettings) -> list[list[str]]:
     ]
 
 
-def seeds_hint(experiment: Experiment) -> str:
-    """`5 seeds cannot decide 25 comparisons, 10 can: --set seeds=10`; empty where they can, or nothing is compared."""
+def hints(experiment: Experiment) -> Iterator[str]:
+    """`5 seeds cannot decide 25 comparisons, 10 can: --set seeds=10`; that the metric can rank no arm, if so."""
     comparisons, seeds = experiment.comparisons(), len(experiment.seeds)
-    if not comparisons:
-        return ""
     schedule = schedule_of(experiment)
     alpha = schedule.alphas[0] if schedule else ALPHA
-    enough = fewest_seeds(comparisons, alpha)
-    return "" if seeds >= enough else f"{cannot_decide(seeds, comparisons, alpha=alpha)}: --set seeds={enough}"
+    if comparisons and seeds < (enough := fewest_seeds(comparisons, alpha)):
+        yield f"{cannot_decide(seeds, comparisons, alpha=alpha)}: --set seeds={enough}"
+    if parse_metric(experiment.primary).is_loss:
+        losses = sorted({loss_unit(arm.settings) for arm in experiment.arms()})
+        if len(losses) > 1:
+            yield f"primary: {experiment.primary} ranks no arms that train on different losses ({listed(losses)})"
 
 
 def validity_line(config: Path, experiment: Experiment) -> str:

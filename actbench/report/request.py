@@ -33,16 +33,10 @@ class Request:
 def load_folders(
     folders: Sequence[Path], root: Path, request: Request, *, has_short_names: bool = False
 ) -> tuple[list[Results], Results | None]:
-    """The results to compare (the latest where no folder is named), and those that `--baseline FOLDER` names.
-
-    Raises `ConfigurationError` where a folder is named twice: its trials count once.
-    """
+    """The results to compare (the latest where no folder is named), and those that `--baseline FOLDER` names."""
     metrics = (request.metric,) if request.metric else ()
     found = [load_results(folder, root, metrics=metrics) for folder in folders or (None,)]
     reference = load_reference(root, request)
-    places = [one.folder.resolve() for one in (*found, *([reference] if reference else []))]
-    if twice := next((place for place in places if places.count(place) > 1), None):
-        raise ConfigurationError(f"{twice.name} is named twice: compare it with other results")
     if has_short_names:
         return [with_short_names(one) for one in found], with_short_names(reference) if reference else None
     return found, reference
@@ -60,15 +54,22 @@ def answer(
 ) -> Comparison:
     """The requested comparison; missing or damaged trials are reported through `say`.
 
-    Raises `ConfigurationError` on a metric, baseline or factor that the experiment does not have.
+    Raises `ConfigurationError` on a metric, baseline or factor that the experiment does not have, and where a folder is
+    named twice: its trials count once.
     """
     everything = [*results, reference] if reference else list(results)
+    places = [one.folder.resolve() for one in everything]
+    if twice := next((place for place in places if places.count(place) > 1), None):
+        raise ConfigurationError(f"{twice.name} is named twice: compare it with other results")
     for one in everything:
         say_what_is_missing(one, say)
     first, name = results[0].experiment, request.baseline
+    names = _folder_names(everything) if everything[1:] else []
+    home = next((place for place, folder in enumerate(names) if name and name.startswith(f"{folder}: ")), 0)
+    arm = name and name.removeprefix(f"{names[home]}: " if names else "")
     lookups: tuple[Callable[[], Any], ...] = (
         lambda: metric_of(everything, request.metric or first.primary),
-        lambda: () if reference else first.baseline if name is None else parse_arm(first, name),
+        lambda: () if reference else first.baseline if arm is None else parse_arm(results[home].experiment, arm),
         lambda: _factor_of([one.experiment for one in everything], request.by),
     )
     metric, baseline, by = all_found(lookups)
@@ -84,25 +85,32 @@ def answer(
     )
     if len(everything) == 1:
         return compare(results[0].plan, results[0].records, question)
-    return _compare_folders(results, reference, question)
+    return _compare_folders(results, reference, question, home)
 
 
-def _compare_folders(results: Sequence[Results], reference: Results | None, question: Question) -> Comparison:
-    """The arms of several folders side by side, each against the baseline arm of the first.
+def _folder_names(folders: Sequence[Results]) -> list[str]:
+    """What the arms of each folder are told apart by: its name, or its path if another has this name."""
+    short = [one.folder.resolve().name for one in folders]
+    return short if len(set(short)) == len(short) else [str(one.folder) for one in folders]
+
+
+def _compare_folders(
+    results: Sequence[Results], reference: Results | None, question: Question, home: int
+) -> Comparison:
+    """The arms of several folders side by side, each against the baseline arm of one of them, its home.
 
     With a reference folder each arm stands against the same arm there; those of a single folder keep their names.
     """
     everything = [*results, reference] if reference else results
-    short = [one.folder.resolve().name for one in everything]
-    are_unique = len(set(short)) == len(everything)
-    names = {id(one): name if are_unique else str(one.folder) for one, name in zip(everything, short, strict=True)}
+    names = _folder_names(everything)
     is_alone = reference is not None and len(results) == 1
-    by_folder = [_samples_in(one, question, "" if is_alone else f"{names[id(one)]}: ") for one in results]
+    before = ["" if is_alone else f"{name}: " for name in names]
+    by_folder = [_samples_in(one, question, name) for one, name in zip(results, before, strict=False)]
     samples = [sample for found in by_folder for sample in found]
     if reference is None:
-        references = find_references(samples, by_folder[0], question.baseline)
+        references = find_references(samples, by_folder[home], question.baseline)
     else:
-        earlier = _samples_in(reference, question, f"baseline {names[id(reference)]}: ")
+        earlier = _samples_in(reference, question, f"baseline {names[-1]}: ")
         same_arm = {_spelt(sample): sample for sample in earlier}
         references = [*(same_arm.get(_spelt(sample)) for sample in samples), *earlier]
         samples = [*samples, *earlier]

@@ -85,7 +85,7 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
     measured = measured_speed(pilot.records.values(), f"in {pilot.folder}") if pilot else None
     speed = measured or ASSUMED_SPEED
     known = _pilot_spread(pilot) if pilot else None
-    sd, sd_basis = known or _assumed_spread(experiment)
+    sd, sd_basis = known or _assumed_spread(experiment, pilot)
     comparisons = _comparisons(experiment)
     seconds_each = sum(final) * speed.seconds_per_operation / workers / len(final)
     return Forecast(
@@ -243,12 +243,14 @@ def _pilot_spread(pilot: Results) -> tuple[float, str] | None:
     return sd, f"Spread: the sd of differences in {pilot.folder} is {100 * sd:.3f} points{over}."
 
 
-def _assumed_spread(experiment: Experiment) -> tuple[float, str]:
+def _assumed_spread(experiment: Experiment, pilot: Results | None) -> tuple[float, str]:
     """The sd that the finite test set alone causes at the assumed accuracy."""
     images = experiment.settings.data.test_count()
     sd = predicted_sd(ASSUMED_ACCURACY, images)
+    what_next = "Next: run a pilot of a few seeds, and name it with --pilot FOLDER."
+    if pilot:
+        what_next = f"In {pilot.folder} no arm has two seeds whose differences from another arm are unlike."
     return sd_of_difference(sd), (
         f"Spread: assumed, {100 * sd:.2f} points from seed to seed in each arm, which is what "
-        f"{100 * ASSUMED_ACCURACY:.0f} % accuracy on {images:,} test images gives; training adds to it. Next: run "
-        "a pilot of a few seeds, and name it with --pilot FOLDER."
+        f"{100 * ASSUMED_ACCURACY:.0f} % accuracy on {images:,} test images gives; training adds to it. {what_next}"
     )

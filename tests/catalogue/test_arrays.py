@@ -114,7 +114,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "floats to 255": (
         {"x_train": made()["x_train"].astype(float)}, "x_train: expected floats from 0 to 1, found 0 to 249",
     ),
-    "not a number": ({"x_train": numpy.full((60, 4, 5), numpy.nan)}, "x_train: expected floats from 0 to 1, found nan"),
+    "not a number": ({"x_train": numpy.full((60, 4, 5), numpy.nan)}, "floats from 0 to 1, found nan to nan: leave out"),
     "one float and one byte": ({"x_test": made(floats=True)["x_test"]}, "x_test: expected uint8, as x_train, found fl"),
     "other shapes": (
         {"x_test": numpy.zeros((30, 5, 4), numpy.uint8)},

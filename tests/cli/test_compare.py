@@ -267,3 +267,11 @@ def test_of_an_empty_journal_nothing_is_printed_or_exported(verb: str, results: 
 def test_a_folder_is_not_compared_with_itself(again: list[str], results: Path) -> None:
     refused = actbench("compare", "five", *again, folder=results)
     assert_one_message(refused, 2, "five is named twice: compare it with other results")
+
+
+def test_the_baseline_may_be_an_arm_of_another_folder_than_the_first(results: Path) -> None:
+    table = succeeded("better", "five", "--baseline", "five: tanh", "--shared-lr", "--format", "csv", folder=results)
+    arms = pandas.read_csv(StringIO(table)).set_index("arm")
+    assert arms.index[arms["verdict"].isna()].tolist() == ["five: tanh"]
+    refused = actbench("compare", "better", "five", "--baseline", "five: elo", folder=results)
+    assert_one_message(refused, 2, "'elo' is not in this experiment; did you mean elu")

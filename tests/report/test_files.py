@@ -98,5 +98,7 @@ def test_options_that_ask_for_nothing_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigurationError, match=said):
             files.require_sense(printed)
+    with pytest.raises(ConfigurationError, match="--explain is for the report on standard output"):
+        Files(tmp_path).require_sense("table", explains=True)
     Files(tmp_path, is_opened=True, figures=tmp_path).require_sense("table")
     Files().require_sense("latex")

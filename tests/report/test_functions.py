@@ -25,6 +25,9 @@ def test_every_unknown_function_is_named_with_its_nearest() -> None:
         find_functions(["rlu", "tanh", "swsh"])
     assert [line.split("'")[1] for line in str(caught.value).splitlines()] == ["rlu", "swsh"]
     assert "did you mean relu" in str(caught.value)
+    for name, kind in (("nll", "loss"), ("adam", "optimizer")):
+        with pytest.raises(ConfigurationError, match=f"'{name}'; it is in `actbench list {kind}`"):
+            find_functions([name])
 
 
 def test_a_function_is_found_with_parameters_as_an_experiment_file_spells_them() -> None:

@@ -17,7 +17,7 @@ from actbench.render.terminal import _print_section, console_for, fitting_column
 from actbench.report import numbers
 from actbench.report.contents import report_sections, spark
 from actbench.report.listing import catalogue_sections
-from actbench.report.networks import seeds_hint
+from actbench.report.networks import hints
 from builders import TWO_ACTIVATIONS, experiment_from
 from planted import RELU, TUNED, above, asked, planted
 
@@ -139,12 +139,17 @@ def test_a_catalogue_that_does_not_fit_becomes_lists_and_loses_nothing() -> None
         ("vary: {train.lr: [0.1, 0.2]}\nseeds: 5", ""),
         ("seeds: 2", ""),
         (
+            "vary: {train.loss: [cross_entropy, mse]}\nmodel: {output: identity}\nprimary: test_loss",
+            "primary: test_loss ranks no arms that train on different losses (cross_entropy over 10 output",
+        ),
+        ("vary: {train.loss: [cross_entropy, mse]}\nmodel: {output: identity}", ""),
+        (
             "vary: {train.lr: [0.1, 0.2, 0.3], train.batch_size: [8, 16]}\nbaseline: {train.lr: 0.1}\nseeds: 6",
             "6 seeds cannot decide 4 comparisons, 8 can: --set seeds=8",
         ),
     ],
 )
-def test_seeds_that_cannot_decide_are_named_before_a_run(text: str, hint: str, tmp_path: Path) -> None:
-    said = seeds_hint(experiment_from(text, tmp_path))
+def test_seeds_and_metrics_that_cannot_decide_are_named_before_a_run(text: str, hint: str, tmp_path: Path) -> None:
+    said = " ".join(hints(experiment_from(text, tmp_path)))
     assert said.startswith(hint)
     assert bool(said) == bool(hint)

@@ -14,7 +14,7 @@ from actbench.analysis.samples import Sample
 from actbench.report.contents import answer_sections, comparison_document, report_chapters
 from actbench.report.figures.differences import differences_picture
 from actbench.report.looks import moved_look
-from actbench.report.networks import seeds_hint
+from actbench.report.networks import hints
 from actbench.report.statements import answer_line, caveats, notes, statements, why_not_different
 from actbench.statistics.intervals import estimate
 from actbench.store.results import Results
@@ -269,8 +269,8 @@ def test_a_look_that_is_moved_up_in_vain_says_so(tmp_path: Path) -> None:
 def test_seeds_that_cannot_decide_at_the_level_of_their_only_look_are_said_beforehand(tmp_path: Path) -> None:
     """Of 7 pairs p is at least 2 / 2^7 = 0.0156, of 8 it is 0.0078."""
     text = TUNED.replace("seeds: 10", "seeds: {looks: [7], alpha: [0.01]}")
-    assert seeds_hint(experiment_from(text, tmp_path)) == "7 seeds cannot decide 1 comparison, 8 can: --set seeds=8"
-    assert seeds_hint(experiment_from(text.replace("[7]", "[8]"), tmp_path)) == ""
+    assert [*hints(experiment_from(text, tmp_path))] == ["7 seeds cannot decide 1 comparison, 8 can: --set seeds=8"]
+    assert [*hints(experiment_from(text.replace("[7]", "[8]"), tmp_path))] == []
 
 
 def test_an_arm_that_stays_open_has_its_reason_and_the_planned_comparisons(tmp_path: Path) -> None:

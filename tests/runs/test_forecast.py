@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,13 @@ def test_an_assumed_spread_is_the_least_and_one_comparison_is_one_column(tmp_pat
     assert "--pilot FOLDER" in power.notes[-1]
     two = experiment_from(TUNED.replace(", gelu", ""), tmp_path)
     assert forecast_sections(forecast(two, None, 1))[1].header == ["true difference (points)", "seeds, one comparison"]
+
+
+def test_a_pilot_without_differences_is_not_asked_for_again(tiny: Path) -> None:
+    pilot = load_results(tiny / "results" / "tiny", tiny)
+    arms = tuple((arm, trials[:1]) for arm, trials in pilot.plan.arms)
+    _, power = forecast_sections(forecast(pilot.experiment, replace(pilot, plan=replace(pilot.plan, arms=arms)), 1))
+    assert power.notes[-1].endswith("tiny no arm has two seeds whose differences from another arm are unlike.")
 
 
 def test_a_pilot_gives_time_and_spread(tiny: Path) -> None:
