@@ -24,7 +24,7 @@ from actbench.report.comparison import arms_table, pairs_table
 from actbench.report.contents import EXPLAIN, answer_sections, comparison_document, comparison_sections
 from actbench.report.figures.layout import COLUMN, FULL, Picture
 from actbench.report.files import arm_numbers, page, picture_svg, pictures, pictures_by_chapter, write_page
-from actbench.report.request import Request, answer, with_short_names
+from actbench.report.request import Request, requested_comparison, with_short_names
 from actbench.report.short import without_picture
 from actbench.report.tables import primary_comparison
 from actbench.report.tuning import tuning_table
@@ -248,5 +248,5 @@ def compared(results: Sequence[Results], reference: Results | None, request: Req
 
     everything = [*results, *([reference] if reference else [])]
     others = [with_short_names(one) for one in everything]
-    shown = answer(others[: len(results)], others[-1] if reference else None, request, lambda _: None)
-    return ComparisonView(answer(results, reference, request, say), everything, shown)
+    shown = requested_comparison(others[: len(results)], others[-1] if reference else None, request, lambda _: None)
+    return ComparisonView(requested_comparison(results, reference, request, say), everything, shown)

@@ -296,21 +296,21 @@ def contrasts(
     """A family: one contrast for each pair, p adjusted over all of them by Holm's method, with its verdict."""
     family = _contrasts(pairs, metric)
     tested = [index for index, contrast in enumerate(family) if contrast.p is not None]
-    p_values = [(family[index].p or 0.0) / _share(family[index]) for index in tested]
+    p_values = [(family[index].p or 0.0) / _share_of_alpha(family[index]) for index in tested]
     for index, adjusted, level in zip(tested, holm(p_values), holm_levels(p_values), strict=True):
         family[index] = replace(
             family[index],
             p_holm=adjusted,
             comparisons=len(tested),
-            adjusted_interval=_interval(family[index], 1 - level * _share(family[index])),
-            adjusted_confidence=1 - level * _share(family[index]),
+            adjusted_interval=_interval(family[index], 1 - level * _share_of_alpha(family[index])),
+            adjusted_confidence=1 - level * _share_of_alpha(family[index]),
         )
     if metric.larger_is_better is None:
         return family
-    return [_judged(contrast, metric, margin, len(tested), why_not) for contrast in family]
+    return [_with_verdict(contrast, metric, margin, len(tested), why_not) for contrast in family]
 
 
-def _share(contrast: Contrast) -> float:
+def _share_of_alpha(contrast: Contrast) -> float:
     """The part of 5 % that a contrast may spend."""
     return contrast.alpha() / ALPHA
 
@@ -359,7 +359,7 @@ def paired_differences(first: Sample, second: Sample, metric: Metric) -> list[fl
     return pair_differences(*common_values(first, second), is_share=metric.is_share)
 
 
-def _judged(contrast: Contrast, metric: Metric, margin: float | None, comparisons: int, why_not: str) -> Contrast:
+def _with_verdict(contrast: Contrast, metric: Metric, margin: float | None, comparisons: int, why_not: str) -> Contrast:
     """The contrast with its verdict, for a metric of which one way is better."""
     if reason := _reason_not_judged(contrast, why_not):
         return replace(contrast, decided=ArmVerdict(NOT_JUDGED), reason=reason)
@@ -386,7 +386,7 @@ def _least_p(contrast: Contrast, comparisons: int, metric: Metric) -> float:
         least = smallest_p(contrast.difference.n, comparisons, is_counted=metric.is_share)
     else:
         least = smallest_unpaired_p(len(contrast.first.by_seed), len(contrast.second.by_seed), comparisons)
-    return min(1.0, least / _share(contrast))
+    return min(1.0, least / _share_of_alpha(contrast))
 
 
 def _predicted_sd(sample: Sample, own: Estimate, metric: Metric) -> float | None:
@@ -425,8 +425,9 @@ def best_set(samples: Sequence[Sample], metric: Metric, family: Iterable[Contras
         if made := decided.get(frozenset((id(contrast.first), id(best)))):
             is_apart = is_different(made.adjusted_interval, made.p_holm)
         else:
-            bounds = _interval(contrast, 1 - ALPHA * _share(contrast) / others)
-            is_apart = is_different(bounds, None if contrast.p is None else others * contrast.p / _share(contrast))
+            share = _share_of_alpha(contrast) / others
+            p = None if contrast.p is None else contrast.p / share
+            is_apart = is_different(_interval(contrast, 1 - ALPHA * share), p)
         if not is_apart:
             beside.append(contrast.first.label)
     return (best.label, *beside)

@@ -62,7 +62,7 @@ def compare(
     from actbench.report.comparison import arms_table, pairs_table
     from actbench.report.contents import answer_sections, comparison_document, comparison_sections
     from actbench.report.images import images_document, images_sections
-    from actbench.report.request import Request, answer, load_folders
+    from actbench.report.request import Request, load_folders, requested_comparison
 
     shared.require_gate(is_wanted=gate, undecided=gate_undecided, reports=gate_reports)
     shared.require_owner("--figures", figures, {"--figure-format": figure_format != "svg"})
@@ -77,7 +77,7 @@ def compare(
     if figures:
         raise errors.ConfigurationError("--figures goes with --across; of one folder: `actbench report --figures DIR`")
     found, reference = load_folders(folders or [], results, request, has_short_names=output_format == "table")
-    comparison = answer(found, reference, request, say)
+    comparison = requested_comparison(found, reference, request, say)
     everything = [*found, reference] if reference else found
     if images and len(everything) > 1:
         raise errors.ConfigurationError("--images: the images of one result folder at a time")
@@ -180,7 +180,7 @@ def report(
     from actbench.analysis.comparison import separable
     from actbench.report.contents import report_document, report_sections
     from actbench.report.files import Files, write_files
-    from actbench.report.request import Request, answer, with_short_names
+    from actbench.report.request import Request, requested_comparison, with_short_names
     from actbench.store.results import load_results
 
     shared.require_owner("--figures", figures, {"--figure-format": figure_format != "svg"})
@@ -198,7 +198,7 @@ def report(
     with said_if_slow("Reading the results and drawing the pictures ...") if writes else nullcontext():
         found = load_results(folder, results, metrics=None if writes else (metric,) if metric else ())
         found = with_short_names(found) if output_format == "table" else found
-        comparison = answer([found], None, Request(metric=metric, shared_lr=shared_lr), say)
+        comparison = requested_comparison([found], None, Request(metric=metric, shared_lr=shared_lr), say)
         written = write_files(comparison, found, files, say) if writes else []
     if writes:
         print(*written, sep="\n")

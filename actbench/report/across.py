@@ -28,7 +28,7 @@ from actbench.report.figures.scales import Axis, Scale, styles
 from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, size, value
 from actbench.report.request import Request, metric_of
 from actbench.report.short import short_verdict
-from actbench.report.statement import cannot_decide, few
+from actbench.report.statement import cannot_decide, listed_or_counted
 from actbench.report.statements import adjusted_statements, by_verdict
 from actbench.statistics.across import performance_profile
 from actbench.store.results import Results
@@ -95,7 +95,8 @@ def across_answer(found: Across) -> str:
     for word in ("better", "worse"):
         if group := groups.get(word):
             named = [f"{one.first.label} ({size(one.difference.mean, found.metric, signed=True)})" for one in group]
-            sentences.append(f"{few(named, 'arms')} {'is' if len(group) == 1 else 'are'} {word} than {found.baseline}.")
+            arms = f"{listed_or_counted(named, 'arms')} {'is' if len(group) == 1 else 'are'}"
+            sentences.append(f"{arms} {word} than {found.baseline}.")
     if group := groups.get(EQUIVALENT):
         margin = size(found.margin or 0.0, found.metric)
         sentences.append(f"Equivalent to {found.baseline} within {margin}: {_labels(group)}.")
@@ -110,13 +111,13 @@ def across_answer(found: Across) -> str:
         why = cannot_decide(len(found.folders), len(found.contrasts()), "folder")
         sentences.append(f"Cannot tell {_labels(group)} from {found.baseline}: {why}.")
     if group := groups.get(NOT_JUDGED):
-        reasons = few([*dict.fromkeys(arm.reason for arm in group)], "reasons")
+        reasons = listed_or_counted([*dict.fromkeys(arm.reason for arm in group)], "reasons")
         sentences.append(f"Not judged: {_labels(group)} ({reasons}).")
     return " ".join(sentences)
 
 
 def _labels(group: Sequence[Contrast]) -> str:
-    return few([one.first.label for one in group], "arms")
+    return listed_or_counted([one.first.label for one in group], "arms")
 
 
 def _verdicts(found: Across) -> Section:

@@ -14,8 +14,8 @@ from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.experiment.records import recorded, sum_endings, unusable_document, unusable_text
 from actbench.plan.tuning import in_order
 from actbench.report.numbers import metric_in_words
-from actbench.report.short import ALIKE
-from actbench.report.statement import MAX_NAMES, Statement, few, fresh_seeds
+from actbench.report.short import MAX_ALIKE_RATIO
+from actbench.report.statement import MAX_NAMES, Statement, fresh_seeds, listed_or_counted
 from actbench.statistics.intervals import exact_binomial_interval
 from actbench.store.results import Results
 from actbench.text import counted
@@ -26,7 +26,9 @@ PLANNED = {
     "seeds": "seeds", "baseline": "the baseline", "margin": "the margin", "match": "the matching of sizes",
     "metric": "the metric", "tuning_seeds": "the tuning seeds", "arms": "the arms or what was chosen for them",
 }  # fmt: skip
-MATTERS = ("torch", "numpy", "machine", "processor", "device", "device_name", "compiled_functions", "training_code")
+KEYS_THAT_CHANGE_NUMBERS = (
+    "torch", "numpy", "machine", "processor", "device", "device_name", "compiled_functions", "training_code",
+)  # fmt: skip
 
 
 def folder_caveats(comparison: Comparison, results: Results) -> Iterator[Statement]:
@@ -111,7 +113,7 @@ def _at_chance(results: Results) -> Iterator[Statement]:
         named = [f"{label} ({100 * accuracy:.1f} %)" for label, accuracy in accuracies.items()]
         note = (
             f"Near chance ({100 * chance:.0f} % of the test images) although several classes are predicted: "
-            f"{few(named, 'arms')}. Try other learning rates, or a loss that belongs to the output."
+            f"{listed_or_counted(named, 'arms')}. Try other learning rates, or a loss that belongs to the output."
         )
         yield Statement("at_chance", "caveats", note, arms=tuple(accuracies), numbers={"chance": chance})
 
@@ -167,7 +169,7 @@ def _differing_environments(results: Sequence[Results]) -> Iterator[Statement]:
     for folder in results:
         used = {one.environment for _, trials in folder.plan.arms for one in recorded(trials, folder.records)}
         known = [folder.environments[name] for name in used if name in folder.environments]
-        different |= {tuple(one.get(key) for key in MATTERS) for one in known}
+        different |= {tuple(one.get(key) for key in KEYS_THAT_CHANGE_NUMBERS) for one in known}
     if len(different) > 1:
         note = f"Mixed environments: these trials come from {len(different)} of them, which environment.json lists."
         yield Statement("differing_environments", "caveats", note, numbers={"environments": len(different)})
@@ -184,11 +186,11 @@ def _sizes(comparison: Comparison, results: Sequence[Results]) -> Iterator[State
             if one.units != one.given
         ]
         left = max(abs(one.left) / one.target for one in matched.values())
-        named = f": {few(changed, 'arms are changed')}" if changed else ""
+        named = f": {listed_or_counted(changed, 'arms are changed')}" if changed else ""
         note = f"As large as the baseline to {100 * left:.2g} % of its parameters{named}."
         numbers = {label: asdict(one) for label, one in matched.items()}
         yield Statement("matched", "caveats", note, arms=tuple(matched), numbers=numbers)
-    elif comparison.size_ratio() > ALIKE:
+    elif comparison.size_ratio() > MAX_ALIKE_RATIO:
         counts = {row.sample.label: row.sample.size.parameters for row in comparison.rows if row.sample.size}
         least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
         note = (
@@ -225,6 +227,6 @@ def _doubts(comparison: Comparison, results: Sequence[Results]) -> Iterator[Stat
     for row in (row for row in comparison.rows if row.sample.doubt):
         by_doubt.setdefault(row.sample.doubt, []).append(row.sample.label)
     if by_doubt:
-        reasons = "; ".join(f"{few(labels, 'arms')} ({doubt})" for doubt, labels in by_doubt.items())
+        reasons = "; ".join(f"{listed_or_counted(labels, 'arms')} ({doubt})" for doubt, labels in by_doubt.items())
         arms = tuple(label for labels in by_doubt.values() for label in labels)
         yield Statement("not_judged", "caveats", f"Not judged: {reasons}.", arms)

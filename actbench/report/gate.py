@@ -126,12 +126,13 @@ def _arm_case(contrast: Contrast, sample: Sample, comparison: Comparison) -> Cas
     if now.failed > MAX_FAILED * now.trials and fails_more and word != "worse":
         return Case(label, "broken", f"{text}; {now.failed} of {counted(now.trials, 'trial')} unusable")
     if word in DECIDED:
-        return Case(label, word, f"{text}; {_how_sure(contrast)}")
+        return Case(label, word, f"{text}; {_evidence_of_arm(contrast)}")
     if contrast.reason:
         return Case(label, "undecided", f"{text}; not judged: {contrast.reason}")
     if word == TOO_FEW_SEEDS:
         return Case(label, "undecided", f"{text}; {too_few([contrast])}")
-    return Case(label, "undecided", f"{text}; {_how_sure(contrast)}. {_what_decides(contrast, comparison)}".rstrip())
+    evidence = f"{text}; {_evidence_of_arm(contrast)}. {_what_decides(contrast, comparison)}"
+    return Case(label, "undecided", evidence.rstrip())
 
 
 def _what_decides(contrast: Contrast, comparison: Comparison) -> str:
@@ -153,7 +154,7 @@ def _change(contrast: Contrast, metric: Metric) -> str:
     return f"{value(before, metric)} -> {with_unit(now, metric)} ({difference})"
 
 
-def _how_sure(contrast: Contrast) -> str:
+def _evidence_of_arm(contrast: Contrast) -> str:
     if contrast.is_tied():
         return f"{counted(contrast.difference.n, 'difference')}, all zero"
     return f"p {probability(contrast.p_holm)} after {counted(contrast.comparisons, 'comparison')}"

@@ -12,7 +12,7 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.metrics import parse_metric
 from actbench.plan.looks import LookProgress, schedule_of
 from actbench.plan.plan import Plan
-from actbench.report.statement import Statement, cannot_decide, few
+from actbench.report.statement import Statement, cannot_decide, listed_or_counted
 from actbench.statistics.looks import Decision
 from actbench.statistics.power import fewest_seeds
 from actbench.text import capitalised, counted, listed
@@ -42,7 +42,7 @@ def look_lines(plan: Plan, *, is_whole: bool = False) -> list[str]:
     for (arm, _), made in zip(plan.arms, looks.decisions, strict=True):
         if made and (is_whole or made[-1].look == looks.look):
             by_word.setdefault(_word(made[-1], looks), []).append(arm.label())
-    parts = [f"{word} {few(by_word[word], 'arms')}" for word in WORDS if word in by_word]
+    parts = [f"{word} {listed_or_counted(by_word[word], 'arms')}" for word in WORDS if word in by_word]
     what = "; ".join(parts) or "every arm is settled"
     doubt = "" if plan.tunings else f"; not judged, since {NOTHING_TUNED}"
     return [f"look {looks.look} of {len(looks.schedule.seeds)}, {looks.passed_seeds()} seeds: {what}{doubt}"]
@@ -98,8 +98,8 @@ def look_statements(comparison: Comparison) -> Iterator[Statement]:
         yield Statement("look_intervals", "baseline", note)
         if unusable := [row.sample.label for row in comparison.rows if row.sample.failed]:
             note = (
-                f"Not called equivalent with an unusable trial, which {few(unusable, 'arms')} had: none in n trials "
-                "still allows 3 in n."
+                f"Not called equivalent with an unusable trial, which {listed_or_counted(unusable, 'arms')} had: none "
+                "in n trials still allows 3 in n."
             )
             yield Statement("unusable_at_look", "baseline", note)
     if len(seeds) > 1 and looks.look:

@@ -14,7 +14,7 @@ from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, number_sho
 from actbench.report.figures.marks import INK, PAGE, QUIET, shortened, text_width
 from actbench.report.figures.scales import styles_of
 from actbench.report.numbers import metric_in_words, size, value
-from actbench.report.statement import few
+from actbench.report.statement import listed_or_counted
 from actbench.text import counted, listed
 
 MAX_SEEDS, DARKEST = 60, 0.3
@@ -25,16 +25,16 @@ class Lottery:
     """What would have been announced after one run of each arm.
 
     `winners` are the labels with the best value, for each of the `seeds`; several where they are equal. `wins` counts
-    for each label in how many seeds it is among them, the most first. `loudest` is the contrast without evidence of a
-    difference for which a single seed, `loudest_seed`, speaks most clearly, None without one.
+    for each label in how many seeds it is among them, the most first. `most_misleading` is the contrast without
+    evidence of a difference for which a single seed, `most_misleading_seed`, speaks most clearly, None without one.
     """
 
     samples: tuple[Sample, ...]
     seeds: tuple[int, ...]
     winners: tuple[tuple[str, ...], ...]
     wins: tuple[tuple[str, int], ...]
-    loudest: Contrast | None = None
-    loudest_seed: int = 0
+    most_misleading: Contrast | None = None
+    most_misleading_seed: int = 0
 
 
 def lottery(comparison: Comparison) -> Lottery | None:
@@ -50,11 +50,11 @@ def lottery(comparison: Comparison) -> Lottery | None:
     winners = tuple(tuple(one.label for one in samples if one.by_seed[seed] == best[seed]) for seed in seeds)
     counts = {sample.label: sum(sample.label in won for won in winners) for sample in samples}
     wins = tuple(sorted(((name, count) for name, count in counts.items() if count), key=lambda pair: -pair[1]))
-    loudest, seed = _loudest(comparison, seeds, sign=1 if better else -1)
-    return Lottery(tuple(samples), seeds, winners, wins, loudest, seed)
+    most_misleading, seed = _most_misleading(comparison, seeds, sign=1 if better else -1)
+    return Lottery(tuple(samples), seeds, winners, wins, most_misleading, seed)
 
 
-def _loudest(comparison: Comparison, seeds: Sequence[int], *, sign: int) -> tuple[Contrast | None, int]:
+def _most_misleading(comparison: Comparison, seeds: Sequence[int], *, sign: int) -> tuple[Contrast | None, int]:
     """The pair without evidence of a difference, and the seed, with the largest single advantage over the baseline."""
     said = [
         (sign * _at(row.contrast, seed), -number, row.contrast, seed)
@@ -80,14 +80,15 @@ def lottery_sentences(drawn: Lottery, comparison: Comparison) -> list[str]:
         winners = counted(len(names), "different winner", in_words=True)
         counted_names = [f"{name} ({count})" for name, count in drawn.wins]
         ties = "; equal bests count for each" if any(len(won) > 1 for won in drawn.winners) else ""
-        first = f"Had you run each once, {seeds} would have announced {winners}: {few(counted_names, 'arms')}{ties}."
-    if drawn.loudest is None:
+        named = listed_or_counted(counted_names, "arms")
+        first = f"Had you run each once, {seeds} would have announced {winners}: {named}{ties}."
+    if drawn.most_misleading is None:
         return [first]
-    pair = drawn.loudest
-    advantage = size(abs(_at(pair, drawn.loudest_seed)), comparison.metric)
+    pair, seed = drawn.most_misleading, drawn.most_misleading_seed
+    advantage = size(abs(_at(pair, seed)), comparison.metric)
     every = counted(len(drawn.seeds), "", in_words=True).split()[0]
     second = (
-        f"Seed {drawn.loudest_seed} alone says that {pair.first.label} beats {pair.second.label} by {advantage}; "
+        f"Seed {seed} alone says that {pair.first.label} beats {pair.second.label} by {advantage}; "
         f"all {every} together cannot tell them apart."
     )
     return [first, second]

@@ -49,7 +49,7 @@ def load_reference(root: Path, request: Request) -> Results | None:
     return load_results(Path(request.baseline), root, metrics=(request.metric,) if request.metric else ())
 
 
-def answer(
+def requested_comparison(
     results: Sequence[Results], reference: Results | None, request: Request, say: Callable[[str], None]
 ) -> Comparison:
     """The requested comparison; missing or damaged trials are reported through `say`.

@@ -19,12 +19,12 @@ from actbench.text import counted
 
 PICTURE_WIDTH, PROSE_WIDTH = 21, 22
 MAX_NOTES = 3
-ALIKE = 1.01  # sizes up to this ratio are no reason for a column or a caveat
+MAX_ALIKE_RATIO = 1.01  # sizes up to this ratio are no reason for a column or a caveat
 MAX_REACH = 4.0  # of the median reach of the intervals: what lies further out is an arrow at the edge
 SHORT_VERDICTS = {NO_EVIDENCE: "cannot tell", TOO_FEW_SEEDS: "too few seeds"}
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad", TOO_FEW_SEEDS: "doubtful"}
 # What limits a conclusion comes before what explains it.
-FIRST = (
+KINDS_BY_URGENCY = (
     "changed_seeds", "changed_plan", "other_baseline", "failed", "not_judged", "looks", "at_chance",
     "warning", "missing_seeds", "unpaired", "shared_rate", "sizes", "matched", "differing_settings",
     "differing_environments",
@@ -38,7 +38,7 @@ def short_section(comparison: Comparison, said: Sequence[Statement]) -> Section:
     heading, arms = _arms(rows)
     columns = {heading: arms}
     columns["mean"] = [value(row.own.mean, metric) for row in rows]
-    if comparison.size_ratio() > ALIKE:
+    if comparison.size_ratio() > MAX_ALIKE_RATIO:
         columns["parameters"] = [size_cells(row)["parameters"] for row in rows]
     order = ["mean"]
     if comparison.contrasts():
@@ -72,7 +72,7 @@ def short_notes(said: Sequence[Statement]) -> list[str]:
     """At most three notes, what limits a conclusion first."""
     known = {one.kind: one.text for one in said if one.place == "notes"}
     surprises = [known["adjusted"]] if "adjusted" in known else []
-    limiting = [known[kind] for kind in FIRST if kind in known]
+    limiting = [known[kind] for kind in KINDS_BY_URGENCY if kind in known]
     return [*limiting[: MAX_NOTES - len(surprises)], *surprises]
 
 

@@ -38,7 +38,7 @@ class Statement:
         return {"kind": self.kind, "family": self.family, "arms": list(self.arms), **numbers, "text": self.text}
 
 
-def few(names: Sequence[str], noun: str) -> str:
+def listed_or_counted(names: Sequence[str], noun: str) -> str:
     """The names, or how many if they are many."""
     return listed(names) if len(names) <= MAX_NAMES else f"{len(names)} {noun}"
 

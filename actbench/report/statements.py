@@ -27,7 +27,7 @@ from actbench.report.claims import claims_statements
 from actbench.report.comparison import own_seeds
 from actbench.report.looks import look_statements
 from actbench.report.numbers import interval, metric_in_words, probability, seeds_text, size, with_unit
-from actbench.report.statement import Family, Statement, cannot_decide, few, fresh_seeds
+from actbench.report.statement import Family, Statement, cannot_decide, fresh_seeds, listed_or_counted
 from actbench.statistics.intervals import ROUNDING
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.power import detectable_difference, seeds_needed
@@ -159,8 +159,8 @@ def _pairs(comparison: Comparison) -> Iterator[Statement]:
             below.setdefault(above, []).append(under)
     family = f"Of {counted(len(comparison.pairs), 'pair')} (Holm over these)"
     if below:
-        found = "; ".join(f"{above} is better than {few(others, 'arms')}" for above, others in below.items())
-        text = f"{family}: {found}."
+        named = {above: listed_or_counted(others, "arms") for above, others in below.items()}
+        text = f"{family}: {'; '.join(f'{above} is better than {others}' for above, others in named.items())}."
     elif all(pair.word == TOO_FEW_SEEDS for pair in comparison.pairs):
         count, alpha = len(comparison.seeds), max(pair.alpha() for pair in comparison.pairs)
         text = f"{family} no pair is decided: {cannot_decide(count, len(comparison.pairs), alpha=alpha)}."
@@ -189,7 +189,7 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     equal = {row.sample.label for row in known if isclose(row.own.mean or 0.0, mean, rel_tol=ROUNDING)}
     tied = [label for label in comparison.best if label in equal]
     best, others = comparison.best[0], [label for label in comparison.best if label not in tied]
-    named, them = (best, "it") if len(tied) < 2 else (f"{few(tied, 'arms')} (equal means)", "them")
+    named, them = (best, "it") if len(tied) < 2 else (f"{listed_or_counted(tied, 'arms')} (equal means)", "them")
     which = "every other arm" if len(judged) == len(comparison.rows) else "every other arm that is judged"
     below = [row.sample.label for row in judged if row.sample.label not in comparison.best]
     text = f"Best: {named}, distinguishable from {which} {_rule(comparison, below, len(judged) - 1)}."
@@ -202,7 +202,7 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     yield Statement("best", "best set", text, comparison.best, {"best_mean": mean}, place)
     if below and len(comparison.best) > 1 and not any(row.is_baseline and row.sample.label == best for row in judged):
         rule = _rule(comparison, below, len(judged) - 1)
-        text = f"{few(below, 'arms')} {'is' if len(below) == 1 else 'are'} worse than {best} {rule}."
+        text = f"{listed_or_counted(below, 'arms')} {'is' if len(below) == 1 else 'are'} worse than {best} {rule}."
         yield Statement("below_best", "best set", text, tuple(below))
 
 
@@ -263,7 +263,7 @@ def answer_statements(comparison: Comparison, results: Sequence[Results]) -> Ite
             )
             yield _said("to_judge", hint)
     else:
-        yield from _judged(comparison, by_verdict(contrasts))
+        yield from _verdict_statements(comparison, by_verdict(contrasts))
 
 
 def _said(kind: str, text: str, family: Family = "numbers", group: Sequence[Contrast] = ()) -> Statement:
@@ -297,7 +297,7 @@ def by_verdict(judged: Iterable[Contrast]) -> dict[str, list[Contrast]]:
     return groups
 
 
-def _judged(comparison: Comparison, groups: dict[str, list[Contrast]]) -> Iterator[Statement]:
+def _verdict_statements(comparison: Comparison, groups: dict[str, list[Contrast]]) -> Iterator[Statement]:
     is_named = comparison.baseline or sum(row.is_baseline for row in comparison.rows) == 1
     base = comparison.baseline_label() if is_named else "the same arm there"
     if "worse" in groups and "better" not in groups:
@@ -305,7 +305,7 @@ def _judged(comparison: Comparison, groups: dict[str, list[Contrast]]) -> Iterat
     for word in ("better", "worse"):
         if group := groups.get(word):
             text = f"{_found(group, comparison)} {'is' if len(group) == 1 else 'are'} {word} than {base}"
-            yield _said(word, f"{text}{_how_sure(group)}.", "baseline", group)
+            yield _said(word, f"{text}{_evidence_of_group(group)}.", "baseline", group)
     if group := groups.get(EQUIVALENT):
         margin = size(comparison.margin or 0.0, comparison.metric)
         yield _said("equivalent", f"Equivalent to {base} within {margin}: {_names(group)}.", "baseline", group)
@@ -362,7 +362,7 @@ def _found(group: Sequence[Contrast], comparison: Comparison) -> str:
     return listed(first_few(named, MAX_NAMED))
 
 
-def _how_sure(group: Sequence[Contrast]) -> str:
+def _evidence_of_group(group: Sequence[Contrast]) -> str:
     worst = max(group, key=lambda one: one.p_holm or 0.0)
     p = probability(worst.p_holm)
     sign = "" if p.startswith("<") else "= " if len(group) == 1 else "<= "
@@ -372,7 +372,7 @@ def _how_sure(group: Sequence[Contrast]) -> str:
 
 def _names(group: Sequence[Contrast]) -> str:
     labels = [one.first.label for one in group]
-    return few(labels, "arms") if len(labels) <= 2 * MAX_NAMED else f"{len(labels)} arms"
+    return listed_or_counted(labels, "arms") if len(labels) <= 2 * MAX_NAMED else f"{len(labels)} arms"
 
 
 def _reasons(group: Sequence[Contrast]) -> str:
@@ -402,4 +402,6 @@ def _highest(comparison: Comparison) -> Statement:
     best = max(known.values(), key=lambda mean: sign * mean)
     leaders = [label for label, mean in known.items() if mean == best]
     text = f"The {'highest' if sign > 0 else 'lowest'} mean, {with_unit(best, metric)}, is that of"
-    return Statement("highest_mean", "numbers", f"{text} {few(leaders, 'arms')}.", tuple(leaders), place="answer")
+    return Statement(
+        "highest_mean", "numbers", f"{text} {listed_or_counted(leaders, 'arms')}.", tuple(leaders), place="answer"
+    )

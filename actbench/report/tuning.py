@@ -42,7 +42,7 @@ def chosen_lines(plan: Plan) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Tried:
+class CandidateScores:
     """Values that were tried for an arm: their scores, and how many trials diverged or failed."""
 
     values: SettingValues
@@ -52,14 +52,14 @@ class Tried:
     is_at_edge: bool
 
 
-def tried(tuning: ArmTuning, records: Mapping[str, TrialRecord]) -> list[Tried]:
+def tried(tuning: ArmTuning, records: Mapping[str, TrialRecord]) -> list[CandidateScores]:
     """Every candidate of an arm, with what is known so far."""
     metric, found = parse_metric(tuning.metric), []
     for candidate in tuning.candidates:
         finished = recorded(candidate.trials, records)
         scores = estimate([score for record in finished if (score := metric.value(record)) is not None])
         failed, is_chosen = sum(record.outcome != "done" for record in finished), candidate.values == tuning.chosen
-        found.append(Tried(candidate.values, scores, failed, is_chosen, is_chosen and bool(tuning.edges)))
+        found.append(CandidateScores(candidate.values, scores, failed, is_chosen, is_chosen and bool(tuning.edges)))
     return found
 
 
@@ -153,7 +153,7 @@ class TunedArm:
     """What was tried for an arm: for each value of one setting the best over the others, or the chosen one."""
 
     tuning: ArmTuning
-    points: Mapping[Any, Tried]
+    points: Mapping[Any, CandidateScores]
 
     def known(self) -> list[tuple[Any, float]]:
         """The values that have a mean."""
@@ -199,13 +199,13 @@ def _tuned_paths(tunings: Sequence[ArmTuning]) -> tuple[str, list[str]]:
     return along, [path for path in values if path != along]
 
 
-def _points(tuning: ArmTuning, records: Mapping[str, TrialRecord], along: str) -> dict[Any, Tried]:
+def _points(tuning: ArmTuning, records: Mapping[str, TrialRecord], along: str) -> dict[Any, CandidateScores]:
     sign = 1 if parse_metric(tuning.metric).larger_is_better else -1
 
-    def rank(one: Tried) -> tuple[bool, float]:
+    def rank(one: CandidateScores) -> tuple[bool, float]:
         return one.is_chosen, -inf if one.scores.mean is None else sign * one.scores.mean
 
-    by_value: dict[Any, Tried] = {}
+    by_value: dict[Any, CandidateScores] = {}
     for one in tried(tuning, records):
         value = dict(one.values)[along]
         by_value[value] = max(by_value.get(value, one), one, key=rank)

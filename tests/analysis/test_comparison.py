@@ -16,7 +16,7 @@ from scipy import stats
 from actbench.analysis.comparison import Comparison, compare, contrasts, question_of
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
-from actbench.report.request import Request, answer
+from actbench.report.request import Request, requested_comparison
 from actbench.statistics.sign_flip import EXACT_UP_TO, MONTE_CARLO_RESAMPLES
 from builders import TWO_ACTIVATIONS
 from planted import (
@@ -162,7 +162,9 @@ def test_the_order_of_the_arms_changes_nothing_but_the_order_of_the_rows(order: 
 def test_what_the_command_line_asks_is_what_is_compared(tmp_path: Path) -> None:
     results = planted(tmp_path, {"relu": RELU, "tanh": above(RELU, MUCH)})
     question = question_of(results.experiment, parse_metric("test_accuracy"))
-    assert answer([results], None, Request(), lambda _: None) == compare(results.plan, results.records, question)
+    assert requested_comparison([results], None, Request(), lambda _: None) == compare(
+        results.plan, results.records, question
+    )
 
 
 def exact_p(differences: Sequence[int] | np.ndarray) -> float:

@@ -16,7 +16,7 @@ import pytest
 from actbench.catalogue.datasets import DATASETS, load
 from actbench.errors import ConfigurationError
 from actbench.report.images import images_document, images_sections, other_images_document, predictions_table
-from actbench.report.request import Request, answer
+from actbench.report.request import Request, requested_comparison
 from actbench.statistics.intervals import t_interval
 from actbench.store.results import Results
 from planted import planted
@@ -60,7 +60,7 @@ def results(tmp_path: Path) -> Results:
 
 
 def document(results: Results) -> dict[str, Any]:
-    return images_document(answer([results], None, Request(), lambda said: None), results)
+    return images_document(requested_comparison([results], None, Request(), lambda said: None), results)
 
 
 def test_flips_are_counted_for_each_seed_and_for_the_majority_of_networks(results: Results) -> None:
@@ -134,7 +134,7 @@ def test_the_hardest_image_is_the_one_that_every_network_gets_wrong(results: Res
 
 
 def test_the_errors_for_other_images_are_in_every_comparison_document(results: Results) -> None:
-    (found,) = other_images_document(answer([results], None, Request(), lambda said: None), results)
+    (found,) = other_images_document(requested_comparison([results], None, Request(), lambda said: None), results)
     assert found["difference"] == pytest.approx((8 - 19) / 3 / 360)
     assert found["n"] == 3
     low, high = found["ci_seeds_and_images"]
@@ -151,7 +151,8 @@ def test_the_interval_for_other_images_has_the_t_of_the_seeds_and_two_seeds_have
     text, counts = TEXT.replace("seeds: 3", "seeds: 2"), {label: [360, 360] for label in WRONG}
     of_two = planted(tmp_path / "two", counts, text, change=measured)
     three, two = (
-        other_images_document(answer([one], None, Request(), lambda said: None), one)[0] for one in (results, of_two)
+        other_images_document(requested_comparison([one], None, Request(), lambda said: None), one)[0]
+        for one in (results, of_two)
     )
     expected = t_interval(three["difference"], three["se_seeds_and_images"], 2, 0.95)
     assert three["ci_seeds_and_images"] == pytest.approx(expected)
@@ -160,7 +161,9 @@ def test_the_interval_for_other_images_has_the_t_of_the_seeds_and_two_seeds_have
 
 
 def test_the_tables_say_what_the_document_says(results: Results) -> None:
-    flips, classes, hardest = images_sections(answer([results], None, Request(), lambda said: None), results)
+    flips, classes, hardest = images_sections(
+        requested_comparison([results], None, Request(), lambda said: None), results
+    )
     assert flips.rows[0][:7] == ["tanh", "4.3", "0.7", "1 of 3", "2", "1", "1.000"]
     assert len(classes.header) == 11
     assert hardest.rows[0][3] == "6 of 6"
@@ -185,7 +188,7 @@ def test_records_without_predicted_classes_are_refused_with_what_to_do(tmp_path:
     old = planted(tmp_path / "old", {"relu": [300] * 3, "tanh": [300] * 3}, TEXT)
     with pytest.raises(ConfigurationError, match=r"schema 1.*train them again"):
         predictions_table(old)
-    assert images_sections(answer([old], None, Request(), lambda said: None), old) == []
+    assert images_sections(requested_comparison([old], None, Request(), lambda said: None), old) == []
 
 
 def test_images_of_several_folders_are_refused(results: Results) -> None:

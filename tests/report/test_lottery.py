@@ -15,8 +15,8 @@ def test_each_seed_has_a_winner_and_wins_are_counted(tmp_path: Path) -> None:
     expected = tuple(("tanh",) if more > 0 else ("relu",) for more in NOISE)
     assert drawn.winners == expected
     assert dict(drawn.wins) == {"relu": 5, "tanh": 5}
-    assert drawn.loudest is not None
-    assert drawn.loudest_seed == drawn.seeds[6]
+    assert drawn.most_misleading is not None
+    assert drawn.most_misleading_seed == drawn.seeds[6]
     assert lottery_sentences(drawn, comparison) == [
         "Had you run each once, ten seeds would have announced two different winners: tanh (5) and relu (5).",
         f"Seed {drawn.seeds[6]} alone says that tanh beats relu by 0.30 points; "

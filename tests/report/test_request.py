@@ -14,7 +14,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.naming import label_of
 from actbench.report.comparison import arms_table, comparison_to_json
 from actbench.report.files import pictures
-from actbench.report.request import Request, answer, load_folders, short_names, with_short_names
+from actbench.report.request import Request, load_folders, requested_comparison, short_names, with_short_names
 from actbench.report.statements import notes, statements
 from actbench.store.names import JOURNAL
 from actbench.store.results import load_results
@@ -209,7 +209,7 @@ def test_a_baseline_is_a_folder_where_there_is_one_and_else_an_arm(
     assert [one.folder for one in found] == [Path("tanh")]
     assert reference is None
     with pytest.raises(ConfigurationError, match="'elsewhere' is not in this experiment"):
-        answer(found, None, Request(baseline="elsewhere"), lambda _: None)
+        requested_comparison(found, None, Request(baseline="elsewhere"), lambda _: None)
 
 
 def test_programs_get_the_folder_of_every_arm_and_the_factors_of_all(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_what_is_missing_or_damaged_is_said_aside_for_every_folder(tmp_path: Pat
     whole = planted(tmp_path / "whole", COUNTS, UNTUNED)
     part = replace(planted(tmp_path / "part", {"relu": RELU}, UNTUNED), damaged_lines=2)
     lines: list[str] = []
-    answer([whole], part, Request(), lines.append)
+    requested_comparison([whole], part, Request(), lines.append)
     assert lines == [
         f"{part.folder}: 2 damaged lines of the journal are left out",
         f"{part.folder}: 10 of 20 trials are not trained yet",
@@ -242,7 +242,7 @@ def test_final_trials_that_wait_for_a_damaged_tuning_trial_are_not_passed_over(t
     lines[first] = lines[first].replace('"seed":', '"seed": ', 1)
     (folder / JOURNAL).write_text("".join(lines), encoding="utf-8")
     said: list[str] = []
-    answer([load_results(folder, tmp_path)], None, Request(), said.append)
+    requested_comparison([load_results(folder, tmp_path)], None, Request(), said.append)
     assert said[0].endswith(": 1 damaged line of the journal is left out")
     assert said[-1].endswith(
         "20 final trials in the journal cannot be placed without the tuning trials that are missing; run restores them"

@@ -13,7 +13,7 @@ from actbench.render.sections import Section, without_constants, without_sparks
 from actbench.render.terminal import _print_section, section_lines
 from actbench.report.contents import EXPLAIN, answer_sections, report_sections
 from actbench.report.files import page
-from actbench.report.short import FIRST, short_notes
+from actbench.report.short import KINDS_BY_URGENCY, short_notes
 from actbench.report.statement import Statement
 from actbench.store.results import Results
 from pages import read
@@ -88,8 +88,8 @@ def test_at_most_three_notes_and_then_where_the_rest_is(results: Results) -> Non
 
 
 def test_what_limits_a_conclusion_the_most_is_among_the_three_notes(results: Results) -> None:
-    said = [Statement(kind, "caveats", kind) for kind in reversed(FIRST)]
-    assert short_notes(said)[:2] == list(FIRST[:2])
+    said = [Statement(kind, "caveats", kind) for kind in reversed(KINDS_BY_URGENCY)]
+    assert short_notes(said)[:2] == list(KINDS_BY_URGENCY[:2])
 
 
 def test_two_factors_have_their_difference_at_80_columns(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from actbench.analysis.comparison import Comparison, Contrast
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, TrialRecord
 from actbench.plan.plan import make_plan
-from actbench.report.request import Request, answer
+from actbench.report.request import Request, requested_comparison
 from actbench.store.journal import append_records
 from actbench.store.results import Results, load_results
 from builders import experiment_from, record_of
@@ -91,7 +91,7 @@ def _tuning_records(experiment: Experiment, best_rates: Mapping[str, float]) -> 
 def asked(results: Results | Sequence[Results], reference: Results | None = None, **request: Any) -> Comparison:
     """What `actbench compare` would compare, with these options."""
     found = [results] if isinstance(results, Results) else list(results)
-    return answer(found, reference, Request(**request), lambda line: None)
+    return requested_comparison(found, reference, Request(**request), lambda line: None)
 
 
 def verdicts(comparison: Comparison) -> dict[str, str | None]:

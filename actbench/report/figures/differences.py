@@ -12,7 +12,7 @@ from actbench.experiment.metrics import Metric
 from actbench.experiment.records import recorded
 from actbench.report.figures.layout import MAX_ARMS, Canvas, Picture, margin_shown, number_shown, picture
 from actbench.report.figures.marks import BAND, GREEN, INK, PAGE, QUIET, VERMILLION, minus, text_width
-from actbench.report.figures.scales import Axis, Scale, Style, first_word, limits, scale_for, styles_of
+from actbench.report.figures.scales import Axis, Scale, Style, best_or_largest, limits, scale_for, styles_of
 from actbench.report.numbers import interval, metric_in_words, seeds_text, value, with_unit
 from actbench.report.short import short_verdict
 from actbench.report.statement import MAX_NAMES
@@ -28,7 +28,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Shown:
+class ArmRow:
     """One row: an arm's differences, or values, by seed with their mean, its intervals and what is said of it.
 
     `thick` is the interval of this row alone, `thin` the one that the verdict uses. `bad` seeds are of unusable trials.
@@ -66,7 +66,7 @@ def _bad_seeds(results: Results) -> dict[str, frozenset[int]]:
 
 def difference_row(
     contrast: Contrast | None, bad: Mapping[str, frozenset[int]], names: Sequence[str] = ()
-) -> Shown | None:
+) -> ArmRow | None:
     """The row of a contrast; None without a difference. `names` are those of folders that take the place of seeds."""
     if contrast is None or (found := contrast.difference).mean is None:
         return None
@@ -74,17 +74,17 @@ def difference_row(
     both = [seed for seed in first.by_seed if seed in second.by_seed and contrast.is_paired]
     dots = tuple((names[seed] if names else seed, first.by_seed[seed] - second.by_seed[seed]) for seed in both)
     wrong = bad.get(first.label, frozenset()) | bad.get(second.label, frozenset())
-    return Shown(first.label, dots, found.mean, found.interval, contrast.adjusted_interval, contrast.decided, wrong)
+    return ArmRow(first.label, dots, found.mean, found.interval, contrast.adjusted_interval, contrast.decided, wrong)
 
 
-def _value(row: Row, bad: dict[str, frozenset[int]]) -> Shown | None:
+def _value(row: Row, bad: dict[str, frozenset[int]]) -> ArmRow | None:
     if row.own.mean is None:
         return None
     seeds, wrong = tuple(row.sample.by_seed.items()), bad.get(row.sample.label, frozenset())
-    return Shown(row.sample.label, seeds, row.own.mean, row.own.interval, bad=wrong)
+    return ArmRow(row.sample.label, seeds, row.own.mean, row.own.interval, bad=wrong)
 
 
-def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
+def _of_differences(comparison: Comparison, rows: Sequence[ArmRow]) -> Picture:
     metric, sign = comparison.metric, 1 if comparison.metric.larger_is_better is False else -1
     rows = sorted(rows, key=lambda row: sign * row.mean)
     shown = rows[:MAX_ARMS]
@@ -103,16 +103,17 @@ def _of_differences(comparison: Comparison, rows: Sequence[Shown]) -> Picture:
             has_thin and "The verdict uses the thin bar, which allows for all comparisons that are made here.",
             margin_shown(comparison.margin, metric),
             any(row.bad for row in shown) and "Crosses: a trial diverged, collapsed or failed.",
-            number_shown(len(shown), len(rows), first=first_word(metric)),
+            number_shown(len(shown), len(rows), first=best_or_largest(metric)),
         ],
         description=_differences_in_words(rows, comparison, against),
     )
 
 
-def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
+def _of_values(comparison: Comparison, rows: Sequence[ArmRow]) -> Picture | None:
     if not rows:
         return None
     metric, shown = comparison.metric, rows[:MAX_ARMS]
+    first = best_or_largest(metric) if len(comparison.losses) < 2 else "first"
     seeds = seeds_text(len(row.by_seed) for row in shown)
     said = [f"{visible(row.label)} at {with_unit(row.mean, metric)}" for row in rows]
     return picture(
@@ -122,16 +123,16 @@ def _of_values(comparison: Comparison, rows: Sequence[Shown]) -> Picture | None:
         caption=[
             f"Each dot is one of {seeds}. The marker is the mean, the bar its 95 % interval.",
             any(row.bad for row in shown) and "Crosses: a trial diverged, collapsed or failed.",
-            number_shown(len(shown), len(rows), first=first_word(metric) if len(comparison.losses) < 2 else "first"),
+            number_shown(len(shown), len(rows), first=first),
         ],
         description=[f"{counted(len(rows), 'arm')}: {'; '.join(first_few(said, 3))}."],
     )
 
 
-def _differences_in_words(rows: Sequence[Shown], comparison: Comparison, against: str) -> list[str]:
+def _differences_in_words(rows: Sequence[ArmRow], comparison: Comparison, against: str) -> list[str]:
     metric, level = comparison.metric, "" if comparison.looks else "95 % "
 
-    def in_words(row: Shown) -> str:
+    def in_words(row: ArmRow) -> str:
         bounds = f", {level}interval {interval(row.thick, metric, signed=True)}" if row.thick else ""
         said = f": {short_verdict(row.verdict)}" if row.verdict else ""
         return f"{visible(row.label)} {value(row.mean, metric, signed=True)}{bounds}{said}"
@@ -140,7 +141,7 @@ def _differences_in_words(rows: Sequence[Shown], comparison: Comparison, against
     return [f"Differences of {what}: {'; '.join(first_few(list(map(in_words, rows)), MAX_NAMES))}."]
 
 
-def _axis(rows: Sequence[Shown], metric: Metric, margin: float | None, against: str, ends: Interval) -> Axis:
+def _axis(rows: Sequence[ArmRow], metric: Metric, margin: float | None, against: str, ends: Interval) -> Axis:
     """Around 0 for differences, with room for what most rows need."""
     if not against:
         numbers = [number for row in rows for number in row.numbers()]
@@ -156,7 +157,7 @@ def _axis(rows: Sequence[Shown], metric: Metric, margin: float | None, against: 
 
 
 def draw_rows(
-    canvas: Canvas, rows: Sequence[Shown], metric: Metric, margin: float | None, chosen: Mapping[str, Style],
+    canvas: Canvas, rows: Sequence[ArmRow], metric: Metric, margin: float | None, chosen: Mapping[str, Style],
     against: str, unit: str = "seed",
 ) -> float:  # fmt: skip
     """A row for each arm, its differences to another one or, against none, its values; the height."""
@@ -199,7 +200,7 @@ def _draw_directions(canvas: Canvas, axis: Axis, top: float, bottom: float, metr
             canvas.note(x, top - 0.8 * small, fitting[0], "start" if is_right else "end")
 
 
-def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, style: Style, unit: str) -> None:
+def _draw_row(canvas: Canvas, row: ArmRow, y: float, axis: Axis, metric: Metric, style: Style, unit: str) -> None:
     em, (low, high) = canvas.em, axis.bounds
     if not low <= row.mean <= high:
         x, marker = (axis.end - 0.3 * em, ">") if row.mean > high else (axis.start + 0.3 * em, "<")
@@ -225,7 +226,7 @@ def _draw_row(canvas: Canvas, row: Shown, y: float, axis: Axis, metric: Metric, 
             canvas.dot(axis.at(one), y + 0.72 * em, 0.21, style.colour, marker, 0.85, tip=said)
 
 
-def _draw_words(canvas: Canvas, row: Shown, y: float, words: tuple[str, str], names: float, room: float) -> None:
+def _draw_words(canvas: Canvas, row: ArmRow, y: float, words: tuple[str, str], names: float, room: float) -> None:
     """The arm's name and what is said of it: beside its row, or above it on a narrow paper."""
     em, width, (number, word) = canvas.em, canvas.width, words
     said = row.verdict.word if row.verdict else ""

@@ -12,7 +12,7 @@ from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
 from actbench.report.figures.layout import Canvas, End, Picture, picture
 from actbench.report.figures.marks import BAND, BLUE, GREY, PAGE, VERMILLION, lines_of, minus, shortened, text_width
-from actbench.report.figures.scales import COLOURS, Axis, Scale, first_word, limits, scale_for, styles
+from actbench.report.figures.scales import COLOURS, Axis, Scale, best_or_largest, limits, scale_for, styles
 from actbench.report.numbers import interval, metric_in_words, smallest_shown, value, with_unit
 from actbench.store.results import Results
 from actbench.text import capitalised, counted, listed, visible
@@ -20,7 +20,7 @@ from actbench.text import capitalised, counted, listed, visible
 MAX_ROWS, MAX_COLUMNS, MAX_PANELS = 40, 12, 9
 STRONGEST = 0.45
 HIGHER = "three factors and more"
-ALIKE = tuple(colour for colour in COLOURS if colour != GREY)
+EFFECT_COLOURS = tuple(colour for colour in COLOURS if colour != GREY)
 Cell = tuple[Any, Any, Any]
 
 
@@ -117,7 +117,7 @@ def _draw_luck(canvas: Canvas, parts: Sequence[tuple[Sequence[str], float]]) -> 
     left, row, x = 0.0, 0, 0.0
     for number, (names, share) in enumerate(parts):
         width = share / total * canvas.width
-        colour = GREY if number == len(parts) - 1 else ALIKE[number % len(ALIKE)]
+        colour = GREY if number == len(parts) - 1 else EFFECT_COLOURS[number % len(EFFECT_COLOURS)]
         canvas.box(left, 0.2 * em, width, 2.2 * em, colour, 1.0, PAGE, 0.1)
         left += width
         size = "<1%" if 0 < share / total < 0.005 else f"{share / total:.0%}"
@@ -165,7 +165,7 @@ def _description(factors: Factors, metric: Metric) -> list[str]:
     sizes = f"{counted(len(factors.rows), 'row')} ({row}) and {counted(len(factors.columns), 'column')} ({column})"
     return [
         f"{counted(len(factors.means), 'mean')} of {metric_in_words(metric)} in {sizes}.",
-        f"The {first_word(metric)} is {in_words(ordered[0])}; the last is {in_words(ordered[-1])}.",
+        f"The {best_or_largest(metric)} is {in_words(ordered[0])}; the last is {in_words(ordered[-1])}.",
     ]
 
 

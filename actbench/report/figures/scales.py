@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 from actbench.analysis.comparison import Comparison
@@ -29,7 +30,7 @@ COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY, VIOLET)
 DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2.5), (1.5, 2), (7, 2, 1.5, 2))
 MARKERS = ("o", "^", "s", "D", "v", "P", "<", ">")
 # An activation's place gives its colour (modulo 8) and marker, so that it looks the same wherever it occurs.
-PLACES = (
+ACTIVATIONS_BY_PLACE = (
     "relu", "gelu", "tanh", "sigmoid", "elu", "swish", "leaky_relu", "mish",
     "prelu", "selu", "softplus", "softsign", "celu", "hardswish", "relu6", "hardtanh",
     "identity", "relu_squared", "arctan", "hardsigmoid", "sine", "snake", "squareplus", "tanhshrink",
@@ -92,7 +93,7 @@ class Axis:
         return [(self.at(value), self.scale.text(value)) for value in ticks(self.scale, self.bounds, most)]
 
 
-def first_word(metric: Metric) -> str:
+def best_or_largest(metric: Metric) -> str:
     """The arm that is named first is the best, or only the largest if neither direction is better."""
     return "largest" if metric.larger_is_better is None else "best"
 
@@ -168,11 +169,9 @@ def styles(arms: Mapping[str, SettingValues] | Sequence[str]) -> dict[str, Style
     """The style of each arm by its label, in whatever order they come; arms of one activation share its colour."""
     values = arms if isinstance(arms, Mapping) else dict.fromkeys(arms, ())
     names = {label: _activation(of, label) for label, of in values.items()}
-    places = {name: place for place, name in enumerate(PLACES) if name in names.values()}
+    places = {name: place for place, name in enumerate(ACTIVATIONS_BY_PLACE) if name in names.values()}
     for name in sorted(names.values()):
-        places.setdefault(
-            name, next(place for place in range(len(values) + len(PLACES)) if place not in places.values())
-        )
+        places.setdefault(name, next(place for place in count() if place not in places.values()))
     taken, seen, chosen = set(places.values()), set[str](), {}
     for label, name in sorted(names.items()):
         place = places[name]

@@ -10,7 +10,17 @@ from actbench.catalogue.lookup import entries
 from actbench.experiment.choices import parse_choice
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import SettingValues, label_of
-from actbench.report.figures.scales import COLOURS, PLACES, Axis, Scale, epoch_ticks, limits, scale_for, styles, ticks
+from actbench.report.figures.scales import (
+    ACTIVATIONS_BY_PLACE,
+    COLOURS,
+    Axis,
+    Scale,
+    epoch_ticks,
+    limits,
+    scale_for,
+    styles,
+    ticks,
+)
 from actbench.report.numbers import metric_in_words
 
 ACCURACY, LOSS, DEAD = map(parse_metric, ("test_accuracy", "test_loss", "layer1.dead_share"))
@@ -129,11 +139,11 @@ def test_every_colour_stands_out_on_a_white_and_on_a_dark_page(colour: str, page
 
 
 def test_every_activation_of_the_catalogue_has_a_place() -> None:
-    assert set(PLACES) == {entry.name for entry in entries("activation")}
+    assert set(ACTIVATIONS_BY_PLACE) == {entry.name for entry in entries("activation")}
 
 
 def test_an_activation_looks_the_same_in_every_experiment() -> None:
-    few, many = styles(arms("tanh", "relu")), styles(arms(*PLACES))
+    few, many = styles(arms("tanh", "relu")), styles(arms(*ACTIVATIONS_BY_PLACE))
     assert few["relu"] == many["relu"]
     assert few["tanh"] == many["tanh"]
 
@@ -145,8 +155,10 @@ def test_a_custom_arm_looks_the_same_in_whatever_order_the_arms_come() -> None:
 
 
 def test_no_two_arms_look_alike() -> None:
-    chosen = styles(arms(*PLACES, {"leaky_relu": {"negative_slope": 0.1}}, {"leaky_relu": {"negative_slope": 0.2}}))
-    assert len({(style.colour, style.marker) for style in chosen.values()}) == len(PLACES) + 2
+    chosen = styles(
+        arms(*ACTIVATIONS_BY_PLACE, {"leaky_relu": {"negative_slope": 0.1}}, {"leaky_relu": {"negative_slope": 0.2}})
+    )
+    assert len({(style.colour, style.marker) for style in chosen.values()}) == len(ACTIVATIONS_BY_PLACE) + 2
     assert len(set(styles([f"arm {number}" for number in range(40)]).values())) == 40
 
 
