@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -157,7 +159,12 @@ def _trials(results: Results, journal: Journal, *, knows_plans: bool) -> Iterato
     found = [results.records[key] for key in planned if key in results.records]
     if failed := sum(record.outcome == "failed" for record in found):
         yield Finding("trials", "note", f"{counted(failed, 'trial')} failed; the next run tries again")
-    if others := [record for key, record in results.records.items() if key not in planned]:
+    others = [record for key, record in results.records.items() if key not in planned]
+    if unplaced := [] if results.plan.is_tuned() else [record for record in others if record.phase == "final"]:
+        what = f"{counted(len(unplaced), 'final trial')} cannot be placed without the tuning trials that are missing"
+        yield Finding("trials", "note", what)
+        others = [record for record in others if record.phase != "final"]
+    if others:
         what = f"{counted(len(others), 'trial')} of the journal not of this experiment as it is now"
         yield Finding("trials", "note", what + _other_versions(others, results))
     if repeated := journal.whole_lines - len(results.records):
@@ -216,8 +223,13 @@ def _derived_files(results: Results, layers: Table) -> Iterator[Finding]:
                 if lines is None:
                     what = "there is nothing in the journal that it could be derived from"
                     yield Finding(name, "damaged", what)
-                elif line := _first_difference(file, lines):
+                    continue
+                line, lacking = (_unlike_text if name.endswith(".md") else _unlike_table)(file, lines)
+                if line:
                     yield Finding(name, "damaged", "not as the journal gives it", line)
+                elif lacking:
+                    what = f"as another version wrote it, {lacking}: `actbench run` writes it again"
+                    yield Finding(name, "note", what)
                 else:
                     yield Finding(name, "ok", "as the journal gives it")
         except FileNotFoundError:
@@ -246,6 +258,28 @@ def _weights(results: Results) -> Iterator[Finding]:
             yield Finding(f"{weights.FOLDER}/{key}{weights.ENDING}", "damaged", str(problem), by_hand=True)
     if others := kept - final.keys():
         yield Finding(weights.FOLDER, "note", f"{counted(len(others), 'file')} of no final trial of this experiment")
+
+
+def _unlike_table(file: BinaryIO, expected: Iterable[str]) -> tuple[int, str]:
+    """The first line that differs from a table with the file's columns alone, and the columns that the file lacks."""
+    lines = iter(expected)
+    header = next(lines)
+    columns, own = header.strip().split(","), file.readline().decode(errors="replace").strip().split(",")
+    file.seek(0)
+    whole = chain([header], lines)
+    if not set(own) < set(columns):
+        return _first_difference(file, whole), ""
+    narrow = Table(own, csv.DictReader(whole)).to_csv_lines()
+    return _first_difference(file, narrow), f"without {listed([name for name in columns if name not in own])}"
+
+
+def _unlike_text(file: BinaryIO, expected: Iterable[str]) -> tuple[int, str]:
+    """The first line that differs, unless the table does not: versions word the notes below it differently."""
+    lines = list(expected)
+    line = _first_difference(file, lines)
+    file.seek(0)
+    rows, own = ([one for one in text if one.startswith("|")] for text in (lines, map(bytes.decode, file)))
+    return (0, "with its own words below the table") if line and rows == own else (line, "")
 
 
 def _first_difference(file: BinaryIO, expected: Iterable[str]) -> int:
@@ -286,13 +320,13 @@ def _advice(folder: Path, findings: Sequence[Finding]) -> Iterator[str]:
     if not bad:
         yield "Whole: every line of the journal is a record, and every derived file is what the journal gives."
     if by_hand := [_place(finding) for finding in bad if finding.by_hand]:
-        yield f"Nothing derives these again; put them back from a copy, or take the line out: {', '.join(by_hand)}."
+        yield f"Nothing derives these again; put them back from a copy: {', '.join(by_hand)}."
     if len(by_hand) < len(bad):
         if folders := [one.where for one in bad if one.state == "damaged" and (folder / one.where).is_dir()]:
             yield f"A folder is where a file belongs, and no run replaces it; remove it first: {', '.join(folders)}."
         yield (
-            "This sets damaged lines aside, trains what is missing, and derives the other files again: "
-            + command_that_continues(folder, shard_of(folder.resolve().name))
+            f"{'Then this' if by_hand else 'This'} sets damaged lines aside, trains what is missing, and derives the "
+            "other files again: " + command_that_continues(folder, shard_of(folder.resolve().name))
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas
 import pytest
 
 from actbench.errors import ConfigurationError
@@ -137,6 +138,9 @@ def test_a_derived_file_that_is_not_what_the_journal_gives_is_named_with_the_fir
 ) -> None:
     path = folder / name
     path.write_bytes(change(path.read_bytes()))
+    if name == "table.md" and line is None:  # words below the table
+        assert bad(folder) == []
+        return
     ((where, found_line, found),) = bad(folder)
     assert (where, found) == (name, what)
     assert found_line is not None
@@ -192,6 +196,20 @@ def test_the_line_of_a_table_in_which_a_number_was_changed_is_named(folder: Path
     assert bad(folder) == [("trials.csv", 4, "not as the journal gives it")]
 
 
+def test_a_table_that_another_version_wrote_is_no_damage(folder: Path) -> None:
+    frame = pandas.read_csv(folder / "table.csv", dtype=str)
+    frame.drop(columns=["sd", "p"]).to_csv(folder / "table.csv", index=False)
+    (folder / "table.md").write_text((folder / "table.md").read_text().replace("\n- ", "\n- In other words: "))
+    assert notes(folder) == [
+        ("table.csv", "as another version wrote it, without sd and p: `actbench run` writes it again"),
+        ("table.md", "as another version wrote it, with its own words below the table: `actbench run` writes it again"),
+    ]
+    assert is_whole(verify_folder(folder))
+    for name in ("table.csv", "table.md"):
+        (folder / name).write_text((folder / name).read_text().replace("relu", "tanh"))
+    assert [where for where, _, _ in bad(folder)] == ["table.csv", "table.md"]
+
+
 def test_a_table_that_nothing_gives_is_damage(folder: Path) -> None:
     (folder / "claims.csv").write_text("claim,verdict\n")
     assert bad(folder) == [("claims.csv", None, "there is nothing in the journal that it could be derived from")]
@@ -235,7 +253,7 @@ def test_a_plan_that_is_not_the_experiments_is_damage(folder: Path) -> None:
     assert bad(folder) == [(PLAN, None, "not the plan that follows from the experiment and the tuning trials")]
     other = {key: value for key, value in plan.items() if key != "checksum"} | {"margin": 0.5}
     (folder / PLAN).write_text(json.dumps(plan | {"earlier": [other]}))
-    assert [where for where, _, _ in bad(folder)] == ["table.md"]
+    assert [where for where, _ in notes(folder)] == ["table.md"]
 
 
 @pytest.mark.parametrize("content", [b"vary: [", b"model: {hidden: [x]}\nseeds: -1\n", b"\xff", None])
@@ -251,6 +269,13 @@ def test_an_experiment_that_cannot_be_read_is_damage_and_lines_are_looked_at_all
     ]  # fmt: skip
     assert "trials and tables cannot be checked without it" in found[0][2]
     assert "\n" not in found[0][2]
+
+
+def test_final_trials_without_their_tuning_are_said_not_to_be_placed(tmp_path: Path) -> None:
+    tuned = experiment_from(f"{TWO_ACTIVATIONS}tune: {{train.lr: [0.001, 0.01, 0.1]}}\ntuning_seeds: 1\n", tmp_path)
+    folder = run(tuned, tmp_path).folder
+    write_lines(folder, *[line for line in lines_of(folder) if b'"tune"' not in line])
+    assert ("trials", "6 final trials cannot be placed without the tuning trials that are missing") in notes(folder)
 
 
 def test_missing_trials_are_counted_and_their_arms_named(folder: Path) -> None:
