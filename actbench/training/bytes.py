@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,26 +13,51 @@ from actbench.experiment.settings import Precision
 from actbench.training.compiled import compiled_functions
 from actbench.training.sparse import NO_STEP
 
+TILE_ROWS, TILE_INPUTS = 16, 32
+
+
+@dataclass
+class PackedWeights:
+    """The first layer's weights rounded to bf16 and packed in tiles, `[trials, elements]`.
+
+    They are current until something else changes the weights than a step along the gradients of a batch.
+    """
+
+    library: ctypes.CDLL
+    tiles: Tensor
+    is_current: bool = False
+
+
+def packed_weights(
+    trials: int, features: int, units: int, precision: Precision, device: torch.device
+) -> PackedWeights | None:
+    """Memory for the first layer's weights in tiles; None where stored bytes are not multiplied in bf16."""
+    compiled = compiled_functions()
+    if compiled.library is None or not compiled.has_tiles or precision != "bf16" or device.type != "cpu":
+        return None
+    elements = math.ceil(units / TILE_ROWS) * math.ceil(features / TILE_INPUTS) * TILE_ROWS * TILE_INPUTS
+    return PackedWeights(compiled.library, torch.empty(trials, elements, dtype=torch.bfloat16))
+
 
 @dataclass(frozen=True)
 class ByteBatch:
     """A batch of every seed as it is stored, `[seeds, batch, features]`.
 
-    `scaled` `[seeds, 256]` is what each byte stands for, `seed_index` `[trials]` each trial's seed, `library` holds the
-    functions.
+    `scaled` `[seeds, 256]` is what each byte stands for, `seed_index` `[trials]` each trial's seed.
     """
 
-    library: ctypes.CDLL
+    packed: PackedWeights
     stored: Tensor
     scaled: Tensor
     seed_index: Tensor
 
     def multiply(self, weight: Tensor, bias: Tensor, out: Tensor) -> Tensor:
         """The products with weights `[trials, features, units]` plus biases, written to `[trials, batch, units]`."""
-        self.library.tile_images_forward(
+        self.packed.library.tile_images_forward(
             len(out), *self._batch(), weight.shape[2], weight.data_ptr(), weight.stride(0),
-            bias.data_ptr(), bias.stride(0), out.data_ptr(),
+            self.packed.tiles.data_ptr(), self.packed.is_current, bias.data_ptr(), bias.stride(0), out.data_ptr(),
         )  # fmt: skip
+        self.packed.is_current = True
         return out
 
     def write_gradients(
@@ -41,16 +67,12 @@ class ByteBatch:
 
         With the pointers of a step of Adam, the weights are changed along their gradients, which are not kept.
         """
-        self.library.tile_images_gradient(
+        self.packed.is_current &= step != NO_STEP
+        self.packed.library.tile_images_gradient(
             len(grad), *self._batch(), grad.shape[2], grad.data_ptr(), weight_gradient.data_ptr(),
-            weight_gradient.stride(0), bias_gradient.data_ptr(), bias_gradient.stride(0), *step,
+            weight_gradient.stride(0), bias_gradient.data_ptr(), bias_gradient.stride(0),
+            self.packed.tiles.data_ptr(), *step,
         )  # fmt: skip
 
     def _batch(self) -> tuple[int, ...]:
         return self.seed_index.data_ptr(), *self.stored.shape, self.stored.data_ptr(), self.scaled.data_ptr()
-
-
-def library_for_bytes(inputs: Tensor, precision: Precision) -> ctypes.CDLL | None:
-    """The compiled functions, where they multiply these stored inputs as they are."""
-    compiled, is_taken = compiled_functions(), inputs.dtype == torch.uint8 and inputs.device.type == "cpu"
-    return compiled.library if is_taken and precision == "bf16" and compiled.has_tiles else None

@@ -44,8 +44,8 @@ TILE_ARGUMENTS = {
     "tile_forward": ARGUMENTS["thin_forward"],
     "tile_gradients": ARGUMENTS["thin_gradients"],
     "tile_backward": ARGUMENTS["thin_backward"],
-    "tile_images_forward": "ipiiippipipip",
-    "tile_images_gradient": "ipiiippippipipppp",
+    "tile_images_forward": "ipiiippipipipip",
+    "tile_images_gradient": "ipiiippippipippppp",
 }
 """The same for the functions that only a processor with AMX has."""
 

@@ -14,7 +14,7 @@ from actbench.catalogue.losses import joint_loss
 from actbench.experiment.choices import Choice
 from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.records import Trial
-from actbench.training.bytes import ByteBatch, library_for_bytes
+from actbench.training.bytes import ByteBatch, PackedWeights, packed_weights
 from actbench.training.data import Images, SeedSplit, generator, scale
 from actbench.training.functions import Applied, Pullback, activate_groups, apply_by_autograd, apply_groups
 from actbench.training.parameters import Parameters, create_parameters
@@ -30,7 +30,8 @@ class Network:
     """The networks of a stack: their layers per trial, their parameters, and the other state of their training.
 
     `seeds` are the stack's distinct seeds, `seed_index` `[trials]` is each trial's position among them, `running` holds
-    batch norm's mean and variance `[trials, units]` by layer, and `workspaces` the memory for each batch size.
+    batch norm's mean and variance `[trials, units]` by layer, `packed` the first layer's weights in tiles, and
+    `workspaces` the memory for each batch size.
     """
 
     trials: tuple[Trial, ...]
@@ -40,6 +41,7 @@ class Network:
     seed_index: Tensor
     running: dict[int, tuple[Tensor, Tensor]]
     dropout_generators: tuple[torch.Generator, ...]
+    packed: PackedWeights | None = None
     workspaces: dict[int, Workspace] = field(default_factory=dict)
 
     def depth(self) -> int:
@@ -58,8 +60,7 @@ def create_network(trials: Sequence[Trial], device: torch.device) -> Network:
     layers = tuple(resolve_layers(trial.settings) for trial in trials)
     seeds = tuple(dict.fromkeys(trial.seed for trial in trials))
     index = torch.tensor([seeds.index(trial.seed) for trial in trials], device=device)
-    count = len(trials)
-    phase = trials[0].phase
+    count, phase, first = len(trials), trials[0].phase, layers[0][0]
     return Network(
         trials=tuple(trials),
         layers=layers,
@@ -72,6 +73,7 @@ def create_network(trials: Sequence[Trial], device: torch.device) -> Network:
             if layer.batch_norm
         },
         dropout_generators=tuple(generator(phase, seed, "dropout", device=device.type) for seed in seeds),
+        packed=packed_weights(count, first.fan_in, first.units, trials[0].settings.train.precision, device),
     )
 
 
@@ -157,11 +159,11 @@ def gather_batch(network: Network, images: Images, splits: Sequence[SeedSplit], 
     if images.sparse is not None:
         tables = torch.stack([split.table for split in splits])
         return SparseBatch(images.sparse, rows, tables, network.seed_index), labels
-    if (library := library_for_bytes(images.inputs, network.trials[0].settings.train.precision)) is not None:
+    if network.packed is not None and images.inputs.dtype == torch.uint8:
         stored = workspace.stored(images.inputs, *rows.shape)
         torch.index_select(images.inputs, 0, rows.view(-1), out=stored.flatten(0, 1))
         scaled = torch.stack([split.scaled_bytes for split in splits])
-        return ByteBatch(library, stored, scaled, network.seed_index), labels
+        return ByteBatch(network.packed, stored, scaled, network.seed_index), labels
     stored = workspace.stored(images.inputs, rows.shape[1])
     for place, split, inputs in zip(rows, splits, workspace.inputs, strict=True):  # one by one, to stay in the cache
         torch.index_select(images.inputs, 0, place, out=stored)

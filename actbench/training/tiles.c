@@ -114,11 +114,11 @@ INLINE void pack_rows(const float *matrix, int64_t stride, int64_t outer, int64_
         }
 }
 
-/* Pack a matrix [inner, outer] with rows `stride` apart as a right factor. */
-INLINE void pack_columns(const float *matrix, int64_t stride, int64_t inner, int64_t outer, bf16 *packed)
+/* Pack a matrix [inner, outer] with rows `stride` apart into a right factor that has `inner_tiles`. */
+INLINE void pack_columns(const float *matrix, int64_t stride, int64_t inner, int64_t outer, int64_t inner_tiles,
+                         bf16 *packed)
 {
-    int64_t inner_tiles = tiles_of(inner, INNER);
-    for (int64_t pair = 0; pair < inner_tiles * SIDE; pair++)
+    for (int64_t pair = 0; pair < tiles_of(inner, INNER) * SIDE; pair++)
         for (int64_t at = 0; at < outer; at += SIDE)
             _mm512_store_si512(packed + (at / SIDE * inner_tiles + pair / SIDE) * TILE + pair % SIDE * INNER,
                                round_pair(matrix + 2 * pair * stride + at, stride, inner - 2 * pair, outer - at));
@@ -262,7 +262,7 @@ void tile_forward(int64_t trials, int64_t images, int64_t inputs, int64_t units,
     configure();
     for (int64_t trial = 0; trial < trials; trial++) {
         pack_rows(values + trial * value_stride, inputs, images, inputs, 0, left);
-        pack_columns(weights + trial * weight_stride, units, inputs, units, right);
+        pack_columns(weights + trial * weight_stride, units, inputs, units, tiles_of(inputs, INNER), right);
         multiply(images, units, inputs, left, right, biases + trial * bias_stride, outs + trial * images * units, units);
     }
     _tile_release();
@@ -278,7 +278,7 @@ void tile_gradients(int64_t trials, int64_t images, int64_t inputs, int64_t unit
     for (int64_t trial = 0; trial < trials; trial++) {
         const float *gradient = gradients + trial * images * units;
         pack_columns_turned(values + trial * value_stride, inputs, images, inputs, left);
-        pack_columns(gradient, units, images, units, right);
+        pack_columns(gradient, units, images, units, tiles_of(images, INNER), right);
         multiply(inputs, units, images, left, right, NULL, weight_gradients + trial * weight_stride, units);
         sum_rows(images, units, gradient, bias_gradients + trial * bias_stride);
     }
@@ -360,19 +360,24 @@ static void pack_images(const uint8_t *images, int64_t count, int64_t features, 
 }
 
 /* outs[trial] = inputs[seed of trial] W[trial] + bias[trial] for inputs [seeds, count, features] of bytes; `scaled`
-   [seeds, 256] is what each byte stands for. */
+   [seeds, 256] is what each byte stands for. `packed` [trials, tiles] has memory for the weights in tiles, which are packed
+   unless `is_packed`. */
 void tile_images_forward(int64_t trials, const int64_t *seed_index, int64_t seeds, int64_t count, int64_t features,
-                         const uint8_t *images, const float *scaled, int64_t units, const float *weights, int64_t weight_stride, const float *biases, int64_t bias_stride,
-                         float *outs)
+                         const uint8_t *images, const float *scaled, int64_t units, const float *weights,
+                         int64_t weight_stride, bf16 *packed, int64_t is_packed, const float *biases,
+                         int64_t bias_stride, float *outs)
 {
-    bf16 *left = packed_memory(0, tiles_of(count, INNER) * INNER, features), *right = packed_memory(1, units, features);
+    int64_t inner_tiles = tiles_of(features, INNER), packed_size = TILE * inner_tiles * tiles_of(units, SIDE);
+    bf16 *left = packed_memory(0, tiles_of(count, INNER) * INNER, features);
     configure();
     for (int64_t seed = 0; seed < seeds; seed++) {
         pack_images(images + seed * count * features, count, features, scaled + seed * 256, left, NULL);
         for (int64_t trial = 0; trial < trials; trial++) {
             if (seed_index[trial] != seed)
                 continue;
-            pack_columns(weights + trial * weight_stride, units, features, units, right);
+            bf16 *right = packed + trial * packed_size;
+            if (!is_packed)
+                pack_columns(weights + trial * weight_stride, units, features, units, inner_tiles, right);
             multiply(count, units, features, left, right, biases + trial * bias_stride, outs + trial * count * units, units);
         }
     }
@@ -380,11 +385,14 @@ void tile_images_forward(int64_t trials, const int64_t *seed_index, int64_t seed
 }
 
 /* The gradients of weights and biases, given those of the outs. With `adams` [trials], a step of Adam is taken along the
-   gradients of the weights, which are not written; `weights`, `means` and `squares` have the stride of the gradients. */
+   gradients of the weights, which are not written, and the weights are packed again; `weights`, `means` and `squares`
+   have the stride of the gradients. */
 void tile_images_gradient(int64_t trials, const int64_t *seed_index, int64_t seeds, int64_t count, int64_t features,
-                          const uint8_t *images, const float *scaled, int64_t units, const float *gradients, float *weight_gradients, int64_t weight_stride, float *bias_gradients,
-                          int64_t bias_stride, const float *adams, float *weights, float *means, float *squares)
+                          const uint8_t *images, const float *scaled, int64_t units, const float *gradients,
+                          float *weight_gradients, int64_t weight_stride, float *bias_gradients, int64_t bias_stride,
+                          bf16 *packed, const float *adams, float *weights, float *means, float *squares)
 {
+    int64_t inner_tiles = tiles_of(features, INNER), packed_size = TILE * inner_tiles * tiles_of(units, SIDE);
     int64_t padded = tiles_of(count, INNER) * INNER, left_tiles = tiles_of(padded, SIDE) * tiles_of(features, INNER);
     bf16 *left = scratch(0, sizeof(bf16) * TILE * (left_tiles + tiles_of(features, SIDE) * padded / INNER));
     bf16 *turned = left + TILE * left_tiles, *right = packed_memory(1, units, count);
@@ -396,16 +404,19 @@ void tile_images_gradient(int64_t trials, const int64_t *seed_index, int64_t see
             if (seed_index[trial] != seed)
                 continue;
             const float *gradient = gradients + trial * count * units;
-            pack_columns(gradient, units, count, units, right);
+            pack_columns(gradient, units, count, units, padded / INNER, right);
             sum_rows(count, units, gradient, bias_gradients + trial * bias_stride);
             for (int64_t feature = 0; feature < features; feature += 2 * SIDE) {
                 int64_t from = trial * weight_stride + feature * units;
                 int64_t height = features - feature < 2 * SIDE ? features - feature : 2 * SIDE;
                 float *out = adams ? block : weight_gradients + from;
                 multiply(height, units, count, turned + feature / SIDE * padded / INNER * TILE, right, NULL, out, units);
-                if (adams)
-                    adam_step(1, 0, 0, height * units, height * units, block, weights + from, means + from,
-                              squares + from, adams + 8 * trial);
+                if (!adams)
+                    continue;
+                adam_step(1, 0, 0, height * units, height * units, block, weights + from, means + from, squares + from,
+                          adams + 8 * trial);
+                pack_columns(weights + from, units, height, units, inner_tiles,
+                             packed + trial * packed_size + feature / INNER * TILE);
             }
         }
     }
