@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from actbench.catalogue.torch_private import operator
 from actbench.lazy import Tensor, torch
@@ -31,6 +32,7 @@ class Kernel:
         return all(operator(name) is not None for name in self.operators)
 
 
+@cache
 def _native(name: str) -> Callable[..., object]:
     function = operator(name)
     assert function is not None

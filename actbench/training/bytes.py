@@ -54,7 +54,7 @@ class ByteBatch:
     def multiply(self, weight: Tensor, bias: Tensor, out: Tensor) -> Tensor:
         """The products with weights `[trials, features, units]` plus biases, written to `[trials, batch, units]`."""
         self.packed.library.tile_images_forward(
-            len(out), *self._batch(), weight.shape[2], weight.data_ptr(), weight.stride(0),
+            out.shape[0], *self._batch(), weight.shape[2], weight.data_ptr(), weight.stride(0),
             self.packed.tiles.data_ptr(), self.packed.is_current, bias.data_ptr(), bias.stride(0), out.data_ptr(),
         )  # fmt: skip
         self.packed.is_current = True
@@ -69,7 +69,7 @@ class ByteBatch:
         """
         self.packed.is_current &= step != NO_STEP
         self.packed.library.tile_images_gradient(
-            len(grad), *self._batch(), grad.shape[2], grad.data_ptr(), weight_gradient.data_ptr(),
+            grad.shape[0], *self._batch(), grad.shape[2], grad.data_ptr(), weight_gradient.data_ptr(),
             weight_gradient.stride(0), bias_gradient.data_ptr(), bias_gradient.stride(0),
             self.packed.tiles.data_ptr(), *step,
         )  # fmt: skip

@@ -49,6 +49,7 @@ class CompiledAdam:
         self.eps: float = options["eps"]
         self.moments, self.steps = torch.zeros(2, *rows.shape), torch.zeros((), dtype=torch.int64)
         self.constants = (ctypes.c_float * (CONSTANTS * len(rows)))()
+        self.first_weights = network.parameters.named[0, "weight"].values[0].numel()
         self.pointers = rows.data_ptr(), self.moments[0].data_ptr(), self.moments[1].data_ptr()
 
     def begin_step(self, factor: float) -> None:
@@ -56,11 +57,13 @@ class CompiledAdam:
         self.steps += 1
         count, (beta1, beta2) = int(self.steps), self.betas
         root = (1 - beta2**count) ** 0.5
-        for trial, (lr, decay) in enumerate(self.rates):
-            self.constants[CONSTANTS * trial : CONSTANTS * (trial + 1)] = [
-                1 - beta1, beta2, 1 - beta2, 1 / root, self.eps, lr * factor / (1 - beta1**count),
-                0.0 if self.is_decoupled else decay, 1 - lr * factor * decay if self.is_decoupled else 1.0,
-            ]  # fmt: skip
+        correction = 1 - beta1**count
+        common = 1 - beta1, beta2, 1 - beta2, 1 / root, self.eps
+        constants: list[float | ctypes.c_float] = []
+        for lr, decay in self.rates:
+            rest = (0.0, 1 - lr * factor * decay) if self.is_decoupled else (decay, 1.0)
+            constants += *common, lr * factor / correction, *rest
+        self.constants[:] = constants
 
     def first_layer(self) -> tuple[int, ...]:
         """Pointers to the constants, the first layer's weights, which begin each row, and their moments."""
@@ -70,7 +73,7 @@ class CompiledAdam:
         """Change the parameters from element `start` of each row on; those before have been changed already."""
         rows = self.parameters.rows
         self.library.adam_step(
-            len(rows), rows.stride(0), start, self.parameters.weights_end, rows.shape[1],
+            rows.shape[0], rows.stride(0), start, self.parameters.weights_end, rows.shape[1],
             self.parameters.gradient_rows.data_ptr(), *self.pointers, ctypes.addressof(self.constants),
         )  # fmt: skip
 
@@ -147,7 +150,7 @@ def descend(
     stepper.adam.begin_step(factor)
     is_fused = not isinstance(layers[0].inputs, Tensor)  # then its weights are changed with their gradients
     backward(network, layers, grad, stepper.adam.first_layer() if is_fused else NO_STEP)
-    stepper.adam.end_step(start=network.parameters.named[0, "weight"].values[0].numel() if is_fused else 0)
+    stepper.adam.end_step(start=stepper.adam.first_weights if is_fused else 0)
 
 
 def schedule_factor(train: TrainSettings, step: int, total_steps: int) -> float:

@@ -50,7 +50,7 @@ class SparseBatch:
     def multiply(self, weight: Tensor, bias: Tensor, out: Tensor) -> Tensor:
         """The products with weights `[trials, features, units]` plus biases, written to `[trials, batch, units]`."""
         self.inputs.library.sparse_forward(
-            len(out), self.seed_index.data_ptr(), self.rows.shape[1], *self._pointers(), *weight.shape[1:],
+            out.shape[0], self.seed_index.data_ptr(), self.rows.shape[1], *self._pointers(), *weight.shape[1:],
             weight.data_ptr(), weight.stride(0), bias.data_ptr(), bias.stride(0), out.data_ptr(),
         )  # fmt: skip
         return out
@@ -63,7 +63,7 @@ class SparseBatch:
         With the pointers of a step of Adam, the weights are changed along their gradients, which are not kept.
         """
         self.inputs.library.sparse_gradient(
-            len(grad), self.seed_index.data_ptr(), *self.rows.shape, *self._pointers(), *weight_gradient.shape[1:],
+            grad.shape[0], self.seed_index.data_ptr(), *self.rows.shape, *self._pointers(), *weight_gradient.shape[1:],
             grad.data_ptr(), weight_gradient.data_ptr(), weight_gradient.stride(0), bias_gradient.data_ptr(),
             bias_gradient.stride(0), self.inputs.lengths.data_ptr(), self.inputs.places.data_ptr(), *step,
         )  # fmt: skip
