@@ -26,9 +26,9 @@ class Sample:
 
     `by_seed` holds the metric of the trials that have it; `trials` were planned, and `endings` counts how they
     ended: unusable ones `diverged`, `collapsed` (one class for every image) or `failed` (an error). `data` says
-    which images were used, so that only seeds of equal data are paired. `doubt` is why the sample is not judged, or
-    empty. `losses` are those in whose units the metric is, none if it depends on no loss. `folder` is set when the
-    samples of several folders are compared. `alpha` is what a test of the sample may spend of 5 %: the share of the
+    which images were used, however scaled, so that only seeds of equal data are paired. `doubt` is why the sample is
+    not judged, or empty. `losses` are those in whose units the metric is, none if it depends on no loss. `folder` is
+    set when the samples of several folders are compared. `alpha` is what a test of the sample may spend of 5 %: the share of the
     look that it has come to. `is_sound` is false if nothing may be called equivalent to it, since a trial that looks
     counted is unusable. `size` is that of its networks, None where they are of several sizes.
     """
@@ -99,7 +99,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
                 tuned=arm.tuned,
                 endings=endings,
                 test_images=arm.settings.data.test_count(),
-                data=tuple(data_identity(arm.settings.data).items()),
+                data=tuple((key, one) for key, one in data_identity(arm.settings.data).items() if key != "scale"),
                 doubt="; ".join(doubts),
                 losses=frozenset({loss_unit(arm.settings)} if metric.is_loss else ()),
                 alpha=alpha,

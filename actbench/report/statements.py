@@ -103,7 +103,7 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
     if any(not contrast.is_paired for contrast in contrasts):
         note = (
             "Where the data differ, seeds cannot be paired: those samples are compared as independent (Welch's "
-            "interval, p of regroupings)."
+            "interval, p of regroupings), and not image by image."
         )
         yield Statement("unpaired", "baseline", note)
     elif tested and (reachable := smallest_p(min(tested), family) / share) > ALPHA:

@@ -12,7 +12,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.plan.plan import make_plan
 from actbench.store.results import Results
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
-from planted import IMAGES, RATE_OUT_OF_REACH, TUNED, UNTUNED, planted
+from planted import IMAGES, RATE_OUT_OF_REACH, TUNED, UNTUNED, asked, planted
 
 ONE_CLASS, TWO_CLASSES = (0, IMAGES, *[0] * 8), (1, IMAGES - 1, *[0] * 8)
 DIVERGED: dict[str, Any] = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
@@ -132,12 +132,24 @@ def test_a_diverged_trial_without_the_metric_leaves_its_arm_unjudged_by_it(tmp_p
 
 
 def test_samples_of_other_images_have_other_data(tmp_path: Path) -> None:
-    data = ("mnist", "digits", "mnist, train: 1000", "mnist, test: 500", "mnist, scale: 2", "mnist, split: tail")
+    data = ("mnist", "digits", "mnist, train: 1000", "mnist, test: 500", "mnist, split: tail")
     texts = [UNTUNED.replace("mnist", one) for one in data]
     found = [by_label(planted(tmp_path / str(number), {}, text))["relu"].data for number, text in enumerate(texts)]
     assert len(set(found)) == len(texts)
     other_training = UNTUNED.replace("epochs: 1", "epochs: 7, lr: 0.5")
     assert by_label(planted(tmp_path / "same", {}, other_training))["relu"].data == found[0]
+
+
+def test_arms_that_differ_in_the_scaling_of_their_inputs_are_paired(tmp_path: Path) -> None:
+    """They have the same images, split and draws: six wins of six pairs have p = 2 / 2^6 each."""
+    text = UNTUNED.replace("model.activation: [relu, tanh]", "data.scale: [unit, standard, none, 100]")
+    text = text.replace("model.activation: relu", "data.scale: unit").replace("seeds: 10", "seeds: 6")
+    unit = [9000, 9200, 9400, 9600, 9100, 9300]
+    others = {f"scale={name}": [count + 5 for count in unit] for name in ("standard", "none", "100.0")}
+    counts = others | {"scale=unit": unit}
+    made = [row.contrast for row in asked(planted(tmp_path, counts, text), shared_lr=True).rows if row.contrast]
+    assert [one.is_paired for one in made] == [True] * 3
+    assert [one.p for one in made] == [2 / 2**6] * 3
 
 
 def test_a_factors_value_has_the_mean_over_its_arms_seed_by_seed(tmp_path: Path) -> None:
