@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from actbench.experiment.identity import data_identity
+from actbench.experiment.identity import images_identity
 from actbench.experiment.layers import NetworkSize, network_size
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import SettingValues, label_of
@@ -28,9 +28,9 @@ class Sample:
     ended: unusable ones `diverged`, `collapsed` (one class for every image) or `failed` (an error). `data` says
     which images were used, however scaled, so that only seeds of equal data are paired. `doubt` is why the sample is
     not judged, or empty. `losses` are those in whose units the metric is, none if it depends on no loss. `folder` is
-    set when the samples of several folders are compared. `alpha` is what a test of the sample may spend of 5 %: the share of the
-    look that it has come to. `is_sound` is false if nothing may be called equivalent to it, since a trial that looks
-    counted is unusable. `size` is that of its networks, None where they are of several sizes.
+    set when the samples of several folders are compared. `alpha` is what a test of the sample may spend of 5 %: the
+    share of the look that it has come to. `is_sound` is false if nothing may be called equivalent to it, since a trial
+    that looks counted is unusable. `size` is that of its networks, None where they are of several sizes.
     """
 
     label: str
@@ -99,7 +99,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
                 tuned=arm.tuned,
                 endings=endings,
                 test_images=arm.settings.data.test_count(),
-                data=tuple((key, one) for key, one in data_identity(arm.settings.data).items() if key != "scale"),
+                data=images_identity(arm.settings.data),
                 doubt="; ".join(doubts),
                 losses=frozenset({loss_unit(arm.settings)} if metric.is_loss else ()),
                 alpha=alpha,

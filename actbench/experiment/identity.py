@@ -8,9 +8,10 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Any
 
 from actbench.catalogue.recorded import FROM
+from actbench.experiment.cells import find_references
 from actbench.experiment.choices import Choice
 from actbench.experiment.compatibility import Conflict
-from actbench.experiment.definition import Arm
+from actbench.experiment.definition import Arm, Experiment
 from actbench.experiment.layers import Layer, resolve_layers
 from actbench.experiment.naming import SettingValues
 from actbench.experiment.settings import DataSettings, TrialSettings
@@ -48,6 +49,23 @@ def data_identity(data: DataSettings) -> dict[str, Any]:
         "split": data.split,
         "scale": data.scale,
     }
+
+
+def images_identity(data: DataSettings) -> tuple[tuple[str, Any], ...]:
+    """Which images a trial sees, however they are scaled: seeds of arms with the same ones are pairs."""
+    return tuple((key, value) for key, value in data_identity(data).items() if key != "scale")
+
+
+def has_pairs(experiment: Experiment) -> bool:
+    """Whether some arm has the images of its baseline; also where nothing has a baseline."""
+    arms = list(experiment.arms())
+    references = find_references(arms, arms, experiment.baseline)
+    images = [
+        (images_identity(arm.settings.data), images_identity(other.settings.data))
+        for arm, other in zip(arms, references, strict=True)
+        if other is not None and other is not arm
+    ]
+    return not images or any(own == others for own, others in images)
 
 
 def plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from actbench.analysis.samples import loss_unit
 from actbench.experiment.definition import Arm, Experiment
+from actbench.experiment.identity import has_pairs
 from actbench.experiment.layers import Matched, count_parameters, network_size, resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.settings import TrialSettings
@@ -97,8 +98,9 @@ def hints(experiment: Experiment) -> Iterator[str]:
     comparisons, seeds = experiment.comparisons(), len(experiment.seeds)
     schedule = schedule_of(experiment)
     alpha = schedule.alphas[0] if schedule else ALPHA
-    if comparisons and seeds < (enough := fewest_seeds(comparisons, alpha)):
-        yield f"{cannot_decide(seeds, comparisons, alpha=alpha)}: --set seeds={enough}"
+    is_paired = has_pairs(experiment)
+    if comparisons and seeds < (enough := fewest_seeds(comparisons, alpha, is_paired=is_paired)):
+        yield f"{cannot_decide(seeds, comparisons, alpha=alpha, is_paired=is_paired)}: --set seeds={enough}"
     if parse_metric(experiment.primary).is_loss:
         losses = sorted({loss_unit(arm.settings) for arm in experiment.arms()})
         if len(losses) > 1:

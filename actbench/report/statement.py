@@ -49,7 +49,9 @@ def fresh_seeds(count: int, comparisons: int, seen: Iterable[int]) -> str:
     return f"--set 'seeds={{looks: [{count}], first: {first}}}'"
 
 
-def cannot_decide(count: int, comparisons: int, noun: str = "seed", *, alpha: float = ALPHA) -> str:
+def cannot_decide(
+    count: int, comparisons: int, noun: str = "seed", *, alpha: float = ALPHA, is_paired: bool = True
+) -> str:
     """`5 seeds cannot decide 7 comparisons, 9 can`: at the level alpha, that of a look for example."""
-    fewest = fewest_seeds(comparisons, alpha)
+    fewest = fewest_seeds(comparisons, alpha, is_paired=is_paired)
     return f"{counted(count, noun)} cannot decide {counted(comparisons, 'comparison')}, {fewest} can"

@@ -163,7 +163,9 @@ def _pairs(comparison: Comparison) -> Iterator[Statement]:
         text = f"{family}: {'; '.join(f'{above} is better than {others}' for above, others in named.items())}."
     elif all(pair.word == TOO_FEW_SEEDS for pair in comparison.pairs):
         count, alpha = len(comparison.seeds), max(pair.alpha() for pair in comparison.pairs)
-        text = f"{family} no pair is decided: {cannot_decide(count, len(comparison.pairs), alpha=alpha)}."
+        is_paired = any(pair.is_paired for pair in comparison.pairs)
+        why = cannot_decide(count, len(comparison.pairs), alpha=alpha, is_paired=is_paired)
+        text = f"{family} no pair is decided: {why}."
     else:
         text = f"{family} no two arms are found different."
     arms = tuple(dict.fromkeys(name for above, others in below.items() for name in (above, *others)))
@@ -334,7 +336,8 @@ def _verdict_statements(comparison: Comparison, groups: dict[str, list[Contrast]
 
 def too_few(group: Sequence[Contrast]) -> str:
     """That the seeds of these contrasts cannot decide so many, and how many can."""
-    return cannot_decide(min(one.difference.n for one in group), max(1, max(one.comparisons for one in group)))
+    count, comparisons = min(one.difference.n for one in group), max(1, max(one.comparisons for one in group))
+    return cannot_decide(count, comparisons, is_paired=any(one.is_paired for one in group))
 
 
 def usual_spread(group: Sequence[Contrast]) -> float:

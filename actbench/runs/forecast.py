@@ -11,6 +11,7 @@ from typing import Any
 
 from actbench.analysis.comparison import Question, Row, compare
 from actbench.experiment.definition import PRIMARY_METRIC, Experiment
+from actbench.experiment.identity import has_pairs
 from actbench.experiment.layers import network_size
 from actbench.experiment.metrics import parse_metric
 from actbench.lazy import numpy
@@ -52,6 +53,7 @@ class Forecast:
     sd_basis: str
     is_assumed: bool
     comparisons: int
+    fewest_seeds: int
     shown_difference: float | None
     looks: LooksForecast | None = None
 
@@ -86,7 +88,7 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
     speed = measured or ASSUMED_SPEED
     known = _pilot_spread(pilot) if pilot else None
     sd, sd_basis = known or _assumed_spread(experiment, pilot)
-    comparisons = _comparisons(experiment)
+    comparisons, is_paired = _comparisons(experiment), has_pairs(experiment)
     seconds_each = sum(final) * speed.seconds_per_operation / workers / len(final)
     return Forecast(
         experiment=experiment,
@@ -101,7 +103,8 @@ def forecast(experiment: Experiment, pilot: Results | None, workers: int, shard:
         sd_basis=sd_basis,
         is_assumed=known is None,
         comparisons=comparisons,
-        shown_difference=shown_difference(seeds, sd, comparisons=comparisons),
+        fewest_seeds=fewest_seeds(comparisons, is_paired=is_paired),
+        shown_difference=shown_difference(seeds, sd, comparisons=comparisons, is_paired=is_paired),
         looks=_forecast_looks(experiment, pilot, sd, seconds_each),
     )
 
@@ -156,7 +159,6 @@ def forecast_document(found: Forecast) -> dict[str, Any]:
         "shard": str(found.shard) if found.shard else None,
         "seeds": list(found.experiment.seeds),
         "sd_of_differences": found.sd,
-        "fewest_seeds": fewest_seeds(found.comparisons),
         "looks": found.looks and asdict(found.looks),
         "seeds_needed": [
             {"difference": gap, "one_comparison": one, "all_comparisons": several}
@@ -215,7 +217,7 @@ def _reach(found: Forecast) -> Iterator[str]:
     seeds = len(found.experiment.seeds)
     planned = f"The {seeds} seeds" if seeds > 1 else "The one seed"
     if found.shown_difference is None:
-        yield f"{planned} planned here can show nothing: it takes at least {fewest_seeds(found.comparisons)}."
+        yield f"{planned} planned here can show nothing: it takes at least {found.fewest_seeds}."
     else:
         least = "at least " * found.is_assumed
         yield f"{planned} planned here show a difference of {least}{100 * found.shown_difference:.2f} points."

@@ -15,6 +15,7 @@ from functools import lru_cache
 from actbench.lazy import special
 from actbench.statistics.multiple import ALPHA
 from actbench.statistics.sign_flip import smallest_p
+from actbench.statistics.unpaired import smallest_unpaired_p
 
 POWER = 0.8
 MIN_EFFECT = 1e-6
@@ -37,9 +38,11 @@ def _detectable_effect(seeds: int, comparisons: int) -> float:
     return increasing_root(lambda effect: _power(seeds, effect, comparisons) - POWER, 0.0, MIN_EFFECT)
 
 
-def shown_difference(seeds: int, sd_of_differences: float, *, comparisons: int = 1) -> float | None:
-    """The detectable difference, where the sign-flip test of so many seeds can reach 5 % at all; else None."""
-    if smallest_p(seeds, comparisons) > ALPHA:
+def shown_difference(
+    seeds: int, sd_of_differences: float, *, comparisons: int = 1, is_paired: bool = True
+) -> float | None:
+    """The detectable difference, where the exact test of so many seeds can reach 5 % at all; else None."""
+    if seeds < fewest_seeds(comparisons, is_paired=is_paired):
         return None
     return detectable_difference(seeds, sd_of_differences, comparisons=comparisons)
 
@@ -62,9 +65,15 @@ def seeds_needed(difference: float, sd_of_differences: float, *, comparisons: in
     return bisect_left(range(enough), POWER, lo=least, key=lambda seeds: _power(seeds, effect, comparisons))
 
 
-def fewest_seeds(comparisons: int, alpha: float = ALPHA) -> int:
-    """The fewest seeds with which the sign-flip test, Holm over the comparisons, can reach p < alpha at all."""
-    return next(seeds for seeds in range(2, 1000) if smallest_p(seeds, comparisons) < alpha)
+def fewest_seeds(comparisons: int, alpha: float = ALPHA, *, is_paired: bool = True) -> int:
+    """The fewest seeds with which the exact test, Holm over the comparisons, can reach p < alpha at all.
+
+    It is the sign-flip test of pairs, or regroups two independent samples of so many seeds each.
+    """
+    tried = range(2, 1000)
+    if is_paired:
+        return next(seeds for seeds in tried if smallest_p(seeds, comparisons) < alpha)
+    return next(seeds for seeds in tried if smallest_unpaired_p(seeds, seeds, comparisons) < alpha)
 
 
 def _power(seeds: int, effect: float, comparisons: int) -> float:

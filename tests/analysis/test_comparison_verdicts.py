@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import actbench
-from actbench.report.statements import notes, statements
+from actbench.report.statements import notes, statements, too_few
 from actbench.statistics.intervals import predicted_sd
 from actbench.statistics.power import detectable_difference
 from actbench.statistics.sign_flip import smallest_p
@@ -202,6 +202,7 @@ def test_results_from_other_data_are_judged_as_independent(gains: list[int], exp
     found = contrast_of(asked([one, other]), "other: tanh")
     assert not found.is_paired
     assert found.verdict == expected
+    assert too_few([found]) == f"{seeds} seeds cannot decide 1 comparison, 4 can"  # 2 / C(8, 4) = 0.029
 
 
 FOUR = TUNED.replace("relu, tanh", "relu, tanh, elu, gelu")

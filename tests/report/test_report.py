@@ -147,6 +147,11 @@ def test_a_catalogue_that_does_not_fit_becomes_lists_and_loses_nothing() -> None
             "vary: {train.lr: [0.1, 0.2, 0.3], train.batch_size: [8, 16]}\nbaseline: {train.lr: 0.1}\nseeds: 6",
             "6 seeds cannot decide 4 comparisons, 8 can: --set seeds=8",
         ),
+        (
+            "vary: {data.train: [100, 200, 300, 400]}\nbaseline: {data.train: 100}\nseeds: 4",
+            "4 seeds cannot decide 3 comparisons, 5 can: --set seeds=5",
+        ),
+        ("vary: {data.train: [100, 200, 300, 400]}\nbaseline: {data.train: 100}\nseeds: 5", ""),
     ],
 )
 def test_seeds_and_metrics_that_cannot_decide_are_named_before_a_run(text: str, hint: str, tmp_path: Path) -> None:

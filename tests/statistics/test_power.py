@@ -65,6 +65,8 @@ def test_the_smallest_difference_needs_just_these_seeds(seeds: int) -> None:
 
 def test_however_large_a_difference_the_sign_flip_test_needs_its_seeds() -> None:
     assert [fewest_seeds(comparisons) for comparisons in (1, 8, 25, 28)] == [6, 9, 10, 11]
+    found = [fewest_seeds(comparisons, is_paired=False) for comparisons in (1, 3, 8)]
+    assert found == [4, 5, 6]  # 2 / C(8, 4) = 0.029, 3 x 2 / C(10, 5) = 0.024 and 8 x 2 / C(12, 6) = 0.017
     assert seeds_needed(100.0, 0.1) == seeds_needed(1.0, 0.0) == 6
     assert seeds_needed(100.0, 0.1, comparisons=8) == 9
 
