@@ -20,9 +20,10 @@ class CrossedErrors:
 def crossed_errors(differences: NDArray[np.integer]) -> CrossedErrors | None:
     """Standard errors of the mean of `differences` `[seeds, images]`, with both as random factors.
 
-    SE^2 = s_seed^2 / n + s_image^2 / N - s_residual^2 / (n N), not below 0, where s_seed is the deviation of the n
-    seeds' means, s_image that of the N images' means, and s_residual that of what neither explains (crossed random
-    effects without replication). None of fewer than two seeds or images.
+    SE^2 = s_seed^2 / n + s_image^2 / N - s_residual^2 / (n N), where s_seed is the deviation of the n seeds' means,
+    s_image that of the N images' means, and s_residual that of what neither explains (crossed random effects without
+    replication). What images add is not below 0, so that other images too make no smaller error than other seeds
+    alone. None of fewer than two seeds or images.
     """
     seeds, images = differences.shape
     if min(seeds, images) < 2:
@@ -32,8 +33,8 @@ def crossed_errors(differences: NDArray[np.integer]) -> CrossedErrors | None:
     residual = squares - images * np.square(by_seed).sum() - seeds * np.square(by_image).sum()
     residual = max(0.0, float(residual + seeds * images * mean**2)) / ((seeds - 1) * (images - 1))
     of_seeds, of_images = float(by_seed.var(ddof=1)) / seeds, float(by_image.var(ddof=1)) / images
-    both = of_seeds + of_images - residual / (seeds * images)
-    return CrossedErrors(math.sqrt(of_seeds), math.sqrt(max(0.0, both)))
+    both = of_seeds + max(0.0, of_images - residual / (seeds * images))
+    return CrossedErrors(math.sqrt(of_seeds), math.sqrt(both))
 
 
 def mcnemar_p(lost: NDArray[np.integer], won: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ from stopwatch import least_seconds
 
 
 def test_the_errors_are_those_of_the_mean_squares_of_a_two_way_table() -> None:
-    differences = np.random.default_rng(0).integers(-1, 2, (6, 50))
+    random = np.random.default_rng(0)
+    differences = random.integers(-1, 2, (6, 50)) + random.integers(-1, 2, (1, 50))
     seeds, images = differences.shape
     rows, columns, mean = differences.mean(1), differences.mean(0), differences.mean()
     residual = ((differences - rows[:, None] - columns + mean) ** 2).sum() / ((seeds - 1) * (images - 1))
@@ -20,7 +21,20 @@ def test_the_errors_are_those_of_the_mean_squares_of_a_two_way_table() -> None:
     assert found is not None
     assert found.seeds == pytest.approx(math.sqrt(rows.var(ddof=1) / seeds))
     both = rows.var(ddof=1) / seeds + columns.var(ddof=1) / images - residual / (seeds * images)
-    assert found.seeds_and_images == pytest.approx(math.sqrt(max(both, 0)))
+    assert both > found.seeds**2
+    assert found.seeds_and_images == pytest.approx(math.sqrt(both))
+
+
+def test_other_images_too_make_no_smaller_error_than_other_seeds_alone() -> None:
+    """Three networks err on different images: the images' means vary less than the residual alone makes them."""
+    differences = -np.eye(3, 9, dtype=int)
+    differences[1, 4] = -1
+    rows, columns, mean = differences.mean(1), differences.mean(0), differences.mean()
+    residual = ((differences - rows[:, None] - columns + mean) ** 2).sum() / (2 * 8)
+    assert columns.var(ddof=1) / 9 < residual / (3 * 9)
+    found = crossed_errors(differences)
+    assert found is not None
+    assert found.seeds_and_images == found.seeds == pytest.approx(rows.std(ddof=1) / math.sqrt(3))
 
 
 def test_over_many_worlds_the_squared_error_is_the_variance_of_the_mean() -> None:
