@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
 
-from actbench.analysis.comparison import Contrast, common_values, contrasts, paired_differences
+from actbench.analysis.contrasts import Contrast, common_values, contrasts, paired_differences
 from actbench.analysis.samples import Sample
 from actbench.analysis.verdicts import TOO_FEW_FOLDERS, TOO_FEW_SEEDS, ArmVerdict
 from actbench.experiment.cells import find_references

@@ -9,7 +9,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from actbench.analysis.across import DISTANCES, Across, ArmAcross, compare_across
-from actbench.analysis.comparison import Contrast, paired_differences
+from actbench.analysis.contrasts import Contrast, paired_differences
 from actbench.analysis.samples import arm_samples
 from actbench.analysis.verdicts import (
     EQUIVALENT,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.comparison import Comparison
+from actbench.analysis.contrasts import Contrast
 from actbench.analysis.verdicts import EQUIVALENT, NOT_JUDGED, TOO_FEW_SEEDS
 from actbench.render.sections import Section
 from actbench.report.comparison import contrast_numbers

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
+from actbench.analysis.comparison import Comparison, Row, ranked
+from actbench.analysis.contrasts import Contrast
 from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import value_to_text, values_to_yaml
 from actbench.experiment.records import unusable_document

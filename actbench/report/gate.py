@@ -12,7 +12,8 @@ from typing import Any, Literal
 from xml.etree import ElementTree
 
 from actbench.analysis.claims import JudgedClaim
-from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.comparison import Comparison
+from actbench.analysis.contrasts import Contrast
 from actbench.analysis.samples import Sample
 from actbench.analysis.verdicts import TOO_FEW_SEEDS
 from actbench.errors import EXIT_CHECK_FAILED, EXIT_UNDECIDED, ConfigurationError

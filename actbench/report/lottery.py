@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actbench.analysis.comparison import Comparison, Contrast, ranked
+from actbench.analysis.comparison import Comparison, ranked
+from actbench.analysis.contrasts import Contrast
 from actbench.analysis.samples import Sample
 from actbench.analysis.verdicts import NO_EVIDENCE
 from actbench.experiment.metrics import Metric

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import repeat
 from statistics import median
 
-from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
+from actbench.analysis.comparison import Comparison, Row, ranked
+from actbench.analysis.contrasts import Contrast
 from actbench.analysis.verdicts import NO_EVIDENCE, TOO_FEW_SEEDS, ArmVerdict
 from actbench.experiment.cells import distinguishing_paths, restricted
 from actbench.experiment.naming import value_to_text

@@ -9,7 +9,8 @@ from statistics import median
 from typing import Literal
 
 from actbench.analysis.claims import JudgedClaim
-from actbench.analysis.comparison import Comparison, Contrast, ranked
+from actbench.analysis.comparison import Comparison, ranked
+from actbench.analysis.contrasts import Contrast
 from actbench.analysis.verdicts import (
     EQUIVALENT,
     NO_EVIDENCE,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from actbench.analysis.across import Across, compare_across
-from actbench.analysis.comparison import Contrast
+from actbench.analysis.contrasts import Contrast
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
 from actbench.report.across import across_answer

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actbench.analysis.comparison import Comparison, compare, contrasts, question_of
+from actbench.analysis.comparison import Comparison, compare, question_of
+from actbench.analysis.contrasts import contrasts
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
 from actbench.report.request import Request, requested_comparison

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from actbench.analysis.comparison import Contrast
+from actbench.analysis.contrasts import Contrast
 from actbench.analysis.samples import Sample
 from actbench.report.contents import answer_sections, comparison_document, report_chapters
 from actbench.report.figures.differences import differences_picture

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from actbench.analysis.comparison import Comparison, Contrast
+from actbench.analysis.comparison import Comparison
+from actbench.analysis.contrasts import Contrast
 from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, TrialRecord
 from actbench.plan.plan import make_plan

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from actbench.analysis.comparison import Comparison, Contrast, Row, ranked
+from actbench.analysis.comparison import Comparison, Row, ranked
+from actbench.analysis.contrasts import Contrast
 from actbench.analysis.verdicts import ArmVerdict
 from actbench.experiment.metrics import Metric
 from actbench.experiment.records import recorded
