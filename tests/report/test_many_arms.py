@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actbench.analysis import comparison
+from actbench.analysis import comparison, contrasts
 from actbench.analysis.comparison import Comparison
 from actbench.plan.plan import make_plan
 from actbench.render.terminal import section_lines
@@ -55,7 +55,8 @@ def test_the_means_of_all_arms_take_as_few_computations_as_those_of_some(
         calls.append(len(samples))
         return estimates(samples)
 
-    monkeypatch.setattr(comparison, "estimates", counted)
+    for module in (comparison, contrasts):
+        monkeypatch.setattr(module, "estimates", counted)
     for rates in (2, 50):
         calls.clear()
         compared(tmp_path, rates)
