@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from statistics import fmean
 
@@ -38,7 +38,9 @@ class Across:
     """All arms that every experiment has, the best mean rank first, with the critical difference of these ranks.
 
     `groups` are the first and the last of arms whose ranks differ by less than that. `pairs` are all pairs, a family of
-    their own, if these were asked for. `between` has the sd of the true difference between experiments, by labels.
+    their own, if these were asked for. `left_out` has the other arms, each with the folders that lack a value of it;
+    in those `with_shared_rate` all arms have the same learning rate. `between` has the sd of the true difference
+    between experiments, by labels.
     """
 
     metric: Metric
@@ -50,6 +52,8 @@ class Across:
     margin: float | None
     between: Mapping[tuple[str, str], float | None]
     pairs: tuple[Contrast, ...] = ()
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    with_shared_rate: tuple[str, ...] = ()
 
     def contrasts(self) -> list[Contrast]:
         """Every arm against the baseline."""
@@ -109,7 +113,19 @@ def compare_across(
         margin,
         {pair: _between(by_label, *pair, metric) for pair in named},
         tuple(pairs),
+        _left_out(samples, labels),
     )
+
+
+def _left_out(samples: Sequence[tuple[str, Sequence[Sample]]], compared: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The arms that are not compared, and in which folders they have no value."""
+    known = {folder: {sample.label for sample in arms if sample.by_seed} for folder, arms in samples}
+    every = dict.fromkeys(sample.label for _, arms in samples for sample in arms)
+    return {
+        label: tuple(folder for folder, labels in known.items() if label not in labels)
+        for label in every
+        if label not in compared
+    }
 
 
 def _over_folders(by_label: Sequence[Mapping[str, Sample]], first: str, second: str) -> tuple[Sample, Sample]:

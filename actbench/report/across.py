@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle
 from statistics import quantiles
 from string import ascii_lowercase
@@ -21,6 +22,7 @@ from actbench.errors import ConfigurationError
 from actbench.experiment.definition import parse_arm
 from actbench.experiment.metrics import Metric
 from actbench.render.sections import Section
+from actbench.report.caveats import SHARED_RATE, has_own_rate
 from actbench.report.figures.differences import difference_row, draw_rows
 from actbench.report.figures.layout import MAX_ARMS, Canvas, End, Picture, margin_shown, number_shown, picture
 from actbench.report.figures.marks import INK, text_width
@@ -29,7 +31,7 @@ from actbench.report.numbers import ABSENT, interval, metric_in_words, probabili
 from actbench.report.request import Request, metric_of
 from actbench.report.short import short_verdict
 from actbench.report.statement import cannot_decide, listed_or_counted
-from actbench.report.statements import adjusted_statements, by_verdict
+from actbench.report.statements import adjusted_statements, by_verdict, why_none
 from actbench.statistics.across import performance_profile
 from actbench.store.results import Results
 from actbench.store.tables import Table
@@ -64,8 +66,13 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
     doubts = [f"{one.folder}: {doubt}" for one in results if (doubt := one.seeds_doubt())]
     why_not = f"nothing was tuned for each arm in {listed(untuned)}" if untuned else next(iter(doubts), "")
     samples = [(str(one.folder), arm_samples(one.plan, one.records, metric)) for one in results]
+    if without := next((one for one in samples if not any(arm.by_seed for arm in one[1])), None):
+        why = why_none(without[1], metric)
+        raise ConfigurationError(f"--across: {without[0]}: {why[:1].lower()}{why[1:].rstrip('.')}")
     try:
-        return compare_across(samples, metric, baseline, margin, why_not, all_pairs=request.all_pairs)
+        found = compare_across(samples, metric, baseline, margin, why_not, all_pairs=request.all_pairs)
+        shared = [str(one.folder) for one in results if not why_not and not has_own_rate(one.experiment)]
+        return replace(found, with_shared_rate=tuple(shared))
     except ValueError as problem:
         raise ConfigurationError(f"--across: {problem}") from None
 
@@ -145,11 +152,24 @@ def _notes(found: Across) -> list[str]:
     compared, n = found.contrasts(), len(found.folders)
     return [
         f"Folders are counted, not seeds (n = {n}): {listed(found.folders)}.",
+        *filter(None, [_left_out(found), _shared_rate(found)]),
         *(said.text for said in adjusted_statements(compared, found.metric)),
         "The difference is the mean over folders, each counting the same, with a t interval for folders like these; sd "
         "between: DerSimonian & Laird's; p is the exact sign-flip test of the folders' differences, Holm over "
         f"{counted(len(compared), 'arm')}.",
     ]
+
+
+def _left_out(found: Across) -> str:
+    """Which arms are not compared, since some folder has no value of them; empty if all are."""
+    named = [f"{label} (none in {listed_or_counted(folders, 'folders')})" for label, folders in found.left_out.items()]
+    return f"Left out: {listed_or_counted(named, 'arms')}." if named else ""
+
+
+def _shared_rate(found: Across) -> str:
+    """That ranks depend on a learning rate that all arms share, and in which folders if not in all."""
+    of_some = "" if found.with_shared_rate == found.folders else f"{listed(found.with_shared_rate)}: "
+    return f"{of_some}{SHARED_RATE}" if found.with_shared_rate else ""
 
 
 def _ranks(found: Across) -> Section:
@@ -192,6 +212,8 @@ def across_document(found: Across) -> dict[str, Any]:
         "critical_difference": found.critical_difference,
         "groups": [[arm.label for arm in found.arms[start : end + 1]] for start, end in found.groups],
         "margin": found.margin,
+        "left_out": {label: list(folders) for label, folders in found.left_out.items()},
+        "with_shared_rate": list(found.with_shared_rate),
         "arms": [
             _document(arm.label, arm.contrast, found)
             | {"mean_rank": arm.mean_rank, "means": list(arm.means)}

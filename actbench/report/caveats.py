@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from actbench.analysis.comparison import Comparison
-from actbench.experiment.definition import SECTIONS
+from actbench.experiment.definition import SECTIONS, Experiment
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import label_of, settings_by_path, value_to_text
@@ -20,6 +20,7 @@ from actbench.statistics.intervals import exact_binomial_interval
 from actbench.store.results import Results
 from actbench.text import counted
 
+SHARED_RATE = "Same learning rate for all arms: ranks confound an arm with how well this rate happens to suit it."
 NEAR_CHANCE = 0.05  # of the way from chance to all images
 FAR_FROM_CHANCE = 0.25  # of that way: so few images that this could be true say nothing of chance
 PLANNED = {
@@ -63,10 +64,13 @@ def _tuning(comparison: Comparison, results: Results) -> Iterator[Statement]:
         yield Statement("not_tuned", "caveats", note)
     contrasts = comparison.contrasts()
     are_other_arms = any(one.first.values != one.second.values for one in contrasts) or not contrasts
-    has_own_rate = any(factor.path == "train.lr" for factor in (*experiment.tune, *experiment.factors))
-    if comparison.is_judged and are_other_arms and not has_own_rate:
-        note = "Same learning rate for all arms: ranks confound an arm with how well this rate happens to suit it."
-        yield Statement("shared_rate", "caveats", note)
+    if comparison.is_judged and are_other_arms and not has_own_rate(experiment):
+        yield Statement("shared_rate", "caveats", SHARED_RATE)
+
+
+def has_own_rate(experiment: Experiment) -> bool:
+    """Whether the learning rate is tuned for each arm, or varied, rather than the same for all."""
+    return any(factor.path == "train.lr" for factor in (*experiment.tune, *experiment.factors))
 
 
 def _other_baseline(comparison: Comparison, results: Results) -> Iterator[Statement]:

@@ -11,6 +11,7 @@ from typing import Literal
 from actbench.analysis.claims import JudgedClaim
 from actbench.analysis.comparison import Comparison, ranked
 from actbench.analysis.contrasts import Contrast
+from actbench.analysis.samples import Sample
 from actbench.analysis.verdicts import (
     EQUIVALENT,
     NO_EVIDENCE,
@@ -238,7 +239,7 @@ def answer_statements(comparison: Comparison, results: Sequence[Results]) -> Ite
     numbers = {"metric": metric.name, "seeds": len(comparison.seeds)}
     yield Statement("question", "numbers", _question(comparison, results), numbers=numbers, place="answer")
     if not known:
-        yield _said("no_result", _why_none(comparison))
+        yield _said("no_result", why_none((row.sample for row in comparison.rows), metric))
     elif len(comparison.rows) < 2:
         bounds = f" (95 % interval {interval(known[0].own.interval, metric)})" if known[0].own.interval else ""
         mean = f"{with_unit(known[0].own.mean, metric)}{bounds}"
@@ -276,7 +277,8 @@ def _said(kind: str, text: str, family: Family = "numbers", group: Sequence[Cont
 def _question(comparison: Comparison, results: Sequence[Results]) -> str:
     metric = metric_in_words(comparison.metric)
     experiment = results[0].experiment if results else None
-    data = f" on {experiment.settings.data.dataset}" if experiment else ""
+    datasets = listed(list(dict.fromkeys(str(one.experiment.settings.data.dataset) for one in results)))
+    data = f" on {datasets}" if datasets else ""
     folders = {contrast.second.folder for contrast in comparison.contrasts()}
     if len(folders) == 1 and not comparison.baseline and (earlier := folders.pop()):
         return f"Is any arm better or worse than in {earlier}, by {metric}{data}?"
@@ -387,10 +389,10 @@ def _reasons(group: Sequence[Contrast]) -> str:
     return "; ".join(f"{_names(found)} ({reason})" for reason, found in by_reason.items())
 
 
-def _why_none(comparison: Comparison) -> str:
+def why_none(samples: Iterable[Sample], metric: Metric) -> str:
     """That no final trial has ended, or why those that have ended have no number."""
-    endings, name = sum_endings(row.sample.endings for row in comparison.rows), metric_in_words(comparison.metric)
-    if endings["done"] and comparison.metric.is_timed:
+    endings, name = sum_endings(sample.endings for sample in samples), metric_in_words(metric)
+    if endings["done"] and metric.is_timed:
         alone = f"a claim about {name} under `expect` has each trained alone; then `actbench run FILE --fresh`"
         return f"No final trial has a {name}, since trials of one stack share their time: {alone}."
     how = listed([f"{count} {ending}" for ending, count in endings.items() if count])

@@ -14,7 +14,7 @@ from actbench.analysis.across import Across, compare_across
 from actbench.analysis.contrasts import Contrast
 from actbench.analysis.samples import Sample
 from actbench.experiment.metrics import parse_metric
-from actbench.report.across import across_answer
+from actbench.report.across import across_answer, across_document, across_sections
 from actbench.statistics.across import sd_between
 
 ACCURACY = parse_metric("test_accuracy")
@@ -143,6 +143,12 @@ def test_only_arms_that_all_folders_have_are_compared_and_doubts_withhold_the_ve
     folders = [folder(0, {"tanh": -0.02, "elu": 0.0}), *(folder(number, {"tanh": -0.02}) for number in range(1, 8))]
     found = compare_across(folders, ACCURACY, BASELINE, 0.001)
     assert set(verdicts(found)) == {"relu", "tanh"}
+    lacking = tuple(f"folder-{number}" for number in range(1, 8))
+    assert found.left_out == {"elu": lacking}
+    assert across_document(found)["left_out"] == {"elu": list(lacking)}
+    (notes,) = [section.notes for section in across_sections(found) if section.notes and "n = 8" in section.notes[0]]
+    assert f"Left out: elu (none in {', '.join(lacking[:-1])} and folder-7)." in notes
+    assert across(8, {"tanh": -0.02}).left_out == {}
     doubted = across(8, {"tanh": -0.02}, doubt="train.lr is at the edge of what was tried")
     assert verdicts(doubted)["tanh"] == "not judged"
     with pytest.raises(ValueError, match="have relu and tanh in common; the baseline swish is missing"):

@@ -17,7 +17,9 @@ def test_two_folders_are_too_few_and_untuned_ones_are_not_judged(tmp_path: Path)
     answer = actbench("compare", "--across", *FOLDERS, "--shared-lr", folder=tmp_path)
     assert answer.returncode == 0
     assert "too few folders" in answer.stdout
-    assert "Folders are counted, not seeds (n = 2)" in " ".join(answer.stdout.split())
+    words = " ".join(answer.stdout.split())
+    assert "Folders are counted, not seeds (n = 2)" in words
+    assert re.search(r"results/mnist: Same learning rate for all arms: ranks confound an arm with", words)
     document = json.loads(actbench("compare", "--across", *FOLDERS, "--format", "json", folder=tmp_path).stdout)
     why = "nothing was tuned for each arm in"
     assert re.search(rf"over 2 folders\? Not judged: mish, .* and elu \({why} \S+\)\.", document["answer"])
@@ -35,6 +37,11 @@ def test_what_across_cannot_do_is_said(tmp_path: Path) -> None:
     gated = actbench("compare", "--across", *FOLDERS, "--gate", folder=tmp_path)
     assert gated.returncode == 2
     assert "--across goes with none of --gate, --by, --explain and --images" in gated.stderr
+    timed = actbench("compare", "--across", *FOLDERS, "--metric", "step_seconds", folder=tmp_path)
+    assert (timed.returncode, timed.stdout) == (2, "")
+    assert re.search(
+        r"mnist-tuned: no final trial has a \S+.*, since trials of one stack share their time", timed.stderr
+    )
     alone = actbench("compare", FOLDERS[0], "--figures", "drawn", folder=tmp_path)
     assert (alone.returncode, alone.stdout) == (2, "")
     assert "--figures goes with --across" in alone.stderr
