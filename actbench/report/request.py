@@ -15,6 +15,7 @@ from actbench.experiment.cells import distinguishing_paths, find_references, res
 from actbench.experiment.definition import Arm, Experiment, parse_arm
 from actbench.experiment.metrics import Metric, parse_metric
 from actbench.experiment.naming import SettingValues, label_of, short_label, values_to_yaml
+from actbench.report.statement import listed_or_counted
 from actbench.store.results import Results, is_result_folder, load_results
 from actbench.text import counted, did_you_mean
 
@@ -112,6 +113,12 @@ def _compare_folders(
     else:
         earlier = _samples_in(reference, question, f"baseline {names[-1]}: ")
         same_arm = {_spelt(sample): sample for sample in earlier}
+        if not any(_spelt(sample) in same_arm for sample in samples):
+            there, here = (
+                listed_or_counted([arm.label() for one in folders for arm, _ in one.plan.arms], "arms")
+                for folders in ([reference], results)
+            )
+            raise ConfigurationError(f"--baseline {reference.folder}: its arms ({there}) are none of these ({here})")
         references = [*(same_arm.get(_spelt(sample)) for sample in samples), *earlier]
         samples = [*samples, *earlier]
     plans = [one.plan for one in results]

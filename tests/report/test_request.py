@@ -15,7 +15,7 @@ from actbench.experiment.naming import label_of
 from actbench.report.comparison import arms_table, comparison_to_json
 from actbench.report.files import pictures
 from actbench.report.request import Request, load_folders, requested_comparison, short_names, with_short_names
-from actbench.report.statements import notes, statements
+from actbench.report.statements import answer_line, notes, statements
 from actbench.store.names import JOURNAL
 from actbench.store.results import load_results
 from builders import experiment_from
@@ -136,6 +136,23 @@ def test_seeds_of_other_data_are_not_paired_and_this_is_said(tmp_path: Path) -> 
     found = contrast_of(comparison, "other: tanh")
     assert found.probability_better_interval is None
     assert (found.difference.n, found.verdict) == (10, "better")
+
+
+def test_the_question_names_every_dataset(tmp_path: Path) -> None:
+    one, other = (
+        planted(tmp_path / data, COUNTS, UNTUNED.replace("mnist", data), change=lambda *_: {"test_correct_count": 300})
+        for data in ("mnist", "digits")
+    )
+    for results, where in (([one, other], "mnist and digits"), ([other, one], "digits and mnist"), ([other], "digits")):
+        said = answer_line(statements(asked(results), results))
+        assert f" gives the highest test accuracy on {where}? " in said
+
+
+def test_a_baseline_folder_without_any_of_the_arms_is_refused(tmp_path: Path) -> None:
+    here = planted(tmp_path / "here", COUNTS)
+    other = planted(tmp_path / "other", {}, UNTUNED.replace("[relu, tanh]", "[gelu, elu]").replace(": relu", ": elu"))
+    with pytest.raises(ConfigurationError, match=r"its arms \(gelu and elu\) are none of these \(relu and tanh\)"):
+        asked(here, other)
 
 
 def test_seeds_of_the_same_data_are_paired_and_nothing_is_said(tmp_path: Path) -> None:
