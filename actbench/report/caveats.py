@@ -129,7 +129,7 @@ def _history(results: Results) -> Iterator[Statement]:
     changed = [key for key in PLANNED if len({json.dumps(plan.get(key)) for plan in plans}) > 1]
     is_doubtful, steps = bool(results.seeds_doubt()), " to ".join(map(str, counts))
     if len(set(counts)) > 1:
-        how = "extended" if counts[-1] == max(counts) else "changed"
+        how = "extended" if counts == sorted(counts) else "changed"
         seen = {record.seed for record in results.records.values() if record.phase == "final"}
         fresh = fresh_seeds(counts[-1], results.experiment.comparisons(), seen)
         doubt = f"nothing is judged. A new plan with fresh seeds can decide: {fresh}"

@@ -166,6 +166,7 @@ def frozen_with(results: Results, *seeds: int) -> Results:
         ([5, 10], "n was extended after looking, from 5 to 10 seeds"),
         ([5, 8, 10], "n was extended after looking, from 5 to 8 to 10 seeds"),
         ([5, 12, 10], "n was changed after looking, from 5 to 12 to 10 seeds"),
+        ([7, 2, 7], "n was changed after looking, from 7 to 2 to 7 seeds"),
         ([20, 10], "n was changed after looking, from 20 to 10 seeds"),
     ],
 )
