@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from actbench.catalogue.registry import ENTRIES, Entry, Kind, Origin, RegistrationError, adding_from
+from actbench.catalogue.registry import ENTRIES, PACKAGE, Entry, Kind, Origin, RegistrationError, adding_from
 from actbench.text import describe_exception, did_you_mean
 
 GROUP = "actbench.catalogue"
@@ -57,7 +57,7 @@ def load_installed() -> tuple[str, ...]:
 def _load(point: EntryPoint) -> str | None:
     package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
     try:
-        origin = Origin(f"package {package}, {point.module}", checksum_of_package(point.module))
+        origin = Origin(f"{PACKAGE}{package}, {point.module}", checksum_of_package(point.module))
         with adding_from(origin, point.module):
             point.load()
     except KeyboardInterrupt:

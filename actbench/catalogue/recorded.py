@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from actbench.catalogue.lookup import find_version
-from actbench.catalogue.registry import Entry, Kind, Origin, Yields
+from actbench.catalogue.registry import NOT_LOADED, Entry, Kind, Origin, Yields
 from actbench.errors import ConfigurationError
 
 FROM = "from"
@@ -75,7 +75,7 @@ class RecordedEntry(BaseModel):
             raise ConfigurationError(not_loaded(kind, name, self.checksum))
 
         known = {key: value for key, value in self if key not in ("checksum", "defaults")}
-        origin = Origin("a source that is not loaded", self.checksum)
+        origin = Origin(NOT_LOADED, self.checksum)
         return Entry(kind=kind, name=name, function=absent, reference="", summary="", origin=origin, **known)
 
     def to_yaml(self) -> dict[str, Any]:

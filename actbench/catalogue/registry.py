@@ -269,9 +269,15 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 
 
+PACKAGE, NOT_LOADED = "package ", "a source that is not loaded"
+
+
 @dataclass(frozen=True)
 class Origin:
-    """Where an entry that is not built in comes from: a file or a package, and the checksum of its source."""
+    """Where an entry that is not built in comes from, and the checksum of its source.
+
+    The place is a file, or begins with `PACKAGE`, or is `NOT_LOADED` where only a record is known.
+    """
 
     place: str
     checksum: str

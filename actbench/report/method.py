@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from actbench.catalogue.registry import NOT_LOADED, PACKAGE
 from actbench.experiment.layers import resolve_layers
 from actbench.experiment.records import NOT_FINITE, TrialRecord
+from actbench.plan.looks import schedule_of
 from actbench.plan.plan import Plan
 from actbench.render.sections import Section
 from actbench.report.numbers import ABSENT
@@ -53,9 +56,17 @@ def repeat_commands(results: Results) -> list[str]:
     if data.file_md5:
         commands.append(f"actbench data fetch {data.name}")
     device = " --device cpu" if used and all(environment.get("device") == "cpu" for environment in used) else ""
-    own = f" --use-data {shlex.quote(data.name)}" if data.source == "file" else ""
+    own = "".join(f" --use {file}" for file in _custom_files(results))
+    own += f" --use-data {shlex.quote(data.name)}" if data.source == "file" else ""
     commands.append(f"actbench run {shlex.quote(file)} --results again{device}{own}")
     return [*commands, f"actbench report {shlex.quote(f'again/{name}')} --html {shlex.quote(f'{name}.html')}"]
+
+
+def _custom_files(results: Results) -> list[str]:
+    """The files that custom functions come from as far as they are loaded, else `FILE`; packages need no option."""
+    origins = [choice.entry.origin for choice in results.experiment.custom_choices()]
+    places = [origin.place for origin in origins if origin and not origin.place.startswith(PACKAGE)]
+    return list(dict.fromkeys("FILE" if place == NOT_LOADED else shlex.quote(Path(place).name) for place in places))
 
 
 def _facts(results: Results) -> Iterator[tuple[str, str]]:
@@ -68,8 +79,8 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
     if len(shapes) == 1:
         (units,) = shapes
         yield "units of the layers", " - ".join(map(str, (data.dataset.features, *units)))
-    if looks := experiment.looks:
-        after = listed([str(count) for count in looks.after])
+    if schedule := schedule_of(experiment):
+        after = listed([str(count) for count in schedule.seeds])
         yield "final seeds", f"from {experiment.seeds[0]} on, looks after {after} of them"
     else:
         yield "final seeds", ", ".join(map(str, experiment.seeds))

@@ -15,8 +15,10 @@ from actbench.experiment.records import LayerProbe
 from actbench.plan.plan import make_plan
 from actbench.report.figures.layout import Picture
 from actbench.report.files import MAX_ROWS, page
+from actbench.report.method import repeat_commands
 from actbench.store.results import Results
 from builders import experiment_from, record_of
+from custom_files import custom_file, entries_of
 from pages import problems, read
 from places import ROOT
 from planted import FIVE_ACTIVATIONS, MUCH, RELU, TUNED, UNTUNED, above, asked, five_arms, planted
@@ -160,6 +162,14 @@ def test_the_page_says_how_to_run_it_again(tmp_path: Path) -> None:
         "actbench report again/planted --html planted.html",
     ]
     assert experiment_from(settings, tmp_path) == planted(tmp_path / "same", {}, TUNED).experiment
+
+
+def test_the_file_of_a_custom_function_is_named_to_run_it_again_or_asked_for(tmp_path: Path) -> None:
+    text = UNTUNED.replace("[relu, tanh]", "[relu, tent]")
+    with entries_of(custom_file(tmp_path, name="my tent.py")):
+        results = planted(tmp_path / "run", {"relu": RELU, "tent": RELU}, text)
+        assert "actbench run planted.yaml --results again --use 'my tent.py'" in repeat_commands(results)
+    assert "actbench run planted.yaml --results again --use FILE" in repeat_commands(results)
 
 
 def test_a_long_table_is_folded_and_a_very_long_one_is_shortened(tmp_path: Path) -> None:
