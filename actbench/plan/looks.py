@@ -29,8 +29,8 @@ class LookProgress:
 
     `decisions` are those of every arm, look by look until it is settled; none for baselines and arms without one.
     `seeds` is how many seeds each arm is given so far, `look` how many looks have passed. `claims` holds for each claim
-    the look that settled it, or None. `waits` says that a look still lacks trials. All of it is about this metric,
-    this baseline and this margin.
+    the look that settled it, or None; `open_claims` are those without one. `waits` says that a look still lacks trials.
+    All of it is about this metric, this baseline and this margin.
     """
 
     metric: str
@@ -41,6 +41,7 @@ class LookProgress:
     seeds: tuple[int, ...]
     look: int
     claims: tuple[int | None, ...]
+    open_claims: tuple[str, ...]
     waits: bool
 
     def confidence_of_claim(self, number: int) -> tuple[int, float]:
@@ -131,9 +132,17 @@ def follow_looks(
         needed = is_open | {base for index in is_open if (base := baselines[index]) is not None}
     else:
         look = len(schedule.seeds)
-    decided = tuple(map(tuple, decisions))
     return LookProgress(
-        metric.name, experiment.baseline, margin, schedule, decided, tuple(seeds), look, tuple(claims), waits
+        metric.name,
+        experiment.baseline,
+        margin,
+        schedule,
+        decisions=tuple(map(tuple, decisions)),
+        seeds=tuple(seeds),
+        look=look,
+        claims=tuple(claims),
+        open_claims=tuple(one.text for one, made in zip(experiment.claims, claims, strict=True) if made is None),
+        waits=waits,
     )
 
 

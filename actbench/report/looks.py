@@ -43,9 +43,16 @@ def look_lines(plan: Plan, *, is_whole: bool = False) -> list[str]:
         if made and (is_whole or made[-1].look == looks.look):
             by_word.setdefault(_word(made[-1], looks), []).append(arm.label())
     parts = [f"{word} {listed_or_counted(by_word[word], 'arms')}" for word in WORDS if word in by_word]
-    what = "; ".join(parts) or "every arm is settled"
+    parts = parts or ["every arm is settled"]
+    if looks.open_claims:
+        word = UNDECIDED if looks.look == len(looks.schedule.seeds) else "open"
+        parts.append(
+            f"{word} claim{'s' * (len(looks.open_claims) > 1)}: {listed_or_counted(looks.open_claims, 'claims')}"
+        )
     doubt = "" if plan.tunings else f"; not judged, since {NOTHING_TUNED}"
-    return [f"look {looks.look} of {len(looks.schedule.seeds)}, {looks.passed_seeds()} seeds: {what}{doubt}"]
+    return [
+        f"look {looks.look} of {len(looks.schedule.seeds)}, {looks.passed_seeds()} seeds: {'; '.join(parts)}{doubt}"
+    ]
 
 
 def settled_texts(plan: Plan) -> list[str]:
@@ -115,7 +122,8 @@ def _planned(looks: LookProgress) -> str:
     after = listed(list(map(str, schedule.seeds)))
     if len(levels) == 1:
         return f"One look was planned, after {after} seeds, at the level {levels[0]}."
-    return f"Looks planned after {after} seeds, {each}, 5 % in all: an arm that is settled gets no more seeds."
+    but = ", unless a claim about it is open" if looks.claims else ""
+    return f"Looks planned after {after} seeds, {each}, 5 % in all: an arm that is settled gets no more seeds{but}."
 
 
 def _settled(looks: LookProgress) -> str:

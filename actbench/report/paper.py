@@ -250,7 +250,8 @@ def methods_paragraph(comparison: Comparison, results: Results, names: Mapping[s
     }
     texts = {name: Markup(text) for name, text in said.items()}  # LaTeX, escaped as such
     cited = {name: Markup(_cite(text)) for name, text in TESTS.items()}
-    return " ".join(render("methods.tex", contrasts=bool(contrasts), cite=cited, **texts).split())
+    are = {"contrasts": bool(contrasts), "claims": bool(experiment.claims)}
+    return " ".join(render("methods.tex", **are, cite=cited, **texts).split())
 
 
 def _what(results: Results, comparison: Comparison, names: Mapping[str, str]) -> str:

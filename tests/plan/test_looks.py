@@ -16,6 +16,7 @@ from actbench.experiment.records import Trial, TrialRecord
 from actbench.plan.looks import pair_differences
 from actbench.plan.plan import Plan, finished_in_looks, make_plan, plan_to_json
 from actbench.plan.trials import Shard
+from actbench.report.looks import look_lines
 from actbench.statistics.intervals import estimate
 from builders import experiment_from, record_of
 from program import actbench
@@ -141,6 +142,7 @@ def test_the_arms_of_a_claim_get_seeds_until_the_claim_is_settled(tmp_path: Path
     assert plan.looks is not None
     assert seeds_by_arm(plan) == AT_LOOK | {"gelu": 40}
     assert plan.looks.claims == (None,)
+    assert "; undecided claim: c; " in look_lines(plan)[0]
     assert plan.looks.confidence_of_claim(0) == (40, 1 - plan.looks.schedule.alphas[2])
     assert [made.seeds for made in plan.looks.decisions[2]] == [11]
 
@@ -150,6 +152,7 @@ def test_a_claim_that_is_settled_keeps_no_arm_open(tmp_path: Path) -> None:
     assert plan.looks is not None
     assert seeds_by_arm(plan) == AT_LOOK
     assert plan.looks.claims == (0,)
+    assert plan.looks.open_claims == ()
     seeds, confidence = plan.looks.confidence_of_claim(0)
     assert seeds == 11
     assert confidence == pytest.approx(1 - 0.05 / 3)

@@ -13,8 +13,10 @@ from actbench.analysis.contrasts import Contrast
 from actbench.analysis.samples import Sample
 from actbench.report.contents import answer_sections, comparison_document, report_chapters
 from actbench.report.figures.differences import differences_picture
-from actbench.report.looks import moved_look
+from actbench.report.looks import look_lines, moved_look
+from actbench.report.method import method_sections
 from actbench.report.networks import hints
+from actbench.report.paper import methods_paragraph
 from actbench.report.statements import answer_line, caveats, notes, statements, why_not_different
 from actbench.statistics.intervals import estimate
 from actbench.store.results import Results
@@ -253,6 +255,18 @@ def test_looks_say_their_level_in_percent_and_settle_no_arm_that_is_not_judged(t
     assert note.startswith("One look was planned, after 8 seeds, at the level 5 %. ")
 
 
+def test_a_claim_that_keeps_settled_arms_going_is_named(tmp_path: Path) -> None:
+    """Tanh is better at the first look, but by how much is still to be told."""
+    claim = "{claim: by a lot, arm: {model.activation: tanh}, metric: test_accuracy, above: 0.9806}"
+    counts = {"relu": RELU[:8], "tanh": above(RELU, MUCH)[:8], "elu": above(RELU, MUCH)[:8]}
+    results = planted(tmp_path, counts, f"{LOOKS}expect: [{claim}]\n")
+    assert look_lines(results.plan) == ["look 1 of 2, 8 seeds: better tanh and elu; open claim: by a lot"]
+    (note,) = [one.text for one in statements(asked(results), [results]) if one.kind == "looks"]
+    assert "an arm that is settled gets no more seeds, unless a claim about it is open." in note
+    assert ["final seeds", "from 0 on, looks after 8 and 10 of them"] in method_sections(results)[0].rows
+    assert "got no more seeds, unless a claim about it was open." in methods_paragraph(asked(results), results, {})
+
+
 def test_before_the_first_look_nothing_is_judged_and_what_it_lacks_is_said(tmp_path: Path) -> None:
     counts = {"relu": RELU[:8], "tanh": above(RELU, MUCH)[:8], "elu": RELU[:7]}
     words = said(planted(tmp_path, counts, LOOKS))
@@ -262,6 +276,7 @@ def test_before_the_first_look_nothing_is_judged_and_what_it_lacks_is_said(tmp_p
 def test_a_look_that_is_moved_up_in_vain_says_so(tmp_path: Path) -> None:
     results = planted(tmp_path, {}, TUNED.replace("seeds: 10", "seeds: {looks: [2, 4]}"))
     assert results.plan.looks is not None
+    assert ["final seeds", "from 0 on, looks after 4 of them"] in method_sections(results)[0].rows
     said = moved_look(results.experiment)
     assert said == "First look after 4 seeds, not 2: 4 seeds cannot decide 1 comparison, 6 can."
 
