@@ -31,6 +31,7 @@ class Sample:
     set when the samples of several folders are compared. `alpha` is what a test of the sample may spend of 5 %: the
     share of the look that it has come to. `is_sound` is false if nothing may be called equivalent to it, since a trial
     that looks counted is unusable. `size` is that of its networks, None where they are of several sizes.
+    It is a mean over so many `arms`, whose trials and endings it counts together.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Sample:
     alpha: float = ALPHA
     is_sound: bool = True
     size: NetworkSize | None = None
+    arms: int = 1
 
     @property
     def failed(self) -> int:
@@ -141,6 +143,7 @@ def _mean_sample(values: SettingValues, group: Sequence[Sample]) -> Sample:
         doubt=_doubt([sample.doubt for sample in group]),
         losses=frozenset().union(*(sample.losses for sample in group)),
         size=group[0].size if len({sample.size for sample in group}) == 1 else None,
+        arms=len(group),
     )
 
 

@@ -46,10 +46,11 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
 def _cells(row: Row, metric: Metric) -> dict[str, str]:
     """A row as text, in all columns that a comparison can have."""
     sd_digits = 3 if metric.is_share else None
+    of_all = f" of {row.sample.trials}" if row.sample.arms > 1 else ""
     return {
         "arm": row.sample.label,
         "tuned": tuned_text(row.sample.tuned),
-        "n (failed)": f"{row.own.n} ({row.sample.failed})",
+        "n (failed)": f"{row.own.n} ({row.sample.failed}{of_all})",
         "mean": value(row.own.mean, metric),
         "sd": value(row.own.sd, metric, digits=sd_digits),
         "predicted sd": value(row.predicted_sd, metric, digits=sd_digits),

@@ -85,6 +85,8 @@ def _numbers(comparison: Comparison) -> Iterator[Statement]:
     if any(row.predicted_sd is not None for row in comparison.rows):
         note = "predicted sd: what a test set of this size causes by itself, sqrt(error / (2 images))."
         yield Statement("predicted_sd", "numbers", note)
+    if any(row.sample.arms > 1 for row in comparison.rows):
+        yield Statement("marginal", "numbers", "n counts seeds, (failed) the trials of all arms that have the value.")
     if contrasts := comparison.contrasts():
         yield from _tests(comparison, contrasts)
         yield from look_statements(comparison)

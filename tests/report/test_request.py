@@ -12,7 +12,7 @@ import pytest
 
 from actbench.errors import ConfigurationError
 from actbench.experiment.naming import label_of
-from actbench.report.comparison import arms_table, comparison_to_json
+from actbench.report.comparison import arms_table, comparison_section, comparison_to_json
 from actbench.report.files import pictures
 from actbench.report.request import Request, load_folders, requested_comparison, short_names, with_short_names
 from actbench.report.statements import answer_line, notes, statements
@@ -136,6 +136,21 @@ def test_seeds_of_other_data_are_not_paired_and_this_is_said(tmp_path: Path) -> 
     found = contrast_of(comparison, "other: tanh")
     assert found.probability_better_interval is None
     assert (found.difference.n, found.verdict) == (10, "better")
+
+
+def test_a_mean_over_arms_counts_seeds_and_the_unusable_trials_of_all_arms(tmp_path: Path) -> None:
+    """Ten seeds; of the twenty trials of tanh with two batch sizes one collapsed."""
+    counts = {f"activation={name}, batch_size={size}": RELU for name in ("relu", "tanh") for size in (32, 64)}
+    label, collapsed = "activation=tanh, batch_size=32", {"test_prediction_counts": (10_000, *[0] * 9)}
+    results = planted(
+        tmp_path, counts, FACTORS, change=lambda arm, seed: collapsed if (arm, seed) == (label, 3) else {}
+    )
+    comparison = asked(results, by="activation")
+    told = notes(statements(comparison, [results]))
+    section = comparison_section(comparison, told)
+    column = section.header.index("n (failed)")
+    assert {row[0]: row[column] for row in section.rows} == {"relu": "10 (0 of 20)", "tanh": "10 (1 of 20)"}
+    assert "n counts seeds, (failed) the trials of all arms that have the value." in told
 
 
 def test_the_question_names_every_dataset(tmp_path: Path) -> None:
