@@ -198,10 +198,11 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
     named, them = (best, "it") if len(tied) < 2 else (f"{listed_or_counted(tied, 'arms')} (equal means)", "them")
     which = "every other arm" if len(judged) == len(comparison.rows) else "every other arm that is judged"
     below = [row.sample.label for row in judged if row.sample.label not in comparison.best]
-    text = f"Best: {named}, distinguishable from {which} {_rule(comparison, below, len(judged) - 1)}."
+    rule = _rule(comparison, [row.sample.label for row in judged if row.sample.label != best], len(judged) - 1)
+    text = f"Best: {named}, distinguishable from {which} {rule}."
     if others:
         names = ("; " if any("," in name for name in others) else ", ").join(others)
-        text = f"Best: {named}. Not distinguishable from {them}: {names} {_rule(comparison, others, len(judged) - 1)}."
+        text = f"Best: {named}. Not distinguishable from {them}: {names} {rule}."
     elif len(tied) == len(judged):
         text = f"Best: {named}."
     place: Literal["notes", "both"] = "notes" if comparison.contrasts() else "both"

@@ -58,9 +58,8 @@ def test_the_table_has_every_word_of_the_protocol_and_cuts_nothing(results: Path
         "mish": "no evidence of a difference (could still be up to 0.16 pp)",
     }.items():
         assert verdicts[arm].endswith(f" {verdict}")
-    assert (
-        "Best: tanh. Not distinguishable from it: mish (at 5 %, Bonferroni over 4 comparisons with the best)." in lines
-    )
+    rule = "at 5 %, Bonferroni over 4 comparisons with the best; an arm and its baseline as the verdicts say"
+    assert f"Best: tanh. Not distinguishable from it: mish ({rule})." in lines
 
 
 def test_markdown_is_the_table_that_a_run_leaves(results: Path, tmp_path: Path) -> None:

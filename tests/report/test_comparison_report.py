@@ -41,7 +41,8 @@ from program import actbench
 
 BEST_ALONE = "Best: {}, distinguishable from {} ({})."
 BEST_BESIDE = "Best: {}. Not distinguishable from it: {} ({})."
-VERDICTS, OVER = "as the verdicts say", "at 5 %, Bonferroni over {} with the best"
+VERDICTS = "as the verdicts say"
+BOTH = f"at 5 %, Bonferroni over {{}} with the best; an arm and its baseline {VERDICTS}"
 DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 
 
@@ -227,7 +228,7 @@ def test_the_best_set_is_a_sentence(five: Comparison, two: Comparison, tmp_path:
 def test_arms_without_results_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> None:
     counts = {"relu": RELU, "elu": above(RELU, MUCH), "gelu": above(RELU, above(MUCH, NOTHING))}
     found = best_note(asked(planted(tmp_path / "close", counts, FIVE_ACTIVATIONS)))
-    assert found == BEST_BESIDE.format("gelu", "elu", OVER.format("2 comparisons"))
+    assert found == BEST_BESIDE.format("gelu", "elu", BOTH.format("2 comparisons"))
     counts = {"relu": RELU, "elu": above(RELU, MUCH)}
     found = best_note(asked(planted(tmp_path / "far", counts, FIVE_ACTIVATIONS)))
     assert found == BEST_ALONE.format("elu", "every other arm that is judged", VERDICTS)
@@ -236,11 +237,11 @@ def test_arms_without_results_are_not_said_to_be_told_from_the_best(tmp_path: Pa
 def test_arms_in_doubt_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> None:
     best_rates = {"mish": RATE_OUT_OF_REACH}
     comparison = asked(planted(tmp_path / "one", five_arms(), FIVE_ACTIVATIONS, best_rates=best_rates))
-    rule = f"{OVER.format('3 comparisons')}; an arm and its baseline {VERDICTS}"
+    rule = BOTH.format("3 comparisons")
     assert best_note(comparison) == BEST_ALONE.format("tanh", "every other arm that is judged", rule)
     close = five_arms() | {"elu": above(RELU, above(MUCH, NOTHING))}
     comparison = asked(planted(tmp_path / "two", close, FIVE_ACTIVATIONS, best_rates=best_rates))
-    assert best_note(comparison) == BEST_BESIDE.format("elu", "tanh", OVER.format("3 comparisons"))
+    assert best_note(comparison) == BEST_BESIDE.format("elu", "tanh", rule)
 
 
 def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:

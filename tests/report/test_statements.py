@@ -420,7 +420,7 @@ def test_a_note_on_several_arms_says_what_each_of_them_misses() -> None:
     ("tanh", "elu", "best", "below"),
     [
         ([-9, 1] * 5, [-90] * 10, "relu. Not distinguishable from it: tanh (as the verdicts say).", ""),
-        ([9, -1] * 5, [-90] * 10, "tanh. Not distinguishable from it: relu (as the verdicts say).", "elu is worse"),
+        ([9, -1] * 5, [-90] * 10, f"tanh. Not distinguishable from it: relu ({OVER_TWO}; {FOLLOWS}).", "elu is worse"),
         ([9, -1] * 5, [-1, 1] * 5, f"tanh. Not distinguishable from it: relu, elu ({OVER_TWO}; {FOLLOWS}).", ""),
         ([90] * 10, [-90] * 10, f"tanh, distinguishable from every other arm ({OVER_TWO}; {FOLLOWS}).", ""),
     ],
