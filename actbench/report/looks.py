@@ -123,7 +123,8 @@ def _planned(looks: LookProgress) -> str:
     if len(levels) == 1:
         return f"One look was planned, after {after} seeds, at the level {levels[0]}."
     but = ", unless a claim about it is open" if looks.claims else ""
-    return f"Looks planned after {after} seeds, {each}, 5 % in all: an arm that is settled gets no more seeds{but}."
+    in_all = f"{100 * sum(schedule.alphas):.3g} % in all"
+    return f"Looks planned after {after} seeds, {each}, {in_all}: an arm that is settled gets no more seeds{but}."
 
 
 def _settled(looks: LookProgress) -> str:

@@ -250,6 +250,9 @@ def test_looks_say_their_level_in_percent_and_settle_no_arm_that_is_not_judged(t
     (note,) = [one.text for one in statements(asked(results), [results]) if one.kind == "looks"]
     assert "Looks planned after 8 and 10 seeds, each at the level 2.5 %, 5 % in all:" in note
     assert "Settled: 1 at look 1; not judged: 1." in note
+    less = planted(tmp_path / "less", counts, LOOKS.replace("[8, 10]", "[8, 10], alpha: [0.02, 0.01]"))
+    (note,) = [one.text for one in statements(asked(less), [less]) if one.kind == "looks"]
+    assert "after 8 and 10 seeds, at the levels 2 % and 1 %, 3 % in all:" in note
     one = planted(tmp_path / "one", counts, LOOKS.replace("[8, 10]", "[8]"))
     (note,) = [one.text for one in statements(asked(one), [one]) if one.kind == "looks"]
     assert note.startswith("One look was planned, after 8 seeds, at the level 5 %. ")
