@@ -57,7 +57,7 @@ def images_identity(data: DataSettings) -> tuple[tuple[str, Any], ...]:
 
 
 def has_pairs(experiment: Experiment) -> bool:
-    """Whether some arm has the images of its baseline; also where nothing has a baseline."""
+    """Whether some arm has the images of its baseline; also where nothing has one, and with looks, which pair all."""
     arms = list(experiment.arms())
     references = find_references(arms, arms, experiment.baseline)
     images = [
@@ -65,7 +65,7 @@ def has_pairs(experiment: Experiment) -> bool:
         for arm, other in zip(arms, references, strict=True)
         if other is not None and other is not arm
     ]
-    return not images or any(own == others for own, others in images)
+    return experiment.looks is not None or not images or any(own == others for own, others in images)
 
 
 def plain(value: Any) -> Any:

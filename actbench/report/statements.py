@@ -95,7 +95,7 @@ def _numbers(comparison: Comparison) -> Iterator[Statement]:
 def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[Statement]:
     tested, seeds = [contrast.difference.n for contrast in contrasts if contrast.p is not None], len(comparison.seeds)
     family, share = max(one.comparisons for one in contrasts), max(one.alpha() for one in contrasts) / ALPHA
-    if any(contrast.is_paired for contrast in contrasts) and tested:
+    if any(contrast.is_paired or contrast.look for contrast in contrasts) and tested:
         note = (
             f"Differences are paired by seed; p is the sign-flip test, Holm over {counted(family, 'comparison')} "
             "with the baseline; P(better): the share of seeds won, ties counting half, with Wilson's 95 % interval. "
@@ -105,10 +105,12 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
     measured = [one for one in contrasts if one.difference.n or not (one.first.doubt or one.second.doubt)]
     fewest = min((contrast.difference.n for contrast in measured), default=seeds)
     if any(not contrast.is_paired for contrast in contrasts):
-        note = (
-            "Where the data differ, seeds cannot be paired: those samples are compared as independent (Welch's "
-            "interval, p of regroupings), and not image by image."
+        how = (
+            "seeds share nothing. Looks pair them all the same, which is valid but removes no noise"
+            if comparison.looks
+            else "seeds cannot be paired: the samples are compared as independent (Welch's interval, p of regroupings)"
         )
+        note = f"Where the data differ, {how}; no images are compared one by one."
         yield Statement("unpaired", "baseline", note)
     elif tested and (reachable := smallest_p(min(tested), family) / share) > ALPHA:
         note = f"{counted(min(tested), 'seed')} can never reach p (Holm) below {reachable:.3f} here: {TOO_FEW_SEEDS}."

@@ -270,6 +270,20 @@ def test_a_claim_that_keeps_settled_arms_going_is_named(tmp_path: Path) -> None:
     assert "got no more seeds, unless a claim about it was open." in methods_paragraph(asked(results), results, {})
 
 
+def test_looks_pair_seeds_of_unlike_data_and_say_so(tmp_path: Path) -> None:
+    """Eight wins of eight: p is that of the signs, 2 / 2^8, as the runs were decided."""
+    text = UNTUNED.replace("model.activation: [relu, tanh]", "data.train: [1000, 2000]")
+    text = text.replace("model.activation: relu", "data.train: 1000").replace("seeds: 10", "seeds: {looks: [8]}")
+    results = planted(tmp_path, {"train=1000": RELU[:8], "train=2000": above(RELU, MUCH)[:8]}, text)
+    comparison = asked(results, shared_lr=True)
+    found = {one.kind: one.text for one in statements(comparison, [results])}
+    assert contrast_of(comparison, "train=2000").p == 2 / 2**8
+    assert found["paired"].startswith("Differences are paired by seed; p is the sign-flip test")
+    assert found["unpaired"].startswith("Where the data differ, seeds share nothing. Looks pair them all the same")
+    few = experiment_from(text.replace("[8]", "[5]"), tmp_path)
+    assert [*hints(few)] == ["5 seeds cannot decide 1 comparison, 6 can: --set seeds=6"]
+
+
 def test_before_the_first_look_nothing_is_judged_and_what_it_lacks_is_said(tmp_path: Path) -> None:
     counts = {"relu": RELU[:8], "tanh": above(RELU, MUCH)[:8], "elu": RELU[:7]}
     words = said(planted(tmp_path, counts, LOOKS))
