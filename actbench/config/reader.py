@@ -12,14 +12,16 @@ from typing import Any, TypeVar, get_args
 from pydantic import ValidationError
 
 from actbench.catalogue.arrays import Dataset, is_in_use, not_in_use
+from actbench.catalogue.custom_files import files_in_use
 from actbench.catalogue.recorded import not_loaded
+from actbench.catalogue.registry import Kind
 from actbench.config import cells, plain_values
 from actbench.config.bundled import find_experiment
 from actbench.config.claims import read_claims
 from actbench.config.source import Problem, Source, apply_override, dotted_path, read_yaml
 from actbench.errors import ConfigurationError, read_named_file
 from actbench.experiment.cells import Group, find_references
-from actbench.experiment.choices import custom_choices, shown
+from actbench.experiment.choices import choices_from, custom_choices, shown
 from actbench.experiment.compatibility import conflicts
 from actbench.experiment.definition import (
     PRIMARY_METRIC,
@@ -55,6 +57,12 @@ T = TypeVar("T")
 SETTING_PARTS = (
     (), ("vary",), ("tune",), ("tuning_seeds",), *((key,) for key in (*cells.CELL_KEYS, *SECTIONS)),
 )  # fmt: skip
+SETTINGS: dict[Kind, str] = {
+    "activation": "model.activation",
+    "output": "model.output",
+    "initialiser": "model.init",
+    "loss": "train.loss",
+}
 
 
 @dataclass(frozen=True)
@@ -344,6 +352,17 @@ def open_experiment(
 ) -> Loaded:
     """Read an experiment and say its warnings; raises `ConfigurationError` with every mistake in it."""
     loaded = load_experiment(find_experiment(config), overrides, data=data)
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *_unused_files(loaded.experiment)):
         say(f"warning: {warning}")
     return replace(loaded, experiment=smoke_version(loaded.experiment)) if smoke else loaded
+
+
+def _unused_files(experiment: Experiment) -> Iterator[str]:
+    """What each file adds of which the experiment uses nothing, with the line that would."""
+    varied = tuple(factor.values for factor in (*experiment.factors, *experiment.tune))
+    used = {one.checksum for value in (experiment.settings, varied) for one in custom_choices(value).values()}
+    for file in files_in_use():
+        if file.checksum not in used and (added := choices_from(file.origin())):
+            lines = dict.fromkeys(f"{SETTINGS[one.kind]}: [..., {one.name}]" for one in added)
+            names = listed([one.name for one in added])
+            yield f"{visible(file.path)} adds {names}, which no arm uses; list it under vary: {listed([*lines])}"

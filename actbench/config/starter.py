@@ -10,6 +10,7 @@ from string import Template
 from actbench.catalogue.lookup import entries, find
 from actbench.catalogue.registry import Entry, Kind, Yields
 from actbench.config.plain_values import WINDOWS_DEVICES
+from actbench.config.reader import SETTINGS
 from actbench.config.schema import schema_text
 from actbench.errors import ConfigurationError
 from actbench.experiment.definition import NAME_LENGTH
@@ -25,12 +26,6 @@ PAIRS: dict[Yields, tuple[str, str]] = {
     "bounded scores": ("tanh", "mse"),
 }
 """The output function that gives a kind of output most often, and the loss for it."""
-SETTINGS: dict[Kind, str] = {
-    "activation": "model.activation",
-    "output": "model.output",
-    "initialiser": "model.init",
-    "loss": "train.loss",
-}
 SCHEMA_FILE = "actbench.schema.json"
 MODELINE = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
 STARTER = Path(__file__).with_suffix(".template")

@@ -165,3 +165,12 @@ def test_an_experiment_that_has_been_changed_by_hand_is_not_replaced_unasked(her
     assert refused.exit_code == errors.EXIT_USAGE
     assert "challenge-tent-digits.yaml: is there already" in refused.stderr
     assert file.read_text(encoding="utf-8") == "seeds: 2\n"
+
+
+def test_a_custom_function_that_no_arm_uses_is_named_with_the_line_that_lists_it(here: Path) -> None:
+    assert invoke("init").exit_code == 0
+    unused = invoke("validate", "starter.yaml", "--use", "tent.py")
+    assert "warning: tent.py adds tent, which no arm uses; " in unused.stderr
+    assert "list it under vary: model.activation: [..., tent]\n" in unused.stderr
+    used = invoke("validate", "starter.yaml", "--use", "tent.py", "--set", "vary.model.activation=[relu, tent]")
+    assert "warning" not in used.stderr
