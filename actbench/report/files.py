@@ -35,7 +35,7 @@ from actbench.report.figures.scales import Style, styles_of
 from actbench.report.functions import functions_picture
 from actbench.report.lottery import lottery_picture
 from actbench.report.method import failure_rows, failures_table, method_sections, repeat_commands
-from actbench.report.numbers import metric_in_words
+from actbench.report.numbers import metric_in_words, value
 from actbench.report.paper import PaperKit, write_paper
 from actbench.report.short import short_section, without_picture
 from actbench.report.statement import Statement
@@ -298,7 +298,8 @@ def _explored(
     results: Results, comparison: Comparison, samples: Sequence[Sample], seeds: list[int]
 ) -> Iterator[dict[str, Any]]:
     """The comparison's metric, and the others that all arms have in one unit."""
-    yield _explored_metric(comparison.metric, [sample.by_seed for sample in samples], seeds)
+    by_arm = [sample.by_seed for sample in samples]
+    yield _explored_metric(comparison.metric, by_arm, seeds) | {"printed": _printed_differences(comparison, samples)}
     arms = {arm.values: (arm.settings, trials) for arm, trials in results.plan.arms}
     planned = [(*arms[sample.values], sample.trials) for sample in samples]
     has_one_loss = len({loss_unit(settings) for settings, _, _ in planned}) < 2
@@ -311,6 +312,18 @@ def _explored(
             yield _explored_metric(metric, found, seeds)
 
 
+def _printed_differences(comparison: Comparison, samples: Sequence[Sample]) -> list[str]:
+    """Each arm's paired difference from the first baseline as the table prints it; empty without one."""
+    baseline = next((row.sample.label for row in comparison.rows if row.is_baseline), None)
+    found = {row.sample.label: row.contrast for row in comparison.rows if row.contrast}
+    return [
+        value(one.difference.mean, comparison.metric, signed=True).replace("-", "\N{MINUS SIGN}")
+        if (one := found.get(sample.label)) and one.is_paired and one.second.label == baseline
+        else ""
+        for sample in samples
+    ]
+
+
 def _explored_metric(metric: Metric, by_arm: Sequence[Mapping[int, float]], seeds: list[int]) -> dict[str, Any]:
     scale = 100 if metric.is_share else 1
     return {
@@ -319,6 +332,7 @@ def _explored_metric(metric: Metric, by_arm: Sequence[Mapping[int, float]], seed
         "points": " points" * metric.is_share,
         "digits": 2 if metric.is_share else 4,
         "sign": 1 if metric.larger_is_better else -1,
+        "printed": [],
         "values": [
             [None if (one := by_seed.get(seed)) is None else round(one * scale, 6) for seed in seeds]
             for by_seed in by_arm

@@ -18,7 +18,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.report.files import page, pictures_by_chapter
 from actbench.store.results import load_results
 from places import ROOT
-from planted import RELU, TUNED, planted
+from planted import FIVE_ACTIVATIONS, RELU, TUNED, planted
 from program import actbench
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -156,6 +156,17 @@ def test_the_page_is_whole_at_any_width_and_in_any_light(
     assert contrasts[0][0] < 21
 
 
+def test_a_caption_on_a_phone_widens_no_column(browser: Any, pages: dict[str, Path]) -> None:
+    opened(browser, pages["mnist-tuned"], 420, "light")
+    above, first, second, third = browser.execute_script(
+        "const table = document.querySelector('#comparison ~ .scroll table');"
+        "return [table.caption.getBoundingClientRect().bottom,"
+        " ...[...table.tHead.rows[0].cells].slice(0, 3).map(one => one.getBoundingClientRect())]"
+    )
+    assert above <= first["top"]
+    assert first["right"] < second["right"] < third["right"] < 420
+
+
 @pytest.mark.parametrize("name", ["hostile", "names"])
 def test_what_a_file_says_is_text_and_does_nothing(name: str, browser: Any, pages: dict[str, Path]) -> None:
     opened(browser, pages[name], 1600, "light")
@@ -257,7 +268,7 @@ def first_of(seeds: Iterable[int]) -> str:
     comparison = compare(results.plan, results.records, question_of(results.experiment, parse_metric("test_accuracy")))
     means = {row.sample.label: fmean(row.sample.by_seed[seed] for seed in seeds) for row in comparison.rows}
     best = max(means, key=lambda label: means[label])
-    return f"{best} is first, {100 * (means[best] - means['relu']):+.2f}"
+    return f"{best} is first, {100 * abs(means[best] - means['relu']):.2f}"
 
 
 def test_the_comparison_is_made_again_with_other_seeds_baselines_and_metrics(
@@ -268,16 +279,16 @@ def test_the_comparison_is_made_again_with_other_seeds_baselines_and_metrics(
     assert shown_arms(browser) == ["gelu", "mish", "swish", "leaky_relu", "sigmoid", "tanh", "elu"]
     said = "return document.getElementById('explore-said').textContent"
     assert browser.execute_script(said) == (
-        f"With 10 seeds: {first_of(range(10))} points to relu; 0 of 7 thin intervals exclude 0."
+        f"With 10 seeds: {first_of(range(10))} points above relu; 0 of 7 thin intervals exclude 0."
     )
     choose(browser, "explore-count", "1", "input")
     still(browser)
     assert browser.execute_script(said) == (
-        f"With seed 0: {first_of([0])} points to relu; fewer than 3 seeds have no interval."
+        f"With seed 0: {first_of([0])} points above relu; fewer than 3 seeds have no interval."
     )
     assert shown_arms(browser)[0] == first_of([0]).split()[0]
     click(browser, "#explore-seeds input[value='0']")
-    assert browser.execute_script(said).startswith(f"With seed 1: {first_of([1])} points to relu;")
+    assert browser.execute_script(said).startswith(f"With seed 1: {first_of([1])} points above relu;")
     browser.execute_script("let next = 0.1; Math.random = () => (next = (next * 7.3) % 1)")
     winners = set()
     for _ in range(12):
@@ -371,6 +382,28 @@ def test_an_axis_of_equal_values_has_room_for_the_last_digit(browser: Any, pages
     assert "+0.01" in words
     assert "\u22120.01" in words
     assert browser.get_log("browser") == []
+
+
+def test_the_script_prints_differences_as_the_table_does(browser: Any, tmp_path: Path) -> None:
+    halves = {"tanh": 115, "elu": 125, "gelu": 145, "mish": 385}  # in 10 seeds: means between two printed numbers
+    more = {arm: [total // 10] * 5 + [total // 10 + 1] * 5 for arm, total in halves.items()}
+    counts = {"relu": RELU} | {arm: [a + b for a, b in zip(RELU, more[arm], strict=True)] for arm in more}
+    results = planted(tmp_path / "halves", counts, FIVE_ACTIVATIONS)
+    comparison = compare(results.plan, results.records, question_of(results.experiment, parse_metric("test_accuracy")))
+    file = tmp_path / "halves.html"
+    file.write_text(page(results, comparison, pictures_by_chapter(results, comparison)), encoding="utf-8")
+    opened(browser, file, 1400, "light")
+    cells = "return [...document.querySelectorAll(arguments[0])].map(one => one.textContent.trim())"
+    arms = browser.execute_script(cells, "#comparison ~ .scroll tbody th")
+    printed = browser.execute_script(cells, "#comparison ~ .scroll tbody td:nth-child(3)")
+    drawn = "#explore-chart g[data-arm] > text"
+    texts = browser.execute_script(cells, drawn)
+    found = dict(zip(texts[::2], texts[1::2], strict=True))
+    table = {arm: cell.replace("-", "\u2212") for arm, cell in zip(arms, printed, strict=True) if arm != "relu"}
+    assert {arm: found[arm] for arm in table} == table
+    assert f"mish is first, {table['mish'][1:]} points above relu" in browser.execute_script(
+        "return document.getElementById('explore-said').textContent"
+    )
 
 
 def test_a_table_sorts_by_its_columns_and_has_more_of_them(browser: Any, pages: dict[str, Path]) -> None:

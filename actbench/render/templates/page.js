@@ -127,7 +127,9 @@ function ranked(metric, base, seeds) {
     const box = one(`show-${arm.arm}`), pairs = differences(metric, index, base, seeds);
     if (index === base || !pairs.length || (box && !box.checked)) return null;
     const values = pairs.map(pair => pair[1]);
-    return {index, pairs, alone: summary(values, data.alone), adjusted: summary(values, data.adjusted)};
+    const alone = summary(values, data.alone), isWhole = pairs.length === differences(metric, index, base, every).length;
+    const printed = isWhole && base === data.baseline && metric.printed[index];  // the table's, which rounds other sums
+    return {index, pairs, alone, words: printed || signed(alone.mean, metric), adjusted: summary(values, data.adjusted)};
   });
   return rows.filter(row => row).sort((a, b) => metric.sign * (b.alone.mean - a.alone.mean));
 }
@@ -200,8 +202,8 @@ function chartIn(holder) {
         tips.set(part.dots[seed], `${label}, seed ${data.seeds[seed]}: ${signed(value, metric)}`);
       });
       const bounds = Number.isFinite(row.alone.reach) ? ` [${signed(low, metric)} to ${signed(high, metric)}]` : "";
-      tips.set(part.mean, `${label}: ${signed(row.alone.mean, metric)}${bounds}`);
-      text(part.number, signed(row.alone.mean, metric));
+      tips.set(part.mean, `${label}: ${row.words}${bounds}`);
+      text(part.number, row.words);
       set(part.number, {x: width, y: narrow ? -10 : 5});
     });
   };
@@ -229,7 +231,7 @@ function say(metric, base, rows, seeds) {
   if (!rows.length) { text(said, "No arm has a value with these seeds."); return; }
   const best = rows[0], isAhead = metric.sign * best.alone.mean > 0;
   const names = seeds.length <= 5 ? `seed${seeds.length > 1 ? "s" : ""} ${seeds.map(seed => data.seeds[seed]).join(", ")}` : `${seeds.length} seeds`;
-  const winner = isAhead ? `${data.arms[best.index].name} is first, ${signed(best.alone.mean, metric)}${metric.points} to ${data.arms[base].name}` : `${data.arms[base].name} is first`;
+  const winner = isAhead ? `${data.arms[best.index].name} is first, ${best.words.slice(/\d/.exec(best.words).index)}${metric.points} ${best.alone.mean > 0 ? "above" : "below"} ${data.arms[base].name}` : `${data.arms[base].name} is first`;
   const clear = rows.filter(row => Math.abs(row.alone.mean) > row.adjusted.reach).length;
   const sure = seeds.length < 3 ? "fewer than 3 seeds have no interval" : `${clear} of ${rows.length} thin intervals exclude 0`;
   text(said, `With ${names}: ${winner}; ${sure}.`);
