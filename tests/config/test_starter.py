@@ -31,6 +31,12 @@ def test_the_starter_is_valid_and_its_first_line_names_the_schema_beside_it(tmp_
     assert actbench("validate", "starter.yaml", folder=tmp_path).stdout.startswith("starter.yaml: valid; ")
 
 
+def test_the_arms_of_the_starter_leave_room_for_the_picture_of_a_terminal(tmp_path: Path) -> None:
+    write_starter(tmp_path / "a.yaml", with_schema=False, replaces=False)
+    labels = [arm.label() for arm in load_experiment(tmp_path / "a.yaml").experiment.arms()]
+    assert labels == ["relu", "tanh", "leaky_relu"]  # 80 columns hold no picture beside names twice as long
+
+
 def test_every_part_of_an_experiment_stands_in_the_starter_and_is_explained(tmp_path: Path) -> None:
     write_starter(tmp_path / "a.yaml", with_schema=False, replaces=False)
     text = (tmp_path / "a.yaml").read_text(encoding="utf-8")
