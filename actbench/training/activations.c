@@ -7,6 +7,11 @@ wherever it lies: elements are taken CHUNK at a time, and the last ones filled u
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* gcc would compute mish's limit for every element, in denormal numbers: 14 times as slow on Intel's processors. */
+#pragma GCC optimize("no-thread-jumps")
+#endif
+
 #define CHUNK 64
 #define INLINE static inline __attribute__((always_inline))
 

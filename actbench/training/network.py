@@ -136,7 +136,7 @@ def backward(
 ) -> None:
     """Write every parameter's gradient, given the gradient `[trials, batch, units]` of the loss by the scores.
 
-    `first_step` changes the weights of a first layer whose inputs are no tensor, instead of writing their gradient.
+    `first_step` changes the weights of a first layer whose inputs compiled functions read; no gradient is written then.
     """
     workspace = network.workspace(grad.shape[1])
     for index in reversed(range(network.depth())):

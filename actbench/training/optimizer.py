@@ -36,7 +36,8 @@ class CompiledAdam:
     """The state of Adam or AdamW for the rows of a stack; each trial has its own learning rate and weight decay.
 
     `moments` are the running means of gradients and of their squares `[2, trials, elements]`, `constants` eight numbers
-    for each trial that the functions need for a step, `steps` the number of steps so far, an integer.
+    for each trial that the functions need for a step, `steps` the number of steps so far, an integer, and
+    `first_weights` the number of weights of the first layer.
     """
 
     def __init__(self, library: ctypes.CDLL, network: Network) -> None:

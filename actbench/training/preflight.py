@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ def measure_flows(stacks: Sequence[Sequence[Trial]], arrays: Arrays) -> list[Flo
 def _measure_flow(trials: Sequence[Trial], images: Images) -> Flow:
     splits = [seed_split(images, one.settings.data, one.phase, one.seed) for one in trials]
     with products_in(trials[0].settings.train.precision):
-        network = create_network(trials, torch.device("cpu"))
+        network = replace(create_network(trials, torch.device("cpu")), packed=None)  # for inputs that can be measured
         rows = torch.stack([split.train_rows[:PROBE_IMAGES] for split in splits])
         inputs, labels = gather_batch(network, images, splits, rows)
         assert isinstance(inputs, Tensor)

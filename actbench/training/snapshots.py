@@ -69,6 +69,8 @@ def restore(snapshot: bytes | None, network: Network, stepper: Stepper) -> Progr
         return None
     for tensor, before in pairs:
         tensor.copy_(before)
+    if network.packed is not None:
+        network.packed.is_current = False
     for number, stream in enumerate(network.dropout_generators):
         stream.set_state(kept[f"dropout-{number}"])
     for group, key, index, tensor in memories:

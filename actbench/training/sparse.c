@@ -48,8 +48,8 @@ INLINE vector square_root(vector x)
 #endif
 }
 
-/* Kingma & Ba: moments m and v of the gradient, corrected for their start at 0; L2 decay or a decoupled one. The mean of a
-   gradient that stays 0 ends as 0 and not in denormal numbers, with which processors of Intel take long. */
+/* Kingma & Ba: moments m and v of the gradient, corrected for their start at 0; L2 decay or a decoupled one. A mean
+   that becomes denormal, as after a gradient that stays 0, becomes 0: processors of Intel take long with such numbers. */
 INLINE void step_of_adam(const Adam *adam, vector gradient, vector *weight, vector *mean, vector *square)
 {
     gradient += adam->decay * *weight;

@@ -2,16 +2,20 @@
 
 Factors are packed into tiles of 16 rows of 64 bytes. A left tile holds 16 rows of 32 inner elements; a right tile 16
 pairs of inner elements for 16 columns. A matrix is a grid of tiles, those of the same rows or columns one after the other
-along the inner dimension, filled up with zeros. Every element of a result is a sum in the order of the inner dimension,
-whatever the number of trials or the other elements: its bits depend on nothing else. Trials' matrices are `stride`
+along the inner dimension, filled up with zeros. Every element of a result is a sum whose order depends on the inner
+dimension alone, whatever the number of trials or the other elements: its bits depend on nothing else. Denormal factors
+count as 0. Trials' matrices are `stride`
 elements apart; weights are [inputs, units].
 */
 #include <stdint.h>
 
-#ifndef __AMX_BF16__
+#if !(defined(__AMX_BF16__) || defined(__AMXBF16__)) || !defined(__AVX512F__) || !defined(__AVX512BW__) || \
+    !defined(__AVX512VL__) || !defined(__AVX512BF16__)
 int64_t tiles_available(void) { return 0; }
 #else
 #include <immintrin.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -21,7 +25,8 @@ int64_t tiles_available(void) { return 0; }
 #define TILE_DATA 18         /* their number among the extended states */
 #define SIDE 16              /* rows of a tile, and float32 elements in one */
 #define INNER 32             /* inner dimension of a tile */
-#define AT_ONCE 13           /* inner tiles multiplied at once: two times so many of either factor are in the first cache */
+#define AT_ONCE 13           /* inner tiles multiplied at once: two times so many right tiles stay in the first cache */
+#define CONSTANTS 8          /* numbers of a trial that a step of Adam needs */
 #define TILE 512             /* elements of a packed tile */
 #define INLINE static inline __attribute__((always_inline))
 #define COMPLETE_WRITES() __asm__ volatile("" ::: "memory") /* compilers do not know what loads of tiles read */
@@ -35,18 +40,46 @@ void adam_step(int64_t trials, int64_t stride, int64_t start, int64_t weights_en
 
 INLINE int64_t tiles_of(int64_t elements, int64_t size) { return (elements + size - 1) / size; }
 
-/* Memory for packed factors, kept from call to call; aborts where there is none. */
+typedef struct {
+    void *memory[3];
+    int64_t bytes[3];
+} Scratch;
+
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+
+static void free_scratch(void *kept)
+{
+    for (int i = 0; i < 3; i++)
+        free(((Scratch *)kept)->memory[i]);
+    free(kept);
+}
+
+static void create_scratch_key(void) { pthread_key_create(&scratch_key, free_scratch); }
+
+static void *required(void *memory)
+{
+    if (memory)
+        return memory;
+    fputs("actbench: no memory for a product in bf16\n", stderr);
+    abort();
+}
+
+/* Memory for packed factors, kept from call to call until the thread ends. */
 static void *scratch(int64_t number, int64_t bytes)
 {
-    static _Thread_local struct { void *memory; int64_t bytes; } kept[3];
-    if (kept[number].bytes < bytes) {
-        free(kept[number].memory);
-        kept[number].memory = aligned_alloc(64, (size_t)tiles_of(bytes, 64) * 64);
-        kept[number].bytes = bytes;
-        if (!kept[number].memory)
-            abort();
+    pthread_once(&scratch_once, create_scratch_key);
+    Scratch *kept = pthread_getspecific(scratch_key);
+    if (!kept) {
+        kept = required(calloc(1, sizeof(Scratch)));
+        pthread_setspecific(scratch_key, kept);
     }
-    return kept[number].memory;
+    if (kept->bytes[number] < bytes) {
+        free(kept->memory[number]);
+        kept->memory[number] = required(aligned_alloc(64, (size_t)tiles_of(bytes, 64) * 64));
+        kept->bytes[number] = bytes;
+    }
+    return kept->memory[number];
 }
 
 INLINE __mmask16 first(int64_t count) { return count >= SIDE ? 0xffff : count <= 0 ? 0 : (__mmask16)((1u << count) - 1); }
@@ -165,6 +198,7 @@ INLINE void configure(void)
             _mm512_store_ps(sums + row * SIDE, _mm512_maskz_loadu_ps(first(width), at + row * stride)); \
         COMPLETE_WRITES();                                                                             \
         _tile_loadd(tile, sums, 64);                                                                   \
+        COMPLETE_WRITES();                                                                             \
     }
 #define STORE_PART(tile)                                                                               \
     {                                                                                                  \
@@ -414,7 +448,7 @@ void tile_images_gradient(int64_t trials, const int64_t *seed_index, int64_t see
                 if (!adams)
                     continue;
                 adam_step(1, 0, 0, height * units, height * units, block, weights + from, means + from, squares + from,
-                          adams + 8 * trial);
+                          adams + CONSTANTS * trial);
                 pack_columns(weights + from, units, height, units, inner_tiles,
                              packed + trial * packed_size + feature / INNER * TILE);
             }

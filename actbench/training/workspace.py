@@ -86,7 +86,7 @@ class LayerMemory:
     def write_gradients(self, inputs: Inputs, grad: Tensor, step: tuple[int, ...] = NO_STEP) -> None:
         """Write the gradients by weights and biases, given that by the linear part's result, `[trials, batch, units]`.
 
-        A `step` of Adam changes the weights of inputs that are no tensor at once, and their gradient is not written.
+        With a `step` of Adam, the weights of inputs that compiled functions read are changed; no gradient is written.
         """
         if not isinstance(inputs, Tensor):
             inputs.write_gradients(grad, self.weight_gradient, self.bias_gradient, step)

@@ -19,6 +19,9 @@ from actbench.training.data import seed_split, to_device
 from actbench.training.loop import create_sums, train_epoch, train_stack
 from actbench.training.network import backward, create_network, forward, gather_batch, objective
 from actbench.training.optimizer import CompiledAdam, create_stepper, make_step
+from actbench.training.outcome import TrialCurves
+from actbench.training.preflight import measure_flows
+from actbench.training.snapshots import Progress, Snapshots, restore
 
 CPU = torch.device("cpu")
 
@@ -159,6 +162,31 @@ def test_a_processor_without_tiles_trains_to_about_the_same_numbers(
     for one, other in zip(tiles, torchs, strict=True):
         assert one.curves.train_loss == pytest.approx(other.curves.train_loss, rel=1e-3)
         assert one.test_loss == pytest.approx(other.test_loss, rel=1e-2)
+
+
+def test_a_preflight_measures_the_inputs_of_a_network_in_bf16(digits: Arrays) -> None:
+    rounded, exact = (
+        measure_flows([[make_trial(settings(precision=precision), seed) for seed in (0, 1)]], digits)[0]
+        for precision in ("bf16", "float32")
+    )
+    assert rounded.images == exact.images
+    assert [layer.value for layer in rounded.layers] == pytest.approx([layer.value for layer in exact.layers], rel=0.01)
+
+
+def test_restored_weights_are_packed_again(digits: Arrays) -> None:
+    images, _ = to_device(digits, CPU)
+    chosen = settings()
+    network, other = (create_network([make_trial(chosen, seed)], CPU) for seed in (0, 1))
+    splits = [seed_split(images, chosen.data, "final", 0)]
+    with torch.no_grad():
+        inputs, _ = gather_batch(network, images, splits, splits[0].train_rows[:9].unsqueeze(0))
+        before = forward(network, inputs, training=False)[0].before.clone()
+        saved: list[bytes] = []
+        snapshots = Snapshots(lambda: None, lambda snapshot, epochs: saved.append(snapshot), seconds=0)
+        snapshots.take(other, create_stepper(other), Progress([TrialCurves({})]))
+        assert restore(saved[0], network, create_stepper(network)) is not None
+        after = forward(network, inputs, training=False)[0].before
+    assert not torch.equal(before, after)
 
 
 def test_only_bytes_on_the_cpu_and_in_bf16_are_multiplied_as_they_are_stored(digits: Arrays) -> None:
