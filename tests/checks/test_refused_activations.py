@@ -61,12 +61,6 @@ ACTIVATIONS = {
         "bounds",
         "the values lie in [0, inf): say bounds=(0, inf)",
     ),
-    "bounds that are no numbers": (
-        "activation(formula='tanh(x)', bounds=(None, None), reference='y')",
-        "torch.tanh(x)",
-        "bounds",
-        "expected bounds=(low, high), two numbers, inf where the values grow without end, found (None, None)",
-    ),
     "NaN between": (
         "activation(formula='max(0, x)', bounds=(0, inf), reference='y')",
         "torch.where((x - 77).abs() < 0.5, x * float('nan'), torch.relu(x))",
