@@ -197,7 +197,8 @@ def read_status(folder: Path | None, root: Path, now: datetime) -> Status:
     standing, speed, not_loaded = (known, None, ()) if known else _read(found, root, keeps=not is_running)
     log = read_log(found)
     latest = last_run(log)
-    changed = [path.stat().st_mtime for name in (JOURNAL, LOG) if (path := found / name).is_file()]
+    files = (JOURNAL, LOG) if log else ()  # without the log, a folder is a copy, with the times of the copy
+    changed = [path.stat().st_mtime for name in files if (path := found / name).is_file()]
     seconds, basis = _time_left(found, standing, speed, counted, now) if is_running else (None, "")
     return Status(
         folder=found,

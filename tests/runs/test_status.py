@@ -230,7 +230,7 @@ def test_times_are_told_as_so_long_ago(folder: Path) -> None:
     (folder / LOG).unlink()
     rows = {row[0]: row[1] for row in status_sections(read_status(folder, folder.parent, later))[0].rows}
     assert (rows["started"], rows["last in the log"]) == ("-", "-")
-    assert "ago" in rows["last activity"]
+    assert rows["last activity"] == "-"  # the journal's time may be that of a copy
 
 
 def test_whether_a_folder_is_locked_is_seen_without_a_trace(tmp_path: Path) -> None:
