@@ -62,13 +62,13 @@ def _flips_section(rows: list[list[str]], baseline: str) -> Section:
     notes = [
         f"Test images that the arm gets wrong and {baseline} right (lost), and the other way round (won): the mean "
         "over the seeds, and for the majority vote of each arm's networks.",
-        "p: McNemar's exact test, not adjusted. It is about trained networks (for every seed its own two), not about "
-        "arms, so seeds are never pooled.",
+        "Each p is that of McNemar's exact test, not adjusted: for each seed between its two networks, and as majority "
+        "p between the two votes. It is about trained networks, not about arms, so seeds are never pooled.",
         "se: standard error of the difference in points for other seeds on these images, and for other seeds and other "
         "images of this kind; the interval is for other seeds and other images.",
     ]
     header = [
-        "arm", "lost", "won", "seeds with p < 0.05", "majority lost", "majority won", "p", "se, seeds",
+        "arm", "lost", "won", "seeds with p < 0.05", "majority lost", "majority won", "majority p", "se, seeds",
         "se, seeds and images", "95 % interval, seeds and images",
     ]  # fmt: skip
     return Section("which test images", header, rows, notes, importance=(0, 1, 2, 9, 4, 5, 6, 3, 8, 7))
