@@ -21,7 +21,7 @@ from actbench.report.numbers import ABSENT, metric_in_words, value, with_unit
 from actbench.statistics.intervals import Estimate, chosen_shares, estimate
 from actbench.store.results import Results
 from actbench.store.tables import Table, varied_settings
-from actbench.text import capitalised, counted, first_few, visible
+from actbench.text import capitalised, counted, first_few, listed, visible
 
 MAX_DESCRIBED = 12
 
@@ -39,6 +39,21 @@ def chosen_lines(plan: Plan) -> list[str]:
         + (f" (at the edge of what was tried: {', '.join(tuning.edges)})" if tuning.edges else "")
         for tuning in plan.tunings
     ]
+
+
+def extended_lines(before: Plan, plan: Plan) -> list[str]:
+    """One line for each setting of an arm of which the plan tries values that the one before did not."""
+    known = {tuning.arm.values: _grids(tuning) for tuning in before.tunings}
+    return [
+        f"{tuning.arm.label()}: best {path} at the edge of what was tried, trying {listed(added)} too"
+        for tuning in plan.tunings
+        for path, grid in _grids(tuning).items()
+        if (added := [value_to_text(one) for one in grid if one not in known[tuning.arm.values][path]])
+    ]
+
+
+def _grids(tuning: ArmTuning) -> dict[str, list[Any]]:
+    return settings_by_path(candidate.values for candidate in tuning.candidates)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from actbench.processes import start_server
 from actbench.report.looks import look_lines, moved_look, preregistration_line
 from actbench.report.statement import fresh_seeds
 from actbench.report.tables import write_tables
-from actbench.report.tuning import chosen_lines
+from actbench.report.tuning import chosen_lines, extended_lines
 from actbench.runs import environment
 from actbench.runs.estimates import expected_text, speed_here
 from actbench.runs.executors import local as executors
@@ -346,11 +346,14 @@ def _train_all(
         + (f"; {options.command_line}" if options.command_line else "")
     )
     with progress.log.run(settings, progress.outcome):
-        known = state.records  # which grow
+        known, before = state.records, state.plan  # records grow
         while missing := (plan := make_plan(experiment, known, options.shard)).missing(known):
             if site.limits.is_over():
                 break
             progress.expect(experiment, plan)
+            for line in extended_lines(before, plan):
+                progress.log.write(line, detail=0)
+            before = plan
             if plan.is_tuned():
                 _freeze(progress)
                 lines = look_lines(plan) or chosen_lines(plan)

@@ -14,6 +14,7 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import CLOCK_FIELDS, Trial
 from actbench.plan.plan import make_plan
 from actbench.plan.stacks import Stack
+from actbench.runs.log import LOG
 from actbench.runs.progress import RunState
 from actbench.store.folder import read_plan
 from actbench.store.journal import read_journal
@@ -92,7 +93,10 @@ def test_the_plan_and_the_messages_name_the_settings_that_are_at_their_edge(
 
     folder = run(experiment, tmp_path, Fake(right), said=said).folder
     assert [arm["at_edge"] for arm in read_plan(folder)["arms"]] == [[], ["train.lr"]]
+    extended = [f"tanh: best train.lr at the edge of what was tried, trying {value} too" for value in ("1.0", "10.0")]
+    assert all(any(line.endswith(f"Z {text}") for line in (folder / LOG).read_text().splitlines()) for text in extended)
     assert said[1:] == [
+        *extended,
         "tuned relu: train.lr 0.01",
         "tuned tanh: train.lr 10.0 (at the edge of what was tried: train.lr)",
     ]
