@@ -130,7 +130,7 @@ def data_section(folder: Path) -> Section:
     for one in data_document(folder)["datasets"]:
         state = "present" if one["present"] else f"absent: actbench data fetch {one['name']}"
         rows.append([one["name"], state, one["folder"] or one["source"]])
-    return Section("datasets", ["name", "state", "where"], rows)
+    return Section("datasets", ["name", "state", "where"], rows, is_complete=True)
 
 
 def data_document(folder: Path) -> dict[str, Any]:
