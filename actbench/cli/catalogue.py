@@ -92,6 +92,7 @@ def show(
     bounds = {"bounds": (drawn.low, drawn.high)} if drawn else {}
     if save is not None:
         facts.save_figure(choices, save, x)
+        say(str(save))
     for derivative in (False, True):
         if output_format == "table" and (lines := facts.plot_lines(choices, derivative=derivative, **bounds)):
             print(*lines, "", sep="\n")
@@ -136,6 +137,7 @@ def _show_costs(activations: list[str], save: Path | None, output_format: TableO
     choices = find_activations(activations)
     if save is not None:
         save_figure(choices, save)
+        say(str(save))
     from actbench.checks.cost import measure_costs
 
     costs, machine = measure_costs(choices), {"actbench": __version__} | describe_machine()

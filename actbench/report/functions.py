@@ -122,13 +122,21 @@ def _facts_of_curve(choice: Choice) -> list[str]:
 
 
 def function_claims_sections(choices: Sequence[Choice]) -> list[Section]:
-    """One section with every claim that concerns these functions; none where no claim does."""
-    claims = _claims(choices)
-    parts = ["" if one["is_whole"] else " (function part)" for one in claims]
-    rows = [[one["sentence"] + part, one["verdict"], one["evidence"]] for one, part in zip(claims, parts, strict=True)]
-    notes = ["Function part: the rest of that claim takes training."] * any(parts)
-    header = ["claim", "verdict", "evidence"]
-    return [Section("claims about these functions", header, rows, notes, is_complete=True)] if claims else []
+    """One section with the claims about these functions alone, those about others too counted; none without a claim."""
+    names = {choice.name for choice in choices}
+    about = claims_about(names)
+    alone = [claim for claim in about if names.issuperset(claim.functions)]
+    rows = []
+    for claim in alone:
+        finding, part = finding_of(claim), "" if claim.is_whole else " (function part)"
+        rows.append([claim.sentence + part, finding.verdict, finding.evidence])
+    notes = ["Claims are statements of five teaching articles, checked here."]
+    if not all(claim.is_whole for claim in alone):
+        notes.append("Function part: the rest of that claim takes training.")
+    if others := len(about) - len(alone):
+        notes.append(f"{counted(others, 'claim')} about other functions too: --format json.")
+    header = ["claim", "verdict", "evidence"] if rows else []
+    return [Section("claims about these functions", header, rows, notes, is_complete=True)] if about else []
 
 
 def _claims(choices: Sequence[Choice]) -> list[dict[str, Any]]:

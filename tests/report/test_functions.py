@@ -76,16 +76,18 @@ def test_what_mixes_the_units_has_formula_and_bounds_but_no_facts_of_a_curve() -
     assert beside_relu.notes[-1] == "softmax: no curve, because the output units are mixed."
 
 
-def test_the_claims_about_the_named_functions_are_a_section_and_none_is_no_section() -> None:
+def test_the_claims_about_these_functions_alone_are_a_section_and_others_are_counted() -> None:
     (section,) = function_claims_sections(find_functions(["silu", "tanh"]))
     assert section.is_complete
-    assert len(section.rows) == 5
     assert not any(re.search(r"\bD\d\.\d", cell) for row in section.rows for cell in row)
-    assert sum(row[0].endswith("(function part)") for row in section.rows) == 1
-    assert sum(row[1] != "supported" for row in section.rows) == 1
-    assert section.notes == ["Function part: the rest of that claim takes training."]
-    (whole,) = function_claims_sections(find_functions(["mish"]))
-    assert not whole.notes
+    assert all("swish" in row[0] or "tanh" in row[0] for row in section.rows)
+    assert not any("sigmoid" in row[0] for row in section.rows)
+    assert section.notes[0] == "Claims are statements of five teaching articles, checked here."
+    assert section.notes[-1].endswith(" claims about other functions too: --format json.")
+    (more,) = function_claims_sections(find_functions(["tanh", "sigmoid", "relu"]))
+    assert len(more.rows) > len(section.rows) > 0
+    (mish,) = function_claims_sections(find_functions(["mish"]))
+    assert (mish.header, mish.rows) == ([], [])
     assert function_claims_sections(find_functions(["snake"])) == []
 
 
@@ -157,3 +159,9 @@ def test_an_unknown_ending_and_an_unwritable_place_are_one_message(tmp_path: Pat
         save_figure(find_functions(["relu"]), tmp_path / "relu.txt")
     with pytest.raises(UnusableEnvironmentError, match="cannot be written"):
         save_figure(find_functions(["relu"]), tmp_path / "missing" / "relu.png")
+
+
+def test_a_saved_figure_is_named(tmp_path: Path) -> None:
+    saved = actbench("show", "relu", "--save", "relu.svg", folder=tmp_path)
+    assert (saved.returncode, saved.stderr) == (0, "relu.svg\n")
+    assert (tmp_path / "relu.svg").is_file()
