@@ -33,21 +33,14 @@ def sections_to_latex(sections: Sequence[Section], bold: Collection[str] = ()) -
     return PREAMBLE + "\n" + "\n".join(tables)
 
 
-def section_to_latex(
-    section: Section, bold: Collection[str] = (), *, label: str = "", notes_below: bool = False
-) -> str:
-    """A section as a floating table, no wider than the line: its title is the caption, with the notes or above them."""
+def section_to_latex(section: Section, bold: Collection[str] = (), *, label: str = "") -> str:
+    """A section as a floating table, no wider than the line: its title is the caption, its notes stand below it."""
     section, left_out = _fitting(without_sparks(section))
     emphasised = [index for index, name in enumerate(section.header) if index == 0 or name.startswith("mean")]
     kinds = _kinds(section)
-    arms = {word.strip(",") for row in section.rows for word in row[0].split()}
-    parts = [
-        part if part.partition(" ")[0].strip(",") in arms else capitalised(part)
-        for part in (section.title, *(() if notes_below else section.notes))
-    ]
-    caption = [part if part.endswith(".") else f"{part}." for part in parts]
     label = label or re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-")
-    below = " ".join(map(escaped, section.notes)) if notes_below else ""
+    title = capitalised(section.title)
+    below = " ".join(escaped(note if note.endswith(".") else f"{note}.") for note in section.notes)
     rows = [
         [
             rf"\textbf{{{escaped(cell)}}}" if row[0] in bold and index in emphasised else escaped(cell)
@@ -57,7 +50,7 @@ def section_to_latex(
     ]
     comment = f"% Left out, to fit the line: {visible(', '.join(left_out))}.\n" if left_out else ""
     return comment + source("table.tex") % {
-        "caption": " ".join(map(escaped, caption)),
+        "caption": escaped(title if title.endswith(".") else f"{title}."),
         "label": label,
         "kinds": "".join(kinds),
         "header": _row([_stacked(name, kind) for name, kind in zip(section.header, kinds, strict=True)]),

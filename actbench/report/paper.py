@@ -166,7 +166,7 @@ def paper_table(comparison: Comparison, names: Mapping[str, str], columns: Seque
     rows = [[row.get(name, ABSENT) for name in columns] for row in cells]
     bold = {printed(label, names) for label in separable(comparison)}
     section = Section(title, header, rows, _table_notes(comparison, columns))
-    return PREAMBLE + section_to_latex(section, bold, label="comparison", notes_below=True)
+    return PREAMBLE + section_to_latex(section, bold, label="comparison")
 
 
 def _cells(row: Row, metric: Metric, names: Mapping[str, str]) -> dict[str, str]:

@@ -123,7 +123,7 @@ def test_latex_is_given_no_command_but_its_own(text: str) -> None:
     written = section_to_latex(section(text))
     assert not UNSEEN.search(written)
     ours = re.compile(
-        r"\\(begin|end|centering|footnotesize|caption|label|smallskip|resizebox|ifdim|width|linewidth|else|fi|toprule|"
+        r"\\(begin|end|centering|footnotesize|caption|label|smallskip|parbox|par|resizebox|ifdim|width|linewidth|else|fi|toprule|"
         r"midrule|bottomrule|raggedright|arraybackslash|shortstack|textbackslash|text(less|greater|bar|ascii\w+)|pm)\b"
     )
     rest = ours.sub("", written).replace("\\\\", "")
