@@ -145,14 +145,15 @@ def _what_decides(contrast: Contrast, comparison: Comparison) -> str:
 
 
 def _change(contrast: Contrast, metric: Metric) -> str:
-    """`97.86 -> 97.65 % (-0.21 points)`, of the seeds that the difference is of."""
-    old, new = contrast.second.by_seed, contrast.first.by_seed
+    """`97.86 -> 97.65 % (-0.21 points)`, of the seeds that the difference is of, named where an arm has others."""
+    old, new, common = contrast.second.by_seed, contrast.first.by_seed, ""
     if contrast.is_paired:
         seeds = [seed for seed in new if seed in old][: contrast.difference.n]
+        common = f" over {counted(len(seeds), 'common seed')}" if len(seeds) < max(len(old), len(new)) else ""
         old, new = ({seed: values[seed] for seed in seeds} for values in (old, new))
     before, now = (estimate([*by_seed.values()]).mean for by_seed in (old, new))
     difference = size(contrast.difference.mean, metric, signed=True)
-    return f"{value(before, metric)} -> {with_unit(now, metric)} ({difference})"
+    return f"{value(before, metric)} -> {with_unit(now, metric)}{common} ({difference})"
 
 
 def _evidence_of_arm(contrast: Contrast) -> str:
