@@ -14,19 +14,24 @@ from actbench.lazy import numpy as np
 from actbench.plan.looks import values_by_seed
 from actbench.plan.plan import Plan
 from actbench.statistics.anova import Effect, variance_shares
+from actbench.statistics.multiple import ALPHA
 
 
 @dataclass(frozen=True)
 class Effects:
-    """Omega squared of every effect; with `noise`, the variance between the `seeds` of an arm, they add up to 1."""
+    """Omega squared of every effect; with `noise`, the variance between the `seeds` of an arm, they add up to 1.
+
+    `alpha` is the level of the F tests, and 1 - 2 alpha the confidence of the intervals.
+    """
 
     effects: tuple[Effect, ...]
     noise: float
     seeds: int
+    alpha: float
 
 
 def effects(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> Effects | None:
-    """The shares of the variance of the metric over arms and seeds (`variance_shares`).
+    """The shares of the variance of the metric over arms and seeds (`variance_shares`), at the latest look's level.
 
     Factors with one value are none. None with fewer than two factors, if not every combination of them is an arm, with
     fewer than two seeds that all arms have, if all values are equal, or if the metric is in the units of different
@@ -46,5 +51,6 @@ def effects(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) -> E
         values[tuple(levels[path].index(at[path]) for path in factors)] = [by_seed[seed] for seed in seeds]
     if values.min() == values.max():
         return None
-    shares, noise = variance_shares(values, factors)
-    return Effects(tuple(shares), noise, len(seeds))
+    alpha = plan.looks.schedule.alphas[max(0, plan.looks.look - 1)] if plan.looks else ALPHA
+    shares, noise = variance_shares(values, factors, alpha)
+    return Effects(tuple(shares), noise, len(seeds), alpha)

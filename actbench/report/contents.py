@@ -103,9 +103,9 @@ def _effects_section(found: Effects, metric: Metric) -> Section:
         rows.append([name, _percent(effect.share), _bar(effect.share), interval])
     notes = [
         f"Share of the variance of {metric.name} over all arms and {found.seeds} seeds (omega squared); an effect "
-        "whose interval begins at 0 may not exist (F test at 5 %)."
+        f"whose interval begins at 0 may not exist (F test at {100 * found.alpha:.3g} %)."
     ]
-    header = ["effect", "share", "of all variation", "90 % interval"]
+    header = ["effect", "share", "of all variation", f"{100 * (1 - 2 * found.alpha):.3g} % interval"]
     return Section("what explains the differences", header, rows, notes, importance=(0, 1, 2, 3))
 
 
@@ -222,6 +222,7 @@ def report_document(comparison: Comparison, results: Results) -> dict[str, Any]:
 def _effects_document(explained: Effects) -> dict[str, Any]:
     return {
         "seeds": explained.seeds,
+        "confidence": 1 - 2 * explained.alpha,
         "shares": [
             {"factors": list(effect.factors), "share": effect.share, "share_ci": list(effect.interval)}
             for effect in explained.effects

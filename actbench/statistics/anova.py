@@ -18,7 +18,7 @@ MAX_F = 1e6  # scipy's noncentral F has gaps far above it
 
 @dataclass(frozen=True)
 class Effect:
-    """A factor's main effect, or the interaction of two, as a share of the variance with its 90 % interval.
+    """A factor's main effect, or the interaction of two, as a share of the variance with its interval.
 
     Of all interactions of three factors and more together `factors` is empty.
     """
@@ -28,7 +28,9 @@ class Effect:
     interval: tuple[float, float]
 
 
-def variance_shares(values: np.ndarray[Any, Any], names: Sequence[str]) -> tuple[list[Effect], float]:
+def variance_shares(
+    values: np.ndarray[Any, Any], names: Sequence[str], alpha: float = ALPHA
+) -> tuple[list[Effect], float]:
     """Omega squared of all main effects, all pairs, and the higher interactions together; then that of the noise.
 
     `values` has an axis for each factor, called by its name, and a last one for the repetitions, at least two of each
@@ -37,9 +39,10 @@ def variance_shares(values: np.ndarray[Any, Any], names: Sequence[str]) -> tuple
     (Hays 1963), and N MSE / (SS_total + MSE) is left to the noise; all of them add up to 1. An effect that does not
     exist has 0 on average, so that it may be below, where eta squared, SS / SS_total, is always above.
 
-    The interval is Steiger's (2004): the noncentralities L at which F = SS / (df MSE) is at the 95th and 5th
-    percentile, as shares L MSE / (L MSE + the rest), the rest of the variance being kept at its estimate. It holds 0
-    exactly if the F test does not reject at 5 %: with normal noise and no effect, in 95 % of experiments.
+    The interval, of confidence 1 - 2 alpha, is Steiger's (2004): the noncentralities L at which F = SS / (df MSE) is at
+    the percentiles 1 - alpha and alpha, as shares L MSE / (L MSE + the rest), the rest of the variance being kept at
+    its estimate. It holds 0 exactly if the F test does not reject at alpha: with normal noise and no effect, in
+    1 - alpha of experiments.
     """
     factors = tuple(range(values.ndim - 1))
     centred = values - values.mean()
@@ -60,7 +63,7 @@ def variance_shares(values: np.ndarray[Any, Any], names: Sequence[str]) -> tuple
         Effect(
             tuple(names[axis] for axis in axes),
             (squares[axes] - freedom[axes] * error) / (total + error),
-            _share_interval(squares[axes], freedom[axes], error, noise_freedom, total),
+            _share_interval(squares[axes], freedom[axes], error, noise_freedom, total, alpha),
         )
         for axes in squares
     ]
@@ -77,7 +80,7 @@ def _sum_of_squares(effect: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) 
 
 
 def _share_interval(
-    squares: float, freedom: int, error: float, noise_freedom: int, total: float
+    squares: float, freedom: int, error: float, noise_freedom: int, total: float, alpha: float
 ) -> tuple[float, float]:
     if error <= 0:
         return squares / total, squares / total
@@ -85,7 +88,7 @@ def _share_interval(
     ratio = squares / (freedom * error)
     low, high = (
         explained / (explained + rest)
-        for percentile in (1 - ALPHA, ALPHA)
+        for percentile in (1 - alpha, alpha)
         for explained in [error * noncentrality(ratio, freedom, noise_freedom, percentile)]
     )
     return low, high

@@ -16,6 +16,7 @@ from actbench.experiment.metrics import parse_metric
 from actbench.experiment.naming import SettingValues
 from actbench.experiment.records import TrialRecord
 from actbench.plan.plan import Plan, make_plan
+from actbench.statistics.anova import variance_shares
 from builders import TWO_ACTIVATIONS, experiment_from, record_of
 
 ACCURACY = parse_metric("test_accuracy")
@@ -135,3 +136,19 @@ def test_an_arm_without_any_value_leaves_nothing_to_compare(tmp_path: Path) -> N
     for trial in plan.arms[2][1]:
         del records[trial.id]
     assert effects(plan, records, ACCURACY) is None
+
+
+def test_with_looks_the_test_has_the_share_of_the_latest_look(tmp_path: Path) -> None:
+    text = TWO_FACTORS.replace("seeds: 3", "seeds: {looks: [12, 15], alpha: [0.01, 0.04], first: 0}\nmargin: 0.001")
+    plan, records, _ = made_up(text, tmp_path, noisy)
+    assert plan.looks is not None
+    found = effects(plan, records, ACCURACY)
+    assert found is not None
+    assert found.alpha == 0.01
+    names = ["f0", "f1"]
+    values = np.random.default_rng(1).normal(size=(2, 3, 6))
+    at_one_percent, at_five_percent = (variance_shares(values, names, alpha)[0] for alpha in (0.01, 0.05))
+    for wide, narrow in zip(at_one_percent, at_five_percent, strict=True):
+        assert wide.share == narrow.share
+        assert wide.interval[0] <= narrow.interval[0]
+        assert wide.interval[1] > narrow.interval[1]
