@@ -78,14 +78,16 @@ def answer_across(results: Sequence[Results], request: Request) -> Across:
 
 
 def _require_own_trials(results: Sequence[Results]) -> None:
-    """Raise `ConfigurationError` where two folders hold the same final trials, which would count twice."""
-    holders: dict[frozenset[str], Results] = {}
+    """Raise `ConfigurationError` where two folders have final trials in common, which would count twice."""
+    holders: dict[str, Results] = {}
     for one in results:
-        held = frozenset(trial.id for _, trials in one.plan.arms for trial in trials if trial.id in one.records)
-        if held and holders.setdefault(held, one) is not one:
+        held = [trial.id for _, trials in one.plan.arms for trial in trials if trial.id in one.records]
+        if common := [trial for trial in held if trial in holders]:
             raise ConfigurationError(
-                f"--across: {holders[held].folder} and {one.folder} hold the same trials, which count once"
+                f"--across: {holders[common[0]].folder} and {one.folder} have {counted(len(common), 'final trial')} in "
+                "common, which would count twice"
             )
+        holders |= dict.fromkeys(held, one)
 
 
 def across_sections(found: Across) -> list[Section]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from places import ROOT
 from program import actbench
 
-FOLDERS = [str(ROOT / "results" / name) for name in ("mnist-tuned", "mnist")]
+FOLDERS = [str(ROOT / "results" / name) for name in ("mnist-settled", "mnist")]
 
 
 def test_two_folders_are_too_few_and_untuned_ones_are_not_judged(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_two_folders_are_too_few_and_untuned_ones_are_not_judged(tmp_path: Path)
     assert re.search(r"results/mnist: Same learning rate for all arms: ranks confound an arm with", words)
     document = json.loads(actbench("compare", "--across", *FOLDERS, "--format", "json", folder=tmp_path).stdout)
     why = "nothing was tuned for each arm in"
-    assert re.search(rf"over 2 folders\? Not judged: mish, .* and elu \({why} \S+\)\.", document["answer"])
+    assert re.search(rf"over 2 folders\? Not judged: swish, .* and elu \({why} \S+\)\.", document["answer"])
     assert {arm["verdict"] for arm in document["arms"]} == {None, "not judged"}
     assert all("nothing was tuned" in arm["reason"] for arm in document["arms"] if arm["verdict"])
 
@@ -33,14 +33,17 @@ def test_what_across_cannot_do_is_said(tmp_path: Path) -> None:
     assert "--across: name at least two result folders" in alone.stderr
     twice = actbench("compare", "--across", FOLDERS[0], FOLDERS[1], FOLDERS[0], folder=tmp_path)
     assert (twice.returncode, twice.stdout) == (2, "")
-    assert "mnist-tuned hold the same trials, which count once" in twice.stderr
+    assert "mnist-settled have 380 final trials in common, which would count twice" in twice.stderr
+    partly = actbench("compare", "--across", str(ROOT / "results" / "mnist-tuned"), FOLDERS[1], folder=tmp_path)
+    assert (partly.returncode, partly.stdout) == (2, "")
+    assert re.search(r"mnist-tuned and \S+mnist have 30 final trials in common, which would count twice", partly.stderr)
     gated = actbench("compare", "--across", *FOLDERS, "--gate", folder=tmp_path)
     assert gated.returncode == 2
     assert "--across goes with none of --gate, --by, --explain and --images" in gated.stderr
     timed = actbench("compare", "--across", *FOLDERS, "--metric", "step_seconds", folder=tmp_path)
     assert (timed.returncode, timed.stdout) == (2, "")
     assert re.search(
-        r"mnist-tuned: no final trial has a \S+.*, since trials of one stack share their time", timed.stderr
+        r"mnist-settled: no final trial has a \S+.*, since trials of one stack share their time", timed.stderr
     )
     alone = actbench("compare", FOLDERS[0], "--figures", "drawn", folder=tmp_path)
     assert (alone.returncode, alone.stdout) == (2, "")
@@ -77,7 +80,7 @@ def test_the_committed_folders_are_judged_by_the_command_of_the_protocol() -> No
         "no evidence of a difference"
     }
     shown = " ".join(actbench("compare", "--across", *folders, folder=ROOT).stdout.split())
-    assert re.search(r"adjusted for 6 comparisons, .*: elu \(-\d\.\d\d to \+\d\.\d\d, p 0\.141\)\.", shown)
+    assert re.search(r"after 6 comparisons .*: elu \(-\d\.\d\d to \+\d\.\d\d, p 0\.141\)\.", shown)
     answered = actbench("compare", "--across", "--quiet", *folders, folder=ROOT).stdout
     assert answered == f"{document['answer']}\n"
     assert "Cannot tell gelu, leaky_relu, tanh, swish, elu and sigmoid from relu: the mean difference" in answered
