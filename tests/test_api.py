@@ -194,7 +194,7 @@ def test_a_notebook_shows_the_table_with_its_notes(copied: Path) -> None:
     shown = results._repr_html_()
     assert shown.count("<table>") == shown.count("</table>") == 2
     assert shown.count("<svg") == 1
-    assert "test_accuracy by arm" in shown
+    assert "test accuracy by arm" in shown
     assert "Not judged: nothing was tuned" in shown
     assert results.compare(all_pairs=True)._repr_html_().count("<table>") == 3
 

@@ -30,7 +30,7 @@ def render(template: str, **values: Any) -> str:
 @cache
 def _environment() -> Environment:
     """Where templates are kept once they are compiled."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("actbench.render"),
         autoescape=True,
         finalize=lambda shown: visible(shown) if isinstance(shown, str) and not isinstance(shown, Markup) else shown,
@@ -39,6 +39,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["unbroken"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
+    return environment
 
 
 def source(name: str) -> str:

@@ -39,8 +39,13 @@ def section_to_latex(section: Section, bold: Collection[str] = (), *, label: str
     emphasised = [index for index, name in enumerate(section.header) if index == 0 or name.startswith("mean")]
     kinds = _kinds(section)
     label = label or re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-")
-    title = capitalised(section.title)
-    below = " ".join(escaped(note if note.endswith(".") else f"{note}.") for note in section.notes)
+    arms = {word.strip(",") for row in section.rows for word in row[0].split()}
+    parts = [
+        part if part.partition(" ")[0].strip(",") in arms else capitalised(part)
+        for part in (section.title, *section.notes)
+    ]
+    title, *notes = [escaped(part if part.endswith(".") else f"{part}.") for part in parts]
+    below = " ".join(notes)
     rows = [
         [
             rf"\textbf{{{escaped(cell)}}}" if row[0] in bold and index in emphasised else escaped(cell)
@@ -50,7 +55,7 @@ def section_to_latex(section: Section, bold: Collection[str] = (), *, label: str
     ]
     comment = f"% Left out, to fit the line: {visible(', '.join(left_out))}.\n" if left_out else ""
     return comment + source("table.tex") % {
-        "caption": escaped(title if title.endswith(".") else f"{title}."),
+        "caption": title,
         "label": label,
         "kinds": "".join(kinds),
         "header": _row([_stacked(name, kind) for name, kind in zip(section.header, kinds, strict=True)]),

@@ -11,7 +11,7 @@ from actbench.experiment.metrics import Metric
 from actbench.experiment.naming import value_to_text, values_to_yaml
 from actbench.experiment.records import unusable_document
 from actbench.render.sections import Section
-from actbench.report.numbers import ABSENT, interval, probability, seeds_text, value
+from actbench.report.numbers import ABSENT, interval, metric_in_words, probability, seeds_text, value
 from actbench.report.tuning import tuned_text
 from actbench.statistics.intervals import CONFIDENCE
 from actbench.store.tables import Table
@@ -34,7 +34,7 @@ def comparison_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     unit, points = (" %", " (points)") if comparison.metric.is_share else ("", "")
     units = {"mean": unit, "sd": points, "predicted sd": points, "difference": f"{points} [{level}interval]"}
     return Section(
-        title=f"{comparison.metric.name} by arm",
+        title=f"{metric_in_words(comparison.metric)} by arm",
         header=[f"{name if name != 'interval' else '95 % interval'}{units.get(name, '')}" for name in names],
         rows=[[row[name] for name in names] for row in cells],
         notes=notes,
@@ -108,7 +108,9 @@ def pairs_sections(comparison: Comparison) -> list[Section]:
     unit = " in points" * metric.is_share
     family = counted(len(rows), "pair")
     note = f"Difference: first minus second{unit}; the verdict is on the first; p (Holm) is over {family}."
-    return [Section(f"{metric.name}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))]
+    return [
+        Section(f"{metric_in_words(metric)}, all pairs", header, rows, [note], importance=PAIR_IMPORTANCE, prose=(8,))
+    ]
 
 
 NUMBERS = (

@@ -19,7 +19,7 @@ from actbench.report.claims import claim_rows, claims_sections, judge_results
 from actbench.report.comparison import comparison_section, comparison_to_json, pairs_sections
 from actbench.report.images import images_document, images_sections, other_images_document
 from actbench.report.lottery import lottery_section
-from actbench.report.numbers import ABSENT, value
+from actbench.report.numbers import ABSENT, metric_in_words, value
 from actbench.report.short import short_section
 from actbench.report.statements import answer_line, caveats, notes, statements
 from actbench.report.tuning import tuning_rows, tuning_section
@@ -102,8 +102,8 @@ def _effects_section(found: Effects, metric: Metric) -> Section:
         name, interval = " x ".join(effect.factors) or HIGHER, " to ".join(map(_percent, effect.interval))
         rows.append([name, _percent(effect.share), _bar(effect.share), interval])
     notes = [
-        f"Share of the variance of {metric.name} over all arms and {found.seeds} seeds (omega squared); an effect "
-        f"whose interval begins at 0 may not exist (F test at {100 * found.alpha:.3g} %)."
+        f"Share of the variance of {metric_in_words(metric)} over all arms and {found.seeds} seeds (omega squared); an "
+        f"effect whose interval begins at 0 may not exist (F test at {100 * found.alpha:.3g} %)."
     ]
     header = ["effect", "share", "of all variation", f"{100 * (1 - 2 * found.alpha):.3g} % interval"]
     return Section("what explains the differences", header, rows, notes, importance=(0, 1, 2, 3))
@@ -146,7 +146,9 @@ def _pair_section(table: PairTable, metric: Metric) -> Section:
         means = tuple(zip(*means, strict=True))
     cells = [[value(mean, metric) for mean in by_column] for by_column in means]
     rows = [[value_to_text(one), *each] for one, each in zip(row_values, cells, strict=True)]
-    return Section(f"mean {metric.name} by {down} and {across}", [down, *map(value_to_text, column_values)], rows)
+    return Section(
+        f"mean {metric_in_words(metric)} by {down} and {across}", [down, *map(value_to_text, column_values)], rows
+    )
 
 
 def _curves_section(curves: Sequence[ArmCurves]) -> Section:

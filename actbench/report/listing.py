@@ -32,8 +32,10 @@ def catalogue_names(kind: str | None) -> list[Section]:
     sections = [Section(_plural(name), [], [], _in_columns(found)) for name, found in named.items()]
     if [*named] == ["experiment"]:
         sections = [_experiments_section()]
-    hint = "Formulas, aliases and references: actbench list --long; one function: actbench show NAME"
-    return [*sections, Section(hint, [], [])]
+    hints = [
+        Section("Formulas, aliases and references: actbench list --long; one function: actbench show NAME", [], [])
+    ]
+    return [*sections, *([] if named.keys() <= {"experiment", "dataset"} else hints)]
 
 
 def _in_columns(names: Sequence[str]) -> list[str]:

@@ -99,8 +99,8 @@ def look_statements(comparison: Comparison) -> Iterator[Statement]:
     if comparison.is_judged and looks.look:
         note = (
             "The interval of a difference has the level that decides equivalence, the adjusted one that of the arm's "
-            "step in Holm's method; over all looks each holds for its arm. p (Holm) is in units of the look's share. "
-            "An arm that was settled early looks further away than it is, on average."
+            "step in Holm's method; over all looks each holds for its arm. p (Holm) is scaled so that 0.05 is the "
+            "bound at every look. An arm that was settled early looks further away than it is, on average."
         )
         yield Statement("look_intervals", "baseline", note)
         if unusable := [row.sample.label for row in comparison.rows if row.sample.failed]:

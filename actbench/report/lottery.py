@@ -106,7 +106,7 @@ def lottery_section(comparison: Comparison) -> Section | None:
         for seed, won in zip(drawn.seeds, drawn.winners, strict=True)
     ]
     unit = " in %" * comparison.metric.is_share
-    header = ["seed", "would have won", f"{comparison.metric.name}{unit}"]
+    header = ["seed", "would have won", f"{metric_in_words(comparison.metric)}{unit}"]
     title, notes = "one run of each: the winner by seed", lottery_sentences(drawn, comparison)
     return Section(title, header, rows, notes, prose=(1,))
 

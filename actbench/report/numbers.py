@@ -23,7 +23,7 @@ def value(number: float | None, metric: Metric, *, signed: bool = False, digits:
         return f"{scaled:{sign}.3g}"
     places = digits if digits is not None else 2 if metric.is_share else 4
     text = f"{scaled:{sign}.{places}f}"
-    return text.replace("-0.00", "0.00") if float(text) == 0 else text
+    return text.replace("-", sign) if float(text) == 0 else text
 
 
 def smallest_shown(metric: Metric) -> float:

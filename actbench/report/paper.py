@@ -201,7 +201,7 @@ def _table_notes(comparison: Comparison, columns: Sequence[str]) -> list[str]:
         else "Intervals are Student's t intervals of each comparison alone.",
         "adjusted": "Adjusted intervals are those that the verdict uses.",
         "p": "p: exact sign-flip test, adjusted by Holm's method"
-        + (", in units of the look's share." if comparison.looks else "."),
+        + (", scaled so that 0.05 is the bound at every look." if comparison.looks else "."),
         "verdict": "Cannot tell: no evidence of a difference, which does not mean that there is none.",
     }
     if not any(one.word == NO_EVIDENCE for one in comparison.contrasts()):

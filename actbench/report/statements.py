@@ -136,7 +136,7 @@ def adjusted_statements(contrasts: Sequence[Contrast], metric: Metric) -> Iterat
         ]
         comparisons = max(one.comparisons for one in contrasts)
         text = (
-            f"By itself the interval excludes 0; adjusted for {counted(comparisons, 'comparison')}, "
+            f"The interval alone excludes 0, but after {counted(comparisons, 'comparison')} "
             f"{why_not_different(found)}: {', '.join(first_few(named, MAX_SURPRISES))}."
         )
         arms = tuple(one.first.label for one in found)
@@ -222,7 +222,7 @@ def _rule(comparison: Comparison, named: Sequence[str], others: int) -> str:
     if decided.issuperset(named):
         return "(as the verdicts say)"
     level = "at the level of the later look" if comparison.looks else "at 5 %"
-    rest = "; an arm and its baseline as the verdicts say" * bool(decided.intersection(named))
+    rest = "; between an arm and its baseline, the verdict counts" * bool(decided.intersection(named))
     return f"({level}, Bonferroni over {counted(others, 'comparison')} with the best{rest})"
 
 
@@ -358,11 +358,11 @@ def seeds_to_decide(comparison: Comparison, group: Sequence[Contrast]) -> tuple[
     spread = usual_spread(group)
     count, known = max(one.comparisons for one in group), max(one.difference.n for one in group)
     shown = comparison.detectable or detectable_difference(known, spread, comparisons=max(1, count)) or 0.0
-    for target, why in ((comparison.margin or 0.0, ""), (shown / 2, ", half of what these show")):
+    for target, why in ((comparison.margin or 0.0, ""), (shown / 2, " (half of what these show)")):
         seeds = seeds_needed(target, spread, comparisons=count) if spread and target else 0
         if known < seeds <= MAX_SEEDS:
             target_text = f"{size(target, comparison.metric)}{why}"
-            return seeds, f"It takes {seeds} fresh seeds to show {target_text} (8 times in 10)."
+            return seeds, f"To find a true difference of {target_text} with 80 % probability takes {seeds} new seeds."
     return 0, ""
 
 

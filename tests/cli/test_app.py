@@ -186,16 +186,16 @@ def test_another_baseline_can_be_named_by_value_or_path(tiny: Path) -> None:
 
 def test_the_report_has_arms_factor_pairs_and_learning_curves(tiny: Path) -> None:
     text = actbench("report", "results/tiny", folder=tiny).stdout
-    assert "mean test_accuracy by model.activation and model.init" in text
+    assert "mean test accuracy by model.activation and model.init" in text
     assert "learning curve: mean validation accuracy" in text
     markdown = actbench("report", "results/tiny", "--format", "markdown", folder=tiny).stdout
     about_images = ("which test images", "by class", "the hardest images")
     headings = [line for line in re.findall(r"^#+ .*", markdown, re.MULTILINE) if line[3:] not in about_images]
     assert headings == [
         "# tiny",
-        "## test_accuracy by arm",
+        "## test accuracy by arm",
         "## one run of each: the winner by seed",
-        "## mean test_accuracy by model.activation and model.init",
+        "## mean test accuracy by model.activation and model.init",
         "## what explains the differences",
         "## learning curve: mean validation accuracy in % after each epoch",
     ]

@@ -96,7 +96,7 @@ def test_a_report_has_the_claims_after_the_table(folder: Path, trained: tuple[Pa
     assert f"\n\nclaims\n{printed}\n" in text
     markdown = actbench("report", "results/tiny", "--format", "markdown", folder=folder).stdout
     assert [line for line in markdown.splitlines() if line.startswith("## ")][:3] == [
-        "## test_accuracy by arm",
+        "## test accuracy by arm",
         "## one run of each: the winner by seed",
         "## claims",
     ]

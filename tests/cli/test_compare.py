@@ -48,7 +48,7 @@ def succeeded(*arguments: str, folder: Path) -> str:
 
 def test_the_table_has_every_word_of_the_protocol_and_cuts_nothing(results: Path) -> None:
     lines = succeeded("five", "--explain", folder=results).splitlines()
-    begin = lines.index("test_accuracy by arm")
+    begin = lines.index("test accuracy by arm")
     verdicts = dict(line.split(maxsplit=1) for line in lines[begin + 2 : begin + 7])
     for arm, verdict in {
         "relu": "-",
@@ -58,7 +58,7 @@ def test_the_table_has_every_word_of_the_protocol_and_cuts_nothing(results: Path
         "mish": "no evidence of a difference (could still be up to 0.16 pp)",
     }.items():
         assert verdicts[arm].endswith(f" {verdict}")
-    rule = "at 5 %, Bonferroni over 4 comparisons with the best; an arm and its baseline as the verdicts say"
+    rule = "at 5 %, Bonferroni over 4 comparisons with the best; between an arm and its baseline, the verdict counts"
     assert f"Best: tanh. Not distinguishable from it: mish ({rule})." in lines
 
 

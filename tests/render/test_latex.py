@@ -38,6 +38,12 @@ def latex_of(results: Results, comparison: Comparison) -> str:
     return sections_to_latex(comparison_sections(comparison, [results]), separable(comparison))
 
 
+def test_arms_keep_their_small_letters() -> None:
+    table = section_to_latex(Section("tried", ["arm"], [["tanh"]], ["tanh is better than relu.", "lr=0.1 is worse."]))
+    assert r"\caption{Tried.}" in table
+    assert "{tanh is better than relu. lr=0.1 is worse.}" in table.replace(r"\footnotesize ", "")
+
+
 def bold_in(text: str) -> list[str]:
     return re.findall(r"\\textbf\{(.*?)\}", text)
 
@@ -63,7 +69,7 @@ def test_a_table_has_rules_a_caption_notes_below_and_columns_by_kind() -> None:
     section = Section("the arms", ["arm", "mean %", "verdict"], [["relu", "97.9", "-"]], ["one note.", "another one"])
     text = section_to_latex(section)
     assert r"\caption{The arms.}" in text
-    assert text.index(r"\end{tabular}") < text.index("one note. another one.")
+    assert text.index(r"\end{tabular}") < text.index("One note. Another one.")
     assert r"\label{tab:the-arms}" in text
     assert r"\begin{tabular}{@{}lrl@{}}" in text
     assert re.findall(r"\\(\w+rule)", text) == ["toprule", "midrule", "bottomrule"]

@@ -42,7 +42,7 @@ from program import actbench
 BEST_ALONE = "Best: {}, distinguishable from {} ({})."
 BEST_BESIDE = "Best: {}. Not distinguishable from it: {} ({})."
 VERDICTS = "as the verdicts say"
-BOTH = f"at 5 %, Bonferroni over {{}} with the best; an arm and its baseline {VERDICTS}"
+BOTH = "at 5 %, Bonferroni over {} with the best; between an arm and its baseline, the verdict counts"
 DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 
 
@@ -73,7 +73,7 @@ def notes_of(comparison: Comparison) -> str:
 
 def test_the_table_has_every_number_with_its_unit(two: Comparison) -> None:
     section = comparison_section(two, ["a note"])
-    assert section.title == "test_accuracy by arm"
+    assert section.title == "test accuracy by arm"
     assert section.notes == ["a note"]
     assert cells(section, "tanh") == {
         "arm": "tanh",
@@ -107,7 +107,7 @@ def test_without_tuning_there_is_no_column_of_tuned_values(tmp_path: Path) -> No
 
 def test_a_loss_has_no_unit_and_no_predicted_sd(tmp_path: Path) -> None:
     section = comparison_section(asked(planted(tmp_path, {"relu": RELU, "tanh": RELU}), metric="test_loss"), [])
-    assert section.title == "test_loss by arm"
+    assert section.title == "test loss by arm"
     assert section.header == [
         "arm", "tuned", "n (failed)", "mean", "sd", "95 % interval", "difference [95 % interval]",
         "adjusted interval", "p", "p (Holm)", "P(better)", "verdict",
@@ -246,7 +246,7 @@ def test_arms_in_doubt_are_not_said_to_be_told_from_the_best(tmp_path: Path) -> 
 
 def test_all_pairs_are_a_table_of_their_own(five: Comparison) -> None:
     (section,) = pairs_sections(five)
-    assert section.title == "test_accuracy, all pairs"
+    assert section.title == "test accuracy, all pairs"
     assert len(section.rows) == 10
     assert section.rows[0] == [
         "relu", "tanh", "10", "-0.21 [-0.24 to -0.17]", "-0.27 to -0.15", "0.002", "0.020",

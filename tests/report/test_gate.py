@@ -177,7 +177,9 @@ def test_the_cause_comes_with_the_old_and_the_new_number(tmp_path: Path) -> None
 
 def test_the_gate_says_how_many_fresh_seeds_would_decide(tmp_path: Path) -> None:
     _, (_, cause) = published(with_gains(tmp_path / "ten", NOISE))
-    assert re.fullmatch(r"  undecided: tanh: .*; p \d.* It takes \d+ fresh seeds to show 0\.10 points \(.*\)\.", cause)
+    assert re.fullmatch(
+        r"  undecided: tanh: .*; p \d.* To find a true difference of 0\.10 points .* takes \d+ new seeds\.", cause
+    )
     found, (_, cause) = published(with_gains(tmp_path / "five", [-gain for gain in MUCH[:5]], SHORT))
     assert found.exit_code() == 5
     assert cause.endswith("; 5 seeds cannot decide 1 comparison, 6 can")
@@ -277,7 +279,7 @@ def test_the_summary_is_appended_as_markdown_with_the_verdict_of_the_gate(
     text = summary.read_text(encoding="utf-8")
     assert text.startswith("what another step said\n")
     lines = text.splitlines()
-    for line in ("## test_accuracy by arm", "## test_accuracy, all pairs"):
+    for line in ("## test accuracy by arm", "## test accuracy, all pairs"):
         assert [one.replace("\\", "") for one in lines].count(line) == 2
     assert lines.count("**gate: failed; 1 worse (tanh); 0 undecided**") == 2
     assert len([line for line in lines if line.startswith("- worse: tanh: 97.86 -> 97.65 %")]) == 2

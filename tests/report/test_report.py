@@ -49,7 +49,7 @@ def test_a_small_p_is_a_bound() -> None:
 
 def test_a_report_without_results_has_no_curves(tmp_path: Path) -> None:
     results = planted(tmp_path, {}, TWO_ACTIVATIONS)
-    assert [section.title for section in report_sections(asked(results), results)] == ["test_accuracy by arm"]
+    assert [section.title for section in report_sections(asked(results), results)] == ["test accuracy by arm"]
 
 
 def test_a_report_has_the_tuning_the_pairs_of_factors_the_effects_and_the_curves(tmp_path: Path) -> None:
@@ -57,11 +57,11 @@ def test_a_report_has_the_tuning_the_pairs_of_factors_the_effects_and_the_curves
     labels = [f"activation={name}, batch_size={size}" for name in ("relu", "tanh") for size in (32, 64)]
     results = planted(tmp_path, {label: above(RELU, [10 * i] * 10) for i, label in enumerate(labels)}, text)
     assert [section.title for section in report_sections(asked(results, all_pairs=True), results)] == [
-        "test_accuracy by arm",
-        "test_accuracy, all pairs",
+        "test accuracy by arm",
+        "test accuracy, all pairs",
         "one run of each: the winner by seed",
         "tuning of train.lr",
-        "mean test_accuracy by model.activation and train.batch_size",
+        "mean test accuracy by model.activation and train.batch_size",
         "what explains the differences",
         "learning curve: mean validation accuracy in % after each epoch",
     ]

@@ -40,7 +40,7 @@ from planted import (
 
 DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 OVER_TWO = "at 5 %, Bonferroni over 2 comparisons with the best"
-FOLLOWS = "an arm and its baseline as the verdicts say"
+FOLLOWS = "between an arm and its baseline, the verdict counts"
 QUESTION = "Which activation gives the highest test accuracy on mnist? "
 
 
@@ -102,12 +102,14 @@ def test_no_evidence_says_how_much_may_have_gone_unnoticed_and_what_would_show_i
     words = said(two(tmp_path, NOISE))
     assert re.search(
         r"Cannot tell tanh from relu: after 10 seeds the difference can still be up to 0\.\d\d points\. "
-        r"It takes \d+ fresh seeds to show 0\.10 points",
+        r"To find a true difference of 0\.10 points with 80 % probability takes \d+ new seeds\.",
         words,
     )
     assert "better than" not in words
     half = said(two(tmp_path / "half", NOISE, TUNED + "margin: 0.00001\n"))
-    assert re.search(r"fresh seeds to show 0\.\d\d points, half of what these show \(8 times in 10\)\.$", half)
+    assert re.search(
+        r"of 0\.\d\d points \(half of what these show\) with 80 % probability takes \d+ new seeds\.$", half
+    )
     results = two(tmp_path / "note", NOISE)
     (note,) = [one for one in statements(asked(results), [results]) if one.kind == "fresh_seeds"]
     assert f"actbench run FILE --set 'seeds={{looks: [{note.numbers['seeds']}], first: 1000}}'" in note.text
@@ -317,7 +319,7 @@ def test_an_arm_that_stays_open_has_its_reason_and_the_planned_comparisons(tmp_p
     assert arm.word == "undecided"
     assert arm.p_holm == pytest.approx(0.05 / 0.02 * 2 * 2 / 2**8)
     (note,) = [one for one in statements(asked(results), [results]) if one.kind == "adjusted"]
-    assert f"adjusted for 2 comparisons, the interval holds 0: tanh ({outer.low / 100:.2f} to" in note.text
+    assert f"after 2 comparisons the interval holds 0: tanh ({outer.low / 100:.2f} to" in note.text
 
 
 def test_seeds_are_counted_from_the_fewest_to_the_most_of_an_arm(tmp_path: Path) -> None:
@@ -403,7 +405,7 @@ def test_an_interval_that_excludes_0_beside_no_verdict_has_its_reason(tmp_path: 
     short = planted(tmp_path / "five", {"relu": RELU[:5], "tanh": above(RELU[:5], MUCH[:5])}, TUNED_SHORT)
     (one,) = [one for one in statements(asked(short), [short]) if one.kind == "adjusted"]
     assert one.arms == ("tanh",)
-    assert one.text.startswith("By itself the interval excludes 0; adjusted for 1 comparison, p is not below 0.05: ")
+    assert one.text.startswith("The interval alone excludes 0, but after 1 comparison p is not below 0.05: ")
     assert one.text.endswith(", p 0.062).")
     close = [27, -9, 24, 15, -6, 36, 21, 3, 30, -3]
     many = planted(tmp_path / "many", five_arms() | {"mish": above(RELU, close)}, FIVE_ACTIVATIONS)
