@@ -34,7 +34,7 @@ WIDE = Section(
     [
         (0.9795, "test_accuracy", False, "97.95"),
         (0.00125, "test_accuracy", True, "+0.12"),
-        (-0.000001, "test_accuracy", True, "0.00"),
+        (-0.000001, "test_accuracy", True, "+0.00"),
         (0.08123, "test_loss", False, "0.0812"),
         (None, "test_loss", False, "-"),
     ],
