@@ -64,7 +64,7 @@ class Flow:
         ]
         losses = [
             (gradients, f"gradients shrink {shrunk} on their way back to the first layer"),
-            (difference, f"only {difference:.2g} of a layer's values differs between images"),
+            (difference, f"only {100 * difference:.2g} % of a layer's values differs between images"),
         ]
         return [
             *(("will explode", reason) for growth, reason in explosions if growth > FACTOR),
@@ -73,7 +73,10 @@ class Flow:
 
 
 def _times(factor: float) -> str:
-    return "beyond all numbers" if factor == inf else f"{factor:.2g} times"
+    """Two digits, in plain figures below a million."""
+    if factor == inf:
+        return "beyond all numbers"
+    return f"{float(f'{factor:.2g}'):,.0f} times" if factor < 1e6 else f"{factor:.2g} times"
 
 
 def _ratio(size: float, reference: float) -> float:
