@@ -153,7 +153,7 @@ def _with_verdict(contrast: Contrast, metric: Metric, margin: float | None, comp
     if contrast.p_holm is None:
         return replace(contrast, decided=ArmVerdict(TOO_FEW_SEEDS))
     least_p, margin = _least_p(contrast, comparisons, metric), margin if contrast.is_paired else None
-    level = contrast.alpha() if contrast.first.is_sound and contrast.second.is_sound else None
+    level = contrast.alpha() if contrast.first.may_be_equivalent and contrast.second.may_be_equivalent else None
     bounds, p = contrast.adjusted_interval, contrast.p_holm
     return replace(contrast, decided=verdict(contrast.difference, bounds, p, least_p, metric, margin, level))
 

@@ -29,9 +29,9 @@ class Sample:
     which images were used, however scaled, so that only seeds of equal data are paired. `doubt` is why the sample is
     not judged, or empty. `losses` are those in whose units the metric is, none if it depends on no loss. `folder` is
     set when the samples of several folders are compared. `alpha` is what a test of the sample may spend of 5 %: the
-    share of the look that it has come to. `is_sound` is false if nothing may be called equivalent to it, since a trial
-    that looks counted is unusable. `size` is that of its networks, None where they are of several sizes.
-    It is a mean over so many `arms`, whose trials and endings it counts together.
+    share of the look that it has come to. `may_be_equivalent` is false if a trial that looks counted is unusable.
+    `size` is that of its networks, None where they are of several sizes. `arms` is how many arms it is the mean of;
+    trials and endings are of all.
     """
 
     label: str
@@ -46,7 +46,7 @@ class Sample:
     losses: frozenset[str] = frozenset()
     folder: str = ""
     alpha: float = ALPHA
-    is_sound: bool = True
+    may_be_equivalent: bool = True
     size: NetworkSize | None = None
     arms: int = 1
 
@@ -105,7 +105,7 @@ def arm_samples(plan: Plan, records: Mapping[str, TrialRecord], metric: Metric) 
                 doubt="; ".join(doubts),
                 losses=frozenset({loss_unit(arm.settings)} if metric.is_loss else ()),
                 alpha=alpha,
-                is_sound=plan.looks is None or not failed,
+                may_be_equivalent=plan.looks is None or not failed,
                 size=network_size(arm.settings),
             )
         )

@@ -27,13 +27,19 @@ def read_idx(path: Path, md5: str, shape: tuple[int, ...], kind: str = UNSIGNED_
 def read_idx_members(
     path: Path, md5: str, members: Sequence[tuple[str, tuple[int, ...]]]
 ) -> list[NDArray[numpy.uint8]]:
-    """The arrays of packed IDX files, each with its shape, in a zip archive that has this MD5 digest."""
+    """The arrays of packed IDX files, each with its shape, in a zip archive that has this MD5 digest.
+
+    Raises `UnusableEnvironmentError` where it does not have it.
+    """
     with zipfile.ZipFile(io.BytesIO(_read(path, md5))) as archive:
         return [_unpack_idx(archive.read(name), shape, UNSIGNED_BYTES) for name, shape in members]
 
 
 def read_labelled_lines(path: Path, md5: str) -> tuple[NDArray[numpy.float32], NDArray[numpy.int64]]:
-    """Values and labels of a bzip2 file in LIBSVM's format with all features in each line: `label 1:value 2:value`."""
+    """Values and labels of a bzip2 file in LIBSVM's format with all features in each line: `label 1:value 2:value`.
+
+    Raises `UnusableEnvironmentError` where it does not have this MD5 digest.
+    """
     rows = numpy.loadtxt(io.BytesIO(bz2.decompress(_read(path, md5)).replace(b":", b" ")))
     return rows[:, 2::2].astype(numpy.float32), rows[:, 0].astype(numpy.int64)
 

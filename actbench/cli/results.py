@@ -83,10 +83,9 @@ def compare(
         raise errors.ConfigurationError("--images: the images of one result folder at a time")
     found_by_gate = None
     if gate:
-        from actbench.report.gate import gate_on_arms, publish
+        from actbench.report.gate import gate_on_arms
 
         found_by_gate = gate_on_arms(comparison, gate_undecided)
-        publish(found_by_gate, comparison_sections(comparison, everything), gate_reports or (), say)
     judged = {"gate": found_by_gate.to_json()} if found_by_gate else {}
     printing.print_answer(
         output_format,
@@ -106,8 +105,11 @@ def compare(
         csv=(pairs_table if all_pairs else arms_table)(comparison).to_csv,
         bold=separable(comparison),
     )
-    if found_by_gate and (code := found_by_gate.exit_code()):
-        raise typer.Exit(code)
+    if found_by_gate:
+        from actbench.report.gate import publish
+
+        publish(found_by_gate, comparison_sections(comparison, everything), gate_reports or (), say)
+        raise typer.Exit(found_by_gate.exit_code())
 
 
 def _compare_across(

@@ -194,11 +194,11 @@ def _print_results(
 ) -> int:
     """Print a run's answer, table and claims, or how far a shard is; the exit code of the gate, if one is wanted."""
     output_format = given.output_format
-    if given.quiet and options.shard and output_format == "table":
-        print(outcome.summary_line())
-        return 0
     if options.shard:
-        _print_status(outcome.folder, options.results, output_format)
+        if given.quiet and output_format == "table":
+            print(outcome.summary_line())
+        else:
+            _print_status(outcome.folder, options.results, output_format)
         return 0
     from actbench.report.challenge import challenge_document, challenge_sections, seen_from_baseline
     from actbench.report.claims import claims_sections, judge_results
@@ -217,12 +217,11 @@ def _print_results(
     claims = judge_results(results)
     gate = None
     if given.gate:
-        from actbench.report.gate import gate_on_arms, gate_on_claims, publish
+        from actbench.report.gate import gate_on_arms, gate_on_claims
 
         undecided = given.gate_undecided
         seen = seen_from_baseline(comparison) if challenger else comparison
         gate = gate_on_claims(claims, undecided) if claims else gate_on_arms(seen, undecided)
-        publish(gate, comparison_sections(comparison, [results]), given.gate_reports or (), say)
     answer = answer_sections(comparison, [results], explains=given.explain)
     if challenger and answer[1:]:
         answer = [*challenge_sections(comparison, results, challenger), *(answer[2:] if given.explain else [])]
@@ -234,7 +233,12 @@ def _print_results(
         lambda: answer[:1] if given.quiet or not answer[1:] else [*answer, *claims_sections(claims, comparison)],
         lambda: report_document(comparison, results) | further,
     )
-    return gate.exit_code() if gate else 0
+    if not gate:
+        return 0
+    from actbench.report.gate import publish
+
+    publish(gate, comparison_sections(comparison, [results]), given.gate_reports or (), say)
+    return gate.exit_code()
 
 
 def _finish(

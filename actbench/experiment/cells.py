@@ -58,7 +58,7 @@ class Cells:
         return not (is_zipped or self.exclude or self.excludes_impossible or self.include)
 
     def are_named(self) -> bool:
-        """Whether tables call the cells by what tells them apart, or by their names, and not by all of their values."""
+        """Whether arms are called by their names or by the settings that tell them apart, not by all values."""
         return bool(self.names) or not self.is_full_grid()
 
     def largest_count(self) -> int:

@@ -123,9 +123,9 @@ def _facts_of_curve(choice: Choice) -> list[str]:
 
 def function_claims_sections(choices: Sequence[Choice]) -> list[Section]:
     """One section with the claims about these functions alone, those about others too counted; none without a claim."""
-    names = {choice.name for choice in choices}
-    about = claims_about(names)
-    alone = [claim for claim in about if names.issuperset(claim.functions)]
+    chosen = {choice.name for choice in choices}
+    about = claims_about(chosen)
+    alone = [claim for claim in about if chosen.issuperset(claim.functions)]
     rows = []
     for claim in alone:
         finding, part = finding_of(claim), "" if claim.is_whole else " (function part)"

@@ -89,7 +89,7 @@ def gate_on_arms(comparison: Comparison, undecided: Undecided) -> Gate:
     """
     contrasts = comparison.contrasts()
     if not contrasts:
-        is_alone = any(row.is_baseline for row in comparison.rows)
+        is_alone = len(comparison.rows) == 1
         ways = "it is the only arm: name --baseline FOLDER" if is_alone else "name one with --baseline ARM or FOLDER"
         raise ConfigurationError(f"--gate: no arm is compared with a baseline; {ways}")
     cases = [_arm_case(row.contrast, row.sample, comparison) for row in comparison.rows if row.contrast]
@@ -165,7 +165,7 @@ def _evidence_of_arm(contrast: Contrast) -> str:
 def publish(gate: Gate, sections: Sequence[Section], files: Sequence[Path], say: Callable[[str], None]) -> None:
     """Say the gate's lines, and write them for GitHub and to the files for other systems.
 
-    Raises `OSError` where one of the files cannot be written: who asked for it waits for it.
+    Raises `OSError` where one of the files cannot be written.
     """
     for line in gate.lines():
         say(line)

@@ -94,13 +94,14 @@ def _layer_rows(settings: TrialSettings) -> list[list[str]]:
 
 
 def hints(experiment: Experiment) -> Iterator[str]:
-    """`5 seeds cannot decide 25 comparisons, 10 can: --set seeds=10`; that the metric can rank no arm, if so."""
+    """Warnings: too few seeds, as `5 seeds cannot decide ...`; a loss that ranks no arms with different losses."""
     comparisons, seeds = experiment.comparisons(), len(experiment.seeds)
     schedule = schedule_of(experiment)
     alpha = schedule.alphas[0] if schedule else ALPHA
     is_paired = has_pairs(experiment)
     if comparisons and seeds < (enough := fewest_seeds(comparisons, alpha, is_paired=is_paired)):
-        yield f"{cannot_decide(seeds, comparisons, alpha=alpha, is_paired=is_paired)}: --set seeds={enough}"
+        option = f"'seeds={{looks: [{enough}]}}'" if schedule else f"seeds={enough}"
+        yield f"{cannot_decide(seeds, comparisons, alpha=alpha, is_paired=is_paired)}: --set {option}"
     if parse_metric(experiment.primary).is_loss:
         losses = sorted({loss_unit(arm.settings) for arm in experiment.arms()})
         if len(losses) > 1:

@@ -112,7 +112,7 @@ def _tests(comparison: Comparison, contrasts: Sequence[Contrast]) -> Iterator[St
         )
         note = f"Where the data differ, {how}; no images are compared one by one."
         yield Statement("unpaired", "baseline", note)
-    elif tested and (reachable := smallest_p(min(tested), family) / share) > ALPHA:
+    elif tested and (reachable := min(1.0, smallest_p(min(tested), family) / share)) > ALPHA:
         note = f"{counted(min(tested), 'seed')} can never reach p (Holm) below {reachable:.3f} here: {TOO_FEW_SEEDS}."
         yield Statement("unreachable_p", "baseline", note, numbers={"seeds": min(tested), "smallest_p": reachable})
     if tested and fewest < seeds and not comparison.looks:
@@ -345,7 +345,8 @@ def _verdict_statements(comparison: Comparison, groups: dict[str, list[Contrast]
 def too_few(group: Sequence[Contrast]) -> str:
     """That the seeds of these contrasts cannot decide so many, and how many can."""
     count, comparisons = min(one.difference.n for one in group), max(1, max(one.comparisons for one in group))
-    return cannot_decide(count, comparisons, is_paired=any(one.is_paired for one in group))
+    alpha, is_paired = max(one.alpha() for one in group), any(one.is_paired for one in group)
+    return cannot_decide(count, comparisons, alpha=alpha, is_paired=is_paired)
 
 
 def usual_spread(group: Sequence[Contrast]) -> float:

@@ -37,7 +37,8 @@ class Forecast:
     """What an experiment takes, and what its seeds can show.
 
     Trials (if no grid is extended) and seconds are those of the `shard`, if one is named. `sd` is that of paired
-    differences in test accuracy. `shown_difference` is None if the seeds can show none. The bases are sentences on how
+    differences in test accuracy. `fewest_seeds` can decide the comparisons at all; `shown_difference` is None if the
+    planned seeds can show none. The bases are sentences on how
     seconds and sd are known; an sd that `is_assumed` leaves out what training adds.
     """
 
@@ -251,7 +252,7 @@ def _assumed_spread(experiment: Experiment, pilot: Results | None) -> tuple[floa
     sd = predicted_sd(ASSUMED_ACCURACY, images)
     what_next = "Next: run a pilot of a few seeds, and name it with --pilot FOLDER."
     if pilot:
-        what_next = f"In {pilot.folder} no arm has two seeds whose differences from another arm are unlike."
+        what_next = f"{pilot.folder} shows no spread: it takes two seeds in which an arm's differences are not equal."
     return sd_of_difference(sd), (
         f"Spread: assumed, {100 * sd:.2f} points from seed to seed in each arm, which is what "
         f"{100 * ASSUMED_ACCURACY:.0f} % accuracy on {images:,} test images gives; training adds to it. {what_next}"

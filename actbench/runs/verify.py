@@ -278,7 +278,8 @@ def _unlike_text(file: BinaryIO, expected: Iterable[str]) -> tuple[int, str]:
     lines = list(expected)
     line = _first_difference(file, lines)
     file.seek(0)
-    rows, own = ([one for one in text if one.startswith("|")] for text in (lines, map(bytes.decode, file)))
+    found = [one.decode(errors="replace") for one in file]
+    rows, own = ([one for one in text if one.startswith("|")] for text in (lines, found))
     return (0, "with its own words below the table") if line and rows == own else (line, "")
 
 

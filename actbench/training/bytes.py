@@ -20,7 +20,7 @@ TILE_ROWS, TILE_INPUTS = 16, 32
 class PackedWeights:
     """The first layer's weights rounded to bf16 and packed in tiles, `[trials, elements]`.
 
-    They are current until something else changes the weights than a step along the gradients of a batch.
+    They are current while only steps of Adam along the gradients of batches change the weights.
     """
 
     library: ctypes.CDLL

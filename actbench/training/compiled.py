@@ -147,9 +147,9 @@ def build(library: Path) -> None:
 
 
 def load(library: Path) -> Compiled:
-    """The library with its functions' argument types; raises `OSError` if it is damaged.
+    """The library with its functions' argument types; asks the system for permission to use AMX's tiles.
 
-    The system has to permit a process to use AMX's tiles before it uses them.
+    Raises `OSError` if it is damaged, and `AttributeError` if it lacks a function.
     """
     loaded = ctypes.CDLL(str(library))
     loaded.tiles_available.restype = ctypes.c_int64

@@ -64,7 +64,7 @@ class Flow:
         ]
         losses = [
             (gradients, f"gradients shrink {shrunk} on their way back to the first layer"),
-            (difference, f"only {100 * difference:.2g} % of a layer's values differs between images"),
+            (difference, f"a layer's values differ between images by only {100 * difference:.2g} % of their size"),
         ]
         return [
             *(("will explode", reason) for growth, reason in explosions if growth > FACTOR),

@@ -234,10 +234,10 @@ def test_a_pair_spends_what_the_later_of_its_looks_may() -> None:
         assert found.adjusted_interval == found.difference.interval_of(0.99)
 
 
-def at_look(label: str, gains: Sequence[int], alpha: float, *, is_sound: bool = True) -> Sample:
+def at_look(label: str, gains: Sequence[int], alpha: float, *, may_be_equivalent: bool = True) -> Sample:
     """So many images more than 9,700 of 10,000, seed by seed, at a look that may spend this."""
     values = {seed: (9700 + gain) / IMAGES for seed, gain in enumerate(gains)}
-    return Sample(label, (), values, len(gains), alpha=alpha, is_sound=is_sound)
+    return Sample(label, (), values, len(gains), alpha=alpha, may_be_equivalent=may_be_equivalent)
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.0125, 0.001])
@@ -253,7 +253,7 @@ def test_a_pair_is_equivalent_by_two_tests_at_the_level_of_its_look(alpha: float
 
 
 def test_beside_an_unusable_trial_at_a_look_no_pair_is_equivalent() -> None:
-    sound, unsound = (at_look(name, [0] * 12, 0.0125, is_sound=name == "tanh") for name in ("tanh", "elu"))
+    sound, unsound = (at_look(name, [0] * 12, 0.0125, may_be_equivalent=name == "tanh") for name in ("tanh", "elu"))
     relu = at_look("relu", [0] * 12, 0.0125)
     for first, second in ((unsound, relu), (relu, unsound), (sound, relu)):
         (found,) = contrasts([(first, second)], parse_metric("test_accuracy"), 0.001)

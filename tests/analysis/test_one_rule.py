@@ -156,7 +156,7 @@ def every_surprise_has_its_reason(comparison: Comparison, said: list[Statement])
         low, high = one.difference.interval
         is_surprise = (low > 0 or high < 0) and not one.verdict.startswith((*DECIDED, "not judged"))
         assert (row.sample.label in explained) == is_surprise
-        assert not is_surprise or f"adjusted for {one.comparisons} comparison" in explained[row.sample.label]
+        assert not is_surprise or f"after {one.comparisons} comparison" in explained[row.sample.label]
 
 
 def test_an_arm_that_is_not_found_better_does_not_stand_alone_as_the_best(tmp_path: Path) -> None:

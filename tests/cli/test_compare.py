@@ -196,6 +196,7 @@ def test_a_gate_whose_report_cannot_be_written_does_not_pass(results: Path) -> N
     finished = gate("better", "--shared-lr", "--gate-report", "absent/gate.xml", folder=results)
     assert finished.returncode == 4
     assert finished.stderr.endswith("absent/gate.xml: cannot be used (No such file or directory)\n")
+    assert finished.stdout.startswith("Is any arm better or worse than in better, ") or "Which " in finished.stdout
 
 
 def test_a_summary_that_cannot_be_written_leaves_the_gates_exit_code(results: Path) -> None:

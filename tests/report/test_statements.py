@@ -283,7 +283,7 @@ def test_looks_pair_seeds_of_unlike_data_and_say_so(tmp_path: Path) -> None:
     assert found["paired"].startswith("Differences are paired by seed; p is the sign-flip test")
     assert found["unpaired"].startswith("Where the data differ, seeds share nothing. Looks pair them all the same")
     few = experiment_from(text.replace("[8]", "[5]"), tmp_path)
-    assert [*hints(few)] == ["5 seeds cannot decide 1 comparison, 6 can: --set seeds=6"]
+    assert [*hints(few)] == ["5 seeds cannot decide 1 comparison, 6 can: --set 'seeds={looks: [6]}'"]
 
 
 def test_before_the_first_look_nothing_is_judged_and_what_it_lacks_is_said(tmp_path: Path) -> None:
@@ -303,7 +303,9 @@ def test_a_look_that_is_moved_up_in_vain_says_so(tmp_path: Path) -> None:
 def test_seeds_that_cannot_decide_at_the_level_of_their_only_look_are_said_beforehand(tmp_path: Path) -> None:
     """Of 7 pairs p is at least 2 / 2^7 = 0.0156, of 8 it is 0.0078."""
     text = TUNED.replace("seeds: 10", "seeds: {looks: [7], alpha: [0.01]}")
-    assert [*hints(experiment_from(text, tmp_path))] == ["7 seeds cannot decide 1 comparison, 8 can: --set seeds=8"]
+    assert [*hints(experiment_from(text, tmp_path))] == [
+        "7 seeds cannot decide 1 comparison, 8 can: --set 'seeds={looks: [8]}'"
+    ]
     assert [*hints(experiment_from(text.replace("[7]", "[8]"), tmp_path))] == []
 
 

@@ -81,7 +81,9 @@ def test_a_pilot_without_differences_is_not_asked_for_again(tiny: Path) -> None:
     pilot = load_results(tiny / "results" / "tiny", tiny)
     arms = tuple((arm, trials[:1]) for arm, trials in pilot.plan.arms)
     _, power = forecast_sections(forecast(pilot.experiment, replace(pilot, plan=replace(pilot.plan, arms=arms)), 1))
-    assert power.notes[-1].endswith("tiny no arm has two seeds whose differences from another arm are unlike.")
+    assert power.notes[-1].endswith(
+        "tiny shows no spread: it takes two seeds in which an arm's differences are not equal."
+    )
 
 
 def test_a_pilot_gives_time_and_spread(tiny: Path) -> None:

@@ -205,8 +205,12 @@ def test_a_table_that_another_version_wrote_is_no_damage(folder: Path) -> None:
         ("table.md", "as another version wrote it, with its own words below the table: `actbench run` writes it again"),
     ]
     assert is_whole(verify_folder(folder))
+    with (folder / "table.md").open("ab") as table:
+        table.write(b"\xff")
+    assert is_whole(verify_folder(folder))
     for name in ("table.csv", "table.md"):
-        (folder / name).write_text((folder / name).read_text().replace("relu", "tanh"))
+        text = (folder / name).read_text(errors="replace")
+        (folder / name).write_text(text.replace("relu", "tanh"))
     assert [where for where, _, _ in bad(folder)] == ["table.csv", "table.md"]
 
 

@@ -128,7 +128,7 @@ function ranked(metric, base, seeds) {
     if (index === base || !pairs.length || (box && !box.checked)) return null;
     const values = pairs.map(pair => pair[1]);
     const alone = summary(values, data.alone), isWhole = pairs.length === differences(metric, index, base, every).length;
-    const printed = isWhole && base === data.baseline && metric.printed[index];  // the table's, which rounds other sums
+    const printed = isWhole && base === data.baseline && metric.printed[index];  // as the table prints it: sums of rounded values may differ in the last digit
     return {index, pairs, alone, words: printed || signed(alone.mean, metric), adjusted: summary(values, data.adjusted)};
   });
   return rows.filter(row => row).sort((a, b) => metric.sign * (b.alone.mean - a.alone.mean));

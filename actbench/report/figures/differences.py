@@ -24,7 +24,7 @@ from actbench.text import capitalised, counted, first_few, listed, visible
 # Beyond so many times what most arms need, an arm is shown as an arrow, so that it does not squeeze the others.
 MAX_REACH = 5.0
 LARGEST_TIP_COUNT = 600
-COLOURS = {"better": GREEN, "worse": VERMILLION}
+VERDICT_COLOURS = {"better": GREEN, "worse": VERMILLION}
 Interval = tuple[float, float]
 
 
@@ -231,7 +231,7 @@ def _draw_words(canvas: Canvas, row: ArmRow, y: float, words: tuple[str, str], n
     """The arm's name and what is said of it: beside its row, or above it on a narrow paper."""
     em, width, (number, word) = canvas.em, canvas.width, words
     said = row.verdict.word if row.verdict else ""
-    colour, is_decided = COLOURS.get(said, QUIET), said in COLOURS
+    colour, is_decided = VERDICT_COLOURS.get(said, QUIET), said in VERDICT_COLOURS
     if canvas.is_narrow:
         above, taken = y - 0.95 * em, text_width(f"{number}  {word}", em)
         canvas.box(0, above - 0.9 * em, width, 1.2 * em, PAGE, 0.85)
@@ -302,7 +302,7 @@ def _draw_looks(canvas: Canvas, arms: Sequence[Settled], comparison: Comparison)
             canvas.text(0, middle, canvas.fitted(label, column))
             for number, decision in enumerate(made):
                 _draw_look(canvas, decision, axis, y + 1.1 * em * (number + 0.5), style, left)
-            colour = COLOURS.get(row.contrast.word, QUIET) if row.contrast else QUIET
+            colour = VERDICT_COLOURS.get(row.contrast.word, QUIET) if row.contrast else QUIET
             canvas.text(canvas.width, middle, _verdict(row), "end", colour)
         y += high + 0.7 * em
     return bottom + 3.4 * em
