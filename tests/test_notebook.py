@@ -49,7 +49,7 @@ def test_a_run_tells_how_far_it_is_and_shows_its_table(outputs: list[dict[str, A
     assert "trained now, 0 diverged, 0 collapsed, 0 failed" in run["stderr"]
     assert "stdout" not in run
     assert "<table>" in run["text/html"]
-    assert "test_accuracy by arm" in run["text/html"]
+    assert "test accuracy by arm" in run["text/html"]
     assert run["text/plain"].startswith("<ResultFolder results/quickstart: 8 arms x 3 seeds, ")
 
 
@@ -67,7 +67,7 @@ def test_pictures_and_the_page_are_shown(outputs: list[dict[str, Any]]) -> None:
 
 def test_comparisons_are_shown_with_their_verdicts(outputs: list[dict[str, Any]]) -> None:
     comparison, against_another_folder = outputs[5], outputs[6]
-    assert "validation_loss by arm" in comparison["text/html"]
+    assert "validation loss by arm" in comparison["text/html"]
     assert comparison["text/plain"].startswith("Which activation gives the lowest validation loss on digits?")
     assert "stderr" not in against_another_folder
     assert "verdict" in against_another_folder["text/plain"]
