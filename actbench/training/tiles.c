@@ -1,11 +1,10 @@
 /* Matrix products in bf16 on a processor with AMX, on one thread: factors rounded to bf16, sums in float32.
 
 Factors are packed into tiles of 16 rows of 64 bytes. A left tile holds 16 rows of 32 inner elements; a right tile 16
-pairs of inner elements for 16 columns. A matrix is a grid of tiles, those of the same rows or columns one after the other
-along the inner dimension, filled up with zeros. Every element of a result is a sum whose order depends on the inner
-dimension alone, whatever the number of trials or the other elements: its bits depend on nothing else. Denormal factors
-count as 0. Trials' matrices are `stride`
-elements apart; weights are [inputs, units].
+pairs of inner elements for 16 columns. A matrix is a grid of tiles, those of the same rows or columns one after the
+other along the inner dimension, filled up with zeros. Every element of a result is a sum whose order depends on the
+inner dimension alone, whatever the number of trials or the other elements: its bits depend on nothing else. Denormal
+factors count as 0. Trials' matrices are `stride` elements apart; weights are [inputs, units].
 */
 #include <stdint.h>
 
