@@ -18,10 +18,9 @@ from actbench.store.folder import freeze_plan, write_environment
 from actbench.store.journal import append_records
 from actbench.store.names import ENVIRONMENT
 from actbench.store.results import Results, load_results
-from planted import FIVE_ACTIVATIONS, MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, planted
+from planted import DIVERGED, FIVE_ACTIVATIONS, MUCH, RATE_OUT_OF_REACH, RELU, TUNED, UNTUNED, above, asked, planted
 
 COUNTS = {"relu": RELU, "tanh": above(RELU, MUCH)}
-DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 COLLAPSED = {"test_prediction_counts": (10_000, *[0] * 9)}
 SHARED = "Same learning rate for all arms: "
 NOT_JUDGED = "Not judged: nothing was tuned per arm, so the ranking"

@@ -25,6 +25,7 @@ from actbench.report.comparison import (
 from actbench.report.numbers import value
 from actbench.report.statements import notes, statements
 from planted import (
+    DIVERGED,
     FIVE_ACTIVATIONS,
     MUCH,
     NOTHING,
@@ -43,7 +44,6 @@ BEST_ALONE = "Best: {}, distinguishable from {} ({})."
 BEST_BESIDE = "Best: {}. Not distinguishable from it: {} ({})."
 VERDICTS = "as the verdicts say"
 BOTH = "at 5 %, Bonferroni over {} with the best; between an arm and its baseline, the verdict counts"
-DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 
 
 @pytest.fixture

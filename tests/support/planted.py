@@ -14,6 +14,7 @@ from actbench.experiment.definition import Experiment
 from actbench.experiment.records import Curves, TrialRecord
 from actbench.plan.plan import make_plan
 from actbench.report.request import Request, requested_comparison
+from actbench.report.statements import answer_line, statements
 from actbench.store.journal import append_records
 from actbench.store.results import Results, load_results
 from builders import experiment_from, record_of
@@ -29,6 +30,7 @@ seeds: 10
 baseline: {model.activation: relu}
 """
 TUNED = UNTUNED + "tune: {train.lr: [0.001, 0.003, 0.01]}\ntuning_seeds: 1\n"
+DIVERGED = {"outcome": "diverged", "diverged_epoch": 1, "test_loss": None}
 BEST_RATE, RATE_OUT_OF_REACH = 0.003, 1e-9
 
 # Ten seeds of relu, and what another arm gets more of: the same ten seeds under every verdict.
@@ -125,3 +127,8 @@ def five_arms() -> dict[str, list[int]]:
 def above(counts: Sequence[int], gains: Sequence[int]) -> list[int]:
     """Counts with so many more images right, seed by seed."""
     return [count + gain for count, gain in zip(counts, gains, strict=True)]
+
+
+def said(results: Results, **request: Any) -> str:
+    """The answer as one text."""
+    return answer_line(statements(asked(results, **request), [results]))
