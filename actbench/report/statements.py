@@ -216,7 +216,7 @@ def _best(comparison: Comparison) -> Iterator[Statement]:
 
 
 def _rule(comparison: Comparison, named: Sequence[str], others: int) -> str:
-    """In brackets the rule by which these arms were told from the best: an arm and its baseline are decided once."""
+    """The rule by which these arms were compared with the best, in brackets; arm and baseline keep their verdict."""
     pairs = [{one.first.label, one.second.label} for one in comparison.contrasts()]
     decided = {name for pair in pairs if comparison.best[0] in pair for name in pair}
     if decided.issuperset(named):
